@@ -1,0 +1,11 @@
+//! Everything that can be said without waiting, asking the time or touching the outside.
+//!
+//! Nothing here is async, reads a clock, or knows kube, tonic or tokio: instants arrive as
+//! [`time::At`], randomness as a seeded generator from [`seed`].
+
+pub mod action;
+pub mod criteria;
+pub mod fault;
+pub mod scenario;
+pub mod seed;
+pub mod time;

@@ -1,0 +1,64 @@
+//! What the plan does to Kubernetes, one Service at a time.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::time::At;
+
+/// One planned act on one Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    /// When it is intended: every latency from the intent counts from here, jitter included.
+    pub intended: At,
+    /// The Service's position in [`crate::model::scenario::Scenario::services`].
+    pub service: usize,
+    /// The cycle it belongs to, from 1; 0 before the first cycle starts.
+    pub cycle: u32,
+    /// What is done.
+    pub verb: Verb,
+}
+
+/// What an [`Action`] does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "verb")]
+pub enum Verb {
+    /// Makes the Service and what backs it.
+    Create {
+        /// Its endpoints.
+        endpoints: u32,
+    },
+    /// Changes how many endpoints it has.
+    Scale {
+        /// Endpoints before.
+        from: u32,
+        /// Endpoints after.
+        to: u32,
+    },
+    /// Replaces all its endpoints, a few at a time.
+    Restart {
+        /// How many.
+        endpoints: u32,
+    },
+}
+
+/// A line on the plan's timeline at which a cycle starts, before any jitter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CycleStart {
+    /// From 1.
+    pub cycle: u32,
+    /// Its first intended scaling, before jitter.
+    pub at: At,
+}
+
+// === impl Verb ===
+
+impl Verb {
+    /// Endpoints that will appear, and endpoints that will go.
+    #[must_use]
+    pub fn expects(&self) -> (u32, u32) {
+        match *self {
+            Self::Create { endpoints } => (endpoints, 0),
+            Self::Scale { from, to } => (to.saturating_sub(from), from.saturating_sub(to)),
+            Self::Restart { endpoints } => (endpoints, endpoints),
+        }
+    }
+}

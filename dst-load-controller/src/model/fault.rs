@@ -1,0 +1,79 @@
+//! Faults as data: what the sandbox does wrong on purpose, so that the tester itself is tested.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One fault: its kind, when it is active, and whom it strikes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    /// What goes wrong.
+    pub kind: FaultKind,
+    /// From when on, counted from the start of the run.
+    pub at: Duration,
+    /// For how long; `None` until the end.
+    pub lasts: Option<Duration>,
+    /// Which share (0 to 1) of what the kind acts on (streams, messages, requests) is struck.
+    pub share: f64,
+    /// By how much, for the kinds that delay.
+    pub delay: Duration,
+}
+
+/// What can go wrong. Kinds that are named after a behaviour of the real controller say so.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub enum FaultKind {
+    /// Destination: a stream is not sent an update.
+    DropUpdate,
+    /// Destination: a stream is sent an update `delay` late.
+    LateUpdate,
+    /// Destination: a stream is sent an update twice.
+    DuplicateUpdate,
+    /// Destination: two successive messages of a stream about one address change places.
+    SwapUpdates,
+    /// Destination: a removed address is left out of the `remove`.
+    KeepStaleAddress,
+    /// Destination: an address that no slice ever held is sent.
+    InventAddress,
+    /// Destination: a stream ends with status OK as on a queue overflow, and the overflow counter rises.
+    OverflowStream,
+    /// Destination: a stream is reset by the server.
+    ResetStream,
+    /// Linkerd: a slice's port or address changed under an unchanged pod is not sent.
+    IgnorePortChange,
+    /// Linkerd: an endpoint that another slice still lists is removed with the first of them.
+    RemoveSharedEndpoint,
+    /// Linkerd: a Service deleted and created again stays empty until a slice event.
+    ForgetRecreatedService,
+    /// Linkerd: a slice deleted after its pods leaves its addresses behind.
+    KeepAddressesOfDeletedSlice,
+    /// Kubernetes API: a request is answered 429 with Retry-After.
+    TooManyRequests,
+    /// Kubernetes API: a write is answered 409.
+    Conflict,
+    /// Kubernetes API: a watch is told 410 and must list again.
+    Gone,
+    /// Kubernetes API: a request is answered 500.
+    InternalError,
+    /// Kubernetes API: a watch's connection ends in the middle of an event.
+    HangUpWatch,
+    /// Kubernetes API: a request is answered 403.
+    Forbidden,
+    /// Kubernetes: pods become ready `delay` later than they should.
+    SlowPods,
+    /// Generator: our own event loop stands still for `delay` at a time.
+    ThrottleGenerator,
+}
+
+// === impl Fault ===
+
+impl Fault {
+    /// Whether the fault is active `elapsed` after the start of the run.
+    #[must_use]
+    pub fn is_active(&self, elapsed: Duration) -> bool {
+        elapsed >= self.at && self.lasts.is_none_or(|lasts| elapsed < self.at + lasts)
+    }
+}

@@ -1,0 +1,34 @@
+//! The seam: the two remote systems, as the wire types that every other module talks to.
+//!
+//! Real and sandbox differ only in how a [`World`] is built. There is no trait of our own: a
+//! [`kube::Client`] takes any tower service, and a gRPC stream is read from any tower service.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use tower::util::BoxCloneSyncService;
+
+/// One HTTP/2 connection to a destination controller, as a tower service: a tonic `Channel`, or
+/// the reference destination itself. The error is a concrete type because `Box<dyn Error>` does
+/// not compile across `Send` tasks.
+pub type Grpc = BoxCloneSyncService<
+    http::Request<tonic::body::Body>,
+    http::Response<tonic::body::Body>,
+    tonic::Status,
+>;
+
+/// Makes a client of the Kubernetes API on the runtime it is called on (a client's connection
+/// tasks live on the runtime that made it, and the observer has a runtime of its own).
+pub type KubeFactory = Arc<dyn Fn() -> Result<kube::Client, kube::Error> + Send + Sync>;
+
+/// Opens one connection to the destination controller.
+pub type Dial = Arc<dyn Fn() -> BoxFuture<'static, Result<Grpc, tonic::Status>> + Send + Sync>;
+
+/// All that `live` and a cluster, real or embedded, share.
+#[derive(Clone)]
+pub struct World {
+    /// Makes clients of the cluster's API.
+    pub kube: KubeFactory,
+    /// Opens connections to the destination controller.
+    pub destination: Dial,
+}
