@@ -5,7 +5,16 @@
 
 pub mod action;
 pub mod criteria;
+pub mod endpoint;
 pub mod fault;
+pub mod kubernetes;
+pub mod ledger;
+pub mod promise;
+pub mod recording;
 pub mod scenario;
 pub mod seed;
+pub mod statistics;
 pub mod time;
+pub mod update;
+pub mod verdict;
+pub mod warning;

@@ -1,0 +1,77 @@
+//! What the reference observer knows of a cluster: the parts of Services, EndpointSlices and
+//! Nodes that decide what a client is promised.
+
+use std::net::IpAddr;
+
+/// A Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Service {
+    /// Its ports.
+    pub ports: Vec<ServicePort>,
+    /// Whether `internalTrafficPolicy` is `Local`.
+    pub local_traffic_only: bool,
+}
+
+/// A port of a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServicePort {
+    /// Its name; empty where there is none.
+    pub name: String,
+    /// The number clients ask for.
+    pub port: u16,
+}
+
+/// An EndpointSlice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Slice {
+    /// Its ports.
+    pub ports: Vec<SlicePort>,
+    /// Its endpoints.
+    pub endpoints: Vec<SliceEndpoint>,
+}
+
+/// A port of an EndpointSlice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlicePort {
+    /// Its name; empty where there is none.
+    pub name: String,
+    /// The number, if it has one.
+    pub port: Option<u16>,
+}
+
+/// An entry of an EndpointSlice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SliceEndpoint {
+    /// Its addresses; names instead of addresses are left out.
+    pub addresses: Vec<IpAddr>,
+    /// `conditions.ready`; absent means ready.
+    pub ready: bool,
+    /// What it points at.
+    pub target: Target,
+    /// The Node it is on.
+    pub node: Option<String>,
+    /// `hints.forZones`.
+    pub zones: Vec<String>,
+}
+
+/// What an EndpointSlice's entry points at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Nothing: a bare address.
+    Bare,
+    /// A pod of this name.
+    Pod(String),
+    /// An ExternalWorkload.
+    ExternalWorkload,
+    /// Something that the destination controller does not know.
+    Other,
+}
+
+/// Where a client is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Its Node.
+    pub node: String,
+    /// Its Node's zone; empty where that is unknown.
+    pub zone: String,
+}

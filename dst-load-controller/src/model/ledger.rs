@@ -1,0 +1,148 @@
+//! The ledger of one Service: which stream learnt which change when.
+//!
+//! Changes come from the reference observer, updates from the streams, in any order. The ledger
+//! pairs them by endpoint, counts what never arrives at the deadline, and keeps what every stream
+//! holds, so that at the end each can be checked against what it was promised. It reads no clock
+//! and holds memory in proportion to streams × endpoints, not to the length of the run.
+//!
+//! The words (delivery, change, audience, superseded, never, late) are defined in
+//! `docs/measurement.md`.
+
+mod change;
+mod expiry;
+mod intents;
+mod outbox;
+mod settle;
+mod sighting;
+mod slots;
+mod streams;
+#[cfg(test)]
+mod tests;
+mod updates;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+use self::{
+    change::OpenChanges,
+    intents::Intents,
+    slots::{SlotId, Slots},
+    streams::Streams,
+};
+use crate::model::time::At;
+
+pub use self::{
+    change::{ChangeId, ClosedChange},
+    intents::Intent,
+    outbox::{Counts, Delivered, KubernetesStage, Outbox},
+    settle::{EndState, Wrong},
+    sighting::Sighting,
+    streams::{StreamId, StreamPhase},
+};
+
+/// The ledger of one Service and port.
+#[derive(Debug)]
+pub struct ServiceLedger {
+    deadline: Duration,
+    streams: Streams,
+    slots: Slots,
+    changes: OpenChanges,
+    intents: Intents,
+    deviations: Deviations,
+    outbox: Outbox,
+}
+
+/// Where a stream holds other than it was promised, with nothing open that would explain it: an
+/// update that came before the observer, or one that is simply wrong.
+#[derive(Debug, Default)]
+struct Deviations {
+    since: HashMap<(SlotId, StreamId), Deviation>,
+    queue: VecDeque<(At, SlotId, StreamId)>,
+}
+
+/// How long a deviation has lasted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deviation {
+    /// Since this instant.
+    Since(At),
+    /// Past the deadline: it is unexpected, and counted as such.
+    Unexpected,
+}
+
+// === impl ServiceLedger ===
+
+impl ServiceLedger {
+    /// An empty ledger. An update that does not arrive within `deadline` has never arrived.
+    #[must_use]
+    pub fn new(deadline: Duration) -> Self {
+        Self {
+            deadline,
+            streams: Streams::default(),
+            slots: Slots::default(),
+            changes: OpenChanges::default(),
+            intents: Intents::default(),
+            deviations: Deviations::default(),
+            outbox: Outbox::default(),
+        }
+    }
+
+    /// Says that an action is about to be sent which should make (or end) endpoints of this Service.
+    pub fn intend(&mut self, intent: Intent) {
+        self.outbox.counts.starved += self.intents.register(intent);
+    }
+
+    /// Endpoints that actions have asked for and the observer has not seen yet, in both directions.
+    #[must_use]
+    pub fn outstanding(&self) -> u64 {
+        self.intents.outstanding()
+    }
+
+    /// Whether anything is still waited for: open changes, or holdings that nothing explains.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.changes.is_empty()
+            && !self
+                .deviations
+                .since
+                .values()
+                .any(|d| matches!(d, Deviation::Since(_)))
+    }
+
+    /// Takes what has gathered since the last call.
+    pub fn take_outbox(&mut self) -> Outbox {
+        std::mem::take(&mut self.outbox)
+    }
+
+    /// Entries that wait in the outbox.
+    #[must_use]
+    pub fn outbox_len(&self) -> usize {
+        self.outbox.deliveries.len()
+    }
+
+    /// Endpoints that are promised to a client in the first place (where place does not matter, to all).
+    #[must_use]
+    pub fn promised(&self) -> usize {
+        self.slots.promised(0)
+    }
+}
+
+// === impl Deviations ===
+
+impl Deviations {
+    fn open(&mut self, slot: SlotId, stream: StreamId, at: At) {
+        if !self.since.contains_key(&(slot, stream)) {
+            self.since.insert((slot, stream), Deviation::Since(at));
+            self.queue.push_back((at, slot, stream));
+        }
+    }
+
+    fn close(&mut self, slot: SlotId, stream: StreamId) -> Option<Deviation> {
+        self.since.remove(&(slot, stream))
+    }
+
+    fn close_stream(&mut self, stream: StreamId) {
+        self.since.retain(|&(_, of), _| of != stream);
+    }
+}

@@ -1,0 +1,225 @@
+//! Changes that some stream has yet to learn, and what is said of each once it is closed.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use super::{slots::SlotId, streams::StreamId};
+use crate::model::{endpoint::Direction, time::At};
+
+/// What names a change: the object whose event made it, and the direction.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChangeId {
+    /// The object's uid; an EndpointSlice's, save where a Service or Node changed what is promised.
+    pub object: Arc<str>,
+    /// The object's resourceVersion.
+    pub resource_version: Arc<str>,
+    /// The direction.
+    pub direction: Direction,
+}
+
+/// A change that is no longer waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosedChange {
+    /// Its name.
+    pub id: ChangeId,
+    /// The cycle in which it became visible; 0 before the first.
+    pub cycle: u32,
+    /// When the observer saw it.
+    pub visible: At,
+    /// When the destination stage is taken to start.
+    pub start: At,
+    /// When the action that caused it was intended, if one is known.
+    pub intended: Option<At>,
+    /// Endpoints it concerns.
+    pub endpoints: u32,
+    /// Streams that were to learn of it.
+    pub audience: u32,
+    /// Streams that hold the whole of it, and how long each took from `start`, ascending.
+    pub known: Vec<Duration>,
+    /// Streams that had not learnt the whole of it by the deadline.
+    pub never: u32,
+    /// Streams that closed before they had learnt it.
+    pub left: u32,
+    /// Streams for which a later change overtook it.
+    pub superseded: u32,
+}
+
+/// A change that some stream has yet to learn.
+#[derive(Debug)]
+pub(super) struct OpenChange {
+    closed: ClosedChange,
+    pub(super) slots: Vec<SlotId>,
+    /// By stream: endpoints it has yet to learn; [`SPOILT`] if it can no longer know the whole.
+    remaining: Vec<u32>,
+    /// Deliveries still open.
+    open: u64,
+}
+
+const SPOILT: u32 = u32::MAX;
+
+/// All open changes of a Service, by the order in which they became visible.
+#[derive(Debug, Default)]
+pub(super) struct OpenChanges {
+    next: u64,
+    open: BTreeMap<u64, OpenChange>,
+    done: Vec<u64>,
+}
+
+// === impl ClosedChange ===
+
+impl ClosedChange {
+    /// The time by which a fraction `q` (0 to 1) of the streams that stayed knew, nearest rank;
+    /// `None` if they had not all by the deadline, or there were none.
+    #[must_use]
+    pub fn quantile(&self, q: f64) -> Option<Duration> {
+        let streams = self.known.len() + self.never as usize;
+        let rank = crate::model::statistics::nearest_rank(q, streams as u64)?;
+        self.known.get(usize::try_from(rank).ok()? - 1).copied()
+    }
+
+    /// Whether every stream that stayed knew by the deadline.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.never == 0
+    }
+}
+
+// === impl OpenChanges ===
+
+impl OpenChanges {
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Opens a change; deliveries are added with [`Self::expect`].
+    pub(super) fn open(&mut self, closed: ClosedChange, streams: usize) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.open.insert(
+            number,
+            OpenChange {
+                closed,
+                slots: Vec::new(),
+                remaining: vec![0; streams],
+                open: 0,
+            },
+        );
+        number
+    }
+
+    /// The change concerns an endpoint which these streams are to learn.
+    pub(super) fn expect(
+        &mut self,
+        number: u64,
+        slot: SlotId,
+        intended: Option<At>,
+        streams: impl Iterator<Item = usize>,
+    ) {
+        let change = self.get(number);
+        change.slots.push(slot);
+        change.closed.endpoints += 1;
+        change.closed.intended = change.closed.intended.or(intended);
+        for stream in streams {
+            if change.remaining[stream] == 0 {
+                change.closed.audience += 1;
+            }
+            change.remaining[stream] += 1;
+            change.open += 1;
+        }
+    }
+
+    /// All deliveries have been added; a change without any is done.
+    pub(super) fn sealed(&mut self, number: u64) {
+        if self.get(number).open == 0 {
+            self.done.push(number);
+        }
+    }
+
+    pub(super) fn start(&self, number: u64) -> At {
+        self.open[&number].closed.start
+    }
+
+    pub(super) fn cycle(&self, number: u64) -> u32 {
+        self.open[&number].closed.cycle
+    }
+
+    /// A stream has learnt one endpoint of the change, `latency` after its start.
+    pub(super) fn deliver(&mut self, number: u64, stream: StreamId, latency: Duration) {
+        self.settle(number, stream, |change, remaining| {
+            if *remaining != SPOILT {
+                *remaining -= 1;
+                if *remaining == 0 {
+                    change.known.push(latency);
+                }
+            }
+        });
+    }
+
+    /// A stream closed before it had learnt one endpoint of the change.
+    pub(super) fn leave(&mut self, number: u64, stream: StreamId) {
+        self.spoil(number, stream, |change| &mut change.left);
+    }
+
+    /// A later wanted state overtook this one for a stream.
+    pub(super) fn supersede(&mut self, number: u64, stream: StreamId) {
+        self.spoil(number, stream, |change| &mut change.superseded);
+    }
+
+    /// The deadline passed before a stream had learnt one endpoint of the change.
+    pub(super) fn miss(&mut self, number: u64, stream: StreamId) {
+        self.spoil(number, stream, |change| &mut change.never);
+    }
+
+    /// The oldest change that started at or before `at`, with its endpoints' slots.
+    pub(super) fn oldest_started_by(&self, at: At) -> Option<(u64, Vec<SlotId>)> {
+        // Changes open in the order in which they were seen, and each starts at or before that.
+        let (&number, change) = self.open.iter().find(|(_, change)| change.open > 0)?;
+        (change.closed.start <= at).then(|| (number, change.slots.clone()))
+    }
+
+    /// Takes out the changes that nobody has yet to learn.
+    pub(super) fn close_done(&mut self) -> Vec<ClosedChange> {
+        let mut done = std::mem::take(&mut self.done);
+        done.sort_unstable();
+        done.iter()
+            .filter_map(|number| self.open.remove(number))
+            .map(|mut change| {
+                change.closed.known.sort_unstable();
+                change.closed
+            })
+            .collect()
+    }
+
+    fn spoil(
+        &mut self,
+        number: u64,
+        stream: StreamId,
+        counter: impl FnOnce(&mut ClosedChange) -> &mut u32,
+    ) {
+        self.settle(number, stream, |change, remaining| {
+            if *remaining != SPOILT {
+                *remaining = SPOILT;
+                *counter(change) += 1;
+            }
+        });
+    }
+
+    fn settle(
+        &mut self,
+        number: u64,
+        stream: StreamId,
+        with: impl FnOnce(&mut ClosedChange, &mut u32),
+    ) {
+        let change = self.get(number);
+        with(&mut change.closed, &mut change.remaining[stream as usize]);
+        change.open -= 1;
+        if change.open == 0 {
+            self.done.push(number);
+        }
+    }
+
+    fn get(&mut self, number: u64) -> &mut OpenChange {
+        self.open
+            .get_mut(&number)
+            .expect("invariant: an entry is dropped with or before its change")
+    }
+}

@@ -1,0 +1,99 @@
+//! What has not happened by its deadline.
+
+use std::time::Duration;
+
+use super::{Deviation, ServiceLedger, outbox::Delivered, slots::SlotId};
+use crate::model::time::At;
+
+// === impl ServiceLedger ===
+
+impl ServiceLedger {
+    /// Gives up what was to arrive by `now`. Cheap when there is nothing: call it every second.
+    pub fn expire(&mut self, now: At) {
+        let Some(cutoff) = now
+            .as_micros()
+            .checked_sub(At::from(self.deadline).as_micros())
+            .map(At::from_micros)
+        else {
+            return;
+        };
+        while let Some((number, slots)) = self.changes.oldest_started_by(cutoff) {
+            for id in slots {
+                self.give_up(number, id);
+            }
+            self.outbox.changes.extend(self.changes.close_done());
+        }
+        while let Some(&(since, id, stream)) = self.deviations.queue.front()
+            && since <= cutoff
+        {
+            self.deviations.queue.pop_front();
+            if let Some(deviation) = self.deviations.since.get_mut(&(id, stream))
+                && *deviation == Deviation::Since(since)
+            {
+                *deviation = Deviation::Unexpected;
+                self.outbox.counts.unexpected += 1;
+            }
+        }
+        self.recycle(now);
+    }
+
+    /// The streams that have yet to learn this endpoint of the change never did.
+    fn give_up(&mut self, number: u64, id: SlotId) {
+        if !self.slots.contains(id) {
+            return;
+        }
+        let start = self.changes.start(number);
+        let slot = self.slots.get_mut(id);
+        let Some(position) = slot.open.iter().position(|entry| entry.change == number) else {
+            return;
+        };
+        let entry = slot.open.remove(position);
+        let stages = entry.intended.map(|intended| start.since(intended));
+        for bit in entry.pending.ones() {
+            let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");
+            let class = self.streams.class(stream);
+            // It went there and back in silence: the stream is right, only never through this.
+            if slot.holds(bit) == slot.is_wanted(class) {
+                self.outbox.counts.superseded += 1;
+                self.changes.supersede(number, stream);
+                continue;
+            }
+            let late = slot.late_mut(entry.direction);
+            late.grow_and_insert(bit);
+            self.outbox.deliveries.push(Delivered {
+                cycle: self.changes.cycle(number),
+                direction: entry.direction,
+                destination: self.deadline,
+                end_to_end: stages.map(|before: Duration| before + self.deadline),
+                never: true,
+            });
+            self.changes.miss(number, stream);
+        }
+    }
+
+    /// Remembers to look whether the slot can be used again.
+    pub(super) fn retire(&mut self, id: SlotId, at: At) {
+        self.slots.retired.push_back((at, id));
+    }
+
+    /// Frees the slots of endpoints that are long gone. They are kept for two deadlines, so that
+    /// an update about one that comes late is known for what it is.
+    fn recycle(&mut self, now: At) {
+        let rest = self.deadline * 2;
+        while let Some(&(at, id)) = self.slots.retired.front()
+            && at + rest <= now
+        {
+            self.slots.retired.pop_front();
+            if !self.slots.contains(id) || !self.slots.get(id).wanted.is_clear() {
+                continue;
+            }
+            let slot = self.slots.get(id);
+            let recent = slot.gone_since + rest > now && slot.ever_wanted;
+            if recent || !slot.is_spent() {
+                self.slots.retired.push_back((now, id));
+            } else {
+                self.slots.free(id);
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The check at the end: what each stream holds, against what it was promised.
+
+use std::time::Duration;
+
+use super::{Deviation, ServiceLedger, streams::StreamPhase};
+use crate::model::{endpoint::Endpoint, time::At};
+
+/// What the streams of a Service hold at the settled end.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EndState {
+    /// Streams that were open, and so could be checked.
+    pub streams_checked: u64,
+    /// Streams among them that hold other than they were promised.
+    pub streams_wrong: u64,
+    /// Streams that were closed at the end.
+    pub streams_unchecked: u64,
+    /// (stream, endpoint) pairs promised and not held.
+    pub missing: u64,
+    /// (stream, endpoint) pairs held, and no longer promised.
+    pub stale: u64,
+    /// (stream, endpoint) pairs held that were never promised.
+    pub unexpected: u64,
+    /// Time that stale endpoints have been held beyond what was counted before, seconds.
+    pub stale_seconds: f64,
+    /// The first few wrong holdings, to say where to look.
+    pub examples: Vec<Wrong>,
+}
+
+/// One wrong holding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// The stream's number within its Service.
+    pub stream: u32,
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// What is wrong: `missing`, `stale` or `unexpected`.
+    pub kind: &'static str,
+    /// For how long it has been so, where that is known.
+    pub since: Option<Duration>,
+}
+
+/// Examples kept for each Service: enough to find a pattern, too few to fill a recording.
+const EXAMPLES: usize = 5;
+
+// === impl ServiceLedger ===
+
+impl ServiceLedger {
+    /// Checks every open stream. Changes nothing: what is still waited for is judged as it stands.
+    #[must_use]
+    pub fn end_state(&self, at: At) -> EndState {
+        let mut end = EndState::default();
+        let mut wrong = vec![false; self.streams.len()];
+        for (id, slot) in self.slots.iter() {
+            for stream in self.streams.ids() {
+                if self.streams.phase(stream) == StreamPhase::Closed {
+                    continue;
+                }
+                let held = slot.holds(stream as usize);
+                let wanted = slot.is_wanted(self.streams.class(stream));
+                if held == wanted {
+                    continue;
+                }
+                wrong[stream as usize] = true;
+                let (kind, since) = if wanted {
+                    end.missing += 1;
+                    ("missing", None)
+                } else if slot.ever_wanted {
+                    let since = at.since(slot.gone_since);
+                    end.stale += 1;
+                    end.stale_seconds += since.as_secs_f64();
+                    ("stale", Some(since))
+                } else {
+                    end.unexpected += 1;
+                    let since = match self.deviations.since.get(&(id, stream)) {
+                        Some(Deviation::Since(since)) => Some(at.since(*since)),
+                        _ => None,
+                    };
+                    ("unexpected", since)
+                };
+                if end.examples.len() < EXAMPLES {
+                    end.examples.push(Wrong {
+                        stream,
+                        endpoint: slot.endpoint,
+                        kind,
+                        since,
+                    });
+                }
+            }
+        }
+        for stream in self.streams.ids() {
+            match self.streams.phase(stream) {
+                StreamPhase::Closed => end.streams_unchecked += 1,
+                StreamPhase::Sent(_) | StreamPhase::Held => {
+                    end.streams_checked += 1;
+                    end.streams_wrong += u64::from(wrong[stream as usize]);
+                }
+            }
+        }
+        end
+    }
+}

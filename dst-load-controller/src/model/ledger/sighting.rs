@@ -1,0 +1,237 @@
+//! What the observer saw, turned into changes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use fixedbitset::FixedBitSet;
+
+use super::{
+    ServiceLedger,
+    change::{ChangeId, ClosedChange},
+    outbox::{Delivered, KubernetesStage},
+    slots::{Entry, SlotId},
+};
+use crate::model::{
+    endpoint::{Direction, Endpoint},
+    kubernetes::{Place, Service, Slice},
+    promise::{depends_on_place, promise},
+    time::At,
+};
+
+/// One event of the reference observer, as far as it is not about endpoints.
+#[derive(Clone, Debug)]
+pub struct Sighting {
+    /// When its bytes had arrived.
+    pub visible: At,
+    /// When the destination stage starts: `visible`, or the acknowledgement of our own write of
+    /// the slice if that came earlier.
+    pub start: At,
+    /// The cycle under way.
+    pub cycle: u32,
+    /// The object's uid.
+    pub object: Arc<str>,
+    /// The object's resourceVersion.
+    pub resource_version: Arc<str>,
+    /// Whether the event is timed. What a relist brings happened at an unknown instant.
+    pub timed: bool,
+}
+
+// === impl ServiceLedger ===
+
+impl ServiceLedger {
+    /// Takes in the state of the Service and its slices after one event of the observer.
+    pub fn sight<'a>(
+        &mut self,
+        sighting: &Sighting,
+        service: Option<&Service>,
+        slices: impl IntoIterator<Item = &'a Slice> + Clone,
+        port: u16,
+    ) {
+        if depends_on_place(service, slices.clone()) {
+            self.streams
+                .tell_places_apart(&mut self.slots, sighting.visible);
+        }
+        let places: Vec<Place> = self.streams.class_places();
+        let promised: Vec<_> = places
+            .iter()
+            .map(|place| promise(service, slices.clone(), port, place))
+            .collect();
+        self.observe(sighting, &promised);
+    }
+
+    /// Takes in what each class of streams is promised after one event: the net difference to
+    /// what it was promised before makes at most one change in each direction.
+    pub fn observe(&mut self, sighting: &Sighting, promised: &[BTreeSet<Endpoint>]) {
+        let audience = if sighting.timed {
+            self.streams.audience(sighting.visible, &self.slots)
+        } else {
+            FixedBitSet::new()
+        };
+        let (added, removed) = self.difference(promised);
+        for (direction, affected) in [(Direction::Add, added), (Direction::Remove, removed)] {
+            if !affected.is_empty() {
+                if !sighting.timed && self.streams_held().0 > 0 {
+                    self.outbox.counts.untimed_changes += 1;
+                }
+                self.open_change(sighting, direction, &affected, &audience);
+            }
+        }
+        self.outbox.changes.extend(self.changes.close_done());
+    }
+
+    /// Endpoints that some class is newly promised, and those that some class no longer is, each
+    /// with the classes concerned; by endpoint, so that attribution has one order.
+    fn difference(&mut self, promised: &[BTreeSet<Endpoint>]) -> (Affected, Affected) {
+        let (mut added, mut removed) = (Affected::new(), Affected::new());
+        for (class, endpoints) in promised.iter().enumerate() {
+            for &endpoint in endpoints {
+                let slot = self.slots.exact(endpoint);
+                if !self.slots.get(slot).is_wanted(class) {
+                    added
+                        .entry(endpoint)
+                        .or_insert((slot, Vec::new()))
+                        .1
+                        .push(class);
+                }
+            }
+            for (id, slot) in self.slots.iter() {
+                if slot.is_wanted(class) && !endpoints.contains(&slot.endpoint) {
+                    removed
+                        .entry(slot.endpoint)
+                        .or_insert((id, Vec::new()))
+                        .1
+                        .push(class);
+                }
+            }
+        }
+        (added, removed)
+    }
+
+    fn open_change(
+        &mut self,
+        sighting: &Sighting,
+        direction: Direction,
+        affected: &Affected,
+        audience: &FixedBitSet,
+    ) {
+        let number = self.changes.open(
+            ClosedChange {
+                id: ChangeId {
+                    object: sighting.object.clone(),
+                    resource_version: sighting.resource_version.clone(),
+                    direction,
+                },
+                cycle: sighting.cycle,
+                visible: sighting.visible,
+                start: sighting.start,
+                intended: None,
+                endpoints: 0,
+                audience: 0,
+                known: Vec::new(),
+                never: 0,
+                left: 0,
+                superseded: 0,
+            },
+            self.streams.len(),
+        );
+        let mut early = Vec::new();
+        for &(id, ref classes) in affected.values() {
+            let intended = self.intents.attribute(direction);
+            let mut pending = FixedBitSet::with_capacity(self.streams.len());
+            for &class in classes {
+                self.slots
+                    .want(id, class, direction.is_present(), sighting.visible);
+                pending.union_with(self.streams.members(class));
+            }
+            if direction == Direction::Remove {
+                self.retire(id, sighting.visible);
+            }
+            self.confirm(id, &pending, audience, &mut early);
+            pending.intersect_with(audience);
+            self.changes.expect(number, id, intended, pending.ones());
+            self.note_kubernetes_stage(sighting, direction, intended, pending.count_ones(..));
+            self.slots.get_mut(id).open.push(Entry {
+                change: number,
+                direction,
+                intended,
+                pending,
+            });
+        }
+        self.changes.sealed(number);
+        for (id, stream) in early {
+            self.deliver_early(number, id, stream, direction);
+        }
+        for &(id, _) in affected.values() {
+            self.slots
+                .get_mut(id)
+                .open
+                .retain(|entry| !entry.pending.is_clear());
+        }
+    }
+
+    /// Ends the deviations that this wanted state explains; those of streams in the audience
+    /// were updates that came before the observer.
+    fn confirm(
+        &mut self,
+        id: SlotId,
+        streams: &FixedBitSet,
+        audience: &FixedBitSet,
+        early: &mut Vec<(SlotId, u32)>,
+    ) {
+        if self.deviations.since.is_empty() {
+            return;
+        }
+        for stream in streams.ones() {
+            let stream = u32::try_from(stream).expect("invariant: streams are numbered by u32");
+            if let Some(deviation) = self.deviations.close(id, stream) {
+                self.mend(deviation);
+                if audience.contains(stream as usize) {
+                    early.push((id, stream));
+                }
+            }
+        }
+    }
+
+    /// A stream had this endpoint right before the observer saw it.
+    fn deliver_early(&mut self, number: u64, id: SlotId, stream: u32, direction: Direction) {
+        let slot = self.slots.get_mut(id);
+        let Some(entry) = slot.open.iter_mut().find(|entry| entry.change == number) else {
+            return;
+        };
+        entry.pending.set(stream as usize, false);
+        let intended = entry.intended;
+        let start = self.changes.start(number);
+        self.outbox.counts.early += 1;
+        self.outbox.deliveries.push(Delivered {
+            cycle: self.changes.cycle(number),
+            direction,
+            destination: Duration::ZERO,
+            end_to_end: intended.map(|intended| start.since(intended)),
+            never: false,
+        });
+        self.changes.deliver(number, stream, Duration::ZERO);
+    }
+
+    fn note_kubernetes_stage(
+        &mut self,
+        sighting: &Sighting,
+        direction: Direction,
+        intended: Option<At>,
+        deliveries: usize,
+    ) {
+        if let (Some(intended), true) = (intended, sighting.timed) {
+            self.outbox.kubernetes.push(KubernetesStage {
+                cycle: sighting.cycle,
+                direction,
+                latency: sighting.visible.since(intended),
+                deliveries: deliveries as u64,
+            });
+        }
+    }
+}
+
+/// Endpoints in order, each with its slot and the classes of streams concerned.
+type Affected = BTreeMap<Endpoint, (SlotId, Vec<usize>)>;

@@ -1,0 +1,220 @@
+//! The endpoints that a Service's ledger knows, each in a numbered slot.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::SocketAddr,
+};
+
+use fixedbitset::FixedBitSet;
+
+use crate::model::{
+    endpoint::{Direction, Endpoint, Pod},
+    time::At,
+};
+
+/// A slot's number.
+pub(super) type SlotId = u32;
+
+/// One endpoint: what is wanted of it, who holds it, and what is open.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) endpoint: Endpoint,
+    /// By class of streams: whether it is promised to them.
+    pub(super) wanted: FixedBitSet,
+    pub(super) ever_wanted: bool,
+    /// When it was last no longer promised to somebody.
+    pub(super) gone_since: At,
+    /// By stream: whether it holds the endpoint.
+    pub(super) holders: FixedBitSet,
+    /// Wanted states that some stream has yet to learn, oldest first.
+    pub(super) open: Vec<Entry>,
+    /// By stream, for additions and removals: those past their deadline.
+    pub(super) late: [FixedBitSet; 2],
+}
+
+/// A wanted state of one endpoint, with the streams that have yet to learn it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) change: u64,
+    pub(super) direction: Direction,
+    pub(super) intended: Option<At>,
+    pub(super) pending: FixedBitSet,
+}
+
+/// All slots of a Service. Numbers of endpoints long gone are used again.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    slots: Vec<Option<Slot>>,
+    free: Vec<SlotId>,
+    by_endpoint: HashMap<Endpoint, SlotId>,
+    by_address: HashMap<SocketAddr, Vec<SlotId>>,
+    promised: Vec<usize>,
+    /// Slots that may be free after a while, by the instant from which to count.
+    pub(super) retired: VecDeque<(At, SlotId)>,
+}
+
+// === impl Slots ===
+
+impl Slots {
+    pub(super) fn get(&self, id: SlotId) -> &Slot {
+        self.slots[id as usize]
+            .as_ref()
+            .expect("invariant: a slot's number is dropped everywhere before the slot is freed")
+    }
+
+    pub(super) fn get_mut(&mut self, id: SlotId) -> &mut Slot {
+        self.slots[id as usize]
+            .as_mut()
+            .expect("invariant: a slot's number is dropped everywhere before the slot is freed")
+    }
+
+    /// Whether the slot is in use.
+    pub(super) fn contains(&self, id: SlotId) -> bool {
+        self.slots.get(id as usize).is_some_and(Option::is_some)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (SlotId, &Slot)> {
+        (0..)
+            .zip(&self.slots)
+            .filter_map(|(id, slot)| Some((id, slot.as_ref()?)))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (SlotId, &mut Slot)> {
+        (0..)
+            .zip(&mut self.slots)
+            .filter_map(|(id, slot)| Some((id, slot.as_mut()?)))
+    }
+
+    /// Endpoints promised to a class of streams.
+    pub(super) fn promised(&self, class: usize) -> usize {
+        self.promised.get(class).copied().unwrap_or_default()
+    }
+
+    /// Sets whether an endpoint is promised to a class.
+    pub(super) fn want(&mut self, id: SlotId, class: usize, wanted: bool, at: At) {
+        if self.promised.len() <= class {
+            self.promised.resize(class + 1, 0);
+        }
+        let slot = self.slots[id as usize]
+            .as_mut()
+            .expect("invariant: only slots in use are wanted");
+        slot.wanted.grow(class + 1);
+        if slot.wanted[class] == wanted {
+            return;
+        }
+        slot.wanted.set(class, wanted);
+        if wanted {
+            slot.ever_wanted = true;
+            self.promised[class] += 1;
+        } else {
+            slot.gone_since = at;
+            self.promised[class] -= 1;
+        }
+    }
+
+    /// The slot of exactly this endpoint; a new one if there is none.
+    pub(super) fn exact(&mut self, endpoint: Endpoint) -> SlotId {
+        if let Some(&id) = self.by_endpoint.get(&endpoint) {
+            return id;
+        }
+        let slot = Some(Slot::new(endpoint));
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.slots[id as usize] = slot;
+                id
+            }
+            None => {
+                self.slots.push(slot);
+                SlotId::try_from(self.slots.len() - 1)
+                    .expect("invariant: fewer endpoints than a u32 counts fit into memory")
+            }
+        };
+        self.by_endpoint.insert(endpoint, id);
+        self.by_address
+            .entry(endpoint.address)
+            .or_default()
+            .push(id);
+        id
+    }
+
+    /// The slot that an update's endpoint means: the same pod where both sides name one, else
+    /// whatever is known at the address; a new one if nothing is.
+    pub(super) fn meant(&mut self, address: SocketAddr, pod: Option<Pod>) -> SlotId {
+        let endpoint = Endpoint { address, pod };
+        if let Some(&id) = self.by_endpoint.get(&endpoint) {
+            return id;
+        }
+        let known = self.by_address.get(&address).map_or(&[][..], Vec::as_slice);
+        let comparable = known
+            .iter()
+            .rev()
+            .copied()
+            .find(|&id| pod.is_none() || self.get(id).endpoint.pod.is_none());
+        comparable.unwrap_or_else(|| self.exact(endpoint))
+    }
+
+    /// All slots at an address.
+    pub(super) fn at_address(&self, address: SocketAddr) -> &[SlotId] {
+        self.by_address.get(&address).map_or(&[], Vec::as_slice)
+    }
+
+    /// Frees a slot's number.
+    pub(super) fn free(&mut self, id: SlotId) {
+        let Some(slot) = self.slots[id as usize].take() else {
+            return;
+        };
+        self.by_endpoint.remove(&slot.endpoint);
+        if let Some(ids) = self.by_address.get_mut(&slot.endpoint.address) {
+            ids.retain(|&other| other != id);
+            if ids.is_empty() {
+                self.by_address.remove(&slot.endpoint.address);
+            }
+        }
+        self.free.push(id);
+    }
+}
+
+// === impl Slot ===
+
+impl Slot {
+    fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            wanted: FixedBitSet::new(),
+            ever_wanted: false,
+            gone_since: At::ZERO,
+            holders: FixedBitSet::new(),
+            open: Vec::new(),
+            late: [FixedBitSet::new(), FixedBitSet::new()],
+        }
+    }
+
+    pub(super) fn holds(&self, stream: usize) -> bool {
+        self.holders.contains(stream)
+    }
+
+    /// Sets whether a stream holds the endpoint; whether that changed anything.
+    pub(super) fn hold(&mut self, stream: usize, held: bool) -> bool {
+        self.holders.grow(stream + 1);
+        let changed = self.holders[stream] != held;
+        self.holders.set(stream, held);
+        changed
+    }
+
+    pub(super) fn is_wanted(&self, class: usize) -> bool {
+        self.wanted.contains(class)
+    }
+
+    pub(super) fn is_pending(&self, stream: usize) -> bool {
+        self.open.iter().any(|entry| entry.pending.contains(stream))
+    }
+
+    pub(super) fn late_mut(&mut self, direction: Direction) -> &mut FixedBitSet {
+        &mut self.late[usize::from(direction == Direction::Remove)]
+    }
+
+    /// Whether nobody wants, holds or waits for the endpoint any more.
+    pub(super) fn is_spent(&self) -> bool {
+        self.wanted.is_clear() && self.holders.is_clear() && self.open.is_empty()
+    }
+}

@@ -1,0 +1,463 @@
+//! The recording: what a run writes down as it goes, one JSON object a line.
+//!
+//! A line is an API: [`SCHEMA_VERSION`] rises when one changes its meaning. Everything a report
+//! says is folded from these lines by [`crate::model::statistics::Statistics`], so a recording
+//! that ends early still yields a report up to its last second. Instants are microseconds since
+//! the start of the run; durations end in `_us` or `_seconds`.
+
+mod codec;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::codec::{ReadError, read, write_line};
+use crate::model::{
+    endpoint::Direction,
+    ledger::{ClosedChange, Counts, EndState},
+    statistics::Stage,
+    time::At,
+    warning::Warning,
+};
+
+/// The version of the lines' shape.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// One line of a recording.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Line {
+    /// The first line: what was run, on what.
+    Header(Box<Header>),
+    /// The run enters a phase.
+    Phase {
+        /// When.
+        at: At,
+        /// Which.
+        phase: Phase,
+    },
+    /// A cycle starts.
+    Cycle {
+        /// When, before any jitter.
+        at: At,
+        /// Which, from 1.
+        cycle: u32,
+    },
+    /// The last cycle ends.
+    LastCycleEnds {
+        /// When.
+        at: At,
+        /// Whether it ran its whole course; a partial cycle is not judged.
+        whole: bool,
+    },
+    /// A change is closed, with its fan-out.
+    Change(ChangeLine),
+    /// What happened within one second. A second in which nothing happened has no line.
+    Second(Box<Second>),
+    /// What the target says of itself.
+    Target(TargetSample),
+    /// The target could not be asked.
+    TargetSilent {
+        /// When.
+        at: At,
+        /// Why.
+        error: String,
+    },
+    /// What this process has used so far.
+    Generator(GeneratorSample),
+    /// Something the reader must know.
+    Warning {
+        /// When.
+        at: At,
+        /// What.
+        warning: Warning,
+    },
+    /// One Service's streams, checked at the settled end.
+    EndState(EndStateLine),
+    /// The last line. A recording without it was cut off.
+    End(End),
+}
+
+/// What was run, on what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`SCHEMA_VERSION`] of the writer.
+    pub schema_version: u32,
+    /// This tool's version.
+    pub tool_version: String,
+    /// This tool's commit.
+    pub commit: String,
+    /// The run's id, which every object it made in Kubernetes carries.
+    pub run_id: String,
+    /// The scenario's name.
+    pub name: String,
+    /// The scenario's seed.
+    pub seed: u64,
+    /// The scenario as it was understood, in the shape of its file.
+    pub scenario: serde_json::Value,
+    /// Streams to be opened.
+    pub streams_requested: u64,
+    /// What was measured.
+    pub target: TargetInfo,
+    /// Whether time was virtual.
+    pub virtual_time: bool,
+    /// The namespace that was churned.
+    pub namespace: String,
+    /// An update that takes longer has never arrived, seconds.
+    pub deadline_seconds: f64,
+    /// When the run started, RFC 3339; absent in virtual time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
+    /// Where it ran; absent in virtual time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Machine>,
+    /// The latency of the tool's own reference destination on this machine (the median over
+    /// deliveries), seconds: no smaller latency can be told apart from the tool itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor_seconds: Option<f64>,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetInfo {
+    /// Whose controller it is.
+    pub kind: TargetKind,
+    /// Its version, where it says one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// Whose controller was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetKind {
+    /// The sandbox's own: the run was a self-test.
+    Reference,
+    /// Linkerd's.
+    Linkerd,
+}
+
+/// Where a run ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// CPUs this process may use.
+    pub cpus: u32,
+    /// Memory, bytes.
+    pub memory_bytes: u64,
+    /// Operating system and architecture.
+    pub system: String,
+}
+
+/// A phase of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Services and what backs them are made.
+    Preparing,
+    /// Streams are opened.
+    Opening,
+    /// The plan is carried out; its offsets count from here.
+    Churning,
+    /// What is still on its way is waited for.
+    Settling,
+    /// What was made is deleted.
+    CleaningUp,
+}
+
+/// A closed change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChangeLine {
+    /// When it became visible.
+    pub at: At,
+    /// The Service's name.
+    pub service: String,
+    /// The uid of the object whose event made it.
+    pub object: String,
+    /// The object's resourceVersion.
+    pub resource_version: String,
+    /// Whether endpoints appeared or went.
+    pub direction: Direction,
+    /// The cycle.
+    pub cycle: u32,
+    /// When the action that caused it was intended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intended: Option<At>,
+    /// Endpoints it concerns.
+    pub endpoints: u32,
+    /// Streams that were to learn of it.
+    pub audience: u32,
+    /// Streams that held the whole of it by the deadline.
+    pub known: u32,
+    /// Streams that did not.
+    pub never: u32,
+    /// Streams that closed before.
+    pub left: u32,
+    /// Streams for which a later change overtook it.
+    pub superseded: u32,
+    /// From the start of the destination stage until the first stream knew, microseconds.
+    pub first_us: Option<u64>,
+    /// Until half of the audience that stayed knew; absent if that was never so.
+    pub p50_us: Option<u64>,
+    /// Until 95 % knew.
+    pub p95_us: Option<u64>,
+    /// Until 99 % knew.
+    pub p99_us: Option<u64>,
+    /// Until the last of those that ever knew.
+    pub last_us: Option<u64>,
+}
+
+/// What happened within one second.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Second {
+    /// The second's end.
+    pub at: At,
+    /// Bytes of messages received, framing not counted.
+    pub bytes: u64,
+    /// The ledgers' counts.
+    pub counts: Counts,
+    /// What streams did.
+    pub streams: StreamCounts,
+    /// Calls to the Kubernetes API that had to be made again, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kubernetes_errors: BTreeMap<String, u64>,
+    /// Latencies, by cycle, stage and direction.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub latencies: Vec<LatencyLine>,
+    /// How late this process's event loop was, weighted by the deliveries it handled meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loop_lag: Option<String>,
+    /// Streams open at its end.
+    pub streams_active: u64,
+}
+
+/// A histogram of one second.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LatencyLine {
+    /// The cycle of the changes.
+    pub cycle: u32,
+    /// The stage.
+    pub stage: Stage,
+    /// The direction.
+    pub direction: Direction,
+    /// Deliveries among them that never arrived.
+    pub never: u64,
+    /// An HDR histogram of microseconds, V2 encoding, base64.
+    pub histogram: String,
+}
+
+/// What streams did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamCounts {
+    /// Streams sent for the first time.
+    pub opened: u64,
+    /// Streams sent again after they had ended.
+    pub reopened: u64,
+    /// First messages received.
+    pub snapshots: u64,
+    /// Streams we closed because the scenario asked for it.
+    pub closed: u64,
+    /// Streams that ended with status OK although we had not asked for it.
+    pub ended_ok: u64,
+    /// Streams that ended with an error, by gRPC code.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub errors: BTreeMap<String, u64>,
+    /// `NotFound` answers to a new stream, which is sent again.
+    pub not_found: u64,
+    /// Connections that failed, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub connection_errors: BTreeMap<String, u64>,
+}
+
+/// What the target says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TargetSample {
+    /// When it was asked.
+    pub at: At,
+    /// CPU used since it started, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_seconds: Option<f64>,
+    /// Resident memory, bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rss_bytes: Option<f64>,
+    /// Live heap (`go_memstats_heap_inuse_bytes`), bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heap_bytes: Option<f64>,
+    /// Queue overflows so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overflows: Option<f64>,
+    /// Send timeouts so far, where the build counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_timeouts: Option<f64>,
+    /// `destination_endpoint_views_active`, where the build has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub views_active: Option<f64>,
+    /// When the process started, seconds since the epoch: it changes with a restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_seconds: Option<f64>,
+}
+
+/// What this process has used so far.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GeneratorSample {
+    /// When.
+    pub at: At,
+    /// CPU used since it started, seconds.
+    pub cpu_seconds: f64,
+    /// Resident memory, bytes.
+    pub rss_bytes: u64,
+}
+
+/// One Service's streams at the settled end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EndStateLine {
+    /// When they were checked.
+    pub at: At,
+    /// The Service's name.
+    pub service: String,
+    /// Streams that were open, and so could be checked.
+    pub streams_checked: u64,
+    /// Streams among them that hold other than they were promised.
+    pub streams_wrong: u64,
+    /// Streams that were closed.
+    pub streams_unchecked: u64,
+    /// (stream, endpoint) pairs promised and not held.
+    pub missing: u64,
+    /// (stream, endpoint) pairs held, and no longer promised.
+    pub stale: u64,
+    /// (stream, endpoint) pairs held that were never promised.
+    pub unexpected: u64,
+    /// Time the stale ones have been held, seconds.
+    pub stale_seconds: f64,
+    /// The first few wrong ones, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<String>,
+}
+
+/// The last line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct End {
+    /// When.
+    pub at: At,
+    /// Whether a signal ended the run before its plan did.
+    pub interrupted: bool,
+    /// What ended the run, if it was neither the plan nor a signal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+// === impl Line ===
+
+impl Line {
+    /// What lines of one flush are ordered by: instant, kind, Service, and what tells those apart.
+    #[must_use]
+    pub fn order(&self) -> (At, u8, &str, &str) {
+        match self {
+            Self::Header(_) => (At::ZERO, 0, "", ""),
+            Self::Phase { at, .. } => (*at, 1, "", ""),
+            Self::Cycle { at, .. } => (*at, 2, "", ""),
+            Self::LastCycleEnds { at, .. } => (*at, 3, "", ""),
+            Self::Change(change) => (change.at, 4, &change.service, &change.object),
+            Self::Target(sample) => (sample.at, 5, "", ""),
+            Self::TargetSilent { at, .. } => (*at, 5, "", ""),
+            Self::Generator(sample) => (sample.at, 6, "", ""),
+            Self::Warning { at, .. } => (*at, 7, "", ""),
+            Self::Second(second) => (second.at, 8, "", ""),
+            Self::EndState(end) => (end.at, 9, &end.service, ""),
+            Self::End(end) => (end.at, 10, "", ""),
+        }
+    }
+}
+
+// === impl ChangeLine ===
+
+impl ChangeLine {
+    /// The line for a closed change of `service`.
+    #[must_use]
+    pub fn new(service: &str, change: &ClosedChange) -> Self {
+        let micros = |d: std::time::Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
+        let quantile = |q| change.quantile(q).map(micros);
+        Self {
+            at: change.visible,
+            service: service.to_owned(),
+            object: change.id.object.to_string(),
+            resource_version: change.id.resource_version.to_string(),
+            direction: change.id.direction,
+            cycle: change.cycle,
+            intended: change.intended,
+            endpoints: change.endpoints,
+            audience: change.audience,
+            known: u32::try_from(change.known.len()).unwrap_or(u32::MAX),
+            never: change.never,
+            left: change.left,
+            superseded: change.superseded,
+            first_us: change.known.first().copied().map(micros),
+            p50_us: quantile(0.5),
+            p95_us: quantile(0.95),
+            p99_us: quantile(0.99),
+            last_us: change.known.last().copied().map(micros),
+        }
+    }
+}
+
+// === impl EndStateLine ===
+
+impl EndStateLine {
+    /// The line for `service`, whose streams were checked at `at`.
+    #[must_use]
+    pub fn new(service: &str, at: At, end: &EndState) -> Self {
+        let examples = end
+            .examples
+            .iter()
+            .map(|wrong| {
+                let since = wrong
+                    .since
+                    .map_or_else(String::new, |s| format!(" for {:.3} s", s.as_secs_f64()));
+                format!(
+                    "{} {} at stream {} of {service}{since}",
+                    wrong.kind, wrong.endpoint.address, wrong.stream
+                )
+            })
+            .collect();
+        Self {
+            at,
+            service: service.to_owned(),
+            streams_checked: end.streams_checked,
+            streams_wrong: end.streams_wrong,
+            streams_unchecked: end.streams_unchecked,
+            missing: end.missing,
+            stale: end.stale,
+            unexpected: end.unexpected,
+            stale_seconds: end.stale_seconds,
+            examples,
+        }
+    }
+}
+
+// === impl StreamCounts ===
+
+impl StreamCounts {
+    /// Adds another's counts to these.
+    pub fn absorb(&mut self, other: &Self) {
+        self.opened += other.opened;
+        self.reopened += other.reopened;
+        self.snapshots += other.snapshots;
+        self.closed += other.closed;
+        self.ended_ok += other.ended_ok;
+        self.not_found += other.not_found;
+        absorb(&mut self.errors, &other.errors);
+        absorb(&mut self.connection_errors, &other.connection_errors);
+    }
+
+    /// Streams that ended although nobody asked for it.
+    #[must_use]
+    pub fn unexpected_resets(&self) -> u64 {
+        self.ended_ok + self.errors.values().sum::<u64>()
+    }
+}
+
+/// Adds counts by name to others.
+pub fn absorb(into: &mut BTreeMap<String, u64>, from: &BTreeMap<String, u64>) {
+    for (name, count) in from {
+        *into.entry(name.clone()).or_default() += count;
+    }
+}

@@ -1,0 +1,358 @@
+//! From deliveries to a second's line, and from lines to a summary.
+
+mod cycles;
+mod target;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+
+use self::{cycles::Cycles, target::TargetFold};
+use super::{
+    latency::{Latency, Stage},
+    summary::{
+        Correctness, FanOut, Generator, KubernetesApi, StageSummary, Streams, Summary, Updates,
+    },
+};
+use crate::model::{
+    endpoint::Direction,
+    ledger::{Counts, Outbox},
+    recording::{
+        ChangeLine, End, GeneratorSample, LatencyLine, Line, Phase, Second, StreamCounts, absorb,
+    },
+    time::At,
+};
+
+type Key = (u32, Stage, Direction);
+
+/// What gathers between two flushes.
+#[derive(Debug, Default)]
+pub struct Interval {
+    /// Bytes received.
+    pub bytes: u64,
+    /// What streams did.
+    pub streams: StreamCounts,
+    /// Calls made again.
+    pub kubernetes_errors: BTreeMap<String, u64>,
+    /// The event loop's lateness, weighted by deliveries.
+    pub loop_lag: Latency,
+    counts: Counts,
+    latencies: BTreeMap<Key, Latency>,
+}
+
+/// What a recording's lines add up to.
+#[derive(Debug, Default)]
+pub struct Statistics {
+    requested: u64,
+    churn_started: Option<At>,
+    now: At,
+    ended: Option<End>,
+    streams: StreamCounts,
+    counts: Counts,
+    bytes: u64,
+    kubernetes_errors: BTreeMap<String, u64>,
+    loop_lag: Latency,
+    run: Window,
+    busy_seconds: u64,
+    correctness: Correctness,
+    generator: Option<(GeneratorSample, u64)>,
+    cycles: Cycles,
+    target: TargetFold,
+}
+
+/// Latencies and fan-outs of a run or a cycle.
+#[derive(Debug, Default)]
+struct Window {
+    latencies: BTreeMap<(Stage, Direction), Latency>,
+    changes: u64,
+    completed: u64,
+    first: Latency,
+    half: Latency,
+    last: Option<Duration>,
+    last_end_to_end: Option<Duration>,
+}
+
+// === impl Interval ===
+
+impl Interval {
+    /// Takes in what a ledger handed on, its closed changes aside. Returns the deliveries made.
+    pub fn absorb(&mut self, outbox: &Outbox) -> u64 {
+        self.counts.absorb(&outbox.counts);
+        for delivered in &outbox.deliveries {
+            let stages = [
+                (Stage::Destination, Some(delivered.destination)),
+                (Stage::EndToEnd, delivered.end_to_end),
+            ];
+            for (stage, latency) in stages {
+                let Some(latency) = latency else { continue };
+                let key = (delivered.cycle, stage, delivered.direction);
+                let histogram = self.latencies.entry(key).or_default();
+                if delivered.never {
+                    histogram.record_never(latency);
+                } else {
+                    histogram.record(latency, 1);
+                }
+            }
+        }
+        for stage in &outbox.kubernetes {
+            self.latencies
+                .entry((stage.cycle, Stage::Kubernetes, stage.direction))
+                .or_default()
+                .record(stage.latency, stage.deliveries);
+        }
+        outbox.deliveries.iter().filter(|d| !d.never).count() as u64
+    }
+
+    /// The line of the second that ends at `at`, and a fresh start; `None` if nothing happened.
+    pub fn take(&mut self, at: At, streams_active: u64) -> Option<Second> {
+        let taken = std::mem::take(self);
+        let latencies: Vec<_> = taken
+            .latencies
+            .iter()
+            .filter(|(_, latency)| latency.count() > 0)
+            .map(|(&(cycle, stage, direction), latency)| LatencyLine {
+                cycle,
+                stage,
+                direction,
+                never: latency.never(),
+                histogram: BASE64_STANDARD.encode(latency.to_bytes()),
+            })
+            .collect();
+        let nothing = latencies.is_empty()
+            && taken.counts == Counts::default()
+            && taken.streams == StreamCounts::default()
+            && taken.kubernetes_errors.is_empty();
+        (!nothing).then(|| Second {
+            at,
+            bytes: taken.bytes,
+            counts: taken.counts,
+            streams: taken.streams,
+            kubernetes_errors: taken.kubernetes_errors,
+            latencies,
+            loop_lag: (taken.loop_lag.count() > 0)
+                .then(|| BASE64_STANDARD.encode(taken.loop_lag.to_bytes())),
+            streams_active,
+        })
+    }
+}
+
+// === impl Statistics ===
+
+impl Statistics {
+    /// Folds all lines of a recording.
+    #[must_use]
+    pub fn of<'a>(lines: impl IntoIterator<Item = &'a Line>) -> Self {
+        let mut statistics = Self::default();
+        for line in lines {
+            statistics.absorb(line);
+        }
+        statistics
+    }
+
+    /// Folds one line in.
+    pub fn absorb(&mut self, line: &Line) {
+        self.now = self.now.max(line.order().0);
+        match line {
+            Line::Header(header) => {
+                self.requested = header.streams_requested;
+                self.cycles
+                    .set_deadline(Duration::from_secs_f64(header.deadline_seconds));
+            }
+            Line::Phase { at, phase } => {
+                if *phase == Phase::Churning {
+                    self.churn_started = Some(*at);
+                }
+                self.target.phase(*at, *phase);
+            }
+            Line::Cycle { at, cycle } => {
+                self.cycles.start(*cycle, *at);
+                self.target.cycle_starts(*at);
+            }
+            Line::LastCycleEnds { at, whole } => self.cycles.end_last(*at, *whole),
+            Line::Change(change) => {
+                self.run.change(change);
+                self.cycles
+                    .window(change.cycle, |window| window.change(change));
+            }
+            Line::Second(second) => self.second(second),
+            Line::Target(sample) => {
+                self.target.sample(sample);
+                self.cycles.target(sample);
+            }
+            Line::TargetSilent { .. } => self.target.silent(),
+            Line::Generator(sample) => {
+                let peak = self
+                    .generator
+                    .as_ref()
+                    .map_or(sample.rss_bytes, |(_, peak)| sample.rss_bytes.max(*peak));
+                self.generator = Some((sample.clone(), peak));
+            }
+            Line::Warning { .. } => {}
+            Line::EndState(end) => {
+                let all = &mut self.correctness;
+                all.streams_checked += end.streams_checked;
+                all.streams_wrong += end.streams_wrong;
+                all.streams_unchecked += end.streams_unchecked;
+                all.missing += end.missing;
+                all.stale += end.stale;
+                all.unexpected += end.unexpected;
+                all.stale_endpoint_seconds += end.stale_seconds;
+                all.examples.extend(
+                    end.examples
+                        .iter()
+                        .take(EXAMPLES.saturating_sub(all.examples.len()))
+                        .cloned(),
+                );
+            }
+            Line::End(end) => self.ended = Some(end.clone()),
+        }
+    }
+
+    /// The last line, if the recording has one.
+    #[must_use]
+    pub const fn ended(&self) -> Option<&End> {
+        self.ended.as_ref()
+    }
+
+    /// The summary of what has been folded so far.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let target = self.target.summary();
+        let mut correctness = self.correctness.clone();
+        correctness.redundant = self.counts.redundant;
+        correctness.stale_endpoint_seconds += self.counts.stale_seconds;
+        correctness.unexpected_mended = self.counts.unexpected_mended;
+        correctness.late = self.counts.late;
+        correctness.superseded = self.counts.superseded;
+        correctness.early = self.counts.early;
+        let (latency, fan_out) = (self.run.stages(), self.run.fan_out());
+        let deliveries = latency.destination.add.count + latency.destination.remove.count
+            - latency.destination.add.never
+            - latency.destination.remove.never;
+        #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+        let rate = (self.busy_seconds > 0).then(|| deliveries as f64 / self.busy_seconds as f64);
+        Summary {
+            duration_seconds: self
+                .now
+                .since(self.churn_started.unwrap_or_default())
+                .as_secs_f64(),
+            streams: Streams {
+                requested: self.requested,
+                opened: self.streams.opened,
+                reopened: self.streams.reopened,
+                snapshots: self.streams.snapshots,
+                unexpected_resets: self.streams.unexpected_resets(),
+                overflows: target.overflows.unwrap_or_default(),
+                errors: self.streams.errors.values().sum(),
+                errors_by_code: self.streams.errors.clone(),
+                not_found: self.streams.not_found,
+                connection_errors: self.streams.connection_errors.clone(),
+            },
+            latency,
+            fan_out,
+            correctness,
+            updates: Updates {
+                messages: self.counts.messages,
+                addresses: self.counts.addresses,
+                bytes: self.bytes,
+                deliveries_per_second: rate,
+            },
+            generator: Generator {
+                cpu_seconds: self.generator.as_ref().map(|(last, _)| last.cpu_seconds),
+                peak_rss_bytes: self.generator.as_ref().map(|&(_, peak)| peak),
+                loop_lag_p99_seconds: self
+                    .loop_lag
+                    .quantile(0.99)
+                    .map(|quantile| quantile.value.as_secs_f64()),
+            },
+            target,
+            kubernetes: KubernetesApi {
+                errors: self.kubernetes_errors.clone(),
+                starved: self.counts.starved,
+                untimed_changes: self.counts.untimed_changes,
+            },
+            cycles: self.cycles.summaries(self.now),
+        }
+    }
+
+    fn second(&mut self, second: &Second) {
+        self.bytes += second.bytes;
+        self.counts.absorb(&second.counts);
+        self.streams.absorb(&second.streams);
+        absorb(&mut self.kubernetes_errors, &second.kubernetes_errors);
+        if let Some(lag) = second.loop_lag.as_deref().and_then(|text| decode(text, 0)) {
+            self.loop_lag.merge(&lag);
+        }
+        let mut busy = false;
+        for line in &second.latencies {
+            let Some(latency) = decode(&line.histogram, line.never) else {
+                continue;
+            };
+            busy |= line.stage == Stage::Destination && latency.count() > latency.never();
+            let merge = |window: &mut Window| {
+                window
+                    .latencies
+                    .entry((line.stage, line.direction))
+                    .or_default()
+                    .merge(&latency);
+            };
+            merge(&mut self.run);
+            self.cycles.window(line.cycle, merge);
+        }
+        self.busy_seconds += u64::from(busy);
+    }
+}
+
+/// Wrong holdings quoted in a report.
+const EXAMPLES: usize = 10;
+
+fn decode(text: &str, never: u64) -> Option<Latency> {
+    let bytes = BASE64_STANDARD.decode(text).ok()?;
+    Latency::from_bytes(&bytes, never).ok()
+}
+
+// === impl Window ===
+
+impl Window {
+    fn change(&mut self, change: &ChangeLine) {
+        if change.audience == 0 {
+            return;
+        }
+        self.changes += 1;
+        self.completed += u64::from(change.never == 0);
+        let micros = |us: Option<u64>| us.map(Duration::from_micros);
+        if let Some(first) = micros(change.first_us) {
+            self.first.record(first, 1);
+        }
+        if let Some(half) = micros(change.p50_us) {
+            self.half.record(half, 1);
+        }
+        let last = micros(change.last_us);
+        self.last = self.last.max(last);
+        if let (Some(last), Some(intended)) = (last, change.intended) {
+            self.last_end_to_end = self
+                .last_end_to_end
+                .max(Some(change.at.since(intended) + last));
+        }
+    }
+
+    fn stages(&self) -> StageSummary {
+        let mut stages = StageSummary::default();
+        for (&(stage, direction), latency) in &self.latencies {
+            stages.set(stage, direction, latency);
+        }
+        stages
+    }
+
+    fn fan_out(&self) -> FanOut {
+        let median = |latency: &Latency| latency.quantile(0.5).map(|q| q.value.as_secs_f64());
+        FanOut {
+            changes: self.changes,
+            completed: self.completed,
+            first_seconds: median(&self.first),
+            p50_seconds: median(&self.half),
+            last_seconds_max: self.last.map(|last| last.as_secs_f64()),
+            last_end_to_end_seconds_max: self.last_end_to_end.map(|last| last.as_secs_f64()),
+        }
+    }
+}

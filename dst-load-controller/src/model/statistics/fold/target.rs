@@ -1,0 +1,154 @@
+//! What the target's samples say of its cost.
+
+use crate::model::{
+    recording::{Phase, TargetSample},
+    statistics::summary::Target,
+    time::At,
+};
+
+/// The fold of the target's samples.
+#[derive(Debug, Default)]
+pub(super) struct TargetFold {
+    first: Option<TargetSample>,
+    last: Option<TargetSample>,
+    churning: Option<At>,
+    first_cycle: Option<At>,
+    settling: Option<At>,
+    idle: Vec<TargetSample>,
+    peak_rss: Option<u64>,
+    cpu_max: Option<f64>,
+    views: Option<(u64, u64)>,
+    heap_floor: [Option<(At, f64)>; 2],
+    restarts: u64,
+    samples: u64,
+    silent: u64,
+}
+
+/// Bytes as a gauge gives them.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a size in bytes is neither negative nor beyond 2^63"
+)]
+pub(super) const fn bytes(gauge: f64) -> u64 {
+    gauge as u64
+}
+
+// === impl TargetFold ===
+
+impl TargetFold {
+    pub(super) const fn phase(&mut self, at: At, phase: Phase) {
+        match phase {
+            Phase::Churning => self.churning = Some(at),
+            Phase::Settling => self.settling = Some(at),
+            Phase::Preparing | Phase::Opening | Phase::CleaningUp => {}
+        }
+    }
+
+    pub(super) const fn cycle_starts(&mut self, at: At) {
+        if self.first_cycle.is_none() {
+            self.first_cycle = Some(at);
+        }
+    }
+
+    pub(super) const fn silent(&mut self) {
+        self.silent += 1;
+    }
+
+    pub(super) fn sample(&mut self, sample: &TargetSample) {
+        self.samples += 1;
+        if let Some(rss) = sample.rss_bytes {
+            self.peak_rss = self.peak_rss.max(Some(bytes(rss)));
+        }
+        if let Some(last) = &self.last {
+            if let (Some(before), Some(after)) = (last.start_seconds, sample.start_seconds)
+                && (before - after).abs() > 1.0
+            {
+                self.restarts += 1;
+            } else if let Some(cores) = cores(last, sample) {
+                self.cpu_max = Some(self.cpu_max.map_or(cores, |max| max.max(cores)));
+            }
+        }
+        let churning = self.churning.is_some() && self.settling.is_none();
+        if churning {
+            if let Some(views) = sample.views_active.map(bytes) {
+                let (low, high) = self.views.unwrap_or((views, views));
+                self.views = Some((low.min(views), high.max(views)));
+            }
+            if let Some(heap) = sample.heap_bytes {
+                self.note_heap(sample.at, heap);
+            }
+            if self.first_cycle.is_none() && self.idle.len() < IDLE_SAMPLES {
+                self.idle.push(sample.clone());
+            }
+        }
+        self.first.get_or_insert_with(|| sample.clone());
+        self.last = Some(sample.clone());
+    }
+
+    /// Keeps the smallest heap of the first hour's tenth and of the last, roughly: garbage
+    /// collection makes single samples worthless.
+    fn note_heap(&mut self, at: At, heap: f64) {
+        let started = self.churning.unwrap_or_default();
+        let early = at.since(started).as_secs() < HEAP_WINDOW_SECONDS;
+        let floor = &mut self.heap_floor[usize::from(!early)];
+        let stale = !early
+            && floor.is_some_and(|(since, _)| at.since(since).as_secs() >= HEAP_WINDOW_SECONDS);
+        match floor {
+            Some((_, lowest)) if !stale && *lowest <= heap => {}
+            _ => *floor = Some((at, heap)),
+        }
+    }
+
+    pub(super) fn summary(&self) -> Target {
+        let counter = |read: fn(&TargetSample) -> Option<f64>| {
+            let (first, last) = (self.first.as_ref()?, self.last.as_ref()?);
+            let (before, after) = (read(first).unwrap_or_default(), read(last)?);
+            // A restarted process counts from zero again.
+            Some(if after >= before {
+                after - before
+            } else {
+                after
+            })
+        };
+        let idle = self.idle.first().zip(self.idle.last());
+        Target {
+            cpu_seconds: counter(|sample| sample.cpu_seconds),
+            cpu_max_cores: self.cpu_max,
+            peak_rss_bytes: self.peak_rss,
+            idle_rss_bytes: self
+                .idle
+                .iter()
+                .filter_map(|sample| sample.rss_bytes.map(bytes))
+                .max(),
+            idle_cpu_cores: idle.and_then(|(first, last)| cores(first, last)),
+            overflows: counter(|sample| sample.overflows).map(bytes),
+            send_timeouts: counter(|sample| sample.send_timeouts).map(bytes),
+            views_active: self.views,
+            heap_growth_per_hour: self.heap_growth_per_hour(),
+            restarts: self.restarts,
+            samples: self.samples,
+            silent: self.silent,
+        }
+    }
+
+    fn heap_growth_per_hour(&self) -> Option<f64> {
+        let [Some((from, before)), Some((to, after))] = self.heap_floor else {
+            return None;
+        };
+        let hours = to.since(from).as_secs_f64() / 3_600.0;
+        (hours > 0.0 && before > 0.0).then(|| (after / before - 1.0) / hours)
+    }
+}
+
+/// Samples kept of the idle baseline: at one every 5 s, the first hour.
+const IDLE_SAMPLES: usize = 720;
+/// The length of the windows whose smallest heaps are compared.
+const HEAP_WINDOW_SECONDS: u64 = 360;
+
+/// Cores used on average between two samples.
+fn cores(from: &TargetSample, to: &TargetSample) -> Option<f64> {
+    let seconds = to.at.since(from.at).as_secs_f64();
+    let used = to.cpu_seconds? - from.cpu_seconds?;
+    (seconds > 0.0 && used >= 0.0).then(|| used / seconds)
+}

@@ -1,0 +1,233 @@
+//! A distribution of latencies that says what it does not know.
+
+use std::time::Duration;
+
+use hdrhistogram::{
+    Histogram,
+    serialization::{Deserializer, Serializer, V2Serializer},
+};
+use serde::{Deserialize, Serialize};
+
+use super::nearest_rank;
+
+/// Which part of the way a latency covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Intended to visible.
+    Kubernetes,
+    /// Visible to seen.
+    Destination,
+    /// Intended to seen.
+    EndToEnd,
+}
+
+/// A distribution of latencies over deliveries, some of which may never have arrived.
+///
+/// Resolution is 1 µs with three significant digits, from 1 µs to one hour; all instances have
+/// these bounds, so merging is exact.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Latency {
+    histogram: Histogram<u64>,
+    never: u64,
+}
+
+/// A quantile of a [`Latency`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quantile {
+    /// The value; where it is censored, a lower bound of it.
+    pub value: Duration,
+    /// Whether the quantile lies among deliveries that never arrived: print it with ≥.
+    pub censored: bool,
+}
+
+const HIGHEST_MICROS: u64 = 3_600_000_000;
+const SIGNIFICANT_DIGITS: u8 = 3;
+
+// === impl Stage ===
+
+impl Stage {
+    /// All, in the order in which they pass.
+    pub const ALL: [Self; 3] = [Self::Kubernetes, Self::Destination, Self::EndToEnd];
+}
+
+// === impl Latency ===
+
+impl Latency {
+    /// Counts `deliveries` of this latency.
+    pub fn record(&mut self, latency: Duration, deliveries: u64) {
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.histogram.saturating_record_n(micros, deliveries);
+    }
+
+    /// Counts one delivery that had not arrived after `at_least`.
+    pub fn record_never(&mut self, at_least: Duration) {
+        self.record(at_least, 1);
+        self.never += 1;
+    }
+
+    /// Adds another's values to these. Exact.
+    pub fn merge(&mut self, other: &Self) {
+        self.histogram
+            .add(&other.histogram)
+            .expect("invariant: all histograms have the same bounds");
+        self.never += other.never;
+    }
+
+    /// Deliveries counted, those that never arrived among them.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.histogram.len()
+    }
+
+    /// Deliveries that never arrived.
+    #[must_use]
+    pub const fn never(&self) -> u64 {
+        self.never
+    }
+
+    /// The quantile `q` (0 to 1) by nearest rank; `None` if nothing was counted.
+    ///
+    /// Deliveries that never arrived rank last: a quantile among them is at least the deadline.
+    #[must_use]
+    pub fn quantile(&self, q: f64) -> Option<Quantile> {
+        let rank = nearest_rank(q, self.count())?;
+        #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+        let micros = self
+            .histogram
+            .value_at_quantile(rank as f64 / self.count() as f64)
+            .min(self.histogram.max());
+        Some(Quantile {
+            value: Duration::from_micros(micros),
+            censored: rank > self.count() - self.never,
+        })
+    }
+
+    /// The largest value; `None` if nothing was counted.
+    #[must_use]
+    pub fn max(&self) -> Option<Quantile> {
+        self.quantile(1.0)
+    }
+
+    /// Deliveries with a latency of more than `from` and at most `to`.
+    #[must_use]
+    pub fn count_between(&self, from: Duration, to: Duration) -> u64 {
+        let micros = |d: Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
+        if to <= from {
+            return 0;
+        }
+        self.histogram.count_between(micros(from) + 1, micros(to))
+    }
+
+    /// The sum of all latencies, seconds, as exact as the resolution allows.
+    #[must_use]
+    pub fn sum_seconds(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+        self.histogram
+            .iter_recorded()
+            .map(|step| step.value_iterated_to() as f64 * 1e-6 * step.count_at_value() as f64)
+            .sum()
+    }
+
+    /// The values in HDR's V2 encoding.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        V2Serializer::new()
+            .serialize(&self.histogram, &mut bytes)
+            .expect("invariant: writing to memory does not fail and counts fit");
+        bytes
+    }
+
+    /// Reads what [`Self::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// If these are no such bytes, or the bounds differ.
+    pub fn from_bytes(mut bytes: &[u8], never: u64) -> Result<Self, String> {
+        let read: Histogram<u64> = Deserializer::new()
+            .deserialize(&mut bytes)
+            .map_err(|error| error.to_string())?;
+        let mut latency = Self::default();
+        latency
+            .histogram
+            .add(&read)
+            .map_err(|error| error.to_string())?;
+        latency.never = never;
+        Ok(latency)
+    }
+}
+
+impl Default for Latency {
+    fn default() -> Self {
+        let histogram = Histogram::new_with_bounds(1, HIGHEST_MICROS, SIGNIFICANT_DIGITS)
+            .expect("invariant: the bounds are constants that hdrhistogram accepts");
+        Self {
+            histogram,
+            never: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn millis(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn what_never_arrived_ranks_last_and_censors_the_quantiles_it_reaches() {
+        let mut latency = Latency::default();
+        for ms in 1..=98 {
+            latency.record(millis(ms), 1);
+        }
+        latency.record_never(millis(30_000));
+        latency.record_never(millis(30_000));
+        let p98 = latency.quantile(0.98).unwrap();
+        let p99 = latency.quantile(0.99).unwrap();
+        assert!(!p98.censored && p98.value >= millis(98) && p98.value < millis(99));
+        assert!(p99.censored && p99.value >= millis(29_999));
+        assert_eq!((latency.count(), latency.never()), (100, 2));
+    }
+
+    #[test]
+    fn microseconds_below_a_thousand_are_exact() {
+        let mut latency = Latency::default();
+        latency.record(Duration::from_micros(417), 1);
+        assert_eq!(
+            latency.quantile(0.5).unwrap().value,
+            Duration::from_micros(417)
+        );
+    }
+
+    #[test]
+    fn an_empty_distribution_has_no_quantiles() {
+        assert_eq!(Latency::default().quantile(0.5), None);
+    }
+
+    #[test]
+    fn bytes_round_trip_and_merging_is_exact() {
+        let mut a = Latency::default();
+        let mut b = Latency::default();
+        a.record(millis(3), 5);
+        b.record(millis(700), 2);
+        b.record_never(millis(30_000));
+        let read = Latency::from_bytes(&b.to_bytes(), b.never()).unwrap();
+        assert_eq!(read, b);
+        a.merge(&read);
+        assert_eq!((a.count(), a.never()), (8, 1));
+        assert!(Latency::from_bytes(b"nonsense", 0).is_err());
+    }
+
+    #[test]
+    fn counts_between_bounds_are_half_open() {
+        let mut latency = Latency::default();
+        latency.record(Duration::ZERO, 1);
+        latency.record(Duration::from_micros(100), 2);
+        let between = |from, to| {
+            latency.count_between(Duration::from_micros(from), Duration::from_micros(to))
+        };
+        assert_eq!((between(0, 100), between(100, 200)), (2, 0));
+    }
+}

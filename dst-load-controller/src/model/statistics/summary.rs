@@ -1,0 +1,314 @@
+//! The numbers of a run, in the shape of `report.json`. All durations are seconds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::latency::{Latency, Quantile, Stage};
+use crate::model::endpoint::Direction;
+
+/// The numbers of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// From the start of churn to the last line.
+    pub duration_seconds: f64,
+    /// What streams did.
+    pub streams: Streams,
+    /// The stages' latencies over the run.
+    pub latency: StageSummary,
+    /// How changes spread over the run.
+    pub fan_out: FanOut,
+    /// What streams held against what they were promised.
+    pub correctness: Correctness,
+    /// What was received.
+    pub updates: Updates,
+    /// What this process used.
+    pub generator: Generator,
+    /// What the target used.
+    pub target: Target,
+    /// What the Kubernetes API answered.
+    pub kubernetes: KubernetesApi,
+    /// Each cycle.
+    pub cycles: Vec<CycleSummary>,
+}
+
+/// What streams did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Streams {
+    /// Streams the scenario asks for.
+    pub requested: u64,
+    /// Streams that were sent.
+    pub opened: u64,
+    /// Streams that were sent again.
+    pub reopened: u64,
+    /// Snapshots received.
+    pub snapshots: u64,
+    /// Streams that ended although nobody asked for it.
+    pub unexpected_resets: u64,
+    /// Streams the target ended for a full queue, as far as its counter tells.
+    pub overflows: u64,
+    /// Streams that ended with an error.
+    pub errors: u64,
+    /// The same, by gRPC code.
+    pub errors_by_code: BTreeMap<String, u64>,
+    /// `NotFound` answers that were tried again.
+    pub not_found: u64,
+    /// Connections that failed.
+    pub connection_errors: BTreeMap<String, u64>,
+}
+
+/// Latencies by stage.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StageSummary {
+    /// Intended to visible.
+    pub kubernetes: DirectionSummary,
+    /// Visible to seen.
+    pub destination: DirectionSummary,
+    /// Intended to seen.
+    pub end_to_end: DirectionSummary,
+}
+
+/// Latencies by direction.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DirectionSummary {
+    /// Of endpoints that appeared.
+    pub add: LatencySummary,
+    /// Of endpoints that went.
+    pub remove: LatencySummary,
+}
+
+/// A distribution of latencies over deliveries. Quantiles are by nearest rank; absent if nothing
+/// was counted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LatencySummary {
+    /// Deliveries, those that never arrived among them.
+    pub count: u64,
+    /// Deliveries that had not arrived by the deadline.
+    pub never: u64,
+    /// The median.
+    pub p50_seconds: Option<f64>,
+    /// The 95th percentile.
+    pub p95_seconds: Option<f64>,
+    /// The 99th percentile.
+    pub p99_seconds: Option<f64>,
+    /// The 99.9th percentile.
+    pub p999_seconds: Option<f64>,
+    /// The largest.
+    pub max_seconds: Option<f64>,
+    /// The smallest quantile that lies among deliveries that never arrived: it and all above are
+    /// lower bounds.
+    pub censored_from: Option<String>,
+}
+
+/// How changes spread.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FanOut {
+    /// Changes with an audience that were closed.
+    pub changes: u64,
+    /// Changes among them that all streams that stayed knew by the deadline.
+    pub completed: u64,
+    /// The median over changes of the time until the first stream knew.
+    pub first_seconds: Option<f64>,
+    /// The median over changes of the time until half the streams knew.
+    pub p50_seconds: Option<f64>,
+    /// The largest over changes of the time until the last stream knew; a lower bound if not all
+    /// changes completed.
+    pub last_seconds_max: Option<f64>,
+    /// The largest over changes of the time from the intended instant until the last stream knew.
+    pub last_end_to_end_seconds_max: Option<f64>,
+}
+
+/// What streams held against what they were promised.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Correctness {
+    /// Streams that were open at the settled end.
+    pub streams_checked: u64,
+    /// Streams among them that held other than they were promised.
+    pub streams_wrong: u64,
+    /// Streams that were closed at the end.
+    pub streams_unchecked: u64,
+    /// (stream, endpoint) pairs promised and not held at the end.
+    pub missing: u64,
+    /// (stream, endpoint) pairs held and no longer promised at the end.
+    pub stale: u64,
+    /// (stream, endpoint) pairs held at the end that were never promised.
+    pub unexpected: u64,
+    /// Addresses that changed nothing.
+    pub redundant: u64,
+    /// Time that endpoints were held beyond their end, summed over (stream, endpoint).
+    pub stale_endpoint_seconds: f64,
+    /// Updates unconfirmed at the deadline that a later one put right.
+    pub unexpected_mended: u64,
+    /// Deliveries that arrived after their deadline.
+    pub late: u64,
+    /// Deliveries that a later wanted state overtook.
+    pub superseded: u64,
+    /// Deliveries that arrived before the observer saw their change.
+    pub early: u64,
+    /// The first few wrong holdings, in words.
+    pub examples: Vec<String>,
+}
+
+/// What was received.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Updates {
+    /// Messages.
+    pub messages: u64,
+    /// Addresses in them.
+    pub addresses: u64,
+    /// Bytes of them, framing not counted.
+    pub bytes: u64,
+    /// Deliveries a second over the seconds that had any.
+    pub deliveries_per_second: Option<f64>,
+}
+
+/// What this process used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Generator {
+    /// CPU.
+    pub cpu_seconds: Option<f64>,
+    /// The largest resident memory.
+    pub peak_rss_bytes: Option<u64>,
+    /// The event loop's lateness, weighted by the deliveries it handled meanwhile.
+    pub loop_lag_p99_seconds: Option<f64>,
+}
+
+/// What the target used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// CPU from the first sample to the last.
+    pub cpu_seconds: Option<f64>,
+    /// The most cores used between two samples, on average.
+    pub cpu_max_cores: Option<f64>,
+    /// The largest resident memory.
+    pub peak_rss_bytes: Option<u64>,
+    /// The largest resident memory before the first cycle, with all streams open.
+    pub idle_rss_bytes: Option<u64>,
+    /// CPU a second before the first cycle, with all streams open.
+    pub idle_cpu_cores: Option<f64>,
+    /// Queue overflows from the first sample to the last.
+    pub overflows: Option<u64>,
+    /// Send timeouts, where the build counts them.
+    pub send_timeouts: Option<u64>,
+    /// The smallest and the largest `destination_endpoint_views_active` while churning.
+    pub views_active: Option<(u64, u64)>,
+    /// Live heap's growth an hour, as a fraction, from the first hold to the last.
+    pub heap_growth_per_hour: Option<f64>,
+    /// Times it was seen to have restarted.
+    pub restarts: u64,
+    /// Samples taken, and times it could not be asked.
+    pub samples: u64,
+    /// Times it could not be asked.
+    pub silent: u64,
+}
+
+/// What the Kubernetes API answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KubernetesApi {
+    /// Calls made again, by reason.
+    pub errors: BTreeMap<String, u64>,
+    /// Endpoints it had not made or ended before it was told to go back.
+    pub starved: u64,
+    /// Changes that only a relist brought: they are not timed.
+    pub untimed_changes: u64,
+}
+
+/// One cycle.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CycleSummary {
+    /// From 1.
+    pub cycle: u32,
+    /// When it started, from the start of the run.
+    pub from_seconds: f64,
+    /// When it ended.
+    pub to_seconds: f64,
+    /// Whether it ran its whole course; a partial cycle is not judged.
+    pub whole: bool,
+    /// The stages' latencies of changes that became visible in it.
+    pub latency: StageSummary,
+    /// How those changes spread.
+    pub fan_out: FanOut,
+    /// The smallest live heap in its second half.
+    pub heap_floor_bytes: Option<f64>,
+    /// The largest resident memory.
+    pub peak_rss_bytes: Option<u64>,
+}
+
+// === impl StageSummary ===
+
+impl StageSummary {
+    /// The distribution of a stage and direction.
+    #[must_use]
+    pub fn get(&self, stage: Stage, direction: Direction) -> &LatencySummary {
+        let by_direction = match stage {
+            Stage::Kubernetes => &self.kubernetes,
+            Stage::Destination => &self.destination,
+            Stage::EndToEnd => &self.end_to_end,
+        };
+        match direction {
+            Direction::Add => &by_direction.add,
+            Direction::Remove => &by_direction.remove,
+        }
+    }
+
+    pub(super) fn set(&mut self, stage: Stage, direction: Direction, latency: &Latency) {
+        let by_direction = match stage {
+            Stage::Kubernetes => &mut self.kubernetes,
+            Stage::Destination => &mut self.destination,
+            Stage::EndToEnd => &mut self.end_to_end,
+        };
+        *match direction {
+            Direction::Add => &mut by_direction.add,
+            Direction::Remove => &mut by_direction.remove,
+        } = LatencySummary::of(latency);
+    }
+}
+
+// === impl LatencySummary ===
+
+impl LatencySummary {
+    /// The quantiles that are reported, by key.
+    pub const QUANTILES: [(&'static str, f64); 5] = [
+        ("p50", 0.5),
+        ("p95", 0.95),
+        ("p99", 0.99),
+        ("p999", 0.999),
+        ("max", 1.0),
+    ];
+
+    pub(super) fn of(latency: &Latency) -> Self {
+        let quantile = |q| latency.quantile(q);
+        let seconds = |q| quantile(q).map(|Quantile { value, .. }| value.as_secs_f64());
+        Self {
+            count: latency.count(),
+            never: latency.never(),
+            p50_seconds: seconds(0.5),
+            p95_seconds: seconds(0.95),
+            p99_seconds: seconds(0.99),
+            p999_seconds: seconds(0.999),
+            max_seconds: seconds(1.0),
+            censored_from: Self::QUANTILES
+                .into_iter()
+                .find(|&(_, q)| quantile(q).is_some_and(|quantile| quantile.censored))
+                .map(|(name, _)| name.to_owned()),
+        }
+    }
+
+    /// The value of a quantile by its key, and whether it is only a lower bound.
+    #[must_use]
+    pub fn quantile(&self, key: &str) -> Option<(f64, bool)> {
+        let value = match key {
+            "p50" => self.p50_seconds,
+            "p95" => self.p95_seconds,
+            "p99" => self.p99_seconds,
+            "p999" => self.p999_seconds,
+            _ => self.max_seconds,
+        }?;
+        let rank = |key: &str| Self::QUANTILES.iter().position(|&(name, _)| name == key);
+        let censored = self
+            .censored_from
+            .as_deref()
+            .is_some_and(|from| rank(from) <= rank(key));
+        Some((value, censored))
+    }
+}

@@ -1,0 +1,75 @@
+//! Whether a run can say anything about its target.
+
+use super::{Circumstances, Judged, Unit};
+use crate::model::{criteria::Criteria, statistics::Summary};
+
+/// The generator may be late by this share of the smallest latency limit.
+const LAG_SHARE: f64 = 0.2;
+/// The generator may be this late where no latency is judged, seconds.
+const LAG_WITHOUT_LIMIT: f64 = 0.1;
+/// The share of changes that a relist may leave untimed.
+const UNTIMED_SHARE: f64 = 0.01;
+
+/// Why the run cannot say; empty if it can.
+pub(super) fn doubts(
+    criteria: &Criteria,
+    summary: &Summary,
+    circumstances: Circumstances,
+    judged: &[Judged],
+) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if !circumstances.ended {
+        doubts.push("the run did not come to its end".to_owned());
+    }
+    if summary.streams.requested > 0 && summary.correctness.streams_checked == 0 {
+        doubts.push("nothing was observed: no stream was open at the end".to_owned());
+    } else if circumstances.changes_planned && summary.fan_out.changes == 0 {
+        doubts.push(
+            "nothing was observed: no change reached the observer while streams were open"
+                .to_owned(),
+        );
+    }
+    if let Some(lag) = summary.generator.loop_lag_p99_seconds {
+        let limit = criteria
+            .smallest_latency_limit()
+            .map_or(LAG_WITHOUT_LIMIT, |limit| limit.as_secs_f64() * LAG_SHARE);
+        if lag > limit {
+            doubts.push(format!(
+                "the generator was the bottleneck: its event loop was {} late at p99, more than the {} that these limits allow",
+                Unit::Seconds.words(lag),
+                Unit::Seconds.words(limit)
+            ));
+        }
+    }
+    let untimed = summary.kubernetes.untimed_changes;
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+    let share = untimed as f64 / (summary.fan_out.changes + untimed).max(1) as f64;
+    if share > UNTIMED_SHARE {
+        doubts.push(format!(
+            "the observer lost its watch: {untimed} changes ({:.1} %) could not be timed",
+            share * 100.0
+        ));
+    }
+    if summary.kubernetes.starved > 0 {
+        doubts.push(format!(
+            "Kubernetes starved the plan: {} endpoints had not come or gone when the next scaling was due",
+            summary.kubernetes.starved
+        ));
+    }
+    if summary.target.restarts > 0 && criteria.target.restarts.is_none() {
+        doubts.push(format!(
+            "the target restarted {} times though nobody asked it to",
+            summary.target.restarts
+        ));
+    }
+    let asks_target = judged
+        .iter()
+        .any(|j| j.name.starts_with("target.") || j.name == "sendTimeoutRate");
+    if circumstances.target_is_judged && asks_target && summary.target.silent > 0 {
+        doubts.push(format!(
+            "the target's metrics are judged and could not be read {} times",
+            summary.target.silent
+        ));
+    }
+    doubts
+}

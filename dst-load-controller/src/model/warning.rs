@@ -1,0 +1,126 @@
+//! What a reader of a report must know beside its numbers: each says the cause, with a number,
+//! and what helps.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A warning.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "warning", rename_all = "snake_case")]
+pub enum Warning {
+    /// Actions were sent later than they were intended.
+    LateActions {
+        /// How many.
+        actions: u64,
+        /// The worst delay, seconds.
+        worst_seconds: f64,
+    },
+    /// Kubernetes had not made or ended endpoints before it was told to go back.
+    Starved {
+        /// How many endpoints.
+        endpoints: u64,
+    },
+    /// The observer lost its watch and listed again: changes within the gap are untimed.
+    Relisted {
+        /// How often.
+        times: u64,
+    },
+    /// Calls to the Kubernetes API were made again.
+    KubernetesErrors {
+        /// How many.
+        calls: u64,
+        /// What came back, with counts.
+        reasons: String,
+    },
+    /// The destination controller could not be asked for its metrics.
+    TargetSilent {
+        /// How often.
+        times: u64,
+        /// The last reason.
+        error: String,
+    },
+    /// Updates came before the observer saw their change: the start of their latency is a bound.
+    EarlyUpdates {
+        /// How many deliveries.
+        deliveries: u64,
+        /// Out of how many.
+        of: u64,
+    },
+    /// Updates stood unconfirmed at the deadline, though a later one put them right.
+    MendedUpdates {
+        /// How many.
+        updates: u64,
+    },
+    /// Streams were closed when the end was checked.
+    UncheckedStreams {
+        /// How many.
+        streams: u64,
+    },
+    /// The scenario was understood in a way its author may not expect.
+    Scenario {
+        /// How.
+        message: String,
+    },
+    /// The recording ends without its last line.
+    CutOff,
+    /// Cleaning up left something behind.
+    CleanupFailed {
+        /// What went wrong.
+        error: String,
+        /// The run id that `cleanup --run-id` takes.
+        run_id: String,
+    },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LateActions {
+                actions,
+                worst_seconds,
+            } => write!(
+                f,
+                "{actions} actions were sent later than intended, the worst by {worst_seconds:.3} s: \
+                 end-to-end latency counts from the intended instant; raise --qps or use fewer Services"
+            ),
+            Self::Starved { endpoints } => write!(
+                f,
+                "Kubernetes had not made or ended {endpoints} endpoints before the next scaling: \
+                 use longer holds or fewer endpoints"
+            ),
+            Self::Relisted { times } => write!(
+                f,
+                "the observer's watch was lost and listed again {times} times: changes in the gaps are not timed"
+            ),
+            Self::KubernetesErrors { calls, reasons } => {
+                write!(f, "{calls} calls to the Kubernetes API were made again ({reasons})")
+            }
+            Self::TargetSilent { times, error } => write!(
+                f,
+                "the destination's metrics could not be read {times} times ({error}): its cost is incomplete"
+            ),
+            Self::EarlyUpdates { deliveries, of } => write!(
+                f,
+                "{deliveries} of {of} deliveries came before the observer saw their change; \
+                 they count as 0 s, and end to end is the honest upper bound"
+            ),
+            Self::MendedUpdates { updates } => write!(
+                f,
+                "{updates} updates said what no EndpointSlice did for longer than the deadline, before a later one put them right"
+            ),
+            Self::UncheckedStreams { streams } => write!(
+                f,
+                "{streams} streams were closed at the end and could not be checked"
+            ),
+            Self::Scenario { message } => f.write_str(message),
+            Self::CutOff => f.write_str(
+                "the recording ends without its last line: the run was killed, and this is what it had seen",
+            ),
+            Self::CleanupFailed { error, run_id } => write!(
+                f,
+                "objects may be left behind ({error}): remove them with `dst-load-controller cleanup --run-id {run_id}`"
+            ),
+        }
+    }
+}
