@@ -137,8 +137,9 @@ impl Streams {
         self.phases.len()
     }
 
-    pub(super) fn members(&self, class: usize) -> &FixedBitSet {
-        &self.members[class]
+    /// The members of a class; `None` as long as there are no streams.
+    pub(super) fn members(&self, class: usize) -> Option<&FixedBitSet> {
+        self.members.get(class)
     }
 
     /// A place for each class, to ask the oracle with.

@@ -1,0 +1,6 @@
+//! The Destination streams: opened as proxies open them, read without keeping what is read.
+
+pub mod decode;
+pub mod fleet;
+pub mod frames;
+pub mod stream;
