@@ -1,0 +1,6 @@
+//! What touches the outside: acts on Kubernetes, reads the one clock, serves metrics.
+//!
+//! Everything here takes its clients from [`crate::world`] and never knows whether they are real.
+
+pub mod clock;
+pub mod kubernetes;
