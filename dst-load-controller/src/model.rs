@@ -6,6 +6,8 @@
 pub mod action;
 pub mod criteria;
 pub mod fault;
+pub mod plan;
+pub mod quantity;
 pub mod scenario;
 pub mod seed;
 pub mod time;
