@@ -2,5 +2,8 @@
 //!
 //! Everything here takes its clients from [`crate::world`] and never knows whether they are real.
 
+pub mod admin;
+pub mod churn;
 pub mod clock;
 pub mod kubernetes;
+pub mod runtime;

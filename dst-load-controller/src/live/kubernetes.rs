@@ -8,6 +8,8 @@ mod call;
 mod claim;
 mod cleanup;
 mod error;
+#[cfg(test)]
+pub(in crate::live) mod mock;
 pub mod objects;
 mod rate;
 mod resource;

@@ -12,7 +12,6 @@ use tokio::sync::Mutex;
 use super::{
     KubernetesError, KubernetesErrors, Limits, RunIdentity,
     call::{Call, Caller, Reply},
-    claim::Claim,
     cleanup::{Cleaned, Scope, cleanup},
     objects::{self, MANAGED_BY, MANAGER},
     resource::{DEPLOYMENTS, Resource, SERVICES},
@@ -121,32 +120,6 @@ impl Actor {
     #[must_use]
     pub fn errors(&self) -> KubernetesErrors {
         self.caller.errors()
-    }
-
-    /// Makes the namespace ours ([`Actor::claim`]) and every Service at its initial size.
-    ///
-    /// A later [`Verb::Create`] of the same size then finds its work done.
-    ///
-    /// # Errors
-    ///
-    /// The claim's error, or else that of the first Service that could not be made.
-    pub async fn prepare(&self) -> Result<Claim, KubernetesError> {
-        let claim = self.claim().await?;
-        let now = self.clock().now();
-        let creations = self.services.iter().enumerate().map(|(service, target)| {
-            let endpoints = self.group(target).pattern.initial();
-            async move {
-                let action = Action {
-                    intended: now,
-                    service,
-                    cycle: 0,
-                    verb: Verb::Create { endpoints },
-                };
-                self.act(&action).await.result
-            }
-        });
-        futures::future::try_join_all(creations).await?;
-        Ok(claim)
     }
 
     /// Does `action`, now, or after the earlier actions of the same Service. Its intended instant

@@ -47,7 +47,7 @@ impl Actor {
     ///
     /// [`KubernetesError::InUse`] while another run is alive, [`KubernetesError::NoNamespace`],
     /// [`KubernetesError::NotOurs`], or a refusal of the API server.
-    pub async fn claim(&self) -> Result<Claim, KubernetesError> {
+    pub async fn prepare(&self) -> Result<Claim, KubernetesError> {
         let unmade = self.make_namespace().await?;
         let lease = objects::lease(&self.namespace, &self.run, STALE_AFTER.as_secs());
         let path = Request::new(LEASES.path(Some(&self.namespace)));

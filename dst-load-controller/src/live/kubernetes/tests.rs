@@ -1,126 +1,20 @@
 //! The acting half against an API server that misbehaves on purpose, under paused time.
 
-use std::{collections::VecDeque, convert::Infallible, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{num::NonZeroU32, time::Duration};
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
-use kube::client::Body;
-use parking_lot::Mutex;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::*;
+use super::{
+    mock::{Answer, Log, Seen, mock, refusal, scenario, scripted},
+    *,
+};
 use crate::{
     live::clock::Clock,
     model::{
         action::{Action, Verb},
-        criteria::Criteria,
-        scenario::{Backend, Churn, Client, Pattern, Sandbox, Scenario, ServiceGroup},
         time::At,
     },
 };
-
-/// What the mock does with one request.
-enum Answer {
-    Json(u16, Value),
-    /// As API priority and fairness refuses: plain text and `Retry-After`.
-    Busy(u64),
-    /// The connection ends.
-    HangUp,
-    /// No answer, ever.
-    Silence,
-}
-
-/// A request as it arrived.
-#[derive(Clone, Debug, PartialEq)]
-struct Seen {
-    at: At,
-    what: String,
-    body: Value,
-}
-
-type Log = Arc<Mutex<Vec<Seen>>>;
-
-/// A client whose requests are answered by `answer`, in-process.
-fn mock(
-    clock: Clock,
-    mut answer: impl FnMut(&str) -> Answer + Send + 'static,
-) -> (kube::Client, Log) {
-    let log = Log::default();
-    let seen = Arc::clone(&log);
-    let answer = Arc::new(Mutex::new(move |what: &str| answer(what)));
-    let service = tower::service_fn(move |request: Request<Body>| {
-        let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
-        async move {
-            let (parts, body) = request.into_parts();
-            let what = format!("{} {}", parts.method, parts.uri.path());
-            let body = body.collect().await.map_err(std::io::Error::other)?;
-            seen.lock().push(Seen {
-                at: clock.now(),
-                what: what.clone(),
-                body: serde_json::from_slice(&body.to_bytes()).unwrap_or_default(),
-            });
-            let answer = (answer.lock())(&what);
-            let response = Response::builder();
-            Ok::<_, std::io::Error>(match answer {
-                Answer::Json(code, body) => response
-                    .status(code)
-                    .body(Full::new(Bytes::from(body.to_string())))
-                    .unwrap(),
-                Answer::Busy(seconds) => response
-                    .status(429)
-                    .header("Retry-After", seconds)
-                    .body(Full::new(Bytes::from("Too many requests")))
-                    .unwrap(),
-                Answer::HangUp => return Err(std::io::ErrorKind::ConnectionReset.into()),
-                Answer::Silence => match std::future::pending::<Infallible>().await {},
-            })
-        }
-    });
-    (kube::Client::new(service, "default"), log)
-}
-
-/// A client that gives these answers in turn, then 200.
-fn scripted(clock: Clock, answers: impl IntoIterator<Item = Answer>) -> (kube::Client, Log) {
-    let mut answers: VecDeque<_> = answers.into_iter().collect();
-    mock(clock, move |_| {
-        let last = Answer::Json(200, json!({}));
-        answers.pop_front().unwrap_or(last)
-    })
-}
-
-fn refusal(code: u16, reason: &str, message: &str) -> Answer {
-    Answer::Json(
-        code,
-        json!({
-            "kind": "Status", "apiVersion": "v1", "status": "Failure",
-            "reason": reason, "message": message, "code": code,
-        }),
-    )
-}
-
-fn scenario(count: u32) -> Arc<Scenario> {
-    Arc::new(Scenario {
-        name: "quick".into(),
-        seed: 1,
-        churn: Churn {
-            groups: vec![ServiceGroup {
-                prefix: "test-service".into(),
-                first: 1,
-                count,
-                pattern: Pattern::Stable { endpoints: 3 },
-            }],
-            duration: None,
-            cycles: None,
-            backend: Backend::Deployments,
-            port: 8080,
-        },
-        client: Client::default(),
-        criteria: Criteria::default(),
-        deadline: None,
-        sandbox: Sandbox::default(),
-    })
-}
 
 fn actor(kube: kube::Client, clock: Clock, limits: Limits) -> Actor {
     let run = RunIdentity {
@@ -401,7 +295,7 @@ fn held(clock: Clock, alive: bool) -> (kube::Client, Log) {
 async fn a_live_run_is_refused_and_a_dead_one_taken_over() {
     let clock = Clock::start();
     let (kube, log) = held(clock, true);
-    let error = actor(kube, clock, Limits::default()).claim().await;
+    let error = actor(kube, clock, Limits::default()).prepare().await;
     assert_eq!(
         error.unwrap_err().to_string(),
         "namespace \"ns\" is in use by run \"old\", which is alive"
@@ -410,7 +304,10 @@ async fn a_live_run_is_refused_and_a_dead_one_taken_over() {
     assert_eq!(clock.now(), At::ZERO + STALE_AFTER);
 
     let (kube, log) = held(clock, false);
-    let claim = actor(kube, clock, Limits::default()).claim().await.unwrap();
+    let claim = actor(kube, clock, Limits::default())
+        .prepare()
+        .await
+        .unwrap();
     assert_eq!(claim, Claim::TakenOver { from: "old".into() });
     let log = log.lock();
     let taken = log
@@ -435,7 +332,7 @@ async fn a_namespace_that_is_not_there_and_may_not_be_made_says_both() {
         }
         refusal(404, "NotFound", "namespaces \"ns\" not found")
     });
-    let error = actor(kube, clock, Limits::default()).claim().await;
+    let error = actor(kube, clock, Limits::default()).prepare().await;
     let error = error.unwrap_err().to_string();
     assert!(error.starts_with(
         "namespace \"ns\" does not exist and could not be made (not permitted to create namespaces"
