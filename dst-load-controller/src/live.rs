@@ -5,5 +5,6 @@
 pub mod admin;
 pub mod churn;
 pub mod clock;
+pub mod cluster;
 pub mod kubernetes;
 pub mod runtime;

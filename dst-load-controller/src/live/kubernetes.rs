@@ -22,7 +22,7 @@ pub use self::{
     act::{Acted, Actor},
     call::Caller,
     claim::{Claim, HEARTBEAT_EVERY, STALE_AFTER},
-    cleanup::{Cleaned, Removed, Scope, cleanup, live_runs},
+    cleanup::{Cleaned, Removed, Scope, cleanup, runs},
     error::{KubernetesError, KubernetesErrors},
 };
 

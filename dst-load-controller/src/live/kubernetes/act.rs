@@ -104,6 +104,12 @@ impl Actor {
         &self.namespace
     }
 
+    /// The run's id.
+    #[must_use]
+    pub fn run_id(&self) -> &str {
+        &self.run.id
+    }
+
     /// The run's clock.
     #[must_use]
     pub fn clock(&self) -> Clock {

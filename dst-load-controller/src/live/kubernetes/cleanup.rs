@@ -3,7 +3,11 @@
 //! It deletes nothing that lacks the managed-by label, and pods and slices only when nothing is
 //! left that would make them anew.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use kube::core::{
     Request,
@@ -77,8 +81,6 @@ struct PageMetadata {
 #[derive(Deserialize)]
 struct Item {
     metadata: ItemMetadata,
-    #[serde(default)]
-    spec: serde_json::Value,
 }
 
 #[derive(Deserialize)]
@@ -88,6 +90,8 @@ struct ItemMetadata {
     namespace: String,
     #[serde(default, rename = "resourceVersion")]
     version: String,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
 }
 
 /// Deletes what `scope` names, in `namespace` or in all of them, and waits until it is gone, for
@@ -124,33 +128,41 @@ pub async fn cleanup(
     Ok(cleaned)
 }
 
-/// The runs that hold a lease, in `namespace` or in all of them, and whether each is alive. It
-/// takes [`STALE_AFTER`] if there are any.
+/// The ids of all runs that left something in `namespace` or in any, and whether each is alive:
+/// its lease is written within [`STALE_AFTER`], which is how long this takes if there are leases.
 ///
 /// # Errors
 ///
-/// A listing that was refused.
-pub async fn live_runs(
+/// A listing that was refused; namespaces that may not be listed are left out.
+pub async fn runs(
     caller: &Caller,
     namespace: Option<&str>,
-) -> Result<Vec<(String, bool)>, KubernetesError> {
-    let cleanup = Cleanup {
+) -> Result<BTreeMap<String, bool>, KubernetesError> {
+    let look = Cleanup {
         caller,
         selector: format!("{MANAGED_BY}={MANAGER}"),
         namespace,
     };
-    let before = cleanup.list(&LEASES).await?;
+    let mut runs = BTreeMap::new();
+    for resource in [&DEPLOYMENTS, &SERVICES, &LEASES, &NAMESPACES] {
+        let found = match look.list(resource).await {
+            Err(KubernetesError::Forbidden { .. }) if *resource == NAMESPACES => continue,
+            found => found?,
+        };
+        let ids = found.into_iter().filter_map(Item::run_id);
+        runs.extend(ids.map(|id| (id, false)));
+    }
+    let before: BTreeSet<_> = look.versions().await?;
     if before.is_empty() {
-        return Ok(Vec::new());
+        return Ok(runs);
     }
     tokio::time::sleep(STALE_AFTER).await;
-    let after = cleanup.list(&LEASES).await?;
-    let seen: BTreeSet<_> = before.iter().map(|item| &item.metadata.version).collect();
-    let holder = |item: &Item| item.spec["holderIdentity"].as_str().map(str::to_owned);
-    Ok(after
-        .iter()
-        .filter_map(|item| Some((holder(item)?, !seen.contains(&item.metadata.version))))
-        .collect())
+    for (id, version) in look.versions().await? {
+        let moved = !before.contains(&(id.clone(), version));
+        let alive: &mut bool = runs.entry(id).or_default();
+        *alive |= moved;
+    }
+    Ok(runs)
 }
 
 struct Cleanup<'a> {
@@ -167,6 +179,41 @@ impl Scope {
             Self::Run(id) => format!("{MANAGED_BY}={MANAGER},{RUN_ID}={id}"),
             Self::AllBut(id) => format!("{MANAGED_BY}={MANAGER},{RUN_ID}!={id}"),
         }
+    }
+}
+
+// === impl Cleaned ===
+
+impl fmt::Display for Cleaned {
+    /// One line for each kind in each namespace.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (verb, objects) in [
+            ("removed", &self.removed),
+            ("still there:", &self.remaining),
+        ] {
+            let mut counts = BTreeMap::new();
+            for object in objects {
+                *counts
+                    .entry((&object.namespace, object.kind))
+                    .or_insert(0_u64) += 1;
+            }
+            for ((namespace, kind), count) in counts {
+                let plural = if count == 1 { "" } else { "s" };
+                match namespace.as_str() {
+                    "" => writeln!(f, "{verb} {count} {kind}{plural}")?,
+                    namespace => writeln!(f, "{verb} {count} {kind}{plural} in {namespace}")?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+// === impl Item ===
+
+impl Item {
+    fn run_id(mut self) -> Option<String> {
+        self.metadata.labels.remove(RUN_ID)
     }
 }
 
@@ -246,6 +293,17 @@ impl Cleanup<'_> {
             self.caller.call(&call).await.result?;
         }
         Ok(found)
+    }
+
+    /// The leases' run ids, each with the version of its lease.
+    async fn versions(&self) -> Result<BTreeSet<(String, String)>, KubernetesError> {
+        let leases = self.list(&LEASES).await?.into_iter();
+        Ok(leases
+            .filter_map(|item| {
+                let version = item.metadata.version.clone();
+                Some((item.run_id()?, version))
+            })
+            .collect())
     }
 
     async fn list(&self, resource: &Resource) -> Result<Vec<Item>, KubernetesError> {
