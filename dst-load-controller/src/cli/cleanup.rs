@@ -70,3 +70,96 @@ impl Cleanup {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::live::kubernetes::{
+        mock::{Answer, mock, refusal},
+        objects::{MANAGED_BY, MANAGER, RUN_ID},
+    };
+
+    fn command(run_id: Option<&str>) -> Cleanup {
+        Cleanup {
+            run_id: run_id.map(str::to_owned),
+            kubeconfig: None,
+            context: None,
+            namespace: None,
+        }
+    }
+
+    /// An API with one Service and one lease each of the runs `dead` and `alive`, of which only the
+    /// latter's lease moves on.
+    fn two_runs(clock: Clock) -> kube::Client {
+        let mut version = 1;
+        mock(clock, move |what| {
+            version += 1;
+            let kind = what.rsplit('/').next().unwrap_or_default();
+            let item = |run: &str, version: u32| {
+                json!({ "metadata": {
+                    "name": format!("{run}-object"),
+                    "namespace": format!("ns-{run}"),
+                    "resourceVersion": version.to_string(),
+                    "labels": { MANAGED_BY: MANAGER, RUN_ID: run },
+                }})
+            };
+            let items = match kind {
+                "services" | "leases" => vec![item("dead", 1), item("alive", version)],
+                _ => vec![],
+            };
+            Answer::Json(200, json!({ "metadata": {}, "items": items }))
+        })
+        .0
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn runs_whose_lease_moves_are_alive_and_the_others_are_not() {
+        let clock = Clock::start();
+        let caller = Caller::new(two_runs(clock), clock, 0, Limits::default());
+        let found = runs(&caller, None).await.unwrap();
+        assert_eq!(
+            found,
+            [("alive".into(), true), ("dead".into(), false)].into()
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_missing_permission_is_named_with_what_would_help() {
+        let clock = Clock::start();
+        let (kube, _) = mock(clock, |_| {
+            refusal(
+                403,
+                "Forbidden",
+                "User \"u\" cannot list resource \"deployments\" in API group \"apps\" at the \
+                 cluster scope",
+            )
+        });
+        let caller = Caller::new(kube, clock, 0, Limits::default());
+        let mut out = Vec::new();
+        let error = command(None).run_with(&caller, &mut out).await.unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.contains("--namespace looks in one only"), "{error}");
+        assert!(
+            error.contains("not permitted to list deployments"),
+            "{error}"
+        );
+        assert_eq!(out, b"");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_that_left_nothing_is_no_error() {
+        let clock = Clock::start();
+        let (kube, _) = mock(clock, |_| {
+            Answer::Json(200, json!({ "metadata": {}, "items": [] }))
+        });
+        let caller = Caller::new(kube, clock, 0, Limits::default());
+        let mut out = Vec::new();
+        command(Some("gone"))
+            .run_with(&caller, &mut out)
+            .await
+            .unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "nothing to remove\n");
+    }
+}

@@ -4,12 +4,15 @@
 //! without a seed would neither be counted nor be the same twice.
 
 mod act;
+mod answer;
 mod call;
 mod claim;
+mod cleaned;
 mod cleanup;
 mod error;
+mod listing;
 #[cfg(test)]
-pub(in crate::live) mod mock;
+pub(crate) mod mock;
 pub mod objects;
 mod rate;
 mod resource;
@@ -22,8 +25,10 @@ pub use self::{
     act::{Acted, Actor},
     call::Caller,
     claim::{Claim, HEARTBEAT_EVERY, STALE_AFTER},
-    cleanup::{Cleaned, Removed, Scope, cleanup, runs},
+    cleaned::{Cleaned, Removed},
+    cleanup::{Scope, cleanup},
     error::{KubernetesError, KubernetesErrors},
+    listing::runs,
 };
 
 /// Who a run is: it is written on every object that the run makes.

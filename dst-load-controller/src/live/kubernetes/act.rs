@@ -12,7 +12,8 @@ use tokio::sync::Mutex;
 use super::{
     KubernetesError, KubernetesErrors, Limits, RunIdentity,
     call::{Call, Caller, Reply},
-    cleanup::{Cleaned, Scope, cleanup},
+    cleaned::Cleaned,
+    cleanup::{Scope, cleanup},
     objects::{self, MANAGED_BY, MANAGER},
     resource::{DEPLOYMENTS, Resource, SERVICES},
 };

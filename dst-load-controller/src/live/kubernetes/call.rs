@@ -6,14 +6,18 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header::RETRY_AFTER};
+use http::{Request, Response};
 use http_body_util::BodyExt;
-use kube::{client::Body, core::Status};
+use kube::client::Body;
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
-use super::{KubernetesError, KubernetesErrors, Limits, rate::Rate};
+use super::{
+    KubernetesError, KubernetesErrors, Limits,
+    answer::{Attempt, judge},
+    rate::Rate,
+};
 use crate::{
     live::clock::Clock,
     model::{seed, time::At},
@@ -23,8 +27,6 @@ use crate::{
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 /// No wait of our own is longer than this.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
-/// A server that asks for a longer wait than this is asked again all the same.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// Sends calls to one API server, on behalf of one run.
 #[derive(Clone)]
@@ -65,17 +67,6 @@ pub(super) struct Reply {
     /// Attempts after the first.
     pub(super) retries: u32,
     pub(super) result: Result<Bytes, KubernetesError>,
-}
-
-/// What came of one attempt.
-enum Attempt {
-    Done(Bytes),
-    /// Worth another try, after `wait` if the server said so.
-    Passing {
-        why: String,
-        wait: Option<Duration>,
-    },
-    Final(KubernetesError),
 }
 
 // === impl Caller ===
@@ -182,52 +173,13 @@ impl Caller {
                 return Attempt::Passing { why, wait: None };
             }
         };
-        if response.status().is_success() {
-            return Attempt::Done(response.into_body());
-        }
-        self.judge(call, &response)
-    }
-
-    /// Tells a passing refusal from a final one.
-    fn judge(&self, call: &Call, response: &Response<Bytes>) -> Attempt {
-        let code = response.status();
-        let status = status(response);
-        let passing = || Attempt::Passing {
-            why: format!("{} {}", code.as_u16(), status.message),
-            wait: retry_after(response),
-        };
         let mut errors = self.0.errors.lock();
-        if code == StatusCode::TOO_MANY_REQUESTS {
-            errors.too_many_requests += 1;
-            return passing();
-        }
-        if code.is_server_error() {
-            errors.server_errors += 1;
-            return passing();
-        }
-        if code == StatusCode::CONFLICT && status.reason != "AlreadyExists" {
-            errors.conflicts += 1;
-            if !call.conflict_is_final {
-                return passing();
-            }
-        } else if code == StatusCode::FORBIDDEN {
-            errors.forbidden += 1;
-            if let Some((verb, resource)) = refused_permission(&status.message) {
-                return Attempt::Final(KubernetesError::Forbidden {
-                    verb: verb.to_owned(),
-                    resource: resource.to_owned(),
-                    message: status.message.clone(),
-                });
-            }
-        } else {
-            errors.refused += 1;
-        }
-        Attempt::Final(KubernetesError::Refused {
-            what: call.what(),
-            code: code.as_u16(),
-            reason: status.reason,
-            message: status.message,
-        })
+        judge(
+            || call.what(),
+            call.conflict_is_final,
+            response,
+            &mut errors,
+        )
     }
 
     /// Between half and the whole of a doubling wait, by the name of what is asked: two calls that
@@ -293,31 +245,6 @@ impl Reply {
     }
 }
 
-/// The answer's Status; where there is none (proxies and API priority answer in plain text), one
-/// that holds the text.
-fn status(response: &Response<Bytes>) -> Status {
-    serde_json::from_slice(response.body()).unwrap_or_else(|_| {
-        let text = String::from_utf8_lossy(response.body());
-        let reason = response.status().canonical_reason().unwrap_or_default();
-        Status::failure(text.trim(), reason)
-    })
-}
-
-fn retry_after(response: &Response<Bytes>) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    let wait = Duration::from_secs(seconds.trim().parse().ok()?);
-    Some(wait.min(LONGEST_RETRY_AFTER))
-}
-
-/// The verb and resource in `… cannot patch resource "deployments/scale" in API group …`, as every
-/// refusal by RBAC says it; other answers 403 (a quota, a namespace that is going away) do not.
-fn refused_permission(message: &str) -> Option<(&str, &str)> {
-    let (_, rest) = message.split_once(" cannot ")?;
-    let (verb, rest) = rest.split_once(" resource \"")?;
-    let (resource, _) = rest.split_once('"')?;
-    Some((verb, resource))
-}
-
 /// An error with its causes: hyper's own text is often no more than "connection error".
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -331,34 +258,4 @@ fn chain(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_by_rbac_names_verb_and_resource_and_a_quota_does_not() {
-        let rbac = "deployments.apps \"a\" is forbidden: User \"u\" cannot patch resource \
-                    \"deployments/scale\" in API group \"apps\" in the namespace \"ns\"";
-        assert_eq!(
-            refused_permission(rbac),
-            Some(("patch", "deployments/scale"))
-        );
-        assert_eq!(
-            refused_permission("pods \"a\" is forbidden: exceeded quota"),
-            None
-        );
-    }
-
-    #[test]
-    fn a_wait_that_the_server_asks_for_has_a_bound() {
-        let answer = |value: &str| {
-            let response = Response::builder().header(RETRY_AFTER, value);
-            retry_after(&response.body(Bytes::new()).unwrap())
-        };
-        assert_eq!(answer("3"), Some(Duration::from_secs(3)));
-        assert_eq!(answer("86400"), Some(LONGEST_RETRY_AFTER));
-        assert_eq!(answer("soon"), None);
-    }
 }

@@ -105,7 +105,7 @@ pub struct KubernetesErrors {
     pub timeouts: u64,
     /// Answers 403.
     pub forbidden: u64,
-    /// Any other refusal.
+    /// Any other refusal; `NotFound` and `AlreadyExists` are answers and not counted.
     pub refused: u64,
     /// Attempts after the first.
     pub retries: u64,

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What the mock does with one request.
-pub(in crate::live) enum Answer {
+pub(crate) enum Answer {
     Json(u16, Value),
     /// As API priority and fairness refuses: plain text and `Retry-After`.
     Busy(u64),
@@ -31,16 +31,16 @@ pub(in crate::live) enum Answer {
 
 /// A request as it arrived.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::live) struct Seen {
-    pub(in crate::live) at: At,
-    pub(in crate::live) what: String,
-    pub(in crate::live) body: Value,
+pub(crate) struct Seen {
+    pub(crate) at: At,
+    pub(crate) what: String,
+    pub(crate) body: Value,
 }
 
-pub(in crate::live) type Log = Arc<Mutex<Vec<Seen>>>;
+pub(crate) type Log = Arc<Mutex<Vec<Seen>>>;
 
 /// A client whose requests are answered by `answer`, in-process.
-pub(in crate::live) fn mock(
+pub(crate) fn mock(
     clock: Clock,
     mut answer: impl FnMut(&str) -> Answer + Send + 'static,
 ) -> (kube::Client, Log) {
@@ -79,7 +79,7 @@ pub(in crate::live) fn mock(
 }
 
 /// A client that gives these answers in turn, then 200.
-pub(in crate::live) fn scripted(
+pub(crate) fn scripted(
     clock: Clock,
     answers: impl IntoIterator<Item = Answer>,
 ) -> (kube::Client, Log) {
@@ -90,7 +90,7 @@ pub(in crate::live) fn scripted(
     })
 }
 
-pub(in crate::live) fn refusal(code: u16, reason: &str, message: &str) -> Answer {
+pub(crate) fn refusal(code: u16, reason: &str, message: &str) -> Answer {
     Answer::Json(
         code,
         json!({
@@ -100,7 +100,7 @@ pub(in crate::live) fn refusal(code: u16, reason: &str, message: &str) -> Answer
     )
 }
 
-pub(in crate::live) fn scenario(count: u32) -> Arc<Scenario> {
+pub(crate) fn scenario(count: u32) -> Arc<Scenario> {
     Arc::new(Scenario {
         name: "quick".into(),
         seed: 1,
