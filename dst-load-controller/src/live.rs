@@ -1,4 +1,11 @@
 //! Ring 2: acts, watches and times. It knows a [`crate::world::World`], never which one.
 
+pub mod admin;
+pub mod books;
+pub mod churn;
 pub mod clock;
+pub mod cluster;
 pub mod destination;
+pub mod kubernetes;
+pub mod observer;
+pub mod runtime;

@@ -240,6 +240,22 @@ impl Pattern {
     }
 }
 
+// === impl Jitter ===
+
+impl Jitter {
+    /// The longest delay before a scaling that `hold` precedes.
+    #[must_use]
+    pub fn bound(&self, hold: Duration) -> Duration {
+        match *self {
+            Self::UpTo(bound) => bound,
+            Self::PercentOfHold(percent) => {
+                Duration::try_from_secs_f64(hold.as_secs_f64() * percent / 100.0)
+                    .unwrap_or(Duration::ZERO)
+            }
+        }
+    }
+}
+
 // === impl Client ===
 
 impl Client {

@@ -8,15 +8,26 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use bytes::Buf;
-use prost::{
-    DecodeError,
-    encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field},
-};
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
 use crate::model::{
     endpoint::{Endpoint, Pod},
     update::Update,
 };
+
+/// Why a message cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// It is not protobuf.
+    #[error(transparent)]
+    Protobuf(#[from] prost::DecodeError),
+    /// A field says that it is longer than what holds it.
+    #[error("a field of {0} bytes is longer than its message")]
+    Truncated(u64),
+    /// A port that is none.
+    #[error("port {0} is above 65535")]
+    Port(u64),
+}
 
 /// A decoded message; `None` where it says nothing that is known here.
 ///
@@ -31,9 +42,10 @@ pub fn update(mut message: &[u8]) -> Result<Option<Update>, DecodeError> {
                 update = Some(Update::Add(addresses(delimited(&mut message)?, weighted)?));
             }
             (2, WireType::LengthDelimited) => {
-                update = Some(Update::Remove(addresses(delimited(&mut message)?, |tcp| {
-                    Ok(tcp_address(tcp)?.map(Endpoint::bare))
-                })?));
+                update = Some(Update::Remove(addresses(
+                    delimited(&mut message)?,
+                    |tcp| Ok(tcp_address(tcp)?.map(Endpoint::bare)),
+                )?));
             }
             (3, WireType::LengthDelimited) => {
                 let exists = no_endpoints(delimited(&mut message)?)?;
@@ -103,8 +115,8 @@ fn tcp_address(mut tcp: &[u8]) -> Result<Option<SocketAddr>, DecodeError> {
         match (field, wire) {
             (1, WireType::LengthDelimited) => ip = ip_address(delimited(&mut tcp)?)?,
             (2, WireType::Varint) => {
-                port = u16::try_from(decode_varint(&mut tcp)?)
-                    .map_err(|_| DecodeError::new_unexpected("a port above 65535"))?;
+                let number = decode_varint(&mut tcp)?;
+                port = u16::try_from(number).map_err(|_| DecodeError::Port(number))?;
             }
             _ => skip_field(wire, field, &mut tcp, DecodeContext::default())?,
         }
@@ -163,7 +175,10 @@ fn delimited<'a>(buffer: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
     let (field, rest) = usize::try_from(length)
         .ok()
         .and_then(|length| buffer.split_at_checked(length))
-        .ok_or_else(|| DecodeError::new_unexpected("a field longer than its message"))?;
+        .ok_or(DecodeError::Truncated(length))?;
     *buffer = rest;
     Ok(field)
 }
+
+#[cfg(test)]
+mod tests;
