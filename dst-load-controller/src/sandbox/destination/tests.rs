@@ -1,0 +1,4 @@
+//! The reference destination against the rules it pictures.
+
+mod service;
+mod support;
