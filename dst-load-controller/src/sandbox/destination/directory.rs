@@ -67,15 +67,15 @@ impl Directory {
             return Vec::new();
         };
         let ports: Vec<u16> = ports.keys().copied().collect();
-        if !known && self.struck(FaultKind::ForgetRecreatedService, &name, 1) {
-            return Vec::new();
-        }
+        // What is forgotten is what the slices that outlived the Service hold.
+        let slices = self.members.get(&name).map_or(0, BTreeSet::len);
+        let forget = !known && self.struck(FaultKind::ForgetRecreatedService, &name, slices);
         let mut changes = Vec::new();
         for port in ports {
             let service = &self.services[&name];
             let publisher = (self.publishers.get_mut(&name)).and_then(|it| it.get_mut(&port));
             let news = publisher.is_some_and(|publisher| publisher.adopt(service, port));
-            if news || !known {
+            if !forget && (news || !known) {
                 self.refill(&name, port);
                 changes.extend(self.publish(&name, port));
             }

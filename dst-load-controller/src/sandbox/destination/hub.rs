@@ -1,7 +1,7 @@
 //! Brings what the directory says to the streams that listen: one list of streams for each filter
 //! group, one encoding for each difference.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tonic::{Code, Status};
@@ -14,6 +14,7 @@ use super::{
     publisher::{Change, GroupId, GroupKey},
     queue::Queue,
 };
+use crate::model::fault::FaultKind;
 
 /// The directory and all streams.
 #[derive(Debug)]
@@ -153,7 +154,7 @@ impl Hub {
     }
 
     /// How often each kind of fault struck.
-    pub(crate) fn faults_struck(&self) -> BTreeMap<crate::model::fault::FaultKind, u64> {
+    pub(crate) fn faults_struck(&self) -> BTreeMap<FaultKind, u64> {
         let mut struck = self.faults.struck.clone();
         for (kind, times) in &self.directory.faults.struck {
             *struck.entry(*kind).or_default() += times;
@@ -161,9 +162,14 @@ impl Hub {
         struck
     }
 
+    /// The time that faults go by.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     fn tick(&mut self) {
         if !self.faults.is_empty() {
-            let elapsed = self.started.elapsed();
+            let elapsed = self.elapsed();
             self.faults.at(elapsed);
             self.directory.faults.at(elapsed);
         }
@@ -182,7 +188,7 @@ impl Hub {
             } else {
                 for frame in frames.add.iter().chain(&frames.remove) {
                     stream.take(
-                        Step::Send(frame.clone(), std::time::Duration::ZERO),
+                        Step::Send(frame.clone(), Duration::ZERO),
                         &mut self.overflows,
                     );
                 }
@@ -206,7 +212,7 @@ impl Hub {
 
 fn plain(frame: &Option<bytes::Bytes>) -> Vec<Step> {
     (frame.iter())
-        .map(|frame| Step::Send(frame.clone(), std::time::Duration::ZERO))
+        .map(|frame| Step::Send(frame.clone(), Duration::ZERO))
         .collect()
 }
 

@@ -195,31 +195,28 @@ impl Publisher {
         self.snapshots.clear();
         let (mut changes, mut ignored) = (Vec::new(), 0);
         let mut groups = std::mem::take(&mut self.groups);
-        // Groups that were told the same and filter alike are told the same again.
-        let mut seen: Vec<(View, Arc<Set>, Arc<Set>, Option<Arc<Diff>>)> = Vec::new();
+        // Groups that were told the same and filter alike are told the same again. The old sets
+        // are kept so that none of them is freed and its address taken by a new one.
+        let mut seen = BTreeMap::new();
         for (key, group) in &mut groups {
-            let view = View::new(key, &group.zone, self.local);
-            let known =
-                (seen.iter()).find(|(it, old, ..)| *it == view && Arc::ptr_eq(old, &group.set));
-            let (now, diff) = match known {
-                Some((_, _, now, diff)) => (now.clone(), diff.clone()),
-                None => {
-                    let now = Arc::new(self.select(&view));
-                    let (diff, moves) = self.diff(&group.set, &now, &view, ignore_moves);
-                    ignored += moves;
-                    seen.push((view, group.set.clone(), now.clone(), diff.clone()));
-                    (now, diff)
-                }
-            };
+            let Group { zone, set, .. } = group;
+            let view = View::new(key, zone, self.local);
+            let (_, now, diff) = (seen.entry((view, Arc::as_ptr(set)))).or_insert_with(|| {
+                let now = Arc::new(self.select(view));
+                let (diff, moves) = self.diff(set, &now, view, ignore_moves);
+                ignored += moves;
+                (set.clone(), now, diff)
+            });
             group.updates += 1;
             group.pods = now.len();
             group.exists = !self.slices.is_empty();
-            group.set = now;
-            changes.extend(diff.map(|diff| Change {
+            group.set = now.clone();
+            changes.extend(diff.clone().map(|diff| Change {
                 group: group.id,
                 diff,
             }));
         }
+        drop(seen);
         self.groups = groups;
         (changes, ignored)
     }
@@ -237,7 +234,7 @@ impl Publisher {
             let twin = (self.groups.iter())
                 .find(|(other, group)| View::new(other, &group.zone, self.local) == view);
             let set = twin.map_or_else(
-                || Arc::new(self.select(&view)),
+                || Arc::new(self.select(view)),
                 |(_, group)| group.set.clone(),
             );
             let group = Group {
@@ -315,18 +312,18 @@ impl Publisher {
     }
 
     /// The filters, in Linkerd's order: host name, node, zone hints, family.
-    fn select(&self, view: &View) -> Set {
+    fn select(&self, view: View<'_>) -> Set {
         let mut chosen: Vec<&Arc<Endpoint>> = (self.slices.values().flatten())
             .filter(|it| !self.forgotten.contains(&it.addr))
-            .filter(|it| view.hostname.is_none() || it.hostname == view.hostname)
-            .filter(|it| match &view.node {
-                Some(node) => it.target.is_some() && it.node.as_ref() == Some(node),
+            .filter(|it| view.hostname.is_none() || it.hostname.as_deref() == view.hostname)
+            .filter(|it| match view.node {
+                Some(node) => it.target.is_some() && it.node.as_deref() == Some(node),
                 None => true,
             })
             .collect();
         // Hints count only when every candidate has them, and only when they leave something.
         if chosen.iter().all(|it| !it.for_zones.is_empty()) {
-            let near = |it: &&Arc<Endpoint>| it.for_zones.contains(&view.zone);
+            let near = |it: &&Arc<Endpoint>| it.for_zones.iter().any(|zone| zone == view.zone);
             if chosen.iter().any(near) {
                 chosen.retain(near);
             }
@@ -352,7 +349,7 @@ impl Publisher {
         &self,
         old: &Set,
         new: &Set,
-        view: &View,
+        view: View<'_>,
         ignore_moves: bool,
     ) -> (Option<Arc<Diff>>, usize) {
         let mut add: Vec<Arc<Endpoint>> = (new.iter())
@@ -381,28 +378,28 @@ impl Publisher {
             });
         }
         let diff = (!add.is_empty() || !remove.is_empty())
-            .then(|| Arc::new(Diff::new(self.service.clone(), &view.zone, add, remove)));
+            .then(|| Arc::new(Diff::new(self.service.clone(), view.zone, add, remove)));
         (diff, ignored)
     }
 }
 
 /// What a group's filters depend on: groups with equal views hold equal sets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct View {
-    hostname: Option<String>,
-    zone: String,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct View<'a> {
+    hostname: Option<&'a str>,
+    zone: &'a str,
     /// Only where the traffic policy is `Local`.
-    node: Option<String>,
+    node: Option<&'a str>,
 }
 
 // === impl View ===
 
-impl View {
-    fn new(key: &GroupKey, zone: &str, local: bool) -> Self {
+impl<'a> View<'a> {
+    fn new(key: &'a GroupKey, zone: &'a str, local: bool) -> Self {
         Self {
-            hostname: key.hostname.clone(),
-            zone: zone.to_owned(),
-            node: local.then(|| key.node.clone()),
+            hostname: key.hostname.as_deref(),
+            zone,
+            node: local.then_some(&key.node),
         }
     }
 }

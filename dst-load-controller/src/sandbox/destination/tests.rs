@@ -1,4 +1,8 @@
 //! The reference destination against the rules it pictures.
 
+mod defects;
+mod directory;
+mod encoding;
+mod faults;
 mod service;
 mod support;

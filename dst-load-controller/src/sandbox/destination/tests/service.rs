@@ -10,7 +10,10 @@ use tonic::{Code, Status, Streaming};
 use super::support::{PATH, apply, bare, destination, name, service_with, slice};
 use crate::sandbox::destination::{Destination, serve};
 
-async fn get(destination: &Destination, path: &str) -> Result<Streaming<Update>, Status> {
+pub(super) async fn get(
+    destination: &Destination,
+    path: &str,
+) -> Result<Streaming<Update>, Status> {
     let request = GetDestination {
         path: path.to_owned(),
         context_token: r#"{"ns":"shop","nodeName":"node-1","pod":"client-1"}"#.to_owned(),
@@ -41,7 +44,7 @@ fn show(update: Update) -> String {
     }
 }
 
-async fn next(stream: &mut Streaming<Update>) -> String {
+pub(super) async fn next(stream: &mut Streaming<Update>) -> String {
     show(stream.message().await.unwrap().unwrap())
 }
 
