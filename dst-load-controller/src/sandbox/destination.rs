@@ -14,6 +14,7 @@ mod admin;
 mod authority;
 mod directory;
 mod encode;
+mod endpoint;
 mod faults;
 mod hub;
 mod metrics;
@@ -23,6 +24,7 @@ mod publisher;
 mod queue;
 mod serve;
 mod service;
+mod view;
 mod watch;
 
 #[cfg(test)]
@@ -107,7 +109,6 @@ impl Destination {
     }
 
     /// `/metrics`, `/ready` and `/ping`, as on Linkerd's admin port.
-    #[must_use]
     pub fn admin(&self) -> axum::Router {
         admin::router(self.clone())
     }

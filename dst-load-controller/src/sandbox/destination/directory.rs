@@ -5,16 +5,17 @@
 //! for ([`super::faults`]).
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
 };
 
 use super::{
     encode::Diff,
+    endpoint::Pods,
     faults::Faults,
     objects::{Node, ObjectName, Service, Slice},
     pod::Pod,
-    publisher::{Change, Group, GroupId, GroupKey, Pods, Publisher},
+    publisher::{Change, Group, GroupId, GroupKey, Publisher},
 };
 use crate::model::fault::FaultKind;
 
@@ -191,8 +192,8 @@ impl Directory {
     ) -> Option<(GroupId, Option<Arc<Diff>>)> {
         let object = self.services.get(service)?;
         let ports = self.publishers.entry(service.clone()).or_default();
-        if !ports.contains_key(&port) {
-            ports.insert(port, Publisher::new(object, port));
+        if let Entry::Vacant(vacant) = ports.entry(port) {
+            vacant.insert(Publisher::new(object, port));
             self.refill(service, port);
         }
         let zone = self.nodes.get(&key.node).map_or("", String::as_str);

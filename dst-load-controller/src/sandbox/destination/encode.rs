@@ -21,9 +21,9 @@ use linkerd2_proxy_api::{
 use prost::Message;
 
 use super::{
+    endpoint::{Endpoint, PodTarget},
     objects::ObjectName,
     pod::Reach,
-    publisher::{Endpoint, PodTarget},
 };
 
 const WEIGHT: u32 = 10_000;

@@ -14,8 +14,8 @@ use bytes::Bytes;
 
 use super::{
     encode::{self, Diff},
+    endpoint::Endpoint,
     objects::ObjectName,
-    publisher::Endpoint,
 };
 use crate::model::{
     fault::{Fault, FaultKind},

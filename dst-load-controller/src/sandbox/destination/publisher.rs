@@ -11,32 +11,10 @@ use std::{
 
 use super::{
     encode::Diff,
-    objects::{ObjectName, Service, Slice, SliceEndpoint, Target},
-    pod::{Pod, Reach},
+    endpoint::{Endpoint, Pods, TargetPort},
+    objects::{ObjectName, Service, Slice},
+    view::{Set, View},
 };
-
-/// One address that could be served, with all that its filters and its encoding need.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Endpoint {
-    pub(crate) addr: SocketAddr,
-    /// `""` when the slice names none.
-    pub(crate) zone: String,
-    pub(crate) target: Option<PodTarget>,
-    hostname: Option<String>,
-    node: Option<String>,
-    for_zones: Vec<String>,
-}
-
-/// The Pod behind an address, as it was when the slice was last looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PodTarget {
-    pub(crate) name: ObjectName,
-    /// Absent when the slice came before its Pod.
-    pub(crate) pod: Option<Arc<Pod>>,
-}
-
-/// What a group's listeners were told, by address.
-pub(crate) type Set = BTreeMap<SocketAddr, Arc<Endpoint>>;
 
 /// Names one filter group for as long as it has listeners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,15 +52,6 @@ pub(crate) struct Change {
     pub(crate) diff: Arc<Diff>,
 }
 
-/// How the port that was asked for becomes a port of an endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum TargetPort {
-    /// The slice's port of the same name as the Service's port.
-    Named(String),
-    /// The Service does not define it, so the number is taken as it is.
-    Verbatim(u16),
-}
-
 /// All filter groups of one port of one Service.
 #[derive(Debug)]
 pub(crate) struct Publisher {
@@ -95,26 +64,6 @@ pub(crate) struct Publisher {
     pub(crate) groups: BTreeMap<GroupKey, Group>,
     /// Snapshots of the present sets, so that a crowd of new streams costs one encoding.
     snapshots: Vec<(Arc<Set>, String, Arc<Diff>)>,
-}
-
-/// The Pods that are known.
-pub(crate) type Pods = BTreeMap<ObjectName, Arc<Pod>>;
-
-// === impl TargetPort ===
-
-impl TargetPort {
-    /// What `port` of `service` stands for.
-    pub(crate) fn of(service: &Service, port: u16) -> Self {
-        (service.ports.iter().find(|(number, _)| *number == port))
-            .map_or(Self::Verbatim(port), |(_, name)| Self::Named(name.clone()))
-    }
-
-    fn resolve(&self, slice: &Slice) -> Option<u16> {
-        match self {
-            Self::Verbatim(port) => Some(*port),
-            Self::Named(name) => slice.ports.iter().find(|(it, _)| it == name)?.1,
-        }
-    }
 }
 
 // === impl Publisher ===
@@ -202,7 +151,7 @@ impl Publisher {
             let Group { zone, set, .. } = group;
             let view = View::new(key, zone, self.local);
             let (_, now, diff) = (seen.entry((view, Arc::as_ptr(set)))).or_insert_with(|| {
-                let now = Arc::new(self.select(view));
+                let now = Arc::new(view.select(self.candidates()));
                 let (diff, moves) = self.diff(set, &now, view, ignore_moves);
                 ignored += moves;
                 (set.clone(), now, diff)
@@ -234,7 +183,7 @@ impl Publisher {
             let twin = (self.groups.iter())
                 .find(|(other, group)| View::new(other, &group.zone, self.local) == view);
             let set = twin.map_or_else(
-                || Arc::new(self.select(view)),
+                || Arc::new(view.select(self.candidates())),
                 |(_, group)| group.set.clone(),
             );
             let group = Group {
@@ -311,38 +260,8 @@ impl Publisher {
         self.forgotten.len() - before
     }
 
-    /// The filters, in Linkerd's order: host name, node, zone hints, family.
-    fn select(&self, view: View<'_>) -> Set {
-        let mut chosen: Vec<&Arc<Endpoint>> = (self.slices.values().flatten())
-            .filter(|it| !self.forgotten.contains(&it.addr))
-            .filter(|it| view.hostname.is_none() || it.hostname.as_deref() == view.hostname)
-            .filter(|it| match view.node {
-                Some(node) => it.target.is_some() && it.node.as_deref() == Some(node),
-                None => true,
-            })
-            .collect();
-        // Hints count only when every candidate has them, and only when they leave something.
-        if chosen.iter().all(|it| !it.for_zones.is_empty()) {
-            let near = |it: &&Arc<Endpoint>| it.for_zones.iter().any(|zone| zone == view.zone);
-            if chosen.iter().any(near) {
-                chosen.retain(near);
-            }
-        }
-        // A Pod that is listed in both families is served as IPv6 only; bare addresses are served
-        // as they are.
-        let six: BTreeSet<&ObjectName> = (chosen.iter())
-            .filter(|it| it.addr.is_ipv6())
-            .filter_map(|it| Some(&it.target.as_ref()?.name))
-            .collect();
-        if !six.is_empty() {
-            chosen.retain(|it| match &it.target {
-                Some(target) => it.addr.is_ipv6() || !six.contains(&target.name),
-                None => true,
-            });
-        }
-        (chosen.into_iter())
-            .map(|it| (it.addr, it.clone()))
-            .collect()
+    fn candidates(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
+        (self.slices.values().flatten()).filter(|it| !self.forgotten.contains(&it.addr))
     }
 
     fn diff(
@@ -380,82 +299,5 @@ impl Publisher {
         let diff = (!add.is_empty() || !remove.is_empty())
             .then(|| Arc::new(Diff::new(self.service.clone(), view.zone, add, remove)));
         (diff, ignored)
-    }
-}
-
-/// What a group's filters depend on: groups with equal views hold equal sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct View<'a> {
-    hostname: Option<&'a str>,
-    zone: &'a str,
-    /// Only where the traffic policy is `Local`.
-    node: Option<&'a str>,
-}
-
-// === impl View ===
-
-impl<'a> View<'a> {
-    fn new(key: &'a GroupKey, zone: &'a str, local: bool) -> Self {
-        Self {
-            hostname: key.hostname.as_deref(),
-            zone,
-            node: local.then_some(&key.node),
-        }
-    }
-}
-
-// === impl Endpoint ===
-
-impl Endpoint {
-    fn new(entry: &SliceEndpoint, addr: SocketAddr, pods: &Pods) -> Option<Self> {
-        let target = match &entry.target {
-            Target::Bare => None,
-            Target::Pod(name) => Some(PodTarget {
-                name: name.clone(),
-                pod: pods.get(name).cloned(),
-            }),
-            Target::Other => return None,
-        };
-        let pod = target.as_ref().and_then(|target| target.pod.as_deref());
-        if pod.is_some_and(|pod| pod.reach(addr.port()) == Reach::Never) {
-            return None;
-        }
-        Some(Self {
-            addr,
-            zone: entry.zone.clone(),
-            hostname: entry.hostname.clone(),
-            node: match pod {
-                Some(pod) => pod.node.clone(),
-                None => entry.node.clone(),
-            },
-            for_zones: entry.for_zones.clone(),
-            target,
-        })
-    }
-
-    /// An address that stands for nothing, for the fault that invents one.
-    pub(crate) fn bare(addr: SocketAddr) -> Self {
-        Self {
-            addr,
-            zone: String::new(),
-            target: None,
-            hostname: None,
-            node: None,
-            for_zones: Vec::new(),
-        }
-    }
-
-    fn is_same_pod(&self, other: &Self) -> bool {
-        let name = |it: &Self| it.target.as_ref().map(|target| target.name.clone());
-        self.addr == other.addr && name(self) == name(other)
-    }
-
-    fn is_same_pod_elsewhere(&self, other: &Self) -> bool {
-        let (Some(one), Some(two)) = (&self.target, &other.target) else {
-            return false;
-        };
-        one.name == two.name
-            && self.addr != other.addr
-            && self.addr.is_ipv4() == other.addr.is_ipv4()
     }
 }

@@ -4,5 +4,7 @@ mod defects;
 mod directory;
 mod encoding;
 mod faults;
+mod metrics;
 mod service;
 mod support;
+mod watching;

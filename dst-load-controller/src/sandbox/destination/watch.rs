@@ -3,7 +3,15 @@
 //!
 //! Reconnects go by a fixed backoff: kube's own jitters without a seed.
 
-use std::{collections::BTreeSet, fmt::Debug, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fmt::Debug,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::{StreamExt as _, stream::BoxStream};
 use k8s_openapi::api::{core::v1 as core, discovery::v1 as discovery};
@@ -26,7 +34,8 @@ use super::{
 };
 
 const FIRST_RETRY: Duration = Duration::from_millis(100);
-const LAST_RETRY: Duration = Duration::from_secs(10);
+/// 12.8 s.
+const DOUBLINGS: u32 = 7;
 
 /// A kind of object that the directory is fed with.
 trait Kind: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static {
@@ -41,10 +50,15 @@ struct Feed<K> {
     /// What the list that is under way has held so far.
     listed: BTreeSet<ObjectName>,
     synced: bool,
+    retry: Retry,
 }
 
-/// Doubles from [`FIRST_RETRY`] to [`LAST_RETRY`].
-struct Retry(Duration);
+/// Doubles [`FIRST_RETRY`] with each failure since something was last read. It counts for itself,
+/// because the watcher announces each attempt as an event, which would reset it.
+#[derive(Clone, Default)]
+struct Retry {
+    failures: Arc<AtomicU32>,
+}
 
 /// Feeds the directory until the destination stops.
 pub(super) async fn drive(shared: Arc<Shared>, kube: kube::Client) {
@@ -79,16 +93,23 @@ pub(super) async fn drive(shared: Arc<Shared>, kube: kube::Client) {
 impl<K: Kind> Feed<K> {
     fn new(kube: &kube::Client) -> Self {
         let events = watcher(Api::<K>::all(kube.clone()), watcher::Config::default());
+        let retry = Retry::default();
         Self {
-            events: events.backoff(Retry(FIRST_RETRY)).boxed(),
+            events: events.backoff(retry.clone()).boxed(),
             listed: BTreeSet::new(),
             synced: false,
+            retry,
         }
     }
 
     fn take(&mut self, event: watcher::Result<Event<K>>, shared: &Shared) -> bool {
         match event {
-            Ok(event) => shared.update(|directory| self.feed(event, directory)),
+            Ok(event) => {
+                if !matches!(event, Event::Init) {
+                    self.retry.failures.store(0, Ordering::Relaxed);
+                }
+                shared.update(|directory| self.feed(event, directory))
+            }
             Err(error) => {
                 tracing::warn!(kind = &*K::kind(&()), %error, "watch failed");
                 false
@@ -188,14 +209,11 @@ impl Iterator for Retry {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        let wait = self.0;
-        self.0 = (wait * 2).min(LAST_RETRY);
-        Some(wait)
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed);
+        Some(FIRST_RETRY * 2_u32.pow(failures.min(DOUBLINGS)))
     }
 }
 
 impl Backoff for Retry {
-    fn reset(&mut self) {
-        self.0 = FIRST_RETRY;
-    }
+    fn reset(&mut self) {}
 }
