@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 use crate::{
     live::{
         admin::{self, Admin, Readiness},
-        churn::{ChurnMetrics, Driven, Driver, Ending, Event},
+        churn::{ChurnMetrics, Driven, Driver, Ending, Event, EventLog},
         clock::Clock,
         cluster::Cluster,
         kubernetes::{Actor, KubernetesError, Limits, RunIdentity},
@@ -76,17 +76,27 @@ impl Churn {
         let mut registry = Registry::default();
         let metrics = ChurnMetrics::register(&mut registry, &scenario, actor.caller());
         let readiness = Readiness::default();
-        let routes = admin::routes(admin::encode(registry), readiness.clone());
+        let events = EventLog::new(&scenario);
+        let routes =
+            admin::routes(admin::encode(registry), readiness.clone()).merge(events.routes(clock));
         let server = Admin::bind(self.admin)
             .await
             .with_context(|| format!("cannot serve metrics on {}", self.admin))?
             .serve(routes, std::future::pending());
 
         let shutdown = Shutdown::new();
+        let work = Work {
+            actor: &actor,
+            metrics: &metrics,
+            events: &events,
+            scenario: &scenario,
+            readiness: &readiness,
+            shutdown: &shutdown,
+        };
         let work = async {
             tokio::select! {
                 biased;
-                ended = act(&actor, &metrics, &scenario, &readiness, &shutdown, self.keep) => ended,
+                said = work.run(self.keep) => said,
                 served = server => Err(served
                     .err()
                     .map_or_else(|| anyhow::anyhow!("ended"), anyhow::Error::from)
@@ -99,93 +109,100 @@ impl Churn {
     }
 }
 
-/// From the claim to the cleanup; returns what is to be said of it.
-async fn act(
-    actor: &Actor,
-    metrics: &ChurnMetrics,
-    scenario: &Scenario,
-    readiness: &Readiness,
-    shutdown: &Shutdown,
-    keep: bool,
-) -> anyhow::Result<String> {
-    let stop = shutdown.draining();
-    let claimed = tokio::select! {
-        biased;
-        () = stop.cancelled() => return Ok("stopped before anything was made\n".into()),
-        claimed = actor.prepare() => claimed,
-    };
-    if let Err(error @ (KubernetesError::InUse { .. } | KubernetesError::NotOurs { .. })) = claimed
-    {
-        // Nothing here is ours to take away.
-        return Err(error.into());
-    }
-    let churned = match claimed {
-        Err(error) => Err(error),
-        Ok(_) => {
-            readiness.set(true);
-            tokio::select! {
-                biased;
-                driven = drive(actor, metrics, scenario, shutdown) => driven,
-                lost = actor.keep_claim() => Err(lost),
-            }
-        }
-    };
-    readiness.set(false);
-    let mut said = String::new();
-    if let Ok(driven) = &churned {
-        said = summary(driven, actor);
-    }
-    if keep {
-        tracing::info!(
-            run_id = actor.run_id(),
-            "kept; `cleanup --run-id` removes it"
-        );
-    } else if !matches!(churned, Err(KubernetesError::Lost { .. })) {
-        match actor.cleanup().await {
-            Ok(cleaned) => said.push_str(&cleaned.to_string()),
-            // The reason why the churn ended matters more than that its traces remain.
-            Err(error) if churned.is_err() => tracing::warn!(%error, "cleanup failed"),
-            Err(error) => return Err(anyhow::Error::from(error).context("cleanup failed")),
-        }
-    }
-    churned?;
-    Ok(said)
+/// All that the work needs.
+struct Work<'a> {
+    actor: &'a Actor,
+    metrics: &'a ChurnMetrics,
+    events: &'a EventLog,
+    scenario: &'a Scenario,
+    readiness: &'a Readiness,
+    shutdown: &'a Shutdown,
 }
 
-/// Creates, then churns.
-async fn drive(
-    actor: &Actor,
-    metrics: &ChurnMetrics,
-    scenario: &Scenario,
-    shutdown: &Shutdown,
-) -> Result<Driven, KubernetesError> {
-    let mut failure = None;
-    let mut driver = Driver::new(actor, metrics, Plan::new(scenario), shutdown.draining());
-    let created = driver
-        .create(|event| {
-            if let Event::Acted(acted) = event {
-                failure = failure.take().or(acted.result.err());
+// === impl Work ===
+
+impl Work<'_> {
+    /// From the claim to the cleanup; returns what is to be said of it.
+    async fn run(&self, keep: bool) -> anyhow::Result<String> {
+        let actor = self.actor;
+        let stop = self.shutdown.draining();
+        let claimed = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok("stopped before anything was made\n".into()),
+            claimed = actor.prepare() => claimed,
+        };
+        if let Err(error @ (KubernetesError::InUse { .. } | KubernetesError::NotOurs { .. })) =
+            claimed
+        {
+            // Nothing here is ours to take away.
+            return Err(error.into());
+        }
+        let churned = match claimed {
+            Err(error) => Err(error),
+            Ok(_) => {
+                self.readiness.set(true);
+                tokio::select! {
+                    biased;
+                    driven = self.drive() => driven,
+                    lost = actor.keep_claim() => Err(lost),
+                }
             }
-        })
-        .await;
-    // Without all its Services the scenario is another one.
-    if let Some(error) = failure {
-        return Err(error);
-    }
-    tracing::info!(services = created.intended, "created");
-    if created.ending != Ending::Finished {
-        return Ok(created);
-    }
-    let driven = driver
-        .churn(actor.clock().now(), |event| {
-            if let Event::Cycle(start) = event {
-                tracing::info!(cycle = start.cycle, "cycle starts");
+        };
+        self.readiness.set(false);
+        let mut said = match &churned {
+            Ok(driven) => summary(driven, actor),
+            Err(_) => String::new(),
+        };
+        if keep {
+            tracing::info!(
+                run_id = actor.run_id(),
+                "kept; `cleanup --run-id` removes it"
+            );
+        } else if !matches!(churned, Err(KubernetesError::Lost { .. })) {
+            match actor.cleanup().await {
+                Ok(cleaned) => said.push_str(&cleaned.to_string()),
+                // The reason why the churn ended matters more than that its traces remain.
+                Err(error) if churned.is_err() => tracing::warn!(%error, "cleanup failed"),
+                Err(error) => return Err(anyhow::Error::from(error).context("cleanup failed")),
             }
-        })
-        .await;
-    match driven.ending {
-        Ending::Refused(error) => Err(error),
-        Ending::Finished | Ending::Stopped => Ok(driven),
+        }
+        churned?;
+        Ok(said)
+    }
+
+    /// Creates, then churns.
+    async fn drive(&self) -> Result<Driven, KubernetesError> {
+        let plan = Plan::new(self.scenario);
+        let stop = self.shutdown.draining();
+        let mut driver = Driver::new(self.actor, self.metrics, plan, stop);
+        let mut failure = None;
+        let created = driver
+            .create(|event| {
+                if let Event::Acted(acted) = event {
+                    self.events.record(&acted);
+                    failure = failure.take().or(acted.result.err());
+                }
+            })
+            .await;
+        // Without all its Services the scenario is another one.
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        tracing::info!(services = created.intended, "created");
+        if created.ending != Ending::Finished {
+            return Ok(created);
+        }
+        let driven = driver
+            .churn(self.actor.clock().now(), |event| match event {
+                Event::Cycle(start) => tracing::info!(cycle = start.cycle, "cycle starts"),
+                Event::Acted(acted) => self.events.record(&acted),
+                Event::Intended(_) => {}
+            })
+            .await;
+        match driven.ending {
+            Ending::Refused(error) => Err(error),
+            Ending::Finished | Ending::Stopped => Ok(driven),
+        }
     }
 }
 

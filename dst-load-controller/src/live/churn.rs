@@ -7,11 +7,12 @@ use std::{iter::Peekable, time::Duration};
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio_util::sync::CancellationToken;
 
+mod events;
 mod metrics;
 #[cfg(test)]
 mod tests;
 
-pub use self::metrics::ChurnMetrics;
+pub use self::{events::EventLog, metrics::ChurnMetrics};
 use crate::{
     live::kubernetes::{Acted, Actor, KubernetesError},
     model::{

@@ -11,7 +11,7 @@ use kube::{
 };
 use thiserror::Error;
 
-use crate::world::KubeFactory;
+use crate::{live::kubernetes::chain, world::KubeFactory};
 
 /// A cluster that was found; nothing has been asked of it yet.
 #[derive(Clone, Debug)]
@@ -23,37 +23,37 @@ pub struct Cluster {
 #[derive(Debug, Error)]
 pub enum ClusterError {
     /// The kubeconfig that was named cannot be used.
-    #[error("kubeconfig {} cannot be used", path.display())]
+    #[error("kubeconfig {} cannot be used: {cause}", path.display())]
     File {
         /// As named.
         path: PathBuf,
         /// What is wrong with it.
-        source: KubeconfigError,
+        cause: String,
     },
     /// The context that was named cannot be used.
-    #[error("context {context:?} cannot be used")]
+    #[error("context {context:?} cannot be used: {cause}")]
     Context {
         /// As named.
         context: String,
         /// What is wrong with it.
-        source: KubeconfigError,
+        cause: String,
     },
     /// Nothing was named, nothing was found, and this is no pod.
     #[error(
         "no cluster found: name a kubeconfig with --kubeconfig FILE or KUBECONFIG, or run in a pod \
-         with a service account"
+         with a service account ({cause})"
     )]
     None {
         /// What is wrong with the default kubeconfig.
-        source: KubeconfigError,
+        cause: String,
     },
     /// The cluster was found but no client can be made of what is said of it.
-    #[error("no client of {url} can be made")]
+    #[error("no client of {url} can be made: {cause}")]
     Client {
         /// The API server.
         url: String,
         /// What is wrong.
-        source: kube::Error,
+        cause: String,
     },
 }
 
@@ -80,22 +80,25 @@ impl Cluster {
             },
             None => Config::from_kubeconfig(&options).await,
         };
-        let config = match (found, context, kubeconfig) {
-            (Ok(config), ..) => config,
-            (Err(source), Some(context), _) if !unreadable(&source) => {
-                let context = context.to_owned();
-                return Err(ClusterError::Context { context, source });
-            }
-            (Err(source), _, Some(path)) => {
-                let path = path.to_owned();
-                return Err(ClusterError::File { path, source });
-            }
-            (Err(source), Some(_), None) => return Err(ClusterError::None { source }),
-            (Err(source), None, None) => {
-                Config::incluster().map_err(|_| ClusterError::None { source })?
-            }
+        let error = match found {
+            Ok(config) => return Ok(Self::from(config)),
+            Err(error) => error,
         };
-        Ok(Self::from(config))
+        let cause = chain(&error);
+        match (kubeconfig, context) {
+            (_, Some(context)) if !unreadable(&error) => Err(ClusterError::Context {
+                context: context.to_owned(),
+                cause,
+            }),
+            (Some(path), _) => Err(ClusterError::File {
+                path: path.to_owned(),
+                cause,
+            }),
+            (None, Some(_)) => Err(ClusterError::None { cause }),
+            (None, None) => Config::incluster()
+                .map(Self::from)
+                .map_err(|_| ClusterError::None { cause }),
+        }
     }
 
     /// The namespace that the kubeconfig's context, or the pod, is in.
@@ -116,9 +119,9 @@ impl Cluster {
     ///
     /// [`ClusterError::Client`].
     pub fn client(&self) -> Result<kube::Client, ClusterError> {
-        kube::Client::try_from(self.config.clone()).map_err(|source| ClusterError::Client {
+        kube::Client::try_from(self.config.clone()).map_err(|error| ClusterError::Client {
             url: self.url(),
-            source,
+            cause: chain(&error),
         })
     }
 
@@ -173,7 +176,10 @@ contexts: [{name: here, context: {cluster: c, user: u, namespace: there}}]
 
         let error = Cluster::find(Some(&path), Some("elsewhere")).await;
         let error = error.unwrap_err().to_string();
-        assert_eq!(error, "context \"elsewhere\" cannot be used");
+        assert!(
+            error.starts_with("context \"elsewhere\" cannot be used: "),
+            "{error}"
+        );
     }
 
     #[tokio::test]
@@ -181,9 +187,7 @@ contexts: [{name: here, context: {cluster: c, user: u, namespace: there}}]
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("missing");
         let error = Cluster::find(Some(&path), Some("any")).await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("kubeconfig {} cannot be used", path.display())
-        );
+        let wanted = format!("kubeconfig {} cannot be used: ", path.display());
+        assert!(error.to_string().starts_with(&wanted), "{error}");
     }
 }

@@ -21,6 +21,7 @@ mod tests;
 
 use std::{num::NonZeroU32, time::Duration};
 
+pub(in crate::live) use self::error::chain;
 pub use self::{
     act::{Acted, Actor},
     call::Caller,

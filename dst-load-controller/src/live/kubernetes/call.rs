@@ -3,7 +3,7 @@
 //! It goes below kube's typed API because only the raw answer has the `Retry-After` header. It
 //! decides nothing about objects.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use super::{
     KubernetesError, KubernetesErrors, Limits,
     answer::{Attempt, judge},
+    chain,
     rate::Rate,
 };
 use crate::{
@@ -243,19 +244,4 @@ impl Reply {
             ..next
         }
     }
-}
-
-/// An error with its causes: hyper's own text is often no more than "connection error".
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.contains(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        cause = error.source();
-    }
-    text
 }

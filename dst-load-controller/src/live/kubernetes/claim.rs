@@ -76,14 +76,12 @@ impl Actor {
         Ok(Claim::TakenOver { from })
     }
 
-    /// Counts heartbeats for as long as it is polled. It returns only when the lease is another's
-    /// or cannot be written any more: the run should then end.
+    /// Counts heartbeats for as long as it is polled. It returns only when the lease is another's,
+    /// gone, or may not be written any more: the run should then end.
     pub async fn keep_claim(&self) -> KubernetesError {
         let mut count = 0_u64;
-        let mut next = self.clock().now();
         loop {
-            next = next + HEARTBEAT_EVERY;
-            self.clock().sleep_until(next).await;
+            tokio::time::sleep(HEARTBEAT_EVERY).await;
             count += 1;
             match self.beat(count).await {
                 Ok(holder) if holder == self.run.id => {}
@@ -92,6 +90,11 @@ impl Actor {
                         namespace: self.namespace.clone(),
                         holder,
                     };
+                }
+                // An API server that is away for a while must not end the run: nobody else can
+                // take the lease from it either.
+                Err(error @ KubernetesError::Exhausted { .. }) => {
+                    tracing::warn!(%error, "heartbeat missed");
                 }
                 Err(error) => return error,
             }

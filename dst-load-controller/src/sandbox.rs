@@ -1,0 +1,4 @@
+//! The embedded stand-ins for the two remote systems: they do what the real ones do, as far as
+//! this tool can see, and nothing else. Nothing here knows who measures it.
+
+pub mod destination;
