@@ -9,3 +9,4 @@ pub mod destination;
 pub mod kubernetes;
 pub mod observer;
 pub mod runtime;
+pub mod target;

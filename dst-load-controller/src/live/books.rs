@@ -3,7 +3,7 @@
 //! One lock a Service: an update touches no other Service's, and there is none around them all.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::atomic::{AtomicU32, AtomicU64, Ordering},
     time::Duration,
 };
@@ -16,6 +16,7 @@ use crate::{
     model::{
         ledger::{Intent, Outbox, ServiceLedger, StreamId},
         recording::StreamCounts,
+        statistics::Latency,
         time::At,
         update::Update,
     },
@@ -43,6 +44,8 @@ pub struct Books {
     cycle: AtomicU32,
     streams: Mutex<StreamCounts>,
     active: AtomicU64,
+    delivered: AtomicU64,
+    lag: Mutex<Latency>,
     /// Told when something is open that was not, so that the event loop's lag is worth sampling.
     pub activity: Notify,
 }
@@ -94,6 +97,8 @@ impl Books {
             cycle: AtomicU32::new(0),
             streams: Mutex::default(),
             active: AtomicU64::new(0),
+            delivered: AtomicU64::new(0),
+            lag: Mutex::default(),
             activity: Notify::new(),
         }
     }
@@ -183,10 +188,21 @@ impl Books {
         held.fold((0, 0), |(held, all), (h, a)| (held + h, all + a))
     }
 
-    /// Connections that failed so far and have not been taken, by reason.
+    /// Deliveries made since the last call.
     #[must_use]
-    pub fn connection_errors(&self) -> BTreeMap<String, u64> {
-        self.streams.lock().connection_errors.clone()
+    pub fn take_delivered(&self) -> u64 {
+        self.delivered.swap(0, Ordering::Relaxed)
+    }
+
+    /// The event loop was `late` while `deliveries` were handled.
+    pub fn note_lag(&self, late: Duration, deliveries: u64) {
+        self.lag.lock().record(late, deliveries);
+    }
+
+    /// Takes the event loop's lateness since the last call.
+    #[must_use]
+    pub fn take_lag(&self) -> Latency {
+        std::mem::take(&mut self.lag.lock())
     }
 }
 
@@ -220,9 +236,17 @@ impl Book {
     }
 
     /// A stream's message, whose `bytes` bytes had arrived at `at`.
-    pub fn update(&self, stream: StreamId, at: At, update: &Update, bytes: usize) {
+    pub fn update(&self, books: &Books, stream: StreamId, at: At, update: &Update, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.ledger.lock().update(stream, at, update);
+        let delivered = {
+            let mut ledger = self.ledger.lock();
+            let before = ledger.outbox_len();
+            ledger.update(stream, at, update);
+            ledger.outbox_len() - before
+        };
+        if delivered > 0 {
+            books.delivered.fetch_add(delivered as u64, Ordering::Relaxed);
+        }
     }
 
     /// Gives up what is overdue, and takes what has gathered, with the bytes received.

@@ -110,7 +110,7 @@ impl Lifecycle {
                 let update = decode::update(message)
                     .map_err(|error| Status::internal(format!("unreadable update: {error}")))?;
                 if let Some(update) = update {
-                    book.update(self.seat.stream, at, &update, message.len());
+                    book.update(books, self.seat.stream, at, &update, message.len());
                 }
                 Ok(())
             },
