@@ -11,4 +11,5 @@
 //! [`sandbox`] do I/O and never see each other, [`cli`] composes them.
 
 pub mod model;
+pub mod sandbox;
 pub mod world;
