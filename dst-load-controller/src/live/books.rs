@@ -245,7 +245,9 @@ impl Book {
             ledger.outbox_len() - before
         };
         if delivered > 0 {
-            books.delivered.fetch_add(delivered as u64, Ordering::Relaxed);
+            books
+                .delivered
+                .fetch_add(delivered as u64, Ordering::Relaxed);
         }
     }
 

@@ -135,8 +135,13 @@ fn read(text: &str, at: At) -> TargetSample {
             _ => continue,
         };
         // After the labels, whose values may hold spaces: the value, and perhaps a timestamp.
-        let rest = line.rsplit_once('}').map_or(&line[name.len()..], |(_, rest)| rest);
-        let value = rest.split_whitespace().next().and_then(|v| v.parse::<f64>().ok());
+        let rest = line
+            .rsplit_once('}')
+            .map_or(&line[name.len()..], |(_, rest)| rest);
+        let value = rest
+            .split_whitespace()
+            .next()
+            .and_then(|v| v.parse::<f64>().ok());
         if let Some(value) = value {
             *slot.get_or_insert(0.0) += value;
         }

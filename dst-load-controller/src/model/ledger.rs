@@ -93,6 +93,12 @@ impl ServiceLedger {
         self.outbox.counts.starved += self.intents.register(intent);
     }
 
+    /// No more is expected of Kubernetes: what it has not brought about by now, it never did.
+    pub fn abandon_intents(&mut self) {
+        self.outbox.counts.starved += self.intents.outstanding();
+        self.intents = Intents::default();
+    }
+
     /// Endpoints that actions have asked for and the observer has not seen yet, in both directions.
     #[must_use]
     pub fn outstanding(&self) -> u64 {

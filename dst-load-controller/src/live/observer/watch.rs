@@ -32,6 +32,9 @@ const BACKOFF_MAX: Duration = Duration::from_secs(10);
 /// Why a watch cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
+    /// No client could be made.
+    #[error("no client of the Kubernetes API: {0}")]
+    Client(String),
     /// The API server refuses.
     #[error("cannot {verb} {resource}: {message}")]
     Forbidden {

@@ -84,6 +84,12 @@ impl ServiceLedger {
         self.streams.phases[stream as usize]
     }
 
+    /// Where each stream stands, by its number.
+    #[must_use]
+    pub fn stream_phases(&self) -> &[StreamPhase] {
+        &self.streams.phases
+    }
+
     /// Streams that have received their snapshot, and streams in all.
     #[must_use]
     pub fn streams_held(&self) -> (usize, usize) {
