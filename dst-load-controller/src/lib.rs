@@ -13,4 +13,5 @@
 pub mod cli;
 pub mod live;
 pub mod model;
+pub mod sandbox;
 pub mod world;
