@@ -6,6 +6,14 @@ use std::time::Duration;
 
 use crate::model::{criteria::Criteria, fault::Fault};
 
+mod draft;
+mod file;
+mod shipped;
+
+pub use draft::{Draft, ScenarioError};
+pub use file::{effective::Inexpressible, schema};
+pub use shipped::{BUILT_IN, built_in};
+
 /// A whole scenario, validated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
