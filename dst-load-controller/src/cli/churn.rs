@@ -232,3 +232,104 @@ fn new_run_id() -> String {
     let date = jiff::Timestamp::now().as_nanosecond().to_string();
     seed::hex(u64::from(process::id()), "run-id", &date, 4)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        live::kubernetes::mock::{Answer, Log, mock, refusal, scenario},
+        model::time::At,
+    };
+
+    fn fine(_: &str) -> Answer {
+        Answer::Json(
+            200,
+            json!({ "spec": { "holderIdentity": "r1" }, "items": [] }),
+        )
+    }
+
+    /// Churns three stable Services until stopped, after `stop_after` seconds.
+    async fn churn(
+        answer: impl FnMut(&str) -> Answer + Send + 'static,
+        stop_after: u64,
+        keep: bool,
+    ) -> (anyhow::Result<String>, Log, At) {
+        let clock = Clock::start();
+        let (kube, log) = mock(clock, answer);
+        let scenario = scenario(3);
+        let run = RunIdentity {
+            id: "r1".into(),
+            scenario: scenario.name.clone(),
+        };
+        let namespace = "ns".to_owned();
+        let limits = Limits::default();
+        let actor = Actor::new(kube, clock, namespace, run, Arc::clone(&scenario), limits);
+        let shutdown = Shutdown::new();
+        let work = Work {
+            actor: &actor,
+            metrics: &ChurnMetrics::register(&mut Registry::default(), &scenario, actor.caller()),
+            events: &EventLog::new(&scenario),
+            scenario: &scenario,
+            readiness: &Readiness::default(),
+            shutdown: &shutdown,
+        };
+        let stop = async {
+            clock.sleep_until(At::from_secs(stop_after)).await;
+            shutdown.drain();
+            std::future::pending().await
+        };
+        let said = tokio::select! {
+            biased;
+            said = work.run(keep) => said,
+            () = stop => unreachable!("it waits for ever"),
+        };
+        (said, log, clock.now())
+    }
+
+    fn count(log: &Log, method: &str) -> usize {
+        let log = log.lock();
+        log.iter()
+            .filter(|seen| seen.what.starts_with(method))
+            .count()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stable_topology_stands_until_stopped_and_is_then_taken_away() {
+        let (said, log, ended) = churn(fine, 3_600, false).await;
+        let said = said.unwrap();
+        assert!(said.starts_with("0 actions, 0 given up"), "{said}");
+        assert_eq!(ended, At::from_secs(3_600));
+        // A namespace, a lease, and three Services with their Deployments.
+        assert_eq!(count(&log, "POST"), 8);
+        assert!(count(&log, "GET") > 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_to_be_kept_is_not_even_looked_at() {
+        let (said, log, _) = churn(fine, 60, true).await;
+        said.unwrap();
+        assert_eq!((count(&log, "GET"), count(&log, "DELETE")), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_missing_permission_ends_it_by_name_after_cleaning_up() {
+        let answer = |what: &str| {
+            if what.starts_with("POST") && what.ends_with("deployments") {
+                let message = "User \"u\" cannot create resource \"deployments\" in API group \
+                               \"apps\" in the namespace \"ns\"";
+                return refusal(403, "Forbidden", message);
+            }
+            fine(what)
+        };
+        let (said, log, ended) = churn(answer, 60, false).await;
+        let error = said.unwrap_err().to_string();
+        assert!(
+            error.starts_with("not permitted to create deployments"),
+            "{error}"
+        );
+        assert!(count(&log, "GET") > 0);
+        assert_eq!(ended, At::ZERO);
+    }
+}

@@ -71,6 +71,15 @@ pub struct Driver<'a, P: Iterator<Item = Step>> {
     stop: CancellationToken,
 }
 
+/// A part of a plan.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The creations that it begins with.
+    Creation,
+    /// All that is left of it.
+    Churn,
+}
+
 // === impl Driver ===
 
 impl<'a, P: Iterator<Item = Step>> Driver<'a, P> {
@@ -93,24 +102,25 @@ impl<'a, P: Iterator<Item = Step>> Driver<'a, P> {
     /// answered. What follows counts from a later start, when all has settled.
     pub async fn create(&mut self, on: impl FnMut(Event)) -> Driven {
         let start = self.actor.clock().now();
-        self.walk(start, is_creation, on).await
+        self.walk(start, Phase::Creation, on).await
     }
 
     /// Does the rest of the plan, whose instants count from `start`, until it ends and each action
-    /// is answered.
+    /// is answered. A plan that runs out of steps without an end stands until it is stopped.
     pub async fn churn(&mut self, start: At, on: impl FnMut(Event)) -> Driven {
-        self.walk(start, |_| true, on).await
+        self.walk(start, Phase::Churn, on).await
     }
 
     async fn walk(
         &mut self,
         start: At,
-        wanted: impl Fn(&Step) -> bool,
+        phase: Phase,
         mut on: impl FnMut(Event),
     ) -> Driven {
         let actor = self.actor;
         let clock = actor.clock();
         let mut under_way = FuturesUnordered::new();
+        let mut over = phase == Phase::Creation;
         let mut driven = Driven {
             ending: Ending::Finished,
             intended: 0,
@@ -122,7 +132,7 @@ impl<'a, P: Iterator<Item = Step>> Driver<'a, P> {
             while under_way.len() < OUTSTANDING
                 && let Some(step) = self
                     .plan
-                    .next_if(|step| wanted(step) && start + step.at().since_start() <= clock.now())
+                    .next_if(|step| phase.has(step) && start + step.at().since_start() <= clock.now())
             {
                 match step {
                     Step::Cycle(mut cycle) => {
@@ -136,11 +146,11 @@ impl<'a, P: Iterator<Item = Step>> Driver<'a, P> {
                         on(Event::Intended(action.clone()));
                         under_way.push(async move { actor.act(&action).await });
                     }
-                    Step::End(_) => {}
+                    Step::End(_) => over = true,
                 }
             }
-            let next = self.plan.peek().filter(|step| wanted(step)).map(Step::at);
-            if next.is_none() && under_way.is_empty() {
+            let next = self.plan.peek().filter(|step| phase.has(step)).map(Step::at);
+            if over && next.is_none() && under_way.is_empty() {
                 return driven;
             }
             let next = next.filter(|_| under_way.len() < OUTSTANDING);
@@ -179,6 +189,14 @@ impl Driven {
     }
 }
 
-fn is_creation(step: &Step) -> bool {
-    matches!(step, Step::Act(action) if matches!(action.verb, Verb::Create { .. }))
+// === impl Phase ===
+
+impl Phase {
+    /// Whether `step` belongs to it.
+    fn has(self, step: &Step) -> bool {
+        let Step::Act(action) = step else {
+            return self == Self::Churn;
+        };
+        self == Self::Churn || matches!(action.verb, Verb::Create { .. })
+    }
 }

@@ -96,6 +96,7 @@ async fn a_slow_answer_delays_no_other_service_and_its_own_next_action_is_late()
         action(0, 0, 3, 9),
         action(1_000, 1, 3, 9),
         action(4_000, 0, 9, 3),
+        Step::End(At::from_secs(5)),
     ];
     let mut sent = Vec::new();
     let driven = Driver::new(&actor, &metrics, plan.into_iter(), CancellationToken::new())
@@ -208,7 +209,8 @@ async fn every_promised_family_exists_at_zero_and_then_counts() {
         }
     };
     says(&lines(0));
-    let plan = Plan::new(&scenario).take(1).chain([action(0, 0, 3, 9)]);
+    let steps = [action(0, 0, 3, 9), Step::End(At::ZERO)];
+    let plan = Plan::new(&scenario).take(1).chain(steps);
     let mut driver = Driver::new(&actor, &metrics, plan, CancellationToken::new());
     driver.churn(At::ZERO, |_| {}).await;
     says(&lines(9));
