@@ -4,6 +4,7 @@ mod answer;
 mod body;
 mod discovery;
 mod list;
+mod protobuf;
 mod scale;
 mod table;
 mod verbs;

@@ -100,6 +100,12 @@ impl Store {
         &self.table(resource).log
     }
 
+    /// Forgets what happened to a resource up to a version.
+    #[cfg(test)]
+    pub(crate) fn compact(&mut self, resource: Resource, version: u64) {
+        self.table_mut(resource).log.compact(version);
+    }
+
     /// Who names `uid` as an owner.
     pub(crate) fn dependents(&self, uid: &str) -> impl Iterator<Item = &(Resource, Key)> {
         self.dependents.get(uid).into_iter().flatten()

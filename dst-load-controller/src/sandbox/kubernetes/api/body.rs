@@ -16,10 +16,13 @@ pub(crate) async fn read(request: Request) -> Result<Bytes, Refusal> {
         .map_err(|error| Refusal::bad_request(format!("the body could not be read: {error}")))
 }
 
-/// A body of JSON, or of YAML for the apply patches that are sent so.
+/// A body of JSON, of YAML for the apply patches that are sent so, or a Lease in protobuf.
 pub(crate) fn parse(body: &[u8], content_type: &str) -> Result<Value, Refusal> {
     let unreadable =
         |error: &dyn std::fmt::Display| Refusal::bad_request(format!("error decoding: {error}"));
+    if content_type.contains("protobuf") {
+        return super::protobuf::parse(body);
+    }
     // kubectl says YAML and means either.
     if content_type.contains("yaml") && !body.starts_with(b"{") {
         let text = std::str::from_utf8(body).map_err(|error| unreadable(&error))?;
