@@ -62,12 +62,16 @@ impl TargetPort {
 
 impl Endpoint {
     /// The endpoint that `entry` stands for at `addr`; nothing if it is not to be served.
-    pub(crate) fn new(entry: &SliceEndpoint, addr: SocketAddr, pods: &Pods) -> Option<Self> {
+    pub(crate) fn new(
+        entry: &SliceEndpoint,
+        addr: SocketAddr,
+        pod: impl Fn(&ObjectName) -> Option<Arc<Pod>>,
+    ) -> Option<Self> {
         let target = match &entry.target {
             Target::Bare => None,
             Target::Pod(name) => Some(PodTarget {
                 name: name.clone(),
-                pod: pods.get(name).cloned(),
+                pod: pod(name),
             }),
             Target::Other => return None,
         };
@@ -98,12 +102,6 @@ impl Endpoint {
             node: None,
             for_zones: Vec::new(),
         }
-    }
-
-    /// Whether both are the same address of the same Pod, whatever is known of it.
-    pub(crate) fn is_same_pod(&self, other: &Self) -> bool {
-        let name = |it: &Self| it.target.as_ref().map(|target| target.name.clone());
-        self.addr == other.addr && name(self) == name(other)
     }
 
     /// Whether both are addresses, of one family, of the same Pod.

@@ -82,10 +82,44 @@ pub(crate) fn messages(diff: &Arc<Diff>) -> impl Iterator<Item = Message> {
 // === impl Faults ===
 
 impl Faults {
-    pub(crate) const fn new(seed: u64, faults: Vec<Fault>) -> Self {
+    /// The faults of `all` that strike streams.
+    pub(crate) fn of_streams(seed: u64, all: &[Fault]) -> Self {
+        use FaultKind as Kind;
+        Self::of(seed, all, |kind| {
+            matches!(
+                kind,
+                Kind::DropUpdate
+                    | Kind::LateUpdate
+                    | Kind::DuplicateUpdate
+                    | Kind::SwapUpdates
+                    | Kind::KeepStaleAddress
+                    | Kind::InventAddress
+                    | Kind::OverflowStream
+                    | Kind::ResetStream
+            )
+        })
+    }
+
+    /// The faults of `all` that are defects of the directory.
+    pub(crate) fn of_directory(seed: u64, all: &[Fault]) -> Self {
+        use FaultKind as Kind;
+        Self::of(seed, all, |kind| {
+            matches!(
+                kind,
+                Kind::IgnorePortChange
+                    | Kind::RemoveSharedEndpoint
+                    | Kind::ForgetRecreatedService
+                    | Kind::KeepAddressesOfDeletedSlice
+            )
+        })
+    }
+
+    fn of(seed: u64, all: &[Fault], takes: impl Fn(FaultKind) -> bool) -> Self {
         Self {
             seed,
-            faults,
+            faults: (all.iter().filter(|fault| takes(fault.kind)))
+                .cloned()
+                .collect(),
             elapsed: Duration::ZERO,
             struck: BTreeMap::new(),
         }
@@ -199,13 +233,16 @@ impl Faults {
 
     /// The delay of the first active fault of `kind` that strikes `entity`.
     fn draw(&self, kind: FaultKind, entity: &str) -> Option<Duration> {
-        (self.faults.iter().enumerate())
-            .filter(|(_, fault)| fault.kind == kind && fault.is_active(self.elapsed))
-            .find(|(index, fault)| {
-                let purpose = format!("fault-{index}-{kind:?}");
-                seed::chosen(self.seed, &purpose, entity, fault.share)
-            })
-            .map(|(_, fault)| fault.delay)
+        // Numbered within the kind, so that a fault of another kind moves no draw.
+        ((self.faults.iter())
+            .filter(|fault| fault.kind == kind)
+            .enumerate())
+        .filter(|(_, fault)| fault.is_active(self.elapsed))
+        .find(|(index, fault)| {
+            let purpose = format!("fault-{kind:?}-{index}");
+            seed::chosen(self.seed, &purpose, entity, fault.share)
+        })
+        .map(|(_, fault)| fault.delay)
     }
 }
 

@@ -55,11 +55,11 @@ pub(crate) struct Seat {
 
 impl Hub {
     pub(crate) fn new(config: &Config) -> Self {
-        let faults = Faults::new(config.seed, config.faults.clone());
+        let defects = Faults::of_directory(config.seed, &config.faults);
         Self {
-            directory: Directory::new(faults.clone()),
+            directory: Directory::new(defects),
             streams: BTreeMap::new(),
-            faults,
+            faults: Faults::of_streams(config.seed, &config.faults),
             started: Instant::now(),
             queue_capacity: config.queue_capacity,
             next: 0,
@@ -168,11 +168,9 @@ impl Hub {
     }
 
     fn tick(&mut self) {
-        if !self.faults.is_empty() {
-            let elapsed = self.elapsed();
-            self.faults.at(elapsed);
-            self.directory.faults.at(elapsed);
-        }
+        let elapsed = self.elapsed();
+        self.faults.at(elapsed);
+        self.directory.faults.at(elapsed);
     }
 
     fn tell(&mut self, change: &Change) {

@@ -234,20 +234,22 @@ impl Publisher {
         let Some(port) = self.target.resolve(slice) else {
             return Vec::new();
         };
-        let mut endpoints = Vec::new();
-        for entry in &slice.endpoints {
-            for ip in &entry.ips {
-                let addr = SocketAddr::new(*ip, port);
-                let Some(endpoint) = Endpoint::new(entry, addr, pods) else {
-                    continue;
-                };
-                // A Pod may leave its cache before it leaves its slice: what was known still holds.
-                let podless = (endpoint.target.as_ref()).is_some_and(|target| target.pod.is_none());
-                let known = (before.iter()).find(|it| podless && it.is_same_pod(&endpoint));
-                endpoints.push(known.cloned().unwrap_or_else(|| Arc::new(endpoint)));
-            }
-        }
-        endpoints
+        // A Pod may leave its cache before it leaves its slice: what was known of it still holds.
+        let pod = |name: &ObjectName| {
+            let known = || {
+                (before.iter())
+                    .filter_map(|endpoint| endpoint.target.as_ref())
+                    .find(|target| target.name == *name)?
+                    .pod
+                    .clone()
+            };
+            pods.get(name).cloned().or_else(known)
+        };
+        (slice.endpoints.iter())
+            .flat_map(|entry| entry.ips.iter().map(move |ip| (entry, *ip)))
+            .filter_map(|(entry, ip)| Endpoint::new(entry, SocketAddr::new(ip, port), pod))
+            .map(Arc::new)
+            .collect()
     }
 
     fn forget<'a>(&mut self, dropped: impl Iterator<Item = &'a Arc<Endpoint>>) -> usize {

@@ -5,8 +5,8 @@ use crate::{model::fault::FaultKind, sandbox::destination::directory::Directory}
 
 /// The clean directory and one with the defect, each put through the same.
 fn both(kind: FaultKind, story: impl Fn(&mut Directory) -> Vec<String>) -> [Vec<String>; 2] {
-    let mut clean = directory(vec![]);
-    let mut defective = directory(vec![fault(kind)]);
+    let mut clean = directory(&[]);
+    let mut defective = directory(&[fault(kind)]);
     let told = [story(&mut clean), story(&mut defective)];
     assert!(clean.faults.struck.is_empty());
     assert!(defective.faults.struck[&kind] > 0);

@@ -5,7 +5,7 @@ use crate::sandbox::destination::objects::Slice;
 
 #[test]
 fn a_snapshot_is_everything_in_one_and_nothing_for_an_empty_set() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     assert!(listen(&mut directory, "node-1").1.is_empty());
     directory.apply_slice(slice("a", bare(&["10.0.0.2", "10.0.0.1"])));
     directory.apply_slice(slice("b", bare(&["10.0.0.3"])));
@@ -16,7 +16,7 @@ fn a_snapshot_is_everything_in_one_and_nothing_for_an_empty_set() {
 
 #[test]
 fn a_slice_event_tells_each_group_only_the_difference_sorted() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     directory.apply_slice(slice("a", bare(&["10.0.0.1", "10.0.0.2", "10.0.0.3"])));
     for node in ["node-1", "node-1", "node-2"] {
         listen(&mut directory, node);
@@ -28,7 +28,7 @@ fn a_slice_event_tells_each_group_only_the_difference_sorted() {
 
 #[test]
 fn an_identical_rewrite_tells_nothing_but_counts_as_an_update() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     let same = || slice("a", bare(&["10.0.0.1"]));
     directory.apply_slice(same());
     listen(&mut directory, "node-1");
@@ -39,7 +39,7 @@ fn an_identical_rewrite_tells_nothing_but_counts_as_an_update() {
 
 #[test]
 fn only_ready_endpoints_are_served_and_unset_means_ready() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     let endpoints = |ready: serde_json::Value| {
         json!([
             {"addresses": ["10.0.0.1"], "conditions": {"ready": ready, "serving": true}},
@@ -56,7 +56,7 @@ fn only_ready_endpoints_are_served_and_unset_means_ready() {
 
 #[test]
 fn a_port_is_found_by_the_name_the_service_gives_it() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     let ports = json!([{"name": "admin", "port": 9090}, {"name": "http", "port": 8080}]);
     directory.apply_slice(slice_with("a", ports, bare(&["10.0.0.1"])));
     assert_eq!(listen(&mut directory, "").1, ["10.0.0.1:8080"]);
@@ -67,7 +67,7 @@ fn a_port_is_found_by_the_name_the_service_gives_it() {
 
 #[test]
 fn an_unnamed_service_port_matches_a_slice_port_without_a_name() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     directory.apply_service(service_with(json!({"spec": {"ports": [{"port": 80}]}})));
     let endpoints = bare(&["10.0.0.1"]);
     directory.apply_slice(slice_with("a", json!([{"port": 8080}]), endpoints));
@@ -76,7 +76,7 @@ fn an_unnamed_service_port_matches_a_slice_port_without_a_name() {
 
 #[test]
 fn a_port_that_the_service_does_not_define_is_taken_verbatim() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     directory.apply_slice(slice("a", bare(&["10.0.0.1"])));
     assert_eq!(
         listen_to(&mut directory, 4191, None, "").1,
@@ -86,7 +86,7 @@ fn a_port_that_the_service_does_not_define_is_taken_verbatim() {
 
 #[test]
 fn a_slice_port_without_a_number_serves_nothing() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     let ports = json!([{"name": "http"}]);
     directory.apply_slice(slice_with("a", ports, bare(&["10.0.0.1"])));
     assert!(listen(&mut directory, "").1.is_empty());
@@ -94,7 +94,7 @@ fn a_slice_port_without_a_number_serves_nothing() {
 
 #[test]
 fn a_redefined_service_port_moves_every_endpoint() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     let ports = json!([{"name": "admin", "port": 9090}, {"name": "http", "port": 8080}]);
     directory.apply_slice(slice_with("a", ports, backed(&[("10.0.0.1", "web-1")])));
     listen(&mut directory, "");
@@ -105,7 +105,7 @@ fn a_redefined_service_port_moves_every_endpoint() {
 
 #[test]
 fn local_traffic_policy_keeps_the_pods_of_the_clients_node_and_no_bare_address() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     for (name, node) in [("web-1", "node-1"), ("web-2", "node-2")] {
         directory.apply_pod(pod_with(name, "1", json!({"spec": {"nodeName": node}})));
     }
@@ -130,7 +130,7 @@ fn hinted(zones: &[(&str, Option<&str>)]) -> Slice {
 
 #[test]
 fn zone_hints_count_only_when_every_endpoint_has_them_and_some_fit() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     directory.apply_node(node("node-a", "a"));
     directory.apply_node(node("node-c", "c"));
     directory.apply_slice(hinted(&[("10.0.0.1", Some("a")), ("10.0.0.2", Some("b"))]));
@@ -145,7 +145,7 @@ fn zone_hints_count_only_when_every_endpoint_has_them_and_some_fit() {
 
 #[test]
 fn the_zone_of_a_node_is_read_when_its_group_is_made() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     directory.apply_node(node("node-1", "a"));
     directory.apply_slice(hinted(&[("10.0.0.1", Some("a")), ("10.0.0.2", Some("b"))]));
     let (group, _) = listen(&mut directory, "node-1");
@@ -158,7 +158,7 @@ fn the_zone_of_a_node_is_read_when_its_group_is_made() {
 
 #[test]
 fn a_pod_in_both_families_is_served_as_ipv6_and_bare_addresses_as_they_are() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     let mut four = backed(&[("10.0.0.1", "web-1"), ("10.0.0.2", "web-2")]);
     (four.as_array_mut().unwrap()).push(json!({"addresses": ["10.0.0.3"]}));
     directory.apply_slice(slice("four", four));
@@ -174,7 +174,7 @@ fn a_pod_in_both_families_is_served_as_ipv6_and_bare_addresses_as_they_are() {
 
 #[test]
 fn an_instance_name_filters_by_the_endpoints_host_name() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     let endpoints = json!([
         {"addresses": ["10.0.0.1"], "hostname": "web-0"},
         {"addresses": ["10.0.0.2"], "hostname": "web-1"},
@@ -190,7 +190,7 @@ fn an_instance_name_filters_by_the_endpoints_host_name() {
 
 #[test]
 fn a_pod_that_changed_is_told_with_the_next_event_of_its_slice() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     let both = || slice("a", backed(&[("10.0.0.1", "web-1"), ("10.0.0.2", "web-2")]));
     for name in ["web-1", "web-2"] {
         directory.apply_pod(pod(name, "1"));
@@ -204,14 +204,14 @@ fn a_pod_that_changed_is_told_with_the_next_event_of_its_slice() {
 
 #[test]
 fn a_slice_that_comes_before_its_pods_is_served() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     directory.apply_slice(slice("a", backed(&[("10.0.0.1", "web-1")])));
     assert_eq!(listen(&mut directory, "").1, ["10.0.0.1:8080"]);
 }
 
 #[test]
 fn a_pod_that_goes_before_its_slice_changes_nothing() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     let both = backed(&[("10.0.0.1", "web-1"), ("10.0.0.2", "web-2")]);
     for name in ["web-1", "web-2"] {
         directory.apply_pod(pod(name, "1"));
@@ -226,7 +226,7 @@ fn a_pod_that_goes_before_its_slice_changes_nothing() {
 
 #[test]
 fn targets_that_are_neither_bare_nor_pods_are_not_served() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     let endpoints =
         json!([{"addresses": ["10.0.0.1"], "targetRef": {"kind": "Node", "name": "n"}}]);
     directory.apply_slice(slice("a", endpoints));
@@ -235,7 +235,7 @@ fn targets_that_are_neither_bare_nor_pods_are_not_served() {
 
 #[test]
 fn a_meshed_pod_without_a_proxy_is_not_served() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     let meshed = json!({"metadata": {"labels": {"linkerd.io/control-plane-ns": "linkerd"}}});
     directory.apply_pod(pod_with("web-1", "1", meshed));
     directory.apply_slice(slice("a", backed(&[("10.0.0.1", "web-1")])));
@@ -244,7 +244,7 @@ fn a_meshed_pod_without_a_proxy_is_not_served() {
 
 #[test]
 fn a_slice_without_the_label_or_of_another_service_is_not_served() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     directory.apply_slice(slice("a", bare(&["10.0.0.1"])));
     listen(&mut directory, "");
     let mut moved = slice("a", bare(&["10.0.0.1"]));
@@ -257,7 +257,7 @@ fn a_slice_without_the_label_or_of_another_service_is_not_served() {
 
 #[test]
 fn a_deleted_service_takes_all_its_addresses_from_streams_that_stay() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     directory.apply_slice(slice("a", bare(&["10.0.0.1"])));
     directory.apply_slice(slice("b", bare(&["10.0.0.2"])));
     listen(&mut directory, "");
@@ -273,7 +273,7 @@ fn a_deleted_service_takes_all_its_addresses_from_streams_that_stay() {
 
 #[test]
 fn what_nobody_listens_to_is_forgotten() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     directory.apply_slice(slice("a", bare(&["10.0.0.1"])));
     let (one, _) = listen(&mut directory, "node-1");
     let (two, _) = listen(&mut directory, "node-2");

@@ -11,7 +11,7 @@ use crate::sandbox::destination::encode::Diff;
 
 /// The snapshot of `web` for a client on `node-1` in zone `a`, one Pod behind it.
 fn snapshot(pod: Option<Value>) -> std::sync::Arc<Diff> {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     directory.apply_node(node("node-1", "a"));
     let mut endpoints = bare(&["10.0.0.1"]);
     if let Some(pod) = pod {
@@ -145,7 +145,7 @@ fn annotations_make_a_port_opaque_or_skip_the_proxy() {
 
 #[test]
 fn groups_that_are_told_the_same_share_one_encoding() {
-    let mut directory = directory(vec![]);
+    let mut directory = directory(&[]);
     for node in ["node-1", "node-2"] {
         listen(&mut directory, node);
     }

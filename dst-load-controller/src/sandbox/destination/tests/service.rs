@@ -274,3 +274,43 @@ async fn the_same_is_served_over_a_socket() {
     }
     server.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_reader_that_grants_no_window_overflows_and_sees_the_end_after_what_was_sent() {
+    let destination = destination(2, vec![]);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let server = tokio::spawn(serve(listener, destination.clone(), cancel.clone()));
+    let channel = tonic::transport::Endpoint::from_shared(address)
+        .unwrap()
+        .initial_stream_window_size(65_535)
+        .connect()
+        .await
+        .unwrap();
+    let ips: Vec<String> = (0..200).map(|last| format!("10.0.1.{last}")).collect();
+    let ips: Vec<&str> = ips.iter().map(String::as_str).collect();
+    apply(&destination, slice("a", bare(&ips)));
+    let request = GetDestination {
+        path: PATH.to_owned(),
+        ..GetDestination::default()
+    };
+    let mut client = DestinationClient::new(channel);
+    let mut stream = client.get(request).await.unwrap().into_inner();
+    // Some 9 kB a change: the window and the send buffer hold fewer than 40 of them.
+    let mut changes = 0;
+    while destination.shared.hub.lock().overflows[PATH] == 0 {
+        changes += 1;
+        assert!(changes < 200, "nothing overflows");
+        let now = if changes % 2 == 0 { &ips[..] } else { &[] };
+        apply(&destination, slice("a", bare(now)));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let mut received = 0;
+    while stream.message().await.unwrap().is_some() {
+        received += 1;
+    }
+    assert!(received < changes, "{received} of {changes}");
+    cancel.cancel();
+    server.await.unwrap();
+}

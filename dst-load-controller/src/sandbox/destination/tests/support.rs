@@ -116,8 +116,8 @@ fn merge(into: &mut Value, from: Value) {
 }
 
 /// A directory that knows Service `web`.
-pub(super) fn directory(faults: Vec<Fault>) -> Directory {
-    let mut directory = Directory::new(Faults::new(1, faults));
+pub(super) fn directory(faults: &[Fault]) -> Directory {
+    let mut directory = Directory::new(Faults::of_directory(1, faults));
     directory.apply_service(service());
     directory
 }
