@@ -1,335 +1,258 @@
-//! `churn`: the acting half alone, as a Pod or from a terminal.
+//! `churn`: acts on Kubernetes alone, as a Pod.
+//!
+//! Its flags come in two dialects that both mean a scenario: the load test plan's, which say what
+//! a scenario file's `churn` says, and the mixed-workload form's, for stable and oscillating
+//! Services side by side.
 
-use std::{io, net::SocketAddr, path::PathBuf, process, sync::Arc, time::Duration};
+use std::net::SocketAddr;
 
-use anyhow::Context;
-use prometheus_client::registry::Registry;
+use clap::Args;
 
-use crate::{
-    live::{
-        admin::{self, Admin, Readiness},
-        churn::{ChurnMetrics, Driven, Driver, Ending, Event, EventLog},
-        clock::Clock,
-        cluster::Cluster,
-        kubernetes::{Actor, KubernetesError, Limits, RunIdentity},
-        runtime::Shutdown,
-    },
-    model::{plan::Plan, scenario::Scenario, seed},
+use super::{UsageError, cluster::ClusterArgs, scenario};
+use crate::model::{
+    quantity::Span,
+    scenario::{Draft, Scenario},
 };
 
-/// What to churn, and where.
-#[derive(Clone, Debug)]
-pub struct Churn {
-    /// What is done.
-    pub scenario: Scenario,
-    /// The cluster, by its kubeconfig; as kubectl finds it if not given.
-    pub kubeconfig: Option<PathBuf>,
-    /// The kubeconfig's context, if not its current one.
-    pub context: Option<String>,
-    /// The namespace; the context's if not given.
-    pub namespace: Option<String>,
-    /// The run's id; made up if not given.
-    pub run_id: Option<String>,
-    /// Leaves everything in place at the end.
+const PATTERN: &str = "One pattern";
+const MIXED: &str = "Mixed workload (stable-svc-N and oscillate-svc-N side by side)";
+
+/// Flags of `churn`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ChurnArgs {
+    /// Which cluster, and the namespace that the Services are made in.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Takes everything from a scenario file, or a built-in one; other flags override it.
+    #[arg(long, value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
+    pub scenario: Option<String>,
+
+    /// How many Services, named test-service-1 and so on.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SERVICES")]
+    pub services: Option<u32>,
+    /// The Services' names before the number.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SERVICE_PREFIX")]
+    pub service_prefix: Option<String>,
+    /// stable, oscillate, scale-up, rolling-update, batch or spike.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_PATTERN")]
+    pub pattern: Option<String>,
+    /// Endpoints a Service (stable, rolling-update).
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_ENDPOINTS_PER_SERVICE")]
+    pub endpoints_per_service: Option<u32>,
+    /// Endpoints a Service at the low end (oscillate, batch, spike).
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MIN_ENDPOINTS")]
+    pub min_endpoints: Option<u32>,
+    /// Endpoints a Service at the high end (oscillate, batch, spike).
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MAX_ENDPOINTS")]
+    pub max_endpoints: Option<u32>,
+    /// How long to stay at the low end; of rolling-update, from one rollout to the next.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MIN_HOLD")]
+    pub min_hold: Option<Span>,
+    /// How long to stay at the high end.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MAX_HOLD")]
+    pub max_hold: Option<Span>,
+    /// The largest delay a Service adds before each scaling: 5s, or 5% of the hold.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_JITTER")]
+    pub jitter: Option<String>,
+    /// The first size of scale-up.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SCALE_FROM")]
+    pub scale_from: Option<u32>,
+    /// The last size of scale-up.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SCALE_TO")]
+    pub scale_to: Option<u32>,
+    /// How long scale-up takes.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SCALE_DURATION")]
+    pub scale_duration: Option<Span>,
+    /// Pods above the size during a rolling-update: 5 or 25%.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MAX_SURGE")]
+    pub max_surge: Option<String>,
+    /// Pods below the size during a rolling-update: 5 or 25%.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MAX_UNAVAILABLE")]
+    pub max_unavailable: Option<String>,
+    /// Services that scale together in a batch.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_BATCH_SIZE")]
+    pub batch_size: Option<u32>,
+    /// From one batch to the next.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_BATCH_INTERVAL")]
+    pub batch_interval: Option<Span>,
+
+    /// How many Services never change.
+    #[arg(long, help_heading = MIXED, env = "DST_LOAD_STABLE_SERVICES")]
+    pub stable_services: Option<u32>,
+    /// Endpoints of each of them.
+    #[arg(long, help_heading = MIXED, env = "DST_LOAD_STABLE_ENDPOINTS")]
+    pub stable_endpoints: Option<u32>,
+    /// How many Services go up and down.
+    #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_SERVICES")]
+    pub oscillate_services: Option<u32>,
+    /// Endpoints of each of them at the low end.
+    #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_MIN_ENDPOINTS")]
+    pub oscillate_min_endpoints: Option<u32>,
+    /// Endpoints of each of them at the high end.
+    #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_MAX_ENDPOINTS")]
+    pub oscillate_max_endpoints: Option<u32>,
+    /// How long they stay at either end.
+    #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_HOLD_DURATION")]
+    pub oscillate_hold_duration: Option<Span>,
+    /// The largest delay before each scaling, in percent of the hold.
+    #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_JITTER_PERCENT")]
+    pub oscillate_jitter_percent: Option<f64>,
+
+    /// Ends after this many cycles; without this and --duration, runs until stopped.
+    #[arg(long, env = "DST_LOAD_CYCLES")]
+    pub cycles: Option<u32>,
+    /// Ends after this long.
+    #[arg(long, env = "DST_LOAD_DURATION")]
+    pub duration: Option<Span>,
+    /// The port of the Services and of their endpoints.
+    #[arg(long, env = "DST_LOAD_PORT")]
+    pub port: Option<u16>,
+    /// The seed of every random choice.
+    #[arg(long, env = "DST_LOAD_SEED")]
+    pub seed: Option<u64>,
+
+    /// Requests a second to the API server, on average.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), env = "DST_LOAD_QPS")]
+    pub qps: Option<u32>,
+    /// Requests that may be sent at once beyond that.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), env = "DST_LOAD_BURST")]
+    pub burst: Option<u32>,
+    /// Leaves what was made in Kubernetes when it ends.
+    #[arg(long, env = "DST_LOAD_KEEP")]
     pub keep: bool,
-    /// Keeps the pods on KWOK's nodes.
-    pub kwok_nodes: bool,
-    /// Where metrics are served, or near it if that port is taken.
-    pub admin: SocketAddr,
-    /// How hard the API server may be pressed.
-    pub limits: Limits,
+    /// Where metrics, events and probes are served; a free port if it is taken.
+    #[arg(long, value_name = "ADDR", env = "DST_LOAD_ADMIN_ADDR")]
+    pub admin_addr: Option<SocketAddr>,
+    /// The label of everything that is made; drawn if absent.
+    #[arg(long, env = "DST_LOAD_RUN_ID")]
+    pub run_id: Option<String>,
 }
 
-// === impl Churn ===
+// === impl ChurnArgs ===
 
-impl Churn {
-    /// Churns until the plan ends or a signal asks for the end, then takes everything away again.
-    /// What it did is written to `out`.
+impl ChurnArgs {
+    /// What the flags mean, whatever their dialect; beside it come warnings. The namespace is no
+    /// part of a scenario and stays in [`ChurnArgs::cluster`].
     ///
     /// # Errors
-    ///
-    /// No cluster, a missing permission, a namespace in use; after a second signal
-    /// [`crate::live::runtime::Aborted`].
-    pub async fn run(self, out: &mut dyn io::Write) -> anyhow::Result<()> {
-        let cluster = Cluster::find(self.kubeconfig.as_deref(), self.context.as_deref()).await?;
-        let namespace = self
-            .namespace
-            .unwrap_or_else(|| cluster.default_namespace().to_owned());
-        let clock = Clock::start();
-        let scenario = Arc::new(self.scenario);
-        let run = RunIdentity {
-            id: self.run_id.unwrap_or_else(new_run_id),
-            scenario: scenario.name.clone(),
-        };
-        tracing::info!(run_id = run.id, %namespace, cluster = cluster.url(), "churning");
-        let mut actor = Actor::new(
-            cluster.client()?,
-            clock,
-            namespace,
-            run,
-            Arc::clone(&scenario),
-            self.limits,
-        );
-        if self.kwok_nodes {
-            actor = actor.on_kwok_nodes();
-        }
-        let mut registry = Registry::default();
-        let metrics = ChurnMetrics::register(&mut registry, &scenario, actor.caller());
-        let readiness = Readiness::default();
-        let events = EventLog::new(&scenario);
-        let routes =
-            admin::routes(admin::encode(registry), readiness.clone()).merge(events.routes(clock));
-        let server = Admin::bind(self.admin)
-            .await
-            .with_context(|| format!("cannot serve metrics on {}", self.admin))?
-            .serve(routes, std::future::pending());
-
-        let shutdown = Shutdown::new();
-        let work = Work {
-            actor: &actor,
-            metrics: &metrics,
-            events: &events,
-            scenario: &scenario,
-            readiness: &readiness,
-            shutdown: &shutdown,
-        };
-        let work = async {
-            tokio::select! {
-                biased;
-                said = work.run(self.keep) => said,
-                served = server => Err(served
-                    .err()
-                    .map_or_else(|| anyhow::anyhow!("ended"), anyhow::Error::from)
-                    .context("the admin server")),
+    /// A [`UsageError`] if flags contradict each other or the scenario, or say too little.
+    pub fn scenario(&self) -> anyhow::Result<(Scenario, Vec<String>)> {
+        let draft = match &self.scenario {
+            Some(name) => scenario::open(name)?,
+            None if self.names_services() => Draft::from_flags("churn", "command line"),
+            None => {
+                let message = "say how many Services to make: --services, or --stable-services \
+                               and --oscillate-services, or --scenario";
+                return Err(UsageError(message.to_owned()).into());
             }
         };
-        let summary = shutdown.guard(work).await.context("signals")???;
-        write!(out, "{summary}")?;
-        Ok(())
+        Ok(self.finish(draft)?)
     }
-}
 
-/// All that the work needs.
-struct Work<'a> {
-    actor: &'a Actor,
-    metrics: &'a ChurnMetrics,
-    events: &'a EventLog,
-    scenario: &'a Scenario,
-    readiness: &'a Readiness,
-    shutdown: &'a Shutdown,
-}
+    fn names_services(&self) -> bool {
+        self.services.is_some()
+            || self.stable_services.is_some()
+            || self.oscillate_services.is_some()
+    }
 
-// === impl Work ===
-
-impl Work<'_> {
-    /// From the claim to the cleanup; returns what is to be said of it.
-    async fn run(&self, keep: bool) -> anyhow::Result<String> {
-        let actor = self.actor;
-        let stop = self.shutdown.draining();
-        let claimed = tokio::select! {
-            biased;
-            () = stop.cancelled() => return Ok("stopped before anything was made\n".into()),
-            claimed = actor.prepare() => claimed,
-        };
-        if let Err(error @ (KubernetesError::InUse { .. } | KubernetesError::NotOurs { .. })) =
-            claimed
-        {
-            // Nothing here is ours to take away.
-            return Err(error.into());
-        }
-        let churned = match claimed {
-            Err(error) => Err(error),
-            Ok(_) => {
-                self.readiness.set(true);
-                tokio::select! {
-                    biased;
-                    driven = self.drive() => driven,
-                    lost = actor.keep_claim() => Err(lost),
-                }
-            }
-        };
-        self.readiness.set(false);
-        let mut said = match &churned {
-            Ok(driven) => summary(driven, actor),
-            Err(_) => String::new(),
-        };
-        if keep {
-            tracing::info!(
-                run_id = actor.run_id(),
-                "kept; `cleanup --run-id` removes it"
-            );
-        } else if !matches!(churned, Err(KubernetesError::Lost { .. })) {
-            match actor.cleanup().await {
-                Ok(cleaned) => said.push_str(&cleaned.to_string()),
-                // The reason why the churn ended matters more than that its traces remain.
-                Err(error) if churned.is_err() => tracing::warn!(%error, "cleanup failed"),
-                Err(error) => return Err(anyhow::Error::from(error).context("cleanup failed")),
+    fn finish(&self, mut draft: Draft) -> Result<(Scenario, Vec<String>), UsageError> {
+        for (flag, path, value) in self.overrides() {
+            if let Some(value) = value {
+                draft.put(flag, path, &value)?;
             }
         }
-        churned?;
-        Ok(said)
+        Ok(draft.finish()?)
     }
 
-    /// Creates, then churns.
-    async fn drive(&self) -> Result<Driven, KubernetesError> {
-        let plan = Plan::new(self.scenario);
-        let stop = self.shutdown.draining();
-        let mut driver = Driver::new(self.actor, self.metrics, plan, stop);
-        let mut failure = None;
-        let created = driver
-            .create(|event| {
-                if let Event::Acted(acted) = event {
-                    self.events.record(&acted);
-                    failure = failure.take().or(acted.result.err());
-                }
-            })
-            .await;
-        // Without all its Services the scenario is another one.
-        if let Some(error) = failure {
-            return Err(error);
+    /// Each flag with the key of a scenario file that it stands for.
+    fn overrides(&self) -> Vec<(&'static str, &'static str, Option<String>)> {
+        fn text<T: ToString>(value: &Option<T>) -> Option<String> {
+            value.as_ref().map(T::to_string)
         }
-        tracing::info!(services = created.intended, "created");
-        if created.ending != Ending::Finished {
-            return Ok(created);
-        }
-        let driven = driver
-            .churn(self.actor.clock().now(), |event| match event {
-                Event::Cycle(start) => tracing::info!(cycle = start.cycle, "cycle starts"),
-                Event::Acted(acted) => self.events.record(&acted),
-                Event::Intended(_) => {}
-            })
-            .await;
-        match driven.ending {
-            Ending::Refused(error) => Err(error),
-            Ending::Finished | Ending::Stopped => Ok(driven),
-        }
-    }
-}
-
-fn summary(driven: &Driven, actor: &Actor) -> String {
-    let errors = actor.errors();
-    let mut said = format!(
-        "{} actions, {} given up, {} unanswered at the end; at most {} late\n",
-        driven.intended,
-        driven.failed,
-        driven.abandoned,
-        seconds(driven.lateness_max),
-    );
-    for (reason, count) in errors.by_reason() {
-        if count > 0 {
-            said.push_str(&format!("Kubernetes API: {count} × {reason}\n"));
-        }
-    }
-    said
-}
-
-fn seconds(span: Duration) -> String {
-    format!("{:.3}s", span.as_secs_f64())
-}
-
-/// A run id that no other run has: eight hex digits of the date and the process.
-fn new_run_id() -> String {
-    let date = jiff::Timestamp::now().as_nanosecond().to_string();
-    seed::hex(u64::from(process::id()), "run-id", &date, 4)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::{
-        live::kubernetes::mock::{Answer, Log, mock, refusal, scenario},
-        model::time::At,
-    };
-
-    fn fine(_: &str) -> Answer {
-        Answer::Json(
-            200,
-            json!({ "spec": { "holderIdentity": "r1" }, "items": [] }),
-        )
-    }
-
-    /// Churns three stable Services until stopped, after `stop_after` seconds.
-    async fn churn(
-        answer: impl FnMut(&str) -> Answer + Send + 'static,
-        stop_after: u64,
-        keep: bool,
-    ) -> (anyhow::Result<String>, Log, At) {
-        let clock = Clock::start();
-        let (kube, log) = mock(clock, answer);
-        let scenario = scenario(3);
-        let run = RunIdentity {
-            id: "r1".into(),
-            scenario: scenario.name.clone(),
-        };
-        let namespace = "ns".to_owned();
-        let limits = Limits::default();
-        let actor = Actor::new(kube, clock, namespace, run, Arc::clone(&scenario), limits);
-        let shutdown = Shutdown::new();
-        let work = Work {
-            actor: &actor,
-            metrics: &ChurnMetrics::register(&mut Registry::default(), &scenario, actor.caller()),
-            events: &EventLog::new(&scenario),
-            scenario: &scenario,
-            readiness: &Readiness::default(),
-            shutdown: &shutdown,
-        };
-        let stop = async {
-            clock.sleep_until(At::from_secs(stop_after)).await;
-            shutdown.drain();
-            std::future::pending().await
-        };
-        let said = tokio::select! {
-            biased;
-            said = work.run(keep) => said,
-            () = stop => unreachable!("it waits for ever"),
-        };
-        (said, log, clock.now())
-    }
-
-    fn count(log: &Log, method: &str) -> usize {
-        let log = log.lock();
-        log.iter()
-            .filter(|seen| seen.what.starts_with(method))
-            .count()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_stable_topology_stands_until_stopped_and_is_then_taken_away() {
-        let (said, log, ended) = churn(fine, 3_600, false).await;
-        let said = said.unwrap();
-        assert!(said.starts_with("0 actions, 0 given up"), "{said}");
-        assert_eq!(ended, At::from_secs(3_600));
-        // A namespace, a lease, and three Services with their Deployments.
-        assert_eq!(count(&log, "POST"), 8);
-        assert!(count(&log, "GET") > 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_to_be_kept_is_not_even_looked_at() {
-        let (said, log, _) = churn(fine, 60, true).await;
-        said.unwrap();
-        assert_eq!((count(&log, "GET"), count(&log, "DELETE")), (0, 0));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_missing_permission_ends_it_by_name_after_cleaning_up() {
-        let answer = |what: &str| {
-            if what.starts_with("POST") && what.ends_with("deployments") {
-                let message = "User \"u\" cannot create resource \"deployments\" in API group \
-                               \"apps\" in the namespace \"ns\"";
-                return refusal(403, "Forbidden", message);
-            }
-            fine(what)
-        };
-        let (said, log, ended) = churn(answer, 60, false).await;
-        let error = said.unwrap_err().to_string();
-        assert!(
-            error.starts_with("not permitted to create deployments"),
-            "{error}"
-        );
-        assert!(count(&log, "GET") > 0);
-        assert_eq!(ended, At::ZERO);
+        vec![
+            ("--services", "churn.services", text(&self.services)),
+            (
+                "--service-prefix",
+                "churn.servicePrefix",
+                text(&self.service_prefix),
+            ),
+            ("--pattern", "churn.pattern", text(&self.pattern)),
+            (
+                "--endpoints-per-service",
+                "churn.endpoints",
+                text(&self.endpoints_per_service),
+            ),
+            (
+                "--min-endpoints",
+                "churn.minEndpoints",
+                text(&self.min_endpoints),
+            ),
+            (
+                "--max-endpoints",
+                "churn.maxEndpoints",
+                text(&self.max_endpoints),
+            ),
+            ("--min-hold", "churn.minHold", text(&self.min_hold)),
+            ("--max-hold", "churn.maxHold", text(&self.max_hold)),
+            ("--jitter", "churn.jitter", text(&self.jitter)),
+            ("--scale-from", "churn.scaleFrom", text(&self.scale_from)),
+            ("--scale-to", "churn.scaleTo", text(&self.scale_to)),
+            (
+                "--scale-duration",
+                "churn.scaleDuration",
+                text(&self.scale_duration),
+            ),
+            ("--max-surge", "churn.maxSurge", text(&self.max_surge)),
+            (
+                "--max-unavailable",
+                "churn.maxUnavailable",
+                text(&self.max_unavailable),
+            ),
+            ("--batch-size", "churn.batchSize", text(&self.batch_size)),
+            (
+                "--batch-interval",
+                "churn.batchInterval",
+                text(&self.batch_interval),
+            ),
+            (
+                "--stable-services",
+                "churn.stable.services",
+                text(&self.stable_services),
+            ),
+            (
+                "--stable-endpoints",
+                "churn.stable.endpoints",
+                text(&self.stable_endpoints),
+            ),
+            (
+                "--oscillate-services",
+                "churn.oscillate.services",
+                text(&self.oscillate_services),
+            ),
+            (
+                "--oscillate-min-endpoints",
+                "churn.oscillate.minEndpoints",
+                text(&self.oscillate_min_endpoints),
+            ),
+            (
+                "--oscillate-max-endpoints",
+                "churn.oscillate.maxEndpoints",
+                text(&self.oscillate_max_endpoints),
+            ),
+            (
+                "--oscillate-hold-duration",
+                "churn.oscillate.hold",
+                text(&self.oscillate_hold_duration),
+            ),
+            (
+                "--oscillate-jitter-percent",
+                "churn.oscillate.jitterPercent",
+                text(&self.oscillate_jitter_percent),
+            ),
+            ("--cycles", "churn.cycles", text(&self.cycles)),
+            ("--duration", "churn.duration", text(&self.duration)),
+            ("--port", "churn.port", text(&self.port)),
+            ("--seed", "scenario.seed", text(&self.seed)),
+        ]
     }
 }
