@@ -85,6 +85,8 @@ pub enum Output {
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Churn Services and watch them, judge, and report.
+    Run(run::RunArgs),
     /// Say what a run would do, and touch nothing.
     Plan(plan::PlanArgs),
     /// Print a shell's completions.
@@ -106,6 +108,7 @@ pub fn run(
     warnings: &mut impl io::Write,
 ) -> anyhow::Result<Exit> {
     match args.command {
+        Command::Run(run) => run::run(&run, args.global.output, out, warnings),
         Command::Plan(plan) => plan::run(&plan, args.global.output, out, warnings),
         Command::Completions(completions) => completions::run(&completions, out),
     }

@@ -1,11 +1,16 @@
 //! `run`: churn and clients in one process, judged and reported.
 
+mod command;
+mod virtual_world;
+
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::{cluster::ClusterArgs, scenario::ScenarioArgs};
 use crate::model::quantity::Span;
+
+pub use self::command::run;
 
 /// Flags of `run`. Without a cluster it runs on the embedded sandbox.
 #[derive(Clone, Debug, Args)]
