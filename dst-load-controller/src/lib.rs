@@ -10,5 +10,6 @@
 //! Rings, and a module imports only inward: [`model`] is pure, [`world`] is the seam, [`live`] and
 //! [`sandbox`] do I/O and never see each other, [`cli`] composes them.
 
+pub mod live;
 pub mod model;
 pub mod world;
