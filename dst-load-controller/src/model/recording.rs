@@ -9,6 +9,7 @@ mod codec;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::codec::{ReadError, read, write_line};
@@ -128,7 +129,7 @@ pub struct TargetInfo {
 }
 
 /// Whose controller was measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetKind {
     /// The sandbox's own: the run was a self-test.
@@ -138,7 +139,7 @@ pub enum TargetKind {
 }
 
 /// Where a run ran.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Machine {
     /// CPUs this process may use.
     pub cpus: u32,

@@ -10,12 +10,13 @@ mod validity;
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{criteria::Criteria, statistics::Summary};
+use crate::model::{criteria::Criteria, statistics::Summary, words};
 
 /// What a run says of its target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Every criterion that could be judged held.
@@ -27,7 +28,7 @@ pub enum Verdict {
 }
 
 /// A verdict with what it rests on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
@@ -38,7 +39,7 @@ pub struct Judgement {
 }
 
 /// One criterion, judged over the run and each whole cycle; the worst of them is stated.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Judged {
     /// Its key in the scenario, with the direction where that is judged apart.
     pub name: String,
@@ -57,7 +58,7 @@ pub struct Judged {
 }
 
 /// What a number counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Seconds.
@@ -120,7 +121,7 @@ impl fmt::Display for Verdict {
 }
 
 impl Judged {
-    /// A number of this criterion in words: `500ms`, `2.0 GiB`, `1.0 %`.
+    /// A number of this criterion in words: `500 ms`, `2 GiB`, `1 %`.
     #[must_use]
     pub fn words(&self, number: f64) -> String {
         self.unit.words(number)
@@ -132,25 +133,12 @@ impl Unit {
     #[must_use]
     pub fn words(self, number: f64) -> String {
         match self {
-            Self::Seconds if number < 0.001 => format!("{:.0} µs", number * 1e6),
-            Self::Seconds if number < 1.0 => {
-                let millis = number * 1e3;
-                if millis.fract().abs() < 0.05 {
-                    format!("{millis:.0} ms")
-                } else {
-                    format!("{millis:.1} ms")
-                }
-            }
-            Self::Seconds => format!("{number:.2} s"),
-            Self::Bytes if number < 1024.0 * 1024.0 => format!("{:.1} KiB", number / 1024.0),
-            Self::Bytes if number < 1024.0 * 1024.0 * 1024.0 => {
-                format!("{:.1} MiB", number / (1024.0 * 1024.0))
-            }
-            Self::Bytes => format!("{:.2} GiB", number / (1024.0 * 1024.0 * 1024.0)),
-            Self::Count => format!("{number:.0}"),
-            Self::Fraction => format!("{:.2} %", number * 100.0),
-            Self::Cores => format!("{number:.2} cores"),
-            Self::PerSecond => format!("{number:.0}/s"),
+            Self::Seconds => words::seconds(number),
+            Self::Bytes => words::bytes(number),
+            Self::Count => words::number(number.round()),
+            Self::Fraction => format!("{} %", words::number(number * 100.0)),
+            Self::Cores => format!("{} cores", words::number(number)),
+            Self::PerSecond => format!("{}/s", words::number(number)),
         }
     }
 }

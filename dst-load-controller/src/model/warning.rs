@@ -3,10 +3,13 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::words::{count, counted, seconds};
+
 /// A warning.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "warning", rename_all = "snake_case")]
 pub enum Warning {
     /// Actions were sent later than they were intended.
@@ -75,43 +78,56 @@ pub enum Warning {
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let times = |n| counted(n, "time", "times");
         match self {
             Self::LateActions {
                 actions,
                 worst_seconds,
             } => write!(
                 f,
-                "{actions} actions were sent later than intended, the worst by {worst_seconds:.3} s: \
-                 end-to-end latency counts from the intended instant; raise --qps or use fewer Services"
+                "{} sent later than intended, the worst by {}: end-to-end latency counts from the \
+                 intended instant; raise --qps or use fewer Services",
+                counted(*actions, "action was", "actions were"),
+                seconds(*worst_seconds)
             ),
             Self::Starved { endpoints } => write!(
                 f,
-                "Kubernetes had not made or ended {endpoints} endpoints before the next scaling: \
-                 use longer holds or fewer endpoints"
+                "Kubernetes had not made or ended {} before the next scaling: use longer holds or \
+                 fewer endpoints",
+                counted(*endpoints, "endpoint", "endpoints")
             ),
-            Self::Relisted { times } => write!(
+            Self::Relisted { times: n } => write!(
                 f,
-                "the observer's watch was lost and listed again {times} times: changes in the gaps are not timed"
+                "the observer's watch was lost and listed again {}: changes in the gaps are not timed",
+                times(*n)
             ),
-            Self::KubernetesErrors { calls, reasons } => {
-                write!(f, "{calls} calls to the Kubernetes API were made again ({reasons})")
-            }
-            Self::TargetSilent { times, error } => write!(
+            Self::KubernetesErrors { calls, reasons } => write!(
                 f,
-                "the destination's metrics could not be read {times} times ({error}): its cost is incomplete"
+                "{} to the Kubernetes API had to be made again ({reasons})",
+                counted(*calls, "call", "calls")
+            ),
+            Self::TargetSilent { times: n, error } => write!(
+                f,
+                "the destination's metrics could not be read {} ({error}): its cost is incomplete",
+                times(*n)
             ),
             Self::EarlyUpdates { deliveries, of } => write!(
                 f,
-                "{deliveries} of {of} deliveries came before the observer saw their change; \
-                 they count as 0 s, and end to end is the honest upper bound"
+                "{} of {} came before the observer saw their change; they count as 0 s, and end to \
+                 end is the honest upper bound",
+                count(*deliveries),
+                counted(*of, "delivery", "deliveries")
             ),
             Self::MendedUpdates { updates } => write!(
                 f,
-                "{updates} updates said what no EndpointSlice did for longer than the deadline, before a later one put them right"
+                "{} what no EndpointSlice did for longer than the deadline, before a later one put \
+                 that right",
+                counted(*updates, "update said", "updates said")
             ),
             Self::UncheckedStreams { streams } => write!(
                 f,
-                "{streams} streams were closed at the end and could not be checked"
+                "{} closed at the end and could not be checked",
+                counted(*streams, "stream was", "streams were")
             ),
             Self::Scenario { message } => f.write_str(message),
             Self::CutOff => f.write_str(

@@ -180,7 +180,7 @@ impl Statistics {
                 self.target.sample(sample);
                 self.cycles.target(sample);
             }
-            Line::TargetSilent { .. } => self.target.silent(),
+            Line::TargetSilent { error, .. } => self.target.silent(error),
             Line::Generator(sample) => {
                 let peak = self
                     .generator

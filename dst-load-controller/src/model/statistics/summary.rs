@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::latency::{Latency, Quantile, Stage};
 use crate::model::endpoint::Direction;
 
 /// The numbers of a run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// From the start of churn to the last line.
     pub duration_seconds: f64,
@@ -33,7 +34,7 @@ pub struct Summary {
 }
 
 /// What streams did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Streams {
     /// Streams the scenario asks for.
     pub requested: u64,
@@ -58,7 +59,7 @@ pub struct Streams {
 }
 
 /// Latencies by stage.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageSummary {
     /// Intended to visible.
     pub kubernetes: DirectionSummary,
@@ -69,7 +70,7 @@ pub struct StageSummary {
 }
 
 /// Latencies by direction.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DirectionSummary {
     /// Of endpoints that appeared.
     pub add: LatencySummary,
@@ -79,7 +80,7 @@ pub struct DirectionSummary {
 
 /// A distribution of latencies over deliveries. Quantiles are by nearest rank; absent if nothing
 /// was counted.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LatencySummary {
     /// Deliveries, those that never arrived among them.
     pub count: u64,
@@ -101,7 +102,7 @@ pub struct LatencySummary {
 }
 
 /// How changes spread.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FanOut {
     /// Changes with an audience that were closed.
     pub changes: u64,
@@ -119,7 +120,7 @@ pub struct FanOut {
 }
 
 /// What streams held against what they were promised.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Correctness {
     /// Streams that were open at the settled end.
     pub streams_checked: u64,
@@ -150,7 +151,7 @@ pub struct Correctness {
 }
 
 /// What was received.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Updates {
     /// Messages.
     pub messages: u64,
@@ -163,7 +164,7 @@ pub struct Updates {
 }
 
 /// What this process used.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Generator {
     /// CPU.
     pub cpu_seconds: Option<f64>,
@@ -174,7 +175,7 @@ pub struct Generator {
 }
 
 /// What the target used.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Target {
     /// CPU from the first sample to the last.
     pub cpu_seconds: Option<f64>,
@@ -186,6 +187,9 @@ pub struct Target {
     pub idle_rss_bytes: Option<u64>,
     /// CPU a second before the first cycle, with all streams open.
     pub idle_cpu_cores: Option<f64>,
+    /// CPU from the end of the idle baseline to the last sample before cleaning up, less what the
+    /// target would have used idle.
+    pub cpu_above_idle_seconds: Option<f64>,
     /// Queue overflows from the first sample to the last.
     pub overflows: Option<u64>,
     /// Send timeouts, where the build counts them.
@@ -196,14 +200,16 @@ pub struct Target {
     pub heap_growth_per_hour: Option<f64>,
     /// Times it was seen to have restarted.
     pub restarts: u64,
-    /// Samples taken, and times it could not be asked.
+    /// Samples taken.
     pub samples: u64,
     /// Times it could not be asked.
     pub silent: u64,
+    /// Why not, the last time.
+    pub silent_reason: Option<String>,
 }
 
 /// What the Kubernetes API answered.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KubernetesApi {
     /// Calls made again, by reason.
     pub errors: BTreeMap<String, u64>,
@@ -214,7 +220,7 @@ pub struct KubernetesApi {
 }
 
 /// One cycle.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CycleSummary {
     /// From 1.
     pub cycle: u32,

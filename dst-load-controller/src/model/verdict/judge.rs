@@ -44,13 +44,18 @@ pub(super) fn all(
 pub(super) fn reason(judged: &Judged, summary: &Summary) -> String {
     if judged.name == "correctness" {
         let c = &summary.correctness;
+        let words = crate::model::words::count;
         let example = c
             .examples
             .first()
             .map_or_else(String::new, |example| format!("; for example {example}"));
         return format!(
             "correctness: {} of {} streams hold other than they were promised ({} missing, {} stale, {} unexpected){example}",
-            c.streams_wrong, c.streams_checked, c.missing, c.stale, c.unexpected
+            words(c.streams_wrong),
+            words(c.streams_checked),
+            words(c.missing),
+            words(c.stale),
+            words(c.unexpected)
         );
     }
     let observed = judged

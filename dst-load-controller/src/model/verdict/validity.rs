@@ -1,7 +1,7 @@
 //! Whether a run can say anything about its target.
 
 use super::{Circumstances, Judged, Unit};
-use crate::model::{criteria::Criteria, statistics::Summary};
+use crate::model::{criteria::Criteria, statistics::Summary, words::counted};
 
 /// The generator may be late by this share of the smallest latency limit.
 const LAG_SHARE: f64 = 0.2;
@@ -46,20 +46,21 @@ pub(super) fn doubts(
     let share = untimed as f64 / (summary.fan_out.changes + untimed).max(1) as f64;
     if share > UNTIMED_SHARE {
         doubts.push(format!(
-            "the observer lost its watch: {untimed} changes ({:.1} %) could not be timed",
-            share * 100.0
+            "the observer lost its watch: {} ({}) could not be timed",
+            counted(untimed, "change", "changes"),
+            Unit::Fraction.words(share)
         ));
     }
     if summary.kubernetes.starved > 0 {
         doubts.push(format!(
-            "Kubernetes starved the plan: {} endpoints had not come or gone when the next scaling was due",
-            summary.kubernetes.starved
+            "Kubernetes starved the plan: {} had not come or gone when the next scaling was due",
+            counted(summary.kubernetes.starved, "endpoint", "endpoints")
         ));
     }
     if summary.target.restarts > 0 && criteria.target.restarts.is_none() {
         doubts.push(format!(
-            "the target restarted {} times though nobody asked it to",
-            summary.target.restarts
+            "the target restarted {} though nobody asked it to",
+            counted(summary.target.restarts, "time", "times")
         ));
     }
     let asks_target = judged
@@ -67,8 +68,8 @@ pub(super) fn doubts(
         .any(|j| j.name.starts_with("target.") || j.name == "sendTimeoutRate");
     if circumstances.target_is_judged && asks_target && summary.target.silent > 0 {
         doubts.push(format!(
-            "the target's metrics are judged and could not be read {} times",
-            summary.target.silent
+            "the target's metrics are judged and could not be read {}",
+            counted(summary.target.silent, "time", "times")
         ));
     }
     doubts

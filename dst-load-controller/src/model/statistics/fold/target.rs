@@ -22,6 +22,9 @@ pub(super) struct TargetFold {
     restarts: u64,
     samples: u64,
     silent: u64,
+    silent_reason: Option<String>,
+    cleaning: bool,
+    worked: Option<TargetSample>,
 }
 
 /// Bytes as a gauge gives them.
@@ -41,7 +44,8 @@ impl TargetFold {
         match phase {
             Phase::Churning => self.churning = Some(at),
             Phase::Settling => self.settling = Some(at),
-            Phase::Preparing | Phase::Opening | Phase::CleaningUp => {}
+            Phase::CleaningUp => self.cleaning = true,
+            Phase::Preparing | Phase::Opening => {}
         }
     }
 
@@ -51,8 +55,9 @@ impl TargetFold {
         }
     }
 
-    pub(super) const fn silent(&mut self) {
+    pub(super) fn silent(&mut self, error: &str) {
         self.silent += 1;
+        self.silent_reason = Some(error.to_owned());
     }
 
     pub(super) fn sample(&mut self, sample: &TargetSample) {
@@ -81,6 +86,9 @@ impl TargetFold {
             if self.first_cycle.is_none() && self.idle.len() < IDLE_SAMPLES {
                 self.idle.push(sample.clone());
             }
+        }
+        if self.first_cycle.is_some() && !self.cleaning {
+            self.worked = Some(sample.clone());
         }
         self.first.get_or_insert_with(|| sample.clone());
         self.last = Some(sample.clone());
@@ -122,6 +130,7 @@ impl TargetFold {
                 .filter_map(|sample| sample.rss_bytes.map(bytes))
                 .max(),
             idle_cpu_cores: idle.and_then(|(first, last)| cores(first, last)),
+            cpu_above_idle_seconds: self.cpu_above_idle(),
             overflows: counter(|sample| sample.overflows).map(bytes),
             send_timeouts: counter(|sample| sample.send_timeouts).map(bytes),
             views_active: self.views,
@@ -129,7 +138,17 @@ impl TargetFold {
             restarts: self.restarts,
             samples: self.samples,
             silent: self.silent,
+            silent_reason: self.silent_reason.clone(),
         }
+    }
+
+    fn cpu_above_idle(&self) -> Option<f64> {
+        let (idle, worked) = (self.idle.last()?, self.worked.as_ref()?);
+        let idle_cores = cores(self.idle.first()?, idle)?;
+        let span = worked.at.since(idle.at).as_secs_f64();
+        // A restarted process counts from zero again, and nothing can be said.
+        let used = (self.restarts == 0).then_some(worked.cpu_seconds? - idle.cpu_seconds?)?;
+        Some((used - idle_cores * span).max(0.0))
     }
 
     fn heap_growth_per_hour(&self) -> Option<f64> {

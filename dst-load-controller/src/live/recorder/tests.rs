@@ -1,0 +1,119 @@
+//! Claims about what is written.
+
+use std::fs;
+
+use super::*;
+use crate::model::recording::{Phase, read};
+
+fn phase(at: u64, phase: Phase) -> Line {
+    Line::Phase {
+        at: At::from_secs(at),
+        phase,
+    }
+}
+
+fn relisted(at: u64, times: u64) -> Line {
+    Line::Warning {
+        at: At::from_secs(at),
+        warning: Warning::Relisted { times },
+    }
+}
+
+fn recorded(lines: Vec<Line>) -> Vec<u8> {
+    let mut recorder = Recorder::new(Vec::new(), Path::new("memory"));
+    for line in lines {
+        recorder.push(line);
+    }
+    recorder.finish().unwrap();
+    recorder.out
+}
+
+#[test]
+fn the_order_of_pushing_leaves_no_trace() {
+    let lines = vec![
+        phase(2, Phase::Settling),
+        relisted(2, 7),
+        relisted(2, 3),
+        phase(1, Phase::Churning),
+    ];
+    let backwards = lines.iter().rev().cloned().collect();
+    assert_eq!(recorded(lines), recorded(backwards));
+}
+
+#[test]
+fn a_line_waits_for_its_instant() {
+    let mut recorder = Recorder::new(Vec::new(), Path::new("memory"));
+    recorder.push(phase(9, Phase::Settling));
+    recorder.push(phase(1, Phase::Churning));
+    recorder.flush(At::from_secs(1)).unwrap();
+    assert_eq!(recorder.out.iter().filter(|&&b| b == b'\n').count(), 1);
+    recorder.finish().unwrap();
+    assert_eq!(recorder.out.iter().filter(|&&b| b == b'\n').count(), 2);
+}
+
+#[test]
+fn what_is_folded_while_writing_is_what_is_folded_from_the_file() {
+    let lines = crate::model::report::tests::recordings::failed();
+    let folder = tempfile::tempdir().unwrap();
+    let directory = RunDirectory::create(folder.path(), "quick", "1").unwrap();
+    let mut recorder = Recorder::create(&directory.recording()).unwrap();
+    for line in &lines {
+        recorder.push(line.clone());
+        recorder.flush(line.order().0).unwrap();
+    }
+    recorder.finish().unwrap();
+    let criteria = crate::model::report::tests::recordings::criteria();
+    let live = recorder.report(&criteria, true).unwrap();
+    let file = fs::read(directory.recording()).unwrap();
+    let read = read(file.as_slice()).unwrap();
+    assert_eq!(Report::of(&read, &criteria, true), Some(live.clone()));
+
+    directory.write_reports(&live).unwrap();
+    let mut names: Vec<_> = fs::read_dir(directory.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        ["recording.jsonl", "report.json", "report.md", "report.xml"]
+    );
+}
+
+#[test]
+fn no_run_overwrites_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = RunDirectory::create(folder.path(), "quick", "abc").unwrap();
+    let second = RunDirectory::create(folder.path(), "quick", "abc").unwrap();
+    assert!(first.path().ends_with("quick-abc") && second.path().ends_with("quick-abc-2"));
+    Recorder::create(&first.recording()).unwrap();
+    let taken = Recorder::create(&first.recording()).unwrap_err();
+    assert!(taken.to_string().contains("quick-abc/recording.jsonl"));
+    assert!(RunDirectory::at(first.path()).is_err());
+    assert!(RunDirectory::at(second.path()).is_ok());
+}
+
+#[test]
+fn a_failing_disk_is_named_and_loses_no_number() {
+    struct Full;
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut recorder = Recorder::new(Full, Path::new("runs/x/recording.jsonl"));
+    for line in crate::model::report::tests::recordings::passed() {
+        recorder.push(line);
+    }
+    let error = recorder.finish().unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("cannot write runs/x/recording.jsonl: ")
+    );
+    let criteria = crate::model::report::tests::recordings::criteria();
+    assert!(recorder.report(&criteria, true).is_some());
+}

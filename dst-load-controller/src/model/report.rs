@@ -1,0 +1,273 @@
+//! The report: what a recording says, in the shape of `report.json`.
+//!
+//! A report is a view. It adds no number that the recording does not hold, and every format is
+//! rendered from it alone, so that they cannot disagree.
+
+pub mod json;
+pub mod junit;
+pub mod markdown;
+mod prose;
+pub mod text;
+
+#[cfg(test)]
+pub(crate) mod tests;
+mod warnings;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    criteria::Criteria,
+    recording::{Header, Line, Machine, TargetKind},
+    statistics::{
+        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, StageSummary, Statistics,
+        Streams, Target, Updates,
+    },
+    verdict::{Circumstances, Judged, Verdict, judge},
+    warning::Warning,
+};
+
+/// The version of `report.json`'s shape.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Streams that a real proxy holds beside the `Get` streams, and that this tool does not open.
+pub const STREAMS_NOT_OPENED: [&str; 3] = [
+    "io.linkerd.proxy.destination.Destination/GetProfile",
+    "io.linkerd.proxy.outbound.OutboundPolicies/Watch",
+    "io.linkerd.proxy.inbound.InboundServerPolicies/WatchPort",
+];
+
+/// What a run says. All durations are seconds; `null` means that there is no such number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// [`SCHEMA_VERSION`] of the writer.
+    pub schema_version: u32,
+    /// The tool that measured.
+    pub tool: Tool,
+    /// The run's id, which every object it made in Kubernetes carries.
+    pub run_id: String,
+    /// What was run.
+    pub scenario: ScenarioId,
+    /// What the run says of its target.
+    pub verdict: Verdict,
+    /// Why it is not a pass, most important first.
+    pub reasons: Vec<String>,
+    /// Each criterion, judged.
+    pub criteria: Vec<Judged>,
+    /// From the start of churn to the last line.
+    pub duration_seconds: f64,
+    /// How the run ended.
+    pub ending: Ending,
+    /// What streams did.
+    pub streams: Streams,
+    /// Streams that a real proxy would hold beside these and that were not opened.
+    pub streams_not_opened: Vec<String>,
+    /// The stages' latencies.
+    pub latency: StageSummary,
+    /// How changes spread over the streams.
+    pub fan_out: FanOut,
+    /// What streams held against what they were promised.
+    pub correctness: Correctness,
+    /// What was received.
+    pub updates: Updates,
+    /// What this tool used.
+    pub generator: Generator,
+    /// What was measured, and what it used.
+    pub target: ReportedTarget,
+    /// What the Kubernetes API answered.
+    pub kubernetes: KubernetesApi,
+    /// Each cycle.
+    pub cycles: Vec<CycleSummary>,
+    /// The latency of the tool's own reference destination on this machine (the median over
+    /// deliveries): no smaller latency can be told apart from the tool itself.
+    pub floor_seconds: Option<f64>,
+    /// An update that took longer has never arrived.
+    pub deadline_seconds: f64,
+    /// Whether time was virtual.
+    pub virtual_time: bool,
+    /// When the run started, RFC 3339; `null` in virtual time.
+    pub started: Option<String>,
+    /// Where it ran; `null` in virtual time.
+    pub machine: Option<Machine>,
+    /// What a reader must know beside the numbers.
+    pub warnings: Vec<Told>,
+}
+
+/// The tool that measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// Its version.
+    pub version: String,
+    /// Its commit.
+    pub commit: String,
+}
+
+/// What was run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ScenarioId {
+    /// The scenario's name.
+    pub name: String,
+    /// Its seed.
+    pub seed: u64,
+}
+
+/// What was measured, and what it used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReportedTarget {
+    /// Whose controller it is. What is said of `reference` is said of this tool, not of Linkerd.
+    pub kind: TargetKind,
+    /// Its version, where it says one.
+    pub version: Option<String>,
+    /// What it used.
+    #[serde(flatten)]
+    pub used: Target,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "how", rename_all = "snake_case")]
+pub enum Ending {
+    /// As its plan says.
+    Complete,
+    /// By a signal before its plan did.
+    Interrupted,
+    /// By an error.
+    Failed {
+        /// Which.
+        error: String,
+    },
+    /// The recording ends without its last line: the run was killed.
+    CutOff,
+}
+
+/// A warning with its words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Told {
+    /// The warning in words.
+    pub message: String,
+    /// The warning.
+    #[serde(flatten)]
+    pub warning: Warning,
+}
+
+// === impl Report ===
+
+impl Report {
+    /// The report of a whole recording. `None` if it has no header.
+    #[must_use]
+    pub fn of(lines: &[Line], criteria: &Criteria, changes_planned: bool) -> Option<Self> {
+        let header = lines.iter().find_map(|line| match line {
+            Line::Header(header) => Some(header),
+            _ => None,
+        })?;
+        let recorded: Vec<_> = lines
+            .iter()
+            .filter_map(|line| match line {
+                Line::Warning { warning, .. } => Some(warning.clone()),
+                _ => None,
+            })
+            .collect();
+        let statistics = Statistics::of(lines);
+        Some(Self::new(
+            header,
+            &statistics,
+            &recorded,
+            criteria,
+            changes_planned,
+        ))
+    }
+
+    /// The report of what has been folded from a recording with this header and these warnings.
+    #[must_use]
+    pub fn new(
+        header: &Header,
+        statistics: &Statistics,
+        recorded: &[Warning],
+        criteria: &Criteria,
+        changes_planned: bool,
+    ) -> Self {
+        let summary = statistics.summary();
+        let ending = Ending::of(statistics);
+        let circumstances = Circumstances {
+            target_is_judged: header.target.kind == TargetKind::Linkerd && !header.virtual_time,
+            changes_planned,
+            ended: matches!(ending, Ending::Complete | Ending::Interrupted),
+        };
+        let judgement = judge(criteria, &summary, circumstances);
+        let warnings = warnings::gather(recorded, &summary, &ending)
+            .into_iter()
+            .map(Told::from)
+            .collect();
+        Self {
+            schema_version: SCHEMA_VERSION,
+            tool: Tool {
+                version: header.tool_version.clone(),
+                commit: header.commit.clone(),
+            },
+            run_id: header.run_id.clone(),
+            scenario: ScenarioId {
+                name: header.name.clone(),
+                seed: header.seed,
+            },
+            verdict: judgement.verdict,
+            reasons: judgement.reasons,
+            criteria: judgement.criteria,
+            duration_seconds: summary.duration_seconds,
+            ending,
+            streams: summary.streams,
+            streams_not_opened: STREAMS_NOT_OPENED.map(str::to_owned).to_vec(),
+            latency: summary.latency,
+            fan_out: summary.fan_out,
+            correctness: summary.correctness,
+            updates: summary.updates,
+            generator: summary.generator,
+            target: ReportedTarget {
+                kind: header.target.kind,
+                version: header.target.version.clone(),
+                used: summary.target,
+            },
+            kubernetes: summary.kubernetes,
+            cycles: summary.cycles,
+            floor_seconds: header.floor_seconds,
+            deadline_seconds: header.deadline_seconds,
+            virtual_time: header.virtual_time,
+            started: header.started.clone(),
+            machine: header.machine.clone(),
+            warnings,
+        }
+    }
+
+    /// Whether the run measured nothing but this tool itself.
+    #[must_use]
+    pub fn is_self_test(&self) -> bool {
+        self.target.kind == TargetKind::Reference
+    }
+}
+
+// === impl Ending ===
+
+impl Ending {
+    fn of(statistics: &Statistics) -> Self {
+        match statistics.ended() {
+            None => Self::CutOff,
+            Some(end) => match &end.error {
+                Some(error) => Self::Failed {
+                    error: error.clone(),
+                },
+                None if end.interrupted => Self::Interrupted,
+                None => Self::Complete,
+            },
+        }
+    }
+}
+
+// === impl Told ===
+
+impl From<Warning> for Told {
+    fn from(warning: Warning) -> Self {
+        Self {
+            message: warning.to_string(),
+            warning,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The report as GitHub Markdown, for a pull request's comment.
+
+use super::{
+    Report,
+    prose::{self, CYCLE_HEADS, LATENCY_HEADS},
+};
+use crate::model::verdict::Verdict;
+
+/// The report as Markdown, ending in a newline.
+#[must_use]
+pub fn render(report: &Report) -> String {
+    let mark = match report.verdict {
+        Verdict::Pass => "✅",
+        Verdict::Fail => "❌",
+        Verdict::Invalid => "⚠️",
+    };
+    let mut blocks = vec![
+        format!("## {}", escape(&prose::title(report))),
+        format!(
+            "{mark} **{}**, {}",
+            report.verdict.to_string().to_uppercase(),
+            prose::verdict(report)
+        ),
+    ];
+    blocks.extend(
+        prose::preamble(report)
+            .iter()
+            .map(|line| format!("> {}", escape(line))),
+    );
+    blocks.extend(list(&report.reasons));
+    blocks.push("### Latency of deliveries".to_owned());
+    blocks.push(latency(report));
+    blocks.extend(list(&prose::censored(&report.latency)));
+    let facts: Vec<_> = prose::facts(report)
+        .into_iter()
+        .map(|(label, sentence)| format!("- **{label}**: {}", escape(&sentence)))
+        .collect();
+    blocks.push(facts.join("\n"));
+    blocks.push("### Criteria".to_owned());
+    blocks.push(criteria(report));
+    let cycles = prose::cycle_rows(report);
+    if !cycles.is_empty() {
+        blocks.push("### Cycles (destination stage)".to_owned());
+        blocks.push(table(&CYCLE_HEADS.map(str::to_owned), &cycles));
+    }
+    if let Some(examples) = list(&report.correctness.examples) {
+        blocks.push("### Wrong at the end, for example".to_owned());
+        blocks.push(examples);
+    }
+    let warnings: Vec<_> = report.warnings.iter().map(|w| w.message.clone()).collect();
+    if let Some(warnings) = list(&warnings) {
+        blocks.push("### Warnings".to_owned());
+        blocks.push(warnings);
+    }
+    let mut text = blocks.join("\n\n");
+    text.push('\n');
+    text
+}
+
+fn latency(report: &Report) -> String {
+    let rows: Vec<Vec<String>> = prose::latency_rows(&report.latency)
+        .into_iter()
+        .map(|row| std::iter::once(row.name).chain(row.cells).collect())
+        .collect();
+    if rows.is_empty() {
+        return "No delivery was counted.".to_owned();
+    }
+    let heads: Vec<_> = std::iter::once("stage")
+        .chain(LATENCY_HEADS)
+        .map(str::to_owned)
+        .collect();
+    table(&heads, &rows)
+}
+
+fn criteria(report: &Report) -> String {
+    let rows: Vec<_> = report
+        .criteria
+        .iter()
+        .map(|judged| {
+            let (mark, said) = prose::criterion(judged);
+            vec![mark.to_owned(), format!("`{}`", judged.name), escape(&said)]
+        })
+        .collect();
+    table(&["", "criterion", "observed"].map(str::to_owned), &rows)
+}
+
+/// A table whose columns but the first are aligned to the right if they hold numbers.
+fn table(heads: &[String], rows: &[Vec<String>]) -> String {
+    let rule: Vec<_> = heads
+        .iter()
+        .enumerate()
+        .map(|(column, _)| {
+            let numeric = column > 0
+                && rows.iter().all(|row| {
+                    let numeric = |c: char| c.is_ascii_digit() || "≥-…".contains(c);
+                    row[column].starts_with(numeric) && row[column].chars().count() < 16
+                });
+            if numeric { "---:" } else { "---" }
+        })
+        .collect();
+    let line = |cells: &[String]| format!("| {} |", cells.join(" | "));
+    let mut lines = vec![line(heads), format!("| {} |", rule.join(" | "))];
+    lines.extend(rows.iter().map(|row| line(row)));
+    lines.join("\n")
+}
+
+fn list(items: &[String]) -> Option<String> {
+    let items: Vec<_> = items
+        .iter()
+        .map(|item| format!("- {}", escape(item)))
+        .collect();
+    (!items.is_empty()).then(|| items.join("\n"))
+}
+
+/// Text from elsewhere must neither end a table's cell nor become markup or a mention.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' => out.push(' '),
+            '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '#' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '@' => out.push_str("@\u{200b}"),
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,257 @@
+//! Claims about reports, and what each format looks like.
+
+pub(crate) mod recordings;
+
+use super::{text::Style, *};
+
+fn report(lines: &[Line]) -> Report {
+    Report::of(lines, &recordings::criteria(), true).unwrap()
+}
+
+#[test]
+fn a_pass_in_text() {
+    insta::assert_snapshot!(text::render(&report(&recordings::passed()), Style::Plain));
+}
+
+#[test]
+fn a_fail_in_text() {
+    insta::assert_snapshot!(text::render(&report(&recordings::failed()), Style::Plain));
+}
+
+#[test]
+fn an_invalid_run_in_text() {
+    insta::assert_snapshot!(text::render(&report(&recordings::invalid()), Style::Plain));
+}
+
+#[test]
+fn a_day_in_text() {
+    insta::assert_snapshot!(text::render(&report(&recordings::a_day()), Style::Plain));
+}
+
+#[test]
+fn a_fail_in_markdown() {
+    insta::assert_snapshot!(markdown::render(&report(&recordings::failed())));
+}
+
+#[test]
+fn a_fail_in_junit() {
+    insta::assert_snapshot!(junit::render(&report(&recordings::failed())));
+}
+
+#[test]
+fn an_invalid_run_in_junit() {
+    insta::assert_snapshot!(junit::render(&report(&recordings::invalid())));
+}
+
+#[test]
+fn a_fail_in_json() {
+    insta::assert_snapshot!(json::render(&report(&recordings::failed())));
+}
+
+#[test]
+fn json_reads_back_to_the_same_report() {
+    for lines in [
+        recordings::passed(),
+        recordings::failed(),
+        recordings::invalid(),
+    ] {
+        let report = report(&lines);
+        let read: Report = serde_json::from_str(&json::render(&report)).unwrap();
+        assert_eq!(read, report);
+    }
+}
+
+#[test]
+fn the_published_schema_has_not_drifted() {
+    let place = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/report.schema.json");
+    let mut schema = serde_json::to_string_pretty(&json::schema()).unwrap();
+    schema.push('\n');
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(place, &schema).unwrap();
+    }
+    let published = std::fs::read_to_string(place).unwrap();
+    assert!(
+        published == schema,
+        "docs/report.schema.json is out of date: run this test with UPDATE_SCHEMA=1"
+    );
+}
+
+#[test]
+fn every_promised_key_is_there() {
+    let json = serde_json::to_value(report(&recordings::passed())).unwrap();
+    let mut missing = Vec::new();
+    let mut need = |path: String| {
+        if json.pointer(&path).is_none() {
+            missing.push(path);
+        }
+    };
+    for key in [
+        "schema_version",
+        "scenario/name",
+        "scenario/seed",
+        "verdict",
+        "warnings",
+        "duration_seconds",
+        "cycles",
+        "target/kind",
+    ] {
+        need(format!("/{key}"));
+    }
+    let sections: [(&str, &[&str]); 7] = [
+        ("criteria/0", &["name", "limit", "observed", "held"]),
+        (
+            "streams",
+            &[
+                "requested",
+                "opened",
+                "unexpected_resets",
+                "overflows",
+                "errors",
+            ],
+        ),
+        (
+            "fan_out",
+            &[
+                "changes",
+                "completed",
+                "first_seconds",
+                "p50_seconds",
+                "last_seconds_max",
+            ],
+        ),
+        (
+            "correctness",
+            &[
+                "streams_checked",
+                "streams_wrong",
+                "missing",
+                "stale",
+                "unexpected",
+                "redundant",
+                "stale_endpoint_seconds",
+            ],
+        ),
+        ("updates", &["messages", "addresses", "bytes"]),
+        (
+            "generator",
+            &["cpu_seconds", "peak_rss_bytes", "loop_lag_p99_seconds"],
+        ),
+        (
+            "target",
+            &["version", "cpu_seconds", "peak_rss_bytes", "overflows"],
+        ),
+    ];
+    for (section, keys) in sections {
+        for key in keys {
+            need(format!("/{section}/{key}"));
+        }
+    }
+    for stage in ["kubernetes", "destination", "end_to_end"] {
+        for direction in ["add", "remove"] {
+            for key in [
+                "count",
+                "never",
+                "p50_seconds",
+                "p95_seconds",
+                "p99_seconds",
+            ] {
+                need(format!("/latency/{stage}/{direction}/{key}"));
+            }
+            need(format!("/latency/{stage}/{direction}/p999_seconds"));
+            need(format!("/latency/{stage}/{direction}/max_seconds"));
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
+fn text_fits_a_terminal_and_colour_changes_no_word() {
+    for lines in [
+        recordings::passed(),
+        recordings::failed(),
+        recordings::invalid(),
+        recordings::a_day(),
+    ] {
+        let report = report(&lines);
+        let plain = text::render(&report, Style::Plain);
+        let wide: Vec<_> = plain.lines().filter(|l| l.chars().count() > 80).collect();
+        assert_eq!(wide, Vec::<&str>::new());
+        let mut coloured = text::render(&report, Style::Coloured);
+        assert_ne!(coloured, plain);
+        for code in ["0", "1", "31", "32", "33"] {
+            coloured = coloured.replace(&format!("\u{1b}[{code}m"), "");
+        }
+        assert_eq!(coloured, plain);
+    }
+}
+
+#[test]
+fn a_self_test_says_so_and_names_no_cost_of_linkerd() {
+    let report = report(&recordings::failed());
+    let text = text::render(&report, Style::Plain);
+    assert!(text.starts_with("SELF-TEST: "));
+    assert!(markdown::render(&report).starts_with("## SELF-TEST: "));
+    assert!(!text.contains("Target's cost") && !text.contains("above idle"));
+}
+
+#[test]
+fn linkerds_cost_is_stated_net_of_the_idle_baseline() {
+    let report = report(&recordings::passed());
+    // 0.02 cores idle; from 8 s on, 3 s of CPU in 22 s.
+    let above = report.target.used.cpu_above_idle_seconds.unwrap();
+    assert!((above - (3.0 - 0.02 * 22.0)).abs() < 1e-9, "{above}");
+    assert!(text::render(&report, Style::Plain).contains("above idle"));
+}
+
+#[test]
+fn a_recording_that_was_cut_off_is_invalid_and_says_why() {
+    let mut lines = recordings::passed();
+    lines.retain(|line| !matches!(line, Line::End(_)));
+    let report = report(&lines);
+    assert_eq!(report.verdict, Verdict::Invalid);
+    assert_eq!(report.ending, Ending::CutOff);
+    let cut_off = |told: &&Told| told.warning == Warning::CutOff;
+    assert_eq!(report.warnings.iter().filter(cut_off).count(), 1);
+}
+
+#[test]
+fn what_the_numbers_say_is_warned_of_once() {
+    let mut lines = recordings::invalid();
+    lines.push(Line::Warning {
+        at: crate::model::time::At::from_secs(3),
+        warning: Warning::Starved { endpoints: 1 },
+    });
+    let report = report(&lines);
+    let starved: Vec<_> = report
+        .warnings
+        .iter()
+        .filter(|told| matches!(told.warning, Warning::Starved { .. }))
+        .map(|told| &told.warning)
+        .collect();
+    assert_eq!(starved, [&Warning::Starved { endpoints: 140 }]);
+}
+
+#[test]
+fn a_recording_without_a_header_has_no_report() {
+    assert_eq!(Report::of(&[], &recordings::criteria(), true), None);
+}
+
+#[test]
+fn markup_in_an_error_stays_text() {
+    let mut lines = recordings::passed();
+    lines.push(Line::Warning {
+        at: crate::model::time::At::from_secs(3),
+        warning: Warning::Scenario {
+            message: "a|b <script> & \"@someone\" \u{7}".to_owned(),
+        },
+    });
+    let mut report = report(&lines);
+    report
+        .reasons
+        .push("a|b <b> & \"@someone\" \u{7}".to_owned());
+    report.verdict = Verdict::Invalid;
+    let markdown = markdown::render(&report);
+    assert!(markdown.contains("a\\|b \\<script\\>") && !markdown.contains("@someone"));
+    let junit = junit::render(&report);
+    assert!(junit.contains("a|b &lt;b&gt; &amp; &quot;@someone&quot; \u{fffd}"));
+}

@@ -1,0 +1,159 @@
+//! Numbers as people read them: three significant digits, a unit, thousands separators.
+//!
+//! Three digits are what the histograms resolve; more would promise what was not measured.
+
+/// A whole number with thousands separators: `1,234,567`.
+#[must_use]
+pub fn count(n: u64) -> String {
+    grouped(&n.to_string())
+}
+
+/// A span of time: `417 µs`, `1.25 ms`, `12.3 s`.
+#[must_use]
+pub fn seconds(span: f64) -> String {
+    scaled(span, &[(1e-6, "µs"), (1e-3, "ms"), (1.0, "s")])
+}
+
+/// A long span as Go writes it, in whole seconds: `24h`, `2m29s`; short ones as [`seconds`] does.
+#[must_use]
+pub fn span(span: f64) -> String {
+    if span < 120.0 {
+        return seconds(span);
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a span of time is positive and far below 2^63 seconds"
+    )]
+    let whole = span.round() as u64;
+    let parts = [
+        (whole / 3_600, 'h'),
+        (whole / 60 % 60, 'm'),
+        (whole % 60, 's'),
+    ];
+    let (first, last) = (
+        parts.iter().position(|&(n, _)| n > 0).unwrap_or(2),
+        parts.iter().rposition(|&(n, _)| n > 0).unwrap_or(2),
+    );
+    parts[first..=last]
+        .iter()
+        .map(|(n, unit)| format!("{n}{unit}"))
+        .collect()
+}
+
+/// An amount of memory or data: `512 B`, `1.5 KiB`, `2 GiB`.
+#[must_use]
+pub fn bytes(amount: f64) -> String {
+    const KIB: f64 = 1024.0;
+    let units = [
+        (1.0, "B"),
+        (KIB, "KiB"),
+        (KIB * KIB, "MiB"),
+        (KIB * KIB * KIB, "GiB"),
+        (KIB * KIB * KIB * KIB, "TiB"),
+    ];
+    scaled(amount, &units)
+}
+
+/// A number without a unit: `0.12`, `12.3`, `12,345`.
+#[must_use]
+pub fn number(value: f64) -> String {
+    let magnitude = value.abs();
+    let decimals = if magnitude >= 99.95 {
+        0
+    } else if magnitude >= 9.995 {
+        1
+    } else {
+        2
+    };
+    let text = format!("{value:.decimals$}");
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let whole = match whole.strip_prefix('-') {
+        Some(digits) => format!("-{}", grouped(digits)),
+        None => grouped(whole),
+    };
+    if fraction.is_empty() {
+        whole
+    } else {
+        format!("{whole}.{fraction}")
+    }
+}
+
+/// `1 stream`, `2 streams`.
+#[must_use]
+pub fn counted(n: u64, singular: &str, plural: &str) -> String {
+    format!("{} {}", count(n), if n == 1 { singular } else { plural })
+}
+
+/// The value in the largest unit of which it is at least one, as it will be printed.
+fn scaled(value: f64, units: &[(f64, &str)]) -> String {
+    // 999.6 ms would be printed as 1,000 ms: it is 1 s.
+    let fits = |size: f64| value.abs() / size >= 0.9995;
+    let &(size, name) = units
+        .iter()
+        .rev()
+        .find(|&&(size, _)| fits(size))
+        .unwrap_or(&units[0]);
+    format!("{} {name}", number(value / size))
+}
+
+fn grouped(digits: &str) -> String {
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_significant_digits_and_the_unit_that_fits() {
+        let told = [
+            0.0, 0.000_417, 0.001_25, 0.099_96, 0.9996, 2.0, 12.34, 1_234.0,
+        ]
+        .map(seconds);
+        assert_eq!(
+            told,
+            [
+                "0 µs", "417 µs", "1.25 ms", "100 ms", "1 s", "2 s", "12.3 s", "1,234 s"
+            ]
+        );
+        assert_eq!(
+            [512.0, 1_536.0, 1_073_741_824.0].map(bytes),
+            ["512 B", "1.5 KiB", "1 GiB"]
+        );
+    }
+
+    #[test]
+    fn a_long_span_is_told_in_hours_and_minutes() {
+        assert_eq!(
+            [30.0, 149.4, 3_600.0, 86_405.0].map(span),
+            ["30 s", "2m29s", "1h", "24h0m5s"]
+        );
+    }
+
+    #[test]
+    fn thousands_are_separated() {
+        assert_eq!(
+            [0, 999, 1_000, 1_234_567].map(count),
+            ["0", "999", "1,000", "1,234,567"]
+        );
+        assert_eq!(
+            [-1_234.5, 0.125, 9.999].map(number),
+            ["-1,234", "0.12", "10"]
+        );
+    }
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!(counted(1, "stream", "streams"), "1 stream");
+        assert_eq!(counted(2_000, "stream", "streams"), "2,000 streams");
+    }
+}
