@@ -1,8 +1,12 @@
 //! `sandbox`: the embedded cluster and destination on loopback, until stopped.
 
+pub(super) mod command;
+
 use std::{net::IpAddr, path::PathBuf};
 
 use clap::Args;
+
+pub use self::command::run;
 
 /// Flags of `sandbox`.
 #[derive(Clone, Debug, Args)]
@@ -22,4 +26,7 @@ pub struct SandboxArgs {
     /// The address to listen on; the ports are free ones.
     #[arg(long, default_value = "127.0.0.1", env = "DST_LOAD_LISTEN")]
     pub listen: IpAddr,
+    /// Ends when the process that started it does.
+    #[arg(long, hide = true)]
+    pub with_parent: bool,
 }

@@ -23,22 +23,25 @@ use super::{
     destination::fleet::FleetError,
     kubernetes::{Actor, Cleaned, KubernetesError},
     observer::{Observer, WatchError},
-    recorder::Recorder,
+    recorder::{RecordError, Recorder},
     target::Target,
 };
 use crate::{
     model::{
         recording::{End, Header, Line},
-        scenario::Scenario,
+        report::Report,
+        scenario::{Pattern, Scenario},
     },
     world::World,
 };
 
-/// Runs the observer's future somewhere: on a thread of its own in real time, on the run's own
+/// The observer's work, made where it is to run.
+pub type Watching =
+    Box<dyn FnOnce() -> BoxFuture<'static, Result<(), WatchError>> + Send>;
+
+/// Runs the observer's work somewhere: on a thread of its own in real time, on the run's own
 /// runtime in virtual time.
-pub type Place = fn(
-    Box<dyn FnOnce() -> BoxFuture<'static, Result<(), WatchError>> + Send>,
-) -> BoxFuture<'static, Result<(), WatchError>>;
+pub type Place = fn(Watching) -> BoxFuture<'static, Result<(), WatchError>>;
 
 /// What a run needs beside the scenario.
 pub struct Options {
@@ -57,7 +60,7 @@ pub struct Options {
 }
 
 /// A run that is about to start, or is under way.
-pub struct Engine<W> {
+pub struct Engine<W: io::Write> {
     scenario: Arc<Scenario>,
     options: Options,
     actor: Actor,
@@ -104,8 +107,8 @@ pub enum EngineError {
         after: Duration,
     },
     /// The recording cannot be written.
-    #[error("the recording cannot be written: {0}")]
-    Recording(#[from] io::Error),
+    #[error(transparent)]
+    Recording(#[from] RecordError),
 }
 
 // === impl Engine ===
@@ -171,7 +174,7 @@ impl<W: io::Write> Engine<W> {
             interrupted,
             error: error.as_ref().map(ToString::to_string),
         }));
-        let flushed = self.journal.flush();
+        let flushed = self.journal.finish();
         let error = error.or_else(|| flushed.err().map(EngineError::from));
         self.tasks.borrow_mut().abort_all();
         (interrupted, error)
@@ -185,10 +188,17 @@ impl<W: io::Write> Engine<W> {
         self.actor.cleanup().await
     }
 
-    /// Takes the recorder out of a run that has ended.
-    #[must_use]
-    pub fn into_recorder(self) -> Recorder<W> {
-        self.journal.into_recorder()
+    /// Writes what has gathered, and renders it; `None` before the run has begun.
+    ///
+    /// # Errors
+    /// If the recording cannot be written.
+    pub fn report(&self) -> Result<Option<Report>, RecordError> {
+        let groups = &self.scenario.churn.groups;
+        let changes_planned = groups
+            .iter()
+            .any(|group| !matches!(group.pattern, Pattern::Stable { .. }));
+        self.journal
+            .report(&self.scenario.criteria, changes_planned)
     }
 
     fn clock(&self) -> Clock {

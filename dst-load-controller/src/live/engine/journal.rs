@@ -4,9 +4,11 @@ use std::{cell::RefCell, io, sync::Arc, time::Duration};
 
 use super::Engine;
 use crate::{
-    live::{books::Books, observer::Observer, recorder::Recorder},
+    live::{books::Books, observer::Observer, recorder::{RecordError, Recorder}},
     model::{
+        criteria::Criteria,
         recording::{ChangeLine, GeneratorSample, Line, absorb},
+        report::Report,
         statistics::Interval,
         time::At,
     },
@@ -18,7 +20,7 @@ const TICK: Duration = Duration::from_secs(1);
 const SAMPLE: u64 = 5;
 
 /// The journal of a run.
-pub(super) struct Journal<W> {
+pub(super) struct Journal<W: io::Write> {
     books: Arc<Books>,
     recorder: RefCell<Recorder<W>>,
     interval: RefCell<Interval>,
@@ -42,12 +44,20 @@ impl<W: io::Write> Journal<W> {
         self.recorder.borrow_mut().push(line);
     }
 
-    pub(super) fn flush(&self) -> io::Result<()> {
-        self.recorder.borrow_mut().flush()
+    /// Writes all that has been said.
+    pub(super) fn finish(&self) -> Result<(), RecordError> {
+        self.recorder.borrow_mut().finish()
     }
 
-    pub(super) fn into_recorder(self) -> Recorder<W> {
-        self.recorder.into_inner()
+    /// The report of all that has been said.
+    pub(super) fn report(
+        &self,
+        criteria: &Criteria,
+        changes_planned: bool,
+    ) -> Result<Option<Report>, RecordError> {
+        let mut recorder = self.recorder.borrow_mut();
+        recorder.finish()?;
+        Ok(recorder.report(criteria, changes_planned))
     }
 
     /// Keeps the recording up to date until it cannot be written.
@@ -55,7 +65,7 @@ impl<W: io::Write> Journal<W> {
         &self,
         engine: &Engine<W>,
         observer: &Observer,
-    ) -> Result<(), io::Error> {
+    ) -> Result<(), RecordError> {
         let clock = self.books.clock();
         for tick in 1_u64.. {
             clock
@@ -65,7 +75,7 @@ impl<W: io::Write> Journal<W> {
             if tick % SAMPLE == 0 {
                 self.sample(engine).await;
             }
-            self.flush()?;
+            self.recorder.borrow_mut().flush(clock.now())?;
         }
         Ok(())
     }

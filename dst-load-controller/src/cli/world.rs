@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::{
-    model::{fault::FaultKind, scenario::Scenario, seed},
+    model::{scenario::Scenario, seed},
     sandbox::{destination, kubernetes},
     world::World,
 };
@@ -66,13 +66,4 @@ pub(in crate::cli) fn destination_config(scenario: &Scenario) -> destination::Co
         queue_capacity: QUEUE_CAPACITY,
         faults: scenario.sandbox.faults.clone(),
     }
-}
-
-/// The faults of the generator itself: what neither half of the sandbox can do.
-pub(super) fn generator_faults(scenario: &Scenario) -> Vec<crate::model::fault::Fault> {
-    let faults = scenario.sandbox.faults.iter();
-    faults
-        .filter(|fault| fault.kind == FaultKind::ThrottleGenerator)
-        .cloned()
-        .collect()
 }
