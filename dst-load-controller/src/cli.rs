@@ -110,3 +110,6 @@ pub fn run(
         Command::Completions(completions) => completions::run(&completions, out),
     }
 }
+
+#[cfg(test)]
+mod tests;
