@@ -113,3 +113,6 @@ pub fn run(
         Command::Completions(completions) => completions::run(&completions, out),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@
 
 use std::net::SocketAddr;
 
-use clap::Args;
+use clap::{Args, builder::BoolishValueParser};
 
 use super::{UsageError, cluster::ClusterArgs, scenario};
 use crate::model::{
@@ -118,7 +118,7 @@ pub struct ChurnArgs {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), env = "DST_LOAD_BURST")]
     pub burst: Option<u32>,
     /// Leaves what was made in Kubernetes when it ends.
-    #[arg(long, env = "DST_LOAD_KEEP")]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_KEEP")]
     pub keep: bool,
     /// Where metrics, events and probes are served; a free port if it is taken.
     #[arg(long, value_name = "ADDR", env = "DST_LOAD_ADMIN_ADDR")]

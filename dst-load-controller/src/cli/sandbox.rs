@@ -12,7 +12,8 @@ pub use self::command::run;
 #[derive(Clone, Debug, Args)]
 pub struct SandboxArgs {
     /// Writes a kubeconfig there that kubectl and helm can use.
-    #[arg(long, value_name = "FILE", env = "DST_LOAD_KUBECONFIG")]
+    // Not DST_LOAD_KUBECONFIG: there it names a file to read, and this one is written over.
+    #[arg(long, value_name = "FILE", env = "DST_LOAD_SANDBOX_KUBECONFIG")]
     pub kubeconfig: Option<PathBuf>,
     /// Takes the sandbox's shape and faults from a scenario file, or a built-in one.
     #[arg(long, value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]

@@ -1,16 +1,15 @@
 //! What a scenario would do, in numbers and words, without doing any of it.
 
-use std::fmt::{self, Write};
-
 use serde::Serialize;
 
 use super::{Plan, Step};
 use crate::model::{
     action::{Action, Verb},
-    quantity::Span,
-    scenario::{Jitter, Pattern, Scenario, ServiceGroup},
+    scenario::{Pattern, Scenario, ServiceGroup},
     time::At,
 };
+
+mod text;
 
 /// The timeline shows this many cycles: the second is where a first one's rest has been seen.
 const CYCLES_SHOWN: u32 = 2;
@@ -179,88 +178,6 @@ impl Description {
     }
 }
 
-impl fmt::Display for Description {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} (seed {})", self.name, self.seed)?;
-        writeln!(f, "\nServices")?;
-        for group in &self.groups {
-            let Group {
-                first,
-                last,
-                services,
-                pattern,
-            } = group;
-            let names = if services == &1 {
-                first.clone()
-            } else {
-                format!("{first} … {last}")
-            };
-            writeln!(f, "  {names}: {pattern}")?;
-        }
-        let Objects {
-            services,
-            deployments,
-            endpoints_at_start,
-            endpoints_at_most,
-        } = self.objects;
-        writeln!(
-            f,
-            "  {} Services, {} Deployments, {} endpoints at the start, {} at the most",
-            grouped(services),
-            grouped(deployments),
-            grouped(endpoints_at_start),
-            grouped(endpoints_at_most)
-        )?;
-
-        let Clients {
-            connections,
-            streams_per_service,
-            streams,
-        } = self.clients;
-        writeln!(f, "\nStreams")?;
-        writeln!(
-            f,
-            "  {} on {} connections, {} a Service",
-            grouped(streams),
-            grouped(connections),
-            grouped(streams_per_service)
-        )?;
-
-        writeln!(f, "\nUpdates expected")?;
-        writeln!(f, "  on opening:         {}", self.on_opening)?;
-        if let Some(cycle) = &self.per_cycle {
-            writeln!(f, "  a cycle, additions: {}", cycle.additions)?;
-            writeln!(f, "  a cycle, removals:  {}", cycle.removals)?;
-        }
-
-        writeln!(f, "\nTimeline, from the start of churn")?;
-        for line in &self.timeline {
-            writeln!(f, "  {line}")?;
-        }
-        if self.timeline_continues {
-            writeln!(f, "  …")?;
-        }
-        match self.ends_after_seconds {
-            Some(seconds) => writeln!(f, "  {seconds:>10.3} s  the run ends")?,
-            None => writeln!(f, "  runs until stopped")?,
-        }
-
-        writeln!(f, "\nJudged")?;
-        for Limit { name, limit } in &self.criteria {
-            writeln!(f, "  {name}: {} {limit}", relation(name))?;
-        }
-        writeln!(
-            f,
-            "  correctness: no endpoint missing, stale or unexpected at the end"
-        )?;
-        writeln!(
-            f,
-            "  an update counts as never arrived after {} s",
-            self.deadline_seconds
-        )
-    }
-}
-
 // === impl Updates ===
 
 impl Updates {
@@ -270,18 +187,6 @@ impl Updates {
             self.deliveries += u64::from(endpoints) * streams;
             self.messages_at_least += streams;
         }
-    }
-}
-
-impl fmt::Display for Updates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} deliveries ({} endpoints), in at least {} messages",
-            grouped(self.deliveries),
-            grouped(self.endpoints),
-            grouped(self.messages_at_least)
-        )
     }
 }
 
@@ -312,33 +217,6 @@ impl From<&Action> for Line {
     }
 }
 
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:>10.3} s  ", self.from_seconds)?;
-        if self.cycle > 0 {
-            write!(f, "cycle {}: ", self.cycle)?;
-        }
-        let services = if self.services == 1 {
-            "1 Service".to_owned()
-        } else {
-            format!("{} Services", grouped(self.services))
-        };
-        match self.verb {
-            Verb::Create { endpoints } => write!(f, "create {services} of {endpoints} endpoints")?,
-            Verb::Scale { from, to } => {
-                write!(f, "scale {services} from {from} to {to} endpoints")?
-            }
-            Verb::Restart { endpoints } => {
-                write!(f, "replace all {endpoints} endpoints of {services}")?
-            }
-        }
-        if self.to_seconds > self.from_seconds {
-            write!(f, ", the last at {:.3} s", self.to_seconds)?;
-        }
-        Ok(())
-    }
-}
-
 /// A sum over all Services.
 fn sum(groups: &[ServiceGroup], of: impl Fn(&Pattern) -> u64) -> u64 {
     groups
@@ -356,67 +234,7 @@ fn group(group: &ServiceGroup) -> Group {
             group.first + group.count.saturating_sub(1)
         ),
         services: group.count,
-        pattern: pattern(&group.pattern),
-    }
-}
-
-fn pattern(pattern: &Pattern) -> String {
-    let wait = |jitter: &Jitter| match *jitter {
-        Jitter::UpTo(bound) if bound.is_zero() => String::new(),
-        Jitter::UpTo(bound) => format!(", each up to {} late", Span(bound)),
-        Jitter::PercentOfHold(percent) => format!(", each up to {percent}% of the hold late"),
-    };
-    match pattern {
-        Pattern::Stable { endpoints } => format!("{endpoints} endpoints each, stable"),
-        Pattern::Oscillate {
-            min,
-            max,
-            min_hold,
-            max_hold,
-            jitter,
-        } => format!(
-            "{min} endpoints each for {}, {max} for {}, and again{}",
-            Span(*min_hold),
-            Span(*max_hold),
-            wait(jitter)
-        ),
-        Pattern::Spike {
-            base,
-            peak,
-            hold,
-            rest,
-            jitter,
-        } => format!(
-            "{base} endpoints each for {}, a spike to {peak} for {}, and again{}",
-            Span(*rest),
-            Span(*hold),
-            wait(jitter)
-        ),
-        Pattern::Batch {
-            min,
-            max,
-            size,
-            interval,
-            min_hold,
-            max_hold,
-        } => format!(
-            "{min} endpoints each for {}, {max} for {}, and again, {size} Services every {}",
-            Span(*min_hold),
-            Span(*max_hold),
-            Span(*interval)
-        ),
-        Pattern::ScaleUp { from, to, over } => {
-            format!("from {from} to {to} endpoints each over {}", Span(*over))
-        }
-        Pattern::RollingUpdate {
-            endpoints,
-            every,
-            max_surge,
-            max_unavailable,
-        } => format!(
-            "{endpoints} endpoints each, all replaced every {}, {max_surge} above and {max_unavailable} below at a time",
-            Span(*every)
-        ),
+        pattern: text::pattern(&group.pattern),
     }
 }
 
@@ -460,28 +278,6 @@ fn first_cycle(plan: &Plan, streams: u64) -> Option<Cycle> {
     Some(cycle)
 }
 
-fn relation(criterion: &str) -> &'static str {
-    match criterion {
-        "target.viewsActive" => "exactly",
-        "throughputMin" => "at least",
-        _ => "at most",
-    }
-}
-
-/// A number with commas between its thousands.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.char_indices() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        // Writing to a String cannot fail.
-        let _ = text.write_char(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -512,7 +308,39 @@ mod tests {
 
     #[test]
     fn a_scenario_is_described_in_words() {
-        insta::assert_snapshot!(describe("quick").to_string(), @"");
+        insta::assert_snapshot!(describe("quick").to_string(), @r#"
+    quick (seed 1)
+    
+    Services
+      test-service-1 … test-service-5: 5 endpoints each for 3s, 30 for 3s, and again, each up to 200ms late
+      5 Services, 5 Deployments, 25 endpoints at the start, 150 at the most
+    
+    Streams
+      100 on 20 connections, 20 a Service
+    
+    Updates expected
+      on opening:         500 deliveries (25 endpoints), in at least 100 messages
+      a cycle, additions: 2,500 deliveries (125 endpoints), in at least 100 messages
+      a cycle, removals:  2,500 deliveries (125 endpoints), in at least 100 messages
+    
+    Timeline, from the start of churn
+           0.000 s  create 5 Services of 5 endpoints
+           3.054 s  cycle 1: scale 5 Services from 5 to 30 endpoints, the last at 3.148 s
+           6.071 s  cycle 1: scale 5 Services from 30 to 5 endpoints, the last at 6.164 s
+           9.037 s  cycle 2: scale 5 Services from 5 to 30 endpoints, the last at 9.194 s
+          12.002 s  cycle 2: scale 5 Services from 30 to 5 endpoints, the last at 12.124 s
+          15.000 s  the run ends
+    
+    Judged
+      errorRate: at most 0%
+      everyClientWithin: at most 2s
+      redundant: at most 0
+      unexpectedResets: at most 0
+      updateLatency.p95: at most 500ms
+      updateLatency.p99: at most 1s
+      correctness: no endpoint missing, stale or unexpected at the end
+      an update counts as never arrived after 5 s
+    "#);
     }
 
     #[test]
