@@ -111,12 +111,7 @@ impl<'a, P: Iterator<Item = Step>> Driver<'a, P> {
         self.walk(start, Phase::Churn, on).await
     }
 
-    async fn walk(
-        &mut self,
-        start: At,
-        phase: Phase,
-        mut on: impl FnMut(Event),
-    ) -> Driven {
+    async fn walk(&mut self, start: At, phase: Phase, mut on: impl FnMut(Event)) -> Driven {
         let actor = self.actor;
         let clock = actor.clock();
         let mut under_way = FuturesUnordered::new();
@@ -130,9 +125,9 @@ impl<'a, P: Iterator<Item = Step>> Driver<'a, P> {
         };
         loop {
             while under_way.len() < OUTSTANDING
-                && let Some(step) = self
-                    .plan
-                    .next_if(|step| phase.has(step) && start + step.at().since_start() <= clock.now())
+                && let Some(step) = self.plan.next_if(|step| {
+                    phase.has(step) && start + step.at().since_start() <= clock.now()
+                })
             {
                 match step {
                     Step::Cycle(mut cycle) => {
@@ -149,7 +144,11 @@ impl<'a, P: Iterator<Item = Step>> Driver<'a, P> {
                     Step::End(_) => over = true,
                 }
             }
-            let next = self.plan.peek().filter(|step| phase.has(step)).map(Step::at);
+            let next = self
+                .plan
+                .peek()
+                .filter(|step| phase.has(step))
+                .map(Step::at);
             if over && next.is_none() && under_way.is_empty() {
                 return driven;
             }

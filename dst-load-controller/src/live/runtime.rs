@@ -2,7 +2,12 @@
 //!
 //! The first signal asks the work to drain, a second ends the process without waiting for it.
 
-use std::{future::Future, io, str::FromStr};
+use std::{
+    env,
+    future::Future,
+    io::{self, IsTerminal},
+    str::FromStr,
+};
 
 use futures::{Stream, StreamExt, stream};
 use thiserror::Error;
@@ -60,12 +65,18 @@ pub fn init_logs(level: Option<&str>, format: LogFormat) -> Result<(), LogError>
     let filter = filter(level.unwrap_or(DEFAULT_LOG_LEVEL))?;
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(colours(env::var_os("NO_COLOR").is_some()))
         .with_writer(io::stderr);
     let outcome = match format {
         LogFormat::Plain => logs.try_init(),
         LogFormat::Json => logs.json().try_init(),
     };
     outcome.map_err(|_| LogError::Twice)
+}
+
+/// Colours are for terminals, and for people who do not decline them (https://no-color.org).
+fn colours(declined: bool) -> bool {
+    !declined && io::stderr().is_terminal()
 }
 
 fn filter(level: &str) -> Result<EnvFilter, LogError> {
