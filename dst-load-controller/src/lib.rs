@@ -11,6 +11,7 @@
 //! [`sandbox`] do I/O and never see each other, [`cli`] composes them.
 
 pub mod cli;
+pub mod exit;
 pub mod live;
 pub mod model;
 pub mod sandbox;

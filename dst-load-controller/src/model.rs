@@ -4,6 +4,7 @@
 //! [`time::At`], randomness as a seeded generator from [`seed`].
 
 pub mod action;
+pub mod authority;
 pub mod criteria;
 pub mod fault;
 pub mod plan;

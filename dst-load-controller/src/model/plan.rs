@@ -15,6 +15,7 @@ use crate::model::{
     time::At,
 };
 
+pub mod describe;
 mod rhythm;
 
 use rhythm::Rhythm;

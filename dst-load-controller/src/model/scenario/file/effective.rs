@@ -50,6 +50,35 @@ impl Scenario {
     }
 }
 
+impl Criteria {
+    /// Each limit that is judged: its dotted key under `criteria`, and its value as a file says it.
+    #[must_use]
+    pub fn limits(&self) -> Vec<(String, String)> {
+        let section = serde_json::to_value(criteria(self));
+        let mut limits = Vec::new();
+        flatten(
+            "",
+            &section.expect("invariant: the file's types have text keys only"),
+            &mut limits,
+        );
+        limits
+    }
+}
+
+/// Lists the leaves of a tree of objects, with the keys that lead to them.
+fn flatten(path: &str, value: &serde_json::Value, leaves: &mut Vec<(String, String)>) {
+    match value {
+        serde_json::Value::Object(map) => {
+            for (key, value) in map {
+                let dot = if path.is_empty() { "" } else { "." };
+                flatten(&format!("{path}{dot}{key}"), value, leaves);
+            }
+        }
+        serde_json::Value::String(text) => leaves.push((path.to_owned(), text.clone())),
+        other => leaves.push((path.to_owned(), other.to_string())),
+    }
+}
+
 fn key<T>(value: T) -> Key<T> {
     Some(Placed::from(value))
 }

@@ -89,7 +89,49 @@ fn a_wrong_value_is_named_with_its_place_and_what_would_be_right() {
         wrong("churn:", "client: {clients: 600000}\nchurn:"),
         wrong("churn:", "measure: {deadline: 0}\nchurn:"),
     ];
-    insta::assert_snapshot!(messages.join("\n"), @"");
+    insta::assert_snapshot!(messages.join("\n"), @r#"
+    s.yaml:6:3: unknown key churn.minHolt; did you mean minHold?
+    s.yaml:3:12: churn.pattern: oscilate is not one of stable, oscillate, scale-up, rolling-update, batch, spike; did you mean oscillate?
+    s.yaml:6:12: churn.minHold: 3 has no unit; write for example 500ms, 5s, 2m or 1h30m
+    s.yaml:6:12: churn.minHold: 3x has an unknown unit; the units are h, m, s, ms, us and ns
+    s.yaml:6:12: churn.minHold: 1ms500us is not a whole number of milliseconds, which is the plan's grid
+    s.yaml:6:12: churn.minHold: 0s is too short; it is at least 1ms
+    s.yaml:6:12: churn.minHold: a list is not a duration such as 500ms, 2m or 1h30m
+    s.yaml:3:12: churn.pattern: needs maxHold, which is missing
+    s.yaml:5:17: churn.maxEndpoints: 30 is not more than minEndpoints, 50
+    s.yaml:5:17: churn.minEndpoints: 30 is not less than maxEndpoints, 5
+    s.yaml:4:17: churn.minEndpoints: -5 is negative; it is at least 0
+    s.yaml:4:17: churn.minEndpoints: few is not a whole number
+    s.yaml:2:13: churn.services: 0 Services leave nothing to do; it is at least 1
+    s.yaml:2:13: churn.services: 5001 Services are more than 5000, what Kubernetes supports in a namespace
+    s.yaml:2:13: churn.services: 5000000000 is more than 4294967295
+    s.yaml:5:17: churn.maxEndpoints: 160000 endpoints in all are more than 150000, the pods that Kubernetes supports in a cluster
+    s.yaml:3:3: duplicate mapping key: services not allowed here
+    s.yaml:3:18: churn.servicePrefix: the Service name "Web-2" is not a DNS label: lower-case letters, digits and inner dashes
+    s.yaml:3:18: churn.servicePrefix: the Service name "9-lives-2" does not start with a letter
+    s.yaml:3:18: churn.servicePrefix: the Service name "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-10" has 64 characters; it may have 63
+    s.yaml:3:12: churn.backend: slices is not available yet; the backend available is deployments
+    s.yaml:3:11: churn.cycles: 0 is too few; it is at least 1
+    s.yaml:3:9: churn.port: 0 is no port; it is 1 to 65535
+    s.yaml:3:9: churn.port: 70000 is more than 65535
+    s.yaml:7:12: churn.minHold: 3s is less than jitter, 5s; a Service would overtake itself
+    s.yaml:3:11: churn.jitter: 500% is not a percentage from 0 to 100
+    s.yaml:2:13: churn.services: churn.services and the mixed form (churn.stable, churn.oscillate) exclude each other
+    s.yaml:1:18: scenario.name: "My Run" is not a DNS label: lower-case letters, digits and inner dashes, because it names the run's namespace
+    s.yaml:1:33: criteria.updateLatency.p95: 5 has no unit; write for example 500ms, 5s, 2m or 1h30m
+    s.yaml:1:29: criteria.sendTimeoutRate: 5 has no unit; write a percentage such as 10%
+    s.yaml:1:32: criteria.target.memoryMax: 6XB has an unknown unit; write for example 512Mi, 2GiB or 6GB
+    s.yaml:1:29: criteria.target.cpuMax: all is no amount of CPU; write for example 500m or 2
+    s.yaml:1:27: sandbox.faults[0].kind: dropUpdates is not one of dropUpdate, lateUpdate, duplicateUpdate, swapUpdates, keepStaleAddress, inventAddress, overflowStream, resetStream, ignorePortChange, removeSharedEndpoint, forgetRecreatedService, keepAddressesOfDeletedSlice, tooManyRequests, conflict, gone, internalError, hangUpWatch, forbidden, slowPods, throttleGenerator; did you mean dropUpdate?
+    s.yaml:1:20: sandbox.faults[0]: kind is missing
+    s.yaml:1:27: sandbox.faults[0].kind: this kind of fault needs a delay of at least 1ms
+    s.yaml:1:46: sandbox.faults[0].share: 200% is more than 100%
+    s.yaml:1:28: sandbox.zones: 5 is more than the 2 Nodes there are to be in them
+    s.yaml:1:21: sandbox.podStart: min 5s is more than max 2s
+    s.yaml:1:19: client.clients: 0 is too few; it is at least 1
+    s.yaml:1:19: client.clients: 1200000 streams in all (services × streamsPerService × clients × replicas) are more than 1000000
+    s.yaml:1:21: measure.deadline: 0s is too short; it is at least 1ms
+    "#);
 }
 
 #[test]
@@ -112,7 +154,20 @@ fn what_is_no_scenario_at_all_is_said_so() {
             .unwrap_err()
             .to_string(),
     ];
-    insta::assert_snapshot!(messages.join("\n"), @"");
+    insta::assert_snapshot!(messages.join("\n"), @r#"
+    s.yaml:1:1: the file is empty; a scenario needs churn.services
+    s.yaml:1:1: the file is empty; a scenario needs churn.services
+    s.yaml:1:1: a list where the sections scenario, churn, client, … belong
+    s.yaml:1:1: churn where the sections scenario, churn, client, … belong
+    s.yaml:1:8: churn: 5 where a section with keys belongs
+    s.yaml:1:1: churn.services is missing; say how many Services to make
+    s.yaml:1:1: churn.services is missing; say how many Services to make
+    s.yaml:1:8: unclosed bracket '{'
+    s.yaml:2:2: tabs disallowed within this context (block indentation)
+    s.yaml:3:1: only single YAML document expected but multiple found
+    s.yaml:2:7: the byte 0xff is not UTF-8 text; a scenario is a YAML file
+    s.yaml:1:1: unexpected character: `\u{7f}'
+    "#);
 }
 
 #[test]
@@ -126,7 +181,15 @@ fn an_override_is_named_instead_of_the_file() {
         set_error("churn.minHold"),
         set_error("sandbox.faults[0].kind=dropUpdate"),
     ];
-    insta::assert_snapshot!(messages.join("\n"), @"");
+    insta::assert_snapshot!(messages.join("\n"), @r#"
+    --set churn.minHold: soon is not a duration; write for example 500ms, 2m or 1h30m
+    --set churn.minHolt: unknown key churn.minHolt; did you mean minHold?
+    --set churn.minEndpoints: 500 is not less than maxEndpoints, 30
+    --set churn.services: 0 Services leave nothing to do; it is at least 1
+    --set churn.minHold.x: churn.minHold.x leads through 3s, which has no keys
+    --set: "churn.minHold" has no =; write it as churn.minHold=5s
+    --set sandbox.faults[0].kind: sandbox.faults[0].kind is not a path of keys; write it as churn.minHold
+    "#);
 }
 
 #[test]

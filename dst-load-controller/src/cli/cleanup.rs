@@ -1,44 +1,49 @@
 //! `cleanup`: deletes what a run left behind, or all that dead runs left.
 
-use std::{io, path::PathBuf};
+use std::io;
 
 use anyhow::Context;
+use clap::Args;
 
-use crate::live::{
-    clock::Clock,
-    cluster::Cluster,
-    kubernetes::{Caller, Limits, Scope, cleanup, runs},
+use super::cluster::ClusterArgs;
+use crate::{
+    exit::Exit,
+    live::{
+        clock::Clock,
+        kubernetes::{Caller, Limits, Scope, cleanup, runs},
+    },
 };
 
-/// Whose traces to remove, and where.
-#[derive(Clone, Debug)]
-pub struct Cleanup {
-    /// The run, alive or not; `None` for all that are dead.
+/// Flags of `cleanup`.
+#[derive(Clone, Debug, Args)]
+pub struct CleanupArgs {
+    /// The cluster, and the namespace if the run was given one.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// The run whose objects are deleted, by their label; alive or not.
+    #[arg(long, required_unless_present = "all", env = "DST_LOAD_RUN_ID")]
     pub run_id: Option<String>,
-    /// The cluster, by its kubeconfig; as kubectl finds it if not given.
-    pub kubeconfig: Option<PathBuf>,
-    /// The kubeconfig's context, if not its current one.
-    pub context: Option<String>,
-    /// The only namespace to look in; all if not given.
-    pub namespace: Option<String>,
+    /// Deletes the objects of all runs that are not alive.
+    #[arg(long, conflicts_with = "run_id")]
+    pub all: bool,
 }
 
-// === impl Cleanup ===
+/// Deletes, waits until all is gone, and writes what that was to `out`.
+///
+/// # Errors
+/// No cluster, a missing permission, or objects that did not go in time.
+pub async fn run(args: CleanupArgs, out: &mut impl io::Write) -> anyhow::Result<Exit> {
+    let client = args.cluster.find().await?.client()?;
+    let caller = Caller::new(client, Clock::start(), 0, Limits::default());
+    args.run_with(&caller, out).await?;
+    Ok(Exit::Pass)
+}
 
-impl Cleanup {
-    /// Deletes, waits until all is gone, and writes what that was to `out`.
-    ///
-    /// # Errors
-    ///
-    /// No cluster, a missing permission, or objects that did not go in time.
-    pub async fn run(self, out: &mut dyn io::Write) -> anyhow::Result<()> {
-        let cluster = Cluster::find(self.kubeconfig.as_deref(), self.context.as_deref()).await?;
-        let caller = Caller::new(cluster.client()?, Clock::start(), 0, Limits::default());
-        self.run_with(&caller, out).await
-    }
+// === impl CleanupArgs ===
 
-    async fn run_with(self, caller: &Caller, out: &mut dyn io::Write) -> anyhow::Result<()> {
-        let namespace = self.namespace.as_deref();
+impl CleanupArgs {
+    async fn run_with(self, caller: &Caller, out: &mut impl io::Write) -> anyhow::Result<()> {
+        let namespace = self.cluster.namespace.as_deref();
         let hint = || match namespace {
             Some(namespace) => format!("cannot clean up namespace {namespace}"),
             None => "cannot clean up all namespaces; --namespace looks in one only".to_owned(),
@@ -81,12 +86,11 @@ mod tests {
         objects::{MANAGED_BY, MANAGER, RUN_ID},
     };
 
-    fn command(run_id: Option<&str>) -> Cleanup {
-        Cleanup {
+    fn command(run_id: Option<&str>) -> CleanupArgs {
+        CleanupArgs {
+            cluster: ClusterArgs::default(),
             run_id: run_id.map(str::to_owned),
-            kubeconfig: None,
-            context: None,
-            namespace: None,
+            all: run_id.is_none(),
         }
     }
 
