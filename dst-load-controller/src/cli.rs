@@ -7,7 +7,10 @@ use std::io;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::exit::Exit;
+use crate::{
+    exit::Exit,
+    live::runtime::{Aborted, LogFormat, init_logs},
+};
 
 pub mod churn;
 pub mod cleanup;
@@ -89,6 +92,10 @@ pub enum Command {
     Run(run::RunArgs),
     /// Say what a run would do, and touch nothing.
     Plan(plan::PlanArgs),
+    /// Act on Kubernetes alone: make Services and move their endpoints until stopped.
+    Churn(Box<churn::ChurnArgs>),
+    /// Delete what a run left behind.
+    Cleanup(cleanup::CleanupArgs),
     /// Print a shell's completions.
     Completions(completions::CompletionsArgs),
 }
@@ -110,7 +117,29 @@ pub fn run(
     match args.command {
         Command::Run(run) => run::run(&run, args.global.output, out, warnings),
         Command::Plan(plan) => plan::run(&plan, args.global.output, out, warnings),
+        Command::Churn(churn) => on_runtime(&args.global, churn::run(&churn, out, warnings)),
+        Command::Cleanup(cleanup) => on_runtime(&args.global, cleanup::run(cleanup, out)),
         Command::Completions(completions) => completions::run(&completions, out),
+    }
+}
+
+/// Does the work of a command that talks to a cluster: with logs, and on all processors. A second
+/// signal is an exit code, not a failure.
+fn on_runtime(
+    global: &GlobalArgs,
+    work: impl Future<Output = anyhow::Result<Exit>>,
+) -> anyhow::Result<Exit> {
+    let format = match global.log_format {
+        Output::Text => LogFormat::Plain,
+        Output::Json => LogFormat::Json,
+    };
+    init_logs(&global.log_level, format).map_err(|error| UsageError(error.to_string()))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    match runtime.block_on(work) {
+        Err(error) if error.is::<Aborted>() => Ok(Exit::Interrupted),
+        done => done,
     }
 }
 

@@ -2,7 +2,12 @@
 //!
 //! The first signal asks the work to drain, a second ends the process without waiting for it.
 
-use std::{future::Future, io, str::FromStr};
+use std::{
+    env,
+    future::Future,
+    io::{self, IsTerminal},
+    str::FromStr,
+};
 
 use futures::{Stream, StreamExt, stream};
 use thiserror::Error;
@@ -10,8 +15,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-/// What is logged unless somebody asks for more: our own doings, and of others only complaints.
-const DEFAULT_LOG_LEVEL: &str = "warn,dst_load_controller=info";
+/// The level of everybody but us where one plain level is asked for: of others, only complaints.
+const OTHERS: &str = "warn,dst_load_controller=";
 
 /// How log lines look. They go to standard error: standard output belongs to results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,16 +55,17 @@ pub struct Shutdown {
     drain: CancellationToken,
 }
 
-/// Sends logs to standard error. `level` is a filter such as `info` or
-/// `warn,dst_load_controller=debug`.
+/// Sends logs to standard error. `level` is a level of our own messages, such as `info`, or a
+/// filter of all, such as `info,kube=debug`.
 ///
 /// # Errors
 ///
 /// [`LogError`]; nothing is set up then.
-pub fn init_logs(level: Option<&str>, format: LogFormat) -> Result<(), LogError> {
-    let filter = filter(level.unwrap_or(DEFAULT_LOG_LEVEL))?;
+pub fn init_logs(level: &str, format: LogFormat) -> Result<(), LogError> {
+    let filter = filter(level)?;
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(colours(env::var_os("NO_COLOR").is_some()))
         .with_writer(io::stderr);
     let outcome = match format {
         LogFormat::Plain => logs.try_init(),
@@ -68,25 +74,22 @@ pub fn init_logs(level: Option<&str>, format: LogFormat) -> Result<(), LogError>
     outcome.map_err(|_| LogError::Twice)
 }
 
+/// Colours are for terminals, and for people who do not decline them (https://no-color.org).
+fn colours(declined: bool) -> bool {
+    !declined && io::stderr().is_terminal()
+}
+
 fn filter(level: &str) -> Result<EnvFilter, LogError> {
-    EnvFilter::from_str(level).map_err(|error| LogError::Level {
+    let plain = !level.contains([',', '=']);
+    let directives = if plain {
+        format!("{OTHERS}{level}")
+    } else {
+        level.to_owned()
+    };
+    EnvFilter::from_str(&directives).map_err(|error| LogError::Level {
         level: level.to_owned(),
         message: error.to_string(),
     })
-}
-
-// === impl LogFormat ===
-
-impl FromStr for LogFormat {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "plain" => Ok(Self::Plain),
-            "json" => Ok(Self::Json),
-            other => Err(format!("unknown log format {other:?}, use plain or json")),
-        }
-    }
 }
 
 // === impl Shutdown ===
@@ -202,6 +205,11 @@ mod tests {
             error.starts_with("invalid log level \"dst=loud\""),
             "{error}"
         );
-        assert!(filter(DEFAULT_LOG_LEVEL).is_ok());
+        assert!(filter("loud").is_err());
+        let ours = "warn,dst_load_controller=debug";
+        assert_eq!(
+            filter("debug").unwrap().to_string(),
+            filter(ours).unwrap().to_string()
+        );
     }
 }

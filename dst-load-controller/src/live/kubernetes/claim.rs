@@ -48,20 +48,18 @@ impl Actor {
     /// [`KubernetesError::InUse`] while another run is alive, [`KubernetesError::NoNamespace`],
     /// [`KubernetesError::NotOurs`], or a refusal of the API server.
     pub async fn prepare(&self) -> Result<Claim, KubernetesError> {
-        let unmade = self.make_namespace().await?;
         let lease = objects::lease(&self.namespace, &self.run, STALE_AFTER.as_secs());
-        let path = Request::new(LEASES.path(Some(&self.namespace)));
-        let create = path.create(&PostParams::default(), lease.to_string().into_bytes());
-        let create = Call::new("create", LEASES.plural, MANAGER, create)?;
-        match self.caller.call(&create).await.result {
-            Ok(_) => return Ok(Claim::Fresh),
+        let mut created = self.create_lease(&lease).await;
+        // Only now: who may not make namespaces need not be refused if it is there.
+        if let Err(error) = &created
+            && error.is_refused_as("NotFound")
+        {
+            self.make_namespace().await?;
+            created = self.create_lease(&lease).await;
+        }
+        match created {
+            Ok(()) => return Ok(Claim::Fresh),
             Err(error) if error.is_refused_as("AlreadyExists") => {}
-            Err(error) if error.is_refused_as("NotFound") => {
-                return Err(KubernetesError::NoNamespace {
-                    namespace: self.namespace.clone(),
-                    cause: unmade.unwrap_or(error).to_string(),
-                });
-            }
             Err(error) => return Err(error),
         }
         let from = self.take_over(&lease).await?;
@@ -101,17 +99,26 @@ impl Actor {
         }
     }
 
-    /// Creates the namespace. One that exists is fine, and so is a missing permission as long as
-    /// it does: whether it does, the lease will tell. Returns why it was not made.
-    async fn make_namespace(&self) -> Result<Option<KubernetesError>, KubernetesError> {
+    async fn create_lease(&self, lease: &Value) -> Result<(), KubernetesError> {
+        let request = Request::new(LEASES.path(Some(&self.namespace)))
+            .create(&PostParams::default(), lease.to_string().into_bytes());
+        let call = Call::new("create", LEASES.plural, MANAGER, request)?;
+        self.caller.call(&call).await.result.map(|_| ())
+    }
+
+    /// Creates the namespace; one that somebody else has made in the meantime is fine.
+    async fn make_namespace(&self) -> Result<(), KubernetesError> {
         let object = objects::namespace(&self.namespace, &self.run);
         let request = Request::new(NAMESPACES.path(None))
             .create(&PostParams::default(), object.to_string().into_bytes());
         let call = Call::new("create", NAMESPACES.plural, &self.namespace, request)?;
         match self.caller.call(&call).await.result {
-            Ok(_) => Ok(None),
-            Err(error @ KubernetesError::Forbidden { .. }) => Ok(Some(error)),
-            Err(error) if error.is_refused_as("AlreadyExists") => Ok(Some(error)),
+            Ok(_) => Ok(()),
+            Err(error) if error.is_refused_as("AlreadyExists") => Ok(()),
+            Err(error @ KubernetesError::Forbidden { .. }) => Err(KubernetesError::NoNamespace {
+                namespace: self.namespace.clone(),
+                cause: error.to_string(),
+            }),
             Err(error) => Err(error),
         }
     }

@@ -83,7 +83,7 @@ pub enum KubernetesError {
         holder: String,
     },
     /// The namespace is not there and could not be made.
-    #[error("namespace {namespace:?} does not exist and could not be made ({cause})")]
+    #[error("namespace {namespace:?} does not exist and cannot be made ({cause})")]
     NoNamespace {
         /// The namespace.
         namespace: String,

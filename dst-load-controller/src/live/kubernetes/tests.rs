@@ -335,7 +335,7 @@ async fn a_namespace_that_is_not_there_and_may_not_be_made_says_both() {
     let error = actor(kube, clock, Limits::default()).prepare().await;
     let error = error.unwrap_err().to_string();
     assert!(error.starts_with(
-        "namespace \"ns\" does not exist and could not be made (not permitted to create namespaces"
+        "namespace \"ns\" does not exist and cannot be made (not permitted to create namespaces"
     ));
 }
 

@@ -1,16 +1,16 @@
-//! `churn`: the acting half alone, as a Pod or from a terminal.
+//! The acting half alone, from the claim of a namespace to its last object.
 
-use std::{io, net::SocketAddr, path::PathBuf, process, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, process, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use prometheus_client::registry::Registry;
 
 use crate::{
+    cli::cluster::ClusterArgs,
     live::{
         admin::{self, Admin, Readiness},
         churn::{ChurnMetrics, Driven, Driver, Ending, Event, EventLog},
         clock::Clock,
-        cluster::Cluster,
         kubernetes::{Actor, KubernetesError, Limits, RunIdentity},
         runtime::Shutdown,
     },
@@ -19,25 +19,21 @@ use crate::{
 
 /// What to churn, and where.
 #[derive(Clone, Debug)]
-pub struct Churn {
+pub(super) struct Churn {
     /// What is done.
-    pub scenario: Scenario,
-    /// The cluster, by its kubeconfig; as kubectl finds it if not given.
-    pub kubeconfig: Option<PathBuf>,
-    /// The kubeconfig's context, if not its current one.
-    pub context: Option<String>,
-    /// The namespace; the context's if not given.
-    pub namespace: Option<String>,
+    pub(super) scenario: Scenario,
+    /// The cluster, as kubectl finds it, and the namespace, its context's if not given.
+    pub(super) cluster: ClusterArgs,
     /// The run's id; made up if not given.
-    pub run_id: Option<String>,
+    pub(super) run_id: Option<String>,
     /// Leaves everything in place at the end.
-    pub keep: bool,
+    pub(super) keep: bool,
     /// Keeps the pods on KWOK's nodes.
-    pub kwok_nodes: bool,
+    pub(super) kwok_nodes: bool,
     /// Where metrics are served, or near it if that port is taken.
-    pub admin: SocketAddr,
+    pub(super) admin: SocketAddr,
     /// How hard the API server may be pressed.
-    pub limits: Limits,
+    pub(super) limits: Limits,
 }
 
 // === impl Churn ===
@@ -50,9 +46,10 @@ impl Churn {
     ///
     /// No cluster, a missing permission, a namespace in use; after a second signal
     /// [`crate::live::runtime::Aborted`].
-    pub async fn run(self, out: &mut dyn io::Write) -> anyhow::Result<()> {
-        let cluster = Cluster::find(self.kubeconfig.as_deref(), self.context.as_deref()).await?;
+    pub(super) async fn run(self, out: &mut impl io::Write) -> anyhow::Result<()> {
+        let cluster = self.cluster.find().await?;
         let namespace = self
+            .cluster
             .namespace
             .unwrap_or_else(|| cluster.default_namespace().to_owned());
         let clock = Clock::start();
@@ -301,8 +298,8 @@ mod tests {
         let said = said.unwrap();
         assert!(said.starts_with("0 actions, 0 given up"), "{said}");
         assert_eq!(ended, At::from_secs(3_600));
-        // A namespace, a lease, and three Services with their Deployments.
-        assert_eq!(count(&log, "POST"), 8);
+        // A lease, and three Services with their Deployments; the namespace was there.
+        assert_eq!(count(&log, "POST"), 7);
         assert!(count(&log, "GET") > 0);
     }
 
