@@ -6,6 +6,7 @@
 use std::io;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use tokio::runtime::Builder;
 
 use crate::{
     exit::Exit,
@@ -17,11 +18,13 @@ pub mod cleanup;
 pub mod client;
 pub mod cluster;
 pub mod completions;
+mod observer_place;
 pub mod plan;
 pub mod report;
 pub mod run;
 pub mod sandbox;
 pub mod scenario;
+mod world;
 
 /// The version and the commit it was built from.
 pub const VERSION: &str = concat!(
@@ -89,7 +92,9 @@ pub enum Output {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Churn Services and watch them, judge, and report.
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
+    /// Serve the embedded cluster and destination on loopback, until stopped.
+    Sandbox(sandbox::SandboxArgs),
     /// Say what a run would do, and touch nothing.
     Plan(plan::PlanArgs),
     /// Act on Kubernetes alone: make Services and move their endpoints until stopped.
@@ -115,18 +120,51 @@ pub fn run(
     warnings: &mut impl io::Write,
 ) -> anyhow::Result<Exit> {
     match args.command {
-        Command::Run(run) => run::run(&run, args.global.output, out, warnings),
+        Command::Run(run) => {
+            let (scenario, noticed) = run.scenario.load()?;
+            for warning in noticed {
+                writeln!(warnings, "warning: {warning}")?;
+            }
+            let time = if run.virtual_time {
+                Time::Virtual
+            } else {
+                Time::Real
+            };
+            let output = args.global.output;
+            on_runtime(
+                &args.global,
+                time,
+                run::run(&run, scenario, output, out, warnings),
+            )
+        }
+        Command::Sandbox(sandbox) => {
+            on_runtime(&args.global, Time::Real, sandbox::run(&sandbox, out))
+        }
         Command::Plan(plan) => plan::run(&plan, args.global.output, out, warnings),
-        Command::Churn(churn) => on_runtime(&args.global, churn::run(&churn, out, warnings)),
-        Command::Cleanup(cleanup) => on_runtime(&args.global, cleanup::run(cleanup, out)),
+        Command::Churn(churn) => {
+            on_runtime(&args.global, Time::Real, churn::run(&churn, out, warnings))
+        }
+        Command::Cleanup(cleanup) => {
+            on_runtime(&args.global, Time::Real, cleanup::run(cleanup, out))
+        }
         Command::Completions(completions) => completions::run(&completions, out),
     }
 }
 
-/// Does the work of a command that talks to a cluster: with logs, and on all processors. A second
-/// signal is an exit code, not a failure.
+/// Which time a command lives in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Time {
+    /// The clock's, on all processors.
+    Real,
+    /// A paused clock's that leaps to whatever is next: one thread, for one order of events.
+    Virtual,
+}
+
+/// Does the work of a command that waits for something, with logs. A second signal is an exit
+/// code, not a failure.
 fn on_runtime(
     global: &GlobalArgs,
+    time: Time,
     work: impl Future<Output = anyhow::Result<Exit>>,
 ) -> anyhow::Result<Exit> {
     let format = match global.log_format {
@@ -134,9 +172,13 @@ fn on_runtime(
         Output::Json => LogFormat::Json,
     };
     init_logs(&global.log_level, format).map_err(|error| UsageError(error.to_string()))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = match time {
+        Time::Real => Builder::new_multi_thread().enable_all().build()?,
+        Time::Virtual => Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()?,
+    };
     match runtime.block_on(work) {
         Err(error) if error.is::<Aborted>() => Ok(Exit::Interrupted),
         done => done,

@@ -1,7 +1,8 @@
 //! `run`: churn and clients in one process, judged and reported.
 
 mod command;
-mod virtual_world;
+mod header;
+mod progress;
 
 use std::path::PathBuf;
 

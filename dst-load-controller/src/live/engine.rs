@@ -36,8 +36,7 @@ use crate::{
 };
 
 /// The observer's work, made where it is to run.
-pub type Watching =
-    Box<dyn FnOnce() -> BoxFuture<'static, Result<(), WatchError>> + Send>;
+pub type Watching = Box<dyn FnOnce() -> BoxFuture<'static, Result<(), WatchError>> + Send>;
 
 /// Runs the observer's work somewhere: on a thread of its own in real time, on the run's own
 /// runtime in virtual time.

@@ -36,21 +36,15 @@ pub(in crate::cli) struct Ready {
 ///
 /// # Errors
 /// If the scenario is wrong, or nothing can be bound or written.
-pub fn run(args: &SandboxArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
+pub async fn run(args: &SandboxArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     let scenario = shape(args)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("the runtime")?;
-    runtime.block_on(async {
-        let shutdown = Shutdown::new();
-        let served = shutdown
-            .guard(serve(args, &scenario, &shutdown.draining(), out))
-            .await
-            .context("signals")?;
-        // A second signal only hurries what a first one does.
-        served.unwrap_or(Ok(()))
-    })?;
+    let shutdown = Shutdown::new();
+    let served = shutdown
+        .guard(serve(args, &scenario, &shutdown.draining(), out))
+        .await
+        .context("signals")?;
+    // A second signal only hurries what a first one does.
+    served.unwrap_or(Ok(()))?;
     Ok(Exit::Pass)
 }
 
@@ -58,7 +52,9 @@ pub fn run(args: &SandboxArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
 fn shape(args: &SandboxArgs) -> anyhow::Result<Scenario> {
     let mut draft = scenario::open(args.scenario.as_deref().unwrap_or("quick"))?;
     for assignments in &args.set {
-        draft.set(assignments).map_err(crate::cli::UsageError::from)?;
+        draft
+            .set(assignments)
+            .map_err(crate::cli::UsageError::from)?;
     }
     if let Some(seed) = args.seed {
         draft
@@ -83,7 +79,7 @@ async fn serve(
         Some(path) => (path.clone(), false),
         None => (temporary(address), true),
     };
-    write_whole(&path, &kubernetes::kubeconfig(address))?;
+    write_whole(&path, &kubernetes::serve::kubeconfig(address))?;
     let ready = Ready {
         kubeconfig: path.clone(),
         destination: grpc.local_addr()?.to_string(),
@@ -100,12 +96,13 @@ async fn serve(
         stop.cancelled().await;
         Ok(())
     };
-    let admin = axum::serve(admin, destination.admin()).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let admin = axum::serve(admin, destination.admin())
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
     let ended = tokio::select! {
         biased;
         announced = announce => announced,
         () = orphaned(args.with_parent) => Ok(()),
-        () = kubernetes::serve(api, kubernetes.router(), stop.clone()) => Ok(()),
+        () = kubernetes::serve::serve(api, kubernetes.router(), stop.clone()) => Ok(()),
         () = destination::serve(grpc, destination.clone(), stop.clone()) => Ok(()),
         served = admin.into_future() => served.context("the admin server"),
     };
@@ -126,7 +123,11 @@ async fn bind(args: &SandboxArgs) -> anyhow::Result<TcpListener> {
 }
 
 fn temporary(address: SocketAddr) -> PathBuf {
-    let name = format!("dst-load-sandbox-{}-{}.kubeconfig", std::process::id(), address.port());
+    let name = format!(
+        "dst-load-sandbox-{}-{}.kubeconfig",
+        std::process::id(),
+        address.port()
+    );
     Path::new(&std::env::temp_dir()).join(name)
 }
 

@@ -4,7 +4,11 @@ use std::{cell::RefCell, io, sync::Arc, time::Duration};
 
 use super::Engine;
 use crate::{
-    live::{books::Books, observer::Observer, recorder::{RecordError, Recorder}},
+    live::{
+        books::Books,
+        observer::Observer,
+        recorder::{RecordError, Recorder},
+    },
     model::{
         criteria::Criteria,
         recording::{ChangeLine, GeneratorSample, Line, absorb},
