@@ -1,6 +1,8 @@
 //! The acting half against the embedded Kubernetes: claim, create, churn, take away. In virtual
 //! time, without sockets.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
+
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use dst_load_controller::{

@@ -24,7 +24,7 @@ pub struct CleanupArgs {
     #[arg(long, required_unless_present = "all", env = "DST_LOAD_RUN_ID")]
     pub run_id: Option<String>,
     /// Deletes the objects of all runs that are not alive.
-    #[arg(long, conflicts_with = "run_id")]
+    #[arg(long, conflicts_with = "run_id", env = "DST_LOAD_ALL")]
     pub all: bool,
 }
 
