@@ -238,14 +238,14 @@ fn service(object: &mut Value) {
     }
 }
 
-/// A Service gets the address that its name hashes to, or the next that no other has.
+/// A Service gets the address after those of the Services before it, with gaps.
 fn allocate_cluster_ip(store: &Store, object: &mut Value) {
     if object["spec"]["type"] == "ExternalName" {
         return;
     }
     if text(&object["spec"]["clusterIP"]).is_empty() {
-        let version = u32::try_from(store.version() % 0x000f_0000).unwrap_or_default();
         // Versions only grow, so within 900,000 writes no two Services share an address.
+        let version = u32::try_from(store.version() % 0x000f_0000).unwrap_or_default();
         let address = std::net::Ipv4Addr::from_bits(0x0a60_0002 + version);
         object["spec"]["clusterIP"] = json!(address.to_string());
     }

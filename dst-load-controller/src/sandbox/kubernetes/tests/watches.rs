@@ -82,6 +82,19 @@ async fn an_idle_watch_gets_a_bookmark_every_minute_and_ends_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cluster_that_nobody_holds_ends_and_so_do_its_watches() {
+    let cluster = Cluster::new(config());
+    let services = cluster.services();
+    let events = services.watch(&WatchParams::default(), "0").await.unwrap();
+    let mut events = events.boxed();
+    assert!(events.try_next().await.unwrap().is_some());
+    let start = Instant::now();
+    drop((services, cluster));
+    assert!(events.try_next().await.unwrap().is_none());
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_streamed_list_ends_with_its_mark() {
     let cluster = Cluster::new(config());
     cluster.serve("web", 3).await;
