@@ -113,7 +113,6 @@ impl Kubernetes {
     }
 
     /// The cluster's API, for [`serve::serve`].
-    #[must_use]
     pub fn router(&self) -> axum::Router {
         api::router(self.clone())
     }

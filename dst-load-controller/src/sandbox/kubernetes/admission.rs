@@ -1,10 +1,16 @@
 //! Defaults and validity of what is written, per kind: as much of Kubernetes' as the objects of a
 //! load test and the clients that read them notice.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
 use super::{
-    facts::array, object::Key, resources::Resource, status::Refusal, store::Store, write::text,
+    facts::array,
+    object::Key,
+    resources::Resource,
+    status::Refusal,
+    store::Store,
+    write::{remove, text},
 };
 
 /// Refuses a name that is none.
@@ -129,7 +135,7 @@ pub(crate) fn on_update(
     object: &mut Value,
 ) -> Result<(), Refusal> {
     let fixed: &[&str] = match resource {
-        Resource::Services if text(&old["spec"]["clusterIP"]) != "" => {
+        Resource::Services if !text(&old["spec"]["clusterIP"]).is_empty() => {
             for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
                 if object["spec"][field].is_null() {
                     object["spec"][field] = old["spec"][field].clone();
@@ -198,6 +204,7 @@ fn complete(resource: Resource, object: &mut Value) -> Result<(), Refusal> {
             pod_spec(&mut object["spec"]["template"]["spec"]);
         }
         Resource::Pods => pod_spec(&mut object["spec"]),
+        Resource::Secrets => secret(object),
         Resource::EndpointSlices => {
             if text(&object["addressType"]).is_empty() {
                 return invalid("addressType", "Required value");
@@ -231,18 +238,32 @@ fn service(object: &mut Value) {
     }
 }
 
-/// A Service gets the address that its name hashes to, or the next that no other has.
+/// A Service gets the address after those of the Services before it, with gaps.
 fn allocate_cluster_ip(store: &Store, object: &mut Value) {
     if object["spec"]["type"] == "ExternalName" {
         return;
     }
     if text(&object["spec"]["clusterIP"]).is_empty() {
-        let version = u32::try_from(store.version() % 0x000f_0000).unwrap_or_default();
         // Versions only grow, so within 900,000 writes no two Services share an address.
+        let version = u32::try_from(store.version() % 0x000f_0000).unwrap_or_default();
         let address = std::net::Ipv4Addr::from_bits(0x0a60_0002 + version);
         object["spec"]["clusterIP"] = json!(address.to_string());
     }
     object["spec"]["clusterIPs"] = json!([object["spec"]["clusterIP"]]);
+}
+
+/// What was given in the clear is stored as the rest is.
+fn secret(object: &mut Value) {
+    absent(object, "type", json!("Opaque"));
+    let clear = object["stringData"].take();
+    remove(object, "stringData");
+    for (key, value) in clear.as_object().into_iter().flatten() {
+        let encoded = json!(BASE64_STANDARD.encode(text(value)));
+        absent(object, "data", json!({}));
+        if let Some(data) = object["data"].as_object_mut() {
+            data.insert(key.clone(), encoded);
+        }
+    }
 }
 
 fn deployment(object: &mut Value) {

@@ -260,6 +260,18 @@ impl Description {
         }
     }
 
+    /// Whether `kubectl get all` shows it.
+    pub(crate) fn is_in_all(&self) -> bool {
+        matches!(
+            self.resource,
+            Resource::Pods
+                | Resource::Services
+                | Resource::Deployments
+                | Resource::ReplicaSets
+                | Resource::Jobs
+        )
+    }
+
     /// The kind in lower case.
     pub(crate) fn singular(&self) -> String {
         self.kind.to_lowercase()

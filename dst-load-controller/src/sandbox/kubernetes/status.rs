@@ -91,6 +91,19 @@ impl Refusal {
         Self::new(410, "Expired", message)
     }
 
+    /// 504 for a version that is yet to come: of another cluster, or of this one before it was
+    /// started again.
+    pub(crate) fn too_large_version(asked: u64, current: u64) -> Self {
+        let message = format!("Too large resource version: {asked}, current: {current}");
+        let mut refusal = Self::new(504, "Timeout", message);
+        refusal.details = json!({
+            "causes": [{ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" }],
+            "retryAfterSeconds": 1,
+        });
+        refusal.retry_after = Some(1);
+        refusal
+    }
+
     /// 422, with the field, Kubernetes' type of problem and what is wrong.
     pub(crate) fn invalid(resource: Resource, name: &str, field: &str, problem: &str) -> Self {
         let it = resource.description();

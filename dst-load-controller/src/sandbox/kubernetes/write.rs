@@ -86,6 +86,7 @@ impl Write {
         for given in ["uid", "creationTimestamp", "generation", "managedFields"] {
             remove(&mut object["metadata"], given);
         }
+        tidy_metadata(&mut object);
         store.stamp(resource, &mut object, self.at);
         admission::on_create(store, resource, &mut object)?;
         if self.dry_run {
@@ -298,17 +299,28 @@ fn restore_metadata(old: &Value, new: &mut Value) -> Result<(), Refusal> {
             None => remove(&mut new["metadata"], field),
         }
     }
-    // An empty map and none are the same.
-    for field in ["labels", "annotations", "ownerReferences", "finalizers"] {
-        let value = &new["metadata"][field];
+    tidy_metadata(new);
+    Ok(())
+}
+
+/// Removes what is empty from the metadata: an empty map and none are the same.
+fn tidy_metadata(object: &mut Value) {
+    for field in [
+        "labels",
+        "annotations",
+        "ownerReferences",
+        "finalizers",
+        "generateName",
+    ] {
+        let value = &object["metadata"][field];
         let empty = value.is_null()
+            || value.as_str().is_some_and(str::is_empty)
             || value.as_object().is_some_and(serde_json::Map::is_empty)
             || value.as_array().is_some_and(Vec::is_empty);
         if empty {
-            remove(&mut new["metadata"], field);
+            remove(&mut object["metadata"], field);
         }
     }
-    Ok(())
 }
 
 /// Whether anything but metadata and status differs.

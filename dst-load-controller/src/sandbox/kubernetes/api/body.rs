@@ -16,7 +16,7 @@ pub(crate) async fn read(request: Request) -> Result<Bytes, Refusal> {
         .map_err(|error| Refusal::bad_request(format!("the body could not be read: {error}")))
 }
 
-/// A body of JSON, of YAML for the apply patches that are sent so, or a Lease in protobuf.
+/// A body of JSON, of YAML for the apply patches that are sent so, or of the few kinds known in protobuf.
 pub(crate) fn parse(body: &[u8], content_type: &str) -> Result<Value, Refusal> {
     let unreadable =
         |error: &dyn std::fmt::Display| Refusal::bad_request(format!("error decoding: {error}"));

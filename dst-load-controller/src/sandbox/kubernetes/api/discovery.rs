@@ -84,6 +84,7 @@ fn resources(group: &str, version: &str) -> Option<Value> {
             "namespaced": it.namespaced,
             "kind": it.kind,
             "shortNames": it.short,
+            "categories": if it.is_in_all() { &["all"][..] } else { &[] },
             "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
         }));
         if it.status {

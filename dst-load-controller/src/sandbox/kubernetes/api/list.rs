@@ -75,9 +75,12 @@ fn page(store: &Store, call: &Call, selector: &Selector) -> Result<Page, Refusal
             return Err(Refusal::expired_continue());
         }
         (version, after) = (first, Some(last));
-    } else if call.parameter("resourceVersionMatch") == Some("Exact") {
+    } else {
         let asked = call.version()?.unwrap_or_default();
-        if asked != version {
+        if asked > version {
+            return Err(Refusal::too_large_version(asked, version));
+        }
+        if call.parameter("resourceVersionMatch") == Some("Exact") && asked != version {
             return Err(Refusal::expired(asked, version));
         }
     }

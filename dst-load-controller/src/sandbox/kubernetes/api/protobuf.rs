@@ -1,9 +1,11 @@
-//! Leases in Kubernetes' protobuf: Go's leader election writes them so, whatever it reads.
+//! The few kinds that Go's clients write in Kubernetes' protobuf whatever they read: leader
+//! election its Leases, `kubectl create` what it can make without a manifest.
 //!
 //! Nothing else is decoded; a client that writes another kind so is told to send JSON.
 
 use std::collections::BTreeMap;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use prost::Message;
 use serde_json::{Value, json};
 
@@ -38,10 +40,39 @@ struct Lease {
     spec: Option<LeaseSpec>,
 }
 
+/// Any kind of which the metadata is enough.
+#[derive(Clone, PartialEq, Message)]
+struct Named {
+    #[prost(message, optional, tag = "1")]
+    metadata: Option<ObjectMeta>,
+}
+
+/// `k8s.io/api/core/v1/generated.proto`: ConfigMap.
+#[derive(Clone, PartialEq, Message)]
+struct ConfigMap {
+    #[prost(message, optional, tag = "1")]
+    metadata: Option<ObjectMeta>,
+    #[prost(btree_map = "string, string", tag = "2")]
+    data: BTreeMap<String, String>,
+}
+
+/// The same: Secret.
+#[derive(Clone, PartialEq, Message)]
+struct Secret {
+    #[prost(message, optional, tag = "1")]
+    metadata: Option<ObjectMeta>,
+    #[prost(btree_map = "string, bytes", tag = "2")]
+    data: BTreeMap<String, Vec<u8>>,
+    #[prost(string, tag = "3")]
+    kind: String,
+}
+
 #[derive(Clone, PartialEq, Message)]
 struct ObjectMeta {
     #[prost(string, tag = "1")]
     name: String,
+    #[prost(string, tag = "2")]
+    generate_name: String,
     #[prost(string, tag = "3")]
     namespace: String,
     #[prost(string, tag = "5")]
@@ -76,46 +107,76 @@ struct MicroTime {
     nanos: i32,
 }
 
-/// A Lease as JSON.
+/// A body as JSON.
 ///
 /// # Errors
 /// 415 for another kind, 400 for what is no such body.
 pub(crate) fn parse(body: &[u8]) -> Result<Value, Refusal> {
-    let unreadable =
-        |error: prost::DecodeError| Refusal::bad_request(format!("error decoding: {error}"));
     let Some(body) = body.strip_prefix(MAGIC) else {
         return Err(Refusal::bad_request(
             "provided data does not appear to be a protobuf message",
         ));
     };
-    let envelope = Envelope::decode(body).map_err(unreadable)?;
-    let kind = envelope.type_meta.unwrap_or_default().kind;
-    if kind != "Lease" {
-        let media = format!("application/vnd.kubernetes.protobuf of kind {kind:?}");
-        return Err(Refusal::unsupported_media(&media, "application/json"));
+    let envelope: Envelope = decode(body)?;
+    let raw = envelope.raw.as_slice();
+    let type_meta = envelope.type_meta.unwrap_or_default();
+    Ok(match type_meta.kind.as_str() {
+        "Lease" => decode::<Lease>(raw)?.into_json(),
+        "Namespace" | "ServiceAccount" => {
+            json!({ "metadata": metadata(decode::<Named>(raw)?.metadata) })
+        }
+        "ConfigMap" => {
+            let map: ConfigMap = decode(raw)?;
+            json!({ "metadata": metadata(map.metadata), "data": map.data })
+        }
+        "Secret" => {
+            let secret: Secret = decode(raw)?;
+            let data = secret.data.into_iter();
+            let data: BTreeMap<String, String> = data
+                .map(|(key, value)| (key, BASE64_STANDARD.encode(value)))
+                .collect();
+            json!({ "metadata": metadata(secret.metadata), "data": data, "type": secret.kind })
+        }
+        kind => {
+            let media = format!("application/vnd.kubernetes.protobuf of kind {kind:?}");
+            return Err(Refusal::unsupported_media(&media, "application/json"));
+        }
+    })
+}
+
+fn decode<M: Message + Default>(body: &[u8]) -> Result<M, Refusal> {
+    M::decode(body).map_err(|error| Refusal::bad_request(format!("error decoding: {error}")))
+}
+
+fn metadata(metadata: Option<ObjectMeta>) -> Value {
+    let metadata = metadata.unwrap_or_default();
+    json!({
+        "name": metadata.name,
+        "generateName": metadata.generate_name,
+        "namespace": metadata.namespace,
+        "uid": metadata.uid,
+        "resourceVersion": metadata.resource_version,
+        "labels": metadata.labels,
+        "annotations": metadata.annotations,
+    })
+}
+
+// === impl Lease ===
+
+impl Lease {
+    fn into_json(self) -> Value {
+        let spec = self.spec.unwrap_or_default();
+        json!({
+            "metadata": metadata(self.metadata),
+            "spec": {
+                "holderIdentity": spec.holder_identity,
+                "leaseDurationSeconds": spec.lease_duration_seconds,
+                "acquireTime": spec.acquire_time.as_ref().and_then(MicroTime::to_rfc3339),
+                "renewTime": spec.renew_time.as_ref().and_then(MicroTime::to_rfc3339),
+                "leaseTransitions": spec.lease_transitions,
+            },
+        })
     }
-    let lease = Lease::decode(envelope.raw.as_slice()).map_err(unreadable)?;
-    let (metadata, spec) = (
-        lease.metadata.unwrap_or_default(),
-        lease.spec.unwrap_or_default(),
-    );
-    Ok(json!({
-        "metadata": {
-            "name": metadata.name,
-            "namespace": metadata.namespace,
-            "uid": metadata.uid,
-            "resourceVersion": metadata.resource_version,
-            "labels": metadata.labels,
-            "annotations": metadata.annotations,
-        },
-        "spec": {
-            "holderIdentity": spec.holder_identity,
-            "leaseDurationSeconds": spec.lease_duration_seconds,
-            "acquireTime": spec.acquire_time.as_ref().and_then(MicroTime::to_rfc3339),
-            "renewTime": spec.renew_time.as_ref().and_then(MicroTime::to_rfc3339),
-            "leaseTransitions": spec.lease_transitions,
-        },
-    }))
 }
 
 // === impl MicroTime ===

@@ -35,7 +35,7 @@ pub(crate) fn of(object: &Value) -> Value {
 /// The object with the replicas and the version of a Scale.
 pub(crate) fn onto(resource: Resource, mut object: Value, scale: &Value) -> Result<Value, Refusal> {
     let replicas = &scale["spec"]["replicas"];
-    if !replicas.is_null() && !replicas.as_i64().is_some_and(|it| it >= 0) {
+    if !replicas.is_null() && replicas.as_i64().is_none_or(|it| it < 0) {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         let problem = format!("Invalid value: {replicas}: must be greater than or equal to 0");
         return Err(Refusal::invalid(resource, name, "spec.replicas", &problem));

@@ -91,11 +91,17 @@ pub(crate) fn watch(shared: &Arc<Shared>, call: Call) -> Result<Response, Refusa
         call,
     };
     match since {
-        Some(version) if version > 0 && !initial => watch.cursor = version,
+        Some(version) if version > 0 && !initial => {
+            let current = watch.latest();
+            if version > current {
+                return Err(Refusal::too_large_version(version, current));
+            }
+            watch.cursor = version;
+        }
         _ => watch.start_with_everything(initial),
     }
     if watch.is_told_gone() {
-        let oldest = watch.oldest();
+        let oldest = watch.latest();
         let number = watch.call.number.to_string();
         // A real server says it either way, so clients must understand both.
         if seed::chosen(shared.config.seed, "gone-as-status", &number, 0.5) {
@@ -154,7 +160,7 @@ impl Watch {
                 return Some(Ok(self.batch_of_first()));
             }
             if self.is_told_gone() {
-                let refusal = Refusal::expired(self.cursor, self.oldest());
+                let refusal = Refusal::expired(self.cursor, self.latest());
                 self.end_with(&refusal);
                 continue;
             }
@@ -209,8 +215,7 @@ impl Watch {
                     return Ok(entry.object.version);
                 }
             }
-            // A client may name a version that is not there yet.
-            Ok(store.version().max(cursor))
+            Ok(store.version())
         })?;
         Ok(events)
     }
@@ -299,7 +304,7 @@ impl Watch {
         self.state = State::Closed;
     }
 
-    fn oldest(&self) -> u64 {
+    fn latest(&self) -> u64 {
         self.shared.with(|store| store.version())
     }
 }

@@ -112,7 +112,7 @@ async fn kubectl_can_churn_the_cluster() {
         wide.contains("node-1") && wide.contains("10.244."),
         "{wide}"
     );
-    let services = kubectl.run("get svc,deploy,nodes").await;
+    let services = kubectl.run("get all,nodes").await;
     assert!(
         services.contains("80/TCP") && services.contains("5/5"),
         "{services}"

@@ -104,7 +104,7 @@ async fn generations_count_changes_of_the_spec_and_nothing_counts_a_change_of_no
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_four_kinds_of_patch_are_understood() {
+async fn an_apply_prunes_and_a_strategic_merge_keeps_the_rest() {
     let cluster = Cluster::new(config());
     let deployments = cluster.deployments();
     let apply = PatchParams::apply("tester");

@@ -52,12 +52,25 @@ async fn a_watch_from_before_the_log_is_told_so_and_a_watcher_lists_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_version_of_another_cluster_is_refused() {
+    let cluster = Cluster::new(config());
+    let services = cluster.services();
+    let watch = services.watch(&WatchParams::default(), "1000000").await;
+    let Err(kube::Error::Api(status)) = watch.map(|_| ()) else {
+        panic!("it was not refused");
+    };
+    assert_eq!((status.code, status.reason.as_str()), (504, "Timeout"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_watch_gets_a_bookmark_every_minute_and_ends_in_time() {
     let cluster = Cluster::new(config());
     let start = Instant::now();
     let parameters = WatchParams::default().timeout(150);
     let services = cluster.services();
-    let events = services.watch(&parameters, "1000000").await.unwrap();
+    let shared = cluster.kubernetes.shared();
+    let version = shared.with(|store| store.version()).to_string();
+    let events = services.watch(&parameters, &version).await.unwrap();
     let events: Vec<_> = events.try_collect().await.unwrap();
     assert_eq!(events.len(), 2);
     assert!(
@@ -66,6 +79,19 @@ async fn an_idle_watch_gets_a_bookmark_every_minute_and_ends_in_time() {
             .all(|it| matches!(it, WatchEvent::Bookmark(_)))
     );
     assert_eq!(start.elapsed().as_secs(), 150);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_nobody_holds_ends_and_so_do_its_watches() {
+    let cluster = Cluster::new(config());
+    let services = cluster.services();
+    let events = services.watch(&WatchParams::default(), "0").await.unwrap();
+    let mut events = events.boxed();
+    assert!(events.try_next().await.unwrap().is_some());
+    let start = Instant::now();
+    drop((services, cluster));
+    assert!(events.try_next().await.unwrap().is_none());
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
