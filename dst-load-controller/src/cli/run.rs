@@ -1,6 +1,7 @@
 //! `run`: churn and clients in one process, judged and reported.
 
 mod command;
+mod floor;
 mod header;
 mod progress;
 

@@ -7,7 +7,7 @@ use std::{
 
 use prometheus_client::registry::Registry;
 
-use super::{RunArgs, header, progress};
+use super::{RunArgs, floor, header, progress};
 use crate::{
     cli::{
         Output, UsageError, observer_place,
@@ -127,15 +127,18 @@ async fn measure(
         .namespace
         .clone()
         .unwrap_or_else(|| format!("{}-{run_id}", scenario.name));
-    let header = header::header(scenario, chosen, &run_id, &namespace, args.virtual_time)?;
     let directory = match &args.output_dir {
         Some(path) => RunDirectory::at(path)?,
-        None => RunDirectory::create("runs".as_ref(), &scenario.name, &header::suffix(&header))?,
+        None => RunDirectory::create(
+            "runs".as_ref(),
+            &scenario.name,
+            &header::suffix(&run_id, args.virtual_time),
+        )?,
     };
     let actor = Actor::new(
         (chosen.world.kube)()?,
         Clock::start(),
-        namespace,
+        namespace.clone(),
         RunIdentity {
             id: run_id.clone(),
             scenario: scenario.name.clone(),
@@ -171,7 +174,20 @@ async fn measure(
         }
     };
     let running = async {
-        tokio::select! {
+        let floor = if args.virtual_time {
+            None
+        } else {
+            floor::seconds().await
+        };
+        let header = header::header(
+            scenario,
+            chosen,
+            &run_id,
+            &namespace,
+            args.virtual_time,
+            floor,
+        )?;
+        anyhow::Ok(tokio::select! {
             biased;
             ended = engine.run(header) => ended,
             never = async {
@@ -179,10 +195,11 @@ async fn measure(
                 std::future::pending().await
             } => never,
             never = progress::show(engine.books(), scenario, !args.no_progress && !args.virtual_time) => match never {},
-        }
+        })
     };
     // A second signal cuts the run off where it stands; what it had seen is reported all the same.
-    let (interrupted, error) = shutdown.guard(running).await?.unwrap_or((true, None));
+    let ended = shutdown.guard(running).await?;
+    let (interrupted, error) = ended.unwrap_or(Ok((true, None)))?;
     let report = engine
         .report()?
         .ok_or_else(|| anyhow::anyhow!("interrupted before the run had begun"))?;

@@ -346,7 +346,7 @@ impl<W: io::Write> Engine<W> {
     }
 
     fn enter(&self, phase: Phase) {
-        tracing::info!(?phase, "entering");
+        self.books.enter(phase);
         self.journal.push(Line::Phase {
             at: self.clock().now(),
             phase,
