@@ -10,6 +10,8 @@
 //! Rings, and a module imports only inward: [`model`] is pure, [`world`] is the seam, [`live`] and
 //! [`sandbox`] do I/O and never see each other, [`cli`] composes them.
 
+pub mod cli;
+pub mod exit;
 pub mod live;
 pub mod model;
 pub mod world;

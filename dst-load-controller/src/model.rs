@@ -4,12 +4,15 @@
 //! [`time::At`], randomness as a seeded generator from [`seed`].
 
 pub mod action;
+pub mod authority;
 pub mod criteria;
 pub mod endpoint;
 pub mod fault;
 pub mod kubernetes;
 pub mod ledger;
+pub mod plan;
 pub mod promise;
+pub mod quantity;
 pub mod recording;
 pub mod report;
 pub mod scenario;

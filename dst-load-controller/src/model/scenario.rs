@@ -6,6 +6,14 @@ use std::time::Duration;
 
 use crate::model::{criteria::Criteria, fault::Fault};
 
+mod draft;
+mod file;
+mod shipped;
+
+pub use draft::{Draft, ScenarioError};
+pub use file::{effective::Inexpressible, schema};
+pub use shipped::{BUILT_IN, built_in};
+
 /// A whole scenario, validated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
@@ -236,6 +244,22 @@ impl Pattern {
             Self::Oscillate { max, .. } | Self::Batch { max, .. } => max,
             Self::ScaleUp { from, to, .. } => from.max(to),
             Self::Spike { peak, .. } => peak,
+        }
+    }
+}
+
+// === impl Jitter ===
+
+impl Jitter {
+    /// The longest delay before a scaling that `hold` precedes.
+    #[must_use]
+    pub fn bound(&self, hold: Duration) -> Duration {
+        match *self {
+            Self::UpTo(bound) => bound,
+            Self::PercentOfHold(percent) => {
+                Duration::try_from_secs_f64(hold.as_secs_f64() * percent / 100.0)
+                    .unwrap_or(Duration::ZERO)
+            }
         }
     }
 }

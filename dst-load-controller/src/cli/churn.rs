@@ -1,0 +1,258 @@
+//! `churn`: acts on Kubernetes alone, as a Pod.
+//!
+//! Its flags come in two dialects that both mean a scenario: the load test plan's, which say what
+//! a scenario file's `churn` says, and the mixed-workload form's, for stable and oscillating
+//! Services side by side.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+
+use super::{UsageError, cluster::ClusterArgs, scenario};
+use crate::model::{
+    quantity::Span,
+    scenario::{Draft, Scenario},
+};
+
+const PATTERN: &str = "One pattern";
+const MIXED: &str = "Mixed workload (stable-svc-N and oscillate-svc-N side by side)";
+
+/// Flags of `churn`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ChurnArgs {
+    /// Which cluster, and the namespace that the Services are made in.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Takes everything from a scenario file, or a built-in one; other flags override it.
+    #[arg(long, value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
+    pub scenario: Option<String>,
+
+    /// How many Services, named test-service-1 and so on.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SERVICES")]
+    pub services: Option<u32>,
+    /// The Services' names before the number.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SERVICE_PREFIX")]
+    pub service_prefix: Option<String>,
+    /// stable, oscillate, scale-up, rolling-update, batch or spike.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_PATTERN")]
+    pub pattern: Option<String>,
+    /// Endpoints a Service (stable, rolling-update).
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_ENDPOINTS_PER_SERVICE")]
+    pub endpoints_per_service: Option<u32>,
+    /// Endpoints a Service at the low end (oscillate, batch, spike).
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MIN_ENDPOINTS")]
+    pub min_endpoints: Option<u32>,
+    /// Endpoints a Service at the high end (oscillate, batch, spike).
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MAX_ENDPOINTS")]
+    pub max_endpoints: Option<u32>,
+    /// How long to stay at the low end; of rolling-update, from one rollout to the next.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MIN_HOLD")]
+    pub min_hold: Option<Span>,
+    /// How long to stay at the high end.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MAX_HOLD")]
+    pub max_hold: Option<Span>,
+    /// The largest delay a Service adds before each scaling: 5s, or 5% of the hold.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_JITTER")]
+    pub jitter: Option<String>,
+    /// The first size of scale-up.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SCALE_FROM")]
+    pub scale_from: Option<u32>,
+    /// The last size of scale-up.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SCALE_TO")]
+    pub scale_to: Option<u32>,
+    /// How long scale-up takes.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SCALE_DURATION")]
+    pub scale_duration: Option<Span>,
+    /// Pods above the size during a rolling-update: 5 or 25%.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MAX_SURGE")]
+    pub max_surge: Option<String>,
+    /// Pods below the size during a rolling-update: 5 or 25%.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MAX_UNAVAILABLE")]
+    pub max_unavailable: Option<String>,
+    /// Services that scale together in a batch.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_BATCH_SIZE")]
+    pub batch_size: Option<u32>,
+    /// From one batch to the next.
+    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_BATCH_INTERVAL")]
+    pub batch_interval: Option<Span>,
+
+    /// How many Services never change.
+    #[arg(long, help_heading = MIXED, env = "DST_LOAD_STABLE_SERVICES")]
+    pub stable_services: Option<u32>,
+    /// Endpoints of each of them.
+    #[arg(long, help_heading = MIXED, env = "DST_LOAD_STABLE_ENDPOINTS")]
+    pub stable_endpoints: Option<u32>,
+    /// How many Services go up and down.
+    #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_SERVICES")]
+    pub oscillate_services: Option<u32>,
+    /// Endpoints of each of them at the low end.
+    #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_MIN_ENDPOINTS")]
+    pub oscillate_min_endpoints: Option<u32>,
+    /// Endpoints of each of them at the high end.
+    #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_MAX_ENDPOINTS")]
+    pub oscillate_max_endpoints: Option<u32>,
+    /// How long they stay at either end.
+    #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_HOLD_DURATION")]
+    pub oscillate_hold_duration: Option<Span>,
+    /// The largest delay before each scaling, in percent of the hold.
+    #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_JITTER_PERCENT")]
+    pub oscillate_jitter_percent: Option<f64>,
+
+    /// Ends after this many cycles; without this and --duration, runs until stopped.
+    #[arg(long, env = "DST_LOAD_CYCLES")]
+    pub cycles: Option<u32>,
+    /// Ends after this long.
+    #[arg(long, env = "DST_LOAD_DURATION")]
+    pub duration: Option<Span>,
+    /// The port of the Services and of their endpoints.
+    #[arg(long, env = "DST_LOAD_PORT")]
+    pub port: Option<u16>,
+    /// The seed of every random choice.
+    #[arg(long, env = "DST_LOAD_SEED")]
+    pub seed: Option<u64>,
+
+    /// Requests a second to the API server, on average.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), env = "DST_LOAD_QPS")]
+    pub qps: Option<u32>,
+    /// Requests that may be sent at once beyond that.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), env = "DST_LOAD_BURST")]
+    pub burst: Option<u32>,
+    /// Leaves what was made in Kubernetes when it ends.
+    #[arg(long, env = "DST_LOAD_KEEP")]
+    pub keep: bool,
+    /// Where metrics, events and probes are served; a free port if it is taken.
+    #[arg(long, value_name = "ADDR", env = "DST_LOAD_ADMIN_ADDR")]
+    pub admin_addr: Option<SocketAddr>,
+    /// The label of everything that is made; drawn if absent.
+    #[arg(long, env = "DST_LOAD_RUN_ID")]
+    pub run_id: Option<String>,
+}
+
+// === impl ChurnArgs ===
+
+impl ChurnArgs {
+    /// What the flags mean, whatever their dialect; beside it come warnings. The namespace is no
+    /// part of a scenario and stays in [`ChurnArgs::cluster`].
+    ///
+    /// # Errors
+    /// A [`UsageError`] if flags contradict each other or the scenario, or say too little.
+    pub fn scenario(&self) -> anyhow::Result<(Scenario, Vec<String>)> {
+        let draft = match &self.scenario {
+            Some(name) => scenario::open(name)?,
+            None if self.names_services() => Draft::from_flags("churn", "command line"),
+            None => {
+                let message = "say how many Services to make: --services, or --stable-services \
+                               and --oscillate-services, or --scenario";
+                return Err(UsageError(message.to_owned()).into());
+            }
+        };
+        Ok(self.finish(draft)?)
+    }
+
+    fn names_services(&self) -> bool {
+        self.services.is_some()
+            || self.stable_services.is_some()
+            || self.oscillate_services.is_some()
+    }
+
+    fn finish(&self, mut draft: Draft) -> Result<(Scenario, Vec<String>), UsageError> {
+        for (flag, path, value) in self.overrides() {
+            if let Some(value) = value {
+                draft.put(flag, path, &value)?;
+            }
+        }
+        Ok(draft.finish()?)
+    }
+
+    /// Each flag with the key of a scenario file that it stands for.
+    fn overrides(&self) -> Vec<(&'static str, &'static str, Option<String>)> {
+        fn text<T: ToString>(value: &Option<T>) -> Option<String> {
+            value.as_ref().map(T::to_string)
+        }
+        vec![
+            ("--services", "churn.services", text(&self.services)),
+            (
+                "--service-prefix",
+                "churn.servicePrefix",
+                text(&self.service_prefix),
+            ),
+            ("--pattern", "churn.pattern", text(&self.pattern)),
+            (
+                "--endpoints-per-service",
+                "churn.endpoints",
+                text(&self.endpoints_per_service),
+            ),
+            (
+                "--min-endpoints",
+                "churn.minEndpoints",
+                text(&self.min_endpoints),
+            ),
+            (
+                "--max-endpoints",
+                "churn.maxEndpoints",
+                text(&self.max_endpoints),
+            ),
+            ("--min-hold", "churn.minHold", text(&self.min_hold)),
+            ("--max-hold", "churn.maxHold", text(&self.max_hold)),
+            ("--jitter", "churn.jitter", text(&self.jitter)),
+            ("--scale-from", "churn.scaleFrom", text(&self.scale_from)),
+            ("--scale-to", "churn.scaleTo", text(&self.scale_to)),
+            (
+                "--scale-duration",
+                "churn.scaleDuration",
+                text(&self.scale_duration),
+            ),
+            ("--max-surge", "churn.maxSurge", text(&self.max_surge)),
+            (
+                "--max-unavailable",
+                "churn.maxUnavailable",
+                text(&self.max_unavailable),
+            ),
+            ("--batch-size", "churn.batchSize", text(&self.batch_size)),
+            (
+                "--batch-interval",
+                "churn.batchInterval",
+                text(&self.batch_interval),
+            ),
+            (
+                "--stable-services",
+                "churn.stable.services",
+                text(&self.stable_services),
+            ),
+            (
+                "--stable-endpoints",
+                "churn.stable.endpoints",
+                text(&self.stable_endpoints),
+            ),
+            (
+                "--oscillate-services",
+                "churn.oscillate.services",
+                text(&self.oscillate_services),
+            ),
+            (
+                "--oscillate-min-endpoints",
+                "churn.oscillate.minEndpoints",
+                text(&self.oscillate_min_endpoints),
+            ),
+            (
+                "--oscillate-max-endpoints",
+                "churn.oscillate.maxEndpoints",
+                text(&self.oscillate_max_endpoints),
+            ),
+            (
+                "--oscillate-hold-duration",
+                "churn.oscillate.hold",
+                text(&self.oscillate_hold_duration),
+            ),
+            (
+                "--oscillate-jitter-percent",
+                "churn.oscillate.jitterPercent",
+                text(&self.oscillate_jitter_percent),
+            ),
+            ("--cycles", "churn.cycles", text(&self.cycles)),
+            ("--duration", "churn.duration", text(&self.duration)),
+            ("--port", "churn.port", text(&self.port)),
+            ("--seed", "scenario.seed", text(&self.seed)),
+        ]
+    }
+}

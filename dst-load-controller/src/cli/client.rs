@@ -1,0 +1,120 @@
+//! `client`: watches alone, as a Deployment.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Args;
+
+use super::{UsageError, cluster::ClusterArgs};
+use crate::model::{authority::Authority, quantity::Span, scenario::Client};
+
+mod targets;
+
+/// Flags of `client`.
+#[derive(Clone, Debug, Args)]
+pub struct ClientArgs {
+    /// The destination controller.
+    #[arg(
+        long,
+        visible_alias = "destination-addr",
+        value_name = "HOST:PORT",
+        env = "DST_LOAD_DESTINATION"
+    )]
+    pub destination: String,
+    /// The Services to watch, as NAME.NAMESPACE.svc.cluster.local:PORT: repeated, with commas, or
+    /// with braces as in bash (`web-{1..10}.shop:8080`).
+    #[arg(
+        long,
+        visible_alias = "target-services",
+        required = true,
+        value_name = "AUTHORITY",
+        env = "DST_LOAD_SERVICES"
+    )]
+    pub services: Vec<String>,
+    /// Streams that each client opens for each Service.
+    #[arg(
+        long,
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..),
+        env = "DST_LOAD_STREAMS_PER_SERVICE"
+    )]
+    pub streams_per_service: u32,
+    /// Closes and reopens each stream after at most this long.
+    #[arg(long, env = "DST_LOAD_STREAM_MAX_LIFETIME")]
+    pub stream_max_lifetime: Option<Span>,
+    /// Closes and reopens all streams each time this has passed.
+    #[arg(long, env = "DST_LOAD_STREAM_RESET_INTERVAL")]
+    pub stream_reset_interval: Option<Span>,
+    /// Virtual client pods in this process, each with a connection of its own.
+    #[arg(
+        long,
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..),
+        env = "DST_LOAD_CLIENTS"
+    )]
+    pub clients: u32,
+    /// Streams opened a second, at most.
+    #[arg(
+        long,
+        default_value_t = Client::default().open_rate,
+        value_parser = clap::value_parser!(u32).range(1..),
+        env = "DST_LOAD_OPEN_RATE"
+    )]
+    pub open_rate: u32,
+    /// How long to try to reach the destination.
+    #[arg(long, default_value = "30s", env = "DST_LOAD_CONNECT_TIMEOUT")]
+    pub connect_timeout: Span,
+    /// Where metrics, snapshots and probes are served; a free port if it is taken.
+    #[arg(long, value_name = "ADDR", env = "DST_LOAD_ADMIN_ADDR")]
+    pub admin_addr: Option<SocketAddr>,
+    /// Where the recording goes; none is written if absent.
+    #[arg(long, value_name = "DIR", env = "DST_LOAD_OUTPUT_DIR")]
+    pub output_dir: Option<PathBuf>,
+    /// The cluster whose EndpointSlices are observed.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// What the flags of `client` ask for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watch {
+    /// What is watched, in the order given.
+    pub targets: Vec<Authority>,
+    /// By how many, and how.
+    pub client: Client,
+}
+
+// === impl ClientArgs ===
+
+impl ClientArgs {
+    /// What to watch and how.
+    ///
+    /// # Errors
+    /// A [`UsageError`] if a Service is no Service, or is given twice, or a duration is zero.
+    pub fn watch(&self) -> Result<Watch, UsageError> {
+        let targets = targets::parse(&self.services)
+            .map_err(|error| UsageError(format!("--services: {error}")))?;
+        Ok(Watch {
+            targets,
+            client: Client {
+                replicas: 1,
+                clients: self.clients,
+                streams_per_service: self.streams_per_service,
+                stream_max_lifetime: timer("--stream-max-lifetime", self.stream_max_lifetime)?,
+                stream_reset_interval: timer(
+                    "--stream-reset-interval",
+                    self.stream_reset_interval,
+                )?,
+                open_rate: self.open_rate,
+            },
+        })
+    }
+}
+
+fn timer(flag: &str, span: Option<Span>) -> Result<Option<std::time::Duration>, UsageError> {
+    match span {
+        Some(span) if span.0.as_millis() == 0 => Err(UsageError(format!(
+            "{flag}: {span} is too short; it is at least 1ms"
+        ))),
+        span => Ok(span.map(|span| span.0)),
+    }
+}

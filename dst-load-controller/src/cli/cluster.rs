@@ -1,0 +1,19 @@
+//! Which cluster, as Kubernetes' own tools ask for it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// A cluster and a namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct ClusterArgs {
+    /// The kubeconfig file.
+    #[arg(long, value_name = "FILE", env = "DST_LOAD_KUBECONFIG")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context.
+    #[arg(long, env = "DST_LOAD_CONTEXT")]
+    pub context: Option<String>,
+    /// The namespace of the Services.
+    #[arg(short, long, env = "DST_LOAD_NAMESPACE")]
+    pub namespace: Option<String>,
+}

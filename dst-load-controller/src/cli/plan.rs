@@ -1,0 +1,38 @@
+//! `plan`: says what `run` would do, and so checks a scenario without touching anything.
+
+use std::io;
+
+use clap::Args;
+
+use super::{Output, scenario::ScenarioArgs};
+use crate::{exit::Exit, model::plan::describe::Description};
+
+/// Flags of `plan`.
+#[derive(Clone, Debug, Args)]
+pub struct PlanArgs {
+    /// What to describe.
+    #[command(flatten)]
+    pub scenario: ScenarioArgs,
+}
+
+/// Prints the description of the scenario, and warnings apart from it.
+///
+/// # Errors
+/// If the scenario is wrong, or nothing can be written.
+pub fn run(
+    args: &PlanArgs,
+    output: Output,
+    out: &mut impl io::Write,
+    warnings: &mut impl io::Write,
+) -> anyhow::Result<Exit> {
+    let (scenario, noticed) = args.scenario.load()?;
+    for warning in noticed {
+        writeln!(warnings, "warning: {warning}")?;
+    }
+    let description = Description::of(&scenario);
+    match output {
+        Output::Text => write!(out, "{description}")?,
+        Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(&description)?)?,
+    }
+    Ok(Exit::Pass)
+}

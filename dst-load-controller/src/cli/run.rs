@@ -1,0 +1,44 @@
+//! `run`: churn and clients in one process, judged and reported.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{cluster::ClusterArgs, scenario::ScenarioArgs};
+use crate::model::quantity::Span;
+
+/// Flags of `run`. Without a cluster it runs on the embedded sandbox.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// What to run.
+    #[command(flatten)]
+    pub scenario: ScenarioArgs,
+    /// On which cluster; KUBECONFIG alone never names one here.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Runs the sandbox in this process in virtual time: hours in seconds, and the same bytes for
+    /// the same seed.
+    #[arg(long = "virtual", conflicts_with_all = ["kubeconfig", "context", "destination", "destination_metrics"])]
+    pub virtual_time: bool,
+    /// The destination controller of the cluster, as HOST:PORT.
+    #[arg(long, value_name = "HOST:PORT", env = "DST_LOAD_DESTINATION")]
+    pub destination: Option<String>,
+    /// Uses the embedded reference destination against the cluster's API.
+    #[arg(long, conflicts_with = "destination")]
+    pub reference: bool,
+    /// Where the destination controller serves its metrics.
+    #[arg(long, value_name = "URL", env = "DST_LOAD_DESTINATION_METRICS")]
+    pub destination_metrics: Option<String>,
+    /// How long to try to reach the destination.
+    #[arg(long, default_value = "30s", env = "DST_LOAD_CONNECT_TIMEOUT")]
+    pub connect_timeout: Span,
+    /// Where the recording and the report go; `runs/<name>-<time>` if absent.
+    #[arg(long, value_name = "DIR", env = "DST_LOAD_OUTPUT_DIR")]
+    pub output_dir: Option<PathBuf>,
+    /// Leaves what was made in Kubernetes when the run ends.
+    #[arg(long, env = "DST_LOAD_KEEP")]
+    pub keep: bool,
+    /// Shows no progress.
+    #[arg(long, env = "DST_LOAD_NO_PROGRESS")]
+    pub no_progress: bool,
+}

@@ -1,0 +1,96 @@
+//! Which scenario: a file or a built-in one, and what overrides it.
+
+use std::{fs, io};
+
+use clap::Args;
+
+use super::UsageError;
+use crate::model::{
+    quantity::Span,
+    scenario::{BUILT_IN, Draft, Scenario, built_in},
+};
+
+/// A scenario and its overrides.
+#[derive(Clone, Debug, Args)]
+pub struct ScenarioArgs {
+    /// A scenario file, or the name of a built-in one: quick, baseline, small-oscillation,
+    /// large-rollout, many-services, red-line.
+    #[arg(value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
+    pub scenario: String,
+    /// Overrides a value of the scenario, as in Helm: `--set churn.minHold=5s`. May be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Overrides scenario.seed.
+    #[arg(long, env = "DST_LOAD_SEED")]
+    pub seed: Option<u64>,
+    /// Overrides churn.cycles: ends the run after this many cycles.
+    #[arg(long, env = "DST_LOAD_CYCLES")]
+    pub cycles: Option<u32>,
+    /// Overrides churn.duration: ends the run after this long.
+    #[arg(long, env = "DST_LOAD_DURATION")]
+    pub duration: Option<Span>,
+}
+
+// === impl ScenarioArgs ===
+
+impl ScenarioArgs {
+    /// Reads the scenario; beside it come warnings.
+    ///
+    /// # Errors
+    /// A [`UsageError`] if it is not there or not right.
+    pub fn load(&self) -> anyhow::Result<(Scenario, Vec<String>)> {
+        let draft = open(&self.scenario)?;
+        Ok(self.finish(draft)?)
+    }
+
+    fn finish(&self, mut draft: Draft) -> Result<(Scenario, Vec<String>), UsageError> {
+        for assignments in &self.set {
+            draft.set(assignments)?;
+        }
+        if let Some(seed) = self.seed {
+            draft.put("--seed", "scenario.seed", &seed.to_string())?;
+        }
+        if let Some(cycles) = self.cycles {
+            draft.put("--cycles", "churn.cycles", &cycles.to_string())?;
+        }
+        if let Some(duration) = self.duration {
+            draft.put("--duration", "churn.duration", &duration.to_string())?;
+        }
+        Ok(draft.finish()?)
+    }
+}
+
+/// Opens the built-in scenario `name`, or else the file.
+///
+/// # Errors
+/// A [`UsageError`] if there is neither, or what there is cannot be read.
+pub fn open(name: &str) -> anyhow::Result<Draft> {
+    if let Some(text) = built_in(name) {
+        let draft = Draft::parse(text, &format!("{name}.yaml")).map_err(UsageError::from)?;
+        return Ok(draft);
+    }
+    match fs::read(name) {
+        Ok(bytes) => Ok(Draft::read(&bytes, name).map_err(UsageError::from)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let known = BUILT_IN.map(|(known, _)| known);
+            let nearest = known
+                .iter()
+                .min_by_key(|known| strsim::damerau_levenshtein(known, name))
+                .copied()
+                .unwrap_or_default();
+            let message = format!(
+                "{name}: there is no such file and no built-in scenario of that name; \
+                 did you mean {nearest}? (built in: {})",
+                known.join(", ")
+            );
+            Err(UsageError(message).into())
+        }
+        Err(error) => Err(UsageError(format!("{name}: {error}")).into()),
+    }
+}
+
+impl From<crate::model::scenario::ScenarioError> for UsageError {
+    fn from(error: crate::model::scenario::ScenarioError) -> Self {
+        Self(error.to_string())
+    }
+}

@@ -1,0 +1,90 @@
+use clap::CommandFactory;
+
+use super::*;
+
+/// All flags of all commands, also of those that are composed elsewhere.
+#[derive(Debug, Parser)]
+enum Everything {
+    Run(Box<run::RunArgs>),
+    Churn(Box<churn::ChurnArgs>),
+    Client(Box<client::ClientArgs>),
+    Sandbox(sandbox::SandboxArgs),
+    Report(report::ReportArgs),
+    Cleanup(cleanup::CleanupArgs),
+    Plan(plan::PlanArgs),
+}
+
+fn parse(line: &str) -> Result<Everything, clap::error::ErrorKind> {
+    Everything::try_parse_from(line.split_whitespace()).map_err(|error| error.kind())
+}
+
+#[test]
+fn no_flag_contradicts_another() {
+    Args::command().debug_assert();
+    Everything::command().debug_assert();
+}
+
+#[test]
+fn every_flag_has_a_help_text_and_a_mirror_in_the_environment() {
+    for command in Everything::command().get_subcommands() {
+        for argument in command.get_arguments() {
+            let id = argument.get_id();
+            assert!(argument.get_help().is_some(), "{} {id}", command.get_name());
+            let mirrored = argument
+                .get_env()
+                .is_some_and(|env| env.to_str().is_some_and(|env| env.starts_with("DST_LOAD_")));
+            let alone = ["help", "set", "virtual_time", "reference", "recordings"];
+            assert!(
+                mirrored || alone.contains(&id.as_str()),
+                "{} {id}",
+                command.get_name()
+            );
+        }
+    }
+}
+
+#[test]
+fn run_takes_a_scenario_and_its_overrides() {
+    let line = "dlc run quick --virtual --seed 7 --cycles 1 --duration 1m --set a.b=c --keep";
+    let Ok(Everything::Run(args)) = parse(line) else {
+        panic!("{line}")
+    };
+    assert!(args.virtual_time && args.keep);
+    let scenario = &args.scenario;
+    assert_eq!((scenario.seed, scenario.cycles), (Some(7), Some(1)));
+    assert_eq!(scenario.set, ["a.b=c"]);
+    assert_eq!(args.connect_timeout.0.as_secs(), 30);
+}
+
+#[test]
+fn virtual_time_excludes_a_real_cluster() {
+    for line in [
+        "dlc run quick --virtual --context kind",
+        "dlc run quick --virtual --destination a:1",
+        "dlc run quick --reference --destination a:1",
+    ] {
+        assert_eq!(
+            parse(line).unwrap_err(),
+            clap::error::ErrorKind::ArgumentConflict,
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn what_is_needed_is_asked_for() {
+    for line in [
+        "dlc run",
+        "dlc plan",
+        "dlc report",
+        "dlc cleanup",
+        "dlc client --destination a:1",
+    ] {
+        assert_eq!(
+            parse(line).unwrap_err(),
+            clap::error::ErrorKind::MissingRequiredArgument,
+            "{line}"
+        );
+    }
+    assert!(parse("dlc sandbox").is_ok());
+}

@@ -1,0 +1,43 @@
+//! The exit codes, which scripts rely on: a documented and versioned interface.
+
+use std::process::ExitCode;
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done, and every criterion held.
+    Pass,
+    /// 1: the tool itself failed.
+    Broken,
+    /// 2: the command line or the scenario is wrong; nothing was touched.
+    Usage,
+    /// 3: a criterion did not hold.
+    Failed,
+    /// 4: the measurement says nothing about the target.
+    Invalid,
+    /// 130: interrupted; the report was still written.
+    Interrupted,
+}
+
+// === impl Exit ===
+
+impl Exit {
+    /// The code.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Broken => 1,
+            Self::Usage => 2,
+            Self::Failed => 3,
+            Self::Invalid => 4,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

@@ -1,0 +1,300 @@
+//! Turns the file's types into a scenario, or says what is wrong: the rules that no type can hold.
+
+use std::time::Duration;
+
+use super::{
+    BackendWord, ClientSection, File, Key, SandboxSection, decode::decode, either::PodStart,
+    placed::Placed, tree::Tree,
+};
+use crate::model::{
+    fault::{Fault, FaultKind},
+    quantity::Span,
+    scenario::{Backend, Churn, Client, Sandbox, Scenario, draft::ScenarioError},
+};
+
+mod churn;
+mod criteria;
+
+type Result<T> = std::result::Result<T, ScenarioError>;
+
+/// The run's namespace is `<name>-<run id>`, and has at most 63 characters.
+const LONGEST_NAME: usize = 50;
+
+/// What one machine's ports and memory can be asked for at all.
+const MOST_STREAMS: u64 = 1_000_000;
+
+/// Kubernetes supports this many Nodes.
+const MOST_NODES: u32 = 5_000;
+
+/// The tree, and what has been noticed on the way.
+pub(super) struct Checker<'a> {
+    tree: &'a Tree,
+    warnings: Vec<String>,
+}
+
+/// Judges a tree.
+pub(in crate::model::scenario) fn check(tree: &Tree) -> Result<(Scenario, Vec<String>)> {
+    let file: File = decode(tree)?;
+    let mut checker = Checker {
+        tree,
+        warnings: Vec::new(),
+    };
+    let scenario = checker.scenario(file)?;
+    Ok((scenario, checker.warnings))
+}
+
+// === impl Checker ===
+
+impl Checker<'_> {
+    fn scenario(&mut self, file: File) -> Result<Scenario> {
+        let name = file.scenario.unwrap_or_default().value;
+        let root = Placed { value: (), at: 0 };
+        let (churn_at, churn) = file
+            .churn
+            .map_or((root.at, None), |churn| (churn.at, Some(churn.value)));
+        let Some(churn) = churn else {
+            return Err(self.tree.error_at_key(
+                0,
+                "churn.services is missing; say how many Services to make",
+            ));
+        };
+        let churn: Churn = self.churn(churn, churn_at)?;
+        let client = self.client(file.client.unwrap_or_default().value)?;
+        let measure = file.measure.unwrap_or_default().value;
+        let deadline = self.positive(measure.deadline)?;
+        let scenario = Scenario {
+            name: self.name(name.name)?,
+            seed: name.seed.map_or(1, |seed| seed.value),
+            churn,
+            client,
+            criteria: criteria::criteria(file.criteria.unwrap_or_default().value),
+            deadline,
+            sandbox: self.sandbox(file.sandbox.unwrap_or_default().value)?,
+        };
+        if scenario.streams() > MOST_STREAMS {
+            let at = self.tree.path_place("client.clients").unwrap_or(churn_at);
+            let message = format!(
+                "{} streams in all (services × streamsPerService × clients × replicas) are more than {MOST_STREAMS}",
+                scenario.streams()
+            );
+            return Err(self.tree.error(at, &message));
+        }
+        Ok(scenario)
+    }
+
+    fn name(&self, name: Key<String>) -> Result<String> {
+        let Some(name) = name else {
+            let stem = self.tree.stem();
+            let fits = label_problem(stem, LONGEST_NAME).is_none();
+            return Ok(if fits { stem } else { "scenario" }.to_owned());
+        };
+        match label_problem(&name.value, LONGEST_NAME) {
+            None => Ok(name.value),
+            Some(problem) => {
+                let message = format!(
+                    "{:?} {problem}, because it names the run's namespace",
+                    name.value
+                );
+                Err(self.tree.error(name.at, &message))
+            }
+        }
+    }
+
+    fn client(&self, section: ClientSection) -> Result<Client> {
+        let default = Client::default();
+        Ok(Client {
+            replicas: self
+                .at_least_one(section.replicas)?
+                .unwrap_or(default.replicas),
+            clients: self
+                .at_least_one(section.clients)?
+                .unwrap_or(default.clients),
+            streams_per_service: self
+                .at_least_one(section.streams_per_service)?
+                .unwrap_or(default.streams_per_service),
+            stream_max_lifetime: self.timer(section.stream_max_lifetime)?,
+            stream_reset_interval: self.timer(section.stream_reset_interval)?,
+            open_rate: self
+                .at_least_one(section.open_rate)?
+                .unwrap_or(default.open_rate),
+        })
+    }
+
+    fn sandbox(&self, section: SandboxSection) -> Result<Sandbox> {
+        let default = Sandbox::default();
+        let nodes = self.at_least_one(section.nodes)?.unwrap_or(default.nodes);
+        if nodes > MOST_NODES {
+            let message =
+                format!("{nodes} is more than {MOST_NODES}, the Nodes that Kubernetes supports");
+            return Err(self.error(section.nodes, &message));
+        }
+        let zones = self
+            .at_least_one(section.zones)?
+            .unwrap_or(default.zones.min(nodes));
+        if zones > nodes {
+            let message = format!("{zones} is more than the {nodes} Nodes there are to be in them");
+            return Err(self.error(section.zones, &message));
+        }
+        let pod_start = match section.pod_start {
+            None => default.pod_start,
+            Some(Placed {
+                value: PodStart::Always(span),
+                at,
+            }) => {
+                let span = self.whole_millis(Placed { value: span, at })?;
+                (span, span)
+            }
+            Some(Placed {
+                value: PodStart::Between(range),
+                at,
+            }) => {
+                let min = self.whole_millis(Placed {
+                    value: range.min.value,
+                    at,
+                })?;
+                let max = self.whole_millis(Placed {
+                    value: range.max.value,
+                    at,
+                })?;
+                if min > max {
+                    let message = format!("min {} is more than max {}", Span(min), Span(max));
+                    return Err(self.tree.error(at, &message));
+                }
+                (min, max)
+            }
+        };
+        let slice_sync = match section.slice_sync {
+            Some(span) => self.whole_millis(span)?,
+            None => default.slice_sync,
+        };
+        let items = section.faults.unwrap_or_default().value;
+        let faults = items
+            .into_iter()
+            .map(|item| self.fault(item))
+            .collect::<Result<_>>()?;
+        Ok(Sandbox {
+            nodes,
+            zones,
+            pod_start,
+            slice_sync,
+            faults,
+        })
+    }
+
+    fn fault(&self, item: super::FaultItem) -> Result<Fault> {
+        let kind = item.kind.value;
+        let delay = match item.delay {
+            Some(delay) => self.whole_millis(delay)?,
+            None => Duration::ZERO,
+        };
+        let delays = matches!(
+            kind,
+            FaultKind::LateUpdate | FaultKind::SlowPods | FaultKind::ThrottleGenerator
+        );
+        if delays && delay.is_zero() {
+            let at = item.delay.map_or(item.kind.at, |delay| delay.at);
+            return Err(self
+                .tree
+                .error(at, "this kind of fault needs a delay of at least 1ms"));
+        }
+        let at = match item.at {
+            Some(at) => self.whole_millis(at)?,
+            None => Duration::ZERO,
+        };
+        let share = item
+            .share
+            .unwrap_or(Placed::from(crate::model::quantity::Share(1.0)));
+        if share.value.0 > 1.0 {
+            let message = format!("{} is more than 100%", share.value);
+            return Err(self.tree.error(share.at, &message));
+        }
+        Ok(Fault {
+            kind,
+            at,
+            lasts: self.timer(item.lasts)?,
+            share: share.value.0,
+            delay,
+        })
+    }
+
+    fn backend(&self, word: Key<BackendWord>) -> Result<Backend> {
+        let refuse = |at, word| {
+            let message =
+                format!("{word} is not available yet; the backend available is deployments");
+            Err(self.tree.error(at, &message))
+        };
+        match word.map(|word| (word.value, word.at)) {
+            None | Some((BackendWord::Deployments, _)) => Ok(Backend::Deployments),
+            Some((BackendWord::Pods, at)) => refuse(at, "pods"),
+            Some((BackendWord::Slices, at)) => refuse(at, "slices"),
+        }
+    }
+
+    /// A number that must be at least 1 where it is given.
+    fn at_least_one(&self, key: Key<u32>) -> Result<Option<u32>> {
+        match key {
+            Some(Placed { value: 0, at }) => {
+                Err(self.tree.error(at, "0 is too few; it is at least 1"))
+            }
+            other => Ok(other.map(|number| number.value)),
+        }
+    }
+
+    /// A duration that must not be zero where it is given.
+    fn positive(&self, key: Key<Span>) -> Result<Option<Duration>> {
+        match key {
+            Some(span) if span.value.0.is_zero() => {
+                let message = format!("{} is too short; it is at least 1ms", span.value);
+                Err(self.tree.error(span.at, &message))
+            }
+            other => Ok(other.map(|span| span.value.0)),
+        }
+    }
+
+    /// A duration of whole milliseconds: the plan's grid, and that of paused timers.
+    fn whole_millis(&self, span: Placed<Span>) -> Result<Duration> {
+        let duration = span.value.0;
+        if duration.subsec_nanos().is_multiple_of(1_000_000) {
+            return Ok(duration);
+        }
+        let message = format!(
+            "{} is not a whole number of milliseconds, which is the plan's grid",
+            span.value
+        );
+        Err(self.tree.error(span.at, &message))
+    }
+
+    /// A duration of at least a millisecond, on the plan's grid, where it is given.
+    fn timer(&self, key: Key<Span>) -> Result<Option<Duration>> {
+        self.positive(key)?;
+        key.map(|span| self.whole_millis(span)).transpose()
+    }
+
+    /// An error about a key that has been given.
+    fn error<T>(&self, key: Key<T>, message: &str) -> ScenarioError {
+        self.tree.error(key.map_or(0, |placed| placed.at), message)
+    }
+
+    fn warn(&mut self, at: usize, message: &str) {
+        self.warnings.push(self.tree.error(at, message).to_string());
+    }
+}
+
+/// What keeps `name` from being a DNS label of at most `longest` characters.
+fn label_problem(name: &str, longest: usize) -> Option<String> {
+    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let valid = !name.is_empty()
+        && name.chars().all(|c| alphanumeric(c) || c == '-')
+        && name.starts_with(alphanumeric)
+        && name.ends_with(alphanumeric);
+    if !valid {
+        Some("is not a DNS label: lower-case letters, digits and inner dashes".to_owned())
+    } else if name.len() > longest {
+        Some(format!(
+            "has {} characters; it may have {longest}",
+            name.len()
+        ))
+    } else {
+        None
+    }
+}

@@ -1,0 +1,327 @@
+//! A scenario written back as a file: what a recording's header holds, and what reads back to the
+//! same scenario.
+
+use super::{
+    BackendWord, ChurnSection, ClientSection, CriteriaSection, EndToEndSection, FaultItem, File,
+    Key, MeasureSection, OscillateGroup, PatternWord, QuantileSection, SandboxSection,
+    ScenarioSection, StableGroup, TargetSection,
+    either::{Amount, JitterBound, Percent, PodStart, PodStartRange},
+    placed::Placed,
+};
+use crate::model::{
+    criteria::{Criteria, QuantileLimits},
+    fault::Fault,
+    quantity::{Bytes, Cpu, Share, Span},
+    scenario::{Backend, Churn, Client, Jitter, Pattern, Sandbox, Scenario, ServiceGroup},
+};
+
+/// A scenario that no scenario file can say; files and flags never make one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the Services {prefix}-{first} … are in no form that a scenario file has")]
+pub struct Inexpressible {
+    prefix: String,
+    first: u32,
+}
+
+impl Scenario {
+    /// The scenario as a file's keys and values, with nothing left to defaults that change what
+    /// the run does. Reading it gives an equal scenario.
+    ///
+    /// # Errors
+    /// If its groups are neither one counted from 1 nor the mixed form's two.
+    pub fn effective(&self) -> Result<serde_json::Value, Inexpressible> {
+        let file = File {
+            scenario: key(ScenarioSection {
+                name: key(self.name.clone()),
+                seed: key(self.seed),
+            }),
+            churn: key(churn(&self.churn)?),
+            client: key(client(&self.client)),
+            measure: self.deadline.map(|deadline| {
+                Placed::from(MeasureSection {
+                    deadline: key(Span(deadline)),
+                })
+            }),
+            criteria: key(criteria(&self.criteria)),
+            sandbox: key(sandbox(&self.sandbox)),
+            ..File::default()
+        };
+        Ok(serde_json::to_value(file).expect("invariant: the file's types have text keys only"))
+    }
+}
+
+impl Criteria {
+    /// Each limit that is judged: its dotted key under `criteria`, and its value as a file says it.
+    #[must_use]
+    pub fn limits(&self) -> Vec<(String, String)> {
+        let section = serde_json::to_value(criteria(self));
+        let mut limits = Vec::new();
+        flatten(
+            "",
+            &section.expect("invariant: the file's types have text keys only"),
+            &mut limits,
+        );
+        limits
+    }
+}
+
+/// Lists the leaves of a tree of objects, with the keys that lead to them.
+fn flatten(path: &str, value: &serde_json::Value, leaves: &mut Vec<(String, String)>) {
+    match value {
+        serde_json::Value::Object(map) => {
+            for (key, value) in map {
+                let dot = if path.is_empty() { "" } else { "." };
+                flatten(&format!("{path}{dot}{key}"), value, leaves);
+            }
+        }
+        serde_json::Value::String(text) => leaves.push((path.to_owned(), text.clone())),
+        other => leaves.push((path.to_owned(), other.to_string())),
+    }
+}
+
+fn key<T>(value: T) -> Key<T> {
+    Some(Placed::from(value))
+}
+
+fn churn(churn: &Churn) -> Result<ChurnSection, Inexpressible> {
+    let mut section = ChurnSection {
+        backend: match churn.backend {
+            Backend::Deployments => key(BackendWord::Deployments),
+        },
+        port: key(churn.port),
+        cycles: churn.cycles.map(Placed::from),
+        duration: churn.duration.map(|duration| Placed::from(Span(duration))),
+        ..ChurnSection::default()
+    };
+    match churn.groups.as_slice() {
+        [group] if group.first == 1 => single(&mut section, group),
+        groups => {
+            for group in groups {
+                mixed(&mut section, group)?;
+            }
+        }
+    }
+    Ok(section)
+}
+
+fn single(section: &mut ChurnSection, group: &ServiceGroup) {
+    section.services = key(group.count);
+    section.service_prefix = key(group.prefix.clone());
+    let (word, jittered) = match group.pattern {
+        Pattern::Stable { endpoints } => {
+            section.endpoints = key(endpoints);
+            (PatternWord::Stable, None)
+        }
+        Pattern::Oscillate {
+            min,
+            max,
+            min_hold,
+            max_hold,
+            jitter,
+        } => {
+            sizes(section, min, max, min_hold, max_hold);
+            (PatternWord::Oscillate, Some(jitter))
+        }
+        Pattern::Spike {
+            base,
+            peak,
+            hold,
+            rest,
+            jitter,
+        } => {
+            sizes(section, base, peak, rest, hold);
+            (PatternWord::Spike, Some(jitter))
+        }
+        Pattern::Batch {
+            min,
+            max,
+            size,
+            interval,
+            min_hold,
+            max_hold,
+        } => {
+            sizes(section, min, max, min_hold, max_hold);
+            section.batch_size = key(size);
+            section.batch_interval = key(Span(interval));
+            (PatternWord::Batch, None)
+        }
+        Pattern::ScaleUp { from, to, over } => {
+            section.scale_from = key(from);
+            section.scale_to = key(to);
+            section.scale_duration = key(Span(over));
+            (PatternWord::ScaleUp, None)
+        }
+        Pattern::RollingUpdate {
+            endpoints,
+            every,
+            max_surge,
+            max_unavailable,
+        } => {
+            section.endpoints = key(endpoints);
+            section.min_hold = key(Span(every));
+            section.max_surge = key(Amount::Pods(max_surge));
+            section.max_unavailable = key(Amount::Pods(max_unavailable));
+            (PatternWord::RollingUpdate, None)
+        }
+    };
+    section.pattern = key(word);
+    section.jitter = jittered.map(|jitter| {
+        Placed::from(match jitter {
+            Jitter::UpTo(bound) => JitterBound::UpTo(Span(bound)),
+            Jitter::PercentOfHold(percent) => JitterBound::OfHold(Percent(percent)),
+        })
+    });
+}
+
+fn sizes(
+    section: &mut ChurnSection,
+    min: u32,
+    max: u32,
+    min_hold: std::time::Duration,
+    max_hold: std::time::Duration,
+) {
+    section.min_endpoints = key(min);
+    section.max_endpoints = key(max);
+    section.min_hold = key(Span(min_hold));
+    section.max_hold = key(Span(max_hold));
+}
+
+fn mixed(section: &mut ChurnSection, group: &ServiceGroup) -> Result<(), Inexpressible> {
+    match (group.prefix.as_str(), group.first, &group.pattern) {
+        ("stable-svc", 0, Pattern::Stable { endpoints }) if section.stable.is_none() => {
+            section.stable = key(StableGroup {
+                services: key(group.count),
+                endpoints: key(*endpoints),
+            });
+            Ok(())
+        }
+        (
+            "oscillate-svc",
+            0,
+            Pattern::Oscillate {
+                min,
+                max,
+                min_hold,
+                max_hold,
+                jitter,
+            },
+        ) if section.oscillate.is_none() && min_hold == max_hold => {
+            let jitter_percent = match *jitter {
+                Jitter::PercentOfHold(percent) => key(Percent(percent)),
+                Jitter::UpTo(bound) if bound.is_zero() => None,
+                Jitter::UpTo(_) => return Err(Inexpressible::from(group)),
+            };
+            section.oscillate = key(OscillateGroup {
+                services: key(group.count),
+                min_endpoints: key(*min),
+                max_endpoints: key(*max),
+                hold: key(Span(*min_hold)),
+                jitter_percent,
+            });
+            Ok(())
+        }
+        _ => Err(Inexpressible::from(group)),
+    }
+}
+
+impl From<&ServiceGroup> for Inexpressible {
+    fn from(group: &ServiceGroup) -> Self {
+        Self {
+            prefix: group.prefix.clone(),
+            first: group.first,
+        }
+    }
+}
+
+fn client(client: &Client) -> ClientSection {
+    ClientSection {
+        replicas: key(client.replicas),
+        clients: key(client.clients),
+        streams_per_service: key(client.streams_per_service),
+        stream_max_lifetime: client
+            .stream_max_lifetime
+            .map(|span| Placed::from(Span(span))),
+        stream_reset_interval: client
+            .stream_reset_interval
+            .map(|span| Placed::from(Span(span))),
+        open_rate: key(client.open_rate),
+        ..ClientSection::default()
+    }
+}
+
+fn criteria(criteria: &Criteria) -> CriteriaSection {
+    let target = &criteria.target;
+    let end_to_end = quantiles(&criteria.end_to_end.latency);
+    CriteriaSection {
+        update_latency: key(quantiles(&criteria.update_latency)),
+        every_client_within: criteria
+            .every_client_within
+            .map(|span| Placed::from(Span(span))),
+        end_to_end: key(EndToEndSection {
+            p50: end_to_end.p50,
+            p95: end_to_end.p95,
+            p99: end_to_end.p99,
+            p999: end_to_end.p999,
+            max: end_to_end.max,
+            every_client_within: criteria
+                .end_to_end
+                .every_client_within
+                .map(|span| Placed::from(Span(span))),
+        }),
+        unexpected_resets: criteria.unexpected_resets.map(Placed::from),
+        send_timeout_rate: criteria
+            .send_timeout_rate
+            .map(|rate| Placed::from(Share(rate))),
+        error_rate: criteria.error_rate.map(|rate| Placed::from(Share(rate))),
+        redundant: criteria.redundant.map(Placed::from),
+        throughput_min: criteria.throughput_min.map(Placed::from),
+        target: key(TargetSection {
+            memory_max: target.memory_max.map(|bytes| Placed::from(Bytes(bytes))),
+            memory_spike: target.memory_spike.map(|bytes| Placed::from(Bytes(bytes))),
+            memory_growth_per_cycle: target
+                .memory_growth_per_cycle
+                .map(|growth| Placed::from(Share(growth))),
+            memory_growth_per_hour: target
+                .memory_growth_per_hour
+                .map(|growth| Placed::from(Share(growth))),
+            cpu_max: target.cpu_max.map(|cores| Placed::from(Cpu(cores))),
+            views_active: target.views_active.map(Placed::from),
+            restarts: target.restarts.map(Placed::from),
+        }),
+    }
+}
+
+fn quantiles(limits: &QuantileLimits) -> QuantileSection {
+    let limit = |limit: Option<std::time::Duration>| limit.map(|span| Placed::from(Span(span)));
+    QuantileSection {
+        p50: limit(limits.p50),
+        p95: limit(limits.p95),
+        p99: limit(limits.p99),
+        p999: limit(limits.p999),
+        max: limit(limits.max),
+    }
+}
+
+fn sandbox(sandbox: &Sandbox) -> SandboxSection {
+    let (min, max) = sandbox.pod_start;
+    SandboxSection {
+        nodes: key(sandbox.nodes),
+        zones: key(sandbox.zones),
+        pod_start: key(PodStart::Between(PodStartRange {
+            min: Placed::from(Span(min)),
+            max: Placed::from(Span(max)),
+        })),
+        slice_sync: key(Span(sandbox.slice_sync)),
+        faults: key(sandbox.faults.iter().map(fault).collect()),
+    }
+}
+
+fn fault(fault: &Fault) -> FaultItem {
+    FaultItem {
+        kind: Placed::from(fault.kind),
+        at: key(Span(fault.at)),
+        lasts: fault.lasts.map(|span| Placed::from(Span(span))),
+        share: key(Share(fault.share)),
+        delay: key(Span(fault.delay)),
+    }
+}

@@ -1,0 +1,276 @@
+use std::time::Duration;
+
+use crate::model::scenario::{Draft, Scenario};
+
+/// The error that `text` earns as `s.yaml`.
+fn error(text: &str) -> String {
+    Scenario::from_yaml(text, "s.yaml", &[])
+        .unwrap_err()
+        .to_string()
+}
+
+/// The error that `--set` earns on a scenario that is right.
+fn set_error(assignment: &str) -> String {
+    Scenario::from_yaml(RIGHT, "s.yaml", &[assignment.to_owned()])
+        .unwrap_err()
+        .to_string()
+}
+
+const RIGHT: &str = "\
+churn:
+  services: 2
+  pattern: oscillate
+  minEndpoints: 5
+  maxEndpoints: 30
+  minHold: 3s
+  maxHold: 4s
+";
+
+/// `RIGHT` with one line replaced.
+fn wrong(from: &str, to: &str) -> String {
+    assert!(RIGHT.contains(from));
+    error(&RIGHT.replace(from, to))
+}
+
+#[test]
+fn a_wrong_value_is_named_with_its_place_and_what_would_be_right() {
+    let messages = [
+        wrong("minHold: 3s", "minHolt: 3s"),
+        wrong("pattern: oscillate", "pattern: oscilate"),
+        wrong("minHold: 3s", "minHold: 3"),
+        wrong("minHold: 3s", "minHold: 3x"),
+        wrong("minHold: 3s", "minHold: 1.5ms"),
+        wrong("minHold: 3s", "minHold: 0s"),
+        wrong("minHold: 3s", "minHold: [3s]"),
+        wrong("  maxHold: 4s\n", ""),
+        wrong("minEndpoints: 5", "minEndpoints: 50"),
+        wrong(
+            "minEndpoints: 5\n  maxEndpoints: 30",
+            "maxEndpoints: 5\n  minEndpoints: 30",
+        ),
+        wrong("minEndpoints: 5", "minEndpoints: -5"),
+        wrong("minEndpoints: 5", "minEndpoints: few"),
+        wrong("services: 2", "services: 0"),
+        wrong("services: 2", "services: 5001"),
+        wrong("services: 2", "services: 5000000000"),
+        wrong("maxEndpoints: 30", "maxEndpoints: 80000"),
+        wrong("services: 2", "services: 2\n  services: 3"),
+        wrong("services: 2", "services: 2\n  servicePrefix: Web"),
+        wrong("services: 2", "services: 2\n  servicePrefix: 9-lives"),
+        wrong(
+            "services: 2",
+            &format!("services: 10\n  servicePrefix: {}", "a".repeat(61)),
+        ),
+        wrong("services: 2", "services: 2\n  backend: slices"),
+        wrong("services: 2", "services: 2\n  cycles: 0"),
+        wrong("services: 2", "services: 2\n  port: 0"),
+        wrong("services: 2", "services: 2\n  port: 70000"),
+        wrong("services: 2", "services: 2\n  jitter: 5s"),
+        wrong("services: 2", "services: 2\n  jitter: 500%"),
+        wrong(
+            "services: 2",
+            "services: 2\n  stable: {services: 1, endpoints: 1}",
+        ),
+        wrong("churn:", "scenario: {name: My Run}\nchurn:"),
+        wrong("churn:", "criteria: {updateLatency: {p95: 5}}\nchurn:"),
+        wrong("churn:", "criteria: {sendTimeoutRate: 5}\nchurn:"),
+        wrong("churn:", "criteria: {target: {memoryMax: 6XB}}\nchurn:"),
+        wrong("churn:", "criteria: {target: {cpuMax: all}}\nchurn:"),
+        wrong("churn:", "sandbox: {faults: [{kind: dropUpdates}]}\nchurn:"),
+        wrong("churn:", "sandbox: {faults: [{at: 5s}]}\nchurn:"),
+        wrong("churn:", "sandbox: {faults: [{kind: lateUpdate}]}\nchurn:"),
+        wrong(
+            "churn:",
+            "sandbox: {faults: [{kind: dropUpdate, share: 200%}]}\nchurn:",
+        ),
+        wrong("churn:", "sandbox: {nodes: 2, zones: 5}\nchurn:"),
+        wrong("churn:", "sandbox: {podStart: {min: 5s, max: 2s}}\nchurn:"),
+        wrong("churn:", "client: {clients: 0}\nchurn:"),
+        wrong("churn:", "client: {clients: 600000}\nchurn:"),
+        wrong("churn:", "measure: {deadline: 0}\nchurn:"),
+    ];
+    insta::assert_snapshot!(messages.join("\n"), @r#"
+    s.yaml:6:3: unknown key churn.minHolt; did you mean minHold?
+    s.yaml:3:12: churn.pattern: oscilate is not one of stable, oscillate, scale-up, rolling-update, batch, spike; did you mean oscillate?
+    s.yaml:6:12: churn.minHold: 3 has no unit; write for example 500ms, 5s, 2m or 1h30m
+    s.yaml:6:12: churn.minHold: 3x has an unknown unit; the units are h, m, s, ms, us and ns
+    s.yaml:6:12: churn.minHold: 1ms500us is not a whole number of milliseconds, which is the plan's grid
+    s.yaml:6:12: churn.minHold: 0s is too short; it is at least 1ms
+    s.yaml:6:12: churn.minHold: a list is not a duration such as 500ms, 2m or 1h30m
+    s.yaml:3:12: churn.pattern: needs maxHold, which is missing
+    s.yaml:5:17: churn.maxEndpoints: 30 is not more than minEndpoints, 50
+    s.yaml:5:17: churn.minEndpoints: 30 is not less than maxEndpoints, 5
+    s.yaml:4:17: churn.minEndpoints: -5 is negative; it is at least 0
+    s.yaml:4:17: churn.minEndpoints: few is not a whole number
+    s.yaml:2:13: churn.services: 0 Services leave nothing to do; it is at least 1
+    s.yaml:2:13: churn.services: 5001 Services are more than 5000, what Kubernetes supports in a namespace
+    s.yaml:2:13: churn.services: 5000000000 is more than 4294967295
+    s.yaml:5:17: churn.maxEndpoints: 160000 endpoints in all are more than 150000, the pods that Kubernetes supports in a cluster
+    s.yaml:3:3: duplicate mapping key: services not allowed here
+    s.yaml:3:18: churn.servicePrefix: the Service name "Web-2" is not a DNS label: lower-case letters, digits and inner dashes
+    s.yaml:3:18: churn.servicePrefix: the Service name "9-lives-2" does not start with a letter
+    s.yaml:3:18: churn.servicePrefix: the Service name "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-10" has 64 characters; it may have 63
+    s.yaml:3:12: churn.backend: slices is not available yet; the backend available is deployments
+    s.yaml:3:11: churn.cycles: 0 is too few; it is at least 1
+    s.yaml:3:9: churn.port: 0 is no port; it is 1 to 65535
+    s.yaml:3:9: churn.port: 70000 is more than 65535
+    s.yaml:7:12: churn.minHold: 3s is less than jitter, 5s; a Service would overtake itself
+    s.yaml:3:11: churn.jitter: 500% is not a percentage from 0 to 100
+    s.yaml:2:13: churn.services: churn.services and the mixed form (churn.stable, churn.oscillate) exclude each other
+    s.yaml:1:18: scenario.name: "My Run" is not a DNS label: lower-case letters, digits and inner dashes, because it names the run's namespace
+    s.yaml:1:33: criteria.updateLatency.p95: 5 has no unit; write for example 500ms, 5s, 2m or 1h30m
+    s.yaml:1:29: criteria.sendTimeoutRate: 5 has no unit; write a percentage such as 10%
+    s.yaml:1:32: criteria.target.memoryMax: 6XB has an unknown unit; write for example 512Mi, 2GiB or 6GB
+    s.yaml:1:29: criteria.target.cpuMax: all is no amount of CPU; write for example 500m or 2
+    s.yaml:1:27: sandbox.faults[0].kind: dropUpdates is not one of dropUpdate, lateUpdate, duplicateUpdate, swapUpdates, keepStaleAddress, inventAddress, overflowStream, resetStream, ignorePortChange, removeSharedEndpoint, forgetRecreatedService, keepAddressesOfDeletedSlice, tooManyRequests, conflict, gone, internalError, hangUpWatch, forbidden, slowPods, throttleGenerator; did you mean dropUpdate?
+    s.yaml:1:20: sandbox.faults[0]: kind is missing
+    s.yaml:1:27: sandbox.faults[0].kind: this kind of fault needs a delay of at least 1ms
+    s.yaml:1:46: sandbox.faults[0].share: 200% is more than 100%
+    s.yaml:1:28: sandbox.zones: 5 is more than the 2 Nodes there are to be in them
+    s.yaml:1:21: sandbox.podStart: min 5s is more than max 2s
+    s.yaml:1:19: client.clients: 0 is too few; it is at least 1
+    s.yaml:1:19: client.clients: 1200000 streams in all (services × streamsPerService × clients × replicas) are more than 1000000
+    s.yaml:1:21: measure.deadline: 0s is too short; it is at least 1ms
+    "#);
+}
+
+#[test]
+fn what_is_no_scenario_at_all_is_said_so() {
+    let messages = [
+        error(""),
+        error("# nothing\n"),
+        error("- churn\n"),
+        error("churn\n"),
+        error("churn: 5\n"),
+        error("churn:\n"),
+        error("client: {clients: 1}\n"),
+        error("churn: {services: 1\n"),
+        error("churn:\n\tservices: 1\n"),
+        error("churn: {services: 1}\n---\nchurn: {services: 2}\n"),
+        Draft::read(b"churn:\n  serv\xffices: 1\n", "s.yaml")
+            .unwrap_err()
+            .to_string(),
+        Draft::read(b"\x7fELF\x02\x01\x00\x00", "s.yaml")
+            .unwrap_err()
+            .to_string(),
+    ];
+    insta::assert_snapshot!(messages.join("\n"), @r#"
+    s.yaml:1:1: the file is empty; a scenario needs churn.services
+    s.yaml:1:1: the file is empty; a scenario needs churn.services
+    s.yaml:1:1: a list where the sections scenario, churn, client, … belong
+    s.yaml:1:1: churn where the sections scenario, churn, client, … belong
+    s.yaml:1:8: churn: 5 where a section with keys belongs
+    s.yaml:1:1: churn.services is missing; say how many Services to make
+    s.yaml:1:1: churn.services is missing; say how many Services to make
+    s.yaml:1:8: unclosed bracket '{'
+    s.yaml:2:2: tabs disallowed within this context (block indentation)
+    s.yaml:3:1: only single YAML document expected but multiple found
+    s.yaml:2:7: the byte 0xff is not UTF-8 text; a scenario is a YAML file
+    s.yaml:1:1: unexpected character: `\u{7f}'
+    "#);
+}
+
+#[test]
+fn an_override_is_named_instead_of_the_file() {
+    let messages = [
+        set_error("churn.minHold=soon"),
+        set_error("churn.minHolt=5s"),
+        set_error("churn.minEndpoints=500"),
+        set_error("churn.services=0"),
+        set_error("churn.minHold.x=5s"),
+        set_error("churn.minHold"),
+        set_error("sandbox.faults[0].kind=dropUpdate"),
+    ];
+    insta::assert_snapshot!(messages.join("\n"), @r#"
+    --set churn.minHold: soon is not a duration; write for example 500ms, 2m or 1h30m
+    --set churn.minHolt: unknown key churn.minHolt; did you mean minHold?
+    --set churn.minEndpoints: 500 is not less than maxEndpoints, 30
+    --set churn.services: 0 Services leave nothing to do; it is at least 1
+    --set churn.minHold.x: churn.minHold.x leads through 3s, which has no keys
+    --set: "churn.minHold" has no =; write it as churn.minHold=5s
+    --set sandbox.faults[0].kind: sandbox.faults[0].kind is not a path of keys; write it as churn.minHold
+    "#);
+}
+
+#[test]
+fn overrides_apply_in_order_and_may_be_several() {
+    let overrides = [
+        "churn.minHold=5s,churn.cycles=4",
+        "churn.minHold=6s",
+        "scenario.name=x",
+    ];
+    let overrides = overrides.map(str::to_owned);
+    let (scenario, _) = Scenario::from_yaml(RIGHT, "s.yaml", &overrides).unwrap();
+    assert_eq!(scenario.churn.cycles, Some(4));
+    assert_eq!(scenario.name, "x");
+    let text = scenario.effective().unwrap();
+    assert_eq!(text["churn"]["minHold"], "6s");
+}
+
+#[test]
+fn chart_only_keys_are_skipped_and_unused_ones_warned_of() {
+    let text = format!(
+        "{RIGHT}  resources: {{limits: {{cpu: 1}}}}\n  batchSize: 3\nimage: {{tag: x}}\nglobal: {{}}\n"
+    );
+    let (_, warnings) = Scenario::from_yaml(&text, "s.yaml", &[]).unwrap();
+    assert_eq!(
+        warnings,
+        ["s.yaml:9:14: churn.batchSize: is ignored: the pattern does not use it"]
+    );
+}
+
+#[test]
+fn a_scenario_without_a_name_has_its_files() {
+    let (scenario, _) = Scenario::from_yaml(RIGHT, "some/where/my-run.yaml", &[]).unwrap();
+    assert_eq!(scenario.name, "my-run");
+    let (scenario, _) = Scenario::from_yaml(RIGHT, "My Run.yaml", &[]).unwrap();
+    assert_eq!(scenario.name, "scenario");
+}
+
+#[test]
+fn the_effective_form_reads_back_to_the_same_scenario() {
+    let mixed = "churn:\n  stable: {services: 3, endpoints: 9}\n  oscillate: {services: 2, minEndpoints: 1, maxEndpoints: 7, hold: 2m, jitterPercent: 7}\n";
+    let patterns = [
+        RIGHT.to_owned(),
+        mixed.to_owned(),
+        format!("{RIGHT}  jitter: 7%\n"),
+        RIGHT.replace("oscillate", "spike"),
+        format!("{}  batchSize: 2\n  batchInterval: 1s\n", RIGHT.replace("oscillate", "batch")),
+        "churn: {services: 1, pattern: scale-up, scaleFrom: 3, scaleTo: 50, scaleDuration: 30s, duration: 1h30m}".to_owned(),
+        "churn: {services: 1, pattern: rolling-update, endpoints: 10, minHold: 30s}".to_owned(),
+        "churn: {services: 1, endpoints: 10}\nsandbox: {podStart: 50ms, faults: [{kind: slowPods, at: 3s, lasts: 2s, share: 12.5%, delay: 1s}]}".to_owned(),
+        "churn: {services: 1, endpoints: 10}\ncriteria: {throughputMin: 1500.5, endToEnd: {p50: 1ms, everyClientWithin: 1m}, target: {memoryMax: 8Gi, memoryGrowthPerHour: 0.3, cpuMax: 1500m}}\nclient: {streamMaxLifetime: 5m, streamResetInterval: 2m}\nmeasure: {deadline: 7s}".to_owned(),
+    ];
+    for text in &patterns {
+        let (scenario, _) = Scenario::from_yaml(text, "s.yaml", &[]).unwrap();
+        let effective = scenario.effective().unwrap().to_string();
+        let (again, warnings) = Scenario::from_yaml(&effective, "effective.json", &[]).unwrap();
+        assert_eq!(again, scenario, "{text}");
+        assert_eq!(warnings, [] as [&str; 0]);
+    }
+}
+
+#[test]
+fn a_rollouts_percentages_round_as_in_kubernetes() {
+    let text = "churn: {services: 1, pattern: rolling-update, endpoints: 10, minHold: 30s}";
+    let (scenario, _) = Scenario::from_yaml(text, "s.yaml", &[]).unwrap();
+    assert_eq!(
+        scenario.churn.groups[0].pattern,
+        crate::model::scenario::Pattern::RollingUpdate {
+            endpoints: 10,
+            every: Duration::from_secs(30),
+            max_surge: 3,
+            max_unavailable: 2,
+        }
+    );
+}
+
+#[test]
+fn the_schema_knows_the_keys_and_only_the_backends_that_exist() {
+    let schema = serde_json::to_value(super::schema()).unwrap();
+    assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
+    assert_eq!(schema["additionalProperties"], false);
+    let text = schema.to_string();
+    assert!(text.contains("\"minEndpoints\"") && text.contains("\"imagePullSecrets\""));
+    assert!(text.contains("\"deployments\"") && !text.contains("\"slices\""));
+}
