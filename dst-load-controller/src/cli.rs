@@ -52,7 +52,7 @@ pub struct GlobalArgs {
         default_value = "text",
         env = "DST_LOAD_OUTPUT"
     )]
-    pub output: Output,
+    pub output: Format,
     /// What is logged to standard error: a level, or filters such as `info,kube=debug`.
     #[arg(
         long,
@@ -82,11 +82,27 @@ pub enum Output {
     Json,
 }
 
+/// A form of results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// For a pull request; reports only.
+    Markdown,
+    /// For a CI system, in XML; reports only.
+    Junit,
+}
+
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Say what a run would do, and touch nothing.
     Plan(plan::PlanArgs),
+    /// Render recordings again, or several as one.
+    Report(report::ReportArgs),
     /// Print a shell's completions.
     Completions(completions::CompletionsArgs),
 }
@@ -106,8 +122,28 @@ pub fn run(
     warnings: &mut impl io::Write,
 ) -> anyhow::Result<Exit> {
     match args.command {
-        Command::Plan(plan) => plan::run(&plan, args.global.output, out, warnings),
+        Command::Plan(plan) => plan::run(&plan, args.global.output.plain()?, out, warnings),
+        Command::Report(report) => report::run(&report, args.global.output, out),
         Command::Completions(completions) => completions::run(&completions, out),
+    }
+}
+
+// === impl Format ===
+
+impl Format {
+    /// The form, where only text and JSON are to be had.
+    ///
+    /// # Errors
+    /// If it is one that only reports have.
+    pub fn plain(self) -> Result<Output, UsageError> {
+        match self {
+            Self::Text => Ok(Output::Text),
+            Self::Json => Ok(Output::Json),
+            Self::Markdown | Self::Junit => Err(UsageError(
+                "only reports are printed as markdown or junit; use --output text or json"
+                    .to_owned(),
+            )),
+        }
     }
 }
 
