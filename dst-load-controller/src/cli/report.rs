@@ -30,10 +30,10 @@ pub struct ReportArgs {
     #[arg(required = true, value_name = "RECORDING")]
     pub recordings: Vec<PathBuf>,
     /// Writes the report to this file instead of standard output.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "DST_LOAD_OUTPUT_FILE")]
     pub output_file: Option<PathBuf>,
     /// Exits with 3 if the run failed and with 4 if it is invalid, as `run` does.
-    #[arg(long)]
+    #[arg(long, env = "DST_LOAD_EXIT_CODE")]
     pub exit_code: bool,
 }
 
@@ -113,3 +113,6 @@ fn open(path: &Path) -> anyhow::Result<Vec<Line>> {
     let file = File::open(&path).with_context(place)?;
     read(BufReader::new(file)).with_context(place)
 }
+
+#[cfg(test)]
+mod tests;
