@@ -6,19 +6,25 @@
 use std::io;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use tokio::runtime::Builder;
 
-use crate::exit::Exit;
+use crate::{
+    exit::Exit,
+    live::runtime::{Aborted, LogFormat, init_logs},
+};
 
 pub mod churn;
 pub mod cleanup;
 pub mod client;
 pub mod cluster;
 pub mod completions;
+mod observer_place;
 pub mod plan;
 pub mod report;
 pub mod run;
 pub mod sandbox;
 pub mod scenario;
+mod world;
 
 /// The version and the commit it was built from.
 pub const VERSION: &str = concat!(
@@ -99,10 +105,18 @@ pub enum Format {
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Churn Services and watch them, judge, and report.
+    Run(Box<run::RunArgs>),
+    /// Serve the embedded cluster and destination on loopback, until stopped.
+    Sandbox(sandbox::SandboxArgs),
     /// Say what a run would do, and touch nothing.
     Plan(plan::PlanArgs),
     /// Render recordings again, or several as one.
     Report(report::ReportArgs),
+    /// Act on Kubernetes alone: make Services and move their endpoints until stopped.
+    Churn(Box<churn::ChurnArgs>),
+    /// Delete what a run left behind.
+    Cleanup(cleanup::CleanupArgs),
     /// Print a shell's completions.
     Completions(completions::CompletionsArgs),
 }
@@ -122,9 +136,69 @@ pub fn run(
     warnings: &mut impl io::Write,
 ) -> anyhow::Result<Exit> {
     match args.command {
+        Command::Run(run) => {
+            let (scenario, noticed) = run.scenario.load()?;
+            for warning in noticed {
+                writeln!(warnings, "warning: {warning}")?;
+            }
+            let time = if run.virtual_time {
+                Time::Virtual
+            } else {
+                Time::Real
+            };
+            let output = args.global.output;
+            on_runtime(
+                &args.global,
+                time,
+                run::run(&run, scenario, output, out, warnings),
+            )
+        }
+        Command::Sandbox(sandbox) => {
+            on_runtime(&args.global, Time::Real, sandbox::run(&sandbox, out))
+        }
         Command::Plan(plan) => plan::run(&plan, args.global.output.plain()?, out, warnings),
         Command::Report(report) => report::run(&report, args.global.output, out),
+        Command::Churn(churn) => {
+            on_runtime(&args.global, Time::Real, churn::run(&churn, out, warnings))
+        }
+        Command::Cleanup(cleanup) => {
+            on_runtime(&args.global, Time::Real, cleanup::run(cleanup, out))
+        }
         Command::Completions(completions) => completions::run(&completions, out),
+    }
+}
+
+/// Which time a command lives in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Time {
+    /// The clock's, on all processors.
+    Real,
+    /// A paused clock's that leaps to whatever is next: one thread, for one order of events.
+    Virtual,
+}
+
+/// Does the work of a command that waits for something, with logs. A second signal is an exit
+/// code, not a failure.
+fn on_runtime(
+    global: &GlobalArgs,
+    time: Time,
+    work: impl Future<Output = anyhow::Result<Exit>>,
+) -> anyhow::Result<Exit> {
+    let format = match global.log_format {
+        Output::Text => LogFormat::Plain,
+        Output::Json => LogFormat::Json,
+    };
+    init_logs(&global.log_level, format).map_err(|error| UsageError(error.to_string()))?;
+    let runtime = match time {
+        Time::Real => Builder::new_multi_thread().enable_all().build()?,
+        Time::Virtual => Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()?,
+    };
+    match runtime.block_on(work) {
+        Err(error) if error.is::<Aborted>() => Ok(Exit::Interrupted),
+        done => done,
     }
 }
 

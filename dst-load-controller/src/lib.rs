@@ -14,4 +14,5 @@ pub mod cli;
 pub mod exit;
 pub mod live;
 pub mod model;
+pub mod sandbox;
 pub mod world;

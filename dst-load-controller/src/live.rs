@@ -1,3 +1,14 @@
-//! I/O: acts on Kubernetes, holds streams, reads the one clock, writes what was seen.
+//! Ring 2: acts, watches and times. It knows a [`crate::world::World`], never which one.
 
+pub mod admin;
+pub mod books;
+pub mod churn;
+pub mod clock;
+pub mod cluster;
+pub mod destination;
+pub mod engine;
+pub mod kubernetes;
+pub mod observer;
 pub mod recorder;
+pub mod runtime;
+pub mod target;

@@ -4,14 +4,20 @@
 //! a scenario file's `churn` says, and the mixed-workload form's, for stable and oscillating
 //! Services side by side.
 
-use std::net::SocketAddr;
+mod act;
 
-use clap::Args;
+use std::{io, net::SocketAddr, num::NonZeroU32};
+
+use clap::{Args, builder::BoolishValueParser};
 
 use super::{UsageError, cluster::ClusterArgs, scenario};
-use crate::model::{
-    quantity::Span,
-    scenario::{Draft, Scenario},
+use crate::{
+    exit::Exit,
+    live::kubernetes::Limits,
+    model::{
+        quantity::Span,
+        scenario::{Draft, Scenario},
+    },
 };
 
 const PATTERN: &str = "One pattern";
@@ -117,8 +123,11 @@ pub struct ChurnArgs {
     /// Requests that may be sent at once beyond that.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), env = "DST_LOAD_BURST")]
     pub burst: Option<u32>,
+    /// Puts the pods on KWOK's nodes only (label type=kwok).
+    #[arg(long, env = "DST_LOAD_KWOK_NODES")]
+    pub kwok_nodes: bool,
     /// Leaves what was made in Kubernetes when it ends.
-    #[arg(long, env = "DST_LOAD_KEEP")]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_KEEP")]
     pub keep: bool,
     /// Where metrics, events and probes are served; a free port if it is taken.
     #[arg(long, value_name = "ADDR", env = "DST_LOAD_ADMIN_ADDR")]
@@ -126,6 +135,43 @@ pub struct ChurnArgs {
     /// The label of everything that is made; drawn if absent.
     #[arg(long, env = "DST_LOAD_RUN_ID")]
     pub run_id: Option<String>,
+}
+
+/// Where metrics are served if nothing else is asked for.
+const ADMIN_ADDR: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 8080);
+
+/// Churns until the plan ends or a signal asks for the end, then takes everything away again.
+///
+/// # Errors
+/// A [`UsageError`], no cluster, a missing permission, a namespace in use; after a second signal
+/// [`crate::live::runtime::Aborted`].
+pub async fn run(
+    args: &ChurnArgs,
+    out: &mut impl io::Write,
+    warnings: &mut impl io::Write,
+) -> anyhow::Result<Exit> {
+    let (scenario, said) = args.scenario()?;
+    for warning in said {
+        writeln!(warnings, "warning: {warning}")?;
+    }
+    let per_second = |given: Option<u32>| given.and_then(NonZeroU32::new);
+    let defaults = Limits::default();
+    let churn = act::Churn {
+        scenario,
+        cluster: args.cluster.clone(),
+        run_id: args.run_id.clone(),
+        keep: args.keep,
+        kwok_nodes: args.kwok_nodes,
+        admin: args.admin_addr.unwrap_or(ADMIN_ADDR),
+        limits: Limits {
+            qps: per_second(args.qps).unwrap_or(defaults.qps),
+            burst: per_second(args.burst).unwrap_or(defaults.burst),
+            ..defaults
+        },
+    };
+    churn.run(out).await?;
+    Ok(Exit::Pass)
 }
 
 // === impl ChurnArgs ===

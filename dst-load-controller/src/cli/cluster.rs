@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::live::cluster::{Cluster, ClusterError};
+
 /// A cluster and a namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct ClusterArgs {
@@ -16,4 +18,16 @@ pub struct ClusterArgs {
     /// The namespace of the Services.
     #[arg(short, long, env = "DST_LOAD_NAMESPACE")]
     pub namespace: Option<String>,
+}
+
+// === impl ClusterArgs ===
+
+impl ClusterArgs {
+    /// Finds the cluster that is meant, as kubectl would.
+    ///
+    /// # Errors
+    /// There is none, with what would help.
+    pub async fn find(&self) -> Result<Cluster, ClusterError> {
+        Cluster::find(self.kubeconfig.as_deref(), self.context.as_deref()).await
+    }
 }

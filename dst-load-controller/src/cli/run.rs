@@ -1,11 +1,17 @@
 //! `run`: churn and clients in one process, judged and reported.
 
+mod command;
+mod header;
+mod progress;
+
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, builder::BoolishValueParser};
 
 use super::{cluster::ClusterArgs, scenario::ScenarioArgs};
 use crate::model::quantity::Span;
+
+pub use self::command::run;
 
 /// Flags of `run`. Without a cluster it runs on the embedded sandbox.
 #[derive(Clone, Debug, Args)]
@@ -36,9 +42,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR", env = "DST_LOAD_OUTPUT_DIR")]
     pub output_dir: Option<PathBuf>,
     /// Leaves what was made in Kubernetes when the run ends.
-    #[arg(long, env = "DST_LOAD_KEEP")]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_KEEP")]
     pub keep: bool,
     /// Shows no progress.
-    #[arg(long, env = "DST_LOAD_NO_PROGRESS")]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_NO_PROGRESS")]
     pub no_progress: bool,
 }

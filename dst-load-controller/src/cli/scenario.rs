@@ -1,6 +1,9 @@
 //! Which scenario: a file or a built-in one, and what overrides it.
 
-use std::{fs, io};
+use std::{
+    fs,
+    io::{self, Read},
+};
 
 use clap::Args;
 
@@ -60,13 +63,19 @@ impl ScenarioArgs {
     }
 }
 
-/// Opens the built-in scenario `name`, or else the file.
+/// Opens the built-in scenario `name`, or else the file; `-` is standard input.
 ///
 /// # Errors
 /// A [`UsageError`] if there is neither, or what there is cannot be read.
 pub fn open(name: &str) -> anyhow::Result<Draft> {
     if let Some(text) = built_in(name) {
         let draft = Draft::parse(text, &format!("{name}.yaml")).map_err(UsageError::from)?;
+        return Ok(draft);
+    }
+    if name == "-" {
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes)?;
+        let draft = Draft::read(&bytes, "standard input").map_err(UsageError::from)?;
         return Ok(draft);
     }
     match fs::read(name) {

@@ -144,7 +144,9 @@ impl ServiceLedger {
             for &class in classes {
                 self.slots
                     .want(id, class, direction.is_present(), sighting.visible);
-                pending.union_with(self.streams.members(class));
+                if let Some(members) = self.streams.members(class) {
+                    pending.union_with(members);
+                }
             }
             if direction == Direction::Remove {
                 self.retire(id, sighting.visible);

@@ -84,6 +84,12 @@ impl ServiceLedger {
         self.streams.phases[stream as usize]
     }
 
+    /// Where each stream stands, by its number.
+    #[must_use]
+    pub fn stream_phases(&self) -> &[StreamPhase] {
+        &self.streams.phases
+    }
+
     /// Streams that have received their snapshot, and streams in all.
     #[must_use]
     pub fn streams_held(&self) -> (usize, usize) {
@@ -137,8 +143,9 @@ impl Streams {
         self.phases.len()
     }
 
-    pub(super) fn members(&self, class: usize) -> &FixedBitSet {
-        &self.members[class]
+    /// The members of a class; `None` as long as there are no streams.
+    pub(super) fn members(&self, class: usize) -> Option<&FixedBitSet> {
+        self.members.get(class)
     }
 
     /// A place for each class, to ask the oracle with.

@@ -340,7 +340,7 @@ fn growth_an_hour_compares_the_lowest_heaps_of_the_first_and_last_minutes() {
     while s <= 7_200 {
         // From 40 MiB, 10 % an hour, with garbage on top of every other sample.
         let heap = 40.0 * (1.0 + 0.1 * f64::from(s) / 3_600.0);
-        let garbage = if s % 10 == 0 { 0.0 } else { 30.0 };
+        let garbage = if s.is_multiple_of(10) { 0.0 } else { 30.0 };
         lines.push(Line::Target(TargetSample {
             at: at(u64::from(s)),
             heap_bytes: Some((heap + garbage) * 1_048_576.0),

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::model::{
     fault::{Fault, FaultKind},
-    quantity::Span,
-    scenario::{Backend, Churn, Client, Sandbox, Scenario, draft::ScenarioError},
+    quantity::{Share, Span},
+    scenario::{Backend, Client, Sandbox, Scenario, draft::ScenarioError},
 };
 
 mod churn;
@@ -48,17 +48,11 @@ pub(in crate::model::scenario) fn check(tree: &Tree) -> Result<(Scenario, Vec<St
 impl Checker<'_> {
     fn scenario(&mut self, file: File) -> Result<Scenario> {
         let name = file.scenario.unwrap_or_default().value;
-        let root = Placed { value: (), at: 0 };
-        let (churn_at, churn) = file
-            .churn
-            .map_or((root.at, None), |churn| (churn.at, Some(churn.value)));
-        let Some(churn) = churn else {
-            return Err(self.tree.error_at_key(
-                0,
-                "churn.services is missing; say how many Services to make",
-            ));
+        let Some(Placed { value: churn, at }) = file.churn else {
+            let message = "churn.services is missing; say how many Services to make";
+            return Err(self.tree.error_at_key(0, message));
         };
-        let churn: Churn = self.churn(churn, churn_at)?;
+        let churn = self.churn(churn, at)?;
         let client = self.client(file.client.unwrap_or_default().value)?;
         let measure = file.measure.unwrap_or_default().value;
         let deadline = self.positive(measure.deadline)?;
@@ -72,7 +66,7 @@ impl Checker<'_> {
             sandbox: self.sandbox(file.sandbox.unwrap_or_default().value)?,
         };
         if scenario.streams() > MOST_STREAMS {
-            let at = self.tree.path_place("client.clients").unwrap_or(churn_at);
+            let at = self.tree.path_place("client.clients").unwrap_or(at);
             let message = format!(
                 "{} streams in all (services × streamsPerService × clients × replicas) are more than {MOST_STREAMS}",
                 scenario.streams()
@@ -146,21 +140,16 @@ impl Checker<'_> {
             }
             Some(Placed {
                 value: PodStart::Between(range),
-                at,
+                ..
             }) => {
-                let min = self.whole_millis(Placed {
-                    value: range.min.value,
-                    at,
-                })?;
-                let max = self.whole_millis(Placed {
-                    value: range.max.value,
-                    at,
-                })?;
-                if min > max {
-                    let message = format!("min {} is more than max {}", Span(min), Span(max));
+                let bounds = (self.whole_millis(range.min)?, self.whole_millis(range.max)?);
+                if bounds.0 > bounds.1 {
+                    let at = self.tree.later(range.min.at, range.max.at);
+                    let (min, max) = (range.min.value, range.max.value);
+                    let message = format!("min {min} is more than max {max}");
                     return Err(self.tree.error(at, &message));
                 }
-                (min, max)
+                bounds
             }
         };
         let slice_sync = match section.slice_sync {
@@ -201,9 +190,7 @@ impl Checker<'_> {
             Some(at) => self.whole_millis(at)?,
             None => Duration::ZERO,
         };
-        let share = item
-            .share
-            .unwrap_or(Placed::from(crate::model::quantity::Share(1.0)));
+        let share = item.share.unwrap_or(Placed::from(Share(1.0)));
         if share.value.0 > 1.0 {
             let message = format!("{} is more than 100%", share.value);
             return Err(self.tree.error(share.at, &message));

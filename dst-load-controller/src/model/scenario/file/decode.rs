@@ -144,10 +144,11 @@ impl<'de> Deserializer<'de> for Reader<'_> {
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match &self.node.value {
-            Value::Float(number) => visitor.visit_f64(*number),
-            #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
+            Value::Float(number) if *number >= 0.0 && number.is_finite() => {
+                visitor.visit_f64(*number)
+            }
             Value::Unsigned(number) => visitor.visit_f64(*number as f64),
-            other => self.refuse(format!("{other} is not a number from 0")),
+            other => self.refuse(format!("{other} is not a number of at least 0")),
         }
     }
 

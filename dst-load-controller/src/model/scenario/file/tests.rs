@@ -127,7 +127,7 @@ fn a_wrong_value_is_named_with_its_place_and_what_would_be_right() {
     s.yaml:1:27: sandbox.faults[0].kind: this kind of fault needs a delay of at least 1ms
     s.yaml:1:46: sandbox.faults[0].share: 200% is more than 100%
     s.yaml:1:28: sandbox.zones: 5 is more than the 2 Nodes there are to be in them
-    s.yaml:1:21: sandbox.podStart: min 5s is more than max 2s
+    s.yaml:1:36: sandbox.podStart.max: min 5s is more than max 2s
     s.yaml:1:19: client.clients: 0 is too few; it is at least 1
     s.yaml:1:19: client.clients: 1200000 streams in all (services × streamsPerService × clients × replicas) are more than 1000000
     s.yaml:1:21: measure.deadline: 0s is too short; it is at least 1ms
@@ -180,6 +180,8 @@ fn an_override_is_named_instead_of_the_file() {
         set_error("churn.minHold.x=5s"),
         set_error("churn.minHold"),
         set_error("sandbox.faults[0].kind=dropUpdate"),
+        set_error("criteria.throughputMin=-0.5"),
+        set_error("criteria.throughputMin=inf"),
     ];
     insta::assert_snapshot!(messages.join("\n"), @r#"
     --set churn.minHold: soon is not a duration; write for example 500ms, 2m or 1h30m
@@ -189,6 +191,8 @@ fn an_override_is_named_instead_of_the_file() {
     --set churn.minHold.x: churn.minHold.x leads through 3s, which has no keys
     --set: "churn.minHold" has no =; write it as churn.minHold=5s
     --set sandbox.faults[0].kind: sandbox.faults[0].kind is not a path of keys; write it as churn.minHold
+    --set criteria.throughputMin: -0.5 is not a number of at least 0
+    --set criteria.throughputMin: inf is not a number of at least 0
     "#);
 }
 
@@ -203,6 +207,9 @@ fn overrides_apply_in_order_and_may_be_several() {
     let (scenario, _) = Scenario::from_yaml(RIGHT, "s.yaml", &overrides).unwrap();
     assert_eq!(scenario.churn.cycles, Some(4));
     assert_eq!(scenario.name, "x");
+    let fraction = ["criteria.throughputMin=0.5".to_owned()];
+    let (with_fraction, _) = Scenario::from_yaml(RIGHT, "s.yaml", &fraction).unwrap();
+    assert_eq!(with_fraction.criteria.throughput_min, Some(0.5));
     let text = scenario.effective().unwrap();
     assert_eq!(text["churn"]["minHold"], "6s");
 }

@@ -252,10 +252,21 @@ impl Value {
             "null" => Self::Null,
             "true" => Self::Bool(true),
             "false" => Self::Bool(false),
-            _ => text
-                .parse()
-                .map_or_else(|_| Self::Text(text.to_owned()), Self::Unsigned),
+            _ => Self::number(text).unwrap_or_else(|| Self::Text(text.to_owned())),
         }
+    }
+
+    /// A plain decimal number; what merely reads as one to a float parser (`inf`, `1e3`) is text.
+    fn number(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        if !digits.starts_with(|c: char| c.is_ascii_digit()) || digits.contains(['e', 'E']) {
+            return None;
+        }
+        let whole = text.parse().map(Self::Unsigned);
+        whole
+            .or_else(|_| text.parse().map(Self::Signed))
+            .ok()
+            .or_else(|| text.parse().ok().map(Self::Float))
     }
 }
 

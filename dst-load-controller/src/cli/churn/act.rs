@@ -1,0 +1,332 @@
+//! The acting half alone, from the claim of a namespace to its last object.
+
+use std::{io, net::SocketAddr, process, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use prometheus_client::registry::Registry;
+
+use crate::{
+    cli::cluster::ClusterArgs,
+    live::{
+        admin::{self, Admin, Readiness},
+        churn::{ChurnMetrics, Driven, Driver, Ending, Event, EventLog},
+        clock::Clock,
+        kubernetes::{Actor, KubernetesError, Limits, RunIdentity},
+        runtime::Shutdown,
+    },
+    model::{plan::Plan, scenario::Scenario, seed},
+};
+
+/// What to churn, and where.
+#[derive(Clone, Debug)]
+pub(super) struct Churn {
+    /// What is done.
+    pub(super) scenario: Scenario,
+    /// The cluster, as kubectl finds it, and the namespace, its context's if not given.
+    pub(super) cluster: ClusterArgs,
+    /// The run's id; made up if not given.
+    pub(super) run_id: Option<String>,
+    /// Leaves everything in place at the end.
+    pub(super) keep: bool,
+    /// Keeps the pods on KWOK's nodes.
+    pub(super) kwok_nodes: bool,
+    /// Where metrics are served, or near it if that port is taken.
+    pub(super) admin: SocketAddr,
+    /// How hard the API server may be pressed.
+    pub(super) limits: Limits,
+}
+
+// === impl Churn ===
+
+impl Churn {
+    /// Churns until the plan ends or a signal asks for the end, then takes everything away again.
+    /// What it did is written to `out`.
+    ///
+    /// # Errors
+    ///
+    /// No cluster, a missing permission, a namespace in use; after a second signal
+    /// [`crate::live::runtime::Aborted`].
+    pub(super) async fn run(self, out: &mut impl io::Write) -> anyhow::Result<()> {
+        let cluster = self.cluster.find().await?;
+        let namespace = self
+            .cluster
+            .namespace
+            .unwrap_or_else(|| cluster.default_namespace().to_owned());
+        let clock = Clock::start();
+        let scenario = Arc::new(self.scenario);
+        let run = RunIdentity {
+            id: self.run_id.unwrap_or_else(new_run_id),
+            scenario: scenario.name.clone(),
+        };
+        tracing::info!(run_id = run.id, %namespace, cluster = cluster.url(), "churning");
+        let mut actor = Actor::new(
+            cluster.client()?,
+            clock,
+            namespace,
+            run,
+            Arc::clone(&scenario),
+            self.limits,
+        );
+        if self.kwok_nodes {
+            actor = actor.on_kwok_nodes();
+        }
+        let mut registry = Registry::default();
+        let metrics = ChurnMetrics::register(&mut registry, &scenario, actor.caller());
+        let readiness = Readiness::default();
+        let events = EventLog::new(&scenario);
+        let routes =
+            admin::routes(admin::encode(registry), readiness.clone()).merge(events.routes(clock));
+        let server = Admin::bind(self.admin)
+            .await
+            .with_context(|| format!("cannot serve metrics on {}", self.admin))?
+            .serve(routes, std::future::pending());
+
+        let shutdown = Shutdown::new();
+        let work = Work {
+            actor: &actor,
+            metrics: &metrics,
+            events: &events,
+            scenario: &scenario,
+            readiness: &readiness,
+            shutdown: &shutdown,
+        };
+        let work = async {
+            tokio::select! {
+                biased;
+                said = work.run(self.keep) => said,
+                served = server => Err(served
+                    .err()
+                    .map_or_else(|| anyhow::anyhow!("ended"), anyhow::Error::from)
+                    .context("the admin server")),
+            }
+        };
+        let summary = shutdown.guard(work).await.context("signals")???;
+        write!(out, "{summary}")?;
+        Ok(())
+    }
+}
+
+/// All that the work needs.
+struct Work<'a> {
+    actor: &'a Actor,
+    metrics: &'a ChurnMetrics,
+    events: &'a EventLog,
+    scenario: &'a Scenario,
+    readiness: &'a Readiness,
+    shutdown: &'a Shutdown,
+}
+
+// === impl Work ===
+
+impl Work<'_> {
+    /// From the claim to the cleanup; returns what is to be said of it.
+    async fn run(&self, keep: bool) -> anyhow::Result<String> {
+        let actor = self.actor;
+        let stop = self.shutdown.draining();
+        let claimed = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok("stopped before anything was made\n".into()),
+            claimed = actor.prepare() => claimed,
+        };
+        if let Err(error @ (KubernetesError::InUse { .. } | KubernetesError::NotOurs { .. })) =
+            claimed
+        {
+            // Nothing here is ours to take away.
+            return Err(error.into());
+        }
+        let churned = match claimed {
+            Err(error) => Err(error),
+            Ok(_) => {
+                self.readiness.set(true);
+                tokio::select! {
+                    biased;
+                    driven = self.drive() => driven,
+                    lost = actor.keep_claim() => Err(lost),
+                }
+            }
+        };
+        self.readiness.set(false);
+        let mut said = match &churned {
+            Ok(driven) => summary(driven, actor),
+            Err(_) => String::new(),
+        };
+        if keep {
+            tracing::info!(
+                run_id = actor.run_id(),
+                "kept; `cleanup --run-id` removes it"
+            );
+        } else if !matches!(churned, Err(KubernetesError::Lost { .. })) {
+            match actor.cleanup().await {
+                Ok(cleaned) => said.push_str(&cleaned.to_string()),
+                // The reason why the churn ended matters more than that its traces remain.
+                Err(error) if churned.is_err() => tracing::warn!(%error, "cleanup failed"),
+                Err(error) => return Err(anyhow::Error::from(error).context("cleanup failed")),
+            }
+        }
+        churned?;
+        Ok(said)
+    }
+
+    /// Creates, then churns.
+    async fn drive(&self) -> Result<Driven, KubernetesError> {
+        let plan = Plan::new(self.scenario);
+        let stop = self.shutdown.draining();
+        let mut driver = Driver::new(self.actor, self.metrics, plan, stop);
+        let mut failure = None;
+        let created = driver
+            .create(|event| {
+                if let Event::Acted(acted) = event {
+                    self.events.record(&acted);
+                    failure = failure.take().or(acted.result.err());
+                }
+            })
+            .await;
+        // Without all its Services the scenario is another one.
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        tracing::info!(services = created.intended, "created");
+        if created.ending != Ending::Finished {
+            return Ok(created);
+        }
+        let driven = driver
+            .churn(self.actor.clock().now(), |event| match event {
+                Event::Cycle(start) => tracing::info!(cycle = start.cycle, "cycle starts"),
+                Event::Acted(acted) => self.events.record(&acted),
+                Event::Intended(_) => {}
+            })
+            .await;
+        match driven.ending {
+            Ending::Refused(error) => Err(error),
+            Ending::Finished | Ending::Stopped => Ok(driven),
+        }
+    }
+}
+
+fn summary(driven: &Driven, actor: &Actor) -> String {
+    let errors = actor.errors();
+    let mut said = format!(
+        "{} actions, {} given up, {} unanswered at the end; at most {} late\n",
+        driven.intended,
+        driven.failed,
+        driven.abandoned,
+        seconds(driven.lateness_max),
+    );
+    for (reason, count) in errors.by_reason() {
+        if count > 0 {
+            said.push_str(&format!("Kubernetes API: {count} × {reason}\n"));
+        }
+    }
+    said
+}
+
+fn seconds(span: Duration) -> String {
+    format!("{:.3}s", span.as_secs_f64())
+}
+
+/// A run id that no other run has: eight hex digits of the date and the process.
+fn new_run_id() -> String {
+    let date = jiff::Timestamp::now().as_nanosecond().to_string();
+    seed::hex(u64::from(process::id()), "run-id", &date, 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        live::kubernetes::mock::{Answer, Log, mock, refusal, scenario},
+        model::time::At,
+    };
+
+    fn fine(_: &str) -> Answer {
+        Answer::Json(
+            200,
+            json!({ "spec": { "holderIdentity": "r1" }, "items": [] }),
+        )
+    }
+
+    /// Churns three stable Services until stopped, after `stop_after` seconds.
+    async fn churn(
+        answer: impl FnMut(&str) -> Answer + Send + 'static,
+        stop_after: u64,
+        keep: bool,
+    ) -> (anyhow::Result<String>, Log, At) {
+        let clock = Clock::start();
+        let (kube, log) = mock(clock, answer);
+        let scenario = scenario(3);
+        let run = RunIdentity {
+            id: "r1".into(),
+            scenario: scenario.name.clone(),
+        };
+        let namespace = "ns".to_owned();
+        let limits = Limits::default();
+        let actor = Actor::new(kube, clock, namespace, run, Arc::clone(&scenario), limits);
+        let shutdown = Shutdown::new();
+        let work = Work {
+            actor: &actor,
+            metrics: &ChurnMetrics::register(&mut Registry::default(), &scenario, actor.caller()),
+            events: &EventLog::new(&scenario),
+            scenario: &scenario,
+            readiness: &Readiness::default(),
+            shutdown: &shutdown,
+        };
+        let stop = async {
+            clock.sleep_until(At::from_secs(stop_after)).await;
+            shutdown.drain();
+            std::future::pending().await
+        };
+        let said = tokio::select! {
+            biased;
+            said = work.run(keep) => said,
+            () = stop => unreachable!("it waits for ever"),
+        };
+        (said, log, clock.now())
+    }
+
+    fn count(log: &Log, method: &str) -> usize {
+        let log = log.lock();
+        log.iter()
+            .filter(|seen| seen.what.starts_with(method))
+            .count()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stable_topology_stands_until_stopped_and_is_then_taken_away() {
+        let (said, log, ended) = churn(fine, 3_600, false).await;
+        let said = said.unwrap();
+        assert!(said.starts_with("0 actions, 0 given up"), "{said}");
+        assert_eq!(ended, At::from_secs(3_600));
+        // A lease, and three Services with their Deployments; the namespace was there.
+        assert_eq!(count(&log, "POST"), 7);
+        assert!(count(&log, "GET") > 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_to_be_kept_is_not_even_looked_at() {
+        let (said, log, _) = churn(fine, 60, true).await;
+        said.unwrap();
+        assert_eq!((count(&log, "GET"), count(&log, "DELETE")), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_missing_permission_ends_it_by_name_after_cleaning_up() {
+        let answer = |what: &str| {
+            if what.starts_with("POST") && what.ends_with("deployments") {
+                let message = "User \"u\" cannot create resource \"deployments\" in API group \
+                               \"apps\" in the namespace \"ns\"";
+                return refusal(403, "Forbidden", message);
+            }
+            fine(what)
+        };
+        let (said, log, ended) = churn(answer, 60, false).await;
+        let error = said.unwrap_err().to_string();
+        assert!(
+            error.starts_with("not permitted to create deployments"),
+            "{error}"
+        );
+        assert!(count(&log, "GET") > 0);
+        assert_eq!(ended, At::ZERO);
+    }
+}

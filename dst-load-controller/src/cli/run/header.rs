@@ -1,0 +1,75 @@
+//! The recording's first line, and the names that a run gets.
+
+use jiff::Timestamp;
+
+use crate::{
+    cli::world::Chosen,
+    model::{
+        recording::{Header, Machine, SCHEMA_VERSION, TargetInfo},
+        scenario::Scenario,
+        seed,
+    },
+};
+
+/// The run's id. In virtual time it follows from the scenario, else no two runs have the same.
+pub(super) fn run_id(scenario: &Scenario, virtual_time: bool) -> anyhow::Result<String> {
+    let entity = if virtual_time {
+        scenario.effective()?.to_string()
+    } else {
+        format!(
+            "{}/{}",
+            std::process::id(),
+            Timestamp::now().as_nanosecond()
+        )
+    };
+    Ok(seed::hex(scenario.seed, "run-id", &entity, 4))
+}
+
+/// The recording's first line. In virtual time nothing in it depends on when and where it runs.
+pub(super) fn header(
+    scenario: &Scenario,
+    chosen: &Chosen,
+    run_id: &str,
+    namespace: &str,
+    virtual_time: bool,
+) -> anyhow::Result<Header> {
+    Ok(Header {
+        schema_version: SCHEMA_VERSION,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: env!("DST_LOAD_COMMIT").to_owned(),
+        run_id: run_id.to_owned(),
+        name: scenario.name.clone(),
+        seed: scenario.seed,
+        scenario: scenario.effective()?,
+        streams_requested: scenario.streams(),
+        target: TargetInfo {
+            kind: chosen.kind,
+            version: None,
+        },
+        virtual_time,
+        namespace: namespace.to_owned(),
+        deadline_seconds: scenario.deadline().as_secs_f64(),
+        started: (!virtual_time)
+            .then(|| Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        machine: if virtual_time { None } else { machine() },
+        floor_seconds: None,
+    })
+}
+
+/// What tells the directories of a scenario's runs apart.
+pub(super) fn suffix(header: &Header) -> String {
+    header.started.as_ref().map_or_else(
+        || format!("virtual-{}", header.run_id),
+        |started| started.replace(['-', ':'], "").to_lowercase(),
+    )
+}
+
+fn machine() -> Option<Machine> {
+    use procfs::Current;
+    let memory = procfs::Meminfo::current().ok()?;
+    Some(Machine {
+        cpus: u32::try_from(std::thread::available_parallelism().ok()?.get()).ok()?,
+        memory_bytes: memory.mem_total,
+        system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+    })
+}

@@ -1,0 +1,188 @@
+//! The admin server: `/metrics` encoded from state when it is scraped, `/ready`, `/live`.
+//!
+//! It holds no state of its own, and other routes may be merged into it.
+
+use std::{
+    fmt,
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use axum::{
+    Router, http::StatusCode, http::header::CONTENT_TYPE, response::IntoResponse, routing::get,
+};
+use prometheus_client::{encoding::text, registry::Registry};
+use tokio::net::TcpListener;
+
+/// What Prometheus expects of OpenMetrics text.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Encodes all metrics, from state, now.
+pub type Encode = Arc<dyn Fn() -> Result<String, fmt::Error> + Send + Sync>;
+
+/// Whether the work has begun, as `/ready` tells it.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+/// A bound admin port that is not served yet.
+#[derive(Debug)]
+pub struct Admin {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+/// An [`Encode`] for a registry that is complete.
+#[must_use]
+pub fn encode(registry: Registry) -> Encode {
+    Arc::new(move || {
+        let mut text = String::new();
+        text::encode(&mut text, &registry)?;
+        Ok(text)
+    })
+}
+
+/// The three routes that every command serves.
+pub fn routes(encode: Encode, readiness: Readiness) -> Router {
+    let metrics = move || async move {
+        match encode() {
+            Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+        }
+    };
+    let ready = move || async move {
+        if readiness.is_ready() {
+            (StatusCode::OK, "ready\n")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+        }
+    };
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/ready", get(ready))
+        .route("/live", get(|| async { "live\n" }))
+}
+
+// === impl Readiness ===
+
+impl Readiness {
+    /// Says that the work has begun, or that it has ended.
+    pub fn set(&self, ready: bool) {
+        self.0.store(ready, Ordering::Release);
+    }
+
+    fn is_ready(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+// === impl Admin ===
+
+impl Admin {
+    /// Binds `wanted`, or a free port of the same address if that one is taken: churn and client
+    /// run side by side on a laptop. The address is logged.
+    ///
+    /// # Errors
+    ///
+    /// That of the bind.
+    pub async fn bind(wanted: SocketAddr) -> io::Result<Self> {
+        let listener = match TcpListener::bind(wanted).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && wanted.port() != 0 => {
+                TcpListener::bind(SocketAddr::new(wanted.ip(), 0)).await?
+            }
+            bound => bound?,
+        };
+        let address = listener.local_addr()?;
+        if wanted.port() == address.port() || wanted.port() == 0 {
+            tracing::info!(%address, "admin server");
+        } else {
+            tracing::info!(%address, "admin server; port {} is taken", wanted.port());
+        }
+        Ok(Self { listener, address })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves `routes` until `stop` completes.
+    ///
+    /// # Errors
+    ///
+    /// That of the listener.
+    pub async fn serve(
+        self,
+        routes: Router,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        axum::serve(self.listener, routes)
+            .with_graceful_shutdown(stop)
+            .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn ask(routes: Router, path: &str) -> (StatusCode, String) {
+        let request = http::Request::get(path).body(axum::body::Body::empty());
+        let response = routes.oneshot(request.unwrap()).await.unwrap();
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn ready_follows_the_work_and_live_does_not() {
+        let readiness = Readiness::default();
+        let routes = routes(encode(Registry::default()), readiness.clone());
+        assert_eq!(
+            ask(routes.clone(), "/ready").await.0,
+            StatusCode::SERVICE_UNAVAILABLE
+        );
+        assert_eq!(ask(routes.clone(), "/live").await.0, StatusCode::OK);
+        readiness.set(true);
+        assert_eq!(ask(routes.clone(), "/ready").await.0, StatusCode::OK);
+        assert_eq!(
+            ask(routes, "/metrics").await,
+            (StatusCode::OK, "# EOF\n".into())
+        );
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_gives_way_to_a_free_one_which_serves() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        let first = Admin::bind(loopback).await.unwrap();
+        let second = Admin::bind(first.address()).await.unwrap();
+        assert_ne!(second.address(), first.address());
+
+        let address = second.address();
+        let routes = routes(encode(Registry::default()), Readiness::default());
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let client = async {
+            let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+            let request = b"GET /live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+            socket.write_all(request).await.unwrap();
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer).await.unwrap();
+            stop.send(()).unwrap();
+            answer
+        };
+        let stopped = async { drop(stopped.await) };
+        let (served, answer) = tokio::join!(second.serve(routes, stopped), client);
+        served.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    }
+}

@@ -1,0 +1,261 @@
+//! The ledgers of all Services that are watched, shared by the observer, the streams and the engine.
+//!
+//! One lock a Service: an update touches no other Service's, and there is none around them all.
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::{
+    live::clock::Clock,
+    model::{
+        ledger::{Intent, Outbox, ServiceLedger, StreamId},
+        recording::StreamCounts,
+        statistics::Latency,
+        time::At,
+        update::Update,
+    },
+};
+
+/// A Service and port, as a stream asks for it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Target {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub service: String,
+    /// The port asked for.
+    pub port: u16,
+    /// The path that a stream sends: `<service>.<namespace>.svc.<cluster domain>:<port>`.
+    pub authority: String,
+}
+
+/// All ledgers of a run.
+#[derive(Debug)]
+pub struct Books {
+    clock: Clock,
+    books: Vec<Book>,
+    by_service: HashMap<(String, String), Vec<usize>>,
+    cycle: AtomicU32,
+    streams: Mutex<StreamCounts>,
+    active: AtomicU64,
+    delivered: AtomicU64,
+    lag: Mutex<Latency>,
+    /// Told when something is open that was not, so that the event loop's lag is worth sampling.
+    pub activity: Notify,
+}
+
+/// One Service's ledger with what is counted beside it.
+#[derive(Debug)]
+pub struct Book {
+    /// What is watched.
+    pub target: Target,
+    ledger: Mutex<ServiceLedger>,
+    bytes: AtomicU64,
+}
+
+// === impl Target ===
+
+impl Target {
+    /// The Service `service` in `namespace`, in a cluster of this domain.
+    #[must_use]
+    pub fn new(service: &str, namespace: &str, cluster_domain: &str, port: u16) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            service: service.to_owned(),
+            port,
+            authority: format!("{service}.{namespace}.svc.{cluster_domain}:{port}"),
+        }
+    }
+}
+
+// === impl Books ===
+
+impl Books {
+    /// Empty ledgers for `targets`, in this order.
+    #[must_use]
+    pub fn new(clock: Clock, targets: Vec<Target>, deadline: Duration) -> Self {
+        let mut by_service: HashMap<_, Vec<usize>> = HashMap::new();
+        for (index, target) in targets.iter().enumerate() {
+            let key = (target.namespace.clone(), target.service.clone());
+            by_service.entry(key).or_default().push(index);
+        }
+        let book = |target| Book {
+            target,
+            ledger: Mutex::new(ServiceLedger::new(deadline)),
+            bytes: AtomicU64::new(0),
+        };
+        Self {
+            clock,
+            books: targets.into_iter().map(book).collect(),
+            by_service,
+            cycle: AtomicU32::new(0),
+            streams: Mutex::default(),
+            active: AtomicU64::new(0),
+            delivered: AtomicU64::new(0),
+            lag: Mutex::default(),
+            activity: Notify::new(),
+        }
+    }
+
+    /// The run's clock.
+    #[must_use]
+    pub const fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// All books, in the order of the targets.
+    #[must_use]
+    pub fn all(&self) -> &[Book] {
+        &self.books
+    }
+
+    /// The books of a Service, one for each port that is watched.
+    pub fn of_service<'a>(
+        &'a self,
+        namespace: &str,
+        service: &str,
+    ) -> impl Iterator<Item = &'a Book> {
+        self.by_service
+            .get(&(namespace.to_owned(), service.to_owned()))
+            .into_iter()
+            .flatten()
+            .map(|&index| &self.books[index])
+    }
+
+    /// The cycle under way; 0 before the first.
+    #[must_use]
+    pub fn cycle(&self) -> u32 {
+        self.cycle.load(Ordering::Relaxed)
+    }
+
+    /// A cycle starts.
+    pub fn start_cycle(&self, cycle: u32) {
+        self.cycle.store(cycle, Ordering::Relaxed);
+    }
+
+    /// An action on the target at this position is about to be sent.
+    pub fn intend(&self, target: usize, intent: Intent) {
+        self.books[target].ledger.lock().intend(intent);
+    }
+
+    /// Counts something that streams did.
+    pub fn count(&self, with: impl FnOnce(&mut StreamCounts)) {
+        with(&mut self.streams.lock());
+    }
+
+    /// Takes what streams have done since the last call.
+    #[must_use]
+    pub fn take_streams(&self) -> StreamCounts {
+        std::mem::take(&mut self.streams.lock())
+    }
+
+    /// Streams that are open.
+    #[must_use]
+    pub fn active(&self) -> u64 {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing is waited for at any Service.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.books
+            .iter()
+            .all(|book| book.ledger.lock().is_settled())
+    }
+
+    /// Endpoints that actions asked for and the observer has not seen.
+    #[must_use]
+    pub fn outstanding(&self) -> u64 {
+        self.books
+            .iter()
+            .map(|b| b.ledger.lock().outstanding())
+            .sum()
+    }
+
+    /// Streams that have received their snapshot, by Service name, and streams in all.
+    #[must_use]
+    pub fn streams_held(&self) -> (usize, usize) {
+        let held = self
+            .books
+            .iter()
+            .map(|book| book.ledger.lock().streams_held());
+        held.fold((0, 0), |(held, all), (h, a)| (held + h, all + a))
+    }
+
+    /// Deliveries made since the last call.
+    #[must_use]
+    pub fn take_delivered(&self) -> u64 {
+        self.delivered.swap(0, Ordering::Relaxed)
+    }
+
+    /// The event loop was `late` while `deliveries` were handled.
+    pub fn note_lag(&self, late: Duration, deliveries: u64) {
+        self.lag.lock().record(late, deliveries);
+    }
+
+    /// Takes the event loop's lateness since the last call.
+    #[must_use]
+    pub fn take_lag(&self) -> Latency {
+        std::mem::take(&mut self.lag.lock())
+    }
+}
+
+// === impl Book ===
+
+impl Book {
+    /// The ledger, for as long as `with` takes: keep it short, streams wait.
+    pub fn ledger<T>(&self, with: impl FnOnce(&mut ServiceLedger) -> T) -> T {
+        with(&mut self.ledger.lock())
+    }
+
+    /// A stream was sent.
+    pub fn sent(&self, books: &Books, stream: StreamId, again: bool) {
+        let at = books.clock.now();
+        self.ledger.lock().stream_sent(stream, at);
+        books.active.fetch_add(1, Ordering::Relaxed);
+        books.count(|streams| {
+            if again {
+                streams.reopened += 1;
+            } else {
+                streams.opened += 1;
+            }
+        });
+    }
+
+    /// A stream has ended.
+    pub fn closed(&self, books: &Books, stream: StreamId) {
+        let at = books.clock.now();
+        self.ledger.lock().stream_closed(stream, at);
+        books.active.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A stream's message, whose `bytes` bytes had arrived at `at`.
+    pub fn update(&self, books: &Books, stream: StreamId, at: At, update: &Update, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        let delivered = {
+            let mut ledger = self.ledger.lock();
+            let before = ledger.outbox_len();
+            ledger.update(stream, at, update);
+            ledger.outbox_len() - before
+        };
+        if delivered > 0 {
+            books
+                .delivered
+                .fetch_add(delivered as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives up what is overdue, and takes what has gathered, with the bytes received.
+    #[must_use]
+    pub fn take(&self, now: At) -> (Outbox, u64) {
+        let mut ledger = self.ledger.lock();
+        ledger.expire(now);
+        (ledger.take_outbox(), self.bytes.swap(0, Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,251 @@
+//! What was done, for whoever watches from elsewhere: `/events` and `/clock` of the acting half.
+//!
+//! Instants are microseconds of this process's clock; a reader measures with `/clock` how far its
+//! own is off, on the same connection.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use axum::{Json, Router, body::Body, extract::Query, response::IntoResponse, routing::get};
+use bytes::Bytes;
+use futures::{Stream, stream};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+
+use crate::{
+    live::{clock::Clock, kubernetes::Acted},
+    model::{action::Verb, scenario::Scenario},
+};
+
+/// Lines that are kept: ten scalings of the 5,000 Services that a namespace holds, some 10 MB. A
+/// reader that falls further behind is told how many it lost.
+const KEPT: usize = 50_000;
+/// Lines a chunk of an answer, so that a reader who starts late is not sent 10 MB at once.
+const CHUNK: usize = 256;
+
+/// The last actions that were answered.
+#[derive(Clone, Debug)]
+pub struct EventLog(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    services: Vec<String>,
+    lines: Mutex<Lines>,
+    more: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    kept: VecDeque<Bytes>,
+    /// Lines that are no longer kept; the first kept one has the next number.
+    gone: u64,
+}
+
+/// One line of `/events`.
+#[derive(Serialize)]
+struct Line<'a> {
+    /// From 1, without gaps.
+    sequence: u64,
+    action: &'static str,
+    service: &'a str,
+    from: u32,
+    to: u32,
+    /// Microseconds of the clock that `/clock` tells, as are the next two.
+    intended: u64,
+    sent: u64,
+    acknowledged: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// The query of `/events`.
+#[derive(Deserialize)]
+struct After {
+    /// The sequence number of the last line that the reader has.
+    #[serde(default)]
+    after: u64,
+}
+
+/// The answer of `/clock`.
+#[derive(Serialize)]
+struct Now {
+    now: u64,
+}
+
+// === impl EventLog ===
+
+impl EventLog {
+    /// An empty log for the Services of `scenario`.
+    #[must_use]
+    pub fn new(scenario: &Scenario) -> Self {
+        Self(Arc::new(Inner {
+            services: scenario.services().collect(),
+            lines: Mutex::default(),
+            more: Notify::new(),
+        }))
+    }
+
+    /// Adds an action that was answered.
+    ///
+    /// # Panics
+    ///
+    /// If its Service is not one of the scenario's.
+    pub fn record(&self, acted: &Acted) {
+        let (action, from, to) = match acted.action.verb {
+            Verb::Create { endpoints } => ("create", 0, endpoints),
+            Verb::Scale { from, to } => ("scale", from, to),
+            Verb::Restart { endpoints } => ("restart", endpoints, endpoints),
+        };
+        let mut lines = self.0.lines.lock();
+        let line = Line {
+            sequence: lines.last() + 1,
+            action,
+            service: &self.0.services[acted.action.service],
+            from,
+            to,
+            intended: acted.action.intended.as_micros(),
+            sent: acted.sent.as_micros(),
+            acknowledged: acted.acknowledged.as_micros(),
+            error: acted.result.as_ref().err().map(ToString::to_string),
+        };
+        let mut json = serde_json::to_vec(&line).expect("invariant: plain fields have a JSON form");
+        json.push(b'\n');
+        if lines.kept.len() == KEPT {
+            lines.kept.pop_front();
+            lines.gone += 1;
+        }
+        lines.kept.push_back(json.into());
+        drop(lines);
+        self.0.more.notify_waiters();
+    }
+
+    /// `/events` (JSON lines from the one after `?after=N` on, and then each as it happens, until
+    /// the reader leaves) and `/clock`.
+    pub fn routes(&self, clock: Clock) -> Router {
+        let log = self.clone();
+        let events = move |Query(After { after }): Query<After>| async move {
+            let lines = log.follow(after);
+            let kind = [("content-type", "application/jsonl")];
+            (kind, Body::from_stream(lines)).into_response()
+        };
+        let now = move || async move {
+            Json(Now {
+                now: clock.now().as_micros(),
+            })
+        };
+        Router::new()
+            .route("/events", get(events))
+            .route("/clock", get(now))
+    }
+
+    /// Chunks of whole lines, without end.
+    fn follow(self, after: u64) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> {
+        stream::unfold((self, after), |(log, after)| async move {
+            loop {
+                let more = log.0.more.notified();
+                tokio::pin!(more);
+                // From here on a line that is added wakes us, even before the wait.
+                more.as_mut().enable();
+                if let Some((chunk, last)) = log.0.lines.lock().since(after) {
+                    return Some((Ok(chunk), (log.clone(), last)));
+                }
+                more.await;
+            }
+        })
+    }
+}
+
+// === impl Lines ===
+
+impl Lines {
+    /// The number of the last line.
+    fn last(&self) -> u64 {
+        self.gone + self.kept.len() as u64
+    }
+
+    /// The next lines after number `after`, and the number of the last of them.
+    fn since(&self, after: u64) -> Option<(Bytes, u64)> {
+        if after >= self.last() {
+            return None;
+        }
+        let mut chunk = Vec::new();
+        let lost = self.gone.saturating_sub(after);
+        if lost > 0 {
+            chunk.extend_from_slice(format!("{{\"lost\":{lost}}}\n").as_bytes());
+        }
+        let from = after.max(self.gone);
+        let skip = usize::try_from(from - self.gone).unwrap_or(usize::MAX);
+        let next = self.kept.iter().skip(skip).take(CHUNK);
+        let mut last = from;
+        for line in next {
+            chunk.extend_from_slice(line);
+            last += 1;
+        }
+        Some((chunk.into(), last))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        live::kubernetes::mock::scenario,
+        model::{action::Action, time::At},
+    };
+
+    fn acted(to: u32) -> Acted {
+        Acted {
+            action: Action {
+                intended: At::from_millis(1),
+                service: 0,
+                cycle: 1,
+                verb: Verb::Scale { from: 3, to },
+            },
+            sent: At::from_millis(2),
+            acknowledged: At::from_millis(3),
+            retries: 0,
+            result: Ok(()),
+        }
+    }
+
+    fn lines(chunk: &Bytes) -> Vec<Value> {
+        let lines = chunk.split(|byte| *byte == b'\n');
+        lines
+            .filter_map(|line| serde_json::from_slice(line).ok())
+            .collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_gets_what_it_missed_and_then_each_line_as_it_happens() {
+        let log = EventLog::new(&scenario(1));
+        log.record(&acted(9));
+        log.record(&acted(8));
+        let mut reader = Box::pin(log.clone().follow(1));
+        let first = reader.next().await.unwrap().unwrap();
+        assert_eq!(
+            lines(&first),
+            [json!({
+                "sequence": 2, "action": "scale", "service": "test-service-1", "from": 3, "to": 8,
+                "intended": 1_000, "sent": 2_000, "acknowledged": 3_000,
+            })]
+        );
+        let (next, ()) = tokio::join!(reader.next(), async { log.record(&acted(7)) });
+        assert_eq!(lines(&next.unwrap().unwrap())[0]["to"], 7);
+    }
+
+    #[test]
+    fn a_reader_that_is_too_far_behind_is_told_what_it_lost() {
+        let log = EventLog::new(&scenario(1));
+        for to in 0..u32::try_from(KEPT).unwrap() + 5 {
+            log.record(&acted(to));
+        }
+        let (chunk, last) = log.0.lines.lock().since(2).unwrap();
+        let lines = lines(&chunk);
+        assert_eq!(lines[0], json!({ "lost": 3 }));
+        assert_eq!(lines[1]["sequence"], 6);
+        assert_eq!(last, 5 + CHUNK as u64);
+    }
+}

@@ -1,0 +1,7 @@
+//! The Destination streams: opened as proxies open them, read without keeping what is read.
+
+pub mod decode;
+pub mod dial;
+pub mod fleet;
+pub mod frames;
+pub mod stream;

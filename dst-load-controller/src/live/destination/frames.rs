@@ -1,0 +1,195 @@
+//! gRPC messages out of an HTTP body, without a buffer that outlives a message.
+//!
+//! tonic's own reader keeps a buffer as large as the stream's largest message for as long as the
+//! stream lives; here bytes are held only while a message is incomplete. The format is that of
+//! gRPC over HTTP/2: a flag byte, a big-endian length, the message; status in the trailers.
+
+use bytes::{Buf, Bytes, BytesMut};
+use http_body_util::BodyExt;
+use tonic::{Code, Status, body::Body};
+
+/// A flag byte and a length.
+const PREFIX: usize = 5;
+/// Far above a snapshot of all the endpoints a Service can have (some 35 MiB for 100,000).
+const LARGEST: usize = 256 * 1024 * 1024;
+
+/// The messages of one response.
+#[derive(Debug)]
+pub struct Frames {
+    body: Body,
+    ready: Bytes,
+    partial: BytesMut,
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub enum Next {
+    /// Bytes have arrived: take the messages with [`Frames::message`], after stamping them.
+    Arrived,
+    /// The stream ended with this status.
+    Ended(Status),
+}
+
+// === impl Frames ===
+
+impl Frames {
+    /// Reads `body`.
+    #[must_use]
+    pub fn new(body: Body) -> Self {
+        Self {
+            body,
+            ready: Bytes::new(),
+            partial: BytesMut::new(),
+        }
+    }
+
+    /// Waits until more bytes have arrived, or the stream has ended.
+    pub async fn next(&mut self) -> Next {
+        loop {
+            match self.body.frame().await {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if data.is_empty() => {}
+                    Ok(data) => {
+                        self.ready = data;
+                        return Next::Arrived;
+                    }
+                    Err(frame) => {
+                        if let Ok(trailers) = frame.into_trailers() {
+                            return Next::Ended(status(&trailers));
+                        }
+                    }
+                },
+                Some(Err(status)) => return Next::Ended(status),
+                None => {
+                    return Next::Ended(Status::new(
+                        Code::Unknown,
+                        "the stream ended without a status",
+                    ));
+                }
+            }
+        }
+    }
+
+    /// The next whole message among the bytes that have arrived.
+    ///
+    /// # Errors
+    /// If the bytes are no gRPC, or a message is compressed (none was asked for) or absurdly large.
+    pub fn message(&mut self) -> Result<Option<Bytes>, Status> {
+        if self.partial.is_empty() {
+            let Some(length) = length(&self.ready)? else {
+                return Ok(self.keep());
+            };
+            if self.ready.len() < PREFIX + length {
+                return Ok(self.keep());
+            }
+            self.ready.advance(PREFIX);
+            return Ok(Some(self.ready.split_to(length)));
+        }
+        self.partial.extend_from_slice(&self.ready);
+        self.ready = Bytes::new();
+        match length(&self.partial)? {
+            Some(length) if self.partial.len() >= PREFIX + length => {
+                // From here on without copies: what follows this message lies behind it.
+                let mut whole = std::mem::take(&mut self.partial).freeze();
+                whole.advance(PREFIX);
+                let message = whole.split_to(length);
+                self.ready = whole;
+                Ok(Some(message))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Puts the beginning of a message aside until the rest arrives.
+    fn keep(&mut self) -> Option<Bytes> {
+        if !self.ready.is_empty() {
+            self.partial = BytesMut::from(&*self.ready);
+            self.ready = Bytes::new();
+        }
+        None
+    }
+}
+
+/// The length of the message that these bytes begin; `None` if they do not say it yet.
+fn length(bytes: &[u8]) -> Result<Option<usize>, Status> {
+    let Some((prefix, _)) = bytes.split_first_chunk::<PREFIX>() else {
+        return Ok(None);
+    };
+    let [compressed, length @ ..] = *prefix;
+    if compressed != 0 {
+        return Err(Status::internal(
+            "a compressed message, though none was asked for",
+        ));
+    }
+    let length = u32::from_be_bytes(length) as usize;
+    if length > LARGEST {
+        return Err(Status::internal(format!("a message of {length} bytes")));
+    }
+    Ok(Some(length))
+}
+
+/// The status that trailers, or the headers of a response without a body, carry.
+#[must_use]
+pub fn status(headers: &http::HeaderMap) -> Status {
+    Status::from_header_map(headers)
+        .unwrap_or_else(|| Status::new(Code::Unknown, "the trailers carry no status"))
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    fn framed(message: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0];
+        bytes.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
+        bytes.extend(message);
+        bytes
+    }
+
+    async fn read(bytes: &[u8], chunk: usize) -> Vec<Bytes> {
+        let chunks: Vec<_> = bytes
+            .chunks(chunk)
+            .map(|c| Ok::<_, Status>(http_body::Frame::data(Bytes::copy_from_slice(c))))
+            .collect();
+        let mut frames = Frames::new(Body::new(StreamBody::new(futures::stream::iter(chunks))));
+        let mut messages = Vec::new();
+        while let Next::Arrived = frames.next().await {
+            while let Some(message) = frames.message().unwrap() {
+                messages.push(message);
+            }
+        }
+        messages
+    }
+
+    #[tokio::test]
+    async fn messages_come_out_whole_however_the_bytes_are_cut() {
+        let sent: [&[u8]; 4] = [b"a", b"", &[7; 300], b"last"];
+        let bytes: Vec<u8> = sent.iter().flat_map(|m| framed(m)).collect();
+        for chunk in 1..=bytes.len() {
+            assert_eq!(read(&bytes, chunk).await, sent, "cut into {chunk}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_compressed_message_is_refused() {
+        let data = http_body::Frame::data(Bytes::from_static(&[1, 0, 0, 0, 0]));
+        let body = StreamBody::new(futures::stream::iter([Ok::<_, Status>(data)]));
+        let mut frames = Frames::new(Body::new(body));
+        assert!(matches!(frames.next().await, Next::Arrived));
+        assert!(frames.message().is_err());
+    }
+
+    #[tokio::test]
+    async fn trailers_end_the_stream_with_their_status() {
+        let mut trailers = http::HeaderMap::new();
+        trailers.insert("grpc-status", "5".parse().unwrap());
+        let frame = http_body::Frame::<Bytes>::trailers(trailers);
+        let body = StreamBody::new(futures::stream::iter([Ok::<_, Status>(frame)]));
+        let Next::Ended(status) = Frames::new(Body::new(body)).next().await else {
+            panic!("ended")
+        };
+        assert_eq!(status.code(), Code::NotFound);
+    }
+}

@@ -1,0 +1,37 @@
+//! How late this process's event loop is, as a task of its own sees it.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::live::books::Books;
+
+/// How often the loop is asked while something is waited for.
+const TICK: Duration = Duration::from_millis(10);
+/// Ticks after which it is looked whether anything still is.
+const LOOK: u32 = 100;
+
+/// Samples for ever; asleep while nothing is open at any Service.
+///
+/// A sample counts for the deliveries handled since the one before, with the worse of the two
+/// lags: what a stalled loop handles at once may run before or after the sampler.
+pub(super) async fn sample(books: Arc<Books>) {
+    let clock = books.clock();
+    loop {
+        books.activity.notified().await;
+        let mut before = Duration::ZERO;
+        loop {
+            for _ in 0..LOOK {
+                let due = clock.now() + TICK;
+                clock.sleep_until(due).await;
+                let late = clock.now().since(due);
+                let deliveries = books.take_delivered();
+                if deliveries > 0 {
+                    books.note_lag(late.max(before), deliveries);
+                }
+                before = late;
+            }
+            if books.is_settled() {
+                break;
+            }
+        }
+    }
+}

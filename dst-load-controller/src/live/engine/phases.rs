@@ -1,0 +1,372 @@
+//! The phases of a run, one after the other.
+
+use std::{io, time::Duration};
+
+use super::{Engine, EngineError};
+use crate::{
+    live::{
+        churn::{Driver, Ending, Event},
+        destination::fleet::{Fleet, FleetConfig},
+        observer::Observer,
+    },
+    model::{
+        action::Verb,
+        ledger::{Intent, ServiceLedger, StreamPhase},
+        plan::{Plan, Step},
+        recording::{EndStateLine, Line, Phase},
+        time::At,
+        warning::Warning,
+    },
+};
+
+/// How often what is waited for is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+/// For how long Kubernetes may go without making a single further endpoint, at the start.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// For how long nothing must happen before the end state is looked at: an update that should not
+/// come at all comes after the last one that should.
+const QUIET: Duration = Duration::from_secs(1);
+/// An action sent this much later than intended is worth a warning.
+const LATE: Duration = Duration::from_millis(100);
+
+/// How the churn ended.
+struct Churned {
+    interrupted: bool,
+    whole_cycle: bool,
+}
+
+// === impl Engine ===
+
+impl<W: io::Write> Engine<W> {
+    /// All phases. Whether a signal ended the run before its plan did.
+    pub(super) async fn story(&self, observer: &Observer) -> Result<bool, EngineError> {
+        self.enter(Phase::Preparing);
+        let mut observer = observer.clone();
+        let mut driver = Driver::new(
+            &self.actor,
+            &self.metrics,
+            Plan::new(&self.scenario),
+            self.stop.clone(),
+        );
+        let prepared = async {
+            observer.synced().await;
+            self.actor.prepare().await?;
+            self.create(&mut driver).await
+        };
+        match self.unless_stopped(prepared).await {
+            None => return Ok(true),
+            Some(prepared) => prepared?,
+        }
+        tokio::select! {
+            biased;
+            told = self.measure(&observer, driver) => told,
+            lost = self.actor.keep_claim() => Err(lost.into()),
+        }
+    }
+
+    /// Everything that happens while the Services stand.
+    async fn measure<P: Iterator<Item = Step>>(
+        &self,
+        observer: &Observer,
+        driver: Driver<'_, P>,
+    ) -> Result<bool, EngineError> {
+        self.enter(Phase::Opening);
+        let opened = async {
+            self.target_ready().await;
+            let mut fleet = self.open(observer);
+            tokio::select! {
+                biased;
+                error = fleet.failed() => Err(EngineError::from(error)),
+                served = self.served() => served.map(|()| fleet),
+            }
+        };
+        let mut fleet = match self.unless_stopped(opened).await {
+            None => return Ok(true),
+            Some(fleet) => fleet?,
+        };
+        let told = async {
+            self.journal.sample(self).await;
+            let churned = self.churn(driver).await?;
+            self.settle().await;
+            self.journal.sample(self).await;
+            self.check(observer);
+            Ok(churned.interrupted)
+        };
+        let told = tokio::select! {
+            biased;
+            error = fleet.failed() => Err(error.into()),
+            told = told => told,
+        };
+        fleet.close().await;
+        told
+    }
+
+    /// Makes the Services and waits until all their endpoints are visible.
+    async fn create<P: Iterator<Item = Step>>(
+        &self,
+        driver: &mut Driver<'_, P>,
+    ) -> Result<(), EngineError> {
+        let mut failure = None;
+        let created = driver
+            .create(|event| match event {
+                Event::Intended(action) => {
+                    self.intend(&action.verb, action.service, action.intended)
+                }
+                Event::Acted(acted) => failure = failure.take().or(acted.result.err()),
+                Event::Cycle(_) => {}
+            })
+            .await;
+        if let Ending::Refused(error) = created.ending {
+            return Err(error.into());
+        }
+        if let Some(error) = failure {
+            return Err(error.into());
+        }
+        let wanted: u64 = self
+            .scenario
+            .churn
+            .groups
+            .iter()
+            .map(|group| u64::from(group.count) * u64::from(group.pattern.initial()))
+            .sum();
+        let (mut best, mut since) = (0, self.clock().now());
+        loop {
+            let made = self.promised();
+            if made == wanted {
+                return Ok(());
+            }
+            let now = self.clock().now();
+            if made > best {
+                (best, since) = (made, now);
+            } else if now.since(since) > PATIENCE {
+                return Err(EngineError::NotMade {
+                    made,
+                    wanted,
+                    after: PATIENCE,
+                });
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until the target says it is ready, for as long as a connection may take.
+    async fn target_ready(&self) {
+        let Some(target) = &self.options.target else {
+            return;
+        };
+        let until = self.clock().now() + self.options.connect_timeout;
+        while target.is_ready().await == Some(false) && self.clock().now() < until {
+            tokio::time::sleep(LOOK * 4).await;
+        }
+    }
+
+    fn open(&self, observer: &Observer) -> Fleet {
+        let client = &self.scenario.client;
+        let config = FleetConfig {
+            clients: client.virtual_clients(),
+            streams_per_service: client.streams_per_service,
+            open_rate: client.open_rate,
+            max_lifetime: client.stream_max_lifetime,
+            reset_interval: client.stream_reset_interval,
+            connect_timeout: self.options.connect_timeout,
+            namespace: self.actor.namespace().to_owned(),
+            seed: self.scenario.seed,
+        };
+        Fleet::open(
+            &self.books,
+            &self.options.world.destination,
+            config,
+            &observer.nodes(),
+        )
+    }
+
+    /// Waits until every stream has received its snapshot, or was sent a while ago on a Service
+    /// that has nothing to send.
+    async fn served(&self) -> Result<(), EngineError> {
+        let (mut best, mut since) = (0, self.clock().now());
+        let patience = self.options.connect_timeout.max(QUIET);
+        loop {
+            let (held, all) = self.served_now();
+            if held == all {
+                return Ok(());
+            }
+            let now = self.clock().now();
+            if held > best {
+                (best, since) = (held, now);
+            } else if now.since(since) > patience {
+                return Err(EngineError::NotServed {
+                    held,
+                    all,
+                    after: patience,
+                });
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn served_now(&self) -> (usize, usize) {
+        let now = self.clock().now();
+        let books = self.books.all().iter();
+        books.fold((0, 0), |(served, all), book| {
+            book.ledger(|ledger| {
+                let empty = ledger.promised() == 0;
+                let phases = ledger.stream_phases();
+                let done = phases.iter().filter(|phase| match phase {
+                    StreamPhase::Held => true,
+                    StreamPhase::Sent(at) => empty && *at + QUIET <= now,
+                    StreamPhase::Closed => false,
+                });
+                (served + done.count(), all + phases.len())
+            })
+        })
+    }
+
+    /// Carries out the plan.
+    async fn churn<P: Iterator<Item = Step>>(
+        &self,
+        mut driver: Driver<'_, P>,
+    ) -> Result<Churned, EngineError> {
+        self.enter(Phase::Churning);
+        let start = self.clock().now();
+        let (mut late, mut worst, mut cycled) = (0, Duration::ZERO, false);
+        let driven = driver
+            .churn(start, |event| match event {
+                Event::Cycle(cycle) => {
+                    cycled = true;
+                    self.books.start_cycle(cycle.cycle);
+                    self.journal.push(Line::Cycle {
+                        at: cycle.at,
+                        cycle: cycle.cycle,
+                    });
+                }
+                Event::Intended(action) => {
+                    self.intend(&action.verb, action.service, action.intended);
+                }
+                Event::Acted(acted) => {
+                    let lateness = acted.sent.since(acted.action.intended);
+                    late += u64::from(lateness > LATE);
+                    worst = worst.max(lateness);
+                }
+            })
+            .await;
+        if let Ending::Refused(error) = driven.ending {
+            return Err(error.into());
+        }
+        let at = self.clock().now();
+        let stopped = driven.ending == Ending::Stopped;
+        let endless =
+            self.scenario.churn.duration.is_none() && self.scenario.churn.cycles.is_none();
+        let churned = Churned {
+            // With neither a duration nor cycles, a signal is the natural end.
+            interrupted: stopped && !endless,
+            whole_cycle: !stopped && self.ends_with_a_cycle(),
+        };
+        if cycled {
+            self.journal.push(Line::LastCycleEnds {
+                at,
+                whole: churned.whole_cycle,
+            });
+        }
+        if late > 0 {
+            self.warn(Warning::LateActions {
+                actions: late,
+                worst_seconds: worst.as_secs_f64(),
+            });
+        }
+        Ok(churned)
+    }
+
+    /// Whether the plan's end is a cycle's, and not cut off by a duration.
+    fn ends_with_a_cycle(&self) -> bool {
+        let mut unbounded = (*self.scenario).clone();
+        let Some(duration) = unbounded.churn.duration.take() else {
+            return true;
+        };
+        let Some(cycles) = unbounded.churn.cycles else {
+            return false;
+        };
+        let cut = At::from(duration);
+        let full = Plan::new(&unbounded).find_map(|step| match step {
+            Step::End(at) => Some(at),
+            Step::Cycle(_) | Step::Act(_) => None,
+        });
+        cycles > 0 && full.is_some_and(|full| full <= cut)
+    }
+
+    /// Waits for what is still on its way, but not for ever.
+    async fn settle(&self) {
+        self.enter(Phase::Settling);
+        let clock = self.clock();
+        // Twice: what becomes visible within one deadline has another to arrive.
+        let until = clock.now() + self.scenario.deadline() * 2 + QUIET;
+        let mut quiet_since = clock.now();
+        loop {
+            let now = clock.now();
+            if !self.books.is_settled() || self.books.outstanding() > 0 {
+                quiet_since = now;
+            }
+            if now.since(quiet_since) >= QUIET || now >= until {
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Checks what every stream holds.
+    fn check(&self, observer: &Observer) {
+        let at = self.clock().now();
+        // What is overdue is given up first, so that every number below is final.
+        for book in self.books.all() {
+            book.ledger(ServiceLedger::abandon_intents);
+        }
+        self.journal.tick(self, observer, at);
+        for book in self.books.all() {
+            let end = book.ledger(|ledger| ledger.end_state(at));
+            let line = EndStateLine::new(&book.target.service, at, &end);
+            self.journal.push(Line::EndState(line));
+        }
+        if observer.relists() > 0 {
+            self.warn(Warning::Relisted {
+                times: observer.relists(),
+            });
+        }
+    }
+
+    fn intend(&self, verb: &Verb, service: usize, at: At) {
+        let (add, remove) = verb.expects();
+        self.books.intend(service, Intent { at, add, remove });
+    }
+
+    /// Endpoints that are promised over all Services.
+    fn promised(&self) -> u64 {
+        let books = self.books.all().iter();
+        books
+            .map(|book| book.ledger(|ledger| ledger.promised() as u64))
+            .sum()
+    }
+
+    fn enter(&self, phase: Phase) {
+        tracing::info!(?phase, "entering");
+        self.journal.push(Line::Phase {
+            at: self.clock().now(),
+            phase,
+        });
+    }
+
+    fn warn(&self, warning: Warning) {
+        tracing::warn!("{warning}");
+        self.journal.push(Line::Warning {
+            at: self.clock().now(),
+            warning,
+        });
+    }
+
+    /// What `work` comes to, or `None` if the run is told to stop first.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            done = work => Some(done),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Acting on Kubernetes: what we make, how it is asked for, and how it is taken away again.
+//!
+//! Calls are paced, retried and counted here and nowhere else: a client whose own retries jitter
+//! without a seed would neither be counted nor be the same twice.
+
+mod act;
+mod answer;
+mod call;
+mod claim;
+mod cleaned;
+mod cleanup;
+mod error;
+mod listing;
+#[cfg(test)]
+pub(crate) mod mock;
+pub mod objects;
+mod rate;
+mod resource;
+#[cfg(test)]
+mod tests;
+
+use std::{num::NonZeroU32, time::Duration};
+
+pub(in crate::live) use self::error::chain;
+pub use self::{
+    act::{Acted, Actor},
+    call::Caller,
+    claim::{Claim, HEARTBEAT_EVERY, STALE_AFTER},
+    cleaned::{Cleaned, Removed},
+    cleanup::{Scope, cleanup},
+    error::{KubernetesError, KubernetesErrors},
+    listing::runs,
+};
+
+/// Who a run is: it is written on every object that the run makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunIdentity {
+    /// The run's id: a label value, unique among the runs of a cluster.
+    pub id: String,
+    /// The scenario's name: a label value.
+    pub scenario: String,
+}
+
+/// How hard the API server may be pressed, and how long it is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests a second in the long run.
+    pub qps: NonZeroU32,
+    /// Requests that may be sent at once after a rest.
+    pub burst: NonZeroU32,
+    /// Requests that wait for an answer at any one time.
+    pub concurrency: usize,
+    /// How often one request is sent before it is given up.
+    pub attempts: NonZeroU32,
+    /// How long one attempt may take, its answer's body included.
+    pub timeout: Duration,
+}
+
+// === impl Limits ===
+
+impl Default for Limits {
+    /// 500 requests a second is far above what controllers then follow, so the plan's own rate
+    /// holds; 64 at once is below the default seat count of one API server.
+    fn default() -> Self {
+        Self {
+            qps: NonZeroU32::new(500).expect("invariant: 500 is not zero"),
+            burst: NonZeroU32::new(1_000).expect("invariant: 1000 is not zero"),
+            concurrency: 64,
+            attempts: NonZeroU32::new(10).expect("invariant: 10 is not zero"),
+            timeout: Duration::from_secs(30),
+        }
+    }
+}

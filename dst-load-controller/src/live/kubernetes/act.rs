@@ -1,0 +1,296 @@
+//! From an action to the calls that do it.
+
+use std::sync::Arc;
+
+use kube::core::{
+    Request,
+    params::{GetParams, Patch, PatchParams, PostParams},
+};
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use super::{
+    KubernetesError, KubernetesErrors, Limits, RunIdentity,
+    call::{Call, Caller, Reply},
+    cleaned::Cleaned,
+    cleanup::{Scope, cleanup},
+    objects::{self, MANAGED_BY, MANAGER},
+    resource::{DEPLOYMENTS, Resource, SERVICES},
+};
+use crate::{
+    live::clock::Clock,
+    model::{
+        action::{Action, Verb},
+        scenario::{Scenario, ServiceGroup},
+        time::At,
+    },
+};
+
+/// Acts on one namespace on behalf of one run.
+///
+/// Actions of different Services run side by side; those of one Service run in the order in which
+/// they were handed in, so that a scale-down never passes a scale-up that is being retried.
+pub struct Actor {
+    pub(super) caller: Caller,
+    pub(super) namespace: String,
+    pub(super) run: RunIdentity,
+    scenario: Arc<Scenario>,
+    kwok_nodes: bool,
+    services: Vec<Target>,
+}
+
+/// One Service of the scenario.
+struct Target {
+    name: String,
+    group: usize,
+    /// tokio's mutex is fair: it serves in the order of asking.
+    turn: Mutex<()>,
+}
+
+/// What came of one action.
+#[derive(Clone, Debug)]
+pub struct Acted {
+    /// The action, with its intended instant.
+    pub action: Action,
+    /// When its first call was sent.
+    pub sent: At,
+    /// When its last call was answered, or given up.
+    pub acknowledged: At,
+    /// Attempts beyond the first of each call.
+    pub retries: u32,
+    /// Whether it was done.
+    pub result: Result<(), KubernetesError>,
+}
+
+// === impl Actor ===
+
+impl Actor {
+    /// Acts through `kube` (whose own retries should be off) on `namespace`.
+    #[must_use]
+    pub fn new(
+        kube: kube::Client,
+        clock: Clock,
+        namespace: String,
+        run: RunIdentity,
+        scenario: Arc<Scenario>,
+        limits: Limits,
+    ) -> Self {
+        let services = (0..).zip(&scenario.churn.groups).flat_map(|(group, of)| {
+            of.names().map(move |name| Target {
+                name,
+                group,
+                turn: Mutex::default(),
+            })
+        });
+        Self {
+            caller: Caller::new(kube, clock, scenario.seed, limits),
+            namespace,
+            run,
+            services: services.collect(),
+            scenario,
+            kwok_nodes: false,
+        }
+    }
+
+    /// Keeps the pods on KWOK's nodes (label `type=kwok`): for clusters that have others too.
+    #[must_use]
+    pub fn on_kwok_nodes(mut self) -> Self {
+        self.kwok_nodes = true;
+        self
+    }
+
+    /// The namespace acted on.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The run's id.
+    #[must_use]
+    pub fn run_id(&self) -> &str {
+        &self.run.id
+    }
+
+    /// The run's clock.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.caller.clock()
+    }
+
+    /// The caller, for its counters.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// How often each kind of failure was met so far.
+    #[must_use]
+    pub fn errors(&self) -> KubernetesErrors {
+        self.caller.errors()
+    }
+
+    /// Does `action`, now, or after the earlier actions of the same Service. Its intended instant
+    /// is the caller's business.
+    ///
+    /// # Panics
+    ///
+    /// If the action's Service is not one of the scenario's.
+    pub async fn act(&self, action: &Action) -> Acted {
+        let target = &self.services[action.service];
+        let _turn = target.turn.lock().await;
+        let name = &target.name;
+        let reply = match action.verb {
+            Verb::Create { endpoints } => self.create(target, endpoints).await,
+            Verb::Scale { to, .. } => {
+                let patch = Patch::Merge(objects::scale(to));
+                self.patch(&DEPLOYMENTS, Some("scale"), name, &patch).await
+            }
+            Verb::Restart { .. } => {
+                let token = format!("{}-{}", action.cycle, action.intended.as_micros());
+                let patch = Patch::Merge(objects::restart(&token));
+                self.patch(&DEPLOYMENTS, None, name, &patch).await
+            }
+        };
+        Acted {
+            action: action.clone(),
+            sent: reply.sent,
+            acknowledged: reply.acknowledged,
+            retries: reply.retries,
+            result: reply.result.map(|_| ()),
+        }
+    }
+
+    /// Deletes what the run made and waits until it is gone ([`cleanup`]).
+    ///
+    /// # Errors
+    ///
+    /// A listing or deletion that the API server refused.
+    pub async fn cleanup(&self) -> Result<Cleaned, KubernetesError> {
+        let scope = Scope::Run(self.run.id.clone());
+        cleanup(&self.caller, &scope, Some(&self.namespace)).await
+    }
+
+    fn group(&self, target: &Target) -> &ServiceGroup {
+        &self.scenario.churn.groups[target.group]
+    }
+
+    async fn create(&self, target: &Target, endpoints: u32) -> Reply {
+        let (name, port) = (&target.name, self.scenario.churn.port);
+        let service = objects::service(name, &self.namespace, port, &self.run);
+        let first = self.put(&SERVICES, name, &service).await;
+        if first.result.is_err() {
+            return first;
+        }
+        let deployment = objects::deployment(
+            name,
+            &self.namespace,
+            endpoints,
+            port,
+            self.group(target),
+            &self.run,
+            self.kwok_nodes,
+        );
+        let second = self.put(&DEPLOYMENTS, name, &deployment).await;
+        first.then(second)
+    }
+
+    /// Creates an object. One that is there already is brought to the wanted state if this tool
+    /// made it, and refused if it did not.
+    async fn put(&self, resource: &'static Resource, name: &str, object: &Value) -> Reply {
+        let collection = Request::new(resource.path(Some(&self.namespace)));
+        let params = PostParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        let body = object.to_string().into_bytes();
+        let created = self
+            .send(
+                "create",
+                resource.plural,
+                name,
+                collection.create(&params, body),
+            )
+            .await;
+        match &created.result {
+            Err(error) if error.is_refused_as("AlreadyExists") => {}
+            _ => return created,
+        }
+        let found = self
+            .send(
+                "get",
+                resource.plural,
+                name,
+                collection.get(name, &GetParams::default()),
+            )
+            .await;
+        let ours = |body: &[u8]| {
+            serde_json::from_slice::<Value>(body)
+                .is_ok_and(|found| found["metadata"]["labels"][MANAGED_BY] == MANAGER)
+        };
+        let mut found = created.then(found);
+        match &found.result {
+            Err(_) => found,
+            Ok(body) if !ours(body) => {
+                found.result = Err(KubernetesError::NotOurs {
+                    resource: resource.plural,
+                    name: name.to_owned(),
+                    namespace: self.namespace.clone(),
+                });
+                found
+            }
+            Ok(_) => {
+                let applied = self
+                    .patch(resource, None, name, &Patch::Apply(object))
+                    .await;
+                found.then(applied)
+            }
+        }
+    }
+
+    async fn patch<P: serde::Serialize>(
+        &self,
+        resource: &Resource,
+        subresource: Option<&str>,
+        name: &str,
+        patch: &Patch<P>,
+    ) -> Reply {
+        let mut params = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        params.force = matches!(patch, Patch::Apply(_));
+        let collection = Request::new(resource.path(Some(&self.namespace)));
+        let (described, request) = match subresource {
+            Some(sub) => (
+                format!("{}/{sub}", resource.plural),
+                collection.patch_subresource(sub, name, &params, patch),
+            ),
+            None => (
+                resource.plural.to_owned(),
+                collection.patch(name, &params, patch),
+            ),
+        };
+        self.send("patch", &described, name, request).await
+    }
+
+    async fn send(
+        &self,
+        verb: &'static str,
+        resource: &str,
+        name: &str,
+        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Reply {
+        match Call::new(verb, resource, name, request) {
+            Ok(call) => self.caller.call(&call).await,
+            Err(error) => {
+                let now = self.clock().now();
+                Reply {
+                    sent: now,
+                    acknowledged: now,
+                    retries: 0,
+                    result: Err(error),
+                }
+            }
+        }
+    }
+}

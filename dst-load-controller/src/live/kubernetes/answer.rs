@@ -1,0 +1,129 @@
+//! What an answer of the API server means: done, worth another try, or final. Pure.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Response, StatusCode, header::RETRY_AFTER};
+use kube::core::Status;
+
+use super::{KubernetesError, KubernetesErrors};
+
+/// A server that asks for a longer wait than this is asked again all the same.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// What came of one attempt.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    Done(Bytes),
+    /// Worth another try, after `wait` if the server said so.
+    Passing {
+        why: String,
+        wait: Option<Duration>,
+    },
+    Final(KubernetesError),
+}
+
+/// Tells a passing refusal of `what` from a final one, and counts it.
+pub(super) fn judge(
+    what: impl FnOnce() -> String,
+    conflict_is_final: bool,
+    response: Response<Bytes>,
+    errors: &mut KubernetesErrors,
+) -> Attempt {
+    let code = response.status();
+    if code.is_success() {
+        return Attempt::Done(response.into_body());
+    }
+    let status = status(&response);
+    let passing = || Attempt::Passing {
+        why: format!("{} {}", code.as_u16(), status.message),
+        wait: retry_after(&response),
+    };
+    if code == StatusCode::TOO_MANY_REQUESTS {
+        errors.too_many_requests += 1;
+        return passing();
+    }
+    if code.is_server_error() {
+        errors.server_errors += 1;
+        return passing();
+    }
+    if code == StatusCode::CONFLICT && !status.is_already_exists() {
+        errors.conflicts += 1;
+        if !conflict_is_final {
+            return passing();
+        }
+    } else if code == StatusCode::FORBIDDEN {
+        errors.forbidden += 1;
+        if let Some((verb, resource)) = refused_permission(&status.message) {
+            return Attempt::Final(KubernetesError::Forbidden {
+                verb: verb.to_owned(),
+                resource: resource.to_owned(),
+                message: status.message.clone(),
+            });
+        }
+    } else if !code.is_redirection() && !status.is_already_exists() && !status.is_not_found() {
+        // The other two are answers that our own questions expect.
+        errors.refused += 1;
+    }
+    Attempt::Final(KubernetesError::Refused {
+        what: what(),
+        code: code.as_u16(),
+        reason: status.reason,
+        message: status.message,
+    })
+}
+
+/// The answer's Status; where there is none (proxies and API priority answer in plain text), one
+/// that holds the text.
+fn status(response: &Response<Bytes>) -> Status {
+    serde_json::from_slice(response.body()).unwrap_or_else(|_| {
+        let text = String::from_utf8_lossy(response.body());
+        let reason = response.status().canonical_reason().unwrap_or_default();
+        Status::failure(text.trim(), reason)
+    })
+}
+
+fn retry_after(response: &Response<Bytes>) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    let wait = Duration::from_secs(seconds.trim().parse().ok()?);
+    Some(wait.min(LONGEST_RETRY_AFTER))
+}
+
+/// The verb and resource in `… cannot patch resource "deployments/scale" in API group …`, as every
+/// refusal by RBAC says it; other answers 403 (a quota, a namespace that is going away) do not.
+fn refused_permission(message: &str) -> Option<(&str, &str)> {
+    let (_, rest) = message.split_once(" cannot ")?;
+    let (verb, rest) = rest.split_once(" resource \"")?;
+    let (resource, _) = rest.split_once('"')?;
+    Some((verb, resource))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_by_rbac_names_verb_and_resource_and_a_quota_does_not() {
+        let rbac = "deployments.apps \"a\" is forbidden: User \"u\" cannot patch resource \
+                    \"deployments/scale\" in API group \"apps\" in the namespace \"ns\"";
+        assert_eq!(
+            refused_permission(rbac),
+            Some(("patch", "deployments/scale"))
+        );
+        assert_eq!(
+            refused_permission("pods \"a\" is forbidden: exceeded quota"),
+            None
+        );
+    }
+
+    #[test]
+    fn a_wait_that_the_server_asks_for_has_a_bound() {
+        let answer = |value: &str| {
+            let response = Response::builder().header(RETRY_AFTER, value);
+            retry_after(&response.body(Bytes::new()).unwrap())
+        };
+        assert_eq!(answer("3"), Some(Duration::from_secs(3)));
+        assert_eq!(answer("86400"), Some(LONGEST_RETRY_AFTER));
+        assert_eq!(answer("soon"), None);
+    }
+}

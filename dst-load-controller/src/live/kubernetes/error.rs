@@ -1,0 +1,165 @@
+//! What can go wrong with a call, and how often it did.
+
+use std::error::Error as StdError;
+
+use serde::Serialize;
+use thiserror::Error;
+
+/// Why a call to the Kubernetes API was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum KubernetesError {
+    /// The identity in use lacks a permission; asking again would not help.
+    #[error("not permitted to {verb} {resource}: {message}")]
+    Forbidden {
+        /// The verb that was refused, in the words of RBAC.
+        verb: String,
+        /// The resource that was refused, with its subresource if any (`deployments/scale`).
+        resource: String,
+        /// The API server's own words: they name the identity and the namespace.
+        message: String,
+    },
+    /// The API server understood the request and said no.
+    #[error("{what} was answered {code} {reason}: {message}")]
+    Refused {
+        /// The call, for example `patch deployments/scale test-service-1`.
+        what: String,
+        /// The HTTP status code.
+        code: u16,
+        /// The machine-readable reason, for example `NotFound`.
+        reason: String,
+        /// The API server's own words.
+        message: String,
+    },
+    /// Every attempt met a passing failure.
+    #[error("{what} failed {attempts} times, last with: {last}")]
+    Exhausted {
+        /// The call.
+        what: String,
+        /// How often it was sent.
+        attempts: u32,
+        /// The last failure.
+        last: String,
+    },
+    /// The answer was not what the API promises.
+    #[error("{what} was answered with something unreadable: {message}")]
+    Unreadable {
+        /// The call.
+        what: String,
+        /// What could not be read.
+        message: String,
+    },
+    /// A request could not be made of the names given.
+    #[error("{what} cannot be asked for: {message}")]
+    Unaskable {
+        /// The call.
+        what: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// An object of that name exists and this tool did not make it.
+    #[error("{resource} {name:?} in namespace {namespace:?} was not made by this tool")]
+    NotOurs {
+        /// The resource.
+        resource: &'static str,
+        /// Its name.
+        name: String,
+        /// Its namespace.
+        namespace: String,
+    },
+    /// Another run is at work in the namespace.
+    #[error("namespace {namespace:?} is in use by run {holder:?}, which is alive")]
+    InUse {
+        /// The namespace.
+        namespace: String,
+        /// The other run's id.
+        holder: String,
+    },
+    /// Another run took the namespace while this one was at work.
+    #[error("namespace {namespace:?} was taken over by run {holder:?}")]
+    Lost {
+        /// The namespace.
+        namespace: String,
+        /// The other run's id.
+        holder: String,
+    },
+    /// The namespace is not there and could not be made.
+    #[error("namespace {namespace:?} does not exist and cannot be made ({cause})")]
+    NoNamespace {
+        /// The namespace.
+        namespace: String,
+        /// Why it could not be made.
+        cause: String,
+    },
+}
+
+/// How often each kind of failure was met, retried ones included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct KubernetesErrors {
+    /// Answers 429: the server asked us to slow down.
+    pub too_many_requests: u64,
+    /// Answers 409: somebody else wrote at the same time.
+    pub conflicts: u64,
+    /// Answers 500 to 599.
+    pub server_errors: u64,
+    /// Connections that failed or ended before the answer was whole.
+    pub hang_ups: u64,
+    /// Attempts without an answer within [`super::Limits::timeout`].
+    pub timeouts: u64,
+    /// Answers 403.
+    pub forbidden: u64,
+    /// Any other refusal; `NotFound` and `AlreadyExists` are answers and not counted.
+    pub refused: u64,
+    /// Attempts after the first.
+    pub retries: u64,
+}
+
+// === impl KubernetesError ===
+
+impl KubernetesError {
+    /// Whether it is the API server's refusal with this reason, for example `NotFound`.
+    #[must_use]
+    pub fn is_refused_as(&self, wanted: &str) -> bool {
+        matches!(self, Self::Refused { reason, .. } if reason == wanted)
+    }
+}
+
+// === impl KubernetesErrors ===
+
+impl KubernetesErrors {
+    /// Each kind of failure by a name fit for a label, with its count. Retries are no failure and
+    /// are left out.
+    #[must_use]
+    pub fn by_reason(&self) -> [(&'static str, u64); 7] {
+        [
+            ("too_many_requests", self.too_many_requests),
+            ("conflict", self.conflicts),
+            ("server_error", self.server_errors),
+            ("hang_up", self.hang_ups),
+            ("timeout", self.timeouts),
+            ("forbidden", self.forbidden),
+            ("refused", self.refused),
+        ]
+    }
+
+    /// Failures of every kind.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.by_reason().iter().map(|(_, count)| count).sum()
+    }
+}
+
+/// An error with its causes: hyper's own text is often no more than "connection error",
+/// while kube's repeats its cause.
+pub(in crate::live) fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}

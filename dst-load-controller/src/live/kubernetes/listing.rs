@@ -1,0 +1,146 @@
+//! Finding what runs made, and whether they are alive. It changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube::core::{Request, params::ListParams};
+use serde::Deserialize;
+
+use super::{
+    KubernetesError,
+    call::{Call, Caller},
+    claim::STALE_AFTER,
+    objects::{MANAGED_BY, MANAGER, RUN_ID},
+    resource::{DEPLOYMENTS, LEASES, NAMESPACES, Resource, SERVICES},
+};
+
+/// Objects a page: 25,000 pods at once would be some 75 MB.
+const PAGE: u32 = 500;
+
+/// Where to look, and for what.
+pub(super) struct Listing<'a> {
+    pub(super) caller: &'a Caller,
+    pub(super) selector: String,
+    /// All namespaces if not given.
+    pub(super) namespace: Option<&'a str>,
+}
+
+/// What every object has, as far as we read it.
+#[derive(Deserialize)]
+pub(super) struct Item {
+    pub(super) metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Metadata {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) namespace: String,
+    #[serde(default, rename = "resourceVersion")]
+    version: String,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    metadata: PageMetadata,
+    items: Vec<Item>,
+}
+
+#[derive(Default, Deserialize)]
+struct PageMetadata {
+    #[serde(default, rename = "continue")]
+    more: Option<String>,
+}
+
+/// The ids of all runs that left something in `namespace` or in any, and whether each is alive:
+/// its lease is written within [`STALE_AFTER`], which is how long this takes if there are leases.
+///
+/// # Errors
+///
+/// A listing that was refused; namespaces that may not be listed are left out.
+pub async fn runs(
+    caller: &Caller,
+    namespace: Option<&str>,
+) -> Result<BTreeMap<String, bool>, KubernetesError> {
+    let look = Listing {
+        caller,
+        selector: format!("{MANAGED_BY}={MANAGER}"),
+        namespace,
+    };
+    let mut runs = BTreeMap::new();
+    for resource in [&DEPLOYMENTS, &SERVICES, &LEASES, &NAMESPACES] {
+        let found = match look.list(resource).await {
+            Err(KubernetesError::Forbidden { .. }) if *resource == NAMESPACES => continue,
+            found => found?,
+        };
+        runs.extend(
+            found
+                .into_iter()
+                .filter_map(|item| item.metadata.run_id())
+                .map(|id| (id, false)),
+        );
+    }
+    let before: BTreeSet<_> = look.versions().await?;
+    if before.is_empty() {
+        return Ok(runs);
+    }
+    tokio::time::sleep(STALE_AFTER).await;
+    for (id, version) in look.versions().await? {
+        let moved = !before.contains(&(id.clone(), version));
+        let alive: &mut bool = runs.entry(id).or_default();
+        *alive |= moved;
+    }
+    Ok(runs)
+}
+
+// === impl Listing ===
+
+impl Listing<'_> {
+    /// All objects of one resource.
+    pub(super) async fn list(&self, resource: &Resource) -> Result<Vec<Item>, KubernetesError> {
+        // Namespaces are objects of the cluster.
+        let namespace = self.namespace.filter(|_| *resource != NAMESPACES);
+        let path = Request::new(resource.path(namespace));
+        let first = ListParams::default().labels(&self.selector);
+        let mut params = first.clone().limit(PAGE);
+        let mut items = Vec::new();
+        loop {
+            let call = Call::new("list", resource.plural, "", path.list(&params))?;
+            let page: Page = match self.caller.fetch(&call).await {
+                // The pages' snapshot was compacted away: all at once, then.
+                Err(error) if error.is_refused_as("Expired") && params.limit.is_some() => {
+                    items.clear();
+                    params = first.clone();
+                    continue;
+                }
+                page => page?,
+            };
+            items.extend(page.items);
+            match page.metadata.more.filter(|more| !more.is_empty()) {
+                Some(more) => params = params.continue_token(&more),
+                None => return Ok(items),
+            }
+        }
+    }
+
+    /// The leases' run ids, each with the version of its lease.
+    async fn versions(&self) -> Result<BTreeSet<(String, String)>, KubernetesError> {
+        let leases = self.list(&LEASES).await?.into_iter();
+        Ok(leases
+            .filter_map(|item| {
+                let version = item.metadata.version.clone();
+                Some((item.metadata.run_id()?, version))
+            })
+            .collect())
+    }
+}
+
+// === impl Metadata ===
+
+impl Metadata {
+    fn run_id(mut self) -> Option<String> {
+        self.labels.remove(RUN_ID)
+    }
+}

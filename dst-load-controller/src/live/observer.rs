@@ -1,0 +1,134 @@
+//! The reference observer: the client's own watch of Services, EndpointSlices and Nodes, which
+//! says what became visible when.
+//!
+//! It reads the watch's bytes itself, because an event must be stamped before it is decoded: an
+//! EndpointSlice of 100 endpoints takes longer to decode than a controller takes to send it on.
+//! In real time it belongs on a thread of its own ([`Observer::watch`] says nothing of where it
+//! runs); it never waits for anything but the API server.
+
+mod objects;
+mod state;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use tokio::sync::watch as signal;
+
+use self::{state::State, watch::Watch};
+use crate::live::{books::Books, clock::Clock};
+
+pub use self::watch::WatchError;
+
+/// The observer of one cluster.
+#[derive(Clone, Debug)]
+pub struct Observer {
+    shared: Arc<Shared>,
+    synced: signal::Receiver<usize>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    clock: Clock,
+    state: Mutex<State>,
+    relists: AtomicU64,
+    errors: Mutex<BTreeMap<String, u64>>,
+    synced: signal::Sender<usize>,
+}
+
+/// Resources that must be listed before anything can be said: Nodes, Services, EndpointSlices.
+const RESOURCES: usize = 3;
+
+// === impl Observer ===
+
+impl Observer {
+    /// An observer that enters what it sees into `books`.
+    #[must_use]
+    pub fn new(books: Arc<Books>) -> Self {
+        let (sender, synced) = signal::channel(0);
+        Self {
+            shared: Arc::new(Shared {
+                clock: books.clock(),
+                state: Mutex::new(State::new(books)),
+                relists: AtomicU64::new(0),
+                errors: Mutex::default(),
+                synced: sender,
+            }),
+            synced,
+        }
+    }
+
+    /// Watches one namespace (all, if it is empty) until the future is dropped.
+    ///
+    /// # Errors
+    /// Only what trying again does not mend: a permission that is missing.
+    pub async fn watch(&self, kube: kube::Client, namespace: &str) -> Result<(), WatchError> {
+        let scope = if namespace.is_empty() {
+            String::new()
+        } else {
+            format!("namespaces/{namespace}/")
+        };
+        let nodes = Watch::new(&kube, "nodes", "/api/v1/nodes".into(), &self.shared);
+        let services = Watch::new(
+            &kube,
+            "services",
+            format!("/api/v1/{scope}services"),
+            &self.shared,
+        );
+        let slices = Watch::new(
+            &kube,
+            "endpointslices.discovery.k8s.io",
+            format!("/apis/discovery.k8s.io/v1/{scope}endpointslices"),
+            &self.shared,
+        );
+        // Nodes say where clients are; without that permission only hints cannot be judged.
+        let nodes = async {
+            match nodes.run(State::node).await {
+                Err(error @ WatchError::Forbidden { .. }) => {
+                    tracing::warn!(%error, "zone hints and local traffic policies cannot be judged");
+                    self.shared.synced.send_modify(|synced| *synced += 1);
+                    std::future::pending().await
+                }
+                other => other,
+            }
+        };
+        tokio::select! {
+            biased;
+            ended = slices.run(State::slice) => ended,
+            ended = services.run(State::service) => ended,
+            ended = nodes => ended,
+        }
+    }
+
+    /// Waits until everything has been listed once.
+    pub async fn synced(&mut self) {
+        // The sender lives in `shared`, which `self` keeps.
+        let _ = self.synced.wait_for(|&synced| synced >= RESOURCES).await;
+    }
+
+    /// All Nodes with their zones, by name.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<(String, String)> {
+        self.shared.state.lock().nodes()
+    }
+
+    /// How often a watch was lost and everything listed again.
+    #[must_use]
+    pub fn relists(&self) -> u64 {
+        self.shared.relists.load(Ordering::Relaxed)
+    }
+
+    /// Takes the failures met since the last call, by kind.
+    #[must_use]
+    pub fn take_errors(&self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut self.shared.errors.lock())
+    }
+}

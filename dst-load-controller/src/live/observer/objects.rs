@@ -1,0 +1,165 @@
+//! The parts of Kubernetes objects that the observer reads, and nothing else of them.
+
+use std::net::IpAddr;
+
+use serde::Deserialize;
+
+use crate::model::kubernetes::{Service, ServicePort, Slice, SliceEndpoint, SlicePort, Target};
+
+/// What every object has.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Metadata {
+    pub(super) name: String,
+    pub(super) namespace: String,
+    pub(super) uid: String,
+    pub(super) resource_version: String,
+    pub(super) labels: std::collections::HashMap<String, String>,
+}
+
+/// An object of one of the three kinds; each reads its own fields.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Object {
+    pub(super) metadata: Metadata,
+    spec: Spec,
+    address_type: String,
+    endpoints: Option<Vec<Endpoint>>,
+    ports: Option<Vec<Port>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    ports: Option<Vec<Port>>,
+    internal_traffic_policy: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Port {
+    name: Option<String>,
+    port: Option<u16>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Endpoint {
+    addresses: Vec<String>,
+    conditions: Conditions,
+    target_ref: Option<TargetRef>,
+    node_name: Option<String>,
+    hints: Option<Hints>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Conditions {
+    ready: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct TargetRef {
+    kind: String,
+    name: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Hints {
+    for_zones: Option<Vec<Zone>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Zone {
+    name: String,
+}
+
+// === impl Object ===
+
+impl Object {
+    /// The Service that an EndpointSlice belongs to.
+    pub(super) fn service_name(&self) -> Option<&str> {
+        self.metadata
+            .labels
+            .get("kubernetes.io/service-name")
+            .map(String::as_str)
+    }
+
+    /// The zone of a Node.
+    pub(super) fn zone(&self) -> String {
+        self.metadata
+            .labels
+            .get("topology.kubernetes.io/zone")
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// What a Service promises by itself.
+    pub(super) fn into_service(self) -> Service {
+        let ports = self.spec.ports.unwrap_or_default();
+        Service {
+            ports: ports
+                .into_iter()
+                .filter_map(|port| {
+                    Some(ServicePort {
+                        name: port.name.unwrap_or_default(),
+                        port: port.port?,
+                    })
+                })
+                .collect(),
+            local_traffic_only: self.spec.internal_traffic_policy.as_deref() == Some("Local"),
+        }
+    }
+
+    /// What an EndpointSlice lists. Names in place of addresses promise nothing.
+    pub(super) fn into_slice(self) -> Slice {
+        if self.address_type == "FQDN" {
+            return Slice::default();
+        }
+        let ports = self.ports.unwrap_or_default();
+        let endpoints = self.endpoints.unwrap_or_default();
+        Slice {
+            ports: ports
+                .into_iter()
+                .map(|port| SlicePort {
+                    name: port.name.unwrap_or_default(),
+                    port: port.port,
+                })
+                .collect(),
+            endpoints: endpoints.into_iter().map(Endpoint::into_entry).collect(),
+        }
+    }
+}
+
+// === impl Endpoint ===
+
+impl Endpoint {
+    fn into_entry(self) -> SliceEndpoint {
+        let addresses = self.addresses.iter();
+        SliceEndpoint {
+            addresses: addresses
+                .filter_map(|address| address.parse::<IpAddr>().ok())
+                .collect(),
+            ready: self.conditions.ready.unwrap_or(true),
+            target: match self.target_ref {
+                None => Target::Bare,
+                Some(target) => match target.kind.as_str() {
+                    "Pod" => Target::Pod(target.name),
+                    "ExternalWorkload" => Target::ExternalWorkload,
+                    _ => Target::Other,
+                },
+            },
+            node: self.node_name,
+            zones: self
+                .hints
+                .and_then(|hints| hints.for_zones)
+                .unwrap_or_default()
+                .into_iter()
+                .map(|zone| zone.name)
+                .collect(),
+        }
+    }
+}

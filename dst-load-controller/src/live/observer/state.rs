@@ -1,0 +1,189 @@
+//! What the observer knows, and how an event turns into a sighting.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use super::objects::{Metadata, Object};
+use crate::{
+    live::books::Books,
+    model::{
+        kubernetes::{Service, Slice},
+        ledger::Sighting,
+        time::At,
+    },
+};
+
+/// Namespace and name.
+type Key = (String, String);
+
+/// An event of one of the three watches.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The object is there, in this shape.
+    Applied(Object),
+    /// The object is gone.
+    Deleted(Object),
+    /// These are all the objects there are: a first list, or one after a lost watch.
+    Listed(Vec<Object>),
+}
+
+/// Everything that decides what clients are promised.
+#[derive(Debug)]
+pub(super) struct State {
+    books: Arc<Books>,
+    services: HashMap<Key, Service>,
+    /// By Service, then by name.
+    slices: HashMap<Key, BTreeMap<String, Slice>>,
+    /// The Service that each slice belongs to.
+    owners: BTreeMap<Key, Key>,
+    nodes: BTreeMap<String, String>,
+}
+
+// === impl State ===
+
+impl State {
+    pub(super) fn new(books: Arc<Books>) -> Self {
+        Self {
+            books,
+            services: HashMap::new(),
+            slices: HashMap::new(),
+            owners: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn nodes(&self) -> Vec<(String, String)> {
+        let pairs = self.nodes.iter();
+        pairs
+            .map(|(node, zone)| (node.clone(), zone.clone()))
+            .collect()
+    }
+
+    /// A Node's zone is read once, as the controller does when a client first asks.
+    pub(super) fn node(&mut self, _visible: At, event: Event) {
+        let objects = match event {
+            Event::Applied(object) => vec![object],
+            Event::Listed(objects) => objects,
+            Event::Deleted(_) => return,
+        };
+        for object in objects {
+            let zone = object.zone();
+            self.nodes.entry(object.metadata.name).or_insert(zone);
+        }
+    }
+
+    pub(super) fn service(&mut self, visible: At, event: Event) {
+        match event {
+            Event::Applied(object) => self.apply_service(visible, object, true),
+            Event::Deleted(object) => {
+                let key = key(&object.metadata);
+                self.services.remove(&key);
+                self.sight(&key, &object.metadata, visible, true);
+            }
+            Event::Listed(objects) => {
+                let listed: BTreeSet<_> = objects.iter().map(|o| key(&o.metadata)).collect();
+                let mut gone: Vec<_> = self
+                    .services
+                    .keys()
+                    .filter(|key| !listed.contains(*key))
+                    .cloned()
+                    .collect();
+                gone.sort_unstable();
+                for key in gone {
+                    self.services.remove(&key);
+                    self.sight(&key, &Metadata::default(), visible, false);
+                }
+                for object in objects {
+                    self.apply_service(visible, object, false);
+                }
+            }
+        }
+    }
+
+    pub(super) fn slice(&mut self, visible: At, event: Event) {
+        match event {
+            Event::Applied(object) => self.apply_slice(visible, object, true),
+            Event::Deleted(object) => {
+                self.forget_slice(&key(&object.metadata), &object.metadata, visible, true);
+            }
+            Event::Listed(objects) => {
+                let listed: BTreeSet<_> = objects.iter().map(|o| key(&o.metadata)).collect();
+                let known = self.owners.keys().cloned();
+                let gone: Vec<_> = known.filter(|key| !listed.contains(key)).collect();
+                for key in gone {
+                    self.forget_slice(&key, &Metadata::default(), visible, false);
+                }
+                for object in objects {
+                    self.apply_slice(visible, object, false);
+                }
+            }
+        }
+    }
+
+    fn apply_service(&mut self, visible: At, mut object: Object, timed: bool) {
+        let metadata = std::mem::take(&mut object.metadata);
+        let key = key(&metadata);
+        self.services.insert(key.clone(), object.into_service());
+        self.sight(&key, &metadata, visible, timed);
+    }
+
+    fn apply_slice(&mut self, visible: At, mut object: Object, timed: bool) {
+        let service = object.service_name().map(str::to_owned);
+        let metadata = std::mem::take(&mut object.metadata);
+        let slice_key = key(&metadata);
+        let Some(service) = service else {
+            self.forget_slice(&slice_key, &metadata, visible, timed);
+            return;
+        };
+        let owner = (metadata.namespace.clone(), service);
+        if self.owners.get(&slice_key).is_some_and(|old| *old != owner) {
+            self.forget_slice(&slice_key, &metadata, visible, timed);
+        }
+        self.owners.insert(slice_key.clone(), owner.clone());
+        self.slices
+            .entry(owner.clone())
+            .or_default()
+            .insert(slice_key.1, object.into_slice());
+        self.sight(&owner, &metadata, visible, timed);
+    }
+
+    fn forget_slice(&mut self, slice: &Key, metadata: &Metadata, visible: At, timed: bool) {
+        let Some(owner) = self.owners.remove(slice) else {
+            return;
+        };
+        if let Some(slices) = self.slices.get_mut(&owner) {
+            slices.remove(&slice.1);
+        }
+        self.sight(&owner, metadata, visible, timed);
+    }
+
+    /// Tells the ledgers of a Service what it promises after an event of the object `by`.
+    fn sight(&self, service: &Key, by: &Metadata, visible: At, timed: bool) {
+        let sighting = Sighting {
+            visible,
+            start: visible,
+            cycle: self.books.cycle(),
+            object: by.uid.as_str().into(),
+            resource_version: by.resource_version.as_str().into(),
+            timed,
+        };
+        let slices = self.slices.get(service);
+        for book in self.books.of_service(&service.0, &service.1) {
+            book.ledger(|ledger| {
+                ledger.sight(
+                    &sighting,
+                    self.services.get(service),
+                    slices.into_iter().flat_map(BTreeMap::values),
+                    book.target.port,
+                );
+            });
+            self.books.activity.notify_one();
+        }
+    }
+}
+
+fn key(metadata: &Metadata) -> Key {
+    (metadata.namespace.clone(), metadata.name.clone())
+}

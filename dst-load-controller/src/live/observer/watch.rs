@@ -1,0 +1,324 @@
+//! List, then watch, for as long as it takes: by resourceVersion across ends, by a new list
+//! where the API server has forgotten.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use kube::client::Body;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    Shared,
+    objects::{Metadata, Object},
+    state::{Event, State},
+};
+use crate::model::time::At;
+
+/// Asked of the server; it ends a watch that lasts longer, and we resume.
+const WATCH_SECONDS: u32 = 290;
+/// Objects a list answers at once.
+const PAGE: u32 = 500;
+/// The wait after the first failure, doubled with each further one.
+const BACKOFF: Duration = Duration::from_millis(100);
+/// The longest wait between two tries.
+const BACKOFF_MAX: Duration = Duration::from_secs(10);
+
+/// Why a watch cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// No client could be made.
+    #[error("no client of the Kubernetes API: {0}")]
+    Client(String),
+    /// The API server refuses.
+    #[error("cannot {verb} {resource}: {message}")]
+    Forbidden {
+        /// What was refused.
+        verb: &'static str,
+        /// Of what.
+        resource: &'static str,
+        /// In the API server's words.
+        message: String,
+    },
+}
+
+/// One resource's list and watch.
+pub(super) struct Watch<'a> {
+    kube: kube::Client,
+    resource: &'static str,
+    path: String,
+    shared: &'a Arc<Shared>,
+}
+
+/// Why a list or a watch ended.
+enum Failure {
+    /// The server has forgotten where we were.
+    Gone,
+    /// Something that may mend itself.
+    Passing(String),
+    Fatal(WatchError),
+}
+
+#[derive(Deserialize)]
+struct List {
+    metadata: ListMetadata,
+    items: Vec<Object>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+struct ListMetadata {
+    resource_version: String,
+    r#continue: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct WatchEvent<'a> {
+    r#type: &'a str,
+    #[serde(borrow)]
+    object: &'a RawValue,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    code: u16,
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct Bookmark {
+    metadata: Metadata,
+}
+
+// === impl Watch ===
+
+impl<'a> Watch<'a> {
+    pub(super) fn new(
+        kube: &kube::Client,
+        resource: &'static str,
+        path: String,
+        shared: &'a Arc<Shared>,
+    ) -> Self {
+        Self {
+            kube: kube.clone(),
+            resource,
+            path,
+            shared,
+        }
+    }
+
+    /// Feeds `enter` with events until something happens that trying again does not mend.
+    pub(super) async fn run(&self, enter: fn(&mut State, At, Event)) -> Result<(), WatchError> {
+        let mut version: Option<String> = None;
+        let mut listed = false;
+        let mut failures = 0_u32;
+        loop {
+            let outcome = match version.take() {
+                None => self.list(enter).await.map(|at| {
+                    if listed {
+                        self.shared.relists.fetch_add(1, Ordering::Relaxed);
+                    } else {
+                        self.shared.synced.send_modify(|synced| *synced += 1);
+                    }
+                    listed = true;
+                    at
+                }),
+                Some(at) => {
+                    let mut last = at;
+                    let ended = self.follow(&mut last, enter).await;
+                    match ended {
+                        Ok(()) => Ok(last),
+                        // What was seen is kept: the next watch resumes from there.
+                        Err(Failure::Passing(reason)) => {
+                            version = Some(last);
+                            Err(Failure::Passing(reason))
+                        }
+                        Err(other) => Err(other),
+                    }
+                }
+            };
+            match outcome {
+                Ok(at) => {
+                    version = Some(at);
+                    failures = 0;
+                }
+                Err(Failure::Fatal(error)) => return Err(error),
+                Err(Failure::Gone) => self.note("410 Gone"),
+                Err(Failure::Passing(reason)) => {
+                    tracing::debug!(resource = self.resource, reason, "watch interrupted");
+                    self.note(&reason);
+                    tokio::time::sleep((BACKOFF * 2_u32.pow(failures.min(8))).min(BACKOFF_MAX))
+                        .await;
+                    failures += 1;
+                }
+            }
+        }
+    }
+
+    fn note(&self, reason: &str) {
+        let mut errors = self.shared.errors.lock();
+        *errors.entry(format!("watch: {reason}")).or_default() += 1;
+    }
+
+    /// Lists everything, page by page; returns the resourceVersion to watch from.
+    async fn list(&self, enter: fn(&mut State, At, Event)) -> Result<String, Failure> {
+        let mut objects = Vec::new();
+        let mut token = String::new();
+        loop {
+            let response = self.get(&format!("limit={PAGE}{token}"), "list").await?;
+            let body = response.into_body().collect().await;
+            let body = body
+                .map_err(|_| Failure::passing("connection lost"))?
+                .to_bytes();
+            let page: List = serde_json::from_slice(&body)
+                .map_err(|error| Failure::passing(&format!("unreadable list ({error})")))?;
+            objects.extend(page.items);
+            match page.metadata.r#continue.filter(|token| !token.is_empty()) {
+                Some(next) => token = format!("&continue={next}"),
+                None => {
+                    let visible = self.now();
+                    enter(
+                        &mut self.shared.state.lock(),
+                        visible,
+                        Event::Listed(objects),
+                    );
+                    return Ok(page.metadata.resource_version);
+                }
+            }
+        }
+    }
+
+    /// Watches from `version` on, which follows what was seen, until the watch ends.
+    async fn follow(
+        &self,
+        version: &mut String,
+        enter: fn(&mut State, At, Event),
+    ) -> Result<(), Failure> {
+        let query = format!(
+            "watch=1&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}&resourceVersion={version}"
+        );
+        let mut body = self.get(&query, "watch").await?.into_body();
+        let mut partial = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            // Stamped before anything else: decoding takes longer than a controller's work.
+            let visible = self.now();
+            let frame = frame.map_err(|_| Failure::passing("connection lost"))?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            for line in lines(&mut partial, data) {
+                self.event(&line, visible, version, enter)?;
+            }
+        }
+        if partial.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::passing("connection lost within an event"))
+        }
+    }
+
+    fn event(
+        &self,
+        line: &[u8],
+        visible: At,
+        version: &mut String,
+        enter: fn(&mut State, At, Event),
+    ) -> Result<(), Failure> {
+        let unreadable =
+            |error: serde_json::Error| Failure::passing(&format!("unreadable event ({error})"));
+        let event: WatchEvent<'_> = serde_json::from_slice(line).map_err(unreadable)?;
+        let object = || serde_json::from_str::<Object>(event.object.get()).map_err(unreadable);
+        let event = match event.r#type {
+            "ADDED" | "MODIFIED" => Event::Applied(object()?),
+            "DELETED" => Event::Deleted(object()?),
+            "BOOKMARK" => {
+                let bookmark: Bookmark =
+                    serde_json::from_str(event.object.get()).map_err(unreadable)?;
+                *version = bookmark.metadata.resource_version;
+                return Ok(());
+            }
+            _ => {
+                let status: Status = serde_json::from_str(event.object.get()).unwrap_or_default();
+                return Err(match status.code {
+                    410 => Failure::Gone,
+                    code => Failure::passing(&format!("{code} within the watch")),
+                });
+            }
+        };
+        if let Event::Applied(object) | Event::Deleted(object) = &event {
+            version.clone_from(&object.metadata.resource_version);
+        }
+        enter(&mut self.shared.state.lock(), visible, event);
+        Ok(())
+    }
+
+    async fn get(&self, query: &str, verb: &'static str) -> Result<Response<Body>, Failure> {
+        let request = Request::get(format!("{}?{query}", self.path))
+            .header(http::header::ACCEPT, "application/json")
+            .body(Body::empty())
+            .map_err(|error| Failure::passing(&error.to_string()))?;
+        let response = self
+            .kube
+            .send(request)
+            .await
+            .map_err(|_| Failure::passing("no connection"))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = response.into_body().collect().await;
+        let body: Bytes = body.map(|body| body.to_bytes()).unwrap_or_default();
+        let said: Status = serde_json::from_slice(&body).unwrap_or_default();
+        Err(match status {
+            StatusCode::GONE => Failure::Gone,
+            StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => {
+                Failure::Fatal(WatchError::Forbidden {
+                    verb,
+                    resource: self.resource,
+                    message: said.message,
+                })
+            }
+            status => Failure::passing(&status.to_string()),
+        })
+    }
+
+    fn now(&self) -> At {
+        self.shared.clock.now()
+    }
+}
+
+// === impl Failure ===
+
+impl Failure {
+    fn passing(reason: &str) -> Self {
+        Self::Passing(reason.to_owned())
+    }
+}
+
+/// The whole lines among the bytes so far; what follows the last stays in `partial`.
+fn lines(partial: &mut BytesMut, data: Bytes) -> Vec<Bytes> {
+    let mut rest = if partial.is_empty() {
+        data
+    } else {
+        partial.extend_from_slice(&data);
+        std::mem::take(partial).freeze()
+    };
+    let mut lines = Vec::new();
+    while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+        let line = rest.split_to(end + 1);
+        if line.len() > 1 {
+            lines.push(line.slice(..end));
+        }
+    }
+    if !rest.is_empty() {
+        partial.extend_from_slice(&rest);
+    }
+    lines
+}

@@ -1,0 +1,215 @@
+//! What every long-running command needs around its work: logs, and an end that is asked for.
+//!
+//! The first signal asks the work to drain, a second ends the process without waiting for it.
+
+use std::{
+    env,
+    future::Future,
+    io::{self, IsTerminal},
+    str::FromStr,
+};
+
+use futures::{Stream, StreamExt, stream};
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// The level of everybody but us where one plain level is asked for: of others, only complaints.
+const OTHERS: &str = "warn,dst_load_controller=";
+
+/// How log lines look. They go to standard error: standard output belongs to results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Plain,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Why logging could not be set up.
+#[derive(Debug, Error)]
+pub enum LogError {
+    /// The level is not a filter of the `tracing` kind.
+    #[error("invalid log level {level:?}: {message}")]
+    Level {
+        /// As given.
+        level: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// Logging was set up before.
+    #[error("logs are already being written")]
+    Twice,
+}
+
+/// The process was told to end a second time, and did not wait for the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("aborted by a second signal")]
+pub struct Aborted;
+
+/// The end of the work, as something to be waited for and asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown {
+    drain: CancellationToken,
+}
+
+/// Sends logs to standard error. `level` is a level of our own messages, such as `info`, or a
+/// filter of all, such as `info,kube=debug`.
+///
+/// # Errors
+///
+/// [`LogError`]; nothing is set up then.
+pub fn init_logs(level: &str, format: LogFormat) -> Result<(), LogError> {
+    let filter = filter(level)?;
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colours(env::var_os("NO_COLOR").is_some()))
+        .with_writer(io::stderr);
+    let outcome = match format {
+        LogFormat::Plain => logs.try_init(),
+        LogFormat::Json => logs.json().try_init(),
+    };
+    outcome.map_err(|_| LogError::Twice)
+}
+
+/// Colours are for terminals, and for people who do not decline them (https://no-color.org).
+fn colours(declined: bool) -> bool {
+    !declined && io::stderr().is_terminal()
+}
+
+fn filter(level: &str) -> Result<EnvFilter, LogError> {
+    let plain = !level.contains([',', '=']);
+    let directives = if plain {
+        format!("{OTHERS}{level}")
+    } else {
+        level.to_owned()
+    };
+    EnvFilter::from_str(&directives).map_err(|error| LogError::Level {
+        level: level.to_owned(),
+        message: error.to_string(),
+    })
+}
+
+// === impl Shutdown ===
+
+impl Shutdown {
+    /// One that nobody has asked for yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Cancelled when the work should end: stop beginning, finish what was begun.
+    #[must_use]
+    pub fn draining(&self) -> CancellationToken {
+        self.drain.clone()
+    }
+
+    /// Asks for the end, as a first signal does.
+    pub fn drain(&self) {
+        self.drain.cancel();
+    }
+
+    /// Does `work` under the process's SIGINT and SIGTERM.
+    ///
+    /// # Errors
+    ///
+    /// [`Aborted`] on the second signal; `work` is dropped where it stands. The outer error is
+    /// that of a system which cannot deliver signals.
+    pub async fn guard<T>(&self, work: impl Future<Output = T>) -> io::Result<Result<T, Aborted>> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let signals = stream::select(
+            stream::poll_fn(move |cx| interrupt.poll_recv(cx)),
+            stream::poll_fn(move |cx| terminate.poll_recv(cx)),
+        );
+        Ok(self.guard_on(signals, work).await)
+    }
+
+    /// Does `work` under any other source of signals; once that has ended there will be no more.
+    ///
+    /// # Errors
+    ///
+    /// [`Aborted`] on the second signal.
+    pub async fn guard_on<T>(
+        &self,
+        signals: impl Stream<Item = ()>,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Aborted> {
+        let aborted = async {
+            let mut signals = std::pin::pin!(signals.fuse());
+            if signals.next().await.is_some() {
+                tracing::info!("ending; a second signal ends it at once");
+                self.drain();
+            }
+            if signals.next().await.is_none() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = aborted => Err(Aborted),
+            done = work => Ok(done),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Signals at these seconds.
+    fn signals(at: &'static [u64]) -> impl Stream<Item = ()> {
+        stream::iter(at).then(|second| tokio::time::sleep(Duration::from_secs(*second)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_signal_drains_and_the_work_ends_by_itself() {
+        let shutdown = Shutdown::new();
+        let draining = shutdown.draining();
+        let work = async {
+            draining.cancelled().await;
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            "drained"
+        };
+        assert_eq!(shutdown.guard_on(signals(&[1]), work).await, Ok("drained"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_signal_does_not_wait() {
+        let shutdown = Shutdown::new();
+        let stuck = std::future::pending::<()>();
+        assert_eq!(
+            shutdown.guard_on(signals(&[1, 1]), stuck).await,
+            Err(Aborted)
+        );
+        assert!(shutdown.draining().is_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_nobody_disturbs_is_done() {
+        let shutdown = Shutdown::new();
+        let work = async { 7 };
+        assert_eq!(shutdown.guard_on(stream::empty(), work).await, Ok(7));
+        assert!(!shutdown.draining().is_cancelled());
+    }
+
+    #[test]
+    fn a_log_level_that_is_none_is_named() {
+        let error = filter("dst=loud").unwrap_err().to_string();
+        assert!(
+            error.starts_with("invalid log level \"dst=loud\""),
+            "{error}"
+        );
+        assert!(filter("loud").is_err());
+        let ours = "warn,dst_load_controller=debug";
+        assert_eq!(
+            filter("debug").unwrap().to_string(),
+            filter(ours).unwrap().to_string()
+        );
+    }
+}

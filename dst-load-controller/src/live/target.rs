@@ -1,0 +1,190 @@
+//! What the target says of itself: its readiness, and its cost from its own metrics.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{StatusCode, Uri};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+
+use crate::model::{recording::TargetSample, time::At};
+
+/// How long a scrape may take.
+const TIMEOUT: Duration = Duration::from_secs(4);
+/// How large the metrics may be: a controller with 5,000 Services and many Nodes stays below.
+const LARGEST: usize = 64 * 1024 * 1024;
+
+/// The admin endpoint of a destination controller.
+#[derive(Clone, Debug)]
+pub struct Target {
+    metrics: Uri,
+    client: Client<HttpConnector, Empty<Bytes>>,
+}
+
+/// Why the target could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// The address is not one.
+    #[error("{address:?} is not an http address such as http://127.0.0.1:9996/metrics")]
+    Address {
+        /// As given.
+        address: String,
+    },
+    /// It did not answer.
+    #[error("{uri}: {reason}")]
+    Silent {
+        /// What was asked.
+        uri: Uri,
+        /// Why not.
+        reason: String,
+    },
+}
+
+// === impl Target ===
+
+impl Target {
+    /// The target whose metrics are at `address`: a URL, or HOST:PORT for its `/metrics`.
+    ///
+    /// # Errors
+    /// If that is no address.
+    pub fn new(address: &str) -> Result<Self, TargetError> {
+        let invalid = || TargetError::Address {
+            address: address.to_owned(),
+        };
+        let url = if address.contains("://") {
+            address.to_owned()
+        } else {
+            format!("http://{address}/metrics")
+        };
+        let metrics: Uri = url.parse().map_err(|_| invalid())?;
+        if metrics.scheme_str() != Some("http") || metrics.host().is_none() {
+            return Err(invalid());
+        }
+        Ok(Self {
+            metrics,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+        })
+    }
+
+    /// Whether the target says that it is ready; `None` where it does not say (404, or no answer).
+    pub async fn is_ready(&self) -> Option<bool> {
+        let mut parts = self.metrics.clone().into_parts();
+        parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/ready"));
+        let uri = Uri::from_parts(parts).ok()?;
+        match self.get(uri).await {
+            Ok((StatusCode::NOT_FOUND, _)) => None,
+            Ok((status, _)) => Some(status.is_success()),
+            Err(_) => Some(false),
+        }
+    }
+
+    /// Asks for its cost.
+    ///
+    /// # Errors
+    /// If it does not answer, or not with metrics.
+    pub async fn sample(&self, at: At) -> Result<TargetSample, TargetError> {
+        let (status, body) = self.get(self.metrics.clone()).await?;
+        if !status.is_success() {
+            return Err(self.silent(&format!("HTTP status {status}")));
+        }
+        let text = std::str::from_utf8(&body).map_err(|error| self.silent(&error.to_string()))?;
+        Ok(read(text, at))
+    }
+
+    async fn get(&self, uri: Uri) -> Result<(StatusCode, Bytes), TargetError> {
+        let asked = async {
+            let response = self.client.get(uri).await.map_err(|e| e.to_string())?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), LARGEST).collect().await;
+            Ok::<_, String>((status, body.map_err(|e| e.to_string())?.to_bytes()))
+        };
+        match tokio::time::timeout(TIMEOUT, asked).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(reason)) => Err(self.silent(&reason)),
+            Err(_) => Err(self.silent("no answer in time")),
+        }
+    }
+
+    fn silent(&self, reason: &str) -> TargetError {
+        TargetError::Silent {
+            uri: self.metrics.clone(),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+/// The sample in a page of Prometheus text. Series of one name are added up.
+fn read(text: &str, at: At) -> TargetSample {
+    let mut sample = TargetSample {
+        at,
+        ..TargetSample::default()
+    };
+    for line in text.lines() {
+        let name = line.split(['{', ' ']).next().unwrap_or_default();
+        let slot = match name {
+            "process_cpu_seconds_total" => &mut sample.cpu_seconds,
+            "process_resident_memory_bytes" => &mut sample.rss_bytes,
+            "go_memstats_heap_inuse_bytes" => &mut sample.heap_bytes,
+            "process_start_time_seconds" => &mut sample.start_seconds,
+            "endpoint_updates_queue_overflow" => &mut sample.overflows,
+            "destination_stream_send_timeouts_total" => &mut sample.send_timeouts,
+            "destination_endpoint_views_active" => &mut sample.views_active,
+            _ => continue,
+        };
+        // After the labels, whose values may hold spaces: the value, and perhaps a timestamp.
+        let rest = line
+            .rsplit_once('}')
+            .map_or(&line[name.len()..], |(_, rest)| rest);
+        let value = rest
+            .split_whitespace()
+            .next()
+            .and_then(|v| v.parse::<f64>().ok());
+        if let Some(value) = value {
+            *slot.get_or_insert(0.0) += value;
+        }
+    }
+    sample
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_linkerds_metrics_is_read() {
+        let page = "# HELP process_cpu_seconds_total Total.\n\
+            process_cpu_seconds_total 12.5\n\
+            process_resident_memory_bytes 9.5e+07\n\
+            go_memstats_heap_inuse_bytes 4.2e+07 1700000000000\n\
+            endpoint_updates_queue_overflow{service=\"a b:80\"} 2\n\
+            endpoint_updates_queue_overflow{service=\"c{}:80\"} 3\n\
+            process_start_time_seconds 1.7e9\n\
+            something_else 1\n";
+        let sample = read(page, At::from_secs(3));
+        assert_eq!(
+            sample,
+            TargetSample {
+                at: At::from_secs(3),
+                cpu_seconds: Some(12.5),
+                rss_bytes: Some(9.5e7),
+                heap_bytes: Some(4.2e7),
+                overflows: Some(5.0),
+                send_timeouts: None,
+                views_active: None,
+                start_seconds: Some(1.7e9),
+            }
+        );
+    }
+
+    #[test]
+    fn an_address_is_a_url_or_a_host_and_port() {
+        assert!(Target::new("127.0.0.1:9996").is_ok());
+        assert!(Target::new("http://10.0.0.1:9996/metrics").is_ok());
+        for wrong in ["", "https://a/metrics", "http:///metrics"] {
+            assert!(Target::new(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The reference destination: a clean picture of Linkerd's destination controller, to measure
+//! against where the real one is not at hand, and to do wrong on purpose what a tester must find.
+//!
+//! ```text
+//! watch ─▶ objects ─▶ directory ─▶ hub ─▶ queue ─▶ service
+//!  API      edge      what to say  to whom bounded  gRPC
+//! ```
+//!
+//! It promises what the real one promises and has none of its stale-state defects, each of which
+//! is a fault that must be asked for. It knows one cluster, answers `Get` only, and looks at
+//! Services, EndpointSlices, Pods and Nodes: no ServiceProfiles, Servers or ExternalWorkloads.
+
+mod admin;
+mod authority;
+mod directory;
+mod encode;
+mod endpoint;
+mod faults;
+mod hub;
+mod metrics;
+mod objects;
+mod pod;
+mod publisher;
+mod queue;
+mod serve;
+mod service;
+mod view;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicU64},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::SetOnce;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+pub use self::serve::serve;
+use self::{directory::Directory, hub::Hub, publisher::Change, service::GetService};
+use crate::{
+    model::fault::{Fault, FaultKind},
+    world::Grpc,
+};
+
+/// How a reference destination is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Draws whom the faults strike.
+    pub seed: u64,
+    /// The suffix of every path that is served, `cluster.local` by default in Linkerd.
+    pub cluster_domain: String,
+    /// Updates that wait for one stream before it overflows, 100 by default in Linkerd.
+    pub queue_capacity: usize,
+    /// What goes wrong; only the kinds of the destination and of Linkerd are looked at.
+    pub faults: Vec<Fault>,
+}
+
+/// A running reference destination. It stops when the last clone of it and of its services goes.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    shared: Arc<Shared>,
+    driver: Arc<Mutex<Option<AbortOnDropHandle<()>>>>,
+}
+
+/// What the watching side and the serving side have in common.
+#[derive(Debug)]
+struct Shared {
+    hub: Mutex<Hub>,
+    /// Set when all lists have been read once.
+    synced: SetOnce<()>,
+    stop: CancellationToken,
+    cluster_domain: String,
+    /// Updates handed to the transport.
+    sent: AtomicU64,
+}
+
+// === impl Destination ===
+
+impl Destination {
+    /// Starts to watch the cluster behind `kube`, on the current runtime. Faults count their time
+    /// from here.
+    #[must_use]
+    pub fn start(config: Config, kube: kube::Client) -> Self {
+        let destination = Self::new(config);
+        let driver = tokio::spawn(watch::drive(destination.shared.clone(), kube));
+        *destination.driver.lock() = Some(AbortOnDropHandle::new(driver));
+        destination
+    }
+
+    /// The Destination API, in process. Each clone stands for one connection.
+    #[must_use]
+    pub fn grpc(&self) -> Grpc {
+        Grpc::new(self.service())
+    }
+
+    /// Whether the cluster has been read once.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.shared.synced.get().is_some()
+    }
+
+    /// Waits until the cluster has been read once. Calls wait for the same.
+    pub async fn ready(&self) {
+        self.shared.synced.wait().await;
+    }
+
+    /// `/metrics`, `/ready` and `/ping`, as on Linkerd's admin port.
+    pub fn admin(&self) -> axum::Router {
+        admin::router(self.clone())
+    }
+
+    /// How often each kind of fault has struck; kinds that have not are left out.
+    #[must_use]
+    pub fn faults_struck(&self) -> BTreeMap<FaultKind, u64> {
+        self.shared.hub.lock().faults_struck()
+    }
+
+    /// Ends every stream with status OK and stops watching, as on SIGTERM.
+    pub async fn shutdown(&self) {
+        self.shared.hub.lock().end_all();
+        self.shared.stop.cancel();
+        let driver = self.driver.lock().take();
+        if let Some(driver) = driver {
+            // A driver that panicked has said so already.
+            let _ = driver.await;
+        }
+    }
+
+    fn new(config: Config) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                hub: Mutex::new(Hub::new(&config)),
+                synced: SetOnce::new(),
+                stop: CancellationToken::new(),
+                cluster_domain: config.cluster_domain,
+                sent: AtomicU64::new(0),
+            }),
+            driver: Arc::default(),
+        }
+    }
+
+    fn service(&self) -> GetService {
+        GetService::new(self.clone())
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// Lets `event` happen and tells the streams; true if there was news for any.
+    fn update(&self, event: impl FnOnce(&mut Directory) -> Vec<Change>) -> bool {
+        self.hub.lock().update(event)
+    }
+
+    fn set_synced(&self) {
+        // It may be set already: then nothing is to be done.
+        let _ = self.synced.set(());
+    }
+}

@@ -1,0 +1,116 @@
+//! One address that could be served, as a slice and its Pod describe it. Whether it is served to a
+//! given client is for [`super::view`] to say.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+
+use super::{
+    objects::{ObjectName, Service, Slice, SliceEndpoint, Target},
+    pod::{Pod, Reach},
+};
+
+/// One address that could be served, with all that its filters and its encoding need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    pub(crate) addr: SocketAddr,
+    /// `""` when the slice names none.
+    pub(crate) zone: String,
+    pub(crate) target: Option<PodTarget>,
+    pub(super) hostname: Option<String>,
+    pub(super) node: Option<String>,
+    pub(super) for_zones: Vec<String>,
+}
+
+/// The Pod behind an address, as it was when the slice was last looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PodTarget {
+    pub(crate) name: ObjectName,
+    /// Absent when the slice came before its Pod.
+    pub(crate) pod: Option<Arc<Pod>>,
+}
+
+/// How the port that was asked for becomes a port of an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TargetPort {
+    /// The slice's port of the same name as the Service's port.
+    Named(String),
+    /// The Service does not define it, so the number is taken as it is.
+    Verbatim(u16),
+}
+
+/// The Pods that are known.
+pub(crate) type Pods = BTreeMap<ObjectName, Arc<Pod>>;
+
+// === impl TargetPort ===
+
+impl TargetPort {
+    /// What `port` of `service` stands for.
+    pub(crate) fn of(service: &Service, port: u16) -> Self {
+        (service.ports.iter().find(|(number, _)| *number == port))
+            .map_or(Self::Verbatim(port), |(_, name)| Self::Named(name.clone()))
+    }
+
+    /// The port's number on the endpoints of `slice`.
+    pub(crate) fn resolve(&self, slice: &Slice) -> Option<u16> {
+        match self {
+            Self::Verbatim(port) => Some(*port),
+            Self::Named(name) => slice.ports.iter().find(|(it, _)| it == name)?.1,
+        }
+    }
+}
+
+// === impl Endpoint ===
+
+impl Endpoint {
+    /// The endpoint that `entry` stands for at `addr`; nothing if it is not to be served.
+    pub(crate) fn new(
+        entry: &SliceEndpoint,
+        addr: SocketAddr,
+        pod: impl Fn(&ObjectName) -> Option<Arc<Pod>>,
+    ) -> Option<Self> {
+        let target = match &entry.target {
+            Target::Bare => None,
+            Target::Pod(name) => Some(PodTarget {
+                name: name.clone(),
+                pod: pod(name),
+            }),
+            Target::Other => return None,
+        };
+        let pod = target.as_ref().and_then(|target| target.pod.as_deref());
+        if pod.is_some_and(|pod| pod.reach(addr.port()) == Reach::Never) {
+            return None;
+        }
+        Some(Self {
+            addr,
+            zone: entry.zone.clone(),
+            hostname: entry.hostname.clone(),
+            node: match pod {
+                Some(pod) => pod.node.clone(),
+                None => entry.node.clone(),
+            },
+            for_zones: entry.for_zones.clone(),
+            target,
+        })
+    }
+
+    /// An address that stands for nothing, for the fault that invents one.
+    pub(crate) fn bare(addr: SocketAddr) -> Self {
+        Self {
+            addr,
+            zone: String::new(),
+            target: None,
+            hostname: None,
+            node: None,
+            for_zones: Vec::new(),
+        }
+    }
+
+    /// Whether both are addresses, of one family, of the same Pod.
+    pub(crate) fn is_same_pod_elsewhere(&self, other: &Self) -> bool {
+        let (Some(one), Some(two)) = (&self.target, &other.target) else {
+            return false;
+        };
+        one.name == two.name
+            && self.addr != other.addr
+            && self.addr.is_ipv4() == other.addr.is_ipv4()
+    }
+}

@@ -1,0 +1,240 @@
+//! Brings what the directory says to the streams that listen: one list of streams for each filter
+//! group, one encoding for each difference.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use tonic::{Code, Status};
+
+use super::{
+    Config,
+    authority::{Authority, ContextToken},
+    directory::Directory,
+    faults::{Faults, Step, Victim},
+    publisher::{Change, GroupId, GroupKey},
+    queue::Queue,
+};
+use crate::model::fault::FaultKind;
+
+/// The directory and all streams.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    pub(crate) directory: Directory,
+    streams: BTreeMap<GroupId, BTreeMap<u64, Stream>>,
+    faults: Faults,
+    started: Instant,
+    queue_capacity: usize,
+    next: u64,
+    /// How many streams each (path, token) has had; kept only where faults are drawn by it.
+    openings: BTreeMap<(String, String), u64>,
+    /// Queue overflows by path. A path stays once it was asked for.
+    pub(crate) overflows: BTreeMap<String, u64>,
+    /// Calls that ended, by code.
+    pub(crate) handled: BTreeMap<String, u64>,
+    pub(crate) opened: u64,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Stream {
+    queue: Arc<Queue>,
+    path: Arc<str>,
+    /// Only where there are faults.
+    victim: Option<Victim>,
+}
+
+/// A stream's place in the hub.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(crate) group: GroupId,
+    pub(crate) number: u64,
+    pub(crate) queue: Arc<Queue>,
+}
+
+// === impl Hub ===
+
+impl Hub {
+    pub(crate) fn new(config: &Config) -> Self {
+        let defects = Faults::of_directory(config.seed, &config.faults);
+        Self {
+            directory: Directory::new(defects),
+            streams: BTreeMap::new(),
+            faults: Faults::of_streams(config.seed, &config.faults),
+            started: Instant::now(),
+            queue_capacity: config.queue_capacity,
+            next: 0,
+            openings: BTreeMap::new(),
+            overflows: BTreeMap::new(),
+            handled: BTreeMap::new(),
+            opened: 0,
+            closed: false,
+        }
+    }
+
+    /// Lets `event` happen in the directory and tells the streams; true if there was news.
+    pub(crate) fn update(&mut self, event: impl FnOnce(&mut Directory) -> Vec<Change>) -> bool {
+        self.tick();
+        let changes = event(&mut self.directory);
+        for change in &changes {
+            self.tell(change);
+        }
+        !changes.is_empty()
+    }
+
+    /// Opens a stream, with its snapshot in the queue if there is one.
+    pub(crate) fn open(
+        &mut self,
+        path: &str,
+        token: &str,
+        cluster_domain: &str,
+    ) -> Result<Seat, Status> {
+        self.tick();
+        let authority = Authority::parse(path, cluster_domain)?;
+        authority.admit(self.directory.service(&authority.service), path)?;
+        let client = ContextToken::parse(token);
+        let queue = Arc::new(Queue::new(self.queue_capacity));
+        self.overflows.entry(path.to_owned()).or_default();
+        let key = GroupKey {
+            hostname: authority.hostname.clone(),
+            node: client.node_name,
+        };
+        let (group, snapshot) = self
+            .directory
+            .subscribe(&authority.service, authority.port, key)
+            .ok_or_else(|| Status::internal("service left its cache"))?;
+        let number = self.next;
+        self.next += 1;
+        let mut stream = Stream {
+            queue: queue.clone(),
+            path: path.into(),
+            victim: self.victim(path, token, &authority),
+        };
+        if let Some(snapshot) = snapshot {
+            let steps = match &mut stream.victim {
+                Some(victim) => self.faults.snapshot(victim, &snapshot),
+                None => plain(&snapshot.frames().add),
+            };
+            for step in steps {
+                stream.take(step, &mut self.overflows);
+            }
+        }
+        if self.closed {
+            queue.end(Status::ok(""));
+        }
+        (self.streams.entry(group).or_default()).insert(number, stream);
+        Ok(Seat {
+            group,
+            number,
+            queue,
+        })
+    }
+
+    /// Forgets a stream.
+    pub(crate) fn close(&mut self, seat: &Seat) {
+        if let Some(streams) = self.streams.get_mut(&seat.group) {
+            streams.remove(&seat.number);
+            if streams.is_empty() {
+                self.streams.remove(&seat.group);
+            }
+        }
+        self.directory.unsubscribe(seat.group);
+    }
+
+    /// Counts a call's end.
+    pub(crate) fn count_end(&mut self, code: Code) {
+        *self.handled.entry(format!("{code:?}")).or_default() += 1;
+    }
+
+    /// Ends every stream with status OK, those to come included.
+    pub(crate) fn end_all(&mut self) {
+        self.closed = true;
+        for stream in self.streams.values().flat_map(BTreeMap::values) {
+            stream.queue.end(Status::ok(""));
+        }
+    }
+
+    /// How often each kind of fault struck.
+    pub(crate) fn faults_struck(&self) -> BTreeMap<FaultKind, u64> {
+        let mut struck = self.faults.struck.clone();
+        for (kind, times) in &self.directory.faults.struck {
+            *struck.entry(*kind).or_default() += times;
+        }
+        struck
+    }
+
+    /// The time that faults go by.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn tick(&mut self) {
+        let elapsed = self.elapsed();
+        self.faults.at(elapsed);
+        self.directory.faults.at(elapsed);
+    }
+
+    fn tell(&mut self, change: &Change) {
+        let Some(streams) = self.streams.get_mut(&change.group) else {
+            return;
+        };
+        let frames = change.diff.frames();
+        for stream in streams.values_mut() {
+            if let Some(victim) = &mut stream.victim {
+                for step in self.faults.change(victim, &change.diff) {
+                    stream.take(step, &mut self.overflows);
+                }
+            } else {
+                for frame in frames.add.iter().chain(&frames.remove) {
+                    stream.take(
+                        Step::Send(frame.clone(), Duration::ZERO),
+                        &mut self.overflows,
+                    );
+                }
+            }
+        }
+    }
+
+    fn victim(&mut self, path: &str, token: &str, authority: &Authority) -> Option<Victim> {
+        if self.faults.is_empty() {
+            return None;
+        }
+        let opening = self
+            .openings
+            .entry((path.to_owned(), token.to_owned()))
+            .or_default();
+        *opening += 1;
+        let name = format!("{path} {token} #{opening}");
+        Some(Victim::new(name, authority.service.clone(), authority.port))
+    }
+}
+
+fn plain(frame: &Option<bytes::Bytes>) -> Vec<Step> {
+    (frame.iter())
+        .map(|frame| Step::Send(frame.clone(), Duration::ZERO))
+        .collect()
+}
+
+// === impl Stream ===
+
+impl Stream {
+    fn take(&self, step: Step, overflows: &mut BTreeMap<String, u64>) {
+        let overflow = |overflows: &mut BTreeMap<String, u64>| {
+            *overflows.entry(self.path.to_string()).or_default() += 1;
+            tracing::warn!(
+                path = &*self.path,
+                "endpoint update queue full; aborting stream"
+            );
+            self.queue.end(Status::ok(""));
+        };
+        match step {
+            Step::Send(frame, delay) => {
+                let not_before = (!delay.is_zero()).then(|| Instant::now() + delay);
+                if self.queue.push(frame, not_before).is_err() {
+                    overflow(overflows);
+                }
+            }
+            Step::Overflow => overflow(overflows),
+            Step::Reset => self.queue.end(Status::internal("stream reset")),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The reference destination against the rules it pictures.
+
+mod defects;
+mod directory;
+mod encoding;
+mod faults;
+mod metrics;
+mod properties;
+mod service;
+mod support;
+mod watching;

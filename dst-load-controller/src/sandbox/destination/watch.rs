@@ -1,0 +1,219 @@
+//! Feeds the directory from a Kubernetes API, for the whole cluster: the first list, what changes,
+//! and the difference when it must list again.
+//!
+//! Reconnects go by a fixed backoff: kube's own jitters without a seed.
+
+use std::{
+    collections::BTreeSet,
+    fmt::Debug,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::{StreamExt as _, stream::BoxStream};
+use k8s_openapi::api::{core::v1 as core, discovery::v1 as discovery};
+use kube::{
+    Api, Resource,
+    runtime::{
+        WatchStreamExt as _,
+        utils::Backoff,
+        watcher::{self, Event, watcher},
+    },
+};
+use serde::de::DeserializeOwned;
+
+use super::{
+    Shared,
+    directory::Directory,
+    objects::{Node, ObjectName, Service, Slice},
+    pod::Pod,
+    publisher::Change,
+};
+
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+/// 12.8 s.
+const DOUBLINGS: u32 = 7;
+
+/// A kind of object that the directory is fed with.
+trait Kind: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static {
+    fn apply(&self, directory: &mut Directory) -> Vec<Change>;
+    fn delete(name: &ObjectName, directory: &mut Directory) -> Vec<Change>;
+    fn known(directory: &Directory) -> Vec<ObjectName>;
+}
+
+/// The watch of one kind.
+struct Feed<K> {
+    events: BoxStream<'static, watcher::Result<Event<K>>>,
+    /// What the list that is under way has held so far.
+    listed: BTreeSet<ObjectName>,
+    synced: bool,
+    retry: Retry,
+}
+
+/// Doubles [`FIRST_RETRY`] with each failure since something was last read. It counts for itself,
+/// because the watcher announces each attempt as an event, which would reset it.
+#[derive(Clone, Default)]
+struct Retry {
+    failures: Arc<AtomicU32>,
+}
+
+/// Feeds the directory until the destination stops.
+pub(super) async fn drive(shared: Arc<Shared>, kube: kube::Client) {
+    let mut pods = Feed::<core::Pod>::new(&kube);
+    let mut nodes = Feed::<core::Node>::new(&kube);
+    let mut services = Feed::<core::Service>::new(&kube);
+    let mut slices = Feed::<discovery::EndpointSlice>::new(&kube);
+    loop {
+        // Pods before slices, so that a Pod and a slice that are both there meet.
+        let news = tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => return,
+            Some(event) = pods.events.next() => pods.take(event, &shared),
+            Some(event) = nodes.events.next() => nodes.take(event, &shared),
+            Some(event) = services.events.next() => services.take(event, &shared),
+            Some(event) = slices.events.next() => slices.take(event, &shared),
+            else => return,
+        };
+        if pods.synced && nodes.synced && services.synced && slices.synced {
+            shared.set_synced();
+        }
+        if news {
+            // Streams read between events, as Linkerd's senders do beside its one event loop;
+            // otherwise a burst of events would overflow queues that nobody is slow to read.
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+// === impl Feed ===
+
+impl<K: Kind> Feed<K> {
+    fn new(kube: &kube::Client) -> Self {
+        let events = watcher(Api::<K>::all(kube.clone()), watcher::Config::default());
+        let retry = Retry::default();
+        Self {
+            events: events.backoff(retry.clone()).boxed(),
+            listed: BTreeSet::new(),
+            synced: false,
+            retry,
+        }
+    }
+
+    fn take(&mut self, event: watcher::Result<Event<K>>, shared: &Shared) -> bool {
+        match event {
+            Ok(event) => {
+                if !matches!(event, Event::Init) {
+                    self.retry.failures.store(0, Ordering::Relaxed);
+                }
+                shared.update(|directory| self.feed(event, directory))
+            }
+            Err(error) => {
+                tracing::warn!(kind = &*K::kind(&()), %error, "watch failed");
+                false
+            }
+        }
+    }
+
+    fn feed(&mut self, event: Event<K>, directory: &mut Directory) -> Vec<Change> {
+        match event {
+            Event::Init => {
+                self.listed.clear();
+                Vec::new()
+            }
+            Event::InitApply(object) => {
+                self.listed.insert(ObjectName::of(&object));
+                object.apply(directory)
+            }
+            Event::InitDone => {
+                self.synced = true;
+                let listed = std::mem::take(&mut self.listed);
+                (K::known(directory).iter())
+                    .filter(|name| !listed.contains(name))
+                    .flat_map(|name| K::delete(name, directory))
+                    .collect()
+            }
+            Event::Apply(object) => object.apply(directory),
+            Event::Delete(object) => K::delete(&ObjectName::of(&object), directory),
+        }
+    }
+}
+
+// === impl Kind ===
+
+impl Kind for core::Pod {
+    fn apply(&self, directory: &mut Directory) -> Vec<Change> {
+        directory.apply_pod(Pod::from(self));
+        Vec::new()
+    }
+
+    fn delete(name: &ObjectName, directory: &mut Directory) -> Vec<Change> {
+        directory.delete_pod(name);
+        Vec::new()
+    }
+
+    fn known(directory: &Directory) -> Vec<ObjectName> {
+        directory.pod_names()
+    }
+}
+
+impl Kind for core::Node {
+    fn apply(&self, directory: &mut Directory) -> Vec<Change> {
+        directory.apply_node(Node::from(self));
+        Vec::new()
+    }
+
+    fn delete(name: &ObjectName, directory: &mut Directory) -> Vec<Change> {
+        directory.delete_node(&name.name);
+        Vec::new()
+    }
+
+    fn known(directory: &Directory) -> Vec<ObjectName> {
+        directory.node_names()
+    }
+}
+
+impl Kind for core::Service {
+    fn apply(&self, directory: &mut Directory) -> Vec<Change> {
+        directory.apply_service(Service::from(self))
+    }
+
+    fn delete(name: &ObjectName, directory: &mut Directory) -> Vec<Change> {
+        directory.delete_service(name)
+    }
+
+    fn known(directory: &Directory) -> Vec<ObjectName> {
+        directory.service_names()
+    }
+}
+
+impl Kind for discovery::EndpointSlice {
+    fn apply(&self, directory: &mut Directory) -> Vec<Change> {
+        directory.apply_slice(Slice::from(self))
+    }
+
+    fn delete(name: &ObjectName, directory: &mut Directory) -> Vec<Change> {
+        directory.delete_slice(name)
+    }
+
+    fn known(directory: &Directory) -> Vec<ObjectName> {
+        directory.slice_names()
+    }
+}
+
+// === impl Retry ===
+
+impl Iterator for Retry {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed);
+        Some(FIRST_RETRY * 2_u32.pow(failures.min(DOUBLINGS)))
+    }
+}
+
+impl Backoff for Retry {
+    fn reset(&mut self) {}
+}

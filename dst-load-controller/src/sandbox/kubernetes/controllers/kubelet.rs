@@ -1,0 +1,199 @@
+//! The scheduler and the kubelets: pods are put on Nodes in turn, and become ready after a seeded
+//! delay. No pod ever fails, and none outlives its deletion.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    net::Ipv4Addr,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use super::{Context, addresses::Addresses, timers::Timer};
+use crate::{
+    model::seed,
+    sandbox::kubernetes::{
+        facts::{Facts, array},
+        object::{Key, timestamp},
+        resources::Resource,
+        store::Change,
+    },
+};
+
+/// Where pods have their addresses: as large as four of the usual cluster ranges.
+const FIRST: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
+const COUNT: u32 = (1 << 18) - 2;
+
+/// The Nodes, and the pods that have not started.
+#[derive(Debug)]
+pub(crate) struct Kubelet {
+    seed: u64,
+    start: (Duration, Duration),
+    /// In the order they were made, each with its own address.
+    nodes: Vec<(String, Ipv4Addr)>,
+    next: usize,
+    addresses: Addresses,
+    /// By uid, the pods whose start is timed.
+    starting: BTreeSet<String>,
+    unscheduled: VecDeque<Key>,
+}
+
+// === impl Kubelet ===
+
+impl Kubelet {
+    /// Kubelets whose pods take between the two delays to start.
+    pub(crate) fn new(seed: u64, start: (Duration, Duration)) -> Self {
+        Self {
+            seed,
+            start,
+            nodes: Vec::new(),
+            next: 0,
+            addresses: Addresses::new(FIRST, COUNT),
+            starting: BTreeSet::new(),
+            unscheduled: VecDeque::new(),
+        }
+    }
+
+    /// The Node of the next pod; none if there is none.
+    pub(crate) fn assign(&mut self) -> Option<&str> {
+        let index = self.next;
+        self.next = self.next.wrapping_add(1);
+        let (name, _) = self.nodes.get(index.checked_rem(self.nodes.len())?)?;
+        Some(name)
+    }
+
+    /// Notes Nodes, and pods to schedule and to start.
+    pub(crate) fn observe(&mut self, context: &mut Context<'_>, change: &Change) {
+        match change.resource {
+            Resource::Nodes => self.observe_node(change),
+            Resource::Pods => self.observe_pod(context, change),
+            _ => {}
+        }
+    }
+
+    /// Schedules one pod; false if none waits.
+    pub(crate) fn step(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(key) = self.unscheduled.pop_front() else {
+            return false;
+        };
+        let Some(pod) = context.store.get(Resource::Pods, &key) else {
+            return true;
+        };
+        let mut pod = pod.to_value();
+        if pod["spec"]["nodeName"].is_null()
+            && let Some(node) = self.assign()
+        {
+            pod["spec"]["nodeName"] = json!(node);
+            context.store.put(Resource::Pods, pod, context.now);
+        }
+        true
+    }
+
+    /// A pod's containers are up: it gets its address and is ready.
+    pub(crate) fn start(&mut self, context: &mut Context<'_>, key: &Key, uid: &str) {
+        self.starting.remove(uid);
+        let Some(stored) = context.store.get(Resource::Pods, key) else {
+            return;
+        };
+        let Facts::Pod(facts) = &stored.meta.facts else {
+            return;
+        };
+        // Another one of the name, or one whose status someone else writes.
+        if stored.meta.uid != uid || facts.ip.is_some() || facts.phase != "Pending" {
+            return;
+        }
+        let Some(address) = self.addresses.take() else {
+            return;
+        };
+        let host = self
+            .nodes
+            .iter()
+            .find(|(name, _)| facts.node.as_ref() == Some(name));
+        let host = host.map_or(Ipv4Addr::UNSPECIFIED, |(_, address)| *address);
+        let mut pod = stored.to_value();
+        pod["status"] = running(&pod, address, host, &timestamp(context.now));
+        context.store.put(Resource::Pods, pod, context.now);
+    }
+
+    fn observe_node(&mut self, change: &Change) {
+        let Some(node) = change.either() else { return };
+        let name = &*node.meta.key.name;
+        match (&change.old, &change.new) {
+            (None, Some(_)) => {
+                let offset = u32::try_from(self.nodes.len()).unwrap_or_default();
+                let address = Ipv4Addr::from_bits(0xac10_0001 + offset);
+                self.nodes.push((name.to_owned(), address));
+            }
+            (Some(_), None) => self.nodes.retain(|(known, _)| known != name),
+            _ => {}
+        }
+    }
+
+    fn observe_pod(&mut self, context: &mut Context<'_>, change: &Change) {
+        if let (Some(old), None) = (&change.old, &change.new) {
+            self.starting.remove(&old.meta.uid);
+            if let Facts::Pod(facts) = &old.meta.facts
+                && let Some(address) = facts.ip.as_deref().and_then(|it| it.parse().ok())
+            {
+                self.addresses.free(address);
+            }
+        }
+        let Some(pod) = &change.new else { return };
+        let Facts::Pod(facts) = &pod.meta.facts else {
+            return;
+        };
+        if let Some(address) = facts.ip.as_deref().and_then(|it| it.parse().ok()) {
+            self.addresses.occupy(address);
+            return;
+        }
+        if facts.phase != "Pending" || self.starting.contains(&pod.meta.uid) {
+            return;
+        }
+        match &facts.node {
+            None => self.unscheduled.push_back(pod.meta.key.clone()),
+            Some(node) if self.nodes.iter().any(|(known, _)| known == node) => {
+                self.starting.insert(pod.meta.uid.clone());
+                let key = &pod.meta.key;
+                let entity = format!("{}/{}", key.namespace, key.name);
+                let (min, max) = self.start;
+                let delay = seed::delay(self.seed, "pod-start", &entity, min, max)
+                    + context.faults.pod_delay(context.now, key);
+                let timer = Timer::StartPod {
+                    pod: key.clone(),
+                    uid: pod.meta.uid.clone(),
+                };
+                context.timers.set(context.now + delay, timer);
+            }
+            // On a Node without a kubelet nothing happens.
+            Some(_) => {}
+        }
+    }
+}
+
+/// The status of a pod that runs and is ready.
+fn running(pod: &Value, address: Ipv4Addr, host: Ipv4Addr, since: &str) -> Value {
+    let conditions = ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map(
+        |condition| json!({ "type": condition, "status": "True", "lastTransitionTime": since }),
+    );
+    let containers = array(&pod["spec"]["containers"]).map(|container| {
+        json!({
+            "name": container["name"],
+            "image": container["image"],
+            "imageID": "",
+            "ready": true,
+            "started": true,
+            "restartCount": 0,
+            "state": { "running": { "startedAt": since } },
+        })
+    });
+    json!({
+        "phase": "Running",
+        "qosClass": "BestEffort",
+        "conditions": conditions,
+        "containerStatuses": containers.collect::<Vec<_>>(),
+        "hostIP": host,
+        "podIP": address,
+        "podIPs": [{ "ip": address }],
+        "startTime": since,
+    })
+}

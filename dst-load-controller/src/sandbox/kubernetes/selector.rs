@@ -1,0 +1,199 @@
+//! Label and field selectors, as they are written in a query.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::status::Refusal;
+
+/// What of an object a selector can see; shared by its versions while it stays the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Selectable {
+    pub(crate) labels: BTreeMap<String, String>,
+    /// The fields that this kind can be selected by, beside its name and namespace.
+    pub(crate) fields: Vec<(&'static str, String)>,
+}
+
+/// A conjunction of requirements.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Selector {
+    namespace: Option<Arc<str>>,
+    labels: Vec<Requirement>,
+    fields: Vec<(String, bool, String)>,
+}
+
+#[derive(Clone, Debug)]
+enum Requirement {
+    In(String, Vec<String>),
+    NotIn(String, Vec<String>),
+    Exists(String),
+    Absent(String),
+}
+
+// === impl Selector ===
+
+impl Selector {
+    /// Parses the `labelSelector` and `fieldSelector` of a query.
+    ///
+    /// # Errors
+    /// 400 for what is not a selector.
+    pub(crate) fn parse(
+        namespace: Option<&str>,
+        labels: Option<&str>,
+        fields: Option<&str>,
+    ) -> Result<Self, Refusal> {
+        Ok(Self {
+            namespace: namespace.map(Arc::from),
+            labels: split(labels.unwrap_or_default())
+                .map(Requirement::parse)
+                .collect::<Result<_, _>>()?,
+            fields: split(fields.unwrap_or_default())
+                .map(field)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The only namespace that can match.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
+    /// Whether it selects an object.
+    pub(crate) fn matches(&self, namespace: &str, name: &str, seen: &Selectable) -> bool {
+        self.namespace
+            .as_deref()
+            .is_none_or(|wanted| wanted == namespace)
+            && self.labels.iter().all(|it| it.matches(&seen.labels))
+            && self.fields.iter().all(|(field, equal, value)| {
+                let actual = match field.as_str() {
+                    "metadata.name" => name,
+                    "metadata.namespace" => namespace,
+                    other => seen
+                        .fields
+                        .iter()
+                        .find(|(field, _)| *field == other)
+                        .map_or("", |(_, value)| value),
+                };
+                (actual == value) == *equal
+            })
+    }
+}
+
+// === impl Requirement ===
+
+impl Requirement {
+    fn parse(text: &str) -> Result<Self, Refusal> {
+        let text = text.trim();
+        if let Some((key, values)) = set(text, " notin ") {
+            return Ok(Self::NotIn(key, values));
+        }
+        if let Some((key, values)) = set(text, " in ") {
+            return Ok(Self::In(key, values));
+        }
+        for (operator, equal) in [("!=", false), ("==", true), ("=", true)] {
+            if let Some((key, value)) = text.split_once(operator) {
+                let (key, values) = (key.trim().to_owned(), vec![value.trim().to_owned()]);
+                return Ok(if equal {
+                    Self::In(key, values)
+                } else {
+                    Self::NotIn(key, values)
+                });
+            }
+        }
+        let (key, exists) = match text.strip_prefix('!') {
+            Some(key) => (key.trim(), false),
+            None => (text, true),
+        };
+        if key.is_empty() || key.contains(char::is_whitespace) {
+            let message = format!("unable to parse requirement: found '{text}'");
+            return Err(Refusal::bad_request(message));
+        }
+        Ok(if exists {
+            Self::Exists(key.to_owned())
+        } else {
+            Self::Absent(key.to_owned())
+        })
+    }
+
+    fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+        match self {
+            Self::In(key, values) => labels.get(key).is_some_and(|it| values.contains(it)),
+            Self::NotIn(key, values) => labels.get(key).is_none_or(|it| !values.contains(it)),
+            Self::Exists(key) => labels.contains_key(key),
+            Self::Absent(key) => !labels.contains_key(key),
+        }
+    }
+}
+
+/// Splits at the commas that stand outside parentheses.
+fn split(text: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0_i32;
+    text.split(move |letter| {
+        match letter {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        letter == ',' && depth == 0
+    })
+    .filter(|part| !part.trim().is_empty())
+}
+
+fn set(text: &str, operator: &str) -> Option<(String, Vec<String>)> {
+    let (key, values) = text.split_once(operator)?;
+    let values = values.trim().strip_prefix('(')?.strip_suffix(')')?;
+    let values = values.split(',').map(|it| it.trim().to_owned()).collect();
+    Some((key.trim().to_owned(), values))
+}
+
+fn field(text: &str) -> Result<(String, bool, String), Refusal> {
+    for (operator, equal) in [("!=", false), ("==", true), ("=", true)] {
+        if let Some((key, value)) = text.split_once(operator) {
+            return Ok((key.trim().to_owned(), equal, value.trim().to_owned()));
+        }
+    }
+    let message = format!(
+        "invalid selector: '{text}'; can't understand '{text}': not a valid field selector"
+    );
+    Err(Refusal::bad_request(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selects(labels: &str, fields: &str) -> bool {
+        let seen = Selectable {
+            labels: [("app", "web"), ("tier", "front")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+            fields: vec![("status.phase", "Running".to_owned())],
+        };
+        Selector::parse(Some("ns"), Some(labels), Some(fields))
+            .unwrap()
+            .matches("ns", "pod-1", &seen)
+    }
+
+    #[test]
+    fn selectors_are_read_as_kubernetes_reads_them() {
+        for labels in [
+            "",
+            "app=web",
+            "app==web,tier!=back",
+            "app in (web, db),tier",
+            "!gone",
+            "app notin (db)",
+        ] {
+            assert!(selects(labels, ""), "{labels}");
+        }
+        for labels in ["app=db", "app notin (web)", "!app", "gone"] {
+            assert!(!selects(labels, ""), "{labels}");
+        }
+        assert!(selects("", "metadata.name=pod-1,status.phase!=Failed"));
+        assert!(!selects("", "spec.nodeName=node-1"));
+    }
+
+    #[test]
+    fn what_is_no_selector_is_refused() {
+        assert!(Selector::parse(None, Some("a b c"), None).is_err());
+        assert!(Selector::parse(None, None, Some("metadata.name")).is_err());
+    }
+}

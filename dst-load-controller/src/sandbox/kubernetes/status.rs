@@ -1,0 +1,238 @@
+//! Refusals, in the words and with the codes of a real API server.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::resources::{Description, Resource};
+
+/// An answer of kind `Status` that says no.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Refusal {
+    code: u16,
+    reason: &'static str,
+    message: String,
+    details: Value,
+    /// Seconds, as a header and in the details.
+    retry_after: Option<u64>,
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason,
+            message: message.into(),
+            details: Value::Null,
+            retry_after: None,
+        }
+    }
+
+    fn about(mut self, it: &Description, name: &str) -> Self {
+        self.details = json!({ "name": name, "kind": it.plural });
+        if !it.group.is_empty() {
+            self.details["group"] = json!(it.group);
+        }
+        self
+    }
+
+    /// 404 for an object.
+    pub(crate) fn not_found(resource: Resource, name: &str) -> Self {
+        let it = resource.description();
+        let message = format!("{} \"{name}\" not found", it.qualified());
+        Self::new(404, "NotFound", message).about(it, name)
+    }
+
+    /// 404 for a path.
+    pub(crate) fn no_such_path() -> Self {
+        let message = "the server could not find the requested resource";
+        Self::new(404, "NotFound", message)
+    }
+
+    /// 409 for a create.
+    pub(crate) fn already_exists(resource: Resource, name: &str) -> Self {
+        let it = resource.description();
+        let message = format!("{} \"{name}\" already exists", it.qualified());
+        Self::new(409, "AlreadyExists", message).about(it, name)
+    }
+
+    /// 409 for a write on a stale copy.
+    pub(crate) fn conflict(resource: Resource, name: &str) -> Self {
+        Self::conflict_because(
+            resource,
+            name,
+            "the object has been modified; please apply your changes to the latest version and try again",
+        )
+    }
+
+    /// 409 with a reason of its own.
+    pub(crate) fn conflict_because(resource: Resource, name: &str, why: &str) -> Self {
+        let it = resource.description();
+        let message = format!(
+            "Operation cannot be fulfilled on {} \"{name}\": {why}",
+            it.qualified()
+        );
+        Self::new(409, "Conflict", message).about(it, name)
+    }
+
+    /// 410 for a watch or a page that the log no longer reaches back to.
+    pub(crate) fn expired(asked: u64, oldest: u64) -> Self {
+        let message = format!("too old resource version: {asked} ({oldest})");
+        Self::new(410, "Expired", message)
+    }
+
+    /// 410 for the continuation of a list.
+    pub(crate) fn expired_continue() -> Self {
+        let message = "The provided continue parameter is too old to display a consistent list result. \
+                       You must start a new list without the continue parameter.";
+        Self::new(410, "Expired", message)
+    }
+
+    /// 504 for a version that is yet to come: of another cluster, or of this one before it was
+    /// started again.
+    pub(crate) fn too_large_version(asked: u64, current: u64) -> Self {
+        let message = format!("Too large resource version: {asked}, current: {current}");
+        let mut refusal = Self::new(504, "Timeout", message);
+        refusal.details = json!({
+            "causes": [{ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" }],
+            "retryAfterSeconds": 1,
+        });
+        refusal.retry_after = Some(1);
+        refusal
+    }
+
+    /// 422, with the field, Kubernetes' type of problem and what is wrong.
+    pub(crate) fn invalid(resource: Resource, name: &str, field: &str, problem: &str) -> Self {
+        let it = resource.description();
+        let message = format!("{} \"{name}\" is invalid: {field}: {problem}", it.kind);
+        let mut refusal = Self::new(422, "Invalid", message).about(it, name);
+        refusal.details["kind"] = json!(it.kind);
+        refusal.details["causes"] =
+            json!([{ "reason": "FieldValueInvalid", "message": problem, "field": field }]);
+        refusal
+    }
+
+    /// 400.
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(400, "BadRequest", message)
+    }
+
+    /// 403 for a verb that the caller may not use.
+    pub(crate) fn forbidden(
+        resource: Resource,
+        verb: &str,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Self {
+        let it = resource.description();
+        let place = namespace.map_or_else(
+            || "at the cluster scope".to_owned(),
+            |namespace| format!("in the namespace \"{namespace}\""),
+        );
+        let quoted = if name.is_empty() {
+            String::new()
+        } else {
+            format!(" \"{name}\"")
+        };
+        let message = format!(
+            "{}{quoted} is forbidden: User \"sandbox\" cannot {verb} resource \"{}\" in API group \"{}\" {place}",
+            it.qualified(),
+            it.plural,
+            it.group,
+        );
+        Self::new(403, "Forbidden", message).about(it, name)
+    }
+
+    /// 403 for a create in a namespace that is going away.
+    pub(crate) fn terminating(resource: Resource, name: &str, namespace: &str) -> Self {
+        let it = resource.description();
+        let message = format!(
+            "{} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being terminated",
+            it.qualified()
+        );
+        let mut refusal = Self::new(403, "Forbidden", message).about(it, name);
+        refusal.details["causes"] = json!([{
+            "reason": "NamespaceTerminating",
+            "message": format!("namespace {namespace} is being terminated"),
+            "field": "metadata.namespace",
+        }]);
+        refusal
+    }
+
+    /// 429.
+    pub(crate) fn too_many_requests(retry_after: u64) -> Self {
+        let mut refusal = Self::new(
+            429,
+            "TooManyRequests",
+            "too many requests, please try again later",
+        );
+        refusal.details = json!({ "retryAfterSeconds": retry_after });
+        refusal.retry_after = Some(retry_after);
+        refusal
+    }
+
+    /// 500.
+    pub(crate) fn internal(why: &str) -> Self {
+        Self::new(
+            500,
+            "InternalError",
+            format!("Internal error occurred: {why}"),
+        )
+    }
+
+    /// 415.
+    pub(crate) fn unsupported_media(content_type: &str, known: &str) -> Self {
+        let message = format!(
+            "the body of the request was in an unknown format ({content_type}) - accepted media types include: {known}"
+        );
+        Self::new(415, "UnsupportedMediaType", message)
+    }
+
+    /// 405.
+    pub(crate) fn method_not_allowed() -> Self {
+        let message = "the server does not allow this method on the requested resource";
+        Self::new(405, "MethodNotAllowed", message)
+    }
+
+    /// The HTTP status.
+    #[cfg(test)]
+    pub(crate) fn code(&self) -> u16 {
+        self.code
+    }
+
+    /// As a `Status` object.
+    pub(crate) fn to_value(&self) -> Value {
+        let mut status = json!({
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+            "code": self.code,
+        });
+        if !self.details.is_null() {
+            status["details"] = self.details.clone();
+        }
+        status
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let code = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (code, self.to_value().to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
