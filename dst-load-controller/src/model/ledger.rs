@@ -21,7 +21,7 @@ mod tests;
 mod updates;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     time::Duration,
 };
 
@@ -93,6 +93,12 @@ impl ServiceLedger {
         self.outbox.counts.starved += self.intents.register(intent);
     }
 
+    /// No more is expected of Kubernetes: what it has not brought about by now, it never did.
+    pub fn abandon_intents(&mut self) {
+        self.outbox.counts.starved += self.intents.outstanding();
+        self.intents = Intents::default();
+    }
+
     /// Endpoints that actions have asked for and the observer has not seen yet, in both directions.
     #[must_use]
     pub fn outstanding(&self) -> u64 {
@@ -132,8 +138,8 @@ impl ServiceLedger {
 
 impl Deviations {
     fn open(&mut self, slot: SlotId, stream: StreamId, at: At) {
-        if !self.since.contains_key(&(slot, stream)) {
-            self.since.insert((slot, stream), Deviation::Since(at));
+        if let Entry::Vacant(entry) = self.since.entry((slot, stream)) {
+            entry.insert(Deviation::Since(at));
             self.queue.push_back((at, slot, stream));
         }
     }

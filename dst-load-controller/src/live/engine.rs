@@ -1,0 +1,226 @@
+//! A whole run: both halves in one process, every phase in turn, and the journal of it.
+//!
+//! The story ([`Engine::run`]) waits for what is next; beside it the journal is brought up to
+//! date every second. Neither knows whether the world is real.
+
+mod journal;
+mod lag;
+mod phases;
+#[cfg(test)]
+mod tests;
+
+use std::{cell::RefCell, io, sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use self::journal::Journal;
+use super::{
+    books::{Books, Target as Watched},
+    churn::ChurnMetrics,
+    clock::Clock,
+    destination::fleet::FleetError,
+    kubernetes::{Actor, Cleaned, KubernetesError},
+    observer::{Observer, WatchError},
+    recorder::{RecordError, Recorder},
+    target::Target,
+};
+use crate::{
+    model::{
+        plan::Plan,
+        recording::{End, Header, Line},
+        report::Report,
+        scenario::Scenario,
+    },
+    world::World,
+};
+
+/// The observer's work, made where it is to run.
+pub type Watching = Box<dyn FnOnce() -> BoxFuture<'static, Result<(), WatchError>> + Send>;
+
+/// Runs the observer's work somewhere: on a thread of its own in real time, on the run's own
+/// runtime in virtual time.
+pub type Place = fn(Watching) -> BoxFuture<'static, Result<(), WatchError>>;
+
+/// What a run needs beside the scenario.
+pub struct Options {
+    /// The two remote systems.
+    pub world: World,
+    /// Where the observer runs.
+    pub observer: Place,
+    /// The target's admin endpoint, if it has one that can be reached.
+    pub target: Option<Target>,
+    /// The cluster's DNS domain.
+    pub cluster_domain: String,
+    /// For how long a first connection is tried.
+    pub connect_timeout: Duration,
+    /// Whether this process's own cost is sampled. Virtual time has none.
+    pub sample_self: bool,
+}
+
+/// A run that is about to start, or is under way.
+pub struct Engine<W: io::Write> {
+    scenario: Arc<Scenario>,
+    options: Options,
+    actor: Actor,
+    metrics: ChurnMetrics,
+    books: Arc<Books>,
+    stop: CancellationToken,
+    journal: Journal<W>,
+    tasks: RefCell<JoinSet<()>>,
+}
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Kubernetes refused, or cannot be reached.
+    #[error(transparent)]
+    Kubernetes(#[from] KubernetesError),
+    /// The observer cannot watch.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    /// The streams cannot be opened.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
+    /// Kubernetes did not make what it was asked for.
+    #[error(
+        "only {made} of {wanted} endpoints were ready after {}s: is something there to make pods of Deployments?",
+        .after.as_secs()
+    )]
+    NotMade {
+        /// Endpoints seen.
+        made: u64,
+        /// Endpoints asked for.
+        wanted: u64,
+        /// For how long they were waited for.
+        after: Duration,
+    },
+    /// Not every stream has received its snapshot.
+    #[error("only {held} of {all} streams had received a snapshot after {}s", .after.as_secs())]
+    NotServed {
+        /// Streams that had.
+        held: usize,
+        /// Streams in all.
+        all: usize,
+        /// For how long they were waited for.
+        after: Duration,
+    },
+    /// The recording cannot be written.
+    #[error(transparent)]
+    Recording(#[from] RecordError),
+}
+
+// === impl Engine ===
+
+impl<W: io::Write> Engine<W> {
+    /// A run of `scenario` by `actor`. It ends early when `stop` is cancelled.
+    pub fn new(
+        scenario: Arc<Scenario>,
+        options: Options,
+        actor: Actor,
+        metrics: ChurnMetrics,
+        recorder: Recorder<W>,
+        stop: CancellationToken,
+    ) -> Self {
+        let clock = actor.clock();
+        let targets = scenario.services().map(|service| {
+            Watched::new(
+                &service,
+                actor.namespace(),
+                &options.cluster_domain,
+                scenario.churn.port,
+            )
+        });
+        let books = Arc::new(Books::new(clock, targets.collect(), scenario.deadline()));
+        Self {
+            journal: Journal::new(recorder, Arc::clone(&books)),
+            scenario,
+            options,
+            actor,
+            metrics,
+            books,
+            stop,
+            tasks: RefCell::default(),
+        }
+    }
+
+    /// The ledgers, for whoever shows progress or serves metrics meanwhile.
+    #[must_use]
+    pub const fn books(&self) -> &Arc<Books> {
+        &self.books
+    }
+
+    /// Runs, up to and including the recording's last line. What was made is still there then:
+    /// [`Engine::cleanup`] takes it away.
+    pub async fn run(&self, header: Header) -> (bool, Option<EngineError>) {
+        self.journal.push(Line::Header(Box::new(header)));
+        let observer = Observer::new(Arc::clone(&self.books));
+        self.spawn(lag::sample(Arc::clone(&self.books)));
+        let ended = tokio::select! {
+            biased;
+            ended = self.story(&observer) => ended,
+            Err(error) = self.journal.keep(self, &observer) => Err(error.into()),
+            lost = self.observe(&observer) => Err(lost),
+        };
+        let (interrupted, error) = match ended {
+            Ok(interrupted) => (interrupted, None),
+            Err(error) => (false, Some(error)),
+        };
+        let at = self.clock().now();
+        self.journal.tick(self, &observer, at);
+        self.journal.push(Line::End(End {
+            at,
+            interrupted,
+            error: error.as_ref().map(ToString::to_string),
+        }));
+        let flushed = self.journal.finish();
+        let error = error.or_else(|| flushed.err().map(EngineError::from));
+        self.tasks.borrow_mut().abort_all();
+        (interrupted, error)
+    }
+
+    /// Deletes what the run made.
+    ///
+    /// # Errors
+    /// What the API server refused.
+    pub async fn cleanup(&self) -> Result<Cleaned, KubernetesError> {
+        self.actor.cleanup().await
+    }
+
+    /// Writes what has gathered, and renders it; `None` before the run has begun.
+    ///
+    /// # Errors
+    /// If the recording cannot be written.
+    pub fn report(&self) -> Result<Option<Report>, RecordError> {
+        let changes_planned = Plan::changes_endpoints(&self.scenario);
+        self.journal
+            .report(&self.scenario.criteria, changes_planned)
+    }
+
+    fn clock(&self) -> Clock {
+        self.books.clock()
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.borrow_mut().spawn(task);
+    }
+
+    /// Watches until that is no longer possible.
+    async fn observe(&self, observer: &Observer) -> EngineError {
+        let kube = Arc::clone(&self.options.world.kube);
+        let namespace = self.actor.namespace().to_owned();
+        let watching = observer.clone();
+        let watch = (self.options.observer)(Box::new(move || {
+            Box::pin(async move {
+                let kube = kube().map_err(|error| WatchError::Client(error.to_string()))?;
+                watching.watch(kube, &namespace).await
+            })
+        }));
+        match watch.await {
+            Err(error) => error.into(),
+            // A watch has no end of its own.
+            Ok(()) => std::future::pending().await,
+        }
+    }
+}
