@@ -1,16 +1,13 @@
 //! `run`, carried out: scenario → World → engine → recording → report.
 
-use std::{
-    io::{IsTerminal, Write},
-    sync::Arc,
-};
+use std::{io::Write, sync::Arc};
 
 use prometheus_client::registry::Registry;
 
 use super::{RunArgs, floor, header, progress};
 use crate::{
     cli::{
-        Output, UsageError, observer_place,
+        Format, UsageError, observer_place, report,
         world::{CLUSTER_DOMAIN, Chosen},
     },
     exit::Exit,
@@ -22,11 +19,7 @@ use crate::{
         recorder::{Recorder, RunDirectory},
         runtime::Shutdown,
     },
-    model::{
-        report::{Report, json, text},
-        scenario::Scenario,
-        verdict::Verdict,
-    },
+    model::{report::Report, scenario::Scenario},
     sandbox::throttle::{Stall, throttle},
 };
 
@@ -44,7 +37,7 @@ struct Outcome {
 pub async fn run(
     args: &RunArgs,
     scenario: Scenario,
-    output: Output,
+    output: Format,
     out: &mut impl Write,
     warnings: &mut impl Write,
 ) -> anyhow::Result<Exit> {
@@ -60,15 +53,8 @@ pub async fn run(
     };
     chosen.shutdown().await;
     directory.write_reports(&outcome.report)?;
-    let style = if std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
-        text::Style::Coloured
-    } else {
-        text::Style::Plain
-    };
-    match output {
-        Output::Text => write!(out, "{}", text::render(&outcome.report, style))?,
-        Output::Json => write!(out, "{}", json::render(&outcome.report))?,
-    }
+    let rendered = report::render(&outcome.report, output, report::style());
+    out.write_all(rendered.as_bytes())?;
     writeln!(
         warnings,
         "recording and reports: {}",
@@ -80,11 +66,7 @@ pub async fn run(
     Ok(if outcome.interrupted {
         Exit::Interrupted
     } else {
-        match outcome.report.verdict {
-            Verdict::Pass => Exit::Pass,
-            Verdict::Fail => Exit::Failed,
-            Verdict::Invalid => Exit::Invalid,
-        }
+        report::exit(&outcome.report)
     })
 }
 
