@@ -117,7 +117,7 @@ async fn measure(
             &header::suffix(&run_id, args.virtual_time),
         )?,
     };
-    let actor = Actor::new(
+    let mut actor = Actor::new(
         (chosen.world.kube)()?,
         Clock::start(),
         namespace.clone(),
@@ -128,6 +128,9 @@ async fn measure(
         Arc::clone(scenario),
         Limits::default(),
     );
+    if args.kwok_nodes {
+        actor = actor.on_kwok_nodes();
+    }
     let metrics = ChurnMetrics::register(&mut Registry::default(), scenario, actor.caller());
     let engine = Engine::new(
         Arc::clone(scenario),
