@@ -99,6 +99,8 @@ pub enum Command {
     Plan(plan::PlanArgs),
     /// Act on Kubernetes alone: make Services and move their endpoints until stopped.
     Churn(Box<churn::ChurnArgs>),
+    /// Watch Services alone: hold streams, and measure what they are told, until stopped.
+    Client(Box<client::ClientArgs>),
     /// Delete what a run left behind.
     Cleanup(cleanup::CleanupArgs),
     /// Print a shell's completions.
@@ -143,6 +145,14 @@ pub fn run(
         Command::Plan(plan) => plan::run(&plan, args.global.output, out, warnings),
         Command::Churn(churn) => {
             on_runtime(&args.global, Time::Real, churn::run(&churn, out, warnings))
+        }
+        Command::Client(client) => {
+            let output = args.global.output;
+            on_runtime(
+                &args.global,
+                Time::Real,
+                client::run(&client, output, out, warnings),
+            )
         }
         Command::Cleanup(cleanup) => {
             on_runtime(&args.global, Time::Real, cleanup::run(cleanup, out))

@@ -1,7 +1,7 @@
 //! `run`: churn and clients in one process, judged and reported.
 
 mod command;
-mod header;
+pub(super) mod header;
 mod progress;
 
 use std::path::PathBuf;
