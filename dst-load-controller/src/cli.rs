@@ -115,6 +115,8 @@ pub enum Command {
     Report(report::ReportArgs),
     /// Act on Kubernetes alone: make Services and move their endpoints until stopped.
     Churn(Box<churn::ChurnArgs>),
+    /// Watch Services alone: hold streams, and measure what they are told, until stopped.
+    Client(Box<client::ClientArgs>),
     /// Delete what a run left behind.
     Cleanup(cleanup::CleanupArgs),
     /// Print a shell's completions.
@@ -160,6 +162,14 @@ pub fn run(
         Command::Report(report) => report::run(&report, args.global.output, out),
         Command::Churn(churn) => {
             on_runtime(&args.global, Time::Real, churn::run(&churn, out, warnings))
+        }
+        Command::Client(client) => {
+            let output = args.global.output;
+            on_runtime(
+                &args.global,
+                Time::Real,
+                client::run(&client, output, out, warnings),
+            )
         }
         Command::Cleanup(cleanup) => {
             on_runtime(&args.global, Time::Real, cleanup::run(cleanup, out))

@@ -14,8 +14,9 @@ use crate::{
     exit::Exit,
     live::recorder::{RECORDING, write_whole},
     model::{
+        criteria::Criteria,
         plan::Plan,
-        recording::{Line, merge, read},
+        recording::{Header, Line, merge, read},
         report::{Report, json, junit, markdown, text},
         scenario::Scenario,
         verdict::Verdict,
@@ -96,11 +97,21 @@ fn load(paths: &[PathBuf]) -> anyhow::Result<Report> {
     let Some(Line::Header(header)) = lines.first() else {
         anyhow::bail!("the recording has no header");
     };
+    let (criteria, planned) = judged_by(header)?;
+    Report::of(&lines, &criteria, planned).context("the recording has no header")
+}
+
+/// The criteria that a recording holds, and whether its plan changes any endpoints. A client that
+/// watched alone had neither criteria nor a plan.
+fn judged_by(header: &Header) -> anyhow::Result<(Criteria, bool)> {
+    if header.scenario.get("churn").is_none() {
+        return Ok((Criteria::default(), false));
+    }
     // JSON is YAML, and the effective scenario has the shape of its file.
     let (scenario, _) = Scenario::from_yaml(&header.scenario.to_string(), &header.name, &[])
         .context("the scenario within the recording")?;
     let planned = Plan::changes_endpoints(&scenario);
-    Report::of(&lines, &scenario.criteria, planned).context("the recording has no header")
+    Ok((scenario.criteria, planned))
 }
 
 fn open(path: &Path) -> anyhow::Result<Vec<Line>> {

@@ -2,7 +2,7 @@
 
 mod command;
 mod floor;
-mod header;
+pub(super) mod header;
 mod progress;
 
 use std::path::PathBuf;

@@ -10,10 +10,15 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 
-use crate::model::{recording::TargetSample, time::At};
+use crate::{
+    live::clock::Clock,
+    model::{recording::TargetSample, time::At},
+};
 
 /// How long a scrape may take.
 const TIMEOUT: Duration = Duration::from_secs(4);
+/// How often it is asked whether it is ready.
+const LOOK: Duration = Duration::from_millis(200);
 /// How large the metrics may be: a controller with 5,000 Services and many Nodes stays below.
 const LARGEST: usize = 64 * 1024 * 1024;
 
@@ -91,6 +96,13 @@ impl Target {
             let text = String::from_utf8_lossy(&body);
             text.lines().any(|line| line.starts_with(REFERENCE_INFO))
         })
+    }
+
+    /// Waits until the target is ready, does not say, or `until` has passed.
+    pub async fn ready(&self, clock: Clock, until: At) {
+        while self.is_ready().await == Some(false) && clock.now() < until {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Asks for its cost.

@@ -50,8 +50,7 @@ pub(super) fn header(
         virtual_time,
         namespace: namespace.to_owned(),
         deadline_seconds: scenario.deadline().as_secs_f64(),
-        started: (!virtual_time)
-            .then(|| Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        started: (!virtual_time).then(date),
         machine: if virtual_time { None } else { machine() },
         floor_seconds,
     })
@@ -67,7 +66,13 @@ pub(super) fn suffix(run_id: &str, virtual_time: bool) -> String {
     }
 }
 
-fn machine() -> Option<Machine> {
+/// Now, RFC 3339.
+pub(in crate::cli) fn date() -> String {
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Where this runs; `None` where it cannot be told.
+pub(in crate::cli) fn machine() -> Option<Machine> {
     use procfs::Current;
     let memory = procfs::Meminfo::current().ok()?;
     Some(Machine {
