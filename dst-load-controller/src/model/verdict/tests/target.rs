@@ -1,0 +1,131 @@
+//! Claims about the target's own cost.
+
+use super::*;
+
+fn every_target_limit() -> Criteria {
+    on_target(TargetLimits {
+        memory_max: Some(100),
+        memory_spike: Some(10),
+        memory_growth_per_cycle: Some(0.1),
+        memory_growth_per_hour: Some(0.1),
+        cpu_max: Some(1.0),
+        views_active: Some(7),
+        restarts: Some(0),
+    })
+}
+
+/// A target that keeps none of those limits.
+fn greedy() -> Summary {
+    let mut seen = summary();
+    seen.target = Target {
+        peak_rss_bytes: Some(200),
+        idle_rss_bytes: Some(50),
+        cpu_max_cores: Some(3.0),
+        views_active: Some((7, 9)),
+        heap_growth_per_hour: Some(0.5),
+        restarts: 1,
+        samples: 10,
+        ..Target::default()
+    };
+    seen.cycles = [100.0, 105.0, 150.0]
+        .into_iter()
+        .zip(1..)
+        .map(|(floor, number)| CycleSummary {
+            heap_floor_bytes: Some(floor),
+            ..cycle(number, true, latency(0.001))
+        })
+        .collect();
+    seen
+}
+
+#[test]
+fn the_target_is_judged_by_each_of_its_limits() {
+    let judged = judge(&every_target_limit(), &greedy(), REAL);
+    let target: Vec<_> = judged
+        .criteria
+        .iter()
+        .filter(|j| j.name.starts_with("target."))
+        .map(|j| (j.name.as_str(), j.observed, j.held))
+        .collect();
+    assert_eq!(
+        target,
+        [
+            ("target.memoryMax", Some(200.0), Some(false)),
+            ("target.memorySpike", Some(150.0), Some(false)),
+            ("target.memoryGrowthPerCycle", Some(0.5), Some(false)),
+            ("target.memoryGrowthPerHour", Some(0.5), Some(false)),
+            ("target.cpuMax", Some(3.0), Some(false)),
+            ("target.viewsActive", Some(9.0), Some(false)),
+            ("target.restarts", Some(1.0), Some(false)),
+        ]
+    );
+}
+
+#[test]
+fn the_reference_destinations_cost_is_never_judged() {
+    let mut seen = greedy();
+    seen.target.silent = 4;
+    let judged = judge(&every_target_limit(), &seen, REFERENCE);
+    let target = judged
+        .criteria
+        .iter()
+        .filter(|j| j.name.starts_with("target."));
+    assert!(target.clone().count() == 7 && target.clone().all(|j| j.held.is_none()));
+    assert_eq!(judged.verdict, Verdict::Pass);
+}
+
+#[test]
+fn a_metric_that_the_build_does_not_have_is_not_judged_and_said_so() {
+    let mut seen = greedy();
+    seen.target = Target {
+        samples: 10,
+        ..Target::default()
+    };
+    seen.cycles.truncate(1);
+    let judged = judge(&every_target_limit(), &seen, REAL);
+    let why = |name: &str| find(&judged, name).scope;
+    assert_eq!(why("target.memoryMax"), "the target has no such metric");
+    assert_eq!(
+        why("target.memoryGrowthPerCycle"),
+        "fewer than two cycles were whole"
+    );
+    assert_eq!(judged.verdict, Verdict::Pass);
+    seen.target.samples = 0;
+    let judged = judge(&every_target_limit(), &seen, REAL);
+    assert_eq!(
+        find(&judged, "target.cpuMax").scope,
+        "the target's metrics were not read"
+    );
+}
+
+#[test]
+fn a_scrape_that_failed_is_a_doubt_only_where_the_target_is_judged() {
+    let mut seen = summary();
+    seen.target.silent = 1;
+    assert_eq!(verdict(&Criteria::default(), &seen), Verdict::Pass);
+    let cpu = on_target(TargetLimits {
+        cpu_max: Some(9.0),
+        ..TargetLimits::default()
+    });
+    assert_eq!(verdict(&cpu, &seen), Verdict::Invalid);
+    let rate = Criteria {
+        send_timeout_rate: Some(1.0),
+        ..Criteria::default()
+    };
+    assert_eq!(verdict(&rate, &seen), Verdict::Invalid);
+    assert_eq!(judge(&cpu, &seen, REFERENCE).verdict, Verdict::Pass);
+}
+
+#[test]
+fn a_restart_that_nobody_asked_for_makes_the_run_invalid_unless_restarts_are_judged() {
+    let mut seen = summary();
+    seen.target.restarts = 1;
+    assert_eq!(verdict(&Criteria::default(), &seen), Verdict::Invalid);
+    for (limit, expected) in [(0, Verdict::Fail), (1, Verdict::Pass)] {
+        let criteria = on_target(TargetLimits {
+            restarts: Some(limit),
+            ..TargetLimits::default()
+        });
+        assert_eq!(verdict(&criteria, &seen), expected);
+    }
+}

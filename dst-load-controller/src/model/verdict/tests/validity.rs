@@ -1,0 +1,103 @@
+//! Claims about runs that cannot say.
+
+use super::*;
+
+#[test]
+fn invalid_wins_over_fail_and_both_reasons_are_given() {
+    let mut seen = summary();
+    seen.correctness.streams_wrong = 1;
+    seen.kubernetes.starved = 10;
+    let judged = judge(&Criteria::default(), &seen, REAL);
+    assert_eq!(judged.verdict, Verdict::Invalid);
+    assert!(judged.reasons[0].starts_with("Kubernetes starved the plan: 10 endpoints"));
+    assert!(judged.reasons[1].starts_with("correctness: "));
+}
+
+#[test]
+fn the_generator_may_be_late_by_a_fifth_of_the_smallest_limit() {
+    let mut seen = summary();
+    let with_lag = |seen: &mut Summary, criteria: &Criteria, lag| {
+        seen.generator.loop_lag_p99_seconds = Some(lag);
+        verdict(criteria, seen)
+    };
+    let mut criteria = p99(millis(500));
+    criteria.every_client_within = millis(10_000);
+    assert_eq!(with_lag(&mut seen, &criteria, 0.1), Verdict::Pass);
+    assert_eq!(with_lag(&mut seen, &criteria, 0.101), Verdict::Invalid);
+    let none = Criteria::default();
+    assert_eq!(with_lag(&mut seen, &none, 0.1), Verdict::Pass);
+    assert_eq!(with_lag(&mut seen, &none, 0.101), Verdict::Invalid);
+}
+
+#[test]
+fn a_busy_generator_is_no_reason_for_doubt() {
+    let mut seen = summary();
+    seen.generator.cpu_seconds = Some(1e9);
+    seen.generator.peak_rss_bytes = Some(u64::MAX);
+    assert_eq!(verdict(&p99(millis(1)), &seen), Verdict::Fail);
+    assert_eq!(verdict(&p99(millis(500)), &seen), Verdict::Pass);
+}
+
+#[test]
+fn a_run_that_saw_nothing_never_passes() {
+    let mut blind = summary();
+    blind.correctness.streams_checked = 0;
+    let mut still = summary();
+    still.fan_out.changes = 0;
+    for seen in [&blind, &still] {
+        let judged = judge(&Criteria::default(), seen, REAL);
+        assert_eq!(judged.verdict, Verdict::Invalid);
+        assert!(judged.reasons[0].starts_with("nothing was observed: "));
+    }
+    let stable = Circumstances {
+        changes_planned: false,
+        ..REAL
+    };
+    assert_eq!(
+        judge(&Criteria::default(), &still, stable).verdict,
+        Verdict::Pass
+    );
+}
+
+#[test]
+fn a_relist_is_a_doubt_only_beyond_one_percent_of_changes() {
+    let mut seen = summary();
+    seen.fan_out.changes = 198;
+    seen.kubernetes.untimed_changes = 2;
+    assert_eq!(verdict(&Criteria::default(), &seen), Verdict::Pass);
+    seen.kubernetes.untimed_changes = 3;
+    let judged = judge(&Criteria::default(), &seen, REAL);
+    assert_eq!(judged.verdict, Verdict::Invalid);
+    assert_eq!(
+        judged.reasons,
+        ["the observer lost its watch: 3 changes (1.49 %) could not be timed"]
+    );
+}
+
+#[test]
+fn a_run_that_did_not_end_is_invalid() {
+    let cut_off = Circumstances {
+        ended: false,
+        ..REAL
+    };
+    let judged = judge(&Criteria::default(), &summary(), cut_off);
+    assert_eq!(judged.verdict, Verdict::Invalid);
+    assert_eq!(judged.reasons, ["the run did not come to its end"]);
+}
+
+#[test]
+fn numbers_carry_their_units() {
+    let units = [
+        (Unit::Seconds, 0.000_4, "400 µs"),
+        (Unit::Bytes, 2_147_483_648.0, "2 GiB"),
+        (Unit::Count, 1_234.0, "1,234"),
+        (Unit::Fraction, 0.01, "1 %"),
+        (Unit::Cores, 1.5, "1.5 cores"),
+        (Unit::PerSecond, 12_345.0, "12,345/s"),
+    ];
+    for (unit, number, words) in units {
+        assert_eq!(unit.words(number), words);
+    }
+    let verdicts = [Verdict::Pass, Verdict::Fail, Verdict::Invalid];
+    assert_eq!(verdicts.map(|v| v.to_string()), ["pass", "fail", "invalid"]);
+}
