@@ -1,3 +1,5 @@
+//! What the flags mean together: defaults, conflicts, and the environment beside them.
+
 use clap::CommandFactory;
 
 use super::*;

@@ -23,7 +23,7 @@ use crate::{
     live::clock::Clock,
     model::{
         ledger::{Intent, Outbox, ServiceLedger, StreamId},
-        recording::StreamCounts,
+        recording::{Phase, StreamCounts},
         statistics::Latency,
         time::At,
         update::Update,
@@ -56,6 +56,7 @@ pub struct Books {
     connections_lost: AtomicU64,
     active: AtomicU64,
     delivered: AtomicU64,
+    phase: Mutex<Phase>,
     lag: Mutex<Latency>,
     /// Told when something is open that was not, so that the event loop's lag is worth sampling.
     pub activity: Notify,
@@ -124,6 +125,7 @@ impl Books {
             connections_lost: AtomicU64::new(0),
             active: AtomicU64::new(0),
             delivered: AtomicU64::new(0),
+            phase: Mutex::new(Phase::Preparing),
             lag: Mutex::default(),
             activity: Notify::new(),
         }
@@ -163,6 +165,17 @@ impl Books {
     /// A cycle starts.
     pub fn start_cycle(&self, cycle: u32) {
         self.cycle.store(cycle, Ordering::Relaxed);
+    }
+
+    /// The run's phase.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        *self.phase.lock()
+    }
+
+    /// The run enters a phase.
+    pub fn enter(&self, phase: Phase) {
+        *self.phase.lock() = phase;
     }
 
     /// An action on the target at this position is about to be sent.

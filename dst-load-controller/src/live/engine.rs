@@ -25,9 +25,10 @@ use super::{
 };
 use crate::{
     model::{
+        plan::Plan,
         recording::{End, Header, Line},
         report::Report,
-        scenario::{Pattern, Scenario},
+        scenario::Scenario,
     },
     world::World,
 };
@@ -190,10 +191,7 @@ impl<W: io::Write> Engine<W> {
     /// # Errors
     /// If the recording cannot be written.
     pub fn report(&self) -> Result<Option<Report>, RecordError> {
-        let groups = &self.scenario.churn.groups;
-        let changes_planned = groups
-            .iter()
-            .any(|group| !matches!(group.pattern, Pattern::Stable { .. }));
+        let changes_planned = Plan::changes_endpoints(&self.scenario);
         self.journal
             .report(&self.scenario.criteria, changes_planned)
     }

@@ -69,7 +69,7 @@ impl<W: io::Write> Journal<W> {
 
     /// Notes that a phase begins.
     pub fn enter(&self, phase: Phase) {
-        tracing::info!(?phase, "entering");
+        self.books.enter(phase);
         let at = self.books.clock().now();
         self.push(Line::Phase { at, phase });
     }

@@ -21,7 +21,7 @@ mod tests;
 mod updates;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     time::Duration,
 };
 
@@ -138,8 +138,8 @@ impl ServiceLedger {
 
 impl Deviations {
     fn open(&mut self, slot: SlotId, stream: StreamId, at: At) {
-        if !self.since.contains_key(&(slot, stream)) {
-            self.since.insert((slot, stream), Deviation::Since(at));
+        if let Entry::Vacant(entry) = self.since.entry((slot, stream)) {
+            entry.insert(Deviation::Since(at));
             self.queue.push_back((at, slot, stream));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufWriter, IsTerminal, Write},
+    io::{self, BufWriter, Write},
     path::Path,
     process,
     time::Duration,
@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry;
 use super::{ADMIN_ADDR, ClientArgs, Watch};
 use crate::{
     cli::{
-        Output, UsageError, observer_place,
+        Format, UsageError, observer_place, report,
         run::header::{date, machine},
         world::CLUSTER_DOMAIN,
     },
@@ -32,7 +32,6 @@ use crate::{
     },
     model::{
         recording::{Header, SCHEMA_VERSION, TargetInfo, TargetKind},
-        report::{Report, json, text},
         seed,
     },
     world::World,
@@ -51,7 +50,7 @@ const SEED: u64 = 1;
 /// after a second signal [`crate::live::runtime::Aborted`].
 pub async fn run(
     args: &ClientArgs,
-    output: Output,
+    output: Format,
     out: &mut impl Write,
     warnings: &mut impl Write,
 ) -> anyhow::Result<Exit> {
@@ -59,6 +58,11 @@ pub async fn run(
     let destination = dial(&args.destination).map_err(UsageError)?;
     let target = args.destination_metrics.as_deref().map(Target::new);
     let target = target.transpose().map_err(|e| UsageError(e.to_string()))?;
+    // A sandbox must not be quoted as Linkerd.
+    let kind = match &target {
+        Some(target) if target.is_reference().await => TargetKind::Reference,
+        _ => TargetKind::Linkerd,
+    };
     let cluster = args.cluster.find().await?;
     let directory = args.output_dir.as_deref().map(RunDirectory::at);
     let directory = directory.transpose()?;
@@ -106,7 +110,7 @@ pub async fn run(
     let work = async {
         tokio::select! {
             biased;
-            ended = client.run(header(&watch, &namespace)) => ended.map_err(anyhow::Error::from),
+            ended = client.run(header(&watch, &namespace, kind)) => ended.map_err(anyhow::Error::from),
             served = server => Err(served
                 .err()
                 .map_or_else(|| anyhow::anyhow!("ended"), anyhow::Error::from)
@@ -116,7 +120,7 @@ pub async fn run(
     let ended = shutdown.guard(work).await.context("signals")??;
     let report = client.report()?;
     if let Some(report) = report.filter(|report| report.streams.opened > 0) {
-        print(&report, output, out)?;
+        out.write_all(report::render(&report, output, report::style()).as_bytes())?;
         if let Some(directory) = &directory {
             directory.write_reports(&report)?;
             let path = directory.path().display();
@@ -168,7 +172,7 @@ fn recorder(directory: Option<&RunDirectory>) -> anyhow::Result<Recorder<Box<dyn
 }
 
 /// The recording's first line.
-fn header(watch: &Watch, namespace: &str) -> Header {
+fn header(watch: &Watch, namespace: &str, kind: TargetKind) -> Header {
     let started = date();
     let client = &watch.client;
     let streams = u64::from(client.streams_per_service) * client.virtual_clients();
@@ -189,7 +193,7 @@ fn header(watch: &Watch, namespace: &str) -> Header {
         }),
         streams_requested: streams * watch.targets.len() as u64,
         target: TargetInfo {
-            kind: TargetKind::Linkerd,
+            kind,
             version: None,
         },
         virtual_time: false,
@@ -198,17 +202,5 @@ fn header(watch: &Watch, namespace: &str) -> Header {
         started: Some(started),
         machine: machine(),
         floor_seconds: None,
-    }
-}
-
-fn print(report: &Report, output: Output, out: &mut impl Write) -> io::Result<()> {
-    let style = if io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
-        text::Style::Coloured
-    } else {
-        text::Style::Plain
-    };
-    match output {
-        Output::Text => write!(out, "{}", text::render(report, style)),
-        Output::Json => write!(out, "{}", json::render(report)),
     }
 }

@@ -94,7 +94,10 @@ fn weighted(mut weighted: &[u8]) -> Result<Option<Endpoint>, DecodeError> {
 }
 
 /// An entry of a `map<string, string>`: key and value.
-fn label(mut entry: &[u8]) -> Result<Option<(&[u8], &[u8])>, DecodeError> {
+type Entry<'a> = (&'a [u8], &'a [u8]);
+
+/// The entry, if it has a key.
+fn label(mut entry: &[u8]) -> Result<Option<Entry<'_>>, DecodeError> {
     let (mut key, mut value) = (None, &[][..]);
     while entry.has_remaining() {
         let (field, wire) = decode_key(&mut entry)?;

@@ -133,14 +133,13 @@ impl<'a> Watch<'a> {
         let mut failures = 0_u32;
         loop {
             let outcome = match version.take() {
-                None => self.list(enter).await.map(|at| {
+                None => self.list(enter).await.inspect(|_| {
                     if listed {
                         self.shared.relists.fetch_add(1, Ordering::Relaxed);
                     } else {
                         self.shared.synced.send_modify(|synced| *synced += 1);
                     }
                     listed = true;
-                    at
                 }),
                 Some(at) => {
                     let mut last = at;

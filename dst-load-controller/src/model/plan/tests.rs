@@ -1,3 +1,5 @@
+//! Plans: each pattern's timeline, and what holds for every plan.
+
 use std::time::Duration;
 
 use proptest::prelude::*;

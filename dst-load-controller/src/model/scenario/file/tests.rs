@@ -1,3 +1,5 @@
+//! Scenario files: what is read, and what is said of mistakes.
+
 use std::time::Duration;
 
 use crate::model::scenario::{Draft, Scenario};

@@ -1,3 +1,5 @@
+//! The defects of the real controller, each of which must be asked for.
+
 use serde_json::json;
 
 use super::support::*;

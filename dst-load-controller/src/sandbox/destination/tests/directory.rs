@@ -1,3 +1,5 @@
+//! The directory alone: which event means which difference for whom.
+
 use serde_json::json;
 
 use super::support::*;

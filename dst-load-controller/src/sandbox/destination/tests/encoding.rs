@@ -1,3 +1,5 @@
+//! The encoding, held against the generated types and to the byte.
+
 use std::collections::BTreeMap;
 
 use linkerd2_proxy_api::destination::{

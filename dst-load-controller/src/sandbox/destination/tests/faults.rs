@@ -1,3 +1,5 @@
+//! Faults of the streams: each does what its name says, to whom it says.
+
 use std::{pin::pin, time::Duration};
 
 use futures::FutureExt as _;

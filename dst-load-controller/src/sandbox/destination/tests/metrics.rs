@@ -1,3 +1,5 @@
+//! The metrics' names, labels and values.
+
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 

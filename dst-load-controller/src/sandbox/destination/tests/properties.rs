@@ -1,3 +1,5 @@
+//! What holds for any sequence of events.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;

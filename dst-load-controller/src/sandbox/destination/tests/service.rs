@@ -1,3 +1,5 @@
+//! The gRPC side: statuses, snapshots, overflows, ends.
+
 use std::{pin::pin, time::Duration};
 
 use futures::FutureExt as _;

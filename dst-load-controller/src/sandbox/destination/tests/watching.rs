@@ -1,3 +1,5 @@
+//! The whole way from the embedded API to a stream.
+
 use std::{
     collections::{BTreeMap, VecDeque},
     convert::Infallible,
