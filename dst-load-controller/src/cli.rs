@@ -58,7 +58,7 @@ pub struct GlobalArgs {
         default_value = "text",
         env = "DST_LOAD_OUTPUT"
     )]
-    pub output: Output,
+    pub output: Format,
     /// What is logged to standard error: a level, or filters such as `info,kube=debug`.
     #[arg(
         long,
@@ -88,6 +88,20 @@ pub enum Output {
     Json,
 }
 
+/// A form of results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// For a pull request; reports only.
+    Markdown,
+    /// For a CI system, in XML; reports only.
+    Junit,
+}
+
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
@@ -97,8 +111,12 @@ pub enum Command {
     Sandbox(sandbox::SandboxArgs),
     /// Say what a run would do, and touch nothing.
     Plan(plan::PlanArgs),
+    /// Render recordings again, or several as one.
+    Report(report::ReportArgs),
     /// Act on Kubernetes alone: make Services and move their endpoints until stopped.
     Churn(Box<churn::ChurnArgs>),
+    /// Watch Services alone: hold streams, and measure what they are told, until stopped.
+    Client(Box<client::ClientArgs>),
     /// Delete what a run left behind.
     Cleanup(cleanup::CleanupArgs),
     /// Print a shell's completions.
@@ -140,9 +158,18 @@ pub fn run(
         Command::Sandbox(sandbox) => {
             on_runtime(&args.global, Time::Real, sandbox::run(&sandbox, out))
         }
-        Command::Plan(plan) => plan::run(&plan, args.global.output, out, warnings),
+        Command::Plan(plan) => plan::run(&plan, args.global.output.plain()?, out, warnings),
+        Command::Report(report) => report::run(&report, args.global.output, out),
         Command::Churn(churn) => {
             on_runtime(&args.global, Time::Real, churn::run(&churn, out, warnings))
+        }
+        Command::Client(client) => {
+            let output = args.global.output;
+            on_runtime(
+                &args.global,
+                Time::Real,
+                client::run(&client, output, out, warnings),
+            )
         }
         Command::Cleanup(cleanup) => {
             on_runtime(&args.global, Time::Real, cleanup::run(cleanup, out))
@@ -182,6 +209,25 @@ fn on_runtime(
     match runtime.block_on(work) {
         Err(error) if error.is::<Aborted>() => Ok(Exit::Interrupted),
         done => done,
+    }
+}
+
+// === impl Format ===
+
+impl Format {
+    /// The form, where only text and JSON are to be had.
+    ///
+    /// # Errors
+    /// If it is one that only reports have.
+    pub fn plain(self) -> Result<Output, UsageError> {
+        match self {
+            Self::Text => Ok(Output::Text),
+            Self::Json => Ok(Output::Json),
+            Self::Markdown | Self::Junit => Err(UsageError(
+                "only reports are printed as markdown or junit; use --output text or json"
+                    .to_owned(),
+            )),
+        }
     }
 }
 

@@ -3,10 +3,13 @@
 pub mod admin;
 pub mod books;
 pub mod churn;
+pub mod client;
+pub mod client_metrics;
 pub mod clock;
 pub mod cluster;
 pub mod destination;
 pub mod engine;
+pub mod journal;
 pub mod kubernetes;
 pub mod observer;
 pub mod recorder;

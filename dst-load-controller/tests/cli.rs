@@ -261,3 +261,17 @@ fn what_a_run_has_written_is_never_written_over() {
     assert!(err.contains("here"), "{err}");
     assert_eq!(fs::read(&recording).unwrap(), before);
 }
+
+#[test]
+fn a_form_that_only_reports_have_is_refused_elsewhere() {
+    let (code, out, err) = dlc(&["plan", "quick", "-o", "junit"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.contains("only reports"), "{err}");
+}
+
+#[test]
+fn a_recording_that_is_not_there_is_named_and_no_verdict() {
+    let (code, out, err) = dlc(&["report", "no/such/run", "--exit-code"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.starts_with("error: no/such/run: "), "{err}");
+}

@@ -284,12 +284,21 @@ fn the_readme_has_every_exit_code_and_no_other() {
 }
 
 #[test]
-fn the_readme_has_every_command() {
+fn the_readme_has_every_command_and_no_other() {
+    let command = Args::command();
+    let commands: BTreeSet<_> = command
+        .get_subcommands()
+        .map(|command| command.get_name())
+        .collect();
+
     let readme = read("README.md");
-    for command in Args::command().get_subcommands() {
-        let row = format!("| `{}", command.get_name());
-        assert!(readme.contains(&row), "{row}");
-    }
+    let (_, table) = readme.split_once("## Commands").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let rows = table.lines().filter_map(|line| {
+        let cell = line.strip_prefix("| `")?;
+        cell.split([' ', '`']).next()
+    });
+    assert_eq!(rows.collect::<BTreeSet<_>>(), commands);
 }
 
 #[test]

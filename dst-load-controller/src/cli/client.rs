@@ -1,13 +1,22 @@
 //! `client`: watches alone, as a Deployment.
 
-use std::{net::SocketAddr, path::PathBuf};
+mod command;
+mod targets;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::Args;
 
 use super::{UsageError, cluster::ClusterArgs};
 use crate::model::{authority::Authority, quantity::Span, scenario::Client};
 
-mod targets;
+pub use self::command::run;
+
+/// Where metrics are served if nothing else is asked for.
+const ADMIN_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 
 /// Flags of `client`.
 #[derive(Clone, Debug, Args)]
@@ -20,6 +29,10 @@ pub struct ClientArgs {
         env = "DST_LOAD_DESTINATION"
     )]
     pub destination: String,
+    /// Where the destination controller serves its metrics: its cost is sampled there, and streams
+    /// are opened once it says that it is ready.
+    #[arg(long, value_name = "URL", env = "DST_LOAD_DESTINATION_METRICS")]
+    pub destination_metrics: Option<String>,
     /// The Services to watch, as NAME.NAMESPACE.svc.cluster.local:PORT: repeated, with commas, or
     /// with braces as in bash (`web-{1..10}.shop:8080`).
     #[arg(
@@ -63,7 +76,7 @@ pub struct ClientArgs {
     /// How long to try to reach the destination.
     #[arg(long, default_value = "30s", env = "DST_LOAD_CONNECT_TIMEOUT")]
     pub connect_timeout: Span,
-    /// Where metrics, snapshots and probes are served; a free port if it is taken.
+    /// Where metrics and probes are served; a free port if it is taken.
     #[arg(long, value_name = "ADDR", env = "DST_LOAD_ADMIN_ADDR")]
     pub admin_addr: Option<SocketAddr>,
     /// Where the recording goes; none is written if absent.

@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 
-use crate::live::{engine::Watching, observer::WatchError};
+use crate::live::observer::{WatchError, Watching};
 
 /// On the runtime of whoever asks: a thread would be invisible to the paused clock.
 pub(super) fn here(watching: Watching) -> BoxFuture<'static, Result<(), WatchError>> {

@@ -1,27 +1,129 @@
-//! `report`: renders recordings again, or several as one.
+//! `report`: renders recordings again, or several clients' as one.
 
-use std::path::PathBuf;
+use std::{
+    fs::File,
+    io::{self, BufReader, IsTerminal},
+    path::{Path, PathBuf},
+};
 
-use clap::{Args, ValueEnum};
+use anyhow::Context;
+use clap::Args;
+
+use super::{Format, UsageError};
+use crate::{
+    exit::Exit,
+    live::recorder::{RECORDING, write_whole},
+    model::{
+        criteria::Criteria,
+        plan::Plan,
+        recording::{Header, Line, merge, read},
+        report::{Report, json, junit, markdown, text},
+        scenario::Scenario,
+        verdict::Verdict,
+    },
+};
 
 /// Flags of `report`.
 #[derive(Clone, Debug, Args)]
 pub struct ReportArgs {
-    /// Recordings, or directories of runs.
+    /// Recordings, or directories of runs. Several, of clients of the same scenario and seed, are
+    /// reported as one.
     #[arg(required = true, value_name = "RECORDING")]
     pub recordings: Vec<PathBuf>,
-    /// The form of the report; that of --output if absent.
-    #[arg(long, value_enum, env = "DST_LOAD_FORMAT")]
-    pub format: Option<Format>,
+    /// Writes the report to this file instead of standard output.
+    #[arg(long, value_name = "FILE", env = "DST_LOAD_OUTPUT_FILE")]
+    pub output_file: Option<PathBuf>,
+    /// Exits with 3 if the run failed and with 4 if it is invalid, as `run` does.
+    #[arg(long, env = "DST_LOAD_EXIT_CODE")]
+    pub exit_code: bool,
 }
 
-/// A form of the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For a terminal.
-    Text,
-    /// For programs.
-    Json,
-    /// For a pull request.
-    Markdown,
+/// Renders the recordings.
+///
+/// # Errors
+/// If one cannot be read, they cannot be merged, or the report cannot be written.
+pub fn run(args: &ReportArgs, format: Format, out: &mut impl io::Write) -> anyhow::Result<Exit> {
+    let report = load(&args.recordings)?;
+    match &args.output_file {
+        Some(path) => write_whole(path, &render(&report, format, text::Style::Plain))?,
+        None => out.write_all(render(&report, format, style()).as_bytes())?,
+    }
+    Ok(if args.exit_code {
+        exit(&report)
+    } else {
+        Exit::Pass
+    })
 }
+
+/// The exit code that a report's verdict means.
+#[must_use]
+pub const fn exit(report: &Report) -> Exit {
+    match report.verdict {
+        Verdict::Pass => Exit::Pass,
+        Verdict::Fail => Exit::Failed,
+        Verdict::Invalid => Exit::Invalid,
+    }
+}
+
+/// The report in a form; the style is for text alone.
+#[must_use]
+pub fn render(report: &Report, format: Format, style: text::Style) -> String {
+    match format {
+        Format::Text => text::render(report, style),
+        Format::Json => json::render(report),
+        Format::Markdown => markdown::render(report),
+        Format::Junit => junit::render(report),
+    }
+}
+
+/// Colours where standard output is a terminal that wants them (<https://no-color.org>).
+#[must_use]
+pub fn style() -> text::Style {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if io::stdout().is_terminal() && !refused {
+        text::Style::Coloured
+    } else {
+        text::Style::Plain
+    }
+}
+
+/// The report of the recordings at these paths, judged by the scenario that they hold.
+fn load(paths: &[PathBuf]) -> anyhow::Result<Report> {
+    let recordings = paths
+        .iter()
+        .map(|path| open(path))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let lines = merge(recordings).map_err(|error| UsageError(error.to_string()))?;
+    let Some(Line::Header(header)) = lines.first() else {
+        anyhow::bail!("the recording has no header");
+    };
+    let (criteria, planned) = judged_by(header)?;
+    Report::of(&lines, &criteria, planned).context("the recording has no header")
+}
+
+/// The criteria that a recording holds, and whether its plan changes any endpoints. A client that
+/// watched alone had neither criteria nor a plan.
+fn judged_by(header: &Header) -> anyhow::Result<(Criteria, bool)> {
+    if header.scenario.get("churn").is_none() {
+        return Ok((Criteria::default(), false));
+    }
+    // JSON is YAML, and the effective scenario has the shape of its file.
+    let (scenario, _) = Scenario::from_yaml(&header.scenario.to_string(), &header.name, &[])
+        .context("the scenario within the recording")?;
+    let planned = Plan::changes_endpoints(&scenario);
+    Ok((scenario.criteria, planned))
+}
+
+fn open(path: &Path) -> anyhow::Result<Vec<Line>> {
+    let path = if path.is_dir() {
+        path.join(RECORDING)
+    } else {
+        path.to_owned()
+    };
+    let place = || path.display().to_string();
+    let file = File::open(&path).with_context(place)?;
+    read(BufReader::new(file)).with_context(place)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! `run`: churn and clients in one process, judged and reported.
 
 mod command;
-mod header;
+mod floor;
+pub(super) mod header;
 mod progress;
 
 use std::path::PathBuf;
@@ -47,4 +48,7 @@ pub struct RunArgs {
     /// Shows no progress.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_NO_PROGRESS")]
     pub no_progress: bool,
+    /// Keeps the pods on KWOK's nodes (label `type=kwok`), for clusters that have others too.
+    #[arg(long, env = "DST_LOAD_KWOK_NODES", value_parser = BoolishValueParser::new())]
+    pub kwok_nodes: bool,
 }

@@ -139,13 +139,23 @@ impl Chosen {
         destination: &str,
         metrics: Option<&str>,
     ) -> anyhow::Result<Self> {
+        let target = metrics
+            .map(Target::new)
+            .transpose()
+            .map_err(|error| super::UsageError(format!("--destination-metrics: {error}")))?;
+        // A sandbox that is named like a cluster must not be quoted as Linkerd all the same.
+        let kind = match &target {
+            Some(target) if target.is_reference().await => TargetKind::Reference,
+            _ => TargetKind::Linkerd,
+        };
         Ok(Self {
             world: World {
                 kube: cluster.find().await?.factory(),
-                destination: dial(destination).map_err(super::UsageError)?,
+                destination: dial(destination)
+                    .map_err(|error| super::UsageError(format!("--destination: {error}")))?,
             },
-            kind: TargetKind::Linkerd,
-            target: metrics.map(Target::new).transpose()?,
+            kind,
+            target,
             keeper: Keeper::Nothing,
         })
     }

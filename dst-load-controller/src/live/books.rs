@@ -2,20 +2,28 @@
 //!
 //! One lock a Service: an update touches no other Service's, and there is none around them all.
 
+mod distribution;
+mod lives;
+mod series;
+
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+pub(in crate::live) use self::{distribution::Distribution, lives::Lives, series::Series};
 use crate::{
     live::clock::Clock,
     model::{
         ledger::{Intent, Outbox, ServiceLedger, StreamId},
-        recording::StreamCounts,
+        recording::{Phase, StreamCounts},
         statistics::Latency,
         time::At,
         update::Update,
@@ -42,9 +50,13 @@ pub struct Books {
     books: Vec<Book>,
     by_service: HashMap<(String, String), Vec<usize>>,
     cycle: AtomicU32,
-    streams: Mutex<StreamCounts>,
+    streams: Mutex<Tally>,
+    stream_lives: Mutex<Lives>,
+    connections: Mutex<Lives>,
+    connections_lost: AtomicU64,
     active: AtomicU64,
     delivered: AtomicU64,
+    phase: Mutex<Phase>,
     lag: Mutex<Latency>,
     /// Told when something is open that was not, so that the event loop's lag is worth sampling.
     pub activity: Notify,
@@ -57,6 +69,16 @@ pub struct Book {
     pub target: Target,
     ledger: Mutex<ServiceLedger>,
     bytes: AtomicU64,
+    series: Arc<Series>,
+}
+
+/// What streams did.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Up to the last time it was taken.
+    taken: StreamCounts,
+    /// Since.
+    since: StreamCounts,
 }
 
 // === impl Target ===
@@ -85,19 +107,25 @@ impl Books {
             let key = (target.namespace.clone(), target.service.clone());
             by_service.entry(key).or_default().push(index);
         }
-        let book = |target| Book {
+        let series = series::assign(&targets);
+        let book = |(target, series)| Book {
             target,
             ledger: Mutex::new(ServiceLedger::new(deadline)),
             bytes: AtomicU64::new(0),
+            series,
         };
         Self {
             clock,
-            books: targets.into_iter().map(book).collect(),
+            books: targets.into_iter().zip(series).map(book).collect(),
             by_service,
             cycle: AtomicU32::new(0),
             streams: Mutex::default(),
+            stream_lives: Mutex::default(),
+            connections: Mutex::default(),
+            connections_lost: AtomicU64::new(0),
             active: AtomicU64::new(0),
             delivered: AtomicU64::new(0),
+            phase: Mutex::new(Phase::Preparing),
             lag: Mutex::default(),
             activity: Notify::new(),
         }
@@ -139,6 +167,17 @@ impl Books {
         self.cycle.store(cycle, Ordering::Relaxed);
     }
 
+    /// The run's phase.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        *self.phase.lock()
+    }
+
+    /// The run enters a phase.
+    pub fn enter(&self, phase: Phase) {
+        *self.phase.lock() = phase;
+    }
+
     /// An action on the target at this position is about to be sent.
     pub fn intend(&self, target: usize, intent: Intent) {
         self.books[target].ledger.lock().intend(intent);
@@ -146,13 +185,66 @@ impl Books {
 
     /// Counts something that streams did.
     pub fn count(&self, with: impl FnOnce(&mut StreamCounts)) {
-        with(&mut self.streams.lock());
+        with(&mut self.streams.lock().since);
     }
 
     /// Takes what streams have done since the last call.
     #[must_use]
     pub fn take_streams(&self) -> StreamCounts {
-        std::mem::take(&mut self.streams.lock())
+        let mut tally = self.streams.lock();
+        let since = std::mem::take(&mut tally.since);
+        tally.taken.absorb(&since);
+        since
+    }
+
+    /// What streams have done since the start.
+    #[must_use]
+    pub fn all_streams(&self) -> StreamCounts {
+        let tally = self.streams.lock();
+        let mut all = tally.taken.clone();
+        all.absorb(&tally.since);
+        all
+    }
+
+    /// A connection has been made; returns when.
+    pub fn connected(&self) -> At {
+        let at = self.clock.now();
+        self.connections.lock().begin(at);
+        at
+    }
+
+    /// A connection that was made at `since` has broken.
+    pub fn disconnected(&self, since: At) {
+        self.connections.lock().end(since, self.clock.now());
+        self.connections_lost.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Connections that have broken.
+    #[must_use]
+    pub fn connections_lost(&self) -> u64 {
+        self.connections_lost.load(Ordering::Relaxed)
+    }
+
+    /// How long streams have lasted.
+    pub(in crate::live) fn stream_lives<T>(&self, with: impl FnOnce(&Lives) -> T) -> T {
+        with(&self.stream_lives.lock())
+    }
+
+    /// How long connections have lasted.
+    pub(in crate::live) fn connection_lives<T>(&self, with: impl FnOnce(&Lives) -> T) -> T {
+        with(&self.connections.lock())
+    }
+
+    /// The series of all Services, each once, in the order of the targets.
+    pub(in crate::live) fn series(&self) -> Vec<&Series> {
+        let mut all: Vec<&Series> = Vec::new();
+        let mut seen = std::collections::BTreeSet::new();
+        for book in &self.books {
+            if seen.insert(&book.series.service) {
+                all.push(&book.series);
+            }
+        }
+        all
     }
 
     /// Streams that are open.
@@ -214,10 +306,11 @@ impl Book {
         with(&mut self.ledger.lock())
     }
 
-    /// A stream was sent.
-    pub fn sent(&self, books: &Books, stream: StreamId, again: bool) {
+    /// A stream was sent; returns when.
+    pub fn sent(&self, books: &Books, stream: StreamId, again: bool) -> At {
         let at = books.clock.now();
         self.ledger.lock().stream_sent(stream, at);
+        books.stream_lives.lock().begin(at);
         books.active.fetch_add(1, Ordering::Relaxed);
         books.count(|streams| {
             if again {
@@ -226,18 +319,21 @@ impl Book {
                 streams.opened += 1;
             }
         });
+        at
     }
 
-    /// A stream has ended.
-    pub fn closed(&self, books: &Books, stream: StreamId) {
+    /// A stream that was sent at `since` has ended.
+    pub fn closed(&self, books: &Books, stream: StreamId, since: At) {
         let at = books.clock.now();
         self.ledger.lock().stream_closed(stream, at);
+        books.stream_lives.lock().end(since, at);
         books.active.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// A stream's message, whose `bytes` bytes had arrived at `at`.
     pub fn update(&self, books: &Books, stream: StreamId, at: At, update: &Update, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.series.updated();
         let delivered = {
             let mut ledger = self.ledger.lock();
             let before = ledger.outbox_len();
@@ -256,6 +352,9 @@ impl Book {
     pub fn take(&self, now: At) -> (Outbox, u64) {
         let mut ledger = self.ledger.lock();
         ledger.expire(now);
-        (ledger.take_outbox(), self.bytes.swap(0, Ordering::Relaxed))
+        let outbox = ledger.take_outbox();
+        drop(ledger);
+        self.series.absorb(&outbox);
+        (outbox, self.bytes.swap(0, Ordering::Relaxed))
     }
 }

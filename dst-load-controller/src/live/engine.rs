@@ -3,44 +3,35 @@
 //! The story ([`Engine::run`]) waits for what is next; beside it the journal is brought up to
 //! date every second. Neither knows whether the world is real.
 
-mod journal;
-mod lag;
 mod phases;
 #[cfg(test)]
 mod tests;
 
 use std::{cell::RefCell, io, sync::Arc, time::Duration};
 
-use futures::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::journal::Journal;
 use super::{
     books::{Books, Target as Watched},
     churn::ChurnMetrics,
     clock::Clock,
     destination::fleet::FleetError,
+    journal::{Journal, Sources, lag},
     kubernetes::{Actor, Cleaned, KubernetesError},
-    observer::{Observer, WatchError},
+    observer::{Observer, Place, WatchError},
     recorder::{RecordError, Recorder},
     target::Target,
 };
 use crate::{
     model::{
+        plan::Plan,
         recording::{End, Header, Line},
         report::Report,
-        scenario::{Pattern, Scenario},
+        scenario::Scenario,
     },
     world::World,
 };
-
-/// The observer's work, made where it is to run.
-pub type Watching = Box<dyn FnOnce() -> BoxFuture<'static, Result<(), WatchError>> + Send>;
-
-/// Runs the observer's work somewhere: on a thread of its own in real time, on the run's own
-/// runtime in virtual time.
-pub type Place = fn(Watching) -> BoxFuture<'static, Result<(), WatchError>>;
 
 /// What a run needs beside the scenario.
 pub struct Options {
@@ -65,6 +56,7 @@ pub struct Engine<W: io::Write> {
     actor: Actor,
     metrics: ChurnMetrics,
     books: Arc<Books>,
+    observer: Observer,
     stop: CancellationToken,
     journal: Journal<W>,
     tasks: RefCell<JoinSet<()>>,
@@ -132,8 +124,16 @@ impl<W: io::Write> Engine<W> {
             )
         });
         let books = Arc::new(Books::new(clock, targets.collect(), scenario.deadline()));
+        let observer = Observer::new(Arc::clone(&books));
+        let sources = Sources {
+            observer: observer.clone(),
+            caller: Some(actor.caller().clone()),
+            target: options.target.clone(),
+            sample_self: options.sample_self,
+        };
         Self {
-            journal: Journal::new(recorder, Arc::clone(&books)),
+            journal: Journal::new(recorder, Arc::clone(&books), sources),
+            observer,
             scenario,
             options,
             actor,
@@ -154,20 +154,19 @@ impl<W: io::Write> Engine<W> {
     /// [`Engine::cleanup`] takes it away.
     pub async fn run(&self, header: Header) -> (bool, Option<EngineError>) {
         self.journal.push(Line::Header(Box::new(header)));
-        let observer = Observer::new(Arc::clone(&self.books));
         self.spawn(lag::sample(Arc::clone(&self.books)));
         let ended = tokio::select! {
             biased;
-            ended = self.story(&observer) => ended,
-            Err(error) = self.journal.keep(self, &observer) => Err(error.into()),
-            lost = self.observe(&observer) => Err(lost),
+            ended = self.story() => ended,
+            Err(error) = self.journal.keep() => Err(error.into()),
+            lost = self.observe() => Err(lost),
         };
         let (interrupted, error) = match ended {
             Ok(interrupted) => (interrupted, None),
             Err(error) => (false, Some(error)),
         };
         let at = self.clock().now();
-        self.journal.tick(self, &observer, at);
+        self.journal.tick(at);
         self.journal.push(Line::End(End {
             at,
             interrupted,
@@ -192,10 +191,7 @@ impl<W: io::Write> Engine<W> {
     /// # Errors
     /// If the recording cannot be written.
     pub fn report(&self) -> Result<Option<Report>, RecordError> {
-        let groups = &self.scenario.churn.groups;
-        let changes_planned = groups
-            .iter()
-            .any(|group| !matches!(group.pattern, Pattern::Stable { .. }));
+        let changes_planned = Plan::changes_endpoints(&self.scenario);
         self.journal
             .report(&self.scenario.criteria, changes_planned)
     }
@@ -209,17 +205,11 @@ impl<W: io::Write> Engine<W> {
     }
 
     /// Watches until that is no longer possible.
-    async fn observe(&self, observer: &Observer) -> EngineError {
-        let kube = Arc::clone(&self.options.world.kube);
+    async fn observe(&self) -> EngineError {
+        let world = &self.options.world;
         let namespace = self.actor.namespace().to_owned();
-        let watching = observer.clone();
-        let watch = (self.options.observer)(Box::new(move || {
-            Box::pin(async move {
-                let kube = kube().map_err(|error| WatchError::Client(error.to_string()))?;
-                watching.watch(kube, &namespace).await
-            })
-        }));
-        match watch.await {
+        let watching = self.observer.watching(&world.kube, namespace);
+        match (self.options.observer)(watching).await {
             Err(error) => error.into(),
             // A watch has no end of its own.
             Ok(()) => std::future::pending().await,

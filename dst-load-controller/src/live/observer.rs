@@ -18,15 +18,27 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::watch as signal;
 
 use self::{state::State, watch::Watch};
-use crate::live::{books::Books, clock::Clock};
+use crate::{
+    live::{books::Books, clock::Clock},
+    world::KubeFactory,
+};
 
 pub use self::watch::WatchError;
+
+/// The observer's work, made where it is to run.
+pub type Watching = Box<dyn FnOnce() -> BoxFuture<'static, Result<(), WatchError>> + Send>;
+
+/// Runs the observer's work somewhere: on a thread of its own in real time, on the run's own
+/// runtime in virtual time.
+pub type Place = fn(Watching) -> BoxFuture<'static, Result<(), WatchError>>;
 
 /// The observer of one cluster.
 #[derive(Clone, Debug)]
@@ -41,6 +53,8 @@ struct Shared {
     state: Mutex<State>,
     relists: AtomicU64,
     errors: Mutex<BTreeMap<String, u64>>,
+    /// The last failure, in words.
+    trouble: Mutex<Option<String>>,
     synced: signal::Sender<usize>,
 }
 
@@ -60,6 +74,7 @@ impl Observer {
                 state: Mutex::new(State::new(books)),
                 relists: AtomicU64::new(0),
                 errors: Mutex::default(),
+                trouble: Mutex::default(),
                 synced: sender,
             }),
             synced,
@@ -108,10 +123,34 @@ impl Observer {
         }
     }
 
+    /// The work of watching as [`Observer::watch`] does it, with a client that is made where the
+    /// work is done.
+    #[must_use]
+    pub fn watching(&self, kube: &KubeFactory, namespace: String) -> Watching {
+        let (observer, kube) = (self.clone(), Arc::clone(kube));
+        Box::new(move || {
+            Box::pin(async move {
+                let kube = kube().map_err(|error| WatchError::Client(error.to_string()))?;
+                observer.watch(kube, &namespace).await
+            })
+        })
+    }
+
     /// Waits until everything has been listed once.
-    pub async fn synced(&mut self) {
+    ///
+    /// # Errors
+    /// If that has not happened after `patience`.
+    pub async fn synced(&mut self, patience: Duration) -> Result<(), WatchError> {
+        let synced = self.synced.wait_for(|&synced| synced >= RESOURCES);
         // The sender lives in `shared`, which `self` keeps.
-        let _ = self.synced.wait_for(|&synced| synced >= RESOURCES).await;
+        match tokio::time::timeout(patience, synced).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(WatchError::Unreachable {
+                after: patience,
+                reason: (self.shared.trouble.lock().clone())
+                    .unwrap_or_else(|| "no answer".to_owned()),
+            }),
+        }
     }
 
     /// All Nodes with their zones, by name.

@@ -68,7 +68,8 @@ pub fn init_logs(level: &str, format: LogFormat) -> Result<(), LogError> {
         .with_ansi(colours(env::var_os("NO_COLOR").is_some()))
         .with_writer(io::stderr);
     let outcome = match format {
-        LogFormat::Plain => logs.try_init(),
+        // For people the module that speaks is noise; programs get it as a field.
+        LogFormat::Plain => logs.with_target(false).try_init(),
         LogFormat::Json => logs.json().try_init(),
     };
     outcome.map_err(|_| LogError::Twice)

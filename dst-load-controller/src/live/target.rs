@@ -10,12 +10,20 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 
-use crate::model::{recording::TargetSample, time::At};
+use crate::{
+    live::clock::Clock,
+    model::{recording::TargetSample, time::At},
+};
 
 /// How long a scrape may take.
 const TIMEOUT: Duration = Duration::from_secs(4);
+/// How often it is asked whether it is ready.
+const LOOK: Duration = Duration::from_millis(200);
 /// How large the metrics may be: a controller with 5,000 Services and many Nodes stays below.
 const LARGEST: usize = 64 * 1024 * 1024;
+
+/// The metric by which the reference destination says what it is.
+const REFERENCE_INFO: &str = "dst_load_reference_info";
 
 /// The admin endpoint of a destination controller.
 #[derive(Clone, Debug)]
@@ -78,6 +86,22 @@ impl Target {
             Ok((StatusCode::NOT_FOUND, _)) => None,
             Ok((status, _)) => Some(status.is_success()),
             Err(_) => Some(false),
+        }
+    }
+
+    /// Whether this is the tool's own reference destination; `false` too where it does not answer.
+    pub async fn is_reference(&self) -> bool {
+        let answer = self.get(self.metrics.clone()).await;
+        answer.is_ok_and(|(_, body)| {
+            let text = String::from_utf8_lossy(&body);
+            text.lines().any(|line| line.starts_with(REFERENCE_INFO))
+        })
+    }
+
+    /// Waits until the target is ready, does not say, or `until` has passed.
+    pub async fn ready(&self, clock: Clock, until: At) {
+        while self.is_ready().await == Some(false) && clock.now() < until {
+            tokio::time::sleep(LOOK).await;
         }
     }
 

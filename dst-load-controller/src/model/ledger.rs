@@ -138,8 +138,8 @@ impl ServiceLedger {
 
 impl Deviations {
     fn open(&mut self, slot: SlotId, stream: StreamId, at: At) {
-        if let Entry::Vacant(free) = self.since.entry((slot, stream)) {
-            free.insert(Deviation::Since(at));
+        if let Entry::Vacant(entry) = self.since.entry((slot, stream)) {
+            entry.insert(Deviation::Since(at));
             self.queue.push_back((at, slot, stream));
         }
     }

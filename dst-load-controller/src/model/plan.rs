@@ -97,6 +97,15 @@ impl Step {
 // === impl Plan ===
 
 impl Plan {
+    /// Whether `scenario` changes any endpoints once its Services exist.
+    #[must_use]
+    pub fn changes_endpoints(scenario: &Scenario) -> bool {
+        Self::new(scenario).any(|step| match step {
+            Step::Act(action) => !matches!(action.verb, Verb::Create { .. }),
+            Step::Cycle(_) | Step::End(_) => false,
+        })
+    }
+
     /// The plan of `scenario`, from its first step.
     #[must_use]
     pub fn new(scenario: &Scenario) -> Self {

@@ -6,13 +6,19 @@
 //! the start of the run; durations end in `_us` or `_seconds`.
 
 mod codec;
+mod merge;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::codec::{ReadError, read, write_line};
+pub use self::{
+    codec::{ReadError, read, write_line},
+    merge::{MergeError, merge},
+};
 use crate::model::{
     endpoint::Direction,
     ledger::{ClosedChange, Counts, EndState},
@@ -150,7 +156,7 @@ pub struct Machine {
 }
 
 /// A phase of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Services and what backs them are made.

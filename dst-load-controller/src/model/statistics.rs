@@ -5,6 +5,8 @@
 mod fold;
 mod latency;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 pub use self::{
     fold::{Interval, Statistics},

@@ -60,6 +60,11 @@ pub enum Warning {
         /// How many.
         streams: u64,
     },
+    /// Updates were on their way when the end was checked.
+    Unsettled {
+        /// At how many Services.
+        services: u64,
+    },
     /// The scenario was understood in a way its author may not expect.
     Scenario {
         /// How.
@@ -128,6 +133,12 @@ impl fmt::Display for Warning {
                 f,
                 "{} closed at the end and could not be checked",
                 counted(*streams, "stream was", "streams were")
+            ),
+            Self::Unsettled { services } => write!(
+                f,
+                "{} still changing when the end was checked: what is missing or stale there may \
+                 have been on its way; stop the churn first",
+                counted(*services, "Service was", "Services were")
             ),
             Self::Scenario { message } => f.write_str(message),
             Self::CutOff => f.write_str(

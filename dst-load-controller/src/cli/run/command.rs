@@ -1,16 +1,13 @@
 //! `run`, carried out: scenario → World → engine → recording → report.
 
-use std::{
-    io::{IsTerminal, Write},
-    sync::Arc,
-};
+use std::{io::Write, sync::Arc};
 
 use prometheus_client::registry::Registry;
 
-use super::{RunArgs, header, progress};
+use super::{RunArgs, floor, header, progress};
 use crate::{
     cli::{
-        Output, UsageError, observer_place,
+        Format, UsageError, observer_place, report,
         world::{CLUSTER_DOMAIN, Chosen},
     },
     exit::Exit,
@@ -22,11 +19,7 @@ use crate::{
         recorder::{Recorder, RunDirectory},
         runtime::Shutdown,
     },
-    model::{
-        report::{Report, json, text},
-        scenario::Scenario,
-        verdict::Verdict,
-    },
+    model::{report::Report, scenario::Scenario},
     sandbox::throttle::{Stall, throttle},
 };
 
@@ -44,7 +37,7 @@ struct Outcome {
 pub async fn run(
     args: &RunArgs,
     scenario: Scenario,
-    output: Output,
+    output: Format,
     out: &mut impl Write,
     warnings: &mut impl Write,
 ) -> anyhow::Result<Exit> {
@@ -60,15 +53,8 @@ pub async fn run(
     };
     chosen.shutdown().await;
     directory.write_reports(&outcome.report)?;
-    let style = if std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
-        text::Style::Coloured
-    } else {
-        text::Style::Plain
-    };
-    match output {
-        Output::Text => write!(out, "{}", text::render(&outcome.report, style))?,
-        Output::Json => write!(out, "{}", json::render(&outcome.report))?,
-    }
+    let rendered = report::render(&outcome.report, output, report::style());
+    out.write_all(rendered.as_bytes())?;
     writeln!(
         warnings,
         "recording and reports: {}",
@@ -80,11 +66,7 @@ pub async fn run(
     Ok(if outcome.interrupted {
         Exit::Interrupted
     } else {
-        match outcome.report.verdict {
-            Verdict::Pass => Exit::Pass,
-            Verdict::Fail => Exit::Failed,
-            Verdict::Invalid => Exit::Invalid,
-        }
+        report::exit(&outcome.report)
     })
 }
 
@@ -127,15 +109,18 @@ async fn measure(
         .namespace
         .clone()
         .unwrap_or_else(|| format!("{}-{run_id}", scenario.name));
-    let header = header::header(scenario, chosen, &run_id, &namespace, args.virtual_time)?;
     let directory = match &args.output_dir {
         Some(path) => RunDirectory::at(path)?,
-        None => RunDirectory::create("runs".as_ref(), &scenario.name, &header::suffix(&header))?,
+        None => RunDirectory::create(
+            "runs".as_ref(),
+            &scenario.name,
+            &header::suffix(&run_id, args.virtual_time),
+        )?,
     };
-    let actor = Actor::new(
+    let mut actor = Actor::new(
         (chosen.world.kube)()?,
         Clock::start(),
-        namespace,
+        namespace.clone(),
         RunIdentity {
             id: run_id.clone(),
             scenario: scenario.name.clone(),
@@ -143,6 +128,9 @@ async fn measure(
         Arc::clone(scenario),
         Limits::default(),
     );
+    if args.kwok_nodes {
+        actor = actor.on_kwok_nodes();
+    }
     let metrics = ChurnMetrics::register(&mut Registry::default(), scenario, actor.caller());
     let engine = Engine::new(
         Arc::clone(scenario),
@@ -171,7 +159,20 @@ async fn measure(
         }
     };
     let running = async {
-        tokio::select! {
+        let floor = if args.virtual_time {
+            None
+        } else {
+            floor::seconds().await
+        };
+        let header = header::header(
+            scenario,
+            chosen,
+            &run_id,
+            &namespace,
+            args.virtual_time,
+            floor,
+        )?;
+        anyhow::Ok(tokio::select! {
             biased;
             ended = engine.run(header) => ended,
             never = async {
@@ -179,10 +180,11 @@ async fn measure(
                 std::future::pending().await
             } => never,
             never = progress::show(engine.books(), scenario, !args.no_progress && !args.virtual_time) => match never {},
-        }
+        })
     };
     // A second signal cuts the run off where it stands; what it had seen is reported all the same.
-    let (interrupted, error) = shutdown.guard(running).await?.unwrap_or((true, None));
+    let ended = shutdown.guard(running).await?;
+    let (interrupted, error) = ended.unwrap_or(Ok((true, None)))?;
     let report = engine
         .report()?
         .ok_or_else(|| anyhow::anyhow!("interrupted before the run had begun"))?;

@@ -32,6 +32,7 @@ pub(super) fn header(
     run_id: &str,
     namespace: &str,
     virtual_time: bool,
+    floor_seconds: Option<f64>,
 ) -> anyhow::Result<Header> {
     Ok(Header {
         schema_version: SCHEMA_VERSION,
@@ -49,22 +50,29 @@ pub(super) fn header(
         virtual_time,
         namespace: namespace.to_owned(),
         deadline_seconds: scenario.deadline().as_secs_f64(),
-        started: (!virtual_time)
-            .then(|| Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        started: (!virtual_time).then(date),
         machine: if virtual_time { None } else { machine() },
-        floor_seconds: None,
+        floor_seconds,
     })
 }
 
-/// What tells the directories of a scenario's runs apart.
-pub(super) fn suffix(header: &Header) -> String {
-    header.started.as_ref().map_or_else(
-        || format!("virtual-{}", header.run_id),
-        |started| started.replace(['-', ':'], "").to_lowercase(),
-    )
+/// What tells the directories of a scenario's runs apart: the date, or, in virtual time, which has
+/// none, the run's id.
+pub(super) fn suffix(run_id: &str, virtual_time: bool) -> String {
+    if virtual_time {
+        format!("virtual-{run_id}")
+    } else {
+        Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string()
+    }
 }
 
-fn machine() -> Option<Machine> {
+/// Now, RFC 3339.
+pub(in crate::cli) fn date() -> String {
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Where this runs; `None` where it cannot be told.
+pub(in crate::cli) fn machine() -> Option<Machine> {
     use procfs::Current;
     let memory = procfs::Meminfo::current().ok()?;
     Some(Machine {

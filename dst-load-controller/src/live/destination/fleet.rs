@@ -2,6 +2,7 @@
 //! and on it a stream or more for each Service.
 
 mod lifecycle;
+mod link;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +12,7 @@ use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use self::lifecycle::Lifecycle;
+use self::{lifecycle::Lifecycle, link::Link};
 use super::stream::{Identity, request};
 use crate::{
     live::{books::Books, clock::Clock},
@@ -69,6 +70,7 @@ pub struct Fleet {
     tasks: JoinSet<()>,
     cancel: CancellationToken,
     failed: watch::Receiver<Option<FleetError>>,
+    streams: u64,
 }
 
 /// What every task of a fleet shares.
@@ -149,7 +151,14 @@ impl Fleet {
             tasks,
             cancel,
             failed,
+            streams: order,
         }
+    }
+
+    /// Streams in all.
+    #[must_use]
+    pub const fn streams(&self) -> u64 {
+        self.streams
     }
 
     /// Waits until something happens that ends the fleet's work for good.
@@ -195,6 +204,7 @@ async fn client_pod(shared: Arc<Shared>, dial: Dial, identity: Identity, seats: 
             return;
         }
     };
+    let link = Arc::new(Link::up(&shared.books));
     let token = identity.token();
     let mut streams = JoinSet::new();
     for seat in seats {
@@ -202,6 +212,7 @@ async fn client_pod(shared: Arc<Shared>, dial: Dial, identity: Identity, seats: 
         let lifecycle = Lifecycle {
             shared: Arc::clone(&shared),
             grpc: grpc.clone(),
+            link: Arc::clone(&link),
             request: request(authority, &token),
             seat,
         };

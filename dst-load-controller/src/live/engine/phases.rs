@@ -7,13 +7,12 @@ use crate::{
     live::{
         churn::{Driver, Ending, Event},
         destination::fleet::{Fleet, FleetConfig},
-        observer::Observer,
     },
     model::{
         action::Verb,
-        ledger::{Intent, ServiceLedger, StreamPhase},
+        ledger::{Intent, StreamPhase},
         plan::{Plan, Step},
-        recording::{EndStateLine, Line, Phase},
+        recording::{Line, Phase},
         time::At,
         warning::Warning,
     },
@@ -39,9 +38,9 @@ struct Churned {
 
 impl<W: io::Write> Engine<W> {
     /// All phases. Whether a signal ended the run before its plan did.
-    pub(super) async fn story(&self, observer: &Observer) -> Result<bool, EngineError> {
-        self.enter(Phase::Preparing);
-        let mut observer = observer.clone();
+    pub(super) async fn story(&self) -> Result<bool, EngineError> {
+        self.journal.enter(Phase::Preparing);
+        let mut observer = self.observer.clone();
         let mut driver = Driver::new(
             &self.actor,
             &self.metrics,
@@ -49,7 +48,7 @@ impl<W: io::Write> Engine<W> {
             self.stop.clone(),
         );
         let prepared = async {
-            observer.synced().await;
+            observer.synced(self.options.connect_timeout).await?;
             self.actor.prepare().await?;
             self.create(&mut driver).await
         };
@@ -59,7 +58,7 @@ impl<W: io::Write> Engine<W> {
         }
         tokio::select! {
             biased;
-            told = self.measure(&observer, driver) => told,
+            told = self.measure(driver) => told,
             lost = self.actor.keep_claim() => Err(lost.into()),
         }
     }
@@ -67,13 +66,15 @@ impl<W: io::Write> Engine<W> {
     /// Everything that happens while the Services stand.
     async fn measure<P: Iterator<Item = Step>>(
         &self,
-        observer: &Observer,
         driver: Driver<'_, P>,
     ) -> Result<bool, EngineError> {
-        self.enter(Phase::Opening);
+        self.journal.enter(Phase::Opening);
         let opened = async {
-            self.target_ready().await;
-            let mut fleet = self.open(observer);
+            if let Some(target) = &self.options.target {
+                let until = self.clock().now() + self.options.connect_timeout;
+                target.ready(self.clock(), until).await;
+            }
+            let mut fleet = self.open();
             tokio::select! {
                 biased;
                 error = fleet.failed() => Err(EngineError::from(error)),
@@ -85,11 +86,11 @@ impl<W: io::Write> Engine<W> {
             Some(fleet) => fleet?,
         };
         let told = async {
-            self.journal.sample(self).await;
+            self.journal.sample().await;
             let churned = self.churn(driver).await?;
             self.settle().await;
-            self.journal.sample(self).await;
-            self.check(observer);
+            self.journal.sample().await;
+            self.journal.check(self.clock().now());
             Ok(churned.interrupted)
         };
         let told = tokio::select! {
@@ -149,18 +150,7 @@ impl<W: io::Write> Engine<W> {
         }
     }
 
-    /// Waits until the target says it is ready, for as long as a connection may take.
-    async fn target_ready(&self) {
-        let Some(target) = &self.options.target else {
-            return;
-        };
-        let until = self.clock().now() + self.options.connect_timeout;
-        while target.is_ready().await == Some(false) && self.clock().now() < until {
-            tokio::time::sleep(LOOK * 4).await;
-        }
-    }
-
-    fn open(&self, observer: &Observer) -> Fleet {
+    fn open(&self) -> Fleet {
         let client = &self.scenario.client;
         let config = FleetConfig {
             clients: client.virtual_clients(),
@@ -176,7 +166,7 @@ impl<W: io::Write> Engine<W> {
             &self.books,
             &self.options.world.destination,
             config,
-            &observer.nodes(),
+            &self.observer.nodes(),
         )
     }
 
@@ -226,7 +216,7 @@ impl<W: io::Write> Engine<W> {
         &self,
         mut driver: Driver<'_, P>,
     ) -> Result<Churned, EngineError> {
-        self.enter(Phase::Churning);
+        self.journal.enter(Phase::Churning);
         let start = self.clock().now();
         let (mut late, mut worst, mut cycled) = (0, Duration::ZERO, false);
         let driven = driver
@@ -268,7 +258,7 @@ impl<W: io::Write> Engine<W> {
             });
         }
         if late > 0 {
-            self.warn(Warning::LateActions {
+            self.journal.warn(Warning::LateActions {
                 actions: late,
                 worst_seconds: worst.as_secs_f64(),
             });
@@ -295,7 +285,7 @@ impl<W: io::Write> Engine<W> {
 
     /// Waits for what is still on its way, but not for ever.
     async fn settle(&self) {
-        self.enter(Phase::Settling);
+        self.journal.enter(Phase::Settling);
         let clock = self.clock();
         // Twice: what becomes visible within one deadline has another to arrive.
         let until = clock.now() + self.scenario.deadline() * 2 + QUIET;
@@ -312,26 +302,6 @@ impl<W: io::Write> Engine<W> {
         }
     }
 
-    /// Checks what every stream holds.
-    fn check(&self, observer: &Observer) {
-        let at = self.clock().now();
-        // What is overdue is given up first, so that every number below is final.
-        for book in self.books.all() {
-            book.ledger(ServiceLedger::abandon_intents);
-        }
-        self.journal.tick(self, observer, at);
-        for book in self.books.all() {
-            let end = book.ledger(|ledger| ledger.end_state(at));
-            let line = EndStateLine::new(&book.target.service, at, &end);
-            self.journal.push(Line::EndState(line));
-        }
-        if observer.relists() > 0 {
-            self.warn(Warning::Relisted {
-                times: observer.relists(),
-            });
-        }
-    }
-
     fn intend(&self, verb: &Verb, service: usize, at: At) {
         let (add, remove) = verb.expects();
         self.books.intend(service, Intent { at, add, remove });
@@ -343,22 +313,6 @@ impl<W: io::Write> Engine<W> {
         books
             .map(|book| book.ledger(|ledger| ledger.promised() as u64))
             .sum()
-    }
-
-    fn enter(&self, phase: Phase) {
-        tracing::info!(?phase, "entering");
-        self.journal.push(Line::Phase {
-            at: self.clock().now(),
-            phase,
-        });
-    }
-
-    fn warn(&self, warning: Warning) {
-        tracing::warn!("{warning}");
-        self.journal.push(Line::Warning {
-            at: self.clock().now(),
-            warning,
-        });
     }
 
     /// What `work` comes to, or `None` if the run is told to stop first.

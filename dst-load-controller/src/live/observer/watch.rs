@@ -18,7 +18,7 @@ use super::{
     objects::{Metadata, Object},
     state::{Event, State},
 };
-use crate::model::time::At;
+use crate::{live::kubernetes::chain, model::time::At};
 
 /// Asked of the server; it ends a watch that lasts longer, and we resume.
 const WATCH_SECONDS: u32 = 290;
@@ -35,6 +35,18 @@ pub enum WatchError {
     /// No client could be made.
     #[error("no client of the Kubernetes API: {0}")]
     Client(String),
+    /// Nothing can be read of the cluster.
+    #[error(
+        "the Kubernetes API could not be read for {}s, and without it no update can be timed or \
+         checked: {reason}",
+        .after.as_secs()
+    )]
+    Unreachable {
+        /// For how long it was tried.
+        after: Duration,
+        /// What the last try came to.
+        reason: String,
+    },
     /// The API server refuses.
     #[error("cannot {verb} {resource}: {message}")]
     Forbidden {
@@ -263,11 +275,10 @@ impl<'a> Watch<'a> {
             .header(http::header::ACCEPT, "application/json")
             .body(Body::empty())
             .map_err(|error| Failure::passing(&error.to_string()))?;
-        let response = self
-            .kube
-            .send(request)
-            .await
-            .map_err(|_| Failure::passing("no connection"))?;
+        let response = self.kube.send(request).await.map_err(|error| {
+            *self.shared.trouble.lock() = Some(chain(&error));
+            Failure::passing("no connection")
+        })?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -284,7 +295,11 @@ impl<'a> Watch<'a> {
                     message: said.message,
                 })
             }
-            status => Failure::passing(&status.to_string()),
+            status => {
+                let trouble = format!("{verb} {}: {status} {}", self.resource, said.message);
+                *self.shared.trouble.lock() = Some(trouble);
+                Failure::passing(&status.to_string())
+            }
         })
     }
 

@@ -29,6 +29,12 @@ pub enum ReadError {
     },
 }
 
+/// What every version's header has.
+#[derive(serde::Deserialize)]
+struct AnyHeader {
+    schema_version: u32,
+}
+
 /// Writes one line.
 ///
 /// # Errors
@@ -49,7 +55,17 @@ pub fn read(input: impl BufRead) -> Result<Vec<Line>, ReadError> {
         if let Some(error) = broken.take() {
             return Err(error);
         }
-        match serde_json::from_slice(&text?) {
+        let text = text?;
+        // Another version's lines may have any shape: its header says which it is.
+        if index == 0
+            && let Ok(AnyHeader { schema_version }) = serde_json::from_slice(&text)
+            && schema_version != SCHEMA_VERSION
+        {
+            return Err(ReadError::Version {
+                found: schema_version,
+            });
+        }
+        match serde_json::from_slice(&text) {
             Ok(line) => lines.push(line),
             Err(error) => {
                 broken = Some(ReadError::Line {
@@ -60,10 +76,7 @@ pub fn read(input: impl BufRead) -> Result<Vec<Line>, ReadError> {
         }
     }
     match lines.first() {
-        Some(Line::Header(header)) if header.schema_version == SCHEMA_VERSION => Ok(lines),
-        Some(Line::Header(header)) => Err(ReadError::Version {
-            found: header.schema_version,
-        }),
+        Some(Line::Header(_)) => Ok(lines),
         _ => Err(broken.unwrap_or(ReadError::NoHeader)),
     }
 }

@@ -54,6 +54,7 @@ pub struct Statistics {
     loop_lag: Latency,
     run: Window,
     busy_seconds: u64,
+    last_busy: Option<u64>,
     correctness: Correctness,
     generator: Option<(GeneratorSample, u64)>,
     cycles: Cycles,
@@ -300,7 +301,12 @@ impl Statistics {
             merge(&mut self.run);
             self.cycles.window(line.cycle, merge);
         }
-        self.busy_seconds += u64::from(busy);
+        // Merged recordings have a line each for the same second.
+        let number = second.at.as_micros().div_ceil(1_000_000);
+        if busy && self.last_busy != Some(number) {
+            self.busy_seconds += 1;
+            self.last_busy = Some(number);
+        }
     }
 }
 

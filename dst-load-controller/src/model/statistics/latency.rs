@@ -103,6 +103,20 @@ impl Latency {
         })
     }
 
+    /// The largest latency that cannot be told apart from `latency`: what a quantile of that
+    /// very latency is stated as.
+    #[must_use]
+    pub fn resolved(latency: Duration) -> Duration {
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        let bounds = Self::default();
+        Duration::from_micros(
+            bounds
+                .histogram
+                .highest_equivalent(micros.min(HIGHEST_MICROS)),
+        )
+        .max(latency)
+    }
+
     /// The largest value; `None` if nothing was counted.
     #[must_use]
     pub fn max(&self) -> Option<Quantile> {
@@ -199,6 +213,19 @@ mod tests {
             latency.quantile(0.5).unwrap().value,
             Duration::from_micros(417)
         );
+    }
+
+    #[test]
+    fn a_latency_is_stated_as_the_largest_that_cannot_be_told_apart_from_it() {
+        for us in [0, 417, 3_000, 500_000, 2_000_000, 3_599_000_000] {
+            let mut latency = Latency::default();
+            latency.record(Duration::from_micros(us), 1);
+            let stated = latency.quantile(0.5).unwrap().value;
+            assert_eq!(Latency::resolved(Duration::from_micros(us)), stated);
+            assert!(stated.as_micros() <= u128::from(us + us / 1_000));
+        }
+        let days = Duration::from_secs(200_000);
+        assert_eq!(Latency::resolved(days), days);
     }
 
     #[test]

@@ -196,7 +196,8 @@ pub struct Target {
     pub send_timeouts: Option<u64>,
     /// The smallest and the largest `destination_endpoint_views_active` while churning.
     pub views_active: Option<(u64, u64)>,
-    /// Live heap's growth an hour, as a fraction, from the first hold to the last.
+    /// Live heap's growth an hour, as a fraction, from the first minutes to the last; resident
+    /// memory's where the target has no heap metric.
     pub heap_growth_per_hour: Option<f64>,
     /// Times it was seen to have restarted.
     pub restarts: u64,
@@ -234,7 +235,8 @@ pub struct CycleSummary {
     pub latency: StageSummary,
     /// How those changes spread.
     pub fan_out: FanOut,
-    /// The smallest live heap in its second half.
+    /// The smallest live heap in its second half; resident memory where the target has no heap
+    /// metric.
     pub heap_floor_bytes: Option<f64>,
     /// The largest resident memory.
     pub peak_rss_bytes: Option<u64>,

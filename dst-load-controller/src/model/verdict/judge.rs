@@ -6,7 +6,7 @@ use super::{Circumstances, Judged, Unit};
 use crate::model::{
     criteria::{Criteria, QuantileLimits},
     endpoint::Direction,
-    statistics::{LatencySummary, Stage, StageSummary, Summary},
+    statistics::{Latency, LatencySummary, Stage, StageSummary, Summary},
 };
 
 /// All criteria, in the order in which a reader cares.
@@ -116,6 +116,8 @@ fn worst<'a>(
     summary: &'a Summary,
     pick: impl Fn(&'a StageSummary) -> &'a LatencySummary,
 ) -> Judged {
+    // What cannot be told apart from the limit holds it.
+    let highest = Latency::resolved(limit).as_secs_f64();
     let limit = limit.as_secs_f64();
     let cycles = summary
         .cycles
@@ -134,13 +136,18 @@ fn worst<'a>(
         if beats { next } else { worst }
     });
     match worst {
-        // What lies among deliveries that never arrived fails any limit up to the deadline.
+        // What lies among deliveries that never arrived fails any limit up to the deadline, and
+        // says nothing of a limit beyond.
+        Some((scope, value, true)) if value < limit => Judged {
+            held: None,
+            censored: true,
+            scope: format!(
+                "the deadline is shorter than the limit, and in {scope} some never arrived"
+            ),
+            ..self::judged(name, Unit::Seconds, limit, Some(value))
+        },
         Some((scope, value, censored)) => Judged {
-            held: Some(if censored {
-                value < limit
-            } else {
-                value <= limit
-            }),
+            held: Some(!censored && value <= highest),
             censored,
             scope,
             ..self::judged(name, Unit::Seconds, limit, Some(value))
@@ -217,7 +224,7 @@ fn counts(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) 
 fn target(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) -> Vec<Judged> {
     let limits = &criteria.target;
     let seen = &summary.target;
-    let heap = || {
+    let growth = || {
         let floors: Vec<f64> = summary
             .cycles
             .iter()
@@ -261,9 +268,14 @@ fn target(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) 
         limits
             .memory_spike
             .map(|limit| judged("target.memorySpike", Unit::Bytes, count(limit), spike())),
-        limits
-            .memory_growth_per_cycle
-            .map(|limit| judged("target.memoryGrowthPerCycle", Unit::Fraction, limit, heap())),
+        limits.memory_growth_per_cycle.map(|limit| {
+            judged(
+                "target.memoryGrowthPerCycle",
+                Unit::Fraction,
+                limit,
+                growth(),
+            )
+        }),
         limits.memory_growth_per_hour.map(|limit| {
             judged(
                 "target.memoryGrowthPerHour",
@@ -281,19 +293,29 @@ fn target(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) 
             judged("target.restarts", Unit::Count, count(limit), observed)
         }),
     ];
+    let whole = summary.cycles.iter().filter(|cycle| cycle.whole).count();
     all.into_iter()
         .flatten()
         .map(|judged| {
-            if circumstances.target_is_judged {
-                judged
+            let why = if !circumstances.target_is_judged {
+                "the target's cost is not judged in virtual time or on the reference destination"
+            } else if judged.observed.is_some() {
+                return judged;
+            } else if seen.samples == 0 {
+                "the target's metrics were not read"
             } else {
-                unjudged(
-                    &judged.name,
-                    judged.unit,
-                    judged.limit,
-                    "the target's cost is not judged in virtual time or on the reference destination",
-                )
-            }
+                match judged.name.as_str() {
+                    "target.memoryGrowthPerCycle" if whole < 2 => {
+                        "fewer than two cycles were whole"
+                    }
+                    "target.memoryGrowthPerHour" => "the run was too short to see growth",
+                    "target.memorySpike" if seen.peak_rss_bytes.is_some() => {
+                        "there was no idle baseline before the first cycle"
+                    }
+                    _ => "the target has no such metric",
+                }
+            };
+            unjudged(&judged.name, judged.unit, judged.limit, why)
         })
         .collect()
 }
@@ -306,12 +328,7 @@ fn judged(name: &str, unit: Unit, limit: f64, observed: Option<f64>) -> Judged {
         observed,
         censored: false,
         held: observed.map(|observed| observed <= limit),
-        scope: if observed.is_some() {
-            "the run"
-        } else {
-            "the target has no such metric"
-        }
-        .to_owned(),
+        scope: "the run".to_owned(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use tonic::{Code, Status};
 
-use super::{Seat, Shared, backoff};
+use super::{Link, Seat, Shared, backoff};
 use crate::{
     live::{
         books::Book,
@@ -19,6 +19,7 @@ use crate::{
 pub(super) struct Lifecycle {
     pub(super) shared: Arc<Shared>,
     pub(super) grpc: Grpc,
+    pub(super) link: Arc<Link>,
     pub(super) request: Bytes,
     pub(super) seat: Seat,
 }
@@ -43,13 +44,15 @@ impl Lifecycle {
         }
         let (mut failures, mut life) = (0, 0_u64);
         loop {
-            self.book()
+            let since = self
+                .book()
                 .sent(&self.shared.books, self.seat.stream, life > 0);
             let ended = self.live(life).await;
             let told =
                 self.book().ledger(|l| l.stream_phase(self.seat.stream)) == StreamPhase::Held;
             if !matches!(ended, Ended::Cancelled) {
-                self.book().closed(&self.shared.books, self.seat.stream);
+                self.book()
+                    .closed(&self.shared.books, self.seat.stream, since);
             }
             life += 1;
             match ended {
@@ -61,6 +64,7 @@ impl Lifecycle {
                 }
                 Ended::Unasked(status) => {
                     self.count(&status);
+                    self.link.ended(&self.shared.books, since, &status);
                     if matches!(
                         status.code(),
                         Code::InvalidArgument | Code::FailedPrecondition
@@ -106,6 +110,7 @@ impl Lifecycle {
             |at, message| {
                 if std::mem::take(&mut first) {
                     books.count(|streams| streams.snapshots += 1);
+                    self.link.told(books);
                 }
                 let update = decode::update(message)
                     .map_err(|error| Status::internal(format!("unreadable update: {error}")))?;

@@ -60,7 +60,7 @@ impl Cycles {
             return;
         }
         let cycle = last.get_mut();
-        if let Some(heap) = sample.heap_bytes {
+        if let Some(heap) = super::target::memory(sample) {
             cycle.heap.push((sample.at, heap));
         }
         cycle.peak_rss = cycle

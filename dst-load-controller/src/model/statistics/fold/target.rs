@@ -37,6 +37,15 @@ pub(super) const fn bytes(gauge: f64) -> u64 {
     gauge as u64
 }
 
+/// The memory whose growth is judged: live heap; resident memory of a target that has no heap
+/// metric. (A garbage-collected process keeps memory resident that it no longer uses.)
+pub(super) const fn memory(sample: &TargetSample) -> Option<f64> {
+    match sample.heap_bytes {
+        Some(heap) => Some(heap),
+        None => sample.rss_bytes,
+    }
+}
+
 // === impl TargetFold ===
 
 impl TargetFold {
@@ -80,7 +89,7 @@ impl TargetFold {
                 let (low, high) = self.views.unwrap_or((views, views));
                 self.views = Some((low.min(views), high.max(views)));
             }
-            if let Some(heap) = sample.heap_bytes {
+            if let Some(heap) = memory(sample) {
                 self.note_heap(sample.at, heap);
             }
             if self.first_cycle.is_none() && self.idle.len() < IDLE_SAMPLES {

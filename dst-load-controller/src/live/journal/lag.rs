@@ -13,7 +13,7 @@ const LOOK: u32 = 100;
 ///
 /// A sample counts for the deliveries handled since the one before, with the worse of the two
 /// lags: what a stalled loop handles at once may run before or after the sampler.
-pub(super) async fn sample(books: Arc<Books>) {
+pub(in crate::live) async fn sample(books: Arc<Books>) {
     let clock = books.clock();
     loop {
         books.activity.notified().await;

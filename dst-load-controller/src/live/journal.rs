@@ -1,20 +1,27 @@
 //! The journal: what every part of a run has to say, brought into the recording every second.
+//!
+//! A whole run and the watching half alone keep the same one; it asks neither what they do.
 
-use std::{cell::RefCell, io, sync::Arc, time::Duration};
+pub(in crate::live) mod lag;
 
-use super::Engine;
+use std::{cell::RefCell, collections::BTreeMap, io, sync::Arc, time::Duration};
+
 use crate::{
     live::{
         books::Books,
+        kubernetes::{Caller, KubernetesErrors},
         observer::Observer,
         recorder::{RecordError, Recorder},
+        target::Target,
     },
     model::{
         criteria::Criteria,
-        recording::{ChangeLine, GeneratorSample, Line, absorb},
+        ledger::ServiceLedger,
+        recording::{ChangeLine, EndStateLine, GeneratorSample, Line, Phase, absorb},
         report::Report,
         statistics::Interval,
         time::At,
+        warning::Warning,
     },
 };
 
@@ -23,38 +30,75 @@ const TICK: Duration = Duration::from_secs(1);
 /// How often the target and this process are sampled, in ticks. Scraping costs the target.
 const SAMPLE: u64 = 5;
 
+/// Whom the journal asks, beside the books.
+#[derive(Clone)]
+pub struct Sources {
+    /// Who watches Kubernetes.
+    pub observer: Observer,
+    /// Who acts on Kubernetes, if anybody does.
+    pub caller: Option<Caller>,
+    /// The target's admin endpoint, if it has one that can be reached.
+    pub target: Option<Target>,
+    /// Whether this process's own cost is sampled. Virtual time has none.
+    pub sample_self: bool,
+}
+
 /// The journal of a run.
-pub(super) struct Journal<W: io::Write> {
+pub struct Journal<W: io::Write> {
     books: Arc<Books>,
+    sources: Sources,
     recorder: RefCell<Recorder<W>>,
     interval: RefCell<Interval>,
     /// The Kubernetes API's failures as counted so far.
-    api_errors: RefCell<std::collections::BTreeMap<String, u64>>,
+    api_errors: RefCell<BTreeMap<String, u64>>,
 }
 
 // === impl Journal ===
 
 impl<W: io::Write> Journal<W> {
-    pub(super) fn new(recorder: Recorder<W>, books: Arc<Books>) -> Self {
+    /// An empty journal.
+    pub fn new(recorder: Recorder<W>, books: Arc<Books>, sources: Sources) -> Self {
         Self {
             books,
+            sources,
             recorder: RefCell::new(recorder),
             interval: RefCell::default(),
             api_errors: RefCell::default(),
         }
     }
 
-    pub(super) fn push(&self, line: Line) {
+    /// Notes that a phase begins.
+    pub fn enter(&self, phase: Phase) {
+        self.books.enter(phase);
+        let at = self.books.clock().now();
+        self.push(Line::Phase { at, phase });
+    }
+
+    /// Notes something that the reader must know.
+    pub fn warn(&self, warning: Warning) {
+        tracing::warn!("{warning}");
+        let at = self.books.clock().now();
+        self.push(Line::Warning { at, warning });
+    }
+
+    /// Notes a line.
+    pub fn push(&self, line: Line) {
         self.recorder.borrow_mut().push(line);
     }
 
     /// Writes all that has been said.
-    pub(super) fn finish(&self) -> Result<(), RecordError> {
+    ///
+    /// # Errors
+    /// If the recording cannot be written.
+    pub fn finish(&self) -> Result<(), RecordError> {
         self.recorder.borrow_mut().finish()
     }
 
-    /// The report of all that has been said.
-    pub(super) fn report(
+    /// The report of all that has been said; `None` if not even a header has been.
+    ///
+    /// # Errors
+    /// If the recording cannot be written.
+    pub fn report(
         &self,
         criteria: &Criteria,
         changes_planned: bool,
@@ -65,19 +109,18 @@ impl<W: io::Write> Journal<W> {
     }
 
     /// Keeps the recording up to date until it cannot be written.
-    pub(super) async fn keep(
-        &self,
-        engine: &Engine<W>,
-        observer: &Observer,
-    ) -> Result<(), RecordError> {
+    ///
+    /// # Errors
+    /// That it cannot be written.
+    pub async fn keep(&self) -> Result<(), RecordError> {
         let clock = self.books.clock();
         for tick in 1_u64.. {
             clock
                 .sleep_until(At::ZERO + TICK * u32::try_from(tick).unwrap_or(u32::MAX))
                 .await;
-            self.tick(engine, observer, clock.now());
+            self.tick(clock.now());
             if tick % SAMPLE == 0 {
-                self.sample(engine).await;
+                self.sample().await;
             }
             self.recorder.borrow_mut().flush(clock.now())?;
         }
@@ -85,7 +128,7 @@ impl<W: io::Write> Journal<W> {
     }
 
     /// Takes in what has happened until now.
-    pub(super) fn tick(&self, engine: &Engine<W>, observer: &Observer, now: At) {
+    pub fn tick(&self, now: At) {
         let mut interval = self.interval.borrow_mut();
         for book in self.books.all() {
             let (outbox, bytes) = book.take(now);
@@ -97,9 +140,13 @@ impl<W: io::Write> Journal<W> {
         }
         interval.streams.absorb(&self.books.take_streams());
         interval.loop_lag.merge(&self.books.take_lag());
-        absorb(&mut interval.kubernetes_errors, &observer.take_errors());
+        absorb(
+            &mut interval.kubernetes_errors,
+            &self.sources.observer.take_errors(),
+        );
         let mut known = self.api_errors.borrow_mut();
-        for (reason, count) in engine.actor.errors().by_reason() {
+        let errors = self.sources.caller.as_ref().map(Caller::errors);
+        for (reason, count) in errors.iter().flat_map(KubernetesErrors::by_reason) {
             let before = known.insert(reason.to_owned(), count).unwrap_or_default();
             if count > before {
                 *interval
@@ -113,10 +160,27 @@ impl<W: io::Write> Journal<W> {
         }
     }
 
+    /// Checks what every stream holds, after giving up what is overdue: every number is final.
+    pub fn check(&self, at: At) {
+        for book in self.books.all() {
+            book.ledger(ServiceLedger::abandon_intents);
+        }
+        self.tick(at);
+        for book in self.books.all() {
+            let end = book.ledger(|ledger| ledger.end_state(at));
+            let line = EndStateLine::new(&book.target.service, at, &end);
+            self.push(Line::EndState(line));
+        }
+        let times = self.sources.observer.relists();
+        if times > 0 {
+            self.warn(Warning::Relisted { times });
+        }
+    }
+
     /// Samples the target's cost and our own.
-    pub(super) async fn sample(&self, engine: &Engine<W>) {
+    pub async fn sample(&self) {
         let at = self.books.clock().now();
-        if let Some(target) = &engine.options.target {
+        if let Some(target) = &self.sources.target {
             let line = match target.sample(at).await {
                 Ok(sample) => Line::Target(sample),
                 Err(error) => Line::TargetSilent {
@@ -126,7 +190,7 @@ impl<W: io::Write> Journal<W> {
             };
             self.push(line);
         }
-        if engine.options.sample_self
+        if self.sources.sample_self
             && let Some(sample) = own_cost(at)
         {
             self.push(Line::Generator(sample));

@@ -1,0 +1,206 @@
+//! `client`, carried out: it watches until it is stopped, then says what came of it.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::Path,
+    process,
+    time::Duration,
+};
+
+use anyhow::Context;
+use prometheus_client::registry::Registry;
+
+use super::{ADMIN_ADDR, ClientArgs, Watch};
+use crate::{
+    cli::{
+        Format, UsageError, observer_place, report,
+        run::header::{date, machine},
+        world::CLUSTER_DOMAIN,
+    },
+    exit::Exit,
+    live::{
+        admin::{self, Admin, Readiness},
+        books::Target as Watched,
+        client::{Client, Options},
+        client_metrics,
+        clock::Clock,
+        destination::{dial::dial, fleet::FleetConfig},
+        recorder::{Recorder, RunDirectory},
+        runtime::Shutdown,
+        target::Target,
+    },
+    model::{
+        recording::{Header, SCHEMA_VERSION, TargetInfo, TargetKind},
+        seed,
+    },
+    world::World,
+};
+
+/// An update that has not come after this long has never arrived: the default of a scenario
+/// without limits.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// Of lifetimes and backoffs. Replicas differ by their Nodes and their start, not by it.
+const SEED: u64 = 1;
+
+/// Watches until a signal, then prints what came of it.
+///
+/// # Errors
+/// A [`UsageError`], no cluster, a missing permission, a destination that is not there or refuses;
+/// after a second signal [`crate::live::runtime::Aborted`].
+pub async fn run(
+    args: &ClientArgs,
+    output: Format,
+    out: &mut impl Write,
+    warnings: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let watch = args.watch()?;
+    let destination = dial(&args.destination).map_err(UsageError)?;
+    let target = args.destination_metrics.as_deref().map(Target::new);
+    let target = target.transpose().map_err(|e| UsageError(e.to_string()))?;
+    // A sandbox must not be quoted as Linkerd.
+    let kind = match &target {
+        Some(target) if target.is_reference().await => TargetKind::Reference,
+        _ => TargetKind::Linkerd,
+    };
+    let cluster = args.cluster.find().await?;
+    let directory = args.output_dir.as_deref().map(RunDirectory::at);
+    let directory = directory.transpose()?;
+    let namespace = args
+        .cluster
+        .namespace
+        .clone()
+        .unwrap_or_else(|| cluster.default_namespace().to_owned());
+    tracing::info!(
+        cluster = cluster.url(),
+        destination = args.destination,
+        services = watch.targets.len(),
+        "watching"
+    );
+    let shutdown = Shutdown::new();
+    let readiness = Readiness::default();
+    let client = Client::new(
+        Clock::start(),
+        targets(&watch),
+        Options {
+            world: World {
+                kube: cluster.factory(),
+                destination,
+            },
+            observer: observer_place::own_thread,
+            target,
+            fleet: fleet(args, &watch, &namespace),
+            deadline: DEADLINE,
+            sample_self: true,
+        },
+        recorder(directory.as_ref())?,
+        readiness.clone(),
+        shutdown.draining(),
+    );
+    let mut registry = Registry::default();
+    client_metrics::register(&mut registry, client.books());
+    let address = args.admin_addr.unwrap_or(ADMIN_ADDR);
+    let server = Admin::bind(address)
+        .await
+        .with_context(|| format!("cannot serve metrics on {address}"))?
+        .serve(
+            admin::routes(admin::encode(registry), readiness),
+            std::future::pending(),
+        );
+    let work = async {
+        tokio::select! {
+            biased;
+            ended = client.run(header(&watch, &namespace, kind)) => ended.map_err(anyhow::Error::from),
+            served = server => Err(served
+                .err()
+                .map_or_else(|| anyhow::anyhow!("ended"), anyhow::Error::from)
+                .context("the admin server")),
+        }
+    };
+    let ended = shutdown.guard(work).await.context("signals")??;
+    let report = client.report()?;
+    if let Some(report) = report.filter(|report| report.streams.opened > 0) {
+        out.write_all(report::render(&report, output, report::style()).as_bytes())?;
+        if let Some(directory) = &directory {
+            directory.write_reports(&report)?;
+            let path = directory.path().display();
+            writeln!(warnings, "recording and reports: {path}")?;
+        }
+    } else if ended.is_ok() {
+        writeln!(warnings, "stopped before any stream was opened")?;
+    }
+    ended?;
+    Ok(Exit::Pass)
+}
+
+fn targets(watch: &Watch) -> Vec<Watched> {
+    let targets = watch.targets.iter();
+    targets
+        .map(|target| {
+            Watched::new(
+                &target.service,
+                &target.namespace,
+                CLUSTER_DOMAIN,
+                target.port,
+            )
+        })
+        .collect()
+}
+
+fn fleet(args: &ClientArgs, watch: &Watch, namespace: &str) -> FleetConfig {
+    FleetConfig {
+        clients: watch.client.virtual_clients(),
+        streams_per_service: watch.client.streams_per_service,
+        open_rate: watch.client.open_rate,
+        max_lifetime: watch.client.stream_max_lifetime,
+        reset_interval: watch.client.stream_reset_interval,
+        connect_timeout: args.connect_timeout.0,
+        namespace: namespace.to_owned(),
+        seed: SEED,
+    }
+}
+
+/// Into the directory, if there is one. The numbers are folded either way.
+fn recorder(directory: Option<&RunDirectory>) -> anyhow::Result<Recorder<Box<dyn Write>>> {
+    let Some(directory) = directory else {
+        return Ok(Recorder::new(Box::new(io::sink()), Path::new("nowhere")));
+    };
+    let path = directory.recording();
+    let file =
+        File::create_new(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    Ok(Recorder::new(Box::new(BufWriter::new(file)), &path))
+}
+
+/// The recording's first line.
+fn header(watch: &Watch, namespace: &str, kind: TargetKind) -> Header {
+    let started = date();
+    let client = &watch.client;
+    let streams = u64::from(client.streams_per_service) * client.virtual_clients();
+    let services: Vec<_> = watch.targets.iter().map(ToString::to_string).collect();
+    Header {
+        schema_version: SCHEMA_VERSION,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: env!("DST_LOAD_COMMIT").to_owned(),
+        run_id: seed::hex(u64::from(process::id()), "run-id", &started, 4),
+        name: "client".to_owned(),
+        seed: SEED,
+        scenario: serde_json::json!({
+            "client": {
+                "clients": client.clients,
+                "streamsPerService": client.streams_per_service,
+                "services": services,
+            },
+        }),
+        streams_requested: streams * watch.targets.len() as u64,
+        target: TargetInfo {
+            kind,
+            version: None,
+        },
+        virtual_time: false,
+        namespace: namespace.to_owned(),
+        deadline_seconds: DEADLINE.as_secs_f64(),
+        started: Some(started),
+        machine: machine(),
+        floor_seconds: None,
+    }
+}

@@ -1,0 +1,144 @@
+//! Claims about rendering recordings again.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::model::{recording::write_line, report::tests::recordings, scenario::built_in};
+
+/// A run's directory that holds these lines, with the built-in scenario `quick` in the header.
+fn saved(mut lines: Vec<Line>, seed: u64) -> TempDir {
+    let quick = built_in("quick").unwrap();
+    let overrides = [format!("scenario.seed={seed}")];
+    let (scenario, _) = Scenario::from_yaml(quick, "quick.yaml", &overrides).unwrap();
+    if let Some(Line::Header(header)) = lines.first_mut() {
+        header.scenario = scenario.effective().unwrap();
+        header.seed = seed;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = Vec::new();
+    for line in &lines {
+        write_line(line, &mut bytes).unwrap();
+    }
+    fs::write(folder.path().join(RECORDING), bytes).unwrap();
+    folder
+}
+
+fn args(folders: &[&TempDir]) -> ReportArgs {
+    ReportArgs {
+        recordings: folders.iter().map(|f| f.path().to_owned()).collect(),
+        output_file: None,
+        exit_code: false,
+    }
+}
+
+fn printed(args: &ReportArgs, format: Format) -> anyhow::Result<(Exit, String)> {
+    let mut out = Vec::new();
+    let exit = run(args, format, &mut out)?;
+    Ok((exit, String::from_utf8(out).unwrap()))
+}
+
+#[test]
+fn a_recording_is_judged_by_the_scenario_it_holds() {
+    let folder = saved(recordings::failed(), 7);
+    let (_, json) = printed(&args(&[&folder]), Format::Json).unwrap();
+    let report: Report = serde_json::from_str(&json).unwrap();
+    let names: Vec<_> = report.criteria.iter().map(|c| c.name.as_str()).collect();
+    assert!(
+        names.contains(&"redundant") && names.contains(&"errorRate"),
+        "{names:?}"
+    );
+    assert_eq!(report.verdict, Verdict::Fail);
+}
+
+#[test]
+fn a_directory_and_its_recording_say_the_same() {
+    let folder = saved(recordings::passed(), 7);
+    let mut file = args(&[&folder]);
+    file.recordings[0].push(RECORDING);
+    assert_eq!(
+        printed(&file, Format::Markdown).unwrap(),
+        printed(&args(&[&folder]), Format::Markdown).unwrap()
+    );
+}
+
+#[test]
+fn every_format_is_printed_in_its_own_shape() {
+    let folder = saved(recordings::passed(), 7);
+    for (format, start) in [
+        (Format::Text, "quick (seed 7)"),
+        (Format::Json, "{\n"),
+        (Format::Markdown, "## quick"),
+        (Format::Junit, "<?xml"),
+    ] {
+        let (exit, text) = printed(&args(&[&folder]), format).unwrap();
+        assert!(text.starts_with(start), "{text}");
+        assert_eq!(exit, Exit::Pass);
+    }
+}
+
+#[test]
+fn the_verdict_is_the_exit_code_only_where_it_is_asked_for() {
+    for (lines, expected) in [
+        (recordings::passed(), Exit::Pass),
+        (recordings::failed(), Exit::Failed),
+        (recordings::invalid(), Exit::Invalid),
+    ] {
+        let folder = saved(lines, 7);
+        let mut args = args(&[&folder]);
+        assert_eq!(printed(&args, Format::Text).unwrap().0, Exit::Pass);
+        args.exit_code = true;
+        assert_eq!(printed(&args, Format::Text).unwrap().0, expected);
+    }
+}
+
+#[test]
+fn a_report_goes_to_a_file_and_replaces_what_was_there() {
+    let folder = saved(recordings::passed(), 7);
+    let file = folder.path().join("again.md");
+    fs::write(&file, "old").unwrap();
+    let mut args = args(&[&folder]);
+    args.output_file = Some(file.clone());
+    let (_, out) = printed(&args, Format::Markdown).unwrap();
+    assert_eq!(out, "");
+    assert!(fs::read_to_string(&file).unwrap().starts_with("## quick"));
+    assert!(!folder.path().join("again.md.part").exists());
+}
+
+#[test]
+fn clients_of_one_scenario_are_reported_as_one() {
+    let (a, b) = (
+        saved(recordings::passed(), 7),
+        saved(recordings::passed(), 7),
+    );
+    let (_, json) = printed(&args(&[&a, &b]), Format::Json).unwrap();
+    let report: Report = serde_json::from_str(&json).unwrap();
+    assert_eq!(report.streams.requested, 2_000);
+    assert_eq!(report.latency.destination.add.count, 40_000);
+}
+
+#[test]
+fn recordings_of_different_seeds_are_a_mistake_of_the_caller() {
+    let (a, b) = (
+        saved(recordings::passed(), 7),
+        saved(recordings::passed(), 8),
+    );
+    let error = printed(&args(&[&a, &b]), Format::Text).unwrap_err();
+    assert!(error.is::<UsageError>());
+    assert!(error.to_string().contains("the seed 8, the first has 7"));
+}
+
+#[test]
+fn what_cannot_be_read_is_named_with_its_path_and_line() {
+    let folder = saved(recordings::passed(), 7);
+    let path = folder.path().join(RECORDING);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replacen('\n', "\nnonsense\n", 1)).unwrap();
+    let error = printed(&args(&[&folder]), Format::Text).unwrap_err();
+    let told = format!("{error:#}");
+    assert!(told.contains("recording.jsonl: line 2: "), "{told}");
+    fs::remove_file(&path).unwrap();
+    let error = printed(&args(&[&folder]), Format::Text).unwrap_err();
+    assert!(format!("{error:#}").contains("recording.jsonl: No such file"));
+}

@@ -1,0 +1,151 @@
+//! The tool's own floor: the destination-stage latency of its reference destination on this
+//! machine, with next to nothing to do. No smaller latency can be told apart from the tool itself.
+//!
+//! Measured once for each build and machine, and kept in the user's cache directory.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use anyhow::Context;
+use prometheus_client::registry::Registry;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::header;
+use crate::{
+    cli::{
+        VERSION, observer_place,
+        world::{CLUSTER_DOMAIN, Chosen},
+    },
+    live::{
+        churn::ChurnMetrics,
+        clock::Clock,
+        engine::{Engine, Options},
+        kubernetes::{Actor, Limits, RunIdentity},
+        recorder::{Recorder, write_whole},
+    },
+    model::scenario::Scenario,
+};
+
+/// One Service, one client, one endpoint that comes and goes: some three seconds of it.
+const SCENARIO: &str = "
+scenario: {name: floor, seed: 1}
+churn:
+  services: 1
+  pattern: oscillate
+  minEndpoints: 1
+  maxEndpoints: 2
+  minHold: 100ms
+  maxHold: 100ms
+  cycles: 12
+client: {clients: 1}
+measure: {deadline: 5s}
+sandbox: {nodes: 1, zones: 1, podStart: 1ms, sliceSync: 10ms}
+";
+
+/// What the cache holds.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    build: String,
+    floor_seconds: f64,
+}
+
+/// The floor, seconds: the kept one, or one measured now. A floor that cannot be had is no reason
+/// to fail a run: the report then says that there is none.
+pub(super) async fn seconds() -> Option<f64> {
+    if let Some(kept) = kept() {
+        return Some(kept);
+    }
+    match measure().await {
+        Ok(floor) => {
+            keep(floor);
+            Some(floor)
+        }
+        Err(error) => {
+            tracing::warn!("the tool's own floor could not be measured: {error:#}");
+            None
+        }
+    }
+}
+
+async fn measure() -> anyhow::Result<f64> {
+    tracing::info!("measuring the tool's own floor, once for this build and machine");
+    let (scenario, _) = Scenario::from_yaml(SCENARIO, "floor", &[])?;
+    let scenario = Arc::new(scenario);
+    let chosen = Chosen::child(&scenario).await?;
+    let floor = run(&scenario, &chosen).await;
+    chosen.shutdown().await;
+    floor
+}
+
+async fn run(scenario: &Arc<Scenario>, chosen: &Chosen) -> anyhow::Result<f64> {
+    let run_id = header::run_id(scenario, false)?;
+    let header = header::header(scenario, chosen, &run_id, "floor", false, None)?;
+    let actor = Actor::new(
+        (chosen.world.kube)()?,
+        Clock::start(),
+        "floor".to_owned(),
+        RunIdentity {
+            id: run_id,
+            scenario: scenario.name.clone(),
+        },
+        Arc::clone(scenario),
+        Limits::default(),
+    );
+    let metrics = ChurnMetrics::register(&mut Registry::default(), scenario, actor.caller());
+    let engine = Engine::new(
+        Arc::clone(scenario),
+        Options {
+            world: chosen.world.clone(),
+            observer: observer_place::own_thread,
+            target: None,
+            cluster_domain: CLUSTER_DOMAIN.to_owned(),
+            connect_timeout: std::time::Duration::from_secs(5),
+            sample_self: false,
+        },
+        actor,
+        metrics,
+        Recorder::new(io::sink(), "floor".as_ref()),
+        CancellationToken::new(),
+    );
+    if let (_, Some(error)) = engine.run(header).await {
+        return Err(error.into());
+    }
+    let report = engine.report()?.context("no report")?;
+    report
+        .latency
+        .destination
+        .add
+        .p50_seconds
+        .context("no delivery was counted")
+}
+
+/// `$XDG_CACHE_HOME` or `~/.cache`, as the XDG base directory specification has it.
+fn path() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
+    Some(cache.join("dst-load-controller").join("floor.json"))
+}
+
+fn kept() -> Option<f64> {
+    let text = std::fs::read(path()?).ok()?;
+    let kept: Kept = serde_json::from_slice(&text).ok()?;
+    (kept.build == VERSION).then_some(kept.floor_seconds)
+}
+
+/// A floor that cannot be kept is measured again the next time.
+fn keep(floor_seconds: f64) {
+    let kept = Kept {
+        build: VERSION.to_owned(),
+        floor_seconds,
+    };
+    let write = || -> anyhow::Result<()> {
+        let path = path().context("no cache directory")?;
+        std::fs::create_dir_all(path.parent().context("no cache directory")?)?;
+        Ok(write_whole(&path, &serde_json::to_string(&kept)?)?)
+    };
+    if let Err(error) = write() {
+        tracing::debug!("the floor is not kept: {error:#}");
+    }
+}

@@ -1,0 +1,113 @@
+//! A distribution of durations that is small enough to be kept for each Service.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+/// Two digits: 27 KB a Service, and no quantile is wrong by more than 1 %.
+const SIGNIFICANT_DIGITS: u8 = 2;
+
+/// Durations from 1 µs to `highest`; what is longer counts as that. Takes no memory before the
+/// first one.
+#[derive(Clone, Debug)]
+pub(in crate::live) struct Distribution {
+    highest: Duration,
+    histogram: Option<Histogram<u64>>,
+    sum: Duration,
+}
+
+// === impl Distribution ===
+
+impl Distribution {
+    /// An empty distribution.
+    pub(in crate::live) const fn new(highest: Duration) -> Self {
+        Self {
+            highest,
+            histogram: None,
+            sum: Duration::ZERO,
+        }
+    }
+
+    /// Counts `times` of `duration`.
+    pub(in crate::live) fn record(&mut self, duration: Duration, times: u64) {
+        let highest = micros(self.highest);
+        let histogram = self.histogram.get_or_insert_with(|| {
+            Histogram::new_with_bounds(1, highest, SIGNIFICANT_DIGITS)
+                .expect("invariant: the bounds are constants that hdrhistogram accepts")
+        });
+        histogram.saturating_record_n(micros(duration), times);
+        let times = u32::try_from(times).unwrap_or(u32::MAX);
+        self.sum = self.sum.saturating_add(duration.saturating_mul(times));
+    }
+
+    /// How many were counted.
+    pub(in crate::live) fn count(&self) -> u64 {
+        self.histogram.as_ref().map_or(0, Histogram::len)
+    }
+
+    /// Their sum.
+    pub(in crate::live) const fn sum(&self) -> Duration {
+        self.sum
+    }
+
+    /// The quantile `q` (0 to 1); zero if nothing was counted.
+    pub(in crate::live) fn quantile(&self, q: f64) -> Duration {
+        let value = |histogram: &Histogram<u64>| {
+            let value = histogram.value_at_quantile(q).min(histogram.max());
+            Duration::from_micros(value)
+        };
+        self.histogram.as_ref().map_or(Duration::ZERO, value)
+    }
+
+    /// How many lie above the bound before and up to each of these ascending `bounds`, and at last
+    /// how many lie above all of them.
+    ///
+    /// Each cell of the histogram counts whole in one bucket, that of its upper end: counts never
+    /// fall from one scrape to the next, and add up to [`Distribution::count`].
+    pub(in crate::live) fn buckets(&self, bounds: &[Duration]) -> Vec<u64> {
+        let mut buckets = vec![0; bounds.len() + 1];
+        for cell in self.histogram.iter().flat_map(Histogram::iter_recorded) {
+            let value = Duration::from_micros(cell.value_iterated_to());
+            let bucket = bounds.partition_point(|bound| *bound < value);
+            buckets[bucket] += cell.count_at_value();
+        }
+        buckets
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn an_empty_distribution_is_zero_throughout() {
+        let empty = Distribution::new(SECOND);
+        assert_eq!((empty.count(), empty.sum()), (0, Duration::ZERO));
+        assert_eq!(empty.quantile(0.99), Duration::ZERO);
+        assert_eq!(empty.buckets(&[SECOND]), [0, 0]);
+    }
+
+    #[test]
+    fn buckets_add_up_to_the_count_wherever_their_bounds_lie() {
+        let mut distribution = Distribution::new(60 * SECOND);
+        for millis in 1..=5_000 {
+            distribution.record(Duration::from_millis(millis), 1);
+        }
+        distribution.record(3_600 * SECOND, 3);
+        let bounds = [1, 7, 99, 1_234, 4_999].map(Duration::from_millis);
+        let buckets = distribution.buckets(&bounds);
+        assert_eq!(buckets.iter().sum::<u64>(), distribution.count());
+        assert_eq!(distribution.count(), 5_003);
+        assert_eq!(buckets[0], 1);
+        assert!(buckets[5] >= 3);
+        let median = distribution.quantile(0.5).as_secs_f64();
+        assert!((2.475..2.53).contains(&median), "{median}");
+        assert!(distribution.quantile(1.0) >= 59 * SECOND);
+    }
+}

@@ -1,0 +1,255 @@
+//! The watching half alone: it opens streams, observes what they should say, and acts on nothing.
+//!
+//! Somebody else moves the endpoints, so there is no intended instant here and no plan that ends:
+//! it watches until it is told to stop, then checks what every stream holds.
+
+#[cfg(test)]
+mod tests;
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    admin::Readiness,
+    books::{Books, Target as Watched},
+    clock::Clock,
+    destination::fleet::{Fleet, FleetConfig, FleetError},
+    journal::{Journal, Sources, lag},
+    observer::{Observer, Place, WatchError},
+    recorder::{RecordError, Recorder},
+    target::Target,
+};
+use crate::{
+    model::{
+        criteria::Criteria,
+        recording::{End, Header, Line, Phase},
+        report::Report,
+        time::At,
+        warning::Warning,
+    },
+    world::World,
+};
+
+/// How often what is waited for is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+/// For how long updates that are on their way are waited for at the end. A pod that is told to
+/// end has 30 s in all, and elsewhere the endpoints may never stop moving.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// What the watching half needs to be told.
+pub struct Options {
+    /// The two remote systems.
+    pub world: World,
+    /// Where the observer runs.
+    pub observer: Place,
+    /// The target's admin endpoint, if it has one that can be reached.
+    pub target: Option<Target>,
+    /// How streams are opened.
+    pub fleet: FleetConfig,
+    /// An update that has not come after this long has never arrived.
+    pub deadline: Duration,
+    /// Whether this process's own cost is sampled. Virtual time has none.
+    pub sample_self: bool,
+}
+
+/// The watching half, about to start or under way.
+pub struct Client<W: io::Write> {
+    options: Options,
+    books: Arc<Books>,
+    observer: Observer,
+    journal: Journal<W>,
+    readiness: Readiness,
+    stop: CancellationToken,
+}
+
+/// Why watching ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The observer cannot watch.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    /// The streams cannot be opened.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
+    /// The recording cannot be written.
+    #[error(transparent)]
+    Recording(#[from] RecordError),
+}
+
+// === impl Client ===
+
+impl<W: io::Write> Client<W> {
+    /// A client of `targets`. It ends when `stop` is cancelled.
+    pub fn new(
+        clock: Clock,
+        targets: Vec<Watched>,
+        options: Options,
+        recorder: Recorder<W>,
+        readiness: Readiness,
+        stop: CancellationToken,
+    ) -> Self {
+        let books = Arc::new(Books::new(clock, targets, options.deadline));
+        let observer = Observer::new(Arc::clone(&books));
+        let sources = Sources {
+            observer: observer.clone(),
+            caller: None,
+            target: options.target.clone(),
+            sample_self: options.sample_self,
+        };
+        Self {
+            journal: Journal::new(recorder, Arc::clone(&books), sources),
+            options,
+            books,
+            observer,
+            readiness,
+            stop,
+        }
+    }
+
+    /// The ledgers, for whoever serves metrics meanwhile.
+    #[must_use]
+    pub const fn books(&self) -> &Arc<Books> {
+        &self.books
+    }
+
+    /// Watches until it is told to stop, and checks the end.
+    ///
+    /// # Errors
+    /// [`ClientError`]; it is in the recording too, unless that is what cannot be written.
+    pub async fn run(&self, header: Header) -> Result<(), ClientError> {
+        self.journal.push(Line::Header(Box::new(header)));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(lag::sample(Arc::clone(&self.books)));
+        let ended = tokio::select! {
+            biased;
+            ended = self.story() => ended,
+            Err(error) = self.journal.keep() => Err(error.into()),
+            lost = self.observe() => Err(lost),
+        };
+        self.readiness.set(false);
+        let at = self.now();
+        self.journal.tick(at);
+        self.journal.push(Line::End(End {
+            at,
+            // A signal is how watching ends.
+            interrupted: false,
+            error: ended.as_ref().err().map(ToString::to_string),
+        }));
+        let written = self.journal.finish();
+        ended?;
+        Ok(written?)
+    }
+
+    /// Writes what has gathered, and renders it; `None` before it has begun. Nothing but
+    /// correctness is judged: there are no criteria here.
+    ///
+    /// # Errors
+    /// If the recording cannot be written.
+    pub fn report(&self) -> Result<Option<Report>, RecordError> {
+        self.journal.report(&Criteria::default(), false)
+    }
+
+    /// All phases.
+    async fn story(&self) -> Result<(), ClientError> {
+        self.journal.enter(Phase::Preparing);
+        let mut observer = self.observer.clone();
+        match self
+            .unless_stopped(observer.synced(self.options.fleet.connect_timeout))
+            .await
+        {
+            None => return Ok(()),
+            Some(synced) => synced?,
+        }
+        self.journal.enter(Phase::Opening);
+        if let Some(target) = &self.options.target {
+            let until = self.now() + self.options.fleet.connect_timeout;
+            self.unless_stopped(target.ready(self.books.clock(), until))
+                .await;
+        }
+        let mut fleet = Fleet::open(
+            &self.books,
+            &self.options.world.destination,
+            self.options.fleet.clone(),
+            &self.observer.nodes(),
+        );
+        let streams = fleet.streams();
+        tokio::select! {
+            biased;
+            error = fleet.failed() => return Err(error.into()),
+            () = self.watch(streams) => {}
+        }
+        fleet.close().await;
+        Ok(())
+    }
+
+    /// Everything that happens while the streams stand.
+    async fn watch(&self, streams: u64) {
+        let sent = async {
+            while self.books.all_streams().opened < streams {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        if self.unless_stopped(sent).await.is_some() {
+            tracing::info!(streams, "all streams are sent");
+            self.readiness.set(true);
+            self.journal.enter(Phase::Churning);
+            self.journal.sample().await;
+            self.stop.cancelled().await;
+            self.readiness.set(false);
+        }
+        self.journal.enter(Phase::Settling);
+        self.settle().await;
+        self.journal.sample().await;
+        self.journal.check(self.now());
+    }
+
+    /// Waits for what is still on its way, but not for ever.
+    async fn settle(&self) {
+        let until = self.now() + SETTLE;
+        while !self.books.is_settled() {
+            if self.now() >= until {
+                let books = self.books.all().iter();
+                let unsettled = books.filter(|book| !book.ledger(|ledger| ledger.is_settled()));
+                let services = unsettled.count() as u64;
+                self.journal.warn(Warning::Unsettled { services });
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Watches until that is no longer possible.
+    async fn observe(&self) -> ClientError {
+        let kube = &self.options.world.kube;
+        let watching = self.observer.watching(kube, scope(&self.books));
+        match (self.options.observer)(watching).await {
+            Err(error) => error.into(),
+            // A watch has no end of its own.
+            Ok(()) => std::future::pending().await,
+        }
+    }
+
+    fn now(&self) -> At {
+        self.books.clock().now()
+    }
+
+    /// What `work` comes to, or `None` if it is told to stop first.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            done = work => Some(done),
+        }
+    }
+}
+
+/// The namespace that all targets lie in; empty, which means all, if they lie in several.
+fn scope(books: &Books) -> String {
+    let mut namespaces = books.all().iter().map(|book| &book.target.namespace);
+    match namespaces.next() {
+        Some(first) if namespaces.all(|namespace| namespace == first) => first.clone(),
+        _ => String::new(),
+    }
+}

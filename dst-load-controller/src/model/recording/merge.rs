@@ -1,0 +1,379 @@
+//! Several clients' recordings of one scenario as one.
+//!
+//! Each client times against its own observer and its own start, so nothing is subtracted across
+//! recordings: histograms and counts add up exactly, and of a change that several clients saw, the
+//! first stream is the earliest's and the last stream the latest's.
+
+use std::collections::BTreeMap;
+
+use super::{ChangeLine, End, GeneratorSample, Header, Line, Phase};
+use crate::model::{endpoint::Direction, time::At};
+
+/// Why recordings cannot be merged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MergeError {
+    /// There is none.
+    #[error("no recording was given")]
+    Nothing,
+    /// One does not start with a header.
+    #[error("recording {number} has no header")]
+    NoHeader {
+        /// Which, from 1.
+        number: usize,
+    },
+    /// One is of something else than the first.
+    #[error(
+        "recording {number} cannot be merged with the first: it has {what} {found}, the first has {first}"
+    )]
+    Differs {
+        /// Which, from 1.
+        number: usize,
+        /// What differs.
+        what: &'static str,
+        /// What it is in that recording.
+        found: String,
+        /// What it is in the first.
+        first: String,
+    },
+}
+
+/// The lines of all recordings as one recording's, in order.
+///
+/// The target's samples are the first recording's that has any: all asked the same process. A
+/// change's inner quantiles are the largest among the recordings, an upper bound.
+///
+/// # Errors
+/// If there is none, one has no header, or they are not of the same scenario, seed and target.
+pub fn merge(recordings: Vec<Vec<Line>>) -> Result<Vec<Line>, MergeError> {
+    let header = header(&recordings)?;
+    let count = recordings.len();
+    let samples = recordings
+        .iter()
+        .position(|lines| lines.iter().any(|line| matches!(line, Line::Target(_))));
+    let mut all: Vec<(usize, Line)> = recordings
+        .into_iter()
+        .enumerate()
+        .flat_map(|(source, lines)| lines.into_iter().map(move |line| (source, line)))
+        .collect();
+    all.sort_by(|(a_source, a), (b_source, b)| {
+        a.order().cmp(&b.order()).then(a_source.cmp(b_source))
+    });
+
+    let mut merged = Merged::new(count);
+    merged.lines.push(Line::Header(Box::new(header)));
+    for (source, line) in all {
+        merged.take(source, line, samples.unwrap_or_default());
+    }
+    Ok(merged.finish())
+}
+
+fn header(recordings: &[Vec<Line>]) -> Result<Header, MergeError> {
+    let mut headers = Vec::new();
+    for (index, lines) in recordings.iter().enumerate() {
+        match lines.first() {
+            Some(Line::Header(header)) => headers.push(header),
+            _ => return Err(MergeError::NoHeader { number: index + 1 }),
+        }
+    }
+    let (first, rest) = headers.split_first().ok_or(MergeError::Nothing)?;
+    for (index, header) in rest.iter().enumerate() {
+        let number = index + 2;
+        let differs = |what, found: String, first: String| {
+            Err(MergeError::Differs {
+                number,
+                what,
+                found,
+                first,
+            })
+        };
+        if header.name != first.name {
+            return differs("the scenario", header.name.clone(), first.name.clone());
+        }
+        if header.seed != first.seed {
+            return differs("the seed", header.seed.to_string(), first.seed.to_string());
+        }
+        if header.scenario != first.scenario {
+            return differs(
+                "the settings",
+                header.scenario.to_string(),
+                first.scenario.to_string(),
+            );
+        }
+        if header.target != first.target {
+            return differs(
+                "the target",
+                format!("{:?}", header.target),
+                format!("{:?}", first.target),
+            );
+        }
+    }
+    let mut header = Header::clone(first);
+    header.streams_requested = headers.iter().map(|h| h.streams_requested).sum();
+    // The worst of the machines bounds what all of them can tell apart.
+    header.floor_seconds = headers
+        .iter()
+        .filter_map(|h| h.floor_seconds)
+        .max_by(f64::total_cmp);
+    Ok(header)
+}
+
+/// What names a change across recordings.
+type ChangeKey = (String, String, String, Direction);
+
+struct Merged {
+    lines: Vec<Line>,
+    changes: BTreeMap<ChangeKey, ChangeLine>,
+    phases: BTreeMap<Phase, At>,
+    cycles: BTreeMap<u32, At>,
+    last_cycle: Vec<(At, bool)>,
+    generators: Vec<GeneratorSample>,
+    ends: Vec<End>,
+}
+
+// === impl Merged ===
+
+impl Merged {
+    fn new(sources: usize) -> Self {
+        Self {
+            lines: Vec::new(),
+            changes: BTreeMap::new(),
+            phases: BTreeMap::new(),
+            cycles: BTreeMap::new(),
+            last_cycle: Vec::new(),
+            generators: vec![GeneratorSample::default(); sources],
+            ends: Vec::new(),
+        }
+    }
+
+    /// Takes the next line in order.
+    fn take(&mut self, source: usize, line: Line, samples_of: usize) {
+        match line {
+            Line::Header(_) => {}
+            // Work starts with the first client and is over with the last.
+            Line::Phase { at, phase } => {
+                let noted = self.phases.entry(phase).or_insert(at);
+                if matches!(phase, Phase::Settling | Phase::CleaningUp) {
+                    *noted = at;
+                }
+            }
+            Line::Cycle { at, cycle } => {
+                self.cycles.entry(cycle).or_insert(at);
+            }
+            Line::LastCycleEnds { at, whole } => self.last_cycle.push((at, whole)),
+            Line::Change(change) => self.change(change),
+            Line::Target(_) | Line::TargetSilent { .. } => {
+                if source == samples_of {
+                    self.lines.push(line);
+                }
+            }
+            Line::Generator(sample) => {
+                let at = sample.at;
+                self.generators[source] = sample;
+                self.lines.push(Line::Generator(GeneratorSample {
+                    at,
+                    cpu_seconds: self.generators.iter().map(|g| g.cpu_seconds).sum(),
+                    rss_bytes: self.generators.iter().map(|g| g.rss_bytes).sum(),
+                }));
+            }
+            Line::Second(_) | Line::Warning { .. } | Line::EndState(_) => self.lines.push(line),
+            Line::End(end) => self.ends.push(end),
+        }
+    }
+
+    fn change(&mut self, change: ChangeLine) {
+        let key = (
+            change.service.clone(),
+            change.object.clone(),
+            change.resource_version.clone(),
+            change.direction,
+        );
+        match self.changes.entry(key) {
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(change);
+            }
+            std::collections::btree_map::Entry::Occupied(mut entry) => {
+                entry.get_mut().absorb(&change);
+            }
+        }
+    }
+
+    fn finish(mut self) -> Vec<Line> {
+        let phases = self.phases.into_iter();
+        self.lines
+            .extend(phases.map(|(phase, at)| Line::Phase { at, phase }));
+        let cycles = self.cycles.into_iter();
+        self.lines
+            .extend(cycles.map(|(cycle, at)| Line::Cycle { at, cycle }));
+        self.lines
+            .extend(self.changes.into_values().map(Line::Change));
+        if let Some(at) = self.last_cycle.iter().map(|&(at, _)| at).max() {
+            let whole = self.last_cycle.iter().all(|&(_, whole)| whole);
+            self.lines.push(Line::LastCycleEnds { at, whole });
+        }
+        // A client that was cut off leaves the whole cut off.
+        if self.ends.len() == self.generators.len()
+            && let Some(at) = self.ends.iter().map(|end| end.at).max()
+        {
+            self.lines.push(Line::End(End {
+                at,
+                interrupted: self.ends.iter().any(|end| end.interrupted),
+                error: self.ends.into_iter().find_map(|end| end.error),
+            }));
+        }
+        self.lines.sort_by(|a, b| a.order().cmp(&b.order()));
+        self.lines
+    }
+}
+
+// === impl ChangeLine ===
+
+impl ChangeLine {
+    /// Adds what other streams made of the same change.
+    fn absorb(&mut self, other: &Self) {
+        self.audience += other.audience;
+        self.known += other.known;
+        self.never += other.never;
+        self.left += other.left;
+        self.superseded += other.superseded;
+        self.first_us = match (self.first_us, other.first_us) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        // Where one side did not get that far, the whole may not have either.
+        let both = |a: Option<u64>, b: Option<u64>| Some(a?.max(b?));
+        self.p50_us = both(self.p50_us, other.p50_us);
+        self.p95_us = both(self.p95_us, other.p95_us);
+        self.p99_us = both(self.p99_us, other.p99_us);
+        self.last_us = self.last_us.max(other.last_us);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        criteria::Criteria,
+        recording::{TargetInfo, TargetKind},
+        report::{Report, tests::recordings},
+        statistics::Statistics,
+        verdict::Verdict,
+    };
+
+    fn of_two() -> Vec<Line> {
+        merge(vec![recordings::passed(), recordings::passed()]).unwrap()
+    }
+
+    #[test]
+    fn one_recording_merged_says_what_it_said() {
+        let merged = merge(vec![recordings::failed()]).unwrap();
+        let criteria = recordings::criteria();
+        assert_eq!(
+            Report::of(&merged, &criteria, true),
+            Report::of(&recordings::failed(), &criteria, true)
+        );
+    }
+
+    #[test]
+    fn streams_and_deliveries_add_up_and_changes_do_not() {
+        let one = Statistics::of(&recordings::passed()).summary();
+        let two = Statistics::of(&of_two()).summary();
+        assert_eq!(two.streams.requested, 2 * one.streams.requested);
+        assert_eq!(two.streams.opened, 2 * one.streams.opened);
+        assert_eq!(
+            two.latency.destination.add.count,
+            2 * one.latency.destination.add.count
+        );
+        assert_eq!(
+            two.latency.destination.add.p99_seconds,
+            one.latency.destination.add.p99_seconds
+        );
+        assert_eq!(two.correctness.streams_checked, 2_000);
+        assert_eq!(two.fan_out, one.fan_out);
+        assert_eq!(two.target, one.target);
+        let rate = |s: &crate::model::statistics::Summary| s.updates.deliveries_per_second;
+        assert_eq!(rate(&two), rate(&one).map(|rate| 2.0 * rate));
+        assert_eq!(two.generator.cpu_seconds, Some(3.5));
+    }
+
+    #[test]
+    fn the_cycles_of_all_are_folded_together() {
+        let one = Statistics::of(&recordings::passed()).summary();
+        let two = Statistics::of(&of_two()).summary();
+        assert_eq!(two.cycles.len(), 2);
+        for (one, two) in one.cycles.iter().zip(&two.cycles) {
+            assert!(two.whole);
+            assert_eq!(
+                two.latency.destination.add.count,
+                2 * one.latency.destination.add.count
+            );
+        }
+    }
+
+    #[test]
+    fn one_clients_failure_fails_them_all_and_one_cut_off_makes_all_invalid() {
+        let criteria = Criteria::default();
+        let verdict = |other: Vec<Line>| {
+            let mut first = recordings::failed();
+            first.retain(|line| !matches!(line, Line::EndState(_)));
+            let merged = merge(vec![first, other]).unwrap();
+            Report::of(&merged, &criteria, true).unwrap().verdict
+        };
+        assert_eq!(verdict(recordings::failed()), Verdict::Fail);
+        let mut cut_off = recordings::failed();
+        cut_off.retain(|line| !matches!(line, Line::End(_)));
+        assert_eq!(verdict(cut_off), Verdict::Invalid);
+    }
+
+    #[test]
+    fn of_a_shared_change_the_earliest_first_and_the_latest_last_count() {
+        let mut other = recordings::passed();
+        for line in &mut other {
+            if let Line::Change(change) = line {
+                change.first_us = Some(100);
+                change.last_us = Some(9_000_000);
+                change.never = 2;
+            }
+        }
+        let summary = Statistics::of(&merge(vec![recordings::passed(), other]).unwrap()).summary();
+        assert_eq!((summary.fan_out.changes, summary.fan_out.completed), (4, 0));
+        assert_eq!(summary.fan_out.first_seconds, Some(0.000_1));
+        assert_eq!(summary.fan_out.last_seconds_max, Some(9.0));
+    }
+
+    #[test]
+    fn recordings_of_different_things_are_not_merged() {
+        let with = |change: fn(&mut Header)| {
+            let mut other = recordings::passed();
+            if let Some(Line::Header(header)) = other.first_mut() {
+                change(header);
+            }
+            merge(vec![recordings::passed(), other])
+                .unwrap_err()
+                .to_string()
+        };
+        let cannot = "recording 2 cannot be merged with the first: it has";
+        assert_eq!(
+            with(|h| h.seed = 8),
+            format!("{cannot} the seed 8, the first has 7")
+        );
+        assert_eq!(
+            with(|h| h.name = "other".into()),
+            format!("{cannot} the scenario other, the first has quick")
+        );
+        assert!(with(|h| h.scenario = serde_json::json!({})).contains("the settings {}"));
+        let reference = TargetInfo {
+            kind: TargetKind::Reference,
+            version: None,
+        };
+        let error = with(|h| {
+            h.target = TargetInfo {
+                kind: TargetKind::Reference,
+                version: None,
+            };
+        });
+        assert!(error.contains(&format!("the target {reference:?}")));
+        assert_eq!(merge(Vec::new()), Err(MergeError::Nothing));
+        let headless = merge(vec![recordings::passed(), Vec::new()]);
+        assert_eq!(headless, Err(MergeError::NoHeader { number: 2 }));
+    }
+}

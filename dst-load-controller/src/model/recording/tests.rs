@@ -1,0 +1,145 @@
+//! Claims about lines as bytes.
+
+use super::*;
+use crate::model::report::tests::recordings;
+
+fn written(lines: &[Line]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for line in lines {
+        write_line(line, &mut bytes).unwrap();
+    }
+    bytes
+}
+
+/// One of each kind.
+fn one_of_each() -> Vec<Line> {
+    let mut lines = recordings::invalid();
+    lines.extend(recordings::failed());
+    lines.push(Line::Warning {
+        at: At::from_secs(9),
+        warning: Warning::CleanupFailed {
+            error: "403".into(),
+            run_id: "quick-5f2a".into(),
+        },
+    });
+    lines
+}
+
+#[test]
+fn every_kind_of_line_reads_back_as_it_was_written() {
+    let lines = one_of_each();
+    let text = String::from_utf8(written(&lines)).unwrap();
+    for kind in [
+        "header",
+        "phase",
+        "cycle",
+        "last_cycle_ends",
+        "change",
+        "second",
+        "target",
+        "target_silent",
+        "generator",
+        "warning",
+        "end_state",
+        "end",
+    ] {
+        assert!(text.contains(&format!("{{\"kind\":\"{kind}\"")), "{kind}");
+    }
+    assert_eq!(read(text.as_bytes()).unwrap(), lines);
+}
+
+#[test]
+fn every_warning_reads_back_and_says_something() {
+    let warnings = [
+        Warning::LateActions {
+            actions: 1,
+            worst_seconds: 0.25,
+        },
+        Warning::Starved { endpoints: 140 },
+        Warning::Relisted { times: 2 },
+        Warning::KubernetesErrors {
+            calls: 3,
+            reasons: "3 × 429".into(),
+        },
+        Warning::TargetSilent {
+            times: 1,
+            error: "refused".into(),
+        },
+        Warning::EarlyUpdates {
+            deliveries: 4,
+            of: 10,
+        },
+        Warning::MendedUpdates { updates: 5 },
+        Warning::UncheckedStreams { streams: 6 },
+        Warning::Scenario {
+            message: "so".into(),
+        },
+        Warning::CutOff,
+        Warning::CleanupFailed {
+            error: "403".into(),
+            run_id: "r".into(),
+        },
+    ];
+    let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(told.join("\n"));
+    for warning in warnings {
+        let text = serde_json::to_string(&warning).unwrap();
+        assert_eq!(serde_json::from_str::<Warning>(&text).unwrap(), warning);
+    }
+}
+
+#[test]
+fn a_last_line_that_was_cut_off_is_passed_over_wherever_the_cut_is() {
+    let lines = recordings::passed();
+    let bytes = written(&lines);
+    let last = written(&lines[lines.len() - 1..]).len();
+    // Up to the closing brace, whose loss leaves only the newline away.
+    for cut in 2..=last {
+        let read = read(&bytes[..bytes.len() - cut]).unwrap();
+        assert_eq!(read, lines[..lines.len() - 1], "{cut} bytes cut");
+    }
+    assert_eq!(read(&bytes[..bytes.len() - 1]).unwrap(), lines);
+}
+
+#[test]
+fn a_broken_line_in_the_middle_is_named_by_its_number() {
+    let mut text = String::from_utf8(written(&recordings::passed())).unwrap();
+    let second = text.find('\n').unwrap() + 1;
+    text.insert_str(second, "nonsense\n");
+    let error = read(text.as_bytes()).unwrap_err();
+    assert!(error.to_string().starts_with("line 2: "), "{error}");
+}
+
+#[test]
+fn another_version_is_refused_by_its_number_whatever_its_shape() {
+    let mut lines = recordings::passed();
+    if let Line::Header(header) = &mut lines[0] {
+        header.schema_version = 9;
+    }
+    let unknown = b"{\"kind\":\"header\",\"schema_version\":9,\"shape\":\"unknown\"}\n".to_vec();
+    for bytes in [written(&lines), unknown] {
+        let error = read(bytes.as_slice()).unwrap_err();
+        assert!(matches!(error, ReadError::Version { found: 9 }), "{error}");
+    }
+}
+
+#[test]
+fn what_is_no_recording_is_refused() {
+    assert!(matches!(read(&b""[..]), Err(ReadError::NoHeader)));
+    let headless = written(&recordings::passed()[1..]);
+    let error = read(headless.as_slice()).unwrap_err();
+    assert!(matches!(error, ReadError::NoHeader));
+    let error = read(&b"hello"[..]).unwrap_err();
+    assert!(matches!(error, ReadError::Line { number: 1, .. }));
+}
+
+#[test]
+fn lines_of_one_instant_are_ordered_by_kind_and_the_end_comes_last() {
+    let mut kinds: Vec<_> = one_of_each()
+        .into_iter()
+        .map(|line| (line.order().1, line))
+        .collect();
+    kinds.sort_by_key(|(rank, _)| *rank);
+    let (first, last) = (&kinds[0].1, &kinds[kinds.len() - 1].1);
+    assert!(matches!(first, Line::Header(_)) && matches!(last, Line::End(_)));
+}
