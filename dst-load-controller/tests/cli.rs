@@ -2,11 +2,30 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail a test")]
 
+use std::{fs, path::Path};
+
 use assert_cmd::Command;
+use clap::CommandFactory;
+use dst_load_controller::{
+    cli::Args,
+    model::scenario::{BUILT_IN, built_in},
+};
 
 fn dlc(args: &[&str]) -> (i32, String, String) {
-    let output = Command::cargo_bin("dst-load-controller")
-        .unwrap()
+    dlc_in(Path::new("."), args)
+}
+
+/// Nothing in the environment that is meant for the tool reaches it.
+fn dlc_in(directory: &Path, args: &[&str]) -> (i32, String, String) {
+    let mut command = Command::cargo_bin("dst-load-controller").unwrap();
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("DST_LOAD_") {
+            command.env_remove(name);
+        }
+    }
+    let output = command
+        .env_remove("KUBECONFIG")
+        .current_dir(directory)
         .args(args)
         .output()
         .unwrap();
@@ -89,6 +108,158 @@ fn completions_know_the_commands() {
         assert_eq!(code, 0);
         assert!(out.contains("plan") && out.contains("dst-load-controller"));
     }
+}
+
+#[test]
+fn the_help_names_each_command_and_each_has_its_own() {
+    let (code, help, _) = dlc(&["--help"]);
+    assert_eq!(code, 0);
+    for command in Args::command().get_subcommands() {
+        let name = command.get_name();
+        assert!(help.contains(&format!("\n  {name} ")), "{name}: {help}");
+        let (code, own, _) = dlc(&[name, "--help"]);
+        assert_eq!(code, 0);
+        let usage = format!("Usage: dst-load-controller {name}");
+        assert!(own.contains(&usage), "{own}");
+    }
+}
+
+#[test]
+fn every_built_in_scenario_can_be_planned() {
+    for (name, _) in BUILT_IN {
+        let (code, out, err) = dlc(&["plan", name]);
+        assert_eq!((code, err.as_str()), (0, ""), "{name}");
+        assert!(out.starts_with(&format!("{name} (seed 1)")), "{out}");
+    }
+}
+
+/// Runs `quick` in virtual time with faults added, in a directory of its own: the exit code, what
+/// is printed, and what is logged.
+fn faulty(faults: &[&str]) -> (i32, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = built_in("quick").unwrap().to_owned();
+    // The file ends within `sandbox:`.
+    text += "  faults:\n";
+    for fault in faults {
+        text += &format!("    - {fault}\n");
+    }
+    fs::write(folder.path().join("faulty.yaml"), text).unwrap();
+    dlc_in(folder.path(), &["run", "faulty.yaml", "--virtual"])
+}
+
+#[test]
+fn a_run_that_holds_exits_with_0_and_is_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, err) = dlc_in(folder.path(), &["run", "quick", "--virtual"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("Verdict: PASS"), "{out}");
+    let runs = fs::read_dir(folder.path().join("runs")).unwrap();
+    let [run] = &runs.map(|run| run.unwrap().path()).collect::<Vec<_>>()[..] else {
+        panic!("not one run");
+    };
+    for name in ["recording.jsonl", "report.json", "report.md", "report.xml"] {
+        assert!(run.join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_run_for_programs_prints_the_report_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, _) = dlc_in(folder.path(), &["run", "quick", "--virtual", "-o", "json"]);
+    assert_eq!(code, 0);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["verdict"], "pass");
+}
+
+#[test]
+fn a_missed_update_exits_with_3_and_names_the_reason() {
+    let (code, out, _) = faulty(&["{kind: dropUpdate, at: 5s, share: 0.2}"]);
+    assert_eq!(code, 3, "{out}");
+    assert!(out.contains("Verdict: FAIL"), "{out}");
+    assert!(out.contains("hold other than they were promised"), "{out}");
+}
+
+#[test]
+fn a_generator_that_cannot_keep_up_exits_with_4() {
+    let throttle = "{kind: throttleGenerator, at: 3s, delay: 400ms, share: 0.8}";
+    let (code, out, _) = faulty(&[throttle]);
+    assert_eq!(code, 4, "{out}");
+    assert!(out.contains("the generator was the bottleneck"), "{out}");
+}
+
+#[test]
+fn a_run_touches_nothing_for_a_scenario_that_is_wrong() {
+    let wrong: [(&[u8], &str); 11] = [
+        (b"", "1:1: the file is empty"),
+        (b"\xff\xfe", "1:1: the byte 0xff is not UTF-8 text"),
+        (b"churn: [\n", "1:8: unclosed bracket '['"),
+        (
+            b"churn:\n  services: 1\n  endpionts: 3\n",
+            "3:3: unknown key churn.endpionts; did you mean endpoints?",
+        ),
+        (
+            b"churn:\n  services: 1\n  services: 2\n",
+            "3:3: duplicate mapping key: services",
+        ),
+        (
+            b"churn:\n  services: 0\n",
+            "2:13: churn.services: 0 Services",
+        ),
+        (
+            b"churn:\n  services: 99999999999\n",
+            "2:13: churn.services: 99999999999 is more than",
+        ),
+        (
+            b"churn:\n  services: 1\n  pattern: oscilate\n",
+            "3:12: churn.pattern: oscilate is not one of",
+        ),
+        (
+            b"churn:\n  services: 1\n  minHold: 5\n",
+            "3:12: churn.minHold: 5 has no unit",
+        ),
+        (
+            b"churn:\n  services: 1\n  pattern: oscillate\n  minEndpoints: 5\n  maxEndpoints: 2\n\
+              \x20 minHold: 2m\n  maxHold: 5m\n",
+            "5:17: churn.maxEndpoints: 2 is not more than minEndpoints, 5",
+        ),
+        (
+            b"churn:\n  services: 1\n  endpoints: 1\ncriteria:\n  updateLatency:\n    p95: fast\n",
+            "6:10: criteria.updateLatency.p95: fast is not a duration",
+        ),
+    ];
+    for (text, expected) in wrong {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("bad.yaml"), text).unwrap();
+        let (code, out, err) = dlc_in(folder.path(), &["run", "bad.yaml"]);
+        assert_eq!((code, out.as_str()), (2, ""), "{err}");
+        let expected = format!("error: bad.yaml:{expected}");
+        assert!(err.starts_with(&expected), "{err} for {expected}");
+        assert_eq!(err.lines().count(), 1, "{err}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "{err}");
+    }
+}
+
+#[test]
+fn a_destination_without_a_cluster_is_a_usage_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, err) = dlc_in(folder.path(), &["run", "quick", "--destination=h:8086"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.contains("say which cluster with --context or"), "{err}");
+    assert!(err.contains("KUBECONFIG alone never counts"), "{err}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_a_run_has_written_is_never_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["run", "quick", "--virtual", "--output-dir", "here"];
+    assert_eq!(dlc_in(folder.path(), &args).0, 0);
+    let recording = folder.path().join("here/recording.jsonl");
+    let before = fs::read(&recording).unwrap();
+    let (code, _, err) = dlc_in(folder.path(), &args);
+    assert_eq!(code, 1);
+    assert!(err.contains("here"), "{err}");
+    assert_eq!(fs::read(&recording).unwrap(), before);
 }
 
 #[test]

@@ -1,0 +1,282 @@
+//! Several processes: a sandbox that is served, runs on it, signals, and what is left behind.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail a test")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Output, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A command of the tool, in a directory of its own and with nothing in its environment that is
+/// meant for it.
+fn command(directory: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dst-load-controller"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("DST_LOAD_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .args(args)
+        .env_remove("KUBECONFIG")
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// `sandbox`, until dropped.
+struct Sandbox {
+    child: Child,
+    directory: TempDir,
+    kubeconfig: String,
+    destination: String,
+    // Closed, it would be written to in vain.
+    _stdout: BufReader<ChildStdout>,
+}
+
+// === impl Sandbox ===
+
+impl Sandbox {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let kubeconfig = directory.path().join("kubeconfig");
+        let kubeconfig = kubeconfig.to_str().unwrap().to_owned();
+        let args = ["--log-level=warn", "sandbox", "--kubeconfig", &kubeconfig];
+        let mut child = command(directory.path(), &args)
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(ready["kubeconfig"], kubeconfig.as_str());
+        assert!(ready["destination_metrics"].is_string(), "{line}");
+        Self {
+            child,
+            destination: ready["destination"].as_str().unwrap().to_owned(),
+            directory,
+            kubeconfig,
+            _stdout: stdout,
+        }
+    }
+
+    fn run(&self, args: &[&str]) -> Run {
+        let output = self.directory.path().join("run");
+        let mut all = vec!["run", "quick", "--kubeconfig", &self.kubeconfig];
+        all.extend(["--output-dir", output.to_str().unwrap()]);
+        all.extend(args);
+        Run::start(command(self.directory.path(), &all), output)
+    }
+
+    /// What `cleanup` has to say.
+    fn cleanup(&self, args: &[&str]) -> String {
+        let mut all = vec!["cleanup", "--kubeconfig", &self.kubeconfig];
+        all.extend(args);
+        let output = command(self.directory.path(), &all).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout)
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A run under way.
+struct Run {
+    child: Child,
+    log: String,
+    output: PathBuf,
+}
+
+// === impl Run ===
+
+impl Run {
+    fn start(mut command: Command, output: PathBuf) -> Self {
+        let child = command.spawn().unwrap();
+        Self {
+            child,
+            log: String::new(),
+            output,
+        }
+    }
+
+    /// Reads the log until it says so.
+    fn until(&mut self, said: &str) {
+        // Byte by byte: a buffer would swallow what comes after.
+        let stderr = self.child.stderr.as_mut().unwrap();
+        let mut byte = [0];
+        while !self.log.ends_with(said) {
+            let read = stderr.read(&mut byte).unwrap();
+            assert_eq!(read, 1, "never said {said:?}: {}", self.log);
+            self.log.push(char::from(byte[0]));
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id();
+        let kill = format!("kill -s {name} {pid}");
+        let status = Command::new("sh").args(["-c", &kill]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for its end: exit code, standard output, all of the log.
+    fn end(self) -> (Option<i32>, String, String) {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = self.child.wait_with_output().unwrap();
+        (status.code(), text(&stdout), self.log + &text(&stderr))
+    }
+
+    fn report(output: &Path) -> Value {
+        let report = fs::read_to_string(output.join("report.json")).unwrap();
+        serde_json::from_str(&report).unwrap()
+    }
+}
+
+/// The first line of a file that is being written; it is flushed every second.
+fn first_line(path: &Path) -> String {
+    for _ in 0..600 {
+        let text = fs::read_to_string(path).unwrap();
+        if let Some((line, _)) = text.split_once('\n') {
+            return line.to_owned();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("{} stays empty", path.display());
+}
+
+/// Limits that no machine is too busy for: what is tested here is not speed.
+const PATIENT: [&str; 4] = [
+    "--set=criteria.updateLatency.p95=20s",
+    "--set=criteria.updateLatency.p99=20s",
+    "--set=criteria.everyClientWithin=20s",
+    "--set=measure.deadline=30s",
+];
+
+#[test]
+fn a_run_without_a_cluster_brings_its_own_and_passes() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = directory.path().join("run");
+    let mut args = vec!["run", "quick", "--cycles=1", "--output-dir"];
+    args.push(output.to_str().unwrap());
+    args.extend(PATIENT);
+    let (code, out, log) = Run::start(command(directory.path(), &args), output.clone()).end();
+    assert_eq!(code, Some(0), "{out}\n{log}");
+    assert!(out.starts_with("SELF-TEST: quick (seed 1)"), "{out}");
+    assert!(out.contains("Verdict: PASS"), "{out}");
+    assert_eq!(Run::report(&output)["target"]["kind"], "reference");
+    for name in ["recording.jsonl", "report.md", "report.xml"] {
+        assert!(output.join(name).exists(), "{name}");
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_destination_that_is_not_there_is_tried_for_a_while_and_reported() {
+    let sandbox = Sandbox::start();
+    let run = sandbox.run(&["--destination=127.0.0.1:1", "--connect-timeout=2s"]);
+    let output = run.output.clone();
+    let (code, out, log) = run.end();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("is not there yet, trying again"), "{log}");
+    let error = "error: the destination could not be reached for 2s: Connection refused";
+    assert!(log.contains(error), "{log}");
+    assert!(out.contains("Verdict: INVALID"), "{out}");
+    assert_eq!(Run::report(&output)["verdict"], "invalid");
+    assert_eq!(sandbox.cleanup(&["--all"]), "nothing to remove\n");
+}
+
+#[test]
+fn an_interrupted_run_reports_and_leaves_nothing_behind() {
+    let sandbox = Sandbox::start();
+    let mut run = sandbox.run(&["--destination", &sandbox.destination]);
+    let output = run.output.clone();
+    run.until("entering phase=Churning\n");
+    run.signal("INT");
+    let (code, out, log) = run.end();
+    assert_eq!(code, Some(130), "{log}");
+    assert!(
+        out.contains("was interrupted before its plan ended"),
+        "{out}"
+    );
+    assert_eq!(Run::report(&output)["verdict"], "invalid");
+    assert_eq!(sandbox.cleanup(&["--all"]), "nothing to remove\n");
+}
+
+#[test]
+fn a_second_signal_ends_a_run_where_it_stands() {
+    let sandbox = Sandbox::start();
+    let mut run = sandbox.run(&["--reference"]);
+    let output = run.output.clone();
+    run.until("entering phase=Churning\n");
+    run.signal("TERM");
+    // Settling takes at least a second in which nothing happens.
+    run.until("entering phase=Settling\n");
+    run.signal("TERM");
+    let (code, _, log) = run.end();
+    assert_eq!(code, Some(130), "{log}");
+    assert_eq!(Run::report(&output)["verdict"], "invalid");
+    let recording = fs::read_to_string(output.join("recording.jsonl")).unwrap();
+    assert!(!recording.contains("\"kind\":\"end_state\""), "{recording}");
+}
+
+#[test]
+fn what_a_killed_run_leaves_is_cleaned_up_by_its_id() {
+    let sandbox = Sandbox::start();
+    let mut run = sandbox.run(&["--destination", &sandbox.destination]);
+    let recording = run.output.join("recording.jsonl");
+    run.until("entering phase=Churning\n");
+    let header = first_line(&recording);
+    run.signal("KILL");
+    assert_eq!(run.end().0, None);
+
+    let header: Value = serde_json::from_str(&header).unwrap();
+    let id = header["run_id"].as_str().unwrap();
+    let removed = sandbox.cleanup(&["--run-id", id]);
+    for what in ["5 Services", "5 Deployments", "1 Namespace"] {
+        assert!(removed.contains(&format!("removed {what}")), "{removed}");
+    }
+    assert_eq!(sandbox.cleanup(&["--run-id", id]), "nothing to remove\n");
+}
+
+#[test]
+fn a_sandbox_that_is_told_to_stop_ends_well() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = command(directory.path(), &["sandbox"]).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    let ready: Value = serde_json::from_str(&line).unwrap();
+    let kubeconfig = PathBuf::from(ready["kubeconfig"].as_str().unwrap());
+    assert!(kubeconfig.exists());
+    let run = Run {
+        child,
+        log: String::new(),
+        output: PathBuf::new(),
+    };
+    run.signal("TERM");
+    let (code, _, log) = run.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(
+        !kubeconfig.exists(),
+        "a kubeconfig nobody asked for is left"
+    );
+}

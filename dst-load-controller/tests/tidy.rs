@@ -1,0 +1,359 @@
+//! Tests the code itself: what the compiler does not hold it to, and a reader relies on.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail a test")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::CommandFactory;
+use dst_load_controller::{cli::Args, model::scenario::BUILT_IN};
+
+/// The longest file that is still one thought.
+const MOST_LINES: usize = 500;
+
+/// The rings, and what each must not know: other rings, and crates.
+const RINGS: [(&str, &[&str], &[&str]); 4] = [
+    (
+        "model",
+        &["world", "live", "sandbox", "cli", "exit"],
+        &[
+            "anyhow",
+            "axum",
+            "clap",
+            "futures",
+            "hyper",
+            "hyper_util",
+            "indicatif",
+            "k8s_openapi",
+            "kube",
+            "parking_lot",
+            "procfs",
+            "prometheus_client",
+            "tokio",
+            "tokio_stream",
+            "tokio_util",
+            "tonic",
+            "tower",
+            "tracing",
+        ],
+    ),
+    (
+        "world",
+        &["live", "sandbox", "cli", "exit"],
+        &["anyhow", "clap"],
+    ),
+    (
+        "live",
+        &["sandbox", "cli", "exit"],
+        &["anyhow", "clap", "indicatif"],
+    ),
+    (
+        "sandbox",
+        &["live", "cli", "exit"],
+        &["anyhow", "clap", "indicatif"],
+    ),
+];
+
+/// What the model must not ask the system for: time, threads, sockets, files.
+const SYSTEM: [&str; 8] = [
+    "std::env",
+    "std::fs",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "std::process",
+    "std::thread",
+    "time::Instant",
+    "time::SystemTime",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// All files below `folder`, relative to the repository, sorted.
+fn files(folder: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root().join(folder)).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{folder}/{}", entry.file_name().into_string().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(files(&name));
+        } else {
+            found.push(name);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// All Rust files of the crate.
+fn sources() -> Vec<String> {
+    let mut found = files("dst-load-controller/src");
+    found.extend(files("dst-load-controller/tests"));
+    found.push("dst-load-controller/build.rs".to_owned());
+    found.retain(|name| name.ends_with(".rs"));
+    assert!(found.len() > 100, "{found:?}");
+    found
+}
+
+/// The ring that a file is of; `None` for those that compose them.
+fn ring(name: &str) -> Option<&str> {
+    let inside = name.strip_prefix("dst-load-controller/src/")?;
+    let (first, _) = inside.split_once('/').unwrap_or((inside, ""));
+    Some(first.strip_suffix(".rs").unwrap_or(first))
+}
+
+/// The code of a file, without its comments.
+fn code(name: &str) -> String {
+    let lines = read(name);
+    let lines = lines.lines().map(|line| match line.find("//") {
+        // Not in a URL.
+        Some(at) if !line[..at].ends_with(':') => &line[..at],
+        _ => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What is named right behind each `prefix` (`crate::`), also within braces.
+fn named_behind(code: &str, prefix: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (at, _) in code.match_indices(prefix) {
+        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+            continue;
+        }
+        let rest = &code[at + prefix.len()..];
+        let Some(list) = rest.strip_prefix('{') else {
+            names.insert(word(rest));
+            continue;
+        };
+        let (mut depth, mut item) = (0_usize, String::new());
+        for c in list.chars() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => {
+                    names.insert(word(item.trim_start()));
+                    item.clear();
+                    continue;
+                }
+                _ => {}
+            }
+            item.push(c);
+        }
+        names.insert(word(item.trim_start()));
+    }
+    names
+}
+
+fn word(text: &str) -> String {
+    let part = |c: &char| c.is_alphanumeric() || *c == '_';
+    text.chars().take_while(part).collect()
+}
+
+/// Whether `code` uses the crate `name`: `name::…` that is no part of a longer path.
+fn uses_crate(code: &str, name: &str) -> bool {
+    code.match_indices(&format!("{name}::"))
+        .any(|(at, _)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'))
+        || code.contains(&format!("use {name};"))
+}
+
+#[test]
+fn modules_import_only_inward() {
+    let mut wrong = Vec::new();
+    for name in sources() {
+        let Some((ring, outer, crates)) = RINGS.iter().find(|(of, ..)| ring(&name) == Some(*of))
+        else {
+            continue;
+        };
+        let code = code(&name);
+        let mut known = named_behind(&code, "crate::");
+        known.extend(named_behind(&code, "super::"));
+        for outer in outer.iter().filter(|outer| known.contains(**outer)) {
+            wrong.push(format!("{name}: {ring} must not know {outer}"));
+        }
+        for used in crates.iter().filter(|used| uses_crate(&code, used)) {
+            wrong.push(format!("{name}: {ring} must not use {used}"));
+        }
+    }
+    assert_eq!(wrong, [] as [&str; 0]);
+}
+
+#[test]
+fn the_model_asks_the_system_for_nothing() {
+    let mut wrong = Vec::new();
+    for name in sources() {
+        if ring(&name) != Some("model") || name.contains("/tests") {
+            continue;
+        }
+        // Below this come inline tests, which may write files.
+        let code = code(&name);
+        let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        for asked in SYSTEM.iter().filter(|asked| code.contains(**asked)) {
+            wrong.push(format!("{name}: {asked}"));
+        }
+        if code.contains("async ") || code.contains(".await") {
+            wrong.push(format!("{name}: waits"));
+        }
+    }
+    assert_eq!(wrong, [] as [&str; 0]);
+}
+
+#[test]
+fn imports_are_found_in_every_form() {
+    let code = "use crate::live::clock;\nuse crate::{\n    model::{a, b},\n    sandbox,\n};\nmy_crate::cli";
+    let found = named_behind(code, "crate::");
+    assert_eq!(
+        found.into_iter().collect::<Vec<_>>(),
+        ["", "live", "model", "sandbox"]
+    );
+    assert!(uses_crate("use tokio::time;", "tokio"));
+    assert!(uses_crate("fn f(x: tokio::X)", "tokio"));
+    assert!(!uses_crate("my_tokio::X, model::tokio::X", "tokio"));
+}
+
+#[test]
+fn a_file_is_one_thought() {
+    let long = |name: &String| read(name).lines().count() > MOST_LINES;
+    let long: Vec<_> = sources().into_iter().filter(long).collect();
+    assert_eq!(long, [] as [&str; 0]);
+}
+
+#[test]
+fn a_file_says_what_it_is_for() {
+    let mute = |name: &String| !read(name).starts_with("//! ");
+    let mute: Vec<_> = sources().into_iter().filter(mute).collect();
+    assert_eq!(mute, [] as [&str; 0]);
+}
+
+#[test]
+fn a_module_is_named_for_what_it_holds() {
+    let vague = |name: &String| {
+        let file = Path::new(name).file_stem().unwrap().to_str().unwrap();
+        file == "mod" || file.starts_with("util") || name.contains("/util")
+    };
+    let vague: Vec<_> = sources().into_iter().filter(vague).collect();
+    assert_eq!(vague, [] as [&str; 0]);
+}
+
+#[test]
+fn nothing_is_marked_as_unfinished() {
+    // In pieces, so that this file passes.
+    let marks = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("XX", "X"),
+        concat!("HA", "CK"),
+        concat!("to", "do!"),
+        concat!("unimple", "mented!"),
+    ];
+    let mut found = sources();
+    found.extend(files("values"));
+    found.extend(files("docs"));
+    found.extend(["README.md", "Cargo.toml", "justfile", ".ci/run"].map(str::to_owned));
+    found.retain(|name| marks.iter().any(|mark| read(name).contains(mark)));
+    assert_eq!(found, [] as [&str; 0]);
+}
+
+#[test]
+fn the_readme_has_every_exit_code_and_no_other() {
+    let code = code("dst-load-controller/src/exit.rs");
+    let codes = code.lines().filter_map(|line| {
+        let (variant, code) = line.split_once("=>")?;
+        variant.trim().starts_with("Self::").then_some(())?;
+        code.trim().trim_end_matches(',').parse::<u8>().ok()
+    });
+    let codes: BTreeSet<_> = codes.collect();
+    assert!(codes.contains(&0) && codes.contains(&130), "{codes:?}");
+
+    let readme = read("README.md");
+    let (_, table) = readme.split_once("## Exit codes").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let rows = table.lines().filter_map(|line| {
+        let cell = line.strip_prefix("| ")?.split(' ').next()?;
+        cell.parse::<u8>().ok()
+    });
+    assert_eq!(rows.collect::<BTreeSet<_>>(), codes);
+}
+
+#[test]
+fn the_readme_has_every_command_and_no_other() {
+    let command = Args::command();
+    let commands: BTreeSet<_> = command
+        .get_subcommands()
+        .map(|command| command.get_name())
+        .collect();
+
+    let readme = read("README.md");
+    let (_, table) = readme.split_once("## Commands").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let rows = table.lines().filter_map(|line| {
+        let cell = line.strip_prefix("| `")?;
+        cell.split([' ', '`']).next()
+    });
+    assert_eq!(rows.collect::<BTreeSet<_>>(), commands);
+}
+
+#[test]
+fn every_shipped_scenario_is_built_in() {
+    let shipped: BTreeSet<_> = files("values/scenarios").into_iter().collect();
+    let built_in = BUILT_IN.map(|(name, text)| {
+        let file = format!("values/scenarios/{name}.yaml");
+        assert_eq!(read(&file), text, "{file}");
+        file
+    });
+    assert_eq!(shipped, BTreeSet::from(built_in));
+}
+
+#[test]
+fn every_built_in_scenario_is_named_in_the_readme_and_in_the_help() {
+    let (readme, help) = (
+        read("README.md"),
+        read("dst-load-controller/src/cli/scenario.rs"),
+    );
+    for (name, _) in BUILT_IN {
+        assert!(readme.contains(&format!("`{name}`")), "{name}");
+        assert!(help.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn the_architecture_has_every_module_of_the_rings() {
+    let page = read("docs/architecture.md");
+    for ring in ["model", "live", "sandbox"] {
+        let code = code(&format!("dst-load-controller/src/{ring}.rs"));
+        for line in code.lines() {
+            let Some(module) = line.strip_prefix("pub mod ") else {
+                continue;
+            };
+            let path = format!("`{ring}::{}`", module.trim_end_matches(';'));
+            assert!(
+                page.contains(&path),
+                "{path} is not in docs/architecture.md"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_page_that_the_documents_lead_to_is_there() {
+    for page in ["README.md", "docs/architecture.md"] {
+        let folder = Path::new(page).parent().unwrap();
+        let text = read(page);
+        let links = text.split("](").skip(1);
+        for link in links.filter_map(|link| link.split(')').next()) {
+            if link.starts_with("http") {
+                continue;
+            }
+            let target = root().join(folder).join(link);
+            assert!(target.exists(), "{page} leads to {link}");
+        }
+    }
+}
