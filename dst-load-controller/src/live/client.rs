@@ -3,9 +3,6 @@
 //! Somebody else moves the endpoints, so there is no intended instant here and no plan that ends:
 //! it watches until it is told to stop, then checks what every stream holds.
 
-#[cfg(test)]
-mod tests;
-
 use std::{io, sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;

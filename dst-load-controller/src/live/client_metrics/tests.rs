@@ -1,1 +1,224 @@
-//! Claims about the metrics.
+//! Claims about what Prometheus is told.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::{
+    live::{
+        admin,
+        books::{Book, Target},
+        clock::Clock,
+    },
+    model::{
+        endpoint::Endpoint,
+        kubernetes::{self, Place, Service, ServicePort, Slice, SliceEndpoint, SlicePort},
+        ledger::Sighting,
+        time::At,
+        update::Update,
+    },
+};
+
+const PROMISED: [&str; 9] = [
+    "destination_client_connection_duration_seconds",
+    "destination_client_connection_errors_total",
+    "destination_client_send_timeouts_total",
+    "destination_client_stream_lifetime_seconds",
+    "destination_client_streams_active",
+    "destination_client_streams_created_total",
+    "destination_client_streams_reset_total",
+    "destination_client_update_latency_seconds",
+    "destination_client_updates_received_total",
+];
+
+fn books() -> Arc<Books> {
+    let target = |service| Target::new(service, "shop", "cluster.local", 80);
+    let targets = vec![target("web"), target("api")];
+    Arc::new(Books::new(Clock::start(), targets, Duration::from_secs(30)))
+}
+
+/// Every series with its value; no series may come twice.
+fn scrape(books: &Arc<Books>) -> BTreeMap<String, f64> {
+    let mut registry = Registry::default();
+    register(&mut registry, books);
+    let text = admin::encode(registry)().unwrap();
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    let mut all = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        let value: f64 = value.parse().unwrap();
+        assert!(value.is_finite(), "{line}");
+        assert_eq!(all.insert(series.to_owned(), value), None, "{line}");
+    }
+    all
+}
+
+fn family(series: &str) -> &str {
+    series.split('{').next().unwrap()
+}
+
+fn endpoint(last: u8) -> Endpoint {
+    Endpoint::bare(([10, 0, 0, last], 8080).into())
+}
+
+/// The observer sees that the Service of `book` has the endpoints up to `count`.
+fn sight(book: &Book, visible: At, count: u8) {
+    let service = Service {
+        ports: vec![ServicePort {
+            name: "http".into(),
+            port: 80,
+        }],
+        local_traffic_only: false,
+    };
+    let entry = |last| SliceEndpoint {
+        addresses: vec![endpoint(last).address.ip()],
+        ready: true,
+        target: kubernetes::Target::Bare,
+        node: None,
+        zones: Vec::new(),
+    };
+    let slice = Slice {
+        ports: vec![SlicePort {
+            name: "http".into(),
+            port: Some(8080),
+        }],
+        endpoints: (1..=count).map(entry).collect(),
+    };
+    let sighting = Sighting {
+        visible,
+        start: visible,
+        cycle: 0,
+        object: "uid".into(),
+        resource_version: count.to_string().as_str().into(),
+        timed: true,
+    };
+    book.ledger(|ledger| ledger.sight(&sighting, Some(&service), [&slice], 80));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_promised_family_is_there_from_the_start_at_zero() {
+    let all = scrape(&books());
+    for promised in PROMISED {
+        assert!(
+            all.keys().any(|series| family(series) == promised),
+            "{promised}"
+        );
+    }
+    assert!(all.values().all(|value| *value == 0.0), "{all:?}");
+    for service in ["web", "api"] {
+        for quantile in ["0.5", "0.95", "0.99", "0.999"] {
+            let series = format!(
+                "destination_client_update_latency_seconds{{quantile=\"{quantile}\",service=\"{service}\"}}"
+            );
+            assert!(all.contains_key(&series), "{series}");
+        }
+        let series = format!("destination_client_updates_received_total{{service=\"{service}\"}}");
+        assert!(all.contains_key(&series), "{series}");
+        let series = format!(
+            "destination_client_update_latency_histogram_seconds_bucket{{le=\"+Inf\",service=\"{service}\"}}"
+        );
+        assert!(all.contains_key(&series), "{series}");
+    }
+    let refused = "destination_client_connection_errors_total{reason=\"refused\"}";
+    assert!(all.contains_key(refused));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_is_told_as_a_quantile_and_in_a_bucket_of_its_own_service() {
+    let books = books();
+    let book = &books.all()[0];
+    let stream = book.ledger(|ledger| ledger.add_stream(Place::default()));
+    sight(book, books.clock().now(), 1);
+    book.sent(&books, stream, false);
+    let told = |last, at| book.update(&books, stream, at, &Update::Add(vec![endpoint(last)]), 9);
+    told(1, books.clock().now());
+    books.clock().sleep_until(At::from_secs(10)).await;
+    sight(book, At::from_secs(10), 2);
+    told(2, At::from_millis(10_080));
+    drop(book.take(At::from_secs(11)));
+
+    let all = scrape(&books);
+    let get = |series: &str| all[&format!("destination_client_{series}")];
+    for quantile in ["0.5", "0.999"] {
+        let value = get(&format!(
+            "update_latency_seconds{{quantile=\"{quantile}\",service=\"web\"}}"
+        ));
+        assert!((0.079..0.081).contains(&value), "{value}");
+    }
+    let bucket = |le, service: &str| {
+        get(&format!(
+            "update_latency_histogram_seconds_bucket{{le=\"{le}\",service=\"{service}\"}}"
+        ))
+    };
+    assert_eq!((bucket("0.05", "web"), bucket("0.1", "web")), (0.0, 1.0));
+    assert_eq!((bucket("+Inf", "web"), bucket("+Inf", "api")), (1.0, 0.0));
+    assert_eq!(
+        get("update_latency_histogram_seconds_count{service=\"web\"}"),
+        1.0
+    );
+    assert_eq!(get("updates_received_total{service=\"web\"}"), 2.0);
+    assert_eq!(
+        (get("streams_active"), get("streams_created_total")),
+        (1.0, 1.0)
+    );
+    // Open for ten seconds, and not among those that have ended.
+    let age = get("stream_lifetime_seconds{quantile=\"0.5\"}");
+    assert!((9.9..10.1).contains(&age), "{age}");
+    assert_eq!(get("stream_lifetime_histogram_seconds_count"), 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_never_comes_counts_with_the_deadline() {
+    let books = books();
+    let book = &books.all()[1];
+    let stream = book.ledger(|ledger| ledger.add_stream(Place::default()));
+    sight(book, At::ZERO, 1);
+    book.sent(&books, stream, false);
+    book.update(&books, stream, At::ZERO, &Update::Add(vec![endpoint(1)]), 9);
+    sight(book, At::from_secs(1), 2);
+    drop(book.take(At::from_secs(60)));
+    let all = scrape(&books);
+    let p99 = all["destination_client_update_latency_seconds{quantile=\"0.99\",service=\"api\"}"];
+    assert!((29.7..30.3).contains(&p99), "{p99}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_taken_and_the_untaken_are_counted_once() {
+    let books = books();
+    books.count(|streams| streams.ended_ok += 2);
+    drop(books.take_streams());
+    books.count(|streams| {
+        streams.ended_ok += 1;
+        *streams.errors.entry("Unavailable".into()).or_default() += 4;
+        *streams
+            .connection_errors
+            .entry("Connection refused (os error 111)".into())
+            .or_default() += 5;
+    });
+    let all = scrape(&books);
+    assert_eq!(all["destination_client_send_timeouts_total"], 3.0);
+    assert_eq!(all["destination_client_streams_reset_total"], 7.0);
+    assert_eq!(
+        all["destination_client_connection_errors_total{reason=\"refused\"}"],
+        5.0
+    );
+}
+
+#[test]
+fn the_words_of_systems_fall_under_few_reasons() {
+    for (words, wanted) in [
+        ("Connection refused (os error 111)", "refused"),
+        (
+            "failed to lookup address information: Name or service not known",
+            "name",
+        ),
+        ("Connection timed out (os error 110)", "timeout"),
+        ("deadline has elapsed", "timeout"),
+        ("No route to host (os error 113)", "unreachable"),
+        ("Network is unreachable (os error 101)", "unreachable"),
+        ("Connection reset by peer (os error 104)", "lost"),
+        ("something new", "other"),
+    ] {
+        assert_eq!(reason(words), wanted, "{words}");
+        assert!(REASONS.contains(&wanted));
+    }
+}
