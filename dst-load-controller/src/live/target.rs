@@ -152,6 +152,7 @@ fn read(text: &str, at: At) -> TargetSample {
             "process_cpu_seconds_total" => &mut sample.cpu_seconds,
             "process_resident_memory_bytes" => &mut sample.rss_bytes,
             "go_memstats_heap_inuse_bytes" => &mut sample.heap_bytes,
+            "go_memstats_last_gc_time_seconds" => &mut sample.collected_seconds,
             "process_start_time_seconds" => &mut sample.start_seconds,
             "endpoint_updates_queue_overflow" => &mut sample.overflows,
             "destination_stream_send_timeouts_total" => &mut sample.send_timeouts,
@@ -183,6 +184,7 @@ mod tests {
             process_cpu_seconds_total 12.5\n\
             process_resident_memory_bytes 9.5e+07\n\
             go_memstats_heap_inuse_bytes 4.2e+07 1700000000000\n\
+            go_memstats_last_gc_time_seconds 1.8e+09\n\
             endpoint_updates_queue_overflow{service=\"a b:80\"} 2\n\
             endpoint_updates_queue_overflow{service=\"c{}:80\"} 3\n\
             process_start_time_seconds 1.7e9\n\
@@ -195,6 +197,7 @@ mod tests {
                 cpu_seconds: Some(12.5),
                 rss_bytes: Some(9.5e7),
                 heap_bytes: Some(4.2e7),
+                collected_seconds: Some(1.8e9),
                 overflows: Some(5.0),
                 send_timeouts: None,
                 views_active: None,

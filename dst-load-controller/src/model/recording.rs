@@ -286,9 +286,13 @@ pub struct TargetSample {
     /// Resident memory, bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rss_bytes: Option<f64>,
-    /// Live heap (`go_memstats_heap_inuse_bytes`), bytes.
+    /// Heap in use (`go_memstats_heap_inuse_bytes`), bytes: what is live, and garbage that has not
+    /// been collected yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heap_bytes: Option<f64>,
+    /// When garbage was last collected, seconds since the epoch of the target's own clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collected_seconds: Option<f64>,
     /// Queue overflows so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overflows: Option<f64>,

@@ -8,6 +8,7 @@
 mod admission;
 mod api;
 mod controllers;
+mod ending;
 mod facts;
 mod faults;
 mod object;

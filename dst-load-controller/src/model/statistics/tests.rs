@@ -334,6 +334,25 @@ fn heap_is_taken_at_its_lowest_in_the_low_hold_and_residence_where_there_is_none
 }
 
 #[test]
+fn a_low_hold_without_a_garbage_collection_has_no_floor() {
+    let floors = |collections: fn(u64) -> f64| -> Vec<Option<f64>> {
+        let mut lines = recordings::passed();
+        for line in &mut lines {
+            if let Line::Target(sample) = line {
+                sample.collected_seconds = Some(collections(sample.at.since_start().as_secs()));
+            }
+        }
+        let summary = Statistics::of(&lines).summary();
+        summary.cycles.iter().map(|c| c.heap_floor_bytes).collect()
+    };
+    let mib = |n: u32| Some(f64::from(n << 20));
+    assert_eq!(floors(|_| 7.0), [None, None]);
+    #[expect(clippy::cast_precision_loss, reason = "seconds of a short recording")]
+    let always = floors(|second| second as f64);
+    assert_eq!(always, [mib(42), mib(43)]);
+}
+
+#[test]
 fn growth_an_hour_compares_the_lowest_heaps_of_the_first_and_last_minutes() {
     let mut lines = vec![header(), recordings::phase(0, Phase::Churning)];
     let mut s = 0_u32;

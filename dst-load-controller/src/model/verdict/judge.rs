@@ -308,6 +308,9 @@ fn target(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) 
                     "target.memoryGrowthPerCycle" if whole < 2 => {
                         "fewer than two cycles were whole"
                     }
+                    "target.memoryGrowthPerCycle" if seen.peak_rss_bytes.is_some() => {
+                        "the target collected no garbage in the low holds of two cycles: use longer ones"
+                    }
                     "target.memoryGrowthPerHour" => "the run was too short to see growth",
                     "target.memorySpike" if seen.peak_rss_bytes.is_some() => {
                         "there was no idle baseline before the first cycle"

@@ -133,13 +133,14 @@ impl Controllers {
         };
         match timer {
             Some(Timer::StartPod { pod, uid }) => self.kubelet.start(&mut context, &pod, &uid),
+            Some(Timer::StopPod { pod, uid }) => self.kubelet.stop(&mut context, &pod, &uid),
             Some(Timer::SyncSlices(service)) => self.slices.sync(&mut context, &service),
             Some(Timer::SetStatus(set)) => self.workloads.write_set_status(&mut context, &set),
             Some(Timer::DeploymentStatus(deployment)) => {
                 self.workloads.write_status(&mut context, &deployment);
             }
             None => {
-                return self.garbage.step(context.store)
+                return self.garbage.step(context.store, context.now)
                     || self.kubelet.step(&mut context)
                     || self.workloads.step(&mut context, &mut self.kubelet);
             }

@@ -25,6 +25,8 @@ pub(crate) struct PodFacts {
     pub(crate) ip: Option<String>,
     pub(crate) phase: String,
     pub(crate) ready: bool,
+    /// It has been told to stop.
+    pub(crate) terminating: bool,
     /// The named ports of its containers.
     pub(crate) ports: Vec<(String, u16)>,
 }
@@ -121,6 +123,7 @@ impl PodFacts {
             phase: text(&status["phase"]).unwrap_or_default(),
             ready: array(&status["conditions"])
                 .any(|it| it["type"] == "Ready" && it["status"] == "True"),
+            terminating: !pod["metadata"]["deletionTimestamp"].is_null(),
             ports: ports.collect(),
         }
     }

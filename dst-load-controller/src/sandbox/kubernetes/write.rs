@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{
-    admission,
+    admission, ending,
     object::{Key, Object},
     resources::Resource,
     status::Refusal,
@@ -142,7 +142,8 @@ impl Write {
         Ok(store.put(resource, new, self.at).json())
     }
 
-    /// Deletes an object; gives its last version.
+    /// Deletes an object, or begins to; gives its last version. A pod that is `forced` is not
+    /// waited for.
     ///
     /// # Errors
     /// 404 if there is none, 409 if a precondition does not hold.
@@ -152,6 +153,7 @@ impl Write {
         resource: Resource,
         key: &Key,
         preconditions: &Preconditions,
+        forced: bool,
     ) -> Result<Arc<Object>, Refusal> {
         let Some(stored) = store.get(resource, key).cloned() else {
             return Err(Refusal::not_found(resource, &key.name));
@@ -171,9 +173,12 @@ impl Write {
             }
             return Ok(stored);
         }
-        store
-            .remove(resource, key)
-            .ok_or_else(|| Refusal::not_found(resource, &key.name))
+        let deleted = if forced {
+            store.remove(resource, key)
+        } else {
+            ending::delete(store, resource, key, self.at)
+        };
+        deleted.ok_or_else(|| Refusal::not_found(resource, &key.name))
     }
 
     /// Gives an object without a name one from its `generateName`.
@@ -291,6 +296,7 @@ fn restore_metadata(old: &Value, new: &mut Value) -> Result<(), Refusal> {
         "generation",
         "generateName",
         "deletionTimestamp",
+        "deletionGracePeriodSeconds",
         "managedFields",
         "selfLink",
     ] {

@@ -15,11 +15,20 @@ pub(super) struct Cycles {
     last_ended: Option<(At, bool)>,
 }
 
+/// The memory of one sample.
+#[derive(Clone, Copy, Debug)]
+struct Memory {
+    at: At,
+    bytes: f64,
+    /// When the target last collected its garbage, by its own clock.
+    collected: Option<f64>,
+}
+
 #[derive(Debug, Default)]
 struct OpenCycle {
     from: At,
     window: Window,
-    heap: Vec<(At, f64)>,
+    memory: Vec<Memory>,
     peak_rss: Option<u64>,
 }
 
@@ -60,8 +69,12 @@ impl Cycles {
             return;
         }
         let cycle = last.get_mut();
-        if let Some(heap) = super::target::memory(sample) {
-            cycle.heap.push((sample.at, heap));
+        if let Some(bytes) = super::target::memory(sample) {
+            cycle.memory.push(Memory {
+                at: sample.at,
+                bytes,
+                collected: sample.collected_seconds,
+            });
         }
         cycle.peak_rss = cycle
             .peak_rss
@@ -110,13 +123,22 @@ impl OpenCycle {
             whole,
             latency: self.window.stages(),
             fan_out: self.window.fan_out(),
-            heap_floor_bytes: self
-                .heap
-                .iter()
-                .filter(|(at, _)| *at >= middle && *at <= to)
-                .map(|&(_, heap)| heap)
-                .min_by(f64::total_cmp),
+            heap_floor_bytes: self.floor(middle, to),
             peak_rss_bytes: self.peak_rss,
         }
+    }
+
+    /// The smallest memory from `from` to `to`. Where the target tells when it collects garbage,
+    /// only what is seen after a collection within that time counts: until then its heap still
+    /// holds the garbage of what came before.
+    fn floor(&self, from: At, to: At) -> Option<f64> {
+        let before = self.memory.iter().take_while(|sample| sample.at < from);
+        let collected_before = before.last().and_then(|sample| sample.collected);
+        self.memory
+            .iter()
+            .filter(|sample| sample.at >= from && sample.at <= to)
+            .filter(|sample| sample.collected.is_none() || sample.collected != collected_before)
+            .map(|sample| sample.bytes)
+            .min_by(f64::total_cmp)
     }
 }

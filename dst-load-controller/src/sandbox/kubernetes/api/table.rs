@@ -112,7 +112,10 @@ fn cells(resource: Resource, object: &Value, now: At) -> Vec<Value> {
             let ready = format!("{}/{}", ready.count(), array(&spec["containers"]).count());
             let or_none = |value: &Value| json!(value.as_str().unwrap_or("<none>"));
             let (ip, node) = (or_none(&status["podIP"]), or_none(&spec["nodeName"]));
-            let phase = status["phase"].clone();
+            let phase = match object["metadata"]["deletionTimestamp"] {
+                Value::Null => status["phase"].clone(),
+                _ => json!("Terminating"),
+            };
             vec![name, json!(ready), phase, json!(0), age, ip, node]
         }
         Resource::Services => {

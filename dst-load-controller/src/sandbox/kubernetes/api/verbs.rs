@@ -134,7 +134,13 @@ fn delete(
     if options.orphan && !write.dry_run {
         garbage::orphan(store, call.resource, &key, write.at);
     }
-    let deleted = write.delete(store, call.resource, &key, &options.preconditions)?;
+    let deleted = write.delete(
+        store,
+        call.resource,
+        &key,
+        &options.preconditions,
+        options.forced,
+    )?;
     if matches!(call.resource, Resource::Namespaces | Resource::Pods) {
         return Ok(deleted.json());
     }
@@ -174,7 +180,13 @@ fn delete_collection(
         if options.orphan && !write.dry_run {
             garbage::orphan(store, call.resource, &key, write.at);
         }
-        let deleted = write.delete(store, call.resource, &key, &Preconditions::default())?;
+        let deleted = write.delete(
+            store,
+            call.resource,
+            &key,
+            &Preconditions::default(),
+            options.forced,
+        )?;
         items.push(stored(&deleted.json()));
     }
     let description = call.resource.description();
@@ -192,6 +204,8 @@ struct Options {
     preconditions: Preconditions,
     /// Dependents stay behind, without their owner.
     orphan: bool,
+    /// The grace period is none: nothing is waited for.
+    forced: bool,
 }
 
 // === impl Options ===
@@ -205,6 +219,8 @@ impl Options {
             body::parse(body, &call.content_type)?
         };
         let given = |field| options["preconditions"][field].as_str().map(str::to_owned);
+        let grace = options["gracePeriodSeconds"].as_u64();
+        let grace = grace.or_else(|| call.parameter("gracePeriodSeconds")?.parse().ok());
         let policy = options["propagationPolicy"].as_str();
         let policy = policy.or_else(|| call.parameter("propagationPolicy"));
         Ok(Self {
@@ -213,6 +229,7 @@ impl Options {
                 version: given("resourceVersion"),
             },
             orphan: policy == Some("Orphan"),
+            forced: grace == Some(0),
         })
     }
 }

@@ -8,6 +8,7 @@ use super::BURST;
 use crate::{
     model::time::At,
     sandbox::kubernetes::{
+        ending::{delete, is_ending},
         object::Key,
         resources::Resource,
         store::{Change, Store},
@@ -44,39 +45,61 @@ impl Garbage {
         }
     }
 
-    /// Deletes some of it; false if there is nothing to delete.
-    pub(crate) fn step(&mut self, store: &mut Store) -> bool {
+    /// Deletes some of it; false if there is nothing to delete now.
+    pub(crate) fn step(&mut self, store: &mut Store, at: At) -> bool {
         if let Some(uid) = self.owners.front() {
-            let some: Vec<_> = store.dependents(uid).take(BURST).cloned().collect();
+            let ends = |&&(resource, ref key): &&(Resource, Key)| {
+                store.get(resource, key).is_some_and(|it| is_ending(it))
+            };
+            let some: Vec<_> = store
+                .dependents(uid)
+                .filter(|it| !ends(it))
+                .take(BURST)
+                .cloned()
+                .collect();
             if some.is_empty() {
                 self.owners.pop_front();
             }
             for (resource, key) in some {
-                store.remove(resource, &key);
+                delete(store, resource, &key, at);
             }
             return true;
         }
-        let Some(namespace) = self.namespaces.first().cloned() else {
-            return false;
-        };
+        let namespaces: Vec<Key> = self.namespaces.iter().cloned().collect();
+        namespaces.iter().any(|it| self.empty(store, it, at))
+    }
+
+    /// Deletes some of what is in a namespace, and the namespace when nothing is left; false if
+    /// only pods are left that have yet to stop.
+    fn empty(&mut self, store: &mut Store, namespace: &Key, at: At) -> bool {
+        let mut waits = false;
         let next = Resource::all().find_map(|it| {
             let objects = store.list(it.resource, Some(&namespace.name), None);
-            let keys = objects.take(BURST).map(|it| it.meta.key.clone());
+            let keys = objects
+                .filter(|it| {
+                    let ends = is_ending(it);
+                    waits |= ends;
+                    !ends
+                })
+                .take(BURST)
+                .map(|it| it.meta.key.clone());
             let keys: Vec<Key> = keys.collect();
             (!keys.is_empty()).then_some((it.resource, keys))
         });
         match next {
             Some((resource, keys)) => {
                 for key in keys {
-                    store.remove(resource, &key);
+                    delete(store, resource, &key, at);
                 }
+                true
             }
+            None if waits => false,
             None => {
-                self.namespaces.remove(&namespace);
-                store.remove(Resource::Namespaces, &namespace);
+                self.namespaces.remove(namespace);
+                store.remove(Resource::Namespaces, namespace);
+                true
             }
         }
-        true
     }
 }
 

@@ -1,5 +1,5 @@
 //! The scheduler and the kubelets: pods are put on Nodes in turn, and become ready after a seeded
-//! delay. No pod ever fails, and none outlives its deletion.
+//! delay. A pod that is deleted stops after another. No pod ever fails.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -14,7 +14,7 @@ use crate::{
     model::seed,
     sandbox::kubernetes::{
         facts::{Facts, array},
-        object::{Key, timestamp},
+        object::{Key, Object, timestamp},
         resources::Resource,
         store::Change,
     },
@@ -23,6 +23,9 @@ use crate::{
 /// Where pods have their addresses: as large as four of the usual cluster ranges.
 const FIRST: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
 const COUNT: u32 = (1 << 18) - 2;
+
+/// How long a pod takes to stop: a well-behaved one, far within its grace period.
+const STOP: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(400));
 
 /// The Nodes, and the pods that have not started.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub(crate) struct Kubelet {
     addresses: Addresses,
     /// By uid, the pods whose start is timed.
     starting: BTreeSet<String>,
+    /// By uid, the pods whose end is timed.
+    stopping: BTreeSet<String>,
     unscheduled: VecDeque<Key>,
 }
 
@@ -50,6 +55,7 @@ impl Kubelet {
             next: 0,
             addresses: Addresses::new(FIRST, COUNT),
             starting: BTreeSet::new(),
+            stopping: BTreeSet::new(),
             unscheduled: VecDeque::new(),
         }
     }
@@ -99,7 +105,11 @@ impl Kubelet {
             return;
         };
         // Another one of the name, or one whose status someone else writes.
-        if stored.meta.uid != uid || facts.ip.is_some() || facts.phase != "Pending" {
+        if stored.meta.uid != uid
+            || facts.ip.is_some()
+            || facts.phase != "Pending"
+            || facts.terminating
+        {
             return;
         }
         let Some(address) = self.addresses.take() else {
@@ -113,6 +123,31 @@ impl Kubelet {
         let mut pod = stored.to_value();
         pod["status"] = running(&pod, address, host, &timestamp(context.now));
         context.store.put(Resource::Pods, pod, context.now);
+    }
+
+    /// A pod's containers have stopped: it is gone.
+    pub(crate) fn stop(&mut self, context: &mut Context<'_>, key: &Key, uid: &str) {
+        self.stopping.remove(uid);
+        let stored = context.store.get(Resource::Pods, key);
+        // Another one of the name may have come meanwhile.
+        if stored.is_some_and(|it| it.meta.uid == uid) {
+            context.store.remove(Resource::Pods, key);
+        }
+    }
+
+    fn stop_later(&mut self, context: &mut Context<'_>, pod: &Object) {
+        let uid = &pod.meta.uid;
+        if !self.stopping.insert(uid.clone()) {
+            return;
+        }
+        let key = &pod.meta.key;
+        let entity = format!("{}/{}", key.namespace, key.name);
+        let delay = seed::delay(self.seed, "pod-stop", &entity, STOP.0, STOP.1);
+        let timer = Timer::StopPod {
+            pod: key.clone(),
+            uid: uid.clone(),
+        };
+        context.timers.set(context.now + delay, timer);
     }
 
     fn observe_node(&mut self, change: &Change) {
@@ -132,6 +167,7 @@ impl Kubelet {
     fn observe_pod(&mut self, context: &mut Context<'_>, change: &Change) {
         if let (Some(old), None) = (&change.old, &change.new) {
             self.starting.remove(&old.meta.uid);
+            self.stopping.remove(&old.meta.uid);
             if let Facts::Pod(facts) = &old.meta.facts
                 && let Some(address) = facts.ip.as_deref().and_then(|it| it.parse().ok())
             {
@@ -144,6 +180,12 @@ impl Kubelet {
         };
         if let Some(address) = facts.ip.as_deref().and_then(|it| it.parse().ok()) {
             self.addresses.occupy(address);
+        }
+        if facts.terminating {
+            self.stop_later(context, pod);
+            return;
+        }
+        if facts.ip.is_some() {
             return;
         }
         if facts.phase != "Pending" || self.starting.contains(&pod.meta.uid) {

@@ -266,10 +266,14 @@ impl Service {
         zones: &BTreeMap<String, String>,
     ) -> Option<Member> {
         let ip = facts.ip.as_ref().filter(|_| !facts.is_finished())?;
-        let ready = facts.ready || self.facts.publish_not_ready;
+        let ready = (facts.ready && !facts.terminating) || self.facts.publish_not_ready;
         let mut endpoint = json!({
             "addresses": [ip],
-            "conditions": { "ready": ready, "serving": facts.ready, "terminating": false },
+            "conditions": {
+                "ready": ready,
+                "serving": facts.ready,
+                "terminating": facts.terminating,
+            },
             "targetRef": {
                 "kind": "Pod",
                 "namespace": &*pod.meta.key.namespace,

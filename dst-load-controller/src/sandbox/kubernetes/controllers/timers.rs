@@ -9,6 +9,8 @@ use crate::{model::time::At, sandbox::kubernetes::object::Key};
 pub(crate) enum Timer {
     /// A pod's containers have started.
     StartPod { pod: Key, uid: String },
+    /// A pod's containers have stopped.
+    StopPod { pod: Key, uid: String },
     /// A Service's changes have gathered.
     SyncSlices(Key),
     /// A ReplicaSet's status is written.

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     model::seed,
     sandbox::kubernetes::{
+        ending,
         facts::{DeploymentFacts, Facts, SetFacts},
         object::Key,
         resources::Resource,
@@ -196,7 +197,10 @@ impl Workloads {
         let name = object.meta.key.name.clone();
         let was = set.pods.get(&name).copied();
         let is = match (&change.new, &object.meta.facts) {
-            (Some(_), Facts::Pod(facts)) if !facts.is_finished() => Some(facts.ready),
+            // A pod that is told to stop no longer counts, however long that takes.
+            (Some(_), Facts::Pod(facts)) if !facts.is_finished() && !facts.terminating => {
+                Some(facts.ready)
+            }
             _ => None,
         };
         if was.map(|it| it.ready) == is {
@@ -285,7 +289,7 @@ impl Workloads {
                     namespace: key.namespace.clone(),
                     name,
                 };
-                context.store.remove(Resource::Pods, &key);
+                ending::delete(context.store, Resource::Pods, &key, context.now);
             }
         }
         // What was written comes back as changes, and makes the set dirty again if need be.

@@ -81,8 +81,10 @@ async fn a_rolling_update_stays_within_its_surge_and_replaces_every_pod() {
         sleep(Duration::from_millis(100)).await;
         let pods = cluster.pods().list(&ListParams::default()).await.unwrap();
         let ready = pods.items.iter().filter(|pod| is_ready(pod)).count();
+        let stays = |pod: &&Pod| pod.metadata.deletion_timestamp.is_none();
+        let stay = pods.items.iter().filter(stays).count();
         // A quarter of 20, each way.
-        assert!(pods.items.len() <= 25, "{} pods", pods.items.len());
+        assert!(stay <= 25, "{stay} pods");
         assert!(ready >= 15, "{ready} ready");
     }
     let after = addresses(&cluster).await;
@@ -93,6 +95,60 @@ async fn a_rolling_update_stays_within_its_surge_and_replaces_every_pod() {
     );
     let deployment = deployments.get("web").await.unwrap();
     assert_eq!(deployment.status.unwrap().updated_replicas, Some(20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_is_taken_from_clients_before_its_pod_is_gone() {
+    let cluster = Cluster::new(config());
+    cluster.serve("web", 10).await;
+    sleep(Duration::from_secs(5)).await;
+    let mut watcher = Box::pin(watcher::watcher(
+        cluster.slices(),
+        watcher::Config::default().labels("kubernetes.io/service-name=web"),
+    ));
+    cluster.scale("web", 4).await;
+    // Listed and ready, each time that the slice is written.
+    let mut seen = Vec::new();
+    while seen.last() != Some(&(4, 4)) {
+        let (Event::Apply(slice) | Event::InitApply(slice)) =
+            watcher.next().await.unwrap().unwrap()
+        else {
+            continue;
+        };
+        let endpoints = slice.endpoints.unwrap_or_default();
+        let conditions = endpoints.iter().map(|it| it.conditions.clone().unwrap());
+        let (ready, ended): (Vec<_>, Vec<_>) = conditions.partition(|it| it.ready == Some(true));
+        assert!(ready.iter().all(|it| it.terminating == Some(false)));
+        assert!(ended.iter().all(|it| it.terminating == Some(true)));
+        assert!(ended.iter().all(|it| it.serving == Some(true)));
+        seen.push((endpoints.len(), ready.len()));
+    }
+    assert_eq!(seen[..2], [(10, 10), (10, 4)]);
+    assert!(seen[2..].iter().all(|&(_, ready)| ready == 4), "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_deleted_by_force_is_gone_at_once() {
+    let cluster = Cluster::new(config());
+    cluster.serve("web", 2).await;
+    sleep(Duration::from_secs(5)).await;
+    let pods = cluster.pods();
+    let names = |list: kube::core::ObjectList<Pod>| -> Vec<(String, bool)> {
+        let pods = list.items.into_iter().map(|it| it.metadata);
+        pods.map(|it| (it.name.unwrap(), it.deletion_timestamp.is_some()))
+            .collect()
+    };
+    let before = names(pods.list(&ListParams::default()).await.unwrap());
+    let [forced, told] = [&before[0].0, &before[1].0];
+    let force = DeleteParams::default().grace_period(0);
+    pods.delete(forced, &force).await.unwrap();
+    pods.delete(told, &DeleteParams::default()).await.unwrap();
+    let left = names(pods.list(&ListParams::default()).await.unwrap());
+    assert!(left.iter().all(|(name, _)| name != forced));
+    assert!(left.contains(&(told.clone(), true)));
+    sleep(Duration::from_secs(1)).await;
+    let left = names(pods.list(&ListParams::default()).await.unwrap());
+    assert!(left.iter().all(|(name, _)| name != told));
 }
 
 #[tokio::test(start_paused = true)]

@@ -75,6 +75,7 @@ impl Cluster {
         let endpoints = |slice: EndpointSlice| {
             let endpoints = slice.endpoints.unwrap_or_default().into_iter();
             endpoints
+                .filter(|it| it.conditions.as_ref().and_then(|it| it.ready) == Some(true))
                 .map(|it| {
                     (
                         it.addresses[0].clone(),
