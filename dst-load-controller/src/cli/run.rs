@@ -3,6 +3,8 @@
 mod command;
 mod header;
 mod progress;
+mod setting;
+pub mod simulation;
 
 use std::path::PathBuf;
 

@@ -5,20 +5,12 @@ use std::{
     sync::Arc,
 };
 
-use prometheus_client::registry::Registry;
-
-use super::{RunArgs, header, progress};
+use super::{RunArgs, header, progress, setting::Setting};
 use crate::{
-    cli::{
-        Output, UsageError, observer_place,
-        world::{CLUSTER_DOMAIN, Chosen},
-    },
+    cli::{Output, UsageError, world::Chosen},
     exit::Exit,
     live::{
-        churn::ChurnMetrics,
-        clock::Clock,
-        engine::{Engine, EngineError, Options},
-        kubernetes::{Actor, Limits, RunIdentity},
+        engine::{Engine, EngineError},
         recorder::{Recorder, RunDirectory},
         runtime::Shutdown,
     },
@@ -27,7 +19,6 @@ use crate::{
         scenario::Scenario,
         verdict::Verdict,
     },
-    sandbox::throttle::{Stall, throttle},
 };
 
 /// A run's outcome, before it is an exit code.
@@ -48,17 +39,17 @@ pub async fn run(
     out: &mut impl Write,
     warnings: &mut impl Write,
 ) -> anyhow::Result<Exit> {
-    let scenario = Arc::new(scenario);
     let shutdown = Shutdown::new();
-    let chosen = choose(args, &scenario).await?;
-    let (directory, outcome) = match measure(args, &scenario, &chosen, &shutdown, warnings).await {
-        Ok(measured) => measured,
-        Err(error) => {
-            chosen.shutdown().await;
-            return Err(error);
-        }
+    let setting = Setting {
+        chosen: choose(args, &scenario).await?,
+        scenario: Arc::new(scenario),
+        virtual_time: args.virtual_time,
+        namespace: args.cluster.namespace.clone(),
+        connect_timeout: args.connect_timeout,
     };
-    chosen.shutdown().await;
+    let measured = measure(args, &setting, &shutdown, warnings).await;
+    setting.chosen.shutdown().await;
+    let (directory, outcome) = measured?;
     directory.write_reports(&outcome.report)?;
     let style = if std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
         text::Style::Coloured
@@ -116,68 +107,24 @@ async fn choose(args: &RunArgs, scenario: &Scenario) -> anyhow::Result<Chosen> {
 /// The run itself, up to its report, and its cleanup.
 async fn measure(
     args: &RunArgs,
-    scenario: &Arc<Scenario>,
-    chosen: &Chosen,
+    setting: &Setting,
     shutdown: &Shutdown,
     warnings: &mut impl Write,
 ) -> anyhow::Result<(RunDirectory, Outcome)> {
-    let run_id = header::run_id(scenario, args.virtual_time)?;
-    let namespace = args
-        .cluster
-        .namespace
-        .clone()
-        .unwrap_or_else(|| format!("{}-{run_id}", scenario.name));
-    let header = header::header(scenario, chosen, &run_id, &namespace, args.virtual_time)?;
+    let header = setting.header()?;
+    let run_id = header.run_id.clone();
+    let scenario = &setting.scenario;
     let directory = match &args.output_dir {
         Some(path) => RunDirectory::at(path)?,
         None => RunDirectory::create("runs".as_ref(), &scenario.name, &header::suffix(&header))?,
     };
-    let actor = Actor::new(
-        (chosen.world.kube)()?,
-        Clock::start(),
-        namespace,
-        RunIdentity {
-            id: run_id.clone(),
-            scenario: scenario.name.clone(),
-        },
-        Arc::clone(scenario),
-        Limits::default(),
-    );
-    let metrics = ChurnMetrics::register(&mut Registry::default(), scenario, actor.caller());
-    let engine = Engine::new(
-        Arc::clone(scenario),
-        Options {
-            world: chosen.world.clone(),
-            observer: if args.virtual_time {
-                observer_place::here
-            } else {
-                observer_place::own_thread
-            },
-            target: chosen.target.clone(),
-            cluster_domain: CLUSTER_DOMAIN.to_owned(),
-            connect_timeout: args.connect_timeout.0,
-            sample_self: !args.virtual_time,
-        },
-        actor,
-        metrics,
-        Recorder::create(&directory.recording())?,
-        shutdown.draining(),
-    );
-    let stall = if args.virtual_time {
-        Stall::Leap
-    } else {
-        Stall::Sleep {
-            workers: std::thread::available_parallelism().map_or(1, usize::from),
-        }
-    };
+    let recorder = Recorder::create(&directory.recording())?;
+    let engine = setting.engine(&header, recorder, shutdown.draining())?;
     let running = async {
         tokio::select! {
             biased;
             ended = engine.run(header) => ended,
-            never = async {
-                throttle(scenario.sandbox.faults.clone(), stall).await;
-                std::future::pending().await
-            } => never,
+            never = setting.stall() => match never {},
             never = progress::show(engine.books(), scenario, !args.no_progress && !args.virtual_time) => match never {},
         }
     };
