@@ -4,6 +4,8 @@ mod command;
 mod floor;
 pub(super) mod header;
 mod progress;
+mod setting;
+pub mod simulation;
 
 use std::path::PathBuf;
 

@@ -334,10 +334,16 @@ impl Book {
     pub fn update(&self, books: &Books, stream: StreamId, at: At, update: &Update, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         self.series.updated();
+        self.deliver(books, |ledger| ledger.update(stream, at, update));
+    }
+
+    /// Lets something happen that may make deliveries: an update, or the observer's event that an
+    /// update came before.
+    pub fn deliver(&self, books: &Books, with: impl FnOnce(&mut ServiceLedger)) {
         let delivered = {
             let mut ledger = self.ledger.lock();
             let before = ledger.outbox_len();
-            ledger.update(stream, at, update);
+            with(&mut ledger);
             ledger.outbox_len() - before
         };
         if delivered > 0 {

@@ -95,7 +95,7 @@ impl ServiceLedger {
 
     /// No more is expected of Kubernetes: what it has not brought about by now, it never did.
     pub fn abandon_intents(&mut self) {
-        self.outbox.counts.starved += self.intents.outstanding();
+        self.outbox.counts.starved += self.intents.unreached();
         self.intents = Intents::default();
     }
 

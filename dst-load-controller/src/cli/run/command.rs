@@ -2,25 +2,16 @@
 
 use std::{io::Write, sync::Arc};
 
-use prometheus_client::registry::Registry;
-
-use super::{RunArgs, floor, header, progress};
+use super::{RunArgs, floor, header, progress, setting::Setting};
 use crate::{
-    cli::{
-        Format, UsageError, observer_place, report,
-        world::{CLUSTER_DOMAIN, Chosen},
-    },
+    cli::{Format, UsageError, report, world::Chosen},
     exit::Exit,
     live::{
-        churn::ChurnMetrics,
-        clock::Clock,
-        engine::{Engine, EngineError, Options},
-        kubernetes::{Actor, Limits, RunIdentity},
+        engine::{Engine, EngineError},
         recorder::{Recorder, RunDirectory},
         runtime::Shutdown,
     },
     model::{report::Report, scenario::Scenario},
-    sandbox::throttle::{Stall, throttle},
 };
 
 /// A run's outcome, before it is an exit code.
@@ -41,17 +32,18 @@ pub async fn run(
     out: &mut impl Write,
     warnings: &mut impl Write,
 ) -> anyhow::Result<Exit> {
-    let scenario = Arc::new(scenario);
     let shutdown = Shutdown::new();
-    let chosen = choose(args, &scenario).await?;
-    let (directory, outcome) = match measure(args, &scenario, &chosen, &shutdown, warnings).await {
-        Ok(measured) => measured,
-        Err(error) => {
-            chosen.shutdown().await;
-            return Err(error);
-        }
+    let setting = Setting {
+        chosen: choose(args, &scenario).await?,
+        scenario: Arc::new(scenario),
+        virtual_time: args.virtual_time,
+        namespace: args.cluster.namespace.clone(),
+        connect_timeout: args.connect_timeout,
+        kwok_nodes: args.kwok_nodes,
     };
-    chosen.shutdown().await;
+    let measured = measure(args, &setting, &shutdown, warnings).await;
+    setting.chosen.shutdown().await;
+    let (directory, outcome) = measured?;
     directory.write_reports(&outcome.report)?;
     let rendered = report::render(&outcome.report, output, report::style());
     out.write_all(rendered.as_bytes())?;
@@ -98,17 +90,13 @@ async fn choose(args: &RunArgs, scenario: &Scenario) -> anyhow::Result<Chosen> {
 /// The run itself, up to its report, and its cleanup.
 async fn measure(
     args: &RunArgs,
-    scenario: &Arc<Scenario>,
-    chosen: &Chosen,
+    setting: &Setting,
     shutdown: &Shutdown,
     warnings: &mut impl Write,
 ) -> anyhow::Result<(RunDirectory, Outcome)> {
-    let run_id = header::run_id(scenario, args.virtual_time)?;
-    let namespace = args
-        .cluster
-        .namespace
-        .clone()
-        .unwrap_or_else(|| format!("{}-{run_id}", scenario.name));
+    let mut header = setting.header()?;
+    let run_id = header.run_id.clone();
+    let scenario = &setting.scenario;
     let directory = match &args.output_dir {
         Some(path) => RunDirectory::at(path)?,
         None => RunDirectory::create(
@@ -117,74 +105,21 @@ async fn measure(
             &header::suffix(&run_id, args.virtual_time),
         )?,
     };
-    let mut actor = Actor::new(
-        (chosen.world.kube)()?,
-        Clock::start(),
-        namespace.clone(),
-        RunIdentity {
-            id: run_id.clone(),
-            scenario: scenario.name.clone(),
-        },
-        Arc::clone(scenario),
-        Limits::default(),
-    );
-    if args.kwok_nodes {
-        actor = actor.on_kwok_nodes();
-    }
-    let metrics = ChurnMetrics::register(&mut Registry::default(), scenario, actor.caller());
-    let engine = Engine::new(
-        Arc::clone(scenario),
-        Options {
-            world: chosen.world.clone(),
-            observer: if args.virtual_time {
-                observer_place::here
-            } else {
-                observer_place::own_thread
-            },
-            target: chosen.target.clone(),
-            cluster_domain: CLUSTER_DOMAIN.to_owned(),
-            connect_timeout: args.connect_timeout.0,
-            sample_self: !args.virtual_time,
-        },
-        actor,
-        metrics,
-        Recorder::create(&directory.recording())?,
-        shutdown.draining(),
-    );
-    let stall = if args.virtual_time {
-        Stall::Leap
-    } else {
-        Stall::Sleep {
-            workers: std::thread::available_parallelism().map_or(1, usize::from),
-        }
-    };
+    let recorder = Recorder::create(&directory.recording())?;
+    let engine = setting.engine(&header, recorder, shutdown.draining())?;
     let running = async {
-        let floor = if args.virtual_time {
-            None
-        } else {
-            floor::seconds().await
-        };
-        let header = header::header(
-            scenario,
-            chosen,
-            &run_id,
-            &namespace,
-            args.virtual_time,
-            floor,
-        )?;
-        anyhow::Ok(tokio::select! {
+        if !args.virtual_time {
+            header.floor_seconds = floor::seconds().await;
+        }
+        tokio::select! {
             biased;
             ended = engine.run(header) => ended,
-            never = async {
-                throttle(scenario.sandbox.faults.clone(), stall).await;
-                std::future::pending().await
-            } => never,
+            never = setting.stall() => match never {},
             never = progress::show(engine.books(), scenario, !args.no_progress && !args.virtual_time) => match never {},
-        })
+        }
     };
     // A second signal cuts the run off where it stands; what it had seen is reported all the same.
-    let ended = shutdown.guard(running).await?;
-    let (interrupted, error) = ended.unwrap_or(Ok((true, None)))?;
+    let (interrupted, error) = shutdown.guard(running).await?.unwrap_or((true, None));
     let report = engine
         .report()?
         .ok_or_else(|| anyhow::anyhow!("interrupted before the run had begun"))?;

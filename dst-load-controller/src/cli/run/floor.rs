@@ -3,27 +3,17 @@
 //!
 //! Measured once for each build and machine, and kept in the user's cache directory.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::header;
+use super::setting::Setting;
 use crate::{
-    cli::{
-        VERSION, observer_place,
-        world::{CLUSTER_DOMAIN, Chosen},
-    },
-    live::{
-        churn::ChurnMetrics,
-        clock::Clock,
-        engine::{Engine, Options},
-        kubernetes::{Actor, Limits, RunIdentity},
-        recorder::{Recorder, write_whole},
-    },
-    model::scenario::Scenario,
+    cli::{VERSION, world::Chosen},
+    live::recorder::{Recorder, write_whole},
+    model::{quantity::Span, scenario::Scenario},
 };
 
 /// One Service, one client, one endpoint that comes and goes: some three seconds of it.
@@ -70,43 +60,23 @@ pub(super) async fn seconds() -> Option<f64> {
 async fn measure() -> anyhow::Result<f64> {
     tracing::info!("measuring the tool's own floor, once for this build and machine");
     let (scenario, _) = Scenario::from_yaml(SCENARIO, "floor", &[])?;
-    let scenario = Arc::new(scenario);
-    let chosen = Chosen::child(&scenario).await?;
-    let floor = run(&scenario, &chosen).await;
-    chosen.shutdown().await;
+    let setting = Setting {
+        chosen: Chosen::child(&scenario).await?,
+        scenario: Arc::new(scenario),
+        virtual_time: false,
+        namespace: Some("floor".to_owned()),
+        connect_timeout: Span(Duration::from_secs(5)),
+        kwok_nodes: false,
+    };
+    let floor = run(&setting).await;
+    setting.chosen.shutdown().await;
     floor
 }
 
-async fn run(scenario: &Arc<Scenario>, chosen: &Chosen) -> anyhow::Result<f64> {
-    let run_id = header::run_id(scenario, false)?;
-    let header = header::header(scenario, chosen, &run_id, "floor", false, None)?;
-    let actor = Actor::new(
-        (chosen.world.kube)()?,
-        Clock::start(),
-        "floor".to_owned(),
-        RunIdentity {
-            id: run_id,
-            scenario: scenario.name.clone(),
-        },
-        Arc::clone(scenario),
-        Limits::default(),
-    );
-    let metrics = ChurnMetrics::register(&mut Registry::default(), scenario, actor.caller());
-    let engine = Engine::new(
-        Arc::clone(scenario),
-        Options {
-            world: chosen.world.clone(),
-            observer: observer_place::own_thread,
-            target: None,
-            cluster_domain: CLUSTER_DOMAIN.to_owned(),
-            connect_timeout: std::time::Duration::from_secs(5),
-            sample_self: false,
-        },
-        actor,
-        metrics,
-        Recorder::new(io::sink(), "floor".as_ref()),
-        CancellationToken::new(),
-    );
+async fn run(setting: &Setting) -> anyhow::Result<f64> {
+    let header = setting.header()?;
+    let recorder = Recorder::new(io::sink(), "floor".as_ref());
+    let engine = setting.engine(&header, recorder, CancellationToken::new())?;
     if let (_, Some(error)) = engine.run(header).await {
         return Err(error.into());
     }

@@ -32,7 +32,6 @@ pub(super) fn header(
     run_id: &str,
     namespace: &str,
     virtual_time: bool,
-    floor_seconds: Option<f64>,
 ) -> anyhow::Result<Header> {
     Ok(Header {
         schema_version: SCHEMA_VERSION,
@@ -52,7 +51,7 @@ pub(super) fn header(
         deadline_seconds: scenario.deadline().as_secs_f64(),
         started: (!virtual_time).then(date),
         machine: if virtual_time { None } else { machine() },
-        floor_seconds,
+        floor_seconds: None,
     })
 }
 

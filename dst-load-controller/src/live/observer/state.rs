@@ -171,7 +171,7 @@ impl State {
         };
         let slices = self.slices.get(service);
         for book in self.books.of_service(&service.0, &service.1) {
-            book.ledger(|ledger| {
+            book.deliver(&self.books, |ledger| {
                 ledger.sight(
                     &sighting,
                     self.services.get(service),

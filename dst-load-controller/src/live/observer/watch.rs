@@ -131,6 +131,8 @@ impl<'a> Watch<'a> {
         let mut version: Option<String> = None;
         let mut listed = false;
         let mut failures = 0_u32;
+        // Times in a row that the server had forgotten a version which it had just given.
+        let mut forgotten = 0_u32;
         loop {
             let outcome = match version.take() {
                 None => self.list(enter).await.inspect(|_| {
@@ -142,8 +144,11 @@ impl<'a> Watch<'a> {
                     listed = true;
                 }),
                 Some(at) => {
-                    let mut last = at;
+                    let mut last = at.clone();
                     let ended = self.follow(&mut last, enter).await;
+                    if last != at {
+                        forgotten = 0;
+                    }
                     match ended {
                         Ok(()) => Ok(last),
                         // What was seen is kept: the next watch resumes from there.
@@ -161,12 +166,18 @@ impl<'a> Watch<'a> {
                     failures = 0;
                 }
                 Err(Failure::Fatal(error)) => return Err(error),
-                Err(Failure::Gone) => self.note("410 Gone"),
+                Err(Failure::Gone) => {
+                    self.note("410 Gone");
+                    // The first time at once, for nothing is seen until then.
+                    if forgotten > 0 {
+                        tokio::time::sleep(backoff(forgotten - 1)).await;
+                    }
+                    forgotten += 1;
+                }
                 Err(Failure::Passing(reason)) => {
                     tracing::debug!(resource = self.resource, reason, "watch interrupted");
                     self.note(&reason);
-                    tokio::time::sleep((BACKOFF * 2_u32.pow(failures.min(8))).min(BACKOFF_MAX))
-                        .await;
+                    tokio::time::sleep(backoff(failures)).await;
                     failures += 1;
                 }
             }
@@ -314,6 +325,11 @@ impl Failure {
     fn passing(reason: &str) -> Self {
         Self::Passing(reason.to_owned())
     }
+}
+
+/// The wait after `failures` earlier ones.
+fn backoff(failures: u32) -> Duration {
+    (BACKOFF * 2_u32.pow(failures.min(8))).min(BACKOFF_MAX)
 }
 
 /// The whole lines among the bytes so far; what follows the last stays in `partial`.

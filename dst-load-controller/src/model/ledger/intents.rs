@@ -57,6 +57,13 @@ impl Intents {
         add + remove
     }
 
+    /// Endpoints that never came, or never went: one that Kubernetes was told to make and then to
+    /// end again is one.
+    pub(super) fn unreached(&self) -> u64 {
+        let (add, remove) = self.left();
+        add.max(remove)
+    }
+
     fn left(&self) -> (u64, u64) {
         self.open.iter().fold((0, 0), |(add, remove), i| {
             (add + u64::from(i.add), remove + u64::from(i.remove))
@@ -138,5 +145,13 @@ mod tests {
         }
         assert_eq!(intents.register(intent(3, 190, 0)), 140);
         assert_eq!(intents.attribute(Direction::Add), Some(At::from_secs(3)));
+    }
+
+    #[test]
+    fn an_endpoint_that_was_asked_for_and_back_counts_once() {
+        let mut intents = Intents::default();
+        intents.register(intent(1, 10, 0));
+        intents.register(intent(2, 0, 10));
+        assert_eq!((intents.outstanding(), intents.unreached()), (20, 10));
     }
 }

@@ -1,7 +1,12 @@
 //! Whether a run can say anything about its target.
 
 use super::{Circumstances, Judged, Unit};
-use crate::model::{criteria::Criteria, statistics::Summary, words::counted};
+use crate::model::{
+    criteria::Criteria,
+    endpoint::Direction,
+    statistics::{Stage, Summary},
+    words::counted,
+};
 
 /// The generator may be late by this share of the smallest latency limit.
 const LAG_SHARE: f64 = 0.2;
@@ -57,6 +62,7 @@ pub(super) fn doubts(
             counted(summary.kubernetes.starved, "endpoint", "endpoints")
         ));
     }
+    doubts.extend(too_slow_by_itself(criteria, summary));
     if summary.target.restarts > 0 && criteria.target.restarts.is_none() {
         doubts.push(format!(
             "the target restarted {} though nobody asked it to",
@@ -73,4 +79,25 @@ pub(super) fn doubts(
         ));
     }
     doubts
+}
+
+/// The first limit from the intended instant that Kubernetes alone has used up: whatever the
+/// target did after that, it could not have held it.
+fn too_slow_by_itself(criteria: &Criteria, summary: &Summary) -> Option<String> {
+    let limits = &criteria.end_to_end;
+    let every = [("max", limits.every_client_within)];
+    let all = limits.latency.each().into_iter().chain(every);
+    let stage = |direction| summary.latency.get(Stage::Kubernetes, direction);
+    all.filter_map(|(key, limit)| Some((key, limit?.as_secs_f64())))
+        .flat_map(|(key, limit)| Direction::BOTH.map(|direction| (key, limit, direction)))
+        .find_map(|(key, limit, direction)| {
+            let (took, _) = stage(direction).quantile(key)?;
+            (took > limit).then(|| {
+                format!(
+                    "Kubernetes starved the plan: it took {} at {key} ({direction}) by itself, more than the {} that endToEnd allows",
+                    Unit::Seconds.words(took),
+                    Unit::Seconds.words(limit)
+                )
+            })
+        })
 }

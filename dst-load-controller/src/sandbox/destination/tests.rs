@@ -5,6 +5,7 @@ mod directory;
 mod encoding;
 mod faults;
 mod metrics;
+mod oracle;
 mod properties;
 mod service;
 mod support;

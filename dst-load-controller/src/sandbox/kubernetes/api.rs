@@ -67,6 +67,7 @@ async fn dispatch(kubernetes: &Kubernetes, request: Request) -> Result<Response,
     let about = faults::Request {
         number: call.number,
         resource: call.resource,
+        subresource: call.subresource.as_deref(),
         verb,
         namespace: call.namespace.as_deref(),
         name: call.name.as_deref().unwrap_or_default(),

@@ -28,6 +28,7 @@ pub(crate) struct Faults {
 pub(crate) struct Request<'a> {
     pub(crate) number: u64,
     pub(crate) resource: Resource,
+    pub(crate) subresource: Option<&'a str>,
     /// As RBAC names it: `get`, `list`, `watch`, `create`, …
     pub(crate) verb: &'a str,
     pub(crate) namespace: Option<&'a str>,
@@ -76,6 +77,7 @@ impl Faults {
             FaultKind::Conflict => Refusal::conflict(request.resource, request.name),
             _ => Refusal::forbidden(
                 request.resource,
+                request.subresource,
                 request.verb,
                 request.namespace,
                 request.name,

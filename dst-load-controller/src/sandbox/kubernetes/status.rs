@@ -123,6 +123,7 @@ impl Refusal {
     /// 403 for a verb that the caller may not use.
     pub(crate) fn forbidden(
         resource: Resource,
+        subresource: Option<&str>,
         verb: &str,
         namespace: Option<&str>,
         name: &str,
@@ -137,8 +138,9 @@ impl Refusal {
         } else {
             format!(" \"{name}\"")
         };
+        let part = subresource.map_or_else(String::new, |part| format!("/{part}"));
         let message = format!(
-            "{}{quoted} is forbidden: User \"sandbox\" cannot {verb} resource \"{}\" in API group \"{}\" {place}",
+            "{}{quoted} is forbidden: User \"sandbox\" cannot {verb} resource \"{}{part}\" in API group \"{}\" {place}",
             it.qualified(),
             it.plural,
             it.group,

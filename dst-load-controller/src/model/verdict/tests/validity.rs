@@ -75,6 +75,21 @@ fn a_relist_is_a_doubt_only_beyond_one_percent_of_changes() {
 }
 
 #[test]
+fn kubernetes_is_to_blame_where_it_used_up_the_limit_by_itself() {
+    let mut slow = summary();
+    slow.latency.kubernetes.add = latency(5.0);
+    slow.latency.end_to_end.add = latency(5.1);
+    let mut criteria = Criteria::default();
+    assert_eq!(verdict(&criteria, &slow), Verdict::Pass);
+    criteria.end_to_end.latency.p95 = millis(3_000);
+    let judged = judge(&criteria, &slow, REAL);
+    assert_eq!(judged.verdict, Verdict::Invalid);
+    assert!(judged.reasons[0].contains("it took 5 s at p95 (add) by itself"));
+    slow.latency.kubernetes.add = latency(2.0);
+    assert_eq!(verdict(&criteria, &slow), Verdict::Fail);
+}
+
+#[test]
 fn a_run_that_did_not_end_is_invalid() {
     let cut_off = Circumstances {
         ended: false,

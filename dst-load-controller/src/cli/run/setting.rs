@@ -1,0 +1,110 @@
+//! What a run is made from, whoever asked for it: a scenario, a World, and where it writes.
+
+use std::{convert::Infallible, io::Write, sync::Arc};
+
+use prometheus_client::registry::Registry;
+use tokio_util::sync::CancellationToken;
+
+use super::header;
+use crate::{
+    cli::{
+        observer_place,
+        world::{CLUSTER_DOMAIN, Chosen},
+    },
+    live::{
+        churn::ChurnMetrics,
+        clock::Clock,
+        engine::{Engine, Options},
+        kubernetes::{Actor, Limits, RunIdentity},
+        recorder::Recorder,
+    },
+    model::{quantity::Span, recording::Header, scenario::Scenario},
+    sandbox::throttle::{Stall, throttle},
+};
+
+/// Everything that decides a run, save for where it writes.
+pub(super) struct Setting {
+    pub(super) scenario: Arc<Scenario>,
+    pub(super) chosen: Chosen,
+    pub(super) virtual_time: bool,
+    /// Where the Services go; a namespace named after the run if absent.
+    pub(super) namespace: Option<String>,
+    pub(super) connect_timeout: Span,
+    /// Whether the pods must keep to KWOK's nodes.
+    pub(super) kwok_nodes: bool,
+}
+
+// === impl Setting ===
+
+impl Setting {
+    /// The recording's first line, which also says how the run and its namespace are called. The
+    /// floor is not in it yet: it is measured once the run can be interrupted.
+    pub(super) fn header(&self) -> anyhow::Result<Header> {
+        let run_id = header::run_id(&self.scenario, self.virtual_time)?;
+        let namespace = self
+            .namespace
+            .clone()
+            .unwrap_or_else(|| format!("{}-{run_id}", self.scenario.name));
+        header::header(
+            &self.scenario,
+            &self.chosen,
+            &run_id,
+            &namespace,
+            self.virtual_time,
+        )
+    }
+
+    /// The engine of the run that `header` names.
+    pub(super) fn engine<W: Write>(
+        &self,
+        header: &Header,
+        recorder: Recorder<W>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Engine<W>> {
+        let mut actor = Actor::new(
+            (self.chosen.world.kube)()?,
+            Clock::start(),
+            header.namespace.clone(),
+            RunIdentity {
+                id: header.run_id.clone(),
+                scenario: self.scenario.name.clone(),
+            },
+            Arc::clone(&self.scenario),
+            Limits::default(),
+        );
+        if self.kwok_nodes {
+            actor = actor.on_kwok_nodes();
+        }
+        let metrics =
+            ChurnMetrics::register(&mut Registry::default(), &self.scenario, actor.caller());
+        let options = Options {
+            world: self.chosen.world.clone(),
+            observer: if self.virtual_time {
+                observer_place::here
+            } else {
+                observer_place::own_thread
+            },
+            target: self.chosen.target.clone(),
+            cluster_domain: CLUSTER_DOMAIN.to_owned(),
+            connect_timeout: self.connect_timeout.0,
+            sample_self: !self.virtual_time,
+        };
+        let scenario = Arc::clone(&self.scenario);
+        Ok(Engine::new(
+            scenario, options, actor, metrics, recorder, stop,
+        ))
+    }
+
+    /// Lets this process stand still as the scenario's faults say, for ever.
+    pub(super) async fn stall(&self) -> Infallible {
+        let stall = if self.virtual_time {
+            Stall::Leap
+        } else {
+            Stall::Sleep {
+                workers: std::thread::available_parallelism().map_or(1, usize::from),
+            }
+        };
+        throttle(self.scenario.sandbox.faults.clone(), stall).await;
+        std::future::pending().await
+    }
+}

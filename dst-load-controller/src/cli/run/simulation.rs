@@ -1,0 +1,99 @@
+//! A run on the embedded sandbox in virtual time, for whoever has a paused runtime and wants the
+//! bytes: no flags, no files, no signals.
+
+use std::{io::Write, path::Path, sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::setting::Setting;
+use crate::{
+    cli::world::Chosen,
+    live::{engine::EngineError, recorder::Recorder},
+    model::{quantity::Span, report::Report, scenario::Scenario},
+};
+
+/// A run that is about to start. It must live on a current-thread runtime with a paused clock:
+/// on any other it is neither fast nor repeatable.
+pub struct Simulation {
+    setting: Setting,
+    namespace: String,
+    stop: CancellationToken,
+}
+
+/// What a simulation came to.
+#[derive(Debug)]
+pub struct Simulated {
+    /// What its recording says.
+    pub report: Report,
+    /// Why it ended early, if it did.
+    pub error: Option<EngineError>,
+}
+
+/// Nothing has to be dialled, so no wait for it can be too short.
+const CONNECT_TIMEOUT: Span = Span(Duration::from_secs(30));
+
+// === impl Simulation ===
+
+impl Simulation {
+    /// Builds the sandbox of `scenario`.
+    ///
+    /// # Errors
+    /// If the scenario cannot be written down as a file would say it.
+    pub fn new(scenario: Scenario) -> anyhow::Result<Self> {
+        let setting = Setting {
+            chosen: Chosen::embedded(&scenario),
+            scenario: Arc::new(scenario),
+            virtual_time: true,
+            namespace: None,
+            connect_timeout: CONNECT_TIMEOUT,
+            kwok_nodes: false,
+        };
+        Ok(Self {
+            namespace: setting.header()?.namespace,
+            setting,
+            stop: CancellationToken::new(),
+        })
+    }
+
+    /// The namespace that the run will make.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// A client of the sandbox's Kubernetes, to disturb the run with.
+    ///
+    /// # Errors
+    /// If no client can be made.
+    pub fn kube(&self) -> Result<kube::Client, kube::Error> {
+        (self.setting.chosen.world.kube)()
+    }
+
+    /// Ends the run when it is cancelled, as a first signal would.
+    #[must_use]
+    pub fn stop(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Runs to the end and cleans up. The recording goes to `out`.
+    ///
+    /// # Errors
+    /// If the recording cannot be written; what else may go wrong is part of the result.
+    pub async fn run(self, out: impl Write) -> anyhow::Result<Simulated> {
+        let header = self.setting.header()?;
+        let recorder = Recorder::new(out, Path::new("the recording"));
+        let engine = self.setting.engine(&header, recorder, self.stop.clone())?;
+        let (_, error) = tokio::select! {
+            biased;
+            ended = engine.run(header) => ended,
+            never = self.setting.stall() => match never {},
+        };
+        let report = engine
+            .report()?
+            .ok_or_else(|| anyhow::anyhow!("the run ended before it had begun"))?;
+        // What stays is gone with the sandbox.
+        let _ = engine.cleanup().await;
+        self.setting.chosen.shutdown().await;
+        Ok(Simulated { report, error })
+    }
+}
