@@ -5,12 +5,12 @@
 use std::{fs, path::Path};
 
 use assert_cmd::Command;
-use dst_load_controller::model::scenario::Scenario;
+use dst_load_controller::model::scenario::{Scenario, built_in};
 
 #[path = "support/virtually.rs"]
 mod virtually;
 
-use virtually::{scenario, shipped, simulate};
+use virtually::{scenario, simulate};
 
 /// Every built-in scenario, cut short.
 const SHORT: [(&str, &[&str]); 6] = [
@@ -129,7 +129,7 @@ async fn assert_repeatable(what: &str, scenario: Scenario) {
 #[tokio::test(start_paused = true)]
 async fn every_built_in_scenario_repeats_itself() {
     for (name, overrides) in SHORT {
-        assert_repeatable(name, shipped(name, overrides)).await;
+        assert_repeatable(name, scenario(built_in(name).unwrap(), overrides)).await;
     }
 }
 

@@ -211,7 +211,7 @@ fn an_interrupted_run_reports_and_leaves_nothing_behind() {
     let sandbox = Sandbox::start();
     let mut run = sandbox.run(&["--destination", &sandbox.destination]);
     let output = run.output.clone();
-    run.until("entering phase=Churning\n");
+    run.until("before the first cycle");
     run.signal("INT");
     let (code, out, log) = run.end();
     assert_eq!(code, Some(130), "{log}");
@@ -228,10 +228,10 @@ fn a_second_signal_ends_a_run_where_it_stands() {
     let sandbox = Sandbox::start();
     let mut run = sandbox.run(&["--reference"]);
     let output = run.output.clone();
-    run.until("entering phase=Churning\n");
+    run.until("before the first cycle");
     run.signal("TERM");
     // Settling takes at least a second in which nothing happens.
-    run.until("entering phase=Settling\n");
+    run.until("waiting for what is still on its way");
     run.signal("TERM");
     let (code, _, log) = run.end();
     assert_eq!(code, Some(130), "{log}");
@@ -245,7 +245,7 @@ fn what_a_killed_run_leaves_is_cleaned_up_by_its_id() {
     let sandbox = Sandbox::start();
     let mut run = sandbox.run(&["--destination", &sandbox.destination]);
     let recording = run.output.join("recording.jsonl");
-    run.until("entering phase=Churning\n");
+    run.until("before the first cycle");
     let header = first_line(&recording);
     run.signal("KILL");
     assert_eq!(run.end().0, None);

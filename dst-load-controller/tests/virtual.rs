@@ -4,13 +4,22 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
 use dst_load_controller::model::{
-    endpoint::Direction, report::Report, statistics::StageSummary, verdict::Verdict,
+    endpoint::Direction,
+    report::Report,
+    scenario::{Scenario, built_in},
+    statistics::StageSummary,
+    verdict::Verdict,
 };
 
 #[path = "support/virtually.rs"]
 mod virtually;
 
-use virtually::{Ran, scenario, shipped, simulate};
+use virtually::{Ran, scenario, simulate};
+
+/// A scenario of `values/scenarios`, with `--set` overrides.
+fn shipped(name: &str, overrides: &[&str]) -> Scenario {
+    scenario(built_in(name).unwrap(), overrides)
+}
 
 /// What a scenario asks for, a cycle.
 struct Asked {
@@ -30,7 +39,7 @@ fn counts(latency: &StageSummary) -> [u64; 6] {
     counts.concat().try_into().unwrap()
 }
 
-/// Nothing is wrong, late, repeated or unexplained.
+/// Nothing is wrong, late or unexplained.
 fn assert_flawless(report: &Report, replay: &str) {
     let replay = format!("{replay}: {:?}", report.reasons);
     assert_eq!(report.verdict, Verdict::Pass, "{replay}");
@@ -43,7 +52,6 @@ fn assert_flawless(report: &Report, replay: &str) {
     let wrong = [
         correct.streams_wrong,
         correct.streams_unchecked,
-        correct.redundant,
         correct.unexpected_mended,
         correct.late,
         report.streams.unexpected_resets,
@@ -52,7 +60,7 @@ fn assert_flawless(report: &Report, replay: &str) {
         report.kubernetes.untimed_changes,
         report.fan_out.changes - report.fan_out.completed,
     ];
-    assert_eq!(wrong, [0; 10], "{replay}");
+    assert_eq!(wrong, [0; 9], "{replay}");
     assert!(report.kubernetes.errors.is_empty(), "{replay}");
     for direction in Direction::BOTH {
         let stages = &report.latency;
@@ -191,7 +199,7 @@ const PATTERNS: [(&str, &str); 6] = [
     ),
 ];
 
-fn patterned(name: &str, churn: &str, seed: u64) -> dst_load_controller::model::scenario::Scenario {
+fn patterned(name: &str, churn: &str, seed: u64) -> Scenario {
     let text = format!(
         "scenario: {{name: {name}, seed: {seed}}}
 churn: {{{churn}}}
@@ -201,7 +209,6 @@ criteria:
   everyClientWithin: 2s
   unexpectedResets: 0
   errorRate: 0%
-  redundant: 0
 measure: {{deadline: 5s}}
 "
     );
@@ -215,6 +222,14 @@ async fn no_pattern_raises_a_false_alarm_whatever_the_seed() {
             let ran = simulate(patterned(name, churn, seed)).await;
             assert_flawless(&ran.report, &format!("{name} with seed {seed}"));
             assert!(ran.report.fan_out.changes > 0, "{name} with seed {seed}");
+            // A slice's event adds again whoever's Pod has changed since: legal, and to be expected
+            // where Pods come and go at the same time.
+            if name != "rolling-update" {
+                assert_eq!(
+                    ran.report.correctness.redundant, 0,
+                    "{name} with seed {seed}"
+                );
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use dst_load_controller::{
     model::{
         recording::{self, ChangeLine, Line},
         report::Report,
-        scenario::{Scenario, built_in},
+        scenario::Scenario,
     },
 };
 
@@ -22,11 +22,6 @@ pub(crate) fn scenario(text: &str, overrides: &[&str]) -> Scenario {
         Ok((scenario, _)) => scenario,
         Err(error) => panic!("{error}"),
     }
-}
-
-/// A scenario of `values/scenarios`, with `--set` overrides.
-pub(crate) fn shipped(name: &str, overrides: &[&str]) -> Scenario {
-    scenario(built_in(name).unwrap(), overrides)
 }
 
 /// Runs `scenario`; call it on a paused runtime.

@@ -331,26 +331,31 @@ fn resets_and_errors_are_judged_over_the_streams_requested() {
 }
 
 #[test]
-fn send_timeouts_are_counted_by_the_target_where_it_can() {
+fn send_timeouts_are_streams_that_ended_ok_while_the_overflow_counter_rose() {
     let criteria = Criteria {
         send_timeout_rate: Some(0.01),
         ..Criteria::default()
     };
-    let mut seen = summary();
-    seen.target.overflows = Some(5);
-    let observed = |seen: &Summary, circumstances| {
-        let judged = find(&judge(&criteria, seen, circumstances), "sendTimeoutRate");
+    let rate = |ended_ok: u64, overflows, send_timeouts, circumstances| {
+        let mut seen = summary();
+        // Another stream ended in an error, which is no overflow.
+        seen.streams.unexpected_resets = ended_ok + 1;
+        seen.streams.errors = 1;
+        seen.target.overflows = overflows;
+        seen.target.send_timeouts = send_timeouts;
+        let judged = find(&judge(&criteria, &seen, circumstances), "sendTimeoutRate");
         (judged.observed, judged.held)
     };
-    assert_eq!(observed(&seen, REAL), (Some(0.05), Some(false)));
-    seen.target.send_timeouts = Some(1);
-    assert_eq!(observed(&seen, REAL), (Some(0.01), Some(true)));
+    // Streams of other clients overflow too.
+    assert_eq!(rate(2, Some(7), None, REAL), (Some(0.02), Some(false)));
+    assert_eq!(rate(0, Some(7), None, REAL), (Some(0.0), Some(true)));
+    // A stream may end OK for another reason.
+    assert_eq!(rate(2, Some(1), None, REAL), (Some(0.01), Some(true)));
+    // The target's own counter says it best.
+    assert_eq!(rate(2, Some(1), Some(4), REAL), (Some(0.04), Some(false)));
+    assert_eq!(rate(2, None, None, REAL), (None, None));
     // Without a counter, every OK that nobody asked for may have been one.
-    seen.target = Target::default();
-    seen.streams.unexpected_resets = 4;
-    seen.streams.errors = 1;
-    assert_eq!(observed(&seen, REFERENCE), (Some(0.03), Some(false)));
-    assert_eq!(observed(&seen, REAL), (None, None));
+    assert_eq!(rate(2, None, None, REFERENCE), (Some(0.02), Some(false)));
 }
 
 #[test]

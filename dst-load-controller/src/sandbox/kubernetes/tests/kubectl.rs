@@ -143,6 +143,10 @@ async fn kubectl_can_churn_the_cluster() {
     let missing = kubectl.fails("get svc web").await;
     let expected = "Error from server (NotFound): services \"web\" not found";
     assert_eq!(missing.trim(), expected);
+    // Pods end in their own time, as they do on a node.
+    kubectl
+        .run("wait pods -l app=web --for=delete --timeout=30s")
+        .await;
     let left = kubectl.run("get pods,endpointslices -l app=web").await;
     assert_eq!(left, "", "owned objects go with their owners");
     kubectl.run("create namespace other").await;
