@@ -11,6 +11,7 @@ use super::UsageError;
 use crate::model::{
     quantity::Span,
     scenario::{BUILT_IN, Draft, Scenario, built_in},
+    words::nearest,
 };
 
 /// A scenario and its overrides.
@@ -82,11 +83,7 @@ pub fn open(name: &str) -> anyhow::Result<Draft> {
         Ok(bytes) => Ok(Draft::read(&bytes, name).map_err(UsageError::from)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let known = BUILT_IN.map(|(known, _)| known);
-            let nearest = known
-                .iter()
-                .min_by_key(|known| strsim::damerau_levenshtein(known, name))
-                .copied()
-                .unwrap_or_default();
+            let nearest = nearest(name, &known).unwrap_or_default();
             let message = format!(
                 "{name}: there is no such file and no built-in scenario of that name; \
                  did you mean {nearest}? (built in: {})",

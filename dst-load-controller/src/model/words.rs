@@ -109,6 +109,18 @@ fn grouped(digits: &str) -> String {
     out
 }
 
+/// The word of `known` that `given` was most likely meant to be. Jaro and Winkler's measure knows
+/// both slips of the hand and words that were only begun.
+#[must_use]
+pub fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
+    let given = given.to_lowercase();
+    let likeness = |word: &str| strsim::jaro_winkler(&word.to_lowercase(), &given);
+    known
+        .iter()
+        .copied()
+        .max_by(|one, other| likeness(one).total_cmp(&likeness(other)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,5 +167,19 @@ mod tests {
     fn one_is_singular() {
         assert_eq!(counted(1, "stream", "streams"), "1 stream");
         assert_eq!(counted(2_000, "stream", "streams"), "2,000 streams");
+    }
+
+    #[test]
+    fn a_slip_and_a_word_only_begun_are_both_understood() {
+        let known = ["stable", "oscillate", "scale-up", "batch"];
+        for (given, meant) in [
+            ("osc", "oscillate"),
+            ("oscilate", "oscillate"),
+            ("Stabel", "stable"),
+            ("scaleup", "scale-up"),
+        ] {
+            assert_eq!(nearest(given, &known), Some(meant));
+        }
+        assert_eq!(nearest("any", &[]), None);
     }
 }

@@ -10,7 +10,7 @@ use serde::{
 };
 
 use super::tree::{Entry, Node, Tree, Value};
-use crate::model::scenario::draft::ScenarioError;
+use crate::model::{scenario::draft::ScenarioError, words::nearest};
 
 /// The name under which [`super::Placed`] asks for a value's place.
 pub(super) const PLACED: &str = "$placed";
@@ -78,7 +78,7 @@ impl de::Error for DecodeError {
     }
 
     fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
-        Self::custom(format!("unknown key {field}{}", nearest(field, known)))
+        Self::custom(format!("unknown key {field}{}", suggestion(field, known)))
     }
 }
 
@@ -225,7 +225,11 @@ impl<'de> Deserializer<'de> for Reader<'_> {
                 let key = &entry.key;
                 return Err(DecodeError::Key {
                     at: entry.key_at,
-                    message: format!("unknown key {}{dot}{key}{}", self.path, nearest(key, known)),
+                    message: format!(
+                        "unknown key {}{dot}{key}{}",
+                        self.path,
+                        suggestion(key, known)
+                    ),
                 });
             }
         }
@@ -248,7 +252,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
             return self.refuse(format!(
                 "{word} is not one of {}{}",
                 known.join(", "),
-                nearest(word, known)
+                suggestion(word, known)
             ));
         }
         let variant: StrDeserializer<'_, DecodeError> = word.as_str().into_deserializer();
@@ -283,14 +287,9 @@ fn visitor_expects<'de, V: Visitor<'de>>(visitor: &V) -> String {
     Expects(visitor).to_string()
 }
 
-/// The known key or word that is most like `given`, as the end of a message.
-fn nearest(given: &str, known: &[&str]) -> String {
-    let lower = given.to_lowercase();
-    known
-        .iter()
-        .min_by_key(|key| strsim::damerau_levenshtein(&key.to_lowercase(), &lower))
-        .map(|key| format!("; did you mean {key}?"))
-        .unwrap_or_default()
+/// The known key or word that was most likely meant, as the end of a message.
+fn suggestion(given: &str, known: &[&str]) -> String {
+    nearest(given, known).map_or_else(String::new, |key| format!("; did you mean {key}?"))
 }
 
 /// Hands a [`super::Placed`] first its place, then its value.
