@@ -18,6 +18,7 @@ pub mod cleanup;
 pub mod client;
 pub mod cluster;
 pub mod completions;
+pub mod destination;
 mod observer_place;
 pub mod plan;
 pub mod report;
@@ -109,6 +110,8 @@ pub enum Command {
     Run(Box<run::RunArgs>),
     /// Serve the embedded cluster and destination on loopback, until stopped.
     Sandbox(sandbox::SandboxArgs),
+    /// Serve the reference destination on a cluster's API, until stopped.
+    Destination(Box<destination::DestinationArgs>),
     /// Say what a run would do, and touch nothing.
     Plan(plan::PlanArgs),
     /// Render recordings again, or several as one.
@@ -158,6 +161,11 @@ pub fn run(
         Command::Sandbox(sandbox) => {
             on_runtime(&args.global, Time::Real, sandbox::run(&sandbox, out))
         }
+        Command::Destination(destination) => on_runtime(
+            &args.global,
+            Time::Real,
+            destination::run(&destination, out),
+        ),
         Command::Plan(plan) => plan::run(&plan, args.global.output.plain()?, out, warnings),
         Command::Report(report) => report::run(&report, args.global.output, out),
         Command::Churn(churn) => {
