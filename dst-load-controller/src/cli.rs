@@ -37,7 +37,7 @@ pub const VERSION: &str = concat!(
 
 /// Measures Linkerd's destination controller under endpoint churn.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "dst-load-controller", version = VERSION, max_term_width = 100)]
+#[command(name = "dst-load-controller", version = VERSION, propagate_version = true, max_term_width = 100)]
 pub struct Args {
     /// What holds for every command.
     #[command(flatten)]
