@@ -262,6 +262,45 @@ fn what_a_killed_run_leaves_is_cleaned_up_by_its_id() {
 }
 
 #[test]
+fn a_check_of_a_cluster_that_will_do_says_so_and_a_run_that_will_not_do_makes_nothing() {
+    let sandbox = Sandbox::start();
+    let check = |args: &[&str]| {
+        let mut all = vec!["check", "--kubeconfig", &sandbox.kubeconfig];
+        all.extend(args);
+        let output = command(sandbox.directory.path(), &all).output().unwrap();
+        (output.status.code(), text(&output.stdout))
+    };
+    let (code, out) = check(&["quick", "--destination", &sandbox.destination]);
+    assert_eq!(code, Some(0), "{out}");
+    assert!(
+        out.contains("√ answers streams (kubernetes.default.svc"),
+        "{out}"
+    );
+    assert!(out.ends_with("Status check results are √\n"), "{out}");
+    let nowhere = ["--destination=127.0.0.1:1", "-o", "json"];
+    let (code, out) = check(&nowhere);
+    let found: Value = serde_json::from_str(&out).unwrap();
+    let found = found["findings"].as_array().unwrap();
+    let answers = found.iter().find(|one| one["claim"] == "answers streams");
+    assert_eq!(
+        (code, &answers.unwrap()["outcome"]),
+        (Some(1), &"failed".into())
+    );
+
+    // 500,000 pods at the most, and 400,000 places.
+    let run = sandbox.run(&[
+        "--destination",
+        &sandbox.destination,
+        "--set=churn.services=5000,churn.maxEndpoints=100",
+    ]);
+    let (code, _, err) = run.end();
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("× have room for all pods"), "{err}");
+    assert!(err.contains("nothing was made: 1 of"), "{err}");
+    assert!(sandbox.cleanup(&["--all"]).contains("nothing to remove"));
+}
+
+#[test]
 fn a_controller_of_the_users_own_is_started_measured_and_ended() {
     let directory = tempfile::tempdir().unwrap();
     let ours = env!("CARGO_BIN_EXE_dst-load-controller");
