@@ -268,7 +268,8 @@ fn what_a_killed_run_leaves_is_cleaned_up_by_its_id() {
 
 #[test]
 fn a_check_of_a_cluster_that_will_do_says_so_and_a_run_that_will_not_do_makes_nothing() {
-    let sandbox = Sandbox::start_with(&["--scenario=quick", "--set=sandbox.nodes=1"]);
+    let sandbox =
+        Sandbox::start_with(&["--scenario=quick", "--set=sandbox.nodes=1,sandbox.zones=1"]);
     let check = |args: &[&str]| {
         let mut all = vec!["check", "--kubeconfig", &sandbox.kubeconfig];
         all.extend(args);
