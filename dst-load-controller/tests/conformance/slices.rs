@@ -139,7 +139,11 @@ async fn a_pod_that_has_ended_is_no_longer_served(world: &World) {
     world.create::<Service>(service("web")).await;
     ready_pod(world, "a", "10.9.4.1").await;
     world.ready("web", 1).await;
-    let ended = Patch::Merge(json!({ "status": { "phase": "Failed" } }));
+    // Not ready as well: Kubernetes does not always notice a change of the phase alone.
+    let ended = Patch::Merge(json!({ "status": {
+        "phase": "Failed",
+        "conditions": [{ "type": "Ready", "status": "False" }],
+    } }));
     let pods = world.api::<Pod>();
     pods.patch_status("a", &PatchParams::default(), &ended)
         .await

@@ -61,7 +61,7 @@ pub(crate) async fn on_loopback(claim: impl AsyncFnOnce(&World)) {
     let file = Kubeconfig::from_yaml(&file).unwrap();
     let options = KubeConfigOptions::default();
     let config = kube::Config::from_custom_kubeconfig(file, &options).await;
-    let kube = Client::try_from(config.unwrap()).unwrap();
+    let kube = Cluster::from(config.unwrap()).client().unwrap();
     World::new(kube).await.hold(claim).await;
     cancel.cancel();
     server.await.unwrap();
@@ -101,11 +101,14 @@ impl World {
     async fn hold(self, claim: impl AsyncFnOnce(&Self)) {
         let held = AssertUnwindSafe(claim(&self)).catch_unwind().await;
         let namespaces: Api<Namespace> = Api::all(self.kube.clone());
+        let nodes: Api<Node> = Api::all(self.kube.clone());
         let delete = DeleteParams::default();
         let deleted = namespaces.delete(&self.namespace, &delete).await;
-        // Most claims have made none.
-        let nodes: Api<Node> = Api::all(self.kube.clone());
-        let _ = nodes.delete(&self.namespace, &delete).await;
+        // A claim that held has taken its others away itself, and most had none.
+        for other in ["", "-more", "-run"].map(|it| format!("{}{it}", self.namespace)) {
+            let _ = nodes.delete(&other, &delete).await;
+            let _ = namespaces.delete(&other, &delete).await;
+        }
         if let Err(panic) = held {
             resume_unwind(panic);
         }
