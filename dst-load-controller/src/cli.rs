@@ -13,11 +13,13 @@ use crate::{
     live::runtime::{Aborted, LogFormat, init_logs},
 };
 
+pub mod check;
 pub mod churn;
 pub mod cleanup;
 pub mod client;
 pub mod cluster;
 pub mod completions;
+pub mod destination;
 mod observer_place;
 pub mod plan;
 pub mod report;
@@ -36,7 +38,7 @@ pub const VERSION: &str = concat!(
 
 /// Measures Linkerd's destination controller under endpoint churn.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "dst-load-controller", version = VERSION, max_term_width = 100)]
+#[command(name = "dst-load-controller", version = VERSION, propagate_version = true, max_term_width = 100)]
 pub struct Args {
     /// What holds for every command.
     #[command(flatten)]
@@ -109,8 +111,12 @@ pub enum Command {
     Run(Box<run::RunArgs>),
     /// Serve the embedded cluster and destination on loopback, until stopped.
     Sandbox(sandbox::SandboxArgs),
+    /// Serve the reference destination on a cluster's API, until stopped.
+    Destination(Box<destination::DestinationArgs>),
     /// Say what a run would do, and touch nothing.
     Plan(plan::PlanArgs),
+    /// Look whether a run on a cluster would work, and touch nothing.
+    Check(Box<check::CheckArgs>),
     /// Render recordings again, or several as one.
     Report(report::ReportArgs),
     /// Act on Kubernetes alone: make Services and move their endpoints until stopped.
@@ -158,7 +164,16 @@ pub fn run(
         Command::Sandbox(sandbox) => {
             on_runtime(&args.global, Time::Real, sandbox::run(&sandbox, out))
         }
+        Command::Destination(destination) => on_runtime(
+            &args.global,
+            Time::Real,
+            destination::run(&destination, out),
+        ),
         Command::Plan(plan) => plan::run(&plan, args.global.output.plain()?, out, warnings),
+        Command::Check(check) => {
+            let output = args.global.output.plain()?;
+            on_runtime(&args.global, Time::Real, check::run(&check, output, out))
+        }
         Command::Report(report) => report::run(&report, args.global.output, out),
         Command::Churn(churn) => {
             on_runtime(&args.global, Time::Real, churn::run(&churn, out, warnings))

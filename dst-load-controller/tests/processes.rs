@@ -5,6 +5,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
 };
@@ -17,7 +18,8 @@ use tempfile::TempDir;
 fn command(directory: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dst-load-controller"));
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("DST_LOAD_") {
+        let known = name.to_string_lossy();
+        if known.starts_with("DST_LOAD_") || known == "LINKERD_DESTINATION_BIN" {
             command.env_remove(name);
         }
     }
@@ -51,10 +53,15 @@ struct Sandbox {
 
 impl Sandbox {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(more: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let kubeconfig = directory.path().join("kubeconfig");
         let kubeconfig = kubeconfig.to_str().unwrap().to_owned();
-        let args = ["--log-level=warn", "sandbox", "--kubeconfig", &kubeconfig];
+        let mut args = vec!["--log-level=warn", "sandbox", "--kubeconfig", &kubeconfig];
+        args.extend(more);
         let mut child = command(directory.path(), &args)
             .stderr(Stdio::inherit())
             .spawn()
@@ -257,6 +264,102 @@ fn what_a_killed_run_leaves_is_cleaned_up_by_its_id() {
         assert!(removed.contains(&format!("removed {what}")), "{removed}");
     }
     assert_eq!(sandbox.cleanup(&["--run-id", id]), "nothing to remove\n");
+}
+
+#[test]
+fn a_check_of_a_cluster_that_will_do_says_so_and_a_run_that_will_not_do_makes_nothing() {
+    let sandbox = Sandbox::start_with(&["--scenario=quick", "--set=sandbox.nodes=1"]);
+    let check = |args: &[&str]| {
+        let mut all = vec!["check", "--kubeconfig", &sandbox.kubeconfig];
+        all.extend(args);
+        let output = command(sandbox.directory.path(), &all).output().unwrap();
+        (output.status.code(), text(&output.stdout))
+    };
+    let (code, out) = check(&["quick", "--destination", &sandbox.destination]);
+    assert_eq!(code, Some(0), "{out}");
+    assert!(
+        out.contains("√ answers streams (kubernetes.default.svc"),
+        "{out}"
+    );
+    assert!(out.ends_with("Status check results are √\n"), "{out}");
+    let nowhere = ["--destination=127.0.0.1:1", "-o", "json"];
+    let (code, out) = check(&nowhere);
+    let found: Value = serde_json::from_str(&out).unwrap();
+    let found = found["findings"].as_array().unwrap();
+    let answers = found.iter().find(|one| one["claim"] == "answers streams");
+    assert_eq!(
+        (code, &answers.unwrap()["outcome"]),
+        (Some(1), &"failed".into())
+    );
+
+    // 150,000 pods at the most, and 100,000 places.
+    let run = sandbox.run(&[
+        "--destination",
+        &sandbox.destination,
+        "--set=churn.services=5000",
+    ]);
+    let (code, _, err) = run.end();
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("× have room for all pods"), "{err}");
+    assert!(err.contains("nothing was made: 1 of"), "{err}");
+    assert!(sandbox.cleanup(&["--all"]).contains("nothing to remove"));
+}
+
+#[test]
+fn a_controller_of_the_users_own_is_started_measured_and_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let ours = env!("CARGO_BIN_EXE_dst-load-controller");
+    let bin = format!("'{ours}' destination");
+    let args = [
+        "run",
+        "quick",
+        "--set=churn.cycles=1",
+        "--output-dir=run",
+        "--destination-bin",
+        &bin,
+    ];
+    let output = command(directory.path(), &args).output().unwrap();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{out}{err}");
+    // Its own reference is known for what it is, even here.
+    assert!(out.contains("SELF-TEST"), "{out}");
+    assert!(
+        out.contains("the reference destination dst-load-controller"),
+        "{out}"
+    );
+    let log = fs::read_to_string(directory.path().join("run/destination.log")).unwrap();
+    let address = log.split("serving on ").nth(1).unwrap();
+    let address = address.split(',').next().unwrap();
+    assert!(
+        TcpStream::connect(address).is_err(),
+        "{address} still answers"
+    );
+}
+
+#[test]
+fn a_controller_that_does_not_start_is_named_with_the_end_of_its_log() {
+    let cases = [
+        (
+            "no/such/file destination",
+            Some(1),
+            "cannot start \"no/such/file\"",
+        ),
+        (
+            "sh -c 'echo no luck >&2; exit 7'",
+            Some(1),
+            "(exit status: 7)",
+        ),
+        ("sh -c 'echo no luck >&2; exit 7'", Some(1), "no luck"),
+        ("'./unclosed", Some(2), "a quote is not closed"),
+    ];
+    for (bin, code, named) in cases {
+        let directory = tempfile::tempdir().unwrap();
+        let args = ["run", "quick", "--destination-bin", bin];
+        let output = command(directory.path(), &args).output().unwrap();
+        let err = text(&output.stderr);
+        assert!(err.contains(named), "{err}");
+        assert_eq!(output.status.code(), code, "{err}");
+    }
 }
 
 #[test]

@@ -35,6 +35,11 @@ pub struct RunArgs {
     /// Uses the embedded reference destination against the cluster's API.
     #[arg(long, conflicts_with = "destination")]
     pub reference: bool,
+    /// Starts this destination controller on the embedded sandbox's API and measures it, such as
+    /// './linkerd-controller destination'; flags that it needs are added. Where a cluster is
+    /// named, or time is virtual, this counts for nothing.
+    #[arg(long, value_name = "COMMAND", env = "LINKERD_DESTINATION_BIN")]
+    pub destination_bin: Option<String>,
     /// Where the destination controller serves its metrics.
     #[arg(long, value_name = "URL", env = "DST_LOAD_DESTINATION_METRICS")]
     pub destination_metrics: Option<String>,
@@ -47,6 +52,9 @@ pub struct RunArgs {
     /// Leaves what was made in Kubernetes when the run ends.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_KEEP")]
     pub keep: bool,
+    /// Runs on a cluster though `check` says that it will not work.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_SKIP_CHECKS")]
+    pub skip_checks: bool,
     /// Shows no progress.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_NO_PROGRESS")]
     pub no_progress: bool,

@@ -14,6 +14,7 @@ mod listing;
 #[cfg(test)]
 pub(crate) mod mock;
 pub mod objects;
+pub mod permissions;
 mod rate;
 mod resource;
 #[cfg(test)]

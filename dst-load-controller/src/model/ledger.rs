@@ -12,6 +12,7 @@ mod change;
 mod expiry;
 mod intents;
 mod outbox;
+mod repeats;
 mod settle;
 mod sighting;
 mod slots;
@@ -28,6 +29,7 @@ use std::{
 use self::{
     change::OpenChanges,
     intents::Intents,
+    repeats::Repeats,
     slots::{SlotId, Slots},
     streams::Streams,
 };
@@ -51,6 +53,7 @@ pub struct ServiceLedger {
     changes: OpenChanges,
     intents: Intents,
     deviations: Deviations,
+    repeats: Repeats,
     outbox: Outbox,
 }
 
@@ -84,6 +87,7 @@ impl ServiceLedger {
             changes: OpenChanges::default(),
             intents: Intents::default(),
             deviations: Deviations::default(),
+            repeats: Repeats::default(),
             outbox: Outbox::default(),
         }
     }
@@ -105,10 +109,12 @@ impl ServiceLedger {
         self.intents.outstanding()
     }
 
-    /// Whether anything is still waited for: open changes, or holdings that nothing explains.
+    /// Whether nothing is waited for any more: no open changes, and no holdings or repetitions that
+    /// nothing explains.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.changes.is_empty()
+            && self.repeats.is_empty()
             && !self
                 .deviations
                 .since

@@ -150,7 +150,7 @@ impl Description {
                 services,
                 deployments: services,
                 endpoints_at_start,
-                endpoints_at_most: sum(groups, |pattern| pattern.peak().into()),
+                endpoints_at_most: scenario.churn.endpoints_at_most(),
             },
             clients: Clients {
                 connections: scenario.client.virtual_clients(),
