@@ -24,3 +24,16 @@ sandbox *args:
 # Runs the smoke test on the embedded sandbox.
 run-quick *args:
     cargo run --release -- run values/scenarios/quick.yaml {{args}}
+
+# Brings up a real Kubernetes on loopback (`--clusters 2`, `--bare`): see hack/lab.
+lab-up *args:
+    hack/lab/up {{args}}
+
+# Ends it.
+lab-down:
+    hack/lab/down
+
+# Runs on it what the embedded Kubernetes is held to; fails without one.
+lab-test *args:
+    DST_LOAD_LAB_KUBECONFIG="${DST_LOAD_LAB_KUBECONFIG:-$PWD/.lab/kubeconfig}" \
+        cargo test --test conformance -- --ignored {{args}}

@@ -9,7 +9,7 @@ use dst_load_controller::{
     live::{
         churn::{ChurnMetrics, Driver, Ending},
         clock::Clock,
-        kubernetes::{Actor, Claim, KubernetesError, Limits, RunIdentity, runs},
+        kubernetes::{Actor, Claim, Limits, RunIdentity},
     },
     model::{
         criteria::Criteria,
@@ -147,46 +147,6 @@ async fn a_churn_moves_the_endpoints_and_leaves_nothing_behind() {
     assert_eq!(cleaned.remaining.len(), 0);
     assert_eq!(left(&kube).await, [0; 5]);
     assert_eq!(actor.errors().total(), 0);
-    kubernetes.shutdown().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_namespace_has_one_live_run_and_what_a_dead_one_left_is_taken_over() {
-    let kubernetes = Kubernetes::start(Config::default());
-    let kube = kubernetes.client();
-    let clock = Clock::start();
-    let (first, second) = (
-        actor(&kubernetes, clock, "r1"),
-        actor(&kubernetes, clock, "r2"),
-    );
-    let metrics = ChurnMetrics::register(&mut Registry::default(), &scenario(), first.caller());
-    first.prepare().await.unwrap();
-    let plan = Plan::new(&scenario());
-    Driver::new(&first, &metrics, plan, CancellationToken::new())
-        .create(|_| {})
-        .await;
-
-    let refused = tokio::select! {
-        biased;
-        lost = first.keep_claim() => panic!("{lost}"),
-        refused = second.prepare() => refused.unwrap_err(),
-    };
-    let in_use = KubernetesError::InUse {
-        namespace: "churned".into(),
-        holder: "r1".into(),
-    };
-    assert_eq!(refused, in_use);
-    assert_eq!(left(&kube).await[..2], [2, 2]);
-
-    // Nobody counts any more: the first run is dead.
-    let found = runs(second.caller(), None).await.unwrap();
-    assert_eq!(found, [("r1".into(), false)].into());
-    let claim = second.prepare().await.unwrap();
-    assert_eq!(claim, Claim::TakenOver { from: "r1".into() });
-    assert_eq!(left(&kube).await, [0, 0, 0, 0, 1]);
-
-    second.cleanup().await.unwrap();
-    assert_eq!(left(&kube).await, [0; 5]);
     kubernetes.shutdown().await;
 }
 

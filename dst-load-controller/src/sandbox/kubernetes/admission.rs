@@ -193,9 +193,10 @@ fn complete(resource: Resource, object: &mut Value) -> Result<(), Refusal> {
                     format!("Invalid value: {labels}: `selector` does not match template `labels`");
                 return invalid("spec.template.metadata.labels", &problem);
             }
-            if spec["replicas"].as_i64().is_some_and(|it| it < 0) {
-                let problem = "Invalid value: must be greater than or equal to 0";
-                return invalid("spec.replicas", problem);
+            if let Some(negative) = spec["replicas"].as_i64().filter(|&it| it < 0) {
+                let problem =
+                    format!("Invalid value: {negative}: must be greater than or equal to 0");
+                return invalid("spec.replicas", &problem);
             }
             if resource == Resource::Deployments {
                 deployment(object);
@@ -211,6 +212,9 @@ fn complete(resource: Resource, object: &mut Value) -> Result<(), Refusal> {
             }
             if array(&object["endpoints"]).count() > 1000 {
                 return invalid("endpoints", "Too many: must have at most 1000 items");
+            }
+            for endpoint in members_mut(object, "endpoints") {
+                absent(endpoint, "conditions", json!({}));
             }
             for port in members_mut(object, "ports") {
                 absent(port, "name", json!(""));

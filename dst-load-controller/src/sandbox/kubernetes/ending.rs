@@ -1,7 +1,8 @@
-//! How objects end. A pod that a kubelet runs is only told to stop, and is gone when the kubelet
-//! says so; everything else is gone at once.
+//! How objects end. A pod that is on a Node is only told to stop, and is gone when its kubelet says
+//! so; an owner that is deleted in the foreground waits for what it owns; everything else is gone at
+//! once.
 //!
-//! For that while a pod's endpoint stands in its slice, terminating and not ready: a scale-down
+//! While a pod stops, its endpoint stands in its slice, terminating and not ready: a scale-down
 //! makes slice events that remove endpoints from clients, and further ones that tell them nothing.
 
 use std::sync::Arc;
@@ -19,41 +20,67 @@ use crate::model::time::At;
 /// Kubernetes' own default for a pod's `terminationGracePeriodSeconds`.
 const GRACE_SECONDS: u64 = 30;
 
+/// What holds an owner until what it owns is gone.
+const FOREGROUND: &str = "foregroundDeletion";
+
+/// What a deletion waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// Pods are told to stop; what an object owns goes after it.
+    Background,
+    /// An object goes after what it owns.
+    Foreground,
+    /// The grace period is none: no pod is waited for.
+    Forced,
+}
+
 /// Deletes an object, or begins to; gives its last version, `None` if there is no such object.
 pub(crate) fn delete(
     store: &mut Store,
     resource: Resource,
     key: &Key,
+    how: How,
     at: At,
 ) -> Option<Arc<Object>> {
     let stored = store.get(resource, key)?.clone();
-    let Facts::Pod(facts) = &stored.meta.facts else {
+    if let Facts::Pod(facts) = &stored.meta.facts {
+        return stop(store, key, &stored, facts, how, at);
+    }
+    if how != How::Foreground || store.dependents(&stored.meta.uid).next().is_none() {
         return store.remove(resource, key);
-    };
-    if facts.terminating {
+    }
+    if stored.meta.ending {
         return Some(stored);
+    }
+    let mut owner = stored.to_value();
+    owner["metadata"]["deletionTimestamp"] = json!(timestamp(at));
+    owner["metadata"]["deletionGracePeriodSeconds"] = json!(0);
+    owner["metadata"]["finalizers"] = json!([FOREGROUND]);
+    Some(store.put(resource, owner, at))
+}
+
+/// Tells a pod to stop. One that is on no Node, or has ended, has nothing to stop.
+fn stop(
+    store: &mut Store,
+    key: &Key,
+    stored: &Arc<Object>,
+    facts: &PodFacts,
+    how: How,
+    at: At,
+) -> Option<Arc<Object>> {
+    let over = how == How::Forced || facts.is_finished() || facts.node.is_none();
+    if stored.meta.ending && !over {
+        return Some(stored.clone());
     }
     let mut pod = stored.to_value();
     let grace = pod["spec"]["terminationGracePeriodSeconds"]
         .as_u64()
         .unwrap_or(GRACE_SECONDS);
-    if grace == 0 || facts.is_finished() || !has_kubelet(store, facts) {
-        return store.remove(resource, key);
+    if grace == 0 || over {
+        return store.remove(Resource::Pods, key);
     }
     let until = at + std::time::Duration::from_secs(grace);
     pod["metadata"]["deletionTimestamp"] = json!(timestamp(until));
     pod["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
-    Some(store.put(resource, pod, at))
-}
-
-/// Whether it has been told to stop and is still there.
-pub(crate) fn is_ending(object: &Object) -> bool {
-    matches!(&object.meta.facts, Facts::Pod(facts) if facts.terminating)
-}
-
-/// Without one nobody would ever say that the pod has stopped.
-fn has_kubelet(store: &Store, pod: &PodFacts) -> bool {
-    pod.node
-        .as_deref()
-        .is_some_and(|node| store.get(Resource::Nodes, &Key::new("", node)).is_some())
+    Some(store.put(Resource::Pods, pod, at))
 }

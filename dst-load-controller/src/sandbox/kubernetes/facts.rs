@@ -16,6 +16,16 @@ pub(crate) enum Facts {
     Service(Arc<ServiceFacts>),
     Deployment(Arc<DeploymentFacts>),
     ReplicaSet(Arc<SetFacts>),
+    Node(NodeFacts),
+}
+
+/// Of a Node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NodeFacts {
+    /// Whether it has a kubelet: pods are put on no other Node, and on no other do they start or
+    /// stop.
+    pub(crate) ready: bool,
+    pub(crate) zone: Option<String>,
 }
 
 /// Of a Pod.
@@ -98,6 +108,7 @@ impl Facts {
             (Resource::Deployments, Some(same @ Self::Deployment(_)))
             | (Resource::ReplicaSets, Some(same @ Self::ReplicaSet(_))) => same.clone(),
             (Resource::Pods, _) => Self::Pod(Arc::new(PodFacts::of(object))),
+            (Resource::Nodes, _) => Self::Node(NodeFacts::of(object)),
             (Resource::Services, _) => Self::Service(Arc::new(ServiceFacts::of(object))),
             (Resource::Deployments, _) => Self::Deployment(Arc::new(DeploymentFacts::of(object))),
             (Resource::ReplicaSets, _) => Self::ReplicaSet(Arc::new(SetFacts {
@@ -121,8 +132,7 @@ impl PodFacts {
             node: text(&spec["nodeName"]),
             ip: text(&status["podIP"]),
             phase: text(&status["phase"]).unwrap_or_default(),
-            ready: array(&status["conditions"])
-                .any(|it| it["type"] == "Ready" && it["status"] == "True"),
+            ready: is_ready(status),
             terminating: !pod["metadata"]["deletionTimestamp"].is_null(),
             ports: ports.collect(),
         }
@@ -131,6 +141,17 @@ impl PodFacts {
     /// Whether it has ended, for good or ill.
     pub(crate) fn is_finished(&self) -> bool {
         matches!(self.phase.as_str(), "Succeeded" | "Failed")
+    }
+}
+
+// === impl NodeFacts ===
+
+impl NodeFacts {
+    fn of(node: &Value) -> Self {
+        Self {
+            ready: is_ready(&node["status"]),
+            zone: text(&node["metadata"]["labels"]["topology.kubernetes.io/zone"]),
+        }
     }
 }
 
@@ -226,6 +247,11 @@ impl Portion {
 /// The members of a list; none of what is no list.
 pub(crate) fn array(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
+}
+
+/// Whether a status has the condition `Ready`.
+fn is_ready(status: &Value) -> bool {
+    array(&status["conditions"]).any(|it| it["type"] == "Ready" && it["status"] == "True")
 }
 
 fn text(value: &Value) -> Option<String> {

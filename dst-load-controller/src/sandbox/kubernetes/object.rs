@@ -39,6 +39,8 @@ pub(crate) struct Meta {
     pub(crate) generation: i64,
     pub(crate) created: At,
     pub(crate) owners: Vec<Owner>,
+    /// It has been told to go and is still there.
+    pub(crate) ending: bool,
     pub(crate) selectable: Arc<Selectable>,
     pub(crate) facts: Facts,
     /// What each field manager applied last, to know what it no longer applies.
@@ -129,6 +131,26 @@ impl Object {
     pub(crate) fn json(&self) -> Bytes {
         let end = self.event.len() - SUFFIX.len();
         self.event.slice(self.happened.prefix().len()..end)
+    }
+
+    /// Its JSON under another version.
+    pub(crate) fn json_at(&self, version: u64) -> Bytes {
+        let json = self.json();
+        // The version was new when it was written, so its first mention is the object's own.
+        let needle = format!("\"resourceVersion\":\"{}\"", self.version);
+        let found = json
+            .windows(needle.len())
+            .position(|window| window == needle.as_bytes());
+        let Some(start) = found else {
+            return json;
+        };
+        [
+            &json[..start],
+            format!("\"resourceVersion\":\"{version}\"").as_bytes(),
+            &json[start + needle.len()..],
+        ]
+        .concat()
+        .into()
     }
 
     /// Its JSON, parsed.

@@ -69,12 +69,7 @@ impl Patch {
     pub(crate) fn onto(&self, mut object: Value, before: Option<&Value>) -> Result<Value, Refusal> {
         match self {
             Self::Json(patch) => {
-                json_patch::patch(&mut object, patch).map_err(|error| {
-                    let message = format!(
-                        "the server rejected our request due to an error in our request: {error}"
-                    );
-                    Refusal::bad_request(message)
-                })?;
+                json_patch::patch(&mut object, patch).map_err(|_| Refusal::unprocessable())?;
             }
             Self::Merge(patch) => json_patch::merge(&mut object, patch),
             Self::Strategic(patch) => merge(&mut object, patch, 0),

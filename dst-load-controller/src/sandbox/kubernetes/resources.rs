@@ -222,6 +222,32 @@ impl Resource {
         )
     }
 
+    /// The fields that a field selector may name, beside name and namespace, and where they are.
+    pub(crate) const fn selectable_fields(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Pods => &[
+                ("spec.nodeName", "/spec/nodeName"),
+                ("status.phase", "/status/phase"),
+                ("status.podIP", "/status/podIP"),
+            ],
+            Self::Secrets => &[("type", "/type")],
+            Self::Services => &[
+                ("spec.clusterIP", "/spec/clusterIP"),
+                ("spec.type", "/spec/type"),
+            ],
+            Self::Namespaces => &[("status.phase", "/status/phase")],
+            Self::Events => &[
+                ("involvedObject.name", "/involvedObject/name"),
+                ("involvedObject.namespace", "/involvedObject/namespace"),
+                ("involvedObject.kind", "/involvedObject/kind"),
+                ("involvedObject.uid", "/involvedObject/uid"),
+                ("reason", "/reason"),
+                ("type", "/type"),
+            ],
+            _ => &[],
+        }
+    }
+
     /// Whether `metadata.generation` counts the changes of its spec.
     pub(crate) const fn counts_generations(self) -> bool {
         !matches!(
@@ -257,6 +283,15 @@ impl Description {
             self.plural.to_owned()
         } else {
             format!("{}.{}", self.plural, self.group)
+        }
+    }
+
+    /// `Service` or `Deployment.apps`, as other messages name it.
+    pub(crate) fn qualified_kind(&self) -> String {
+        if self.group.is_empty() {
+            self.kind.to_owned()
+        } else {
+            format!("{}.{}", self.kind, self.group)
         }
     }
 

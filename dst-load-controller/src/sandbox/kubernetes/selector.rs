@@ -51,6 +51,24 @@ impl Selector {
         })
     }
 
+    /// Refuses fields that a kind cannot be selected by.
+    ///
+    /// # Errors
+    /// 400.
+    pub(crate) fn only(self, known: &[(&str, &str)]) -> Result<Self, Refusal> {
+        let unknown = self.fields.iter().map(|(field, ..)| field).find(|field| {
+            !["metadata.name", "metadata.namespace"].contains(&field.as_str())
+                && known.iter().all(|(known, _)| known != *field)
+        });
+        match unknown {
+            Some(field) => {
+                let message = format!("field label not supported: {field}");
+                Err(Refusal::bad_request(message))
+            }
+            None => Ok(self),
+        }
+    }
+
     /// The only namespace that can match.
     pub(crate) fn namespace(&self) -> Option<&str> {
         self.namespace.as_deref()

@@ -31,6 +31,8 @@ impl Shared {
     pub(crate) fn new(config: Config, cancel: CancellationToken) -> Self {
         let mut store = Store::new(config.seed);
         furnish(&mut store, &config);
+        // As a server's memory of events begins when it starts.
+        store.compact();
         Self {
             faults: Faults::new(config.seed, &config.faults),
             config,

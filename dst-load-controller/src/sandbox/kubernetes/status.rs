@@ -94,7 +94,7 @@ impl Refusal {
     /// 504 for a version that is yet to come: of another cluster, or of this one before it was
     /// started again.
     pub(crate) fn too_large_version(asked: u64, current: u64) -> Self {
-        let message = format!("Too large resource version: {asked}, current: {current}");
+        let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
         let mut refusal = Self::new(504, "Timeout", message);
         refusal.details = json!({
             "causes": [{ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" }],
@@ -107,12 +107,36 @@ impl Refusal {
     /// 422, with the field, Kubernetes' type of problem and what is wrong.
     pub(crate) fn invalid(resource: Resource, name: &str, field: &str, problem: &str) -> Self {
         let it = resource.description();
-        let message = format!("{} \"{name}\" is invalid: {field}: {problem}", it.kind);
+        let kind = it.qualified_kind();
+        let message = format!("{kind} \"{name}\" is invalid: {field}: {problem}");
         let mut refusal = Self::new(422, "Invalid", message).about(it, name);
         refusal.details["kind"] = json!(it.kind);
         refusal.details["causes"] =
             json!([{ "reason": "FieldValueInvalid", "message": problem, "field": field }]);
         refusal
+    }
+
+    /// 409 for a deletion that was meant for another object of the name, or another version of it.
+    pub(crate) fn precondition(
+        resource: Resource,
+        name: &str,
+        (what, wanted): (&str, &str),
+        actual: &str,
+        happened: &str,
+    ) -> Self {
+        let it = resource.description();
+        let message = format!(
+            "Operation cannot be fulfilled on {} \"{name}\": the {what} in the precondition ({wanted}) does not match \
+             the {what} in record ({actual}). The object might have been {happened}",
+            it.qualified_kind()
+        );
+        Self::new(409, "Conflict", message).about(it, name)
+    }
+
+    /// 422 for a patch that does not fit.
+    pub(crate) fn unprocessable() -> Self {
+        let message = "the server rejected our request due to an error in our request";
+        Self::new(422, "Invalid", message)
     }
 
     /// 400.

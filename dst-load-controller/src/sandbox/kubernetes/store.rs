@@ -100,10 +100,12 @@ impl Store {
         &self.table(resource).log
     }
 
-    /// Forgets what happened to a resource up to a version.
-    #[cfg(test)]
-    pub(crate) fn compact(&mut self, resource: Resource, version: u64) {
-        self.table_mut(resource).log.compact(version);
+    /// Forgets what has happened so far: no watch resumes from before.
+    pub(crate) fn compact(&mut self) {
+        let version = self.version;
+        for table in &mut self.tables {
+            table.log.compact(version);
+        }
     }
 
     /// Who names `uid` as an owner.
@@ -128,6 +130,7 @@ impl Store {
             generation,
             created: previous.map_or(at, |it| it.meta.created),
             owners: owners(metadata),
+            ending: !metadata["deletionTimestamp"].is_null(),
             selectable: match previous {
                 Some(it) if *it.meta.selectable == selectable => it.meta.selectable.clone(),
                 _ => Arc::new(selectable),
@@ -176,7 +179,7 @@ impl Store {
         table.objects.insert(key, object.clone());
         table.log.push(Entry {
             object: object.clone(),
-            before: old.as_ref().map(|it| it.meta.selectable.clone()),
+            before: old.clone(),
         });
         self.note(resource, old, Some(object.clone()));
         object
@@ -187,15 +190,14 @@ impl Store {
         let old = self.table_mut(resource).objects.remove(key)?;
         self.version += 1;
         let version = self.version;
-        let json = old.json();
         let deleted = Object::new(old.meta.clone(), version, Happened::Deleted, |line| {
-            with_version(&json, old.version, version, line);
+            line.extend_from_slice(&old.json_at(version));
         });
         let deleted = Arc::new(deleted);
         self.disown(resource, Some(&old));
         self.table_mut(resource).log.push(Entry {
             object: deleted.clone(),
-            before: Some(old.meta.selectable.clone()),
+            before: Some(old.clone()),
         });
         self.note(resource, Some(old), None);
         Some(deleted)
@@ -289,23 +291,6 @@ impl Store {
     }
 }
 
-/// Writes stored JSON with another version.
-fn with_version(json: &[u8], old: u64, new: u64, line: &mut Vec<u8>) {
-    // The version was new when it was written, so its first mention is the object's own.
-    let needle = format!("\"resourceVersion\":\"{old}\"");
-    let found = json
-        .windows(needle.len())
-        .position(|window| window == needle.as_bytes());
-    match found {
-        Some(start) => {
-            line.extend_from_slice(&json[..start]);
-            line.extend_from_slice(format!("\"resourceVersion\":\"{new}\"").as_bytes());
-            line.extend_from_slice(&json[start + needle.len()..]);
-        }
-        None => line.extend_from_slice(json),
-    }
-}
-
 fn labels(metadata: &Value) -> BTreeMap<String, String> {
     let labels = metadata["labels"].as_object().into_iter().flatten();
     labels
@@ -325,30 +310,8 @@ fn owners(metadata: &Value) -> Vec<Owner> {
 }
 
 fn selectable_fields(resource: Resource, object: &Value) -> Vec<(&'static str, String)> {
-    let paths: &[(&'static str, &str)] = match resource {
-        Resource::Pods => &[
-            ("spec.nodeName", "/spec/nodeName"),
-            ("status.phase", "/status/phase"),
-            ("status.podIP", "/status/podIP"),
-        ],
-        Resource::Secrets => &[("type", "/type")],
-        Resource::Services => &[
-            ("spec.clusterIP", "/spec/clusterIP"),
-            ("spec.type", "/spec/type"),
-        ],
-        Resource::Namespaces => &[("status.phase", "/status/phase")],
-        Resource::Events => &[
-            ("involvedObject.name", "/involvedObject/name"),
-            ("involvedObject.namespace", "/involvedObject/namespace"),
-            ("involvedObject.kind", "/involvedObject/kind"),
-            ("involvedObject.uid", "/involvedObject/uid"),
-            ("reason", "/reason"),
-            ("type", "/type"),
-        ],
-        _ => &[],
-    };
-    paths
-        .iter()
+    let fields = resource.selectable_fields().iter();
+    fields
         .map(|&(field, path)| {
             let value = object.pointer(path).and_then(Value::as_str);
             (field, value.unwrap_or_default().to_owned())

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{
-    admission, ending,
+    admission,
+    ending::{self, How},
     object::{Key, Object},
     resources::Resource,
     status::Refusal,
@@ -142,8 +143,7 @@ impl Write {
         Ok(store.put(resource, new, self.at).json())
     }
 
-    /// Deletes an object, or begins to; gives its last version. A pod that is `forced` is not
-    /// waited for.
+    /// Deletes an object, or begins to; gives its last version.
     ///
     /// # Errors
     /// 404 if there is none, 409 if a precondition does not hold.
@@ -153,7 +153,7 @@ impl Write {
         resource: Resource,
         key: &Key,
         preconditions: &Preconditions,
-        forced: bool,
+        how: How,
     ) -> Result<Arc<Object>, Refusal> {
         let Some(stored) = store.get(resource, key).cloned() else {
             return Err(Refusal::not_found(resource, &key.name));
@@ -173,12 +173,8 @@ impl Write {
             }
             return Ok(stored);
         }
-        let deleted = if forced {
-            store.remove(resource, key)
-        } else {
-            ending::delete(store, resource, key, self.at)
-        };
-        deleted.ok_or_else(|| Refusal::not_found(resource, &key.name))
+        ending::delete(store, resource, key, how, self.at)
+            .ok_or_else(|| Refusal::not_found(resource, &key.name))
     }
 
     /// Gives an object without a name one from its `generateName`.
@@ -198,15 +194,22 @@ impl Preconditions {
     fn hold(&self, resource: Resource, stored: &Object) -> Result<(), Refusal> {
         let name = &stored.meta.key.name;
         if let Some(uid) = self.uid.as_deref().filter(|it| *it != stored.meta.uid) {
-            let why = format!(
-                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-                stored.meta.uid
-            );
-            return Err(Refusal::conflict_because(resource, name, &why));
+            let happened = "deleted and then recreated";
+            let actual = &stored.meta.uid;
+            return Err(Refusal::precondition(
+                resource,
+                name,
+                ("UID", uid),
+                actual,
+                happened,
+            ));
         }
-        let version = stored.version.to_string();
-        if self.version.as_ref().is_some_and(|it| *it != version) {
-            return Err(Refusal::conflict(resource, name));
+        let actual = stored.version.to_string();
+        if let Some(version) = self.version.as_deref().filter(|it| *it != actual) {
+            let wanted = ("ResourceVersion", version);
+            return Err(Refusal::precondition(
+                resource, name, wanted, &actual, "modified",
+            ));
         }
         Ok(())
     }

@@ -133,7 +133,8 @@ impl Call {
             self.namespace.as_deref(),
             self.parameter("labelSelector"),
             self.parameter("fieldSelector"),
-        )
+        )?
+        .only(self.resource.selectable_fields())
     }
 
     /// The resource version that the query names; 0 for any.

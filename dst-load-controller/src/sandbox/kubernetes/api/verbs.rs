@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::{Call, answer::parse as stored, body, json as respond, scale};
 use crate::sandbox::kubernetes::{
     controllers::garbage,
-    object::Key,
+    ending::How,
+    object::{Happened, Key},
     patch::Patch,
     resources::Resource,
     shared::Shared,
@@ -139,9 +140,10 @@ fn delete(
         call.resource,
         &key,
         &options.preconditions,
-        options.forced,
+        options.how,
     )?;
-    if matches!(call.resource, Resource::Namespaces | Resource::Pods) {
+    let stays = deleted.meta.ending && deleted.happened() != Happened::Deleted;
+    if stays || matches!(call.resource, Resource::Namespaces | Resource::Pods) {
         return Ok(deleted.json());
     }
     let description = call.resource.description();
@@ -185,7 +187,7 @@ fn delete_collection(
             call.resource,
             &key,
             &Preconditions::default(),
-            options.forced,
+            options.how,
         )?;
         items.push(stored(&deleted.json()));
     }
@@ -204,8 +206,7 @@ struct Options {
     preconditions: Preconditions,
     /// Dependents stay behind, without their owner.
     orphan: bool,
-    /// The grace period is none: nothing is waited for.
-    forced: bool,
+    how: How,
 }
 
 // === impl Options ===
@@ -223,13 +224,18 @@ impl Options {
         let grace = grace.or_else(|| call.parameter("gracePeriodSeconds")?.parse().ok());
         let policy = options["propagationPolicy"].as_str();
         let policy = policy.or_else(|| call.parameter("propagationPolicy"));
+        let how = match (policy, grace) {
+            (Some("Foreground"), _) => How::Foreground,
+            (_, Some(0)) => How::Forced,
+            _ => How::Background,
+        };
         Ok(Self {
             preconditions: Preconditions {
                 uid: given("uid"),
                 version: given("resourceVersion"),
             },
             orphan: policy == Some("Orphan"),
-            forced: grace == Some(0),
+            how,
         })
     }
 }

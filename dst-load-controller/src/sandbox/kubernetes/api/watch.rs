@@ -26,6 +26,10 @@ use crate::{
 /// As long as a real API server keeps quiet at most.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 
+/// How long before its end a watch is told where it stands, so that the next one resumes there and
+/// not where this one began.
+const LAST_BOOKMARK: Duration = Duration::from_secs(2);
+
 /// How much is written to a connection at once.
 const BATCH: usize = 256 << 10;
 
@@ -80,7 +84,8 @@ pub(crate) fn watch(shared: &Arc<Shared>, call: Call) -> Result<Response, Refusa
     let mut watch = Watch {
         bookmark: call
             .is_set("allowWatchBookmarks")
-            .then(|| now + BOOKMARK_EVERY),
+            .then(|| next_bookmark(now, now + span))
+            .flatten(),
         shared: shared.clone(),
         selector,
         cursor: 0,
@@ -92,10 +97,7 @@ pub(crate) fn watch(shared: &Arc<Shared>, call: Call) -> Result<Response, Refusa
     };
     match since {
         Some(version) if version > 0 && !initial => {
-            let current = watch.latest();
-            if version > current {
-                return Err(Refusal::too_large_version(version, current));
-            }
+            // One of the future is waited for, as if it were of another server that is ahead.
             watch.cursor = version;
         }
         _ => watch.start_with_everything(initial),
@@ -181,7 +183,7 @@ impl Watch {
                 return None;
             }
             if self.bookmark.is_some_and(|due| now >= due) {
-                self.bookmark = Some(now + BOOKMARK_EVERY);
+                self.bookmark = next_bookmark(now, self.ends);
                 let bookmark = self.bookmark_event(&json!({}));
                 return Some(Ok(bookmark));
             }
@@ -205,7 +207,7 @@ impl Watch {
         let resource = self.call.resource;
         let (shared, cursor) = (self.shared.clone(), self.cursor);
         let mut events = Vec::new();
-        self.cursor = shared.with(|store| -> Result<u64, u64> {
+        let reached = shared.with(|store| -> Result<u64, u64> {
             let mut bytes = 0;
             for entry in store.log(resource).after(cursor)? {
                 let event = self.select(entry);
@@ -217,6 +219,7 @@ impl Watch {
             }
             Ok(store.version())
         })?;
+        self.cursor = cursor.max(reached);
         Ok(events)
     }
 
@@ -226,13 +229,19 @@ impl Watch {
         let object = &entry.object;
         let key = &object.meta.key;
         let matches = |seen| self.selector.matches(&key.namespace, &key.name, seen);
-        let was = entry.before.as_deref().is_some_and(matches);
+        let before = entry.before.as_deref();
+        let was = before.filter(|it| matches(&it.meta.selectable));
         let is = object.happened() != Happened::Deleted && matches(&object.meta.selectable);
         let happened = match (was, is) {
-            (false, false) => return None,
-            (false, true) => Happened::Added,
-            (true, true) => Happened::Modified,
-            (true, false) => Happened::Deleted,
+            (None, false) => return None,
+            (None, true) => Happened::Added,
+            (Some(_), true) => Happened::Modified,
+            // What leaves the selection is shown as it was while it was selected.
+            (Some(was), false) if object.happened() != Happened::Deleted => {
+                let left = was.json_at(object.version);
+                return Some(self.event(Happened::Deleted, left));
+            }
+            (Some(_), false) => Happened::Deleted,
         };
         if happened == object.happened() && self.call.form == Form::Whole {
             return Some(object.event());
@@ -307,6 +316,12 @@ impl Watch {
     fn latest(&self) -> u64 {
         self.shared.with(|store| store.version())
     }
+}
+
+/// When a watch that ends at `ends` gets its next bookmark; the last comes shortly before the end.
+fn next_bookmark(now: Instant, ends: Instant) -> Option<Instant> {
+    let last = ends.checked_sub(LAST_BOOKMARK)?;
+    (now < last).then(|| last.min(now + BOOKMARK_EVERY))
 }
 
 /// One event is passed on as it is shared; several are copied together.

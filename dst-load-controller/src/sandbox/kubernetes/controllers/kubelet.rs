@@ -1,5 +1,6 @@
 //! The scheduler and the kubelets: pods are put on Nodes in turn, and become ready after a seeded
-//! delay. A pod that is deleted stops after another. No pod ever fails.
+//! delay. A pod that is deleted stops after another. No pod ever fails. Pods whose Node is gone are
+//! collected after a while; on a Node that is not ready nothing happens.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -13,7 +14,7 @@ use super::{Context, addresses::Addresses, timers::Timer};
 use crate::{
     model::seed,
     sandbox::kubernetes::{
-        facts::{Facts, array},
+        facts::{Facts, PodFacts, array},
         object::{Key, Object, timestamp},
         resources::Resource,
         store::Change,
@@ -27,12 +28,16 @@ const COUNT: u32 = (1 << 18) - 2;
 /// How long a pod takes to stop: a well-behaved one, far within its grace period.
 const STOP: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(400));
 
+/// After how long a pod is taken away whose Node is gone, as kube-controller-manager's pod garbage
+/// collector does.
+const ORPHANED: Duration = Duration::from_secs(40);
+
 /// The Nodes, and the pods that have not started.
 #[derive(Debug)]
 pub(crate) struct Kubelet {
     seed: u64,
     start: (Duration, Duration),
-    /// In the order they were made, each with its own address.
+    /// Those that are ready, in the order they were made, each with its own address.
     nodes: Vec<(String, Ipv4Addr)>,
     next: usize,
     addresses: Addresses,
@@ -71,7 +76,7 @@ impl Kubelet {
     /// Notes Nodes, and pods to schedule and to start.
     pub(crate) fn observe(&mut self, context: &mut Context<'_>, change: &Change) {
         match change.resource {
-            Resource::Nodes => self.observe_node(change),
+            Resource::Nodes => self.observe_node(context, change),
             Resource::Pods => self.observe_pod(context, change),
             _ => {}
         }
@@ -135,14 +140,26 @@ impl Kubelet {
         }
     }
 
-    fn stop_later(&mut self, context: &mut Context<'_>, pod: &Object) {
-        let uid = &pod.meta.uid;
+    /// Ends a pod in its time: it has stopped by itself, or nobody is there to say so. On a Node that
+    /// is not ready it is waited for.
+    fn stop_later(&mut self, context: &mut Context<'_>, pod: &Object, facts: &PodFacts) {
+        let (uid, key) = (&pod.meta.uid, &pod.meta.key);
+        let node = facts.node.as_deref().unwrap_or_default();
+        let entity = format!("{}/{}", key.namespace, key.name);
+        let delay = if self.has_kubelet(node) {
+            seed::delay(self.seed, "pod-stop", &entity, STOP.0, STOP.1)
+        } else if context
+            .store
+            .get(Resource::Nodes, &Key::new("", node))
+            .is_none()
+        {
+            ORPHANED
+        } else {
+            return;
+        };
         if !self.stopping.insert(uid.clone()) {
             return;
         }
-        let key = &pod.meta.key;
-        let entity = format!("{}/{}", key.namespace, key.name);
-        let delay = seed::delay(self.seed, "pod-stop", &entity, STOP.0, STOP.1);
         let timer = Timer::StopPod {
             pod: key.clone(),
             uid: uid.clone(),
@@ -150,17 +167,36 @@ impl Kubelet {
         context.timers.set(context.now + delay, timer);
     }
 
-    fn observe_node(&mut self, change: &Change) {
+    fn has_kubelet(&self, node: &str) -> bool {
+        self.nodes.iter().any(|(known, _)| known == node)
+    }
+
+    fn observe_node(&mut self, context: &mut Context<'_>, change: &Change) {
         let Some(node) = change.either() else { return };
         let name = &*node.meta.key.name;
-        match (&change.old, &change.new) {
-            (None, Some(_)) => {
+        let ready = matches!(&node.meta.facts, Facts::Node(facts) if facts.ready);
+        match (&change.new, self.has_kubelet(name)) {
+            (Some(_), false) if ready => {
                 let offset = u32::try_from(self.nodes.len()).unwrap_or_default();
                 let address = Ipv4Addr::from_bits(0xac10_0001 + offset);
                 self.nodes.push((name.to_owned(), address));
             }
-            (Some(_), None) => self.nodes.retain(|(known, _)| known != name),
-            _ => {}
+            (Some(_), true) if ready => {}
+            _ => self.nodes.retain(|(known, _)| known != name),
+        }
+        if change.new.is_none() {
+            let pods: Vec<_> = context
+                .store
+                .list(Resource::Pods, None, None)
+                .cloned()
+                .collect();
+            for pod in pods {
+                if let Facts::Pod(facts) = &pod.meta.facts
+                    && facts.node.as_deref() == Some(name)
+                {
+                    self.stop_later(context, &pod, facts);
+                }
+            }
         }
     }
 
@@ -182,7 +218,7 @@ impl Kubelet {
             self.addresses.occupy(address);
         }
         if facts.terminating {
-            self.stop_later(context, pod);
+            self.stop_later(context, pod, facts);
             return;
         }
         if facts.ip.is_some() {
@@ -193,7 +229,7 @@ impl Kubelet {
         }
         match &facts.node {
             None => self.unscheduled.push_back(pod.meta.key.clone()),
-            Some(node) if self.nodes.iter().any(|(known, _)| known == node) => {
+            Some(node) if self.has_kubelet(node) => {
                 self.starting.insert(pod.meta.uid.clone());
                 let key = &pod.meta.key;
                 let entity = format!("{}/{}", key.namespace, key.name);

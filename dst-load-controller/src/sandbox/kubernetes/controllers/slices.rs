@@ -27,12 +27,16 @@ const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// A namespace, a label and its value.
 type Labelled = (Arc<str>, String, String);
 
+/// Zones by Node.
+type Nodes = BTreeMap<String, Option<String>>;
+
 /// The Services and the pods that they may select.
 #[derive(Debug)]
 pub(crate) struct Slices {
     seed: u64,
     sync: Duration,
-    zones: BTreeMap<String, String>,
+    /// The Nodes, with their zones.
+    nodes: Nodes,
     services: BTreeMap<Key, Service>,
     /// Services by one label of their selector.
     selecting: BTreeMap<Labelled, BTreeSet<Key>>,
@@ -76,7 +80,7 @@ impl Slices {
         Self {
             seed,
             sync,
-            zones: BTreeMap::new(),
+            nodes: BTreeMap::new(),
             services: BTreeMap::new(),
             selecting: BTreeMap::new(),
             labelled: BTreeMap::new(),
@@ -86,7 +90,7 @@ impl Slices {
     /// Notes a write.
     pub(crate) fn observe(&mut self, context: &mut Context<'_>, change: &Change) {
         match change.resource {
-            Resource::Nodes => self.observe_node(change),
+            Resource::Nodes => self.observe_node(context, change),
             Resource::Services => self.observe_service(context, change),
             Resource::Pods => self.observe_pod(context, change),
             Resource::EndpointSlices => self.observe_slice(context, change),
@@ -94,14 +98,63 @@ impl Slices {
         }
     }
 
-    fn observe_node(&mut self, change: &Change) {
+    /// The endpoints of a Node's pods come and go with it, and have its zone.
+    fn observe_node(&mut self, context: &mut Context<'_>, change: &Change) {
         let Some(node) = change.either() else { return };
-        let labels = &node.meta.selectable.labels;
-        let name = node.meta.key.name.to_string();
-        match labels.get("topology.kubernetes.io/zone") {
-            Some(zone) if change.new.is_some() => self.zones.insert(name, zone.clone()),
-            _ => self.zones.remove(&name),
+        let name = &*node.meta.key.name;
+        let before = self.nodes.get(name).cloned();
+        let after = match (&change.new, &node.meta.facts) {
+            (Some(_), Facts::Node(facts)) => Some(facts.zone.clone()),
+            _ => None,
         };
+        if before == after {
+            return;
+        }
+        match after {
+            Some(zone) => self.nodes.insert(name.to_owned(), zone),
+            None => self.nodes.remove(name),
+        };
+        let on_it = |pod: &&Arc<Object>| matches!(&pod.meta.facts, Facts::Pod(facts) if facts.node.as_deref() == Some(name));
+        let pods = context.store.list(Resource::Pods, None, None).filter(on_it);
+        for pod in pods.cloned().collect::<Vec<_>>() {
+            for key in self.selected_by(&pod) {
+                self.retake(context, &key, Some(&pod), &pod);
+            }
+        }
+    }
+
+    /// The Services that may select a pod.
+    fn selected_by(&self, pod: &Object) -> BTreeSet<Key> {
+        let labels = pod.meta.selectable.labels.iter();
+        labels
+            .filter_map(|(label, value)| {
+                let namespace = pod.meta.key.namespace.clone();
+                self.selecting
+                    .get(&(namespace, label.clone(), value.clone()))
+            })
+            .flatten()
+            .cloned()
+            .collect()
+    }
+
+    /// Takes a pod's present state into a Service, or out of it when there is none.
+    fn retake(
+        &mut self,
+        context: &mut Context<'_>,
+        service: &Key,
+        present: Option<&Object>,
+        pod: &Object,
+    ) {
+        let Some(known) = self.services.get_mut(service) else {
+            return;
+        };
+        let changed = match present {
+            Some(pod) => known.take(pod, &self.nodes),
+            None => known.members.remove(&pod.meta.key.name).is_some(),
+        };
+        if changed {
+            known.schedule(context, service, self.sync);
+        }
     }
 
     fn observe_service(&mut self, context: &mut Context<'_>, change: &Change) {
@@ -111,8 +164,10 @@ impl Slices {
             {
                 services.remove(&old.meta.key);
             }
-            if change.new.is_none() {
+            // One that waits for its slices to be gone gets no more.
+            if change.new.as_ref().is_none_or(|it| it.meta.ending) {
                 self.services.remove(&old.meta.key);
+                return;
             }
         }
         let Some(new) = &change.new else { return };
@@ -143,7 +198,7 @@ impl Slices {
         };
         for pod in self.labelled.get(&label).into_iter().flatten() {
             if let Some(pod) = context.store.get(Resource::Pods, pod) {
-                service.take(pod, &self.zones);
+                service.take(pod, &self.nodes);
             }
         }
         self.selecting.entry(label).or_default().insert(key.clone());
@@ -157,9 +212,9 @@ impl Slices {
         for (pod, present) in [(old, false), (new, true)] {
             let Some(pod) = pod else { continue };
             let key = &pod.meta.key;
+            affected.extend(self.selected_by(pod));
             for (label, value) in &pod.meta.selectable.labels {
                 let label = (key.namespace.clone(), label.clone(), value.clone());
-                affected.extend(self.selecting.get(&label).into_iter().flatten().cloned());
                 let labelled = self.labelled.entry(label).or_default();
                 if present {
                     labelled.insert(key.clone());
@@ -168,18 +223,9 @@ impl Slices {
                 }
             }
         }
+        let Some(pod) = change.either() else { return };
         for key in affected {
-            let Some(service) = self.services.get_mut(&key) else {
-                continue;
-            };
-            let changed = match (old, new) {
-                (_, Some(pod)) => service.take(pod, &self.zones),
-                (Some(pod), None) => service.members.remove(&pod.meta.key.name).is_some(),
-                (None, None) => false,
-            };
-            if changed {
-                service.schedule(context, &key, self.sync);
-            }
+            self.retake(context, &key, new, pod);
         }
     }
 
@@ -236,7 +282,7 @@ impl Service {
     }
 
     /// Takes a pod in, or out if it is none of its; says whether that changed anything.
-    fn take(&mut self, pod: &Object, zones: &BTreeMap<String, String>) -> bool {
+    fn take(&mut self, pod: &Object, nodes: &Nodes) -> bool {
         let name = &pod.meta.key.name;
         let labels = &pod.meta.selectable.labels;
         let selected = self
@@ -245,7 +291,7 @@ impl Service {
             .iter()
             .all(|(key, value)| labels.get(key) == Some(value));
         let member = match &pod.meta.facts {
-            Facts::Pod(facts) if selected => self.member(pod, facts, zones),
+            Facts::Pod(facts) if selected => self.member(pod, facts, nodes),
             _ => None,
         };
         match member {
@@ -258,14 +304,13 @@ impl Service {
         }
     }
 
-    /// A pod's endpoint; none before it has an address or after it has ended.
-    fn member(
-        &self,
-        pod: &Object,
-        facts: &PodFacts,
-        zones: &BTreeMap<String, String>,
-    ) -> Option<Member> {
+    /// A pod's endpoint; none before it has an address, after it has ended, or if its Node is gone.
+    fn member(&self, pod: &Object, facts: &PodFacts, nodes: &Nodes) -> Option<Member> {
         let ip = facts.ip.as_ref().filter(|_| !facts.is_finished())?;
+        let zone = facts.node.as_ref().and_then(|node| nodes.get(node));
+        if zone.is_none() && !self.facts.publish_not_ready {
+            return None;
+        }
         let ready = (facts.ready && !facts.terminating) || self.facts.publish_not_ready;
         let mut endpoint = json!({
             "addresses": [ip],
@@ -283,7 +328,7 @@ impl Service {
         });
         if let Some(node) = &facts.node {
             endpoint["nodeName"] = json!(node);
-            if let Some(zone) = zones.get(node) {
+            if let Some(Some(zone)) = zone {
                 endpoint["zone"] = json!(zone);
                 if self.facts.prefers_close {
                     endpoint["hints"] = json!({ "forZones": [{ "name": zone }] });

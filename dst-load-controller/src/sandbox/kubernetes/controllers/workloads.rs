@@ -19,7 +19,7 @@ use super::{
 use crate::{
     model::seed,
     sandbox::kubernetes::{
-        ending,
+        ending::{self, How},
         facts::{DeploymentFacts, Facts, SetFacts},
         object::Key,
         resources::Resource,
@@ -118,7 +118,9 @@ impl Workloads {
             return;
         };
         let key = &object.meta.key;
-        let (Some(_), Facts::Deployment(facts)) = (&change.new, &object.meta.facts) else {
+        let (Some(_), false, Facts::Deployment(facts)) =
+            (&change.new, object.meta.ending, &object.meta.facts)
+        else {
             self.deployments.remove(key);
             self.by_uid.remove(&object.meta.uid);
             return;
@@ -151,7 +153,9 @@ impl Workloads {
         if let Some(deployment) = &deployment {
             self.dirty.insert(Dirty::Deployment(deployment.clone()));
         }
-        let (Some(_), Facts::ReplicaSet(facts)) = (&change.new, &object.meta.facts) else {
+        let (Some(_), false, Facts::ReplicaSet(facts)) =
+            (&change.new, object.meta.ending, &object.meta.facts)
+        else {
             self.sets.remove(key);
             self.by_uid.remove(&object.meta.uid);
             if let Some(deployment) = deployment.and_then(|it| self.deployments.get_mut(&it)) {
@@ -271,7 +275,12 @@ impl Workloads {
             return;
         };
         let (wanted, actual) = (set.facts.replicas as usize, set.pods.len());
-        if wanted > actual {
+        let namespace = context
+            .store
+            .get(Resource::Namespaces, &Key::new("", &key.namespace));
+        if wanted > actual && namespace.is_some_and(|it| it.meta.ending) {
+            // Nothing new comes into what is being emptied.
+        } else if wanted > actual {
             for _ in 0..(wanted - actual).min(BURST) {
                 set.make_pod(self.seed, context, kubelet, key);
             }
@@ -289,7 +298,13 @@ impl Workloads {
                     namespace: key.namespace.clone(),
                     name,
                 };
-                ending::delete(context.store, Resource::Pods, &key, context.now);
+                ending::delete(
+                    context.store,
+                    Resource::Pods,
+                    &key,
+                    How::Background,
+                    context.now,
+                );
             }
         }
         // What was written comes back as changes, and makes the set dirty again if need be.

@@ -2,15 +2,15 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use crate::sandbox::kubernetes::{object::Object, selector::Selectable};
+use crate::sandbox::kubernetes::object::Object;
 
 /// One write.
 #[derive(Debug)]
 pub(crate) struct Entry {
     /// The object as the write left it.
     pub(crate) object: Arc<Object>,
-    /// What selectors saw of it before.
-    pub(crate) before: Option<Arc<Selectable>>,
+    /// The object as it was before.
+    pub(crate) before: Option<Arc<Object>>,
 }
 
 /// The latest writes of one resource.
@@ -53,7 +53,6 @@ impl Log {
     }
 
     /// Forgets everything up to `version`, as a compaction does.
-    #[cfg(test)]
     pub(crate) fn compact(&mut self, version: u64) {
         while self
             .entries

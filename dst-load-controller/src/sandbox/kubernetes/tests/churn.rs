@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use futures::StreamExt;
 use k8s_openapi::api::{core::v1::Pod, discovery::v1::EndpointSlice};
 use kube::{
-    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+    api::{ListParams, Patch, PatchParams, PostParams},
     runtime::watcher::{self, Event},
 };
 use serde_json::json;
@@ -39,29 +39,6 @@ async fn a_deployment_becomes_endpoints_that_a_watcher_sees() {
     assert_eq!(status.ready_replicas, Some(3));
     assert_eq!(status.observed_generation, Some(1));
     cluster.kubernetes.shutdown().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_scaling_fills_slices_of_a_hundred_and_empties_them() {
-    let cluster = Cluster::new(config());
-    cluster.serve("web", 0).await;
-    sleep(Duration::from_secs(5)).await;
-    let sizes = async || -> Vec<usize> {
-        let slices = cluster.endpoints("web").await;
-        slices.iter().map(|it| it.len()).collect()
-    };
-    assert_eq!(
-        sizes().await,
-        [0],
-        "a service without endpoints keeps one slice"
-    );
-    cluster.scale("web", 250).await;
-    sleep(Duration::from_secs(5)).await;
-    assert_eq!(sizes().await.iter().sum::<usize>(), 250);
-    assert_eq!(sizes().await.len(), 3);
-    cluster.scale("web", 0).await;
-    sleep(Duration::from_secs(5)).await;
-    assert_eq!(sizes().await, [0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,58 +102,6 @@ async fn an_endpoint_is_taken_from_clients_before_its_pod_is_gone() {
     }
     assert_eq!(seen[..2], [(10, 10), (10, 4)]);
     assert!(seen[2..].iter().all(|&(_, ready)| ready == 4), "{seen:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_pod_that_is_deleted_by_force_is_gone_at_once() {
-    let cluster = Cluster::new(config());
-    cluster.serve("web", 2).await;
-    sleep(Duration::from_secs(5)).await;
-    let pods = cluster.pods();
-    let names = |list: kube::core::ObjectList<Pod>| -> Vec<(String, bool)> {
-        let pods = list.items.into_iter().map(|it| it.metadata);
-        pods.map(|it| (it.name.unwrap(), it.deletion_timestamp.is_some()))
-            .collect()
-    };
-    let before = names(pods.list(&ListParams::default()).await.unwrap());
-    let [forced, told] = [&before[0].0, &before[1].0];
-    let force = DeleteParams::default().grace_period(0);
-    pods.delete(forced, &force).await.unwrap();
-    pods.delete(told, &DeleteParams::default()).await.unwrap();
-    let left = names(pods.list(&ListParams::default()).await.unwrap());
-    assert!(left.iter().all(|(name, _)| name != forced));
-    assert!(left.contains(&(told.clone(), true)));
-    sleep(Duration::from_secs(1)).await;
-    let left = names(pods.list(&ListParams::default()).await.unwrap());
-    assert!(left.iter().all(|(name, _)| name != told));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_slice_that_someone_else_changes_is_put_right() {
-    let cluster = Cluster::new(config());
-    cluster.serve("web", 3).await;
-    sleep(Duration::from_secs(5)).await;
-    let slices = cluster.slices();
-    let label = ListParams::default().labels("kubernetes.io/service-name=web");
-    let name = slices.list(&label).await.unwrap().items[0]
-        .metadata
-        .name
-        .clone()
-        .unwrap();
-    let none = Patch::Merge(json!({ "endpoints": [] }));
-    slices
-        .patch(&name, &PatchParams::default(), &none)
-        .await
-        .unwrap();
-    assert_eq!(addresses(&cluster).await.len(), 0);
-    sleep(Duration::from_secs(1)).await;
-    assert_eq!(addresses(&cluster).await.len(), 3);
-    slices
-        .delete(&name, &DeleteParams::default())
-        .await
-        .unwrap();
-    sleep(Duration::from_secs(1)).await;
-    assert_eq!(addresses(&cluster).await.len(), 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -169,6 +169,7 @@ impl Service {
                 uid: service.uid.clone(),
                 controller: true,
             }],
+            ending: false,
             selectable: match stored {
                 Some(it) if *it.meta.selectable == selectable => it.meta.selectable.clone(),
                 _ => Arc::new(selectable),
