@@ -15,7 +15,7 @@ use crate::{
     exit::Exit,
     live::kubernetes::Limits,
     model::{
-        quantity::Span,
+        quantity::{AddressRange, Span},
         scenario::{Draft, Scenario},
     },
 };
@@ -39,6 +39,16 @@ pub struct ChurnArgs {
     /// The Services' names before the number.
     #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SERVICE_PREFIX")]
     pub service_prefix: Option<String>,
+    /// Which objects make the endpoints: deployments, pods or slices; the last two need no
+    /// controllers and no KWOK.
+    #[arg(long, env = "DST_LOAD_BACKEND")]
+    pub backend: Option<String>,
+    /// Lets the Pods of the backend pods look meshed.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_MESHED")]
+    pub meshed: bool,
+    /// Where the endpoints of the backends pods and slices have their addresses.
+    #[arg(long, value_name = "CIDR", env = "DST_LOAD_ADDRESSES")]
+    pub addresses: Option<AddressRange>,
     /// stable, oscillate, scale-up, rolling-update, batch or spike.
     #[arg(long, help_heading = PATTERN, env = "DST_LOAD_PATTERN")]
     pub pattern: Option<String>,
@@ -222,6 +232,13 @@ impl ChurnArgs {
                 "churn.servicePrefix",
                 text(&self.service_prefix),
             ),
+            ("--backend", "churn.backend", text(&self.backend)),
+            (
+                "--meshed",
+                "churn.meshed",
+                self.meshed.then(|| "true".to_owned()),
+            ),
+            ("--addresses", "churn.addresses", text(&self.addresses)),
             ("--pattern", "churn.pattern", text(&self.pattern)),
             (
                 "--endpoints-per-service",

@@ -124,6 +124,11 @@ impl<W: io::Write> Engine<W> {
             )
         });
         let books = Arc::new(Books::new(clock, targets.collect(), scenario.deadline()));
+        // The targets are the scenario's Services, in their order.
+        let told = Arc::clone(&books);
+        let actor = actor.telling(Arc::new(move |service, written, at| {
+            told.acknowledge(service, written, at);
+        }));
         let observer = Observer::new(Arc::clone(&books));
         let sources = Sources {
             observer: observer.clone(),

@@ -8,6 +8,7 @@
 //! The words (delivery, change, audience, superseded, never, late) are defined in
 //! `docs/measurement.md`.
 
+mod acknowledged;
 mod change;
 mod expiry;
 mod intents;
@@ -26,6 +27,7 @@ use std::{
 };
 
 use self::{
+    acknowledged::Acknowledged,
     change::OpenChanges,
     intents::Intents,
     slots::{SlotId, Slots},
@@ -34,6 +36,7 @@ use self::{
 use crate::model::time::At;
 
 pub use self::{
+    acknowledged::Written,
     change::{ChangeId, ClosedChange},
     intents::Intent,
     outbox::{Counts, Delivered, KubernetesStage, Outbox},
@@ -50,6 +53,7 @@ pub struct ServiceLedger {
     slots: Slots,
     changes: OpenChanges,
     intents: Intents,
+    acknowledged: Acknowledged,
     deviations: Deviations,
     outbox: Outbox,
 }
@@ -83,6 +87,7 @@ impl ServiceLedger {
             slots: Slots::default(),
             changes: OpenChanges::default(),
             intents: Intents::default(),
+            acknowledged: Acknowledged::default(),
             deviations: Deviations::default(),
             outbox: Outbox::default(),
         }

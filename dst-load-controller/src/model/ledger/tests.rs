@@ -72,7 +72,7 @@ impl Story {
         self.version += 1;
         let sighting = Sighting {
             visible: at,
-            start: at,
+            gone: false,
             cycle: 1,
             object: "slice-1".into(),
             resource_version: self.version.to_string().into(),
@@ -423,7 +423,7 @@ fn with_local_traffic_policy_each_node_is_promised_its_own() {
     };
     let sighting = |at| Sighting {
         visible: at,
-        start: at,
+        gone: false,
         cycle: 0,
         object: "o".into(),
         resource_version: at.as_micros().to_string().into(),

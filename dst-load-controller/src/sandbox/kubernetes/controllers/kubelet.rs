@@ -1,5 +1,6 @@
 //! The scheduler and the kubelets: pods are put on Nodes in turn, and become ready after a seeded
-//! delay. A pod that is deleted stops after another. No pod ever fails.
+//! delay. A pod that is deleted stops after another. No pod ever fails. Pods that name another
+//! scheduler get no Node and no start: whoever made them writes their status.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -192,6 +193,7 @@ impl Kubelet {
             return;
         }
         match &facts.node {
+            None if facts.scheduled_elsewhere => {}
             None => self.unscheduled.push_back(pod.meta.key.clone()),
             Some(node) if self.nodes.iter().any(|(known, _)| known == node) => {
                 self.starting.insert(pod.meta.uid.clone());
