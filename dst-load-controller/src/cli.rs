@@ -19,6 +19,7 @@ pub mod client;
 pub mod cluster;
 pub mod completions;
 mod observer_place;
+pub mod pace;
 pub mod plan;
 pub mod report;
 pub mod run;

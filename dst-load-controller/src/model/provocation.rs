@@ -73,6 +73,36 @@ impl Provocation {
         }
     }
 
+    /// What is known of Linkerd (August 2026) after it, in a sentence.
+    #[must_use]
+    pub const fn defect(self) -> &'static str {
+        match self {
+            Self::PortChanged => "a port that changes under an unchanged pod is not sent",
+            Self::AddressChanged => "an address that changes under an unchanged pod is not sent",
+            Self::PodMoved => "a pod's new address is sent, and its old one is not taken back",
+            Self::SharedEndpoint => {
+                "an endpoint that another slice still lists goes with the first slice that drops it"
+            }
+            Self::SliceAfterPods => {
+                "the addresses of a slice that goes after its pods are not taken back"
+            }
+            Self::SliceBeforePods => {
+                "an endpoint whose pod is not known yet is left out until its slice changes again"
+            }
+            Self::ServiceRecreated => {
+                "a Service that is made again has no endpoints until one of its slices changes"
+            }
+        }
+    }
+
+    /// What is done to the Service called `service`, if its name says so.
+    #[must_use]
+    pub fn of_service(service: &str) -> Option<Self> {
+        let (prefix, number) = service.rsplit_once('-')?;
+        number.parse::<u32>().ok()?;
+        Self::ALL.into_iter().find(|it| it.name() == prefix)
+    }
+
     /// Endpoints that appear and endpoints that go when it is done for the `round`th time (from 1)
     /// to a Service of `endpoints`.
     #[must_use]

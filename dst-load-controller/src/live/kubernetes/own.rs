@@ -3,6 +3,9 @@
 //! What may be written at once is sent at once, as far as rate and concurrency let it; the caller
 //! paces all Services together. Which writes those are is for the roster to say.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt, join_all};

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
+mod acknowledged;
+
 use super::*;
 use crate::model::{
     endpoint::{Direction, Endpoint},
