@@ -70,7 +70,7 @@ fn a_wrong_value_is_named_with_its_place_and_what_would_be_right() {
         wrong("services: 2", "services: 2\n  meshed: true"),
         wrong(
             "services: 2",
-            "services: 2\n  backend: slices\n  meshed: yes",
+            "services: 2\n  backend: slices\n  meshed: often",
         ),
         wrong(
             "services: 2",
@@ -78,7 +78,7 @@ fn a_wrong_value_is_named_with_its_place_and_what_would_be_right() {
         ),
         wrong(
             "services: 2",
-            "services: 2\n  backend: pods\n  addresses: 10.0.0.0/26",
+            "services: 2\n  backend: pods\n  addresses: 10.0.0.0/27",
         ),
         wrong(
             "services: 2",
@@ -143,13 +143,25 @@ fn a_wrong_value_is_named_with_its_place_and_what_would_be_right() {
     s.yaml:3:18: churn.servicePrefix: the Service name "Web-2" is not a DNS label: lower-case letters, digits and inner dashes
     s.yaml:3:18: churn.servicePrefix: the Service name "9-lives-2" does not start with a letter
     s.yaml:3:18: churn.servicePrefix: the Service name "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-10" has 64 characters; it may have 63
-    s.yaml:3:12: churn.backend: slices is not available yet; the backend available is deployments
+    s.yaml:3:12: churn.backend: slice is not one of deployments, pods, slices; did you mean slices?
+    s.yaml:3:11: churn.meshed: only Pods of our own can look meshed; say backend: pods
+    s.yaml:4:11: churn.meshed: often is not a boolean
+    s.yaml:4:14: churn.addresses: 10.0.0.0 is not a range of IPv4 addresses; write for example 240.0.0.0/4
+    s.yaml:4:14: churn.addresses: 10.0.0.0/27 has 16 addresses for each of 2 Services, which have up to 30 endpoints
+    s.yaml:2:13: churn.services: churn.services and the mixed form (churn.stable, churn.oscillate, churn.provoke) exclude each other
+    s.yaml:2:12: churn.provoke: provoke needs backend: pods, since only endpoints with Pods are taken in wrongly
+    s.yaml:2:12: churn.backend: provoke needs backend: pods, since only endpoints with Pods are taken in wrongly
+    s.yaml:3:24: churn.provoke.endpoints: 500 is more than 100, what one slice holds
+    s.yaml:3:24: churn.provoke.endpoints: 0 is too few; it is at least 1
+    s.yaml:3:12: churn.provoke: needs hold, which is missing
+    s.yaml:3:55: churn.provoke.kinds[1]: is given twice
+    s.yaml:3:45: churn.provoke.kinds[0]: portChange is not one of portChanged, addressChanged, podMoved, sharedEndpoint, sliceAfterPods, sliceBeforePods, serviceRecreated; did you mean portChanged?
     s.yaml:3:11: churn.cycles: 0 is too few; it is at least 1
     s.yaml:3:9: churn.port: 0 is no port; it is 1 to 65535
     s.yaml:3:9: churn.port: 70000 is more than 65535
     s.yaml:7:12: churn.minHold: 3s is less than jitter, 5s; a Service would overtake itself
     s.yaml:3:11: churn.jitter: 500% is not a percentage from 0 to 100
-    s.yaml:2:13: churn.services: churn.services and the mixed form (churn.stable, churn.oscillate) exclude each other
+    s.yaml:2:13: churn.services: churn.services and the mixed form (churn.stable, churn.oscillate, churn.provoke) exclude each other
     s.yaml:1:18: scenario.name: "My Run" is not a DNS label: lower-case letters, digits and inner dashes, because it names the run's namespace
     s.yaml:1:33: criteria.updateLatency.p95: 5 has no unit; write for example 500ms, 5s, 2m or 1h30m
     s.yaml:1:29: criteria.sendTimeoutRate: 5 has no unit; write a percentage such as 10%
@@ -266,7 +278,7 @@ fn addresses_that_nobody_gives_are_warned_of() {
     assert_eq!(
         warnings,
         [
-            "s.yaml:9:14: churn.addresses: is ignored: the cluster gives Deployments' pods their addresses"
+            "s.yaml:8:14: churn.addresses: is ignored: the cluster gives Deployments' pods their addresses"
         ]
     );
 }
