@@ -46,9 +46,9 @@ const PATTERNS: [(&str, u64, u64); 6] = [
         0,
     ),
     (
-        "services: 2, pattern: oscillate, minEndpoints: 0, maxEndpoints: 130, minHold: 5s, maxHold: 5s, jitter: 1s, cycles: 1",
-        260,
-        260,
+        "services: 2, pattern: oscillate, minEndpoints: 1, maxEndpoints: 130, minHold: 5s, maxHold: 5s, jitter: 1s, cycles: 1",
+        258,
+        258,
     ),
     (
         "services: 2, pattern: scale-up, scaleFrom: 90, scaleTo: 115, scaleDuration: 5s, duration: 8s",
