@@ -18,6 +18,7 @@ pub mod cleanup;
 pub mod client;
 pub mod cluster;
 pub mod completions;
+pub mod destination;
 mod observer_place;
 pub mod pace;
 pub mod plan;
@@ -37,7 +38,7 @@ pub const VERSION: &str = concat!(
 
 /// Measures Linkerd's destination controller under endpoint churn.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "dst-load-controller", version = VERSION, max_term_width = 100)]
+#[command(name = "dst-load-controller", version = VERSION, propagate_version = true, max_term_width = 100)]
 pub struct Args {
     /// What holds for every command.
     #[command(flatten)]
@@ -110,6 +111,8 @@ pub enum Command {
     Run(Box<run::RunArgs>),
     /// Serve the embedded cluster and destination on loopback, until stopped.
     Sandbox(sandbox::SandboxArgs),
+    /// Serve the reference destination on a cluster's API, until stopped.
+    Destination(Box<destination::DestinationArgs>),
     /// Say what a run would do, and touch nothing.
     Plan(plan::PlanArgs),
     /// Render recordings again, or several as one.
@@ -159,6 +162,11 @@ pub fn run(
         Command::Sandbox(sandbox) => {
             on_runtime(&args.global, Time::Real, sandbox::run(&sandbox, out))
         }
+        Command::Destination(destination) => on_runtime(
+            &args.global,
+            Time::Real,
+            destination::run(&destination, out),
+        ),
         Command::Plan(plan) => plan::run(&plan, args.global.output.plain()?, out, warnings),
         Command::Report(report) => report::run(&report, args.global.output, out),
         Command::Churn(churn) => {

@@ -5,6 +5,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
 };
@@ -17,7 +18,8 @@ use tempfile::TempDir;
 fn command(directory: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dst-load-controller"));
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("DST_LOAD_") {
+        let known = name.to_string_lossy();
+        if known.starts_with("DST_LOAD_") || known == "LINKERD_DESTINATION_BIN" {
             command.env_remove(name);
         }
     }
@@ -257,6 +259,63 @@ fn what_a_killed_run_leaves_is_cleaned_up_by_its_id() {
         assert!(removed.contains(&format!("removed {what}")), "{removed}");
     }
     assert_eq!(sandbox.cleanup(&["--run-id", id]), "nothing to remove\n");
+}
+
+#[test]
+fn a_controller_of_the_users_own_is_started_measured_and_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let ours = env!("CARGO_BIN_EXE_dst-load-controller");
+    let bin = format!("'{ours}' destination");
+    let args = [
+        "run",
+        "quick",
+        "--set=churn.cycles=1",
+        "--output-dir=run",
+        "--destination-bin",
+        &bin,
+    ];
+    let output = command(directory.path(), &args).output().unwrap();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{out}{err}");
+    // Its own reference is known for what it is, even here.
+    assert!(out.contains("SELF-TEST"), "{out}");
+    assert!(
+        out.contains("the reference destination dst-load-controller"),
+        "{out}"
+    );
+    let log = fs::read_to_string(directory.path().join("run/destination.log")).unwrap();
+    let address = log.split("serving on ").nth(1).unwrap();
+    let address = address.split(',').next().unwrap();
+    assert!(
+        TcpStream::connect(address).is_err(),
+        "{address} still answers"
+    );
+}
+
+#[test]
+fn a_controller_that_does_not_start_is_named_with_the_end_of_its_log() {
+    let cases = [
+        (
+            "no/such/file destination",
+            Some(1),
+            "cannot start \"no/such/file\"",
+        ),
+        (
+            "sh -c 'echo no luck >&2; exit 7'",
+            Some(1),
+            "(exit status: 7)",
+        ),
+        ("sh -c 'echo no luck >&2; exit 7'", Some(1), "no luck"),
+        ("'./unclosed", Some(2), "a quote is not closed"),
+    ];
+    for (bin, code, named) in cases {
+        let directory = tempfile::tempdir().unwrap();
+        let args = ["run", "quick", "--destination-bin", bin];
+        let output = command(directory.path(), &args).output().unwrap();
+        let err = text(&output.stderr);
+        assert!(err.contains(named), "{err}");
+        assert_eq!(output.status.code(), code, "{err}");
+    }
 }
 
 #[test]

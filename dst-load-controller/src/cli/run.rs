@@ -35,6 +35,11 @@ pub struct RunArgs {
     /// Uses the embedded reference destination against the cluster's API.
     #[arg(long, conflicts_with = "destination")]
     pub reference: bool,
+    /// Starts this destination controller on the embedded sandbox's API and measures it, such as
+    /// './linkerd-controller destination'; flags that it needs are added. Where a cluster is
+    /// named, or time is virtual, this counts for nothing.
+    #[arg(long, value_name = "COMMAND", env = "LINKERD_DESTINATION_BIN")]
+    pub destination_bin: Option<String>,
     /// Where the destination controller serves its metrics.
     #[arg(long, value_name = "URL", env = "DST_LOAD_DESTINATION_METRICS")]
     pub destination_metrics: Option<String>,

@@ -1,6 +1,7 @@
 //! `sandbox`: the embedded cluster and destination on loopback, until stopped.
 
 pub(super) mod command;
+pub(super) mod controller;
 
 use std::{net::IpAddr, path::PathBuf};
 
@@ -27,6 +28,15 @@ pub struct SandboxArgs {
     /// The address to listen on; the ports are free ones.
     #[arg(long, default_value = "127.0.0.1", env = "DST_LOAD_LISTEN")]
     pub listen: IpAddr,
+    /// Starts this destination controller on the sandbox's API instead of the reference
+    /// destination, such as './linkerd-controller destination'. What it needs to know (addresses,
+    /// kubeconfig, cluster domain) is added; flags of yours come first.
+    // Linkerd's own name, as a lab or a build uses it.
+    #[arg(long, value_name = "COMMAND", env = "LINKERD_DESTINATION_BIN")]
+    pub destination_bin: Option<String>,
+    /// Where that controller's log goes; standard error if absent.
+    #[arg(long, value_name = "FILE", env = "DST_LOAD_DESTINATION_LOG")]
+    pub destination_log: Option<PathBuf>,
     /// Ends when the process that started it does.
     #[arg(long, hide = true)]
     pub with_parent: bool,

@@ -100,3 +100,26 @@ impl From<crate::model::scenario::ScenarioError> for UsageError {
         Self(error.to_string())
     }
 }
+
+/// The scenario that shapes a sandbox or its destination; without one, quick's shape, which has no
+/// faults.
+///
+/// # Errors
+/// A [`UsageError`] if it is wrong.
+pub(super) fn shape(
+    scenario: Option<&str>,
+    set: &[String],
+    seed: Option<u64>,
+) -> anyhow::Result<Scenario> {
+    let mut draft = open(scenario.unwrap_or("quick"))?;
+    for assignments in set {
+        draft.set(assignments).map_err(UsageError::from)?;
+    }
+    if let Some(seed) = seed {
+        draft
+            .put("--seed", "scenario.seed", &seed.to_string())
+            .map_err(UsageError::from)?;
+    }
+    let (scenario, _) = draft.finish().map_err(UsageError::from)?;
+    Ok(scenario)
+}

@@ -1,14 +1,15 @@
 //! Which World a run gets, and what keeps it standing.
 
-use std::{process::Stdio, sync::Arc, time::Duration};
+use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::{Child, Command},
 };
 
-use super::{cluster::ClusterArgs, sandbox::command::parse_ready};
+use super::{UsageError, cluster::ClusterArgs, sandbox::command::parse_ready};
 use crate::{
     live::{cluster::Cluster, destination::dial::dial, target::Target},
     model::{recording::TargetKind, scenario::Scenario},
@@ -20,8 +21,21 @@ use crate::{
 pub(super) const CLUSTER_DOMAIN: &str = "cluster.local";
 /// Linkerd's own default.
 const QUEUE_CAPACITY: usize = 100;
-/// For how long the sandbox may take to come up.
-const START: Duration = Duration::from_secs(30);
+/// For how long the sandbox may take to come up, with a controller that has a minute of its own.
+const START: Duration = Duration::from_secs(90);
+/// For how long it may take to end.
+const END: Duration = Duration::from_secs(10);
+/// The environment variable that names a controller.
+const DESTINATION_BIN: &str = "LINKERD_DESTINATION_BIN";
+
+/// A destination controller of the user's own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Controller<'a> {
+    /// Its command line.
+    pub(super) command: &'a str,
+    /// Where its log goes.
+    pub(super) log: &'a Path,
+}
 
 /// A World with what a run must know of it.
 pub(super) struct Chosen {
@@ -29,6 +43,8 @@ pub(super) struct Chosen {
     pub(super) world: World,
     /// Whose controller it is.
     pub(super) kind: TargetKind,
+    /// Its version, where it says one.
+    pub(super) version: Option<String>,
     /// Its admin endpoint, if it can be reached.
     pub(super) target: Option<Target>,
     /// What stands as long as this does.
@@ -68,6 +84,7 @@ impl Chosen {
                 }),
             },
             kind: TargetKind::Reference,
+            version: None,
             target: None,
             keeper: Keeper::Embedded {
                 kubernetes,
@@ -76,11 +93,28 @@ impl Chosen {
         }
     }
 
-    /// The sandbox as a child process of the same binary, so that its cost can be told from ours.
+    /// The sandbox as a child process of the same binary, so that its cost can be told from ours;
+    /// with a controller of the user's own if there is one.
     ///
     /// # Errors
     /// If it does not come up.
-    pub(super) async fn child(scenario: &Scenario) -> anyhow::Result<Self> {
+    pub(super) async fn child(
+        scenario: &Scenario,
+        controller: Option<Controller<'_>>,
+    ) -> anyhow::Result<Self> {
+        let faults = &scenario.sandbox.faults;
+        if controller.is_some()
+            && faults
+                .iter()
+                .any(|fault| fault.kind.is_of_the_destination())
+        {
+            return Err(UsageError(
+                "sandbox.faults names faults of the reference destination, and --destination-bin \
+                 (or LINKERD_DESTINATION_BIN) another controller, which has none of them"
+                    .into(),
+            )
+            .into());
+        }
         let mut command = Command::new(std::env::current_exe().context("this binary's path")?);
         command
             .args([
@@ -91,6 +125,7 @@ impl Chosen {
                 "-",
                 "--with-parent",
             ])
+            .env_remove(DESTINATION_BIN)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -101,6 +136,10 @@ impl Chosen {
             if name.to_string_lossy().starts_with("DST_LOAD_") {
                 command.env_remove(name);
             }
+        }
+        if let Some(controller) = controller {
+            command.args(["--destination-bin", controller.command, "--destination-log"]);
+            command.arg(controller.log);
         }
         let mut child = command.spawn().context("cannot start the sandbox")?;
         let mut stdin = child.stdin.take().context("the sandbox's standard input")?;
@@ -117,15 +156,20 @@ impl Chosen {
         tokio::time::timeout(START, output.read_line(&mut line))
             .await
             .context("the sandbox did not come up")??;
-        let ready = parse_ready(&line).context("the sandbox ended before it was ready")?;
+        if line.is_empty() {
+            bail!("the sandbox ended before it was ready; it has said why");
+        }
+        let ready = parse_ready(&line)?;
+        let target = Target::new(&ready.destination_metrics)?;
         let cluster = Cluster::find(Some(&ready.kubeconfig), None).await?;
         Ok(Self {
             world: World {
                 kube: cluster.factory(),
                 destination: dial(&ready.destination).map_err(anyhow::Error::msg)?,
             },
-            kind: TargetKind::Reference,
-            target: Some(Target::new(&ready.destination_metrics)?),
+            kind: kind(&target).await,
+            version: ready.destination_version,
+            target: Some(target),
             keeper: Keeper::Child(Box::new(child)),
         })
     }
@@ -142,19 +186,19 @@ impl Chosen {
         let target = metrics
             .map(Target::new)
             .transpose()
-            .map_err(|error| super::UsageError(format!("--destination-metrics: {error}")))?;
-        // A sandbox that is named like a cluster must not be quoted as Linkerd all the same.
+            .map_err(|error| UsageError(format!("--destination-metrics: {error}")))?;
         let kind = match &target {
-            Some(target) if target.is_reference().await => TargetKind::Reference,
-            _ => TargetKind::Linkerd,
+            Some(target) => kind(target).await,
+            None => TargetKind::Linkerd,
         };
         Ok(Self {
             world: World {
                 kube: cluster.find().await?.factory(),
                 destination: dial(destination)
-                    .map_err(|error| super::UsageError(format!("--destination: {error}")))?,
+                    .map_err(|error| UsageError(format!("--destination: {error}")))?,
             },
             kind,
+            version: None,
             target,
             keeper: Keeper::Nothing,
         })
@@ -183,6 +227,7 @@ impl Chosen {
                 }),
             },
             kind: TargetKind::Reference,
+            version: None,
             target: None,
             keeper: Keeper::Reference(destination),
         })
@@ -201,11 +246,29 @@ impl Chosen {
             }
             Keeper::Reference(destination) => destination.shutdown().await,
             Keeper::Child(mut child) => {
-                if let Err(error) = child.kill().await {
+                // Told rather than killed: it may have a child of its own to end.
+                let pid = child.id().and_then(|id| i32::try_from(id).ok());
+                let Some(pid) = pid.and_then(Pid::from_raw) else {
+                    return;
+                };
+                // It may have ended just now; then there is nobody to tell.
+                let _ = kill_process(pid, Signal::TERM);
+                if tokio::time::timeout(END, child.wait()).await.is_err()
+                    && let Err(error) = kill_process_group(pid, Signal::KILL)
+                {
                     tracing::warn!(%error, "the sandbox could not be ended");
                 }
             }
         }
+    }
+}
+
+/// Whose controller this is. The tool's own must not be quoted as Linkerd, wherever it stands.
+async fn kind(target: &Target) -> TargetKind {
+    if target.is_reference().await {
+        TargetKind::Reference
+    } else {
+        TargetKind::Linkerd
     }
 }
 

@@ -4,7 +4,13 @@
 
 pub(in crate::live) mod lag;
 
-use std::{cell::RefCell, collections::BTreeMap, io, sync::Arc, time::Duration};
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::BTreeMap,
+    io,
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{
     live::{
@@ -51,6 +57,9 @@ pub struct Journal<W: io::Write> {
     interval: RefCell<Interval>,
     /// The Kubernetes API's failures as counted so far.
     api_errors: RefCell<BTreeMap<String, u64>>,
+    /// What this process had used before the first phase: a floor that it measured, or the program
+    /// that it replaced (`cargo run` becomes what it has built).
+    used_before: OnceCell<f64>,
 }
 
 // === impl Journal ===
@@ -64,6 +73,7 @@ impl<W: io::Write> Journal<W> {
             recorder: RefCell::new(recorder),
             interval: RefCell::default(),
             api_errors: RefCell::default(),
+            used_before: OnceCell::new(),
         }
     }
 
@@ -71,6 +81,10 @@ impl<W: io::Write> Journal<W> {
     pub fn enter(&self, phase: Phase) {
         self.books.enter(phase);
         let at = self.books.clock().now();
+        if self.sources.sample_self {
+            self.used_before
+                .get_or_init(|| own_cost(at).map_or(0.0, |cost| cost.cpu_seconds));
+        }
         self.push(Line::Phase { at, phase });
     }
 
@@ -191,14 +205,15 @@ impl<W: io::Write> Journal<W> {
             self.push(line);
         }
         if self.sources.sample_self
-            && let Some(sample) = own_cost(at)
+            && let Some(mut sample) = own_cost(at)
         {
+            sample.cpu_seconds -= self.used_before.get().copied().unwrap_or_default();
             self.push(Line::Generator(sample));
         }
     }
 }
 
-/// What this process has used, from `/proc`; `None` where there is none.
+/// What this process has used since it began, from `/proc`; `None` where there is none.
 fn own_cost(at: At) -> Option<GeneratorSample> {
     let stat = procfs::process::Process::myself().ok()?.stat().ok()?;
     #[expect(

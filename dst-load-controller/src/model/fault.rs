@@ -77,3 +77,27 @@ impl Fault {
         elapsed >= self.at && self.lasts.is_none_or(|lasts| elapsed < self.at + lasts)
     }
 }
+
+// === impl FaultKind ===
+
+impl FaultKind {
+    /// Whether it is the reference destination that does wrong: no other can be told to.
+    #[must_use]
+    pub const fn is_of_the_destination(self) -> bool {
+        matches!(
+            self,
+            Self::DropUpdate
+                | Self::LateUpdate
+                | Self::DuplicateUpdate
+                | Self::SwapUpdates
+                | Self::KeepStaleAddress
+                | Self::InventAddress
+                | Self::OverflowStream
+                | Self::ResetStream
+                | Self::IgnorePortChange
+                | Self::RemoveSharedEndpoint
+                | Self::ForgetRecreatedService
+                | Self::KeepAddressesOfDeletedSlice
+        )
+    }
+}

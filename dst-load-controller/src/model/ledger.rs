@@ -13,6 +13,7 @@ mod change;
 mod expiry;
 mod intents;
 mod outbox;
+mod repeats;
 mod settle;
 mod sighting;
 mod slots;
@@ -30,6 +31,7 @@ use self::{
     acknowledged::Acknowledged,
     change::OpenChanges,
     intents::Intents,
+    repeats::Repeats,
     slots::{SlotId, Slots},
     streams::Streams,
 };
@@ -55,6 +57,7 @@ pub struct ServiceLedger {
     intents: Intents,
     acknowledged: Acknowledged,
     deviations: Deviations,
+    repeats: Repeats,
     outbox: Outbox,
 }
 
@@ -89,6 +92,7 @@ impl ServiceLedger {
             intents: Intents::default(),
             acknowledged: Acknowledged::default(),
             deviations: Deviations::default(),
+            repeats: Repeats::default(),
             outbox: Outbox::default(),
         }
     }
@@ -110,10 +114,12 @@ impl ServiceLedger {
         self.intents.outstanding()
     }
 
-    /// Whether anything is still waited for: open changes, or holdings that nothing explains.
+    /// Whether nothing is waited for any more: no open changes, and no holdings or repetitions that
+    /// nothing explains.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.changes.is_empty()
+            && self.repeats.is_empty()
             && !self
                 .deviations
                 .since

@@ -280,7 +280,7 @@ pub struct StreamCounts {
 pub struct TargetSample {
     /// When it was asked.
     pub at: At,
-    /// CPU used since it started, seconds.
+    /// CPU used since the first phase, seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_seconds: Option<f64>,
     /// Resident memory, bytes.
@@ -312,7 +312,7 @@ pub struct TargetSample {
 pub struct GeneratorSample {
     /// When.
     pub at: At,
-    /// CPU used since it started, seconds.
+    /// CPU used since the first phase, seconds.
     pub cpu_seconds: f64,
     /// Resident memory, bytes.
     pub rss_bytes: u64,

@@ -4,7 +4,11 @@ use std::{io::Write, sync::Arc};
 
 use super::{RunArgs, floor, header, progress, setting::Setting};
 use crate::{
-    cli::{Format, UsageError, report, world::Chosen},
+    cli::{
+        Format, UsageError, report,
+        sandbox::controller::CommandLine,
+        world::{Chosen, Controller},
+    },
     exit::Exit,
     live::{
         engine::{Engine, EngineError},
@@ -32,9 +36,25 @@ pub async fn run(
     out: &mut impl Write,
     warnings: &mut impl Write,
 ) -> anyhow::Result<Exit> {
+    let choice = decide(args)?;
     let shutdown = Shutdown::new();
+    let directory = match &args.output_dir {
+        Some(path) => RunDirectory::at(path)?,
+        None => RunDirectory::create(
+            "runs".as_ref(),
+            &scenario.name,
+            &header::suffix(&scenario, args.virtual_time)?,
+        )?,
+    };
+    let chosen = match choose(choice, args, &scenario, &directory).await {
+        Ok(chosen) => chosen,
+        Err(error) => {
+            directory.abandon();
+            return Err(error);
+        }
+    };
     let setting = Setting {
-        chosen: choose(args, &scenario).await?,
+        chosen,
         scenario: Arc::new(scenario),
         virtual_time: args.virtual_time,
         namespace: args.cluster.namespace.clone(),
@@ -42,9 +62,9 @@ pub async fn run(
         kwok_nodes: args.kwok_nodes,
         limits: args.pace.limits(),
     };
-    let measured = measure(args, &setting, &shutdown, warnings).await;
+    let measured = measure(args, &setting, &directory, &shutdown, warnings).await;
     setting.chosen.shutdown().await;
-    let (directory, outcome) = measured?;
+    let outcome = measured?;
     directory.write_reports(&outcome.report)?;
     let rendered = report::render(&outcome.report, output, report::style());
     out.write_all(rendered.as_bytes())?;
@@ -63,28 +83,57 @@ pub async fn run(
     })
 }
 
+/// A World, before anything of it stands.
+enum Choice<'a> {
+    Embedded,
+    Child { controller: Option<&'a str> },
+    Cluster { destination: &'a str },
+    Reference,
+}
+
 /// The World that the flags ask for (`docs/architecture.md` has the table).
-async fn choose(args: &RunArgs, scenario: &Scenario) -> anyhow::Result<Chosen> {
+fn decide(args: &RunArgs) -> Result<Choice<'_>, UsageError> {
     if args.virtual_time {
-        return Ok(Chosen::embedded(scenario));
+        return Ok(Choice::Embedded);
     }
-    let names_cluster = args.cluster.kubeconfig.is_some() || args.cluster.context.is_some();
-    match (names_cluster, &args.destination, args.reference) {
-        (true, Some(destination), _) => {
-            Chosen::cluster(&args.cluster, destination, args.destination_metrics.as_deref()).await
-        }
-        (true, None, true) => Chosen::reference(&args.cluster, scenario).await,
+    let named = args.cluster.cluster.is_named();
+    match (named, &args.destination, args.reference) {
+        (true, Some(destination), _) => Ok(Choice::Cluster { destination }),
+        (true, None, true) => Ok(Choice::Reference),
         (true, None, false) => Err(UsageError(
             "say what to measure on that cluster: --destination HOST:PORT, or --reference".into(),
-        )
-        .into()),
-        (false, None, false) => Chosen::child(scenario).await,
+        )),
+        (false, None, false) => {
+            let controller = args.destination_bin.as_deref();
+            controller.map(CommandLine::parse).transpose()?;
+            Ok(Choice::Child { controller })
+        }
         (false, _, _) => Err(UsageError(
             "say which cluster with --context or --kubeconfig; KUBECONFIG alone never counts here, \
              so that a run cannot churn a cluster by accident"
                 .into(),
-        )
-        .into()),
+        )),
+    }
+}
+
+async fn choose(
+    choice: Choice<'_>,
+    args: &RunArgs,
+    scenario: &Scenario,
+    directory: &RunDirectory,
+) -> anyhow::Result<Chosen> {
+    match choice {
+        Choice::Embedded => Ok(Chosen::embedded(scenario)),
+        Choice::Child { controller } => {
+            let log = directory.destination_log();
+            let controller = controller.map(|command| Controller { command, log: &log });
+            Chosen::child(scenario, controller).await
+        }
+        Choice::Cluster { destination } => {
+            let metrics = args.destination_metrics.as_deref();
+            Chosen::cluster(&args.cluster, destination, metrics).await
+        }
+        Choice::Reference => Chosen::reference(&args.cluster, scenario).await,
     }
 }
 
@@ -92,20 +141,13 @@ async fn choose(args: &RunArgs, scenario: &Scenario) -> anyhow::Result<Chosen> {
 async fn measure(
     args: &RunArgs,
     setting: &Setting,
+    directory: &RunDirectory,
     shutdown: &Shutdown,
     warnings: &mut impl Write,
-) -> anyhow::Result<(RunDirectory, Outcome)> {
+) -> anyhow::Result<Outcome> {
     let mut header = setting.header()?;
     let run_id = header.run_id.clone();
     let scenario = &setting.scenario;
-    let directory = match &args.output_dir {
-        Some(path) => RunDirectory::at(path)?,
-        None => RunDirectory::create(
-            "runs".as_ref(),
-            &scenario.name,
-            &header::suffix(&run_id, args.virtual_time),
-        )?,
-    };
     let recorder = Recorder::create(&directory.recording())?;
     let engine = setting.engine(&header, recorder, shutdown.draining())?;
     let running = async {
@@ -132,14 +174,11 @@ async fn measure(
     } else {
         clean_up(&engine, shutdown, &run_id, warnings).await?;
     }
-    Ok((
-        directory,
-        Outcome {
-            report,
-            interrupted,
-            error,
-        },
-    ))
+    Ok(Outcome {
+        report,
+        interrupted,
+        error,
+    })
 }
 
 /// Deletes what was made. What goes wrong is told, and changes no verdict.

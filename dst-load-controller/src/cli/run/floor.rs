@@ -71,7 +71,7 @@ async fn measure() -> anyhow::Result<f64> {
     tracing::info!("measuring the tool's own floor, once for this build and machine");
     let (scenario, _) = Scenario::from_yaml(SCENARIO, "floor", &[])?;
     let setting = Setting {
-        chosen: Chosen::child(&scenario).await?,
+        chosen: Chosen::child(&scenario, None).await?,
         scenario: Arc::new(scenario),
         virtual_time: false,
         namespace: Some("floor".to_owned()),

@@ -44,7 +44,7 @@ pub(super) fn header(
         streams_requested: scenario.streams(),
         target: TargetInfo {
             kind: chosen.kind,
-            version: None,
+            version: chosen.version.clone(),
         },
         virtual_time,
         namespace: namespace.to_owned(),
@@ -57,12 +57,12 @@ pub(super) fn header(
 
 /// What tells the directories of a scenario's runs apart: the date, or, in virtual time, which has
 /// none, the run's id.
-pub(super) fn suffix(run_id: &str, virtual_time: bool) -> String {
-    if virtual_time {
-        format!("virtual-{run_id}")
+pub(super) fn suffix(scenario: &Scenario, virtual_time: bool) -> anyhow::Result<String> {
+    Ok(if virtual_time {
+        format!("virtual-{}", run_id(scenario, virtual_time)?)
     } else {
         Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string()
-    }
+    })
 }
 
 /// Now, RFC 3339.

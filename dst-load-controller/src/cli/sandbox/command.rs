@@ -1,4 +1,4 @@
-//! `sandbox`, carried out: three listeners on loopback, until stopped.
+//! `sandbox`, carried out: an API and a destination on loopback, until stopped.
 
 use std::{
     io::{self, Write},
@@ -8,17 +8,22 @@ use std::{
 };
 
 use anyhow::Context;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, api::PostParams};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::SandboxArgs;
+use super::{
+    SandboxArgs,
+    controller::{CONTROLLER_NAMESPACE, CommandLine, Controller},
+};
 use crate::{
-    cli::{scenario, world},
+    cli::{destination, scenario, world},
     exit::Exit,
     live::{recorder::write_whole, runtime::Shutdown},
     model::scenario::Scenario,
-    sandbox::{destination, kubernetes},
+    sandbox::{destination::Destination, kubernetes},
 };
 
 /// The line that says where everything is, once it is there.
@@ -30,6 +35,9 @@ pub(in crate::cli) struct Ready {
     pub(in crate::cli) destination: String,
     /// The URL of its metrics.
     pub(in crate::cli) destination_metrics: String,
+    /// The version of a controller of the user's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) destination_version: Option<String>,
 }
 
 /// Serves the sandbox until a signal.
@@ -37,7 +45,7 @@ pub(in crate::cli) struct Ready {
 /// # Errors
 /// If the scenario is wrong, or nothing can be bound or written.
 pub async fn run(args: &SandboxArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let scenario = shape(args)?;
+    let scenario = scenario::shape(args.scenario.as_deref(), &args.set, args.seed)?;
     let shutdown = Shutdown::new();
     let served = shutdown
         .guard(serve(args, &scenario, &shutdown.draining(), out))
@@ -48,23 +56,6 @@ pub async fn run(args: &SandboxArgs, out: &mut impl Write) -> anyhow::Result<Exi
     Ok(Exit::Pass)
 }
 
-/// The scenario that shapes the sandbox; without one, quick's shape without its faults.
-fn shape(args: &SandboxArgs) -> anyhow::Result<Scenario> {
-    let mut draft = scenario::open(args.scenario.as_deref().unwrap_or("quick"))?;
-    for assignments in &args.set {
-        draft
-            .set(assignments)
-            .map_err(crate::cli::UsageError::from)?;
-    }
-    if let Some(seed) = args.seed {
-        draft
-            .put("--seed", "scenario.seed", &seed.to_string())
-            .map_err(crate::cli::UsageError::from)?;
-    }
-    let (scenario, _) = draft.finish().map_err(crate::cli::UsageError::from)?;
-    Ok(scenario)
-}
-
 async fn serve(
     args: &SandboxArgs,
     scenario: &Scenario,
@@ -72,41 +63,28 @@ async fn serve(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let api = bind(args).await?;
-    let grpc = bind(args).await?;
-    let admin = bind(args).await?;
     let address = api.local_addr()?;
     let (path, ours) = match &args.kubeconfig {
         Some(path) => (path.clone(), false),
         None => (temporary(address), true),
     };
     write_whole(&path, &kubernetes::serve::kubeconfig(address))?;
-    let ready = Ready {
-        kubeconfig: path.clone(),
-        destination: grpc.local_addr()?.to_string(),
-        destination_metrics: format!("http://{}/metrics", admin.local_addr()?),
-    };
     let kubernetes = kubernetes::Kubernetes::start(world::kubernetes_config(scenario));
-    let destination =
-        destination::Destination::start(world::destination_config(scenario), kubernetes.client());
-    let announce = async {
-        destination.ready().await;
-        writeln!(out, "{}", serde_json::to_string(&ready)?)?;
-        out.flush()?;
-        tracing::info!(kubeconfig = %path.display(), destination = ready.destination, "sandbox ready");
-        stop.cancelled().await;
-        Ok(())
+    let served = async {
+        match &args.destination_bin {
+            None => reference(args, scenario, &kubernetes, &path, stop, out).await,
+            Some(line) => {
+                let line = CommandLine::parse(line)?;
+                make_namespace(kubernetes.client()).await?;
+                controller(args, line, &path, stop, out).await
+            }
+        }
     };
-    let admin = axum::serve(admin, destination.admin())
-        .with_graceful_shutdown(stop.clone().cancelled_owned());
     let ended = tokio::select! {
         biased;
-        announced = announce => announced,
-        () = orphaned(args.with_parent) => Ok(()),
+        ended = served => ended,
         () = kubernetes::serve::serve(api, kubernetes.router(), stop.clone()) => Ok(()),
-        () = destination::serve(grpc, destination.clone(), stop.clone()) => Ok(()),
-        served = admin.into_future() => served.context("the admin server"),
     };
-    destination.shutdown().await;
     kubernetes.shutdown().await;
     if ours {
         // A file in the temporary directory that is gone already is no failure.
@@ -115,11 +93,101 @@ async fn serve(
     ended
 }
 
-async fn bind(args: &SandboxArgs) -> anyhow::Result<TcpListener> {
-    let wanted = SocketAddr::new(args.listen, 0);
-    TcpListener::bind(wanted)
+/// The reference destination beside the API, until `stop`.
+async fn reference(
+    args: &SandboxArgs,
+    scenario: &Scenario,
+    kubernetes: &kubernetes::Kubernetes,
+    kubeconfig: &Path,
+    stop: &CancellationToken,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let grpc = bind(args).await?;
+    let admin = bind(args).await?;
+    let ready = Ready {
+        kubeconfig: kubeconfig.to_owned(),
+        destination: grpc.local_addr()?.to_string(),
+        destination_metrics: format!("http://{}/metrics", admin.local_addr()?),
+        destination_version: None,
+    };
+    let reference = Destination::start(world::destination_config(scenario), kubernetes.client());
+    let announced = async {
+        reference.ready().await;
+        announce(&ready, out)?;
+        stop.cancelled().await;
+        Ok(())
+    };
+    let ended = tokio::select! {
+        biased;
+        announced = announced => announced,
+        () = orphaned(args.with_parent) => Ok(()),
+        served = destination::serve(&reference, grpc, admin, stop) => served,
+    };
+    reference.shutdown().await;
+    ended
+}
+
+/// A real controller beside the API, until `stop`. One that ends by itself is told of and not
+/// started again: whoever measures it must see what that does.
+async fn controller(
+    args: &SandboxArgs,
+    line: CommandLine,
+    kubeconfig: &Path,
+    stop: &CancellationToken,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let log = args.destination_log.as_deref();
+    let started = tokio::select! {
+        biased;
+        started = Controller::start(line, kubeconfig, args.listen, log) => started,
+        () = stop.cancelled() => return Ok(()),
+        () = orphaned(args.with_parent) => return Ok(()),
+    };
+    let mut controller = started?;
+    announce(
+        &Ready {
+            kubeconfig: kubeconfig.to_owned(),
+            destination: controller.destination.to_string(),
+            destination_metrics: controller.metrics.clone(),
+            destination_version: controller.version.clone(),
+        },
+        out,
+    )?;
+    let died = async {
+        let what = controller.died().await;
+        tracing::error!("the destination controller {what}");
+        std::future::pending().await
+    };
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => {}
+        () = orphaned(args.with_parent) => {}
+        () = died => {}
+    }
+    controller.end().await;
+    Ok(())
+}
+
+/// The namespace in which a controller looks for its lease.
+async fn make_namespace(kube: kube::Client) -> anyhow::Result<()> {
+    let mut namespace = Namespace::default();
+    namespace.metadata.name = Some(CONTROLLER_NAMESPACE.to_owned());
+    Api::all(kube)
+        .create(&PostParams::default(), &namespace)
         .await
-        .with_context(|| format!("cannot listen on {wanted}"))
+        .context("cannot make the controller's namespace")?;
+    Ok(())
+}
+
+fn announce(ready: &Ready, out: &mut impl Write) -> anyhow::Result<()> {
+    writeln!(out, "{}", serde_json::to_string(ready)?)?;
+    out.flush()?;
+    tracing::info!(kubeconfig = %ready.kubeconfig.display(), destination = ready.destination, "sandbox ready");
+    Ok(())
+}
+
+async fn bind(args: &SandboxArgs) -> anyhow::Result<TcpListener> {
+    destination::bind(SocketAddr::new(args.listen, 0)).await
 }
 
 fn temporary(address: SocketAddr) -> PathBuf {

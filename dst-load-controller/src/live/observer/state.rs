@@ -173,11 +173,25 @@ impl State {
             self.forget_slice(&slice_key, &By::write(&metadata, visible, timed));
         }
         self.owners.insert(slice_key.clone(), owner.clone());
+        let slice = object.into_slice();
+        self.name(&owner, &slice, visible);
         self.slices
             .entry(owner.clone())
             .or_default()
-            .insert(slice_key.1, object.into_slice());
+            .insert(slice_key.1, slice);
         self.sight(&owner, &By::write(&metadata, visible, timed));
+    }
+
+    /// Tells the ledgers of a Service which addresses an event of one of its slices lists.
+    fn name(&self, service: &Key, slice: &Slice, visible: At) {
+        let entries = slice.endpoints.iter();
+        let addresses = entries
+            .flat_map(|entry| &entry.addresses)
+            .copied()
+            .collect();
+        for book in self.books.of_service(&service.0, &service.1) {
+            book.ledger(|ledger| ledger.name(visible, &addresses));
+        }
     }
 
     fn forget_slice(&mut self, slice: &Key, by: &By<'_>) {

@@ -77,6 +77,22 @@ impl RunDirectory {
         self.path.join(RECORDING)
     }
 
+    /// The place of the log of a controller that was started for the run.
+    #[must_use]
+    pub fn destination_log(&self) -> PathBuf {
+        self.path.join("destination.log")
+    }
+
+    /// Removes the directory if it says nothing, because the run has not begun.
+    pub fn abandon(&self) {
+        // What is in it is worth more than tidiness, and so is the error that led here.
+        let log = self.destination_log();
+        if fs::metadata(&log).is_ok_and(|log| log.len() == 0) {
+            let _ = fs::remove_file(&log);
+        }
+        let _ = fs::remove_dir(&self.path);
+    }
+
     /// Writes `report.json`, `report.md` and `report.xml`, each whole or not at all.
     ///
     /// # Errors

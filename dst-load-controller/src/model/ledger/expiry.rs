@@ -10,6 +10,7 @@ use crate::model::time::At;
 impl ServiceLedger {
     /// Gives up what was to arrive by `now`. Cheap when there is nothing: call it every second.
     pub fn expire(&mut self, now: At) {
+        self.expire_repeats(now);
         let Some(cutoff) = now
             .as_micros()
             .checked_sub(At::from(self.deadline).as_micros())

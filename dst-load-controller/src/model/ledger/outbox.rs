@@ -54,8 +54,12 @@ pub struct Counts {
     pub messages: u64,
     /// Addresses in them.
     pub addresses: u64,
-    /// Addresses that changed nothing: already held, or not held and not expected to be.
+    /// Addresses that changed nothing, and that nothing explains: already held, or not held and
+    /// not expected to be.
     pub redundant: u64,
+    /// Addresses that were added again after an event of a slice that lists them, which is legal.
+    #[serde(default)]
+    pub repeated: u64,
     /// Deliveries that a later wanted state overtook: neither timed nor never.
     pub superseded: u64,
     /// Deliveries that arrived before the observer saw their change.
@@ -84,6 +88,7 @@ impl Counts {
         self.messages += other.messages;
         self.addresses += other.addresses;
         self.redundant += other.redundant;
+        self.repeated += other.repeated;
         self.superseded += other.superseded;
         self.early += other.early;
         self.late += other.late;

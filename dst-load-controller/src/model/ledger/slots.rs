@@ -30,6 +30,8 @@ pub(super) struct Slot {
     pub(super) open: Vec<Entry>,
     /// By stream, for additions and removals: those past their deadline.
     pub(super) late: [FixedBitSet; 2],
+    /// When an event of a slice last listed it, after the one by which it came to be promised.
+    pub(super) named: Option<At>,
 }
 
 /// A wanted state of one endpoint, with the streams that have yet to learn it.
@@ -105,6 +107,7 @@ impl Slots {
         slot.wanted.set(class, wanted);
         if wanted {
             slot.ever_wanted = true;
+            slot.named = None;
             self.promised[class] += 1;
         } else {
             slot.gone_since = at;
@@ -186,6 +189,7 @@ impl Slot {
             holders: FixedBitSet::new(),
             open: Vec::new(),
             late: [FixedBitSet::new(), FixedBitSet::new()],
+            named: None,
         }
     }
 

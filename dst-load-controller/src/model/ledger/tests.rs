@@ -280,8 +280,57 @@ fn a_repeated_addition_is_redundant_and_wrong_in_nothing() {
     let mut story = Story::with_streams(1);
     story.ledger.update(0, ms(1_000), &add(&[1]));
     story.ledger.update(0, ms(1_000), &remove(&[77]));
+    assert!(!story.ledger.is_settled(), "an event may explain it yet");
+    story.ledger.expire(ms(2_000));
     assert_eq!(story.ledger.take_outbox().counts.redundant, 2);
+    assert!(story.ledger.is_settled());
     assert_eq!(story.end(), (0, 0, 0, 0));
+}
+
+#[test]
+fn an_addition_is_repeated_and_not_redundant_where_an_event_of_its_slice_explains_it() {
+    let counts = |named_at: u64, told_at: u64| {
+        let mut story = Story::with_streams(1);
+        let listed = BTreeSet::from([endpoint(1).address.ip()]);
+        // Whichever comes first: the observer's watch may be behind.
+        if named_at <= told_at {
+            story.ledger.name(ms(named_at), &listed);
+        }
+        story.ledger.update(0, ms(told_at), &add(&[1]));
+        if named_at > told_at {
+            story.ledger.expire(ms(named_at));
+            story.ledger.name(ms(named_at), &listed);
+        }
+        story.ledger.expire(ms(told_at + 1_000));
+        let counts = story.ledger.take_outbox().counts;
+        (counts.repeated, counts.redundant)
+    };
+    assert_eq!(counts(10_000, 10_001), (1, 0));
+    assert_eq!(
+        counts(10_000, 39_000),
+        (1, 0),
+        "as long as an update may take"
+    );
+    assert_eq!(counts(10_000, 41_000), (0, 1));
+    assert_eq!(counts(10_001, 10_000), (1, 0));
+    assert_eq!(
+        counts(11_000, 10_000),
+        (0, 1),
+        "no watch is that far behind"
+    );
+}
+
+#[test]
+fn the_event_that_promises_an_endpoint_explains_one_addition_only() {
+    let mut story = Story::with_streams(1);
+    let listed = BTreeSet::from([endpoint(9).address.ip()]);
+    story.ledger.name(ms(10_000), &listed);
+    story.promised(ms(10_000), &[1, 9]);
+    story.ledger.update(0, ms(10_001), &add(&[9]));
+    story.ledger.update(0, ms(10_002), &add(&[9]));
+    story.ledger.expire(ms(20_000));
+    let counts = story.ledger.take_outbox().counts;
+    assert_eq!((counts.repeated, counts.redundant), (0, 1));
 }
 
 #[test]

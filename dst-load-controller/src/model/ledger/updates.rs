@@ -112,6 +112,7 @@ impl ServiceLedger {
                 slot.late_mut(direction).set(bit, false);
                 self.outbox.counts.late += 1;
             }
+            None if !changed && direction.is_present() => self.repeat(at, id),
             None if !changed => self.outbox.counts.redundant += 1,
             None => {}
         }

@@ -282,6 +282,12 @@ fn correctness(report: &Report) -> String {
         count(c.unexpected),
         count(c.redundant),
     );
+    if c.repeated > 0 {
+        said.push_str(&format!(
+            "; {} repeated after an event of their slice, which is legal",
+            count(c.repeated)
+        ));
+    }
     if c.stale_endpoint_seconds > 0.0 {
         said.push_str(&format!(
             "; endpoints that were gone were held for {} in all, summed over streams",

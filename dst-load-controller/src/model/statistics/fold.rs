@@ -227,6 +227,7 @@ impl Statistics {
         let target = self.target.summary();
         let mut correctness = self.correctness.clone();
         correctness.redundant = self.counts.redundant;
+        correctness.repeated = self.counts.repeated;
         correctness.stale_endpoint_seconds += self.counts.stale_seconds;
         correctness.unexpected_mended = self.counts.unexpected_mended;
         correctness.late = self.counts.late;

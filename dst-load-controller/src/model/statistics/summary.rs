@@ -134,8 +134,11 @@ pub struct Correctness {
     pub stale: u64,
     /// (stream, endpoint) pairs held at the end that were never promised.
     pub unexpected: u64,
-    /// Addresses that changed nothing.
+    /// Addresses that changed nothing, and that nothing explains.
     pub redundant: u64,
+    /// Addresses that were added again after an event of a slice that lists them, as Linkerd does
+    /// where a Pod has changed.
+    pub repeated: u64,
     /// Time that endpoints were held beyond their end, summed over (stream, endpoint).
     pub stale_endpoint_seconds: f64,
     /// Updates unconfirmed at the deadline that a later one put right.

@@ -90,6 +90,7 @@ fn every_count_adds_up_over_the_seconds() {
                 messages: 1,
                 addresses: 2,
                 redundant: 3,
+                repeated: 12,
                 superseded: 4,
                 early: 5,
                 late: 6,
@@ -116,12 +117,13 @@ fn every_count_adds_up_over_the_seconds() {
     assert_eq!(
         [
             c.redundant,
+            c.repeated,
             c.superseded,
             c.early,
             c.late,
             c.unexpected_mended
         ],
-        [6, 8, 10, 12, 18]
+        [6, 24, 8, 10, 12, 18]
     );
     assert!((c.stale_endpoint_seconds - 1.0).abs() < f64::EPSILON);
     let u = &summary.updates;

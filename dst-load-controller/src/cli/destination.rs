@@ -1,0 +1,120 @@
+//! `destination`: the reference destination on a cluster's API, until stopped.
+//!
+//! It takes the flags of Linkerd's own that a lab or `--destination-bin` gives, so that it can
+//! stand wherever a real controller does.
+
+use std::{io, net::SocketAddr};
+
+use anyhow::Context;
+use clap::{Args, builder::BoolishValueParser};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    cluster::KubeconfigArgs,
+    scenario,
+    world::{CLUSTER_DOMAIN, destination_config},
+};
+use crate::{exit::Exit, live::runtime::Shutdown, sandbox::destination::Destination};
+
+/// Flags of `destination`.
+#[derive(Clone, Debug, Args)]
+pub struct DestinationArgs {
+    /// On which cluster.
+    #[command(flatten)]
+    pub cluster: KubeconfigArgs,
+    /// Where streams are served.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        default_value = "127.0.0.1:8086",
+        env = "DST_LOAD_ADDR"
+    )]
+    pub addr: SocketAddr,
+    /// Where metrics and readiness are served.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        default_value = "127.0.0.1:9996",
+        env = "DST_LOAD_METRICS_ADDR"
+    )]
+    pub metrics_addr: SocketAddr,
+    /// The cluster's DNS domain.
+    #[arg(long, default_value = CLUSTER_DOMAIN, env = "DST_LOAD_CLUSTER_DOMAIN")]
+    pub cluster_domain: String,
+    /// Takes faults from a scenario file, or a built-in one.
+    #[arg(long, value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
+    pub scenario: Option<String>,
+    /// Overrides a value of the scenario, as in Helm. May be repeated.
+    #[arg(long, value_name = "KEY=VALUE", requires = "scenario")]
+    pub set: Vec<String>,
+    /// Means nothing here: it holds no lease.
+    #[arg(long, hide = true)]
+    pub controller_namespace: Option<String>,
+    /// Means nothing here: it sends no identities.
+    #[arg(long, hide = true)]
+    pub identity_trust_domain: Option<String>,
+    /// Means nothing here: both families are served.
+    #[arg(long, hide = true, value_parser = BoolishValueParser::new())]
+    pub enable_ipv6: Option<bool>,
+}
+
+/// Serves until a signal. Says on `out` where, once it is ready.
+///
+/// # Errors
+/// If there is no such cluster, or nothing can be bound.
+pub async fn run(args: &DestinationArgs, out: &mut impl io::Write) -> anyhow::Result<Exit> {
+    let scenario = scenario::shape(args.scenario.as_deref(), &args.set, None)?;
+    let kube = args.cluster.find().await?.client()?;
+    let grpc = bind(args.addr).await?;
+    let admin = bind(args.metrics_addr).await?;
+    let mut config = destination_config(&scenario);
+    config.cluster_domain.clone_from(&args.cluster_domain);
+    let destination = Destination::start(config, kube);
+    let shutdown = Shutdown::new();
+    let stop = shutdown.draining();
+    let served = async {
+        let ready = async {
+            destination.ready().await;
+            writeln!(
+                out,
+                "serving on {}, metrics on http://{}/metrics",
+                args.addr, args.metrics_addr
+            )?;
+            out.flush()?;
+            std::future::pending().await
+        };
+        tokio::select! {
+            biased;
+            failed = ready => failed,
+            served = serve(&destination, grpc, admin, &stop) => served,
+        }
+    };
+    let served = shutdown.guard(served).await.context("signals")?;
+    destination.shutdown().await;
+    // A second signal only hurries what a first one does.
+    served.unwrap_or(Ok(()))?;
+    Ok(Exit::Pass)
+}
+
+/// Serves streams and the admin endpoint until `stop`.
+pub(super) async fn serve(
+    destination: &Destination,
+    grpc: TcpListener,
+    admin: TcpListener,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let admin = axum::serve(admin, destination.admin())
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
+    tokio::select! {
+        biased;
+        () = crate::sandbox::destination::serve(grpc, destination.clone(), stop.clone()) => Ok(()),
+        served = admin.into_future() => served.context("the admin server"),
+    }
+}
+
+pub(super) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))
+}

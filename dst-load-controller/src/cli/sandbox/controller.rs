@@ -1,0 +1,268 @@
+//! A destination controller of the user's own, as a child process on the sandbox's API.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+
+use crate::{
+    cli::{UsageError, destination::bind, world::CLUSTER_DOMAIN},
+    live::target::Target,
+};
+
+/// Linkerd's default.
+pub(super) const CONTROLLER_NAMESPACE: &str = "linkerd";
+/// For how long a controller may take to become ready.
+const START: Duration = Duration::from_secs(60);
+/// For how long it may take to say its version, and to end when it is told to.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is asked whether it is ready.
+const LOOK: Duration = Duration::from_millis(100);
+/// Lines of its log that are shown when it fails.
+const TAIL: usize = 10;
+
+/// The environment variable without which Linkerd's destination refuses to start: the name of the
+/// holder of its lease.
+const HOSTNAME: &str = "HOSTNAME";
+
+/// A command line that can be completed with what only the sandbox knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct CommandLine {
+    program: String,
+    args: Vec<String>,
+}
+
+/// A controller that serves.
+#[derive(Debug)]
+pub(super) struct Controller {
+    child: Child,
+    name: String,
+    log: Option<PathBuf>,
+    /// Where it serves gRPC.
+    pub(super) destination: SocketAddr,
+    /// Where it serves its metrics.
+    pub(super) metrics: String,
+    /// Its version, where it says one.
+    pub(super) version: Option<String>,
+}
+
+// === impl CommandLine ===
+
+impl CommandLine {
+    /// Reads `COMMAND ARGS` as a shell splits it.
+    ///
+    /// # Errors
+    /// If a quote is open, or there is no command.
+    pub(in crate::cli) fn parse(text: &str) -> Result<Self, UsageError> {
+        let wrong = |what| UsageError(format!("--destination-bin {text:?}: {what}"));
+        let mut words = shlex::split(text)
+            .ok_or_else(|| wrong("a quote is not closed"))?
+            .into_iter();
+        let program = words.next().ok_or_else(|| {
+            wrong("there is no command; such as './linkerd-controller destination' is wanted")
+        })?;
+        Ok(Self {
+            program,
+            args: words.collect(),
+        })
+    }
+
+    /// Adds `--NAME=VALUE`, which Go's `flag` reads too, unless the user has said it.
+    fn default(&mut self, name: &str, value: &str) {
+        let said = self.args.iter().any(|arg| {
+            let bare = arg.trim_start_matches('-');
+            arg.starts_with('-') && bare.split('=').next() == Some(name)
+        });
+        if !said {
+            self.args.push(format!("--{name}={value}"));
+        }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.args)
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// What it says to `--version`.
+    async fn version(&self) -> Option<String> {
+        let mut command = self.command();
+        command.arg("--version").stderr(Stdio::null());
+        let output = tokio::time::timeout(PATIENCE, command.output()).await;
+        let output = output.ok()?.ok().filter(|output| output.status.success())?;
+        let said = String::from_utf8(output.stdout).ok()?;
+        let version = said.lines().next()?.trim();
+        (!version.is_empty()).then(|| version.to_owned())
+    }
+}
+
+// === impl Controller ===
+
+impl Controller {
+    /// Starts a controller on the API of `kubeconfig` and waits until it is ready. Its log goes to
+    /// the file `log`, or to standard error.
+    ///
+    /// # Errors
+    /// If it cannot be started, ends, or is not ready in time; with the end of its log.
+    pub(super) async fn start(
+        mut line: CommandLine,
+        kubeconfig: &Path,
+        listen: IpAddr,
+        log: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        let version = line.version().await;
+        let destination = free(listen).await?;
+        let metrics = free(listen).await?;
+        line.default("kubeconfig", &kubeconfig.to_string_lossy());
+        line.default("addr", &destination.to_string());
+        line.default("metrics-addr", &metrics.to_string());
+        line.default("controller-namespace", CONTROLLER_NAMESPACE);
+        line.default("cluster-domain", CLUSTER_DOMAIN);
+        line.default("identity-trust-domain", CLUSTER_DOMAIN);
+        // As the Helm chart has it, save that what we want is a benchmark and not a debugger's log.
+        line.default("enable-ipv6", "false");
+        line.default("log-level", "warn");
+        let mut command = line.command();
+        if std::env::var_os(HOSTNAME).is_none_or(|name| name == *OsStr::new("")) {
+            command.env(HOSTNAME, "destination");
+        }
+        let output = |path: &Path| -> anyhow::Result<Stdio> {
+            let opened = File::options().create(true).append(true).open(path);
+            Ok(opened
+                .with_context(|| format!("cannot write {}", path.display()))?
+                .into())
+        };
+        match log {
+            Some(path) => command.stdout(output(path)?).stderr(output(path)?),
+            // Standard output has one line, and that is ours.
+            None => command.stdout(std::io::stderr()),
+        };
+        let child = command
+            .spawn()
+            .with_context(|| format!("--destination-bin: cannot start {:?}", line.program))?;
+        let mut controller = Self {
+            child,
+            name: line.program,
+            log: log.map(Path::to_owned),
+            destination,
+            metrics: format!("http://{metrics}/metrics"),
+            version,
+        };
+        controller.ready().await?;
+        Ok(controller)
+    }
+
+    async fn ready(&mut self) -> anyhow::Result<()> {
+        let target = Target::new(&self.metrics)?;
+        let ready = async {
+            while target.is_ready().await == Some(false) {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let outcome = tokio::select! {
+            biased;
+            status = self.child.wait() => Err(ended(&status?)),
+            ready = tokio::time::timeout(START, ready) => {
+                ready.map_err(|_| format!("was not ready after {} s", START.as_secs()))
+            }
+        };
+        if let Err(what) = outcome {
+            bail!("--destination-bin: {} {what}{}", self.name, self.tail());
+        }
+        Ok(())
+    }
+
+    /// Completes when the controller has ended by itself, with what there is to say of it.
+    pub(super) async fn died(&mut self) -> String {
+        match self.child.wait().await {
+            Ok(status) => format!("{} {}{}", self.name, ended(&status), self.tail()),
+            Err(error) => format!("{} cannot be waited for: {error}", self.name),
+        }
+    }
+
+    /// Tells it to end, and ends it if it does not.
+    pub(super) async fn end(mut self) {
+        let pid = self.child.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(pid) = pid.and_then(Pid::from_raw) {
+            // It may have ended just now; then there is nobody to tell.
+            let _ = kill_process(pid, Signal::TERM);
+            if tokio::time::timeout(PATIENCE, self.child.wait())
+                .await
+                .is_ok()
+            {
+                return;
+            }
+        }
+        if let Err(error) = self.child.kill().await {
+            tracing::warn!(%error, "{} could not be ended", self.name);
+        }
+    }
+
+    /// The end of its log, if that is a file.
+    fn tail(&self) -> String {
+        let Some(log) = &self.log else {
+            return String::new();
+        };
+        let text = fs::read(log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        if text.is_empty() {
+            return "; it wrote no log".to_owned();
+        }
+        let lines: Vec<_> = text.lines().collect();
+        let last = &lines[lines.len().saturating_sub(TAIL)..];
+        format!("; its log ({}) ends:\n{}", log.display(), last.join("\n"))
+    }
+}
+
+fn ended(status: &ExitStatus) -> String {
+    format!("ended by itself ({status})")
+}
+
+/// An address that was free a moment ago.
+async fn free(listen: IpAddr) -> anyhow::Result<SocketAddr> {
+    Ok(bind(SocketAddr::new(listen, 0)).await?.local_addr()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_is_split_as_a_shell_does() {
+        let line = CommandLine::parse("'./my destination' destination -log-level debug").unwrap();
+        assert_eq!(line.program, "./my destination");
+        assert_eq!(line.args, ["destination", "-log-level", "debug"]);
+        for (text, wrong) in [("", "no command"), ("'./a", "a quote is not closed")] {
+            let error = CommandLine::parse(text).unwrap_err().to_string();
+            assert!(error.contains(wrong), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_the_user_says_is_not_said_again() {
+        let mut line = CommandLine::parse("d destination --addr :1 -log-level=debug").unwrap();
+        line.default("addr", "127.0.0.1:2");
+        line.default("log-level", "warn");
+        line.default("metrics-addr", "127.0.0.1:3");
+        assert_eq!(
+            line.args[1..],
+            [
+                "--addr",
+                ":1",
+                "-log-level=debug",
+                "--metrics-addr=127.0.0.1:3"
+            ]
+        );
+    }
+}
