@@ -13,6 +13,7 @@ use crate::{
     live::runtime::{Aborted, LogFormat, init_logs},
 };
 
+pub mod check;
 pub mod churn;
 pub mod cleanup;
 pub mod client;
@@ -115,6 +116,8 @@ pub enum Command {
     Destination(Box<destination::DestinationArgs>),
     /// Say what a run would do, and touch nothing.
     Plan(plan::PlanArgs),
+    /// Look whether a run on a cluster would work, and touch nothing.
+    Check(Box<check::CheckArgs>),
     /// Render recordings again, or several as one.
     Report(report::ReportArgs),
     /// Act on Kubernetes alone: make Services and move their endpoints until stopped.
@@ -168,6 +171,10 @@ pub fn run(
             destination::run(&destination, out),
         ),
         Command::Plan(plan) => plan::run(&plan, args.global.output.plain()?, out, warnings),
+        Command::Check(check) => {
+            let output = args.global.output.plain()?;
+            on_runtime(&args.global, Time::Real, check::run(&check, output, out))
+        }
         Command::Report(report) => report::run(&report, args.global.output, out),
         Command::Churn(churn) => {
             on_runtime(&args.global, Time::Real, churn::run(&churn, out, warnings))

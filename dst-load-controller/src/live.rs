@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod books;
+pub mod check;
 pub mod churn;
 pub mod client;
 pub mod client_metrics;

@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod authority;
+pub mod check;
 pub mod criteria;
 pub mod endpoint;
 pub mod fault;

@@ -53,10 +53,15 @@ struct Sandbox {
 
 impl Sandbox {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(more: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let kubeconfig = directory.path().join("kubeconfig");
         let kubeconfig = kubeconfig.to_str().unwrap().to_owned();
-        let args = ["--log-level=warn", "sandbox", "--kubeconfig", &kubeconfig];
+        let mut args = vec!["--log-level=warn", "sandbox", "--kubeconfig", &kubeconfig];
+        args.extend(more);
         let mut child = command(directory.path(), &args)
             .stderr(Stdio::inherit())
             .spawn()
@@ -259,6 +264,45 @@ fn what_a_killed_run_leaves_is_cleaned_up_by_its_id() {
         assert!(removed.contains(&format!("removed {what}")), "{removed}");
     }
     assert_eq!(sandbox.cleanup(&["--run-id", id]), "nothing to remove\n");
+}
+
+#[test]
+fn a_check_of_a_cluster_that_will_do_says_so_and_a_run_that_will_not_do_makes_nothing() {
+    let sandbox = Sandbox::start_with(&["--scenario=quick", "--set=sandbox.nodes=1"]);
+    let check = |args: &[&str]| {
+        let mut all = vec!["check", "--kubeconfig", &sandbox.kubeconfig];
+        all.extend(args);
+        let output = command(sandbox.directory.path(), &all).output().unwrap();
+        (output.status.code(), text(&output.stdout))
+    };
+    let (code, out) = check(&["quick", "--destination", &sandbox.destination]);
+    assert_eq!(code, Some(0), "{out}");
+    assert!(
+        out.contains("√ answers streams (kubernetes.default.svc"),
+        "{out}"
+    );
+    assert!(out.ends_with("Status check results are √\n"), "{out}");
+    let nowhere = ["--destination=127.0.0.1:1", "-o", "json"];
+    let (code, out) = check(&nowhere);
+    let found: Value = serde_json::from_str(&out).unwrap();
+    let found = found["findings"].as_array().unwrap();
+    let answers = found.iter().find(|one| one["claim"] == "answers streams");
+    assert_eq!(
+        (code, &answers.unwrap()["outcome"]),
+        (Some(1), &"failed".into())
+    );
+
+    // 150,000 pods at the most, and 100,000 places.
+    let run = sandbox.run(&[
+        "--destination",
+        &sandbox.destination,
+        "--set=churn.services=5000",
+    ]);
+    let (code, _, err) = run.end();
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("× have room for all pods"), "{err}");
+    assert!(err.contains("nothing was made: 1 of"), "{err}");
+    assert!(sandbox.cleanup(&["--all"]).contains("nothing to remove"));
 }
 
 #[test]

@@ -55,6 +55,9 @@ pub struct RunArgs {
     /// Leaves what was made in Kubernetes when the run ends.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_KEEP")]
     pub keep: bool,
+    /// Runs on a cluster though `check` says that it will not work.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_SKIP_CHECKS")]
+    pub skip_checks: bool,
     /// Shows no progress.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_NO_PROGRESS")]
     pub no_progress: bool,

@@ -15,6 +15,7 @@ mod listing;
 pub(crate) mod mock;
 pub mod objects;
 mod own;
+pub mod permissions;
 mod rate;
 mod resource;
 #[cfg(test)]

@@ -279,6 +279,17 @@ impl Pattern {
     }
 }
 
+// === impl Churn ===
+
+impl Churn {
+    /// Endpoints of all Services at the most, should all be at their peak at once.
+    #[must_use]
+    pub fn endpoints_at_most(&self) -> u64 {
+        let of = |group: &ServiceGroup| u64::from(group.count) * u64::from(group.pattern.peak());
+        self.groups.iter().map(of).sum()
+    }
+}
+
 // === impl Jitter ===
 
 impl Jitter {

@@ -5,7 +5,7 @@ use std::{io::Write, sync::Arc};
 use super::{RunArgs, floor, header, progress, setting::Setting};
 use crate::{
     cli::{
-        Format, UsageError, report,
+        Format, UsageError, check, report,
         sandbox::controller::CommandLine,
         world::{Chosen, Controller},
     },
@@ -46,7 +46,7 @@ pub async fn run(
             &header::suffix(&scenario, args.virtual_time)?,
         )?,
     };
-    let chosen = match choose(choice, args, &scenario, &directory).await {
+    let chosen = match choose(choice, args, &scenario, &directory, warnings).await {
         Ok(chosen) => chosen,
         Err(error) => {
             directory.abandon();
@@ -121,20 +121,30 @@ async fn choose(
     args: &RunArgs,
     scenario: &Scenario,
     directory: &RunDirectory,
+    warnings: &mut impl Write,
 ) -> anyhow::Result<Chosen> {
-    match choice {
-        Choice::Embedded => Ok(Chosen::embedded(scenario)),
+    let chosen = match choice {
+        Choice::Embedded => return Ok(Chosen::embedded(scenario)),
         Choice::Child { controller } => {
             let log = directory.destination_log();
             let controller = controller.map(|command| Controller { command, log: &log });
-            Chosen::child(scenario, controller).await
+            return Chosen::child(scenario, controller).await;
         }
         Choice::Cluster { destination } => {
             let metrics = args.destination_metrics.as_deref();
-            Chosen::cluster(&args.cluster, destination, metrics).await
+            Chosen::cluster(&args.cluster, destination, metrics).await?
         }
-        Choice::Reference => Chosen::reference(&args.cluster, scenario).await,
+        Choice::Reference => Chosen::reference(&args.cluster, scenario).await?,
+    };
+    if !args.skip_checks {
+        let namespace = args.cluster.namespace.as_deref();
+        let checked = check::before_run(&chosen, namespace, scenario, warnings).await;
+        if let Err(error) = checked {
+            chosen.shutdown().await;
+            return Err(error);
+        }
     }
+    Ok(chosen)
 }
 
 /// The run itself, up to its report, and its cleanup.

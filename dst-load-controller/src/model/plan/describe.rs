@@ -185,7 +185,7 @@ impl Objects {
     fn of(scenario: &Scenario) -> Self {
         let groups = &scenario.churn.groups;
         let services = sum(groups, |_| 1);
-        let endpoints_at_most = sum(groups, |pattern| pattern.peak().into());
+        let endpoints_at_most = scenario.churn.endpoints_at_most();
         let slices = sum(groups, |pattern| {
             u64::from(pattern.peak()).div_ceil(ENDPOINTS_A_SLICE)
         });

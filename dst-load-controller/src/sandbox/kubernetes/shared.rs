@@ -99,7 +99,8 @@ fn furnish(store: &mut Store, config: &Config) {
         let zone = format!("zone-{}", (number - 1) % config.zones.max(1) + 1);
         let capacity = json!({ "cpu": "64", "memory": "256Gi", "pods": "100000" });
         let node = json!({
-            "metadata": { "name": name, "labels": {
+            // As KWOK marks its own: nothing runs here either.
+            "metadata": { "name": name, "annotations": { "kwok.x-k8s.io/node": "fake" }, "labels": {
                 "kubernetes.io/hostname": name,
                 "kubernetes.io/os": "linux",
                 "kubernetes.io/arch": "amd64",

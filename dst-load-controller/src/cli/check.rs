@@ -1,0 +1,142 @@
+//! `check`: whether a run would work, in the way of `linkerd check`; touches nothing.
+
+use std::io;
+
+use clap::Args;
+
+use super::{Output, cluster::ClusterArgs, scenario, world::Chosen};
+use crate::{
+    exit::Exit,
+    live::{
+        check::{Destination, Subject, Wants, check},
+        kubernetes::permissions::Purpose,
+    },
+    model::{
+        check::Findings,
+        scenario::{Backend, Scenario},
+    },
+    world::World,
+};
+
+/// Flags of `check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// What would be run: a scenario file, or the name of a built-in one. Without it, nothing is
+    /// said of room.
+    #[arg(value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
+    pub scenario: Option<String>,
+    /// Overrides a value of the scenario, as in Helm. May be repeated.
+    #[arg(long, value_name = "KEY=VALUE", requires = "scenario")]
+    pub set: Vec<String>,
+    /// The cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// The destination controller, as HOST:PORT; not asked if absent.
+    #[arg(long, value_name = "HOST:PORT", env = "DST_LOAD_DESTINATION")]
+    pub destination: Option<String>,
+    /// Where the destination controller serves its metrics; not asked if absent.
+    #[arg(long, value_name = "URL", env = "DST_LOAD_DESTINATION_METRICS")]
+    pub destination_metrics: Option<String>,
+}
+
+/// The namespace that permissions are asked for where none is named: a run makes one of its own,
+/// and what holds for any holds for that.
+const ANY_NAMESPACE: &str = "dst-load";
+
+/// Looks, and prints what was found.
+///
+/// # Errors
+/// A wrong scenario or address, or no cluster.
+pub async fn run(
+    args: &CheckArgs,
+    output: Output,
+    out: &mut impl io::Write,
+) -> anyhow::Result<Exit> {
+    let scenario = match &args.scenario {
+        Some(name) => Some(scenario::shape(Some(name), &args.set, None)?),
+        None => None,
+    };
+    let destination = args.destination.as_deref();
+    // Nothing is dialled where no destination is named, so that any address does.
+    let chosen = Chosen::cluster(
+        &args.cluster,
+        destination.unwrap_or("unnamed:1"),
+        args.destination_metrics.as_deref(),
+    )
+    .await?;
+    let findings = look(
+        &chosen.world,
+        Some(Destination {
+            streams: destination.is_some(),
+            target: chosen.target.as_ref(),
+        }),
+        args.cluster.namespace.as_deref(),
+        scenario.as_ref(),
+    )
+    .await;
+    match output {
+        Output::Text => write!(out, "{findings}")?,
+        Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(&findings)?)?,
+    }
+    Ok(if findings.failed().next().is_some() {
+        Exit::Broken
+    } else {
+        Exit::Pass
+    })
+}
+
+/// Looks at the cluster before a run, and refuses it where something would fail; what that is goes
+/// to `warnings`. The destination controller is left to the run, which waits for it for a while.
+///
+/// # Errors
+/// A finding that failed.
+pub(super) async fn before_run(
+    chosen: &Chosen,
+    namespace: Option<&str>,
+    scenario: &Scenario,
+    warnings: &mut impl io::Write,
+) -> anyhow::Result<()> {
+    let findings = look(&chosen.world, None, namespace, Some(scenario)).await;
+    let bad: Vec<_> = findings.failed().collect();
+    if bad.is_empty() {
+        return Ok(());
+    }
+    for finding in &bad {
+        write!(warnings, "{finding}")?;
+    }
+    anyhow::bail!(
+        "nothing was made: {} of {} checks failed; `check` shows them all, and --skip-checks runs \
+         all the same",
+        bad.len(),
+        findings.findings.len()
+    )
+}
+
+async fn look(
+    world: &World,
+    destination: Option<Destination<'_>>,
+    namespace: Option<&str>,
+    scenario: Option<&Scenario>,
+) -> Findings {
+    let backend = scenario.map_or(Backend::Deployments, |scenario| scenario.churn.backend);
+    let wants = scenario.map(|scenario| Wants {
+        pods: match backend {
+            Backend::Deployments => scenario.churn.endpoints_at_most(),
+            Backend::Pods { .. } | Backend::Slices { .. } => 0,
+        },
+        connections: scenario.client.virtual_clients(),
+    });
+    check(&Subject {
+        world,
+        destination,
+        namespace: namespace.unwrap_or(ANY_NAMESPACE),
+        purpose: Purpose {
+            acts: true,
+            watches: true,
+            backend,
+        },
+        wants,
+        cluster_domain: super::world::CLUSTER_DOMAIN,
+    })
+    .await
+}

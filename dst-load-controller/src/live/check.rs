@@ -1,0 +1,82 @@
+//! Looking, before a run, whether it can work: asks, and changes nothing.
+
+mod cluster;
+mod destination;
+
+use crate::{
+    live::{kubernetes::permissions::Purpose, target::Target},
+    model::check::{Findings, Outcome},
+    world::World,
+};
+
+/// What is looked at.
+pub struct Subject<'a> {
+    /// The cluster, and the destination controller.
+    pub world: &'a World,
+    /// What is looked at of the controller; nothing if absent.
+    pub destination: Option<Destination<'a>>,
+    /// The namespace that is churned.
+    pub namespace: &'a str,
+    /// What is asked of Kubernetes.
+    pub purpose: Purpose,
+    /// What the run will want, if a scenario is named.
+    pub wants: Option<Wants>,
+    /// The cluster's DNS domain.
+    pub cluster_domain: &'a str,
+}
+
+/// What is looked at of the destination controller.
+#[derive(Clone, Copy, Debug)]
+pub struct Destination<'a> {
+    /// Whether it answers streams.
+    pub streams: bool,
+    /// What its admin endpoint says.
+    pub target: Option<&'a Target>,
+}
+
+/// What a run will want at its peak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wants {
+    /// Pods that something else must fake; 0 where this tool writes the endpoints itself.
+    pub pods: u64,
+    /// Connections to the controller.
+    pub connections: u64,
+}
+
+/// Files that are open beside the connections: logs, the recording, the API's connections.
+const OTHER_FILES: u64 = 64;
+
+/// Looks at everything, one after the other; what depends on something that failed is left out.
+pub async fn check(subject: &Subject<'_>) -> Findings {
+    let mut findings = Findings::default();
+    cluster::check(subject, &mut findings).await;
+    if let Some(destination) = subject.destination {
+        destination::check(subject, destination, &mut findings).await;
+    }
+    if let Some(wants) = subject.wants {
+        findings.push("this-machine", "can open enough connections", files(wants));
+    }
+    findings
+}
+
+fn files(wants: Wants) -> Outcome {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let wanted = wants.connections + OTHER_FILES;
+    match limit.current {
+        Some(files) if files < wanted => Outcome::failed(
+            format!(
+                "{files} files may be open, and {} connections are wanted",
+                wants.connections
+            ),
+            format!(
+                "raise the limit first: ulimit -n {}",
+                wanted.next_power_of_two()
+            ),
+        ),
+        Some(files) => Outcome::seen(format!("{files} files may be open")),
+        None => Outcome::seen("no limit of open files"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! What this tool asks of Kubernetes, in the words of RBAC: nothing else is needed.
+
+use crate::model::scenario::Backend;
+
+/// A verb on a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// The API group; empty for the core.
+    pub group: &'static str,
+    /// The plural, such as `deployments`.
+    pub resource: &'static str,
+    /// A part of it, such as `scale`; empty for the whole.
+    pub subresource: &'static str,
+    /// The verb.
+    pub verb: &'static str,
+    /// Whether it is asked of the whole cluster, not of the namespace alone.
+    pub cluster: bool,
+    /// What is lost without it; `None` if nothing works then.
+    pub without: Option<&'static str>,
+}
+
+/// For what permissions are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purpose {
+    /// To make Services and move their endpoints.
+    pub acts: bool,
+    /// To watch what is promised.
+    pub watches: bool,
+    /// Which objects make the endpoints.
+    pub backend: Backend,
+}
+
+const MADE_BY_CONTROLLERS: &str =
+    "a cleanup leaves what the cluster's controllers made to the cluster's controllers";
+const OWN_NAMESPACE: &str = "the namespace must be there already, and stays when a run ends";
+const NODES: &str = "Services whose endpoints have zone hints are not judged";
+
+/// Group, resource, subresource, verbs, whether of the cluster, what is lost without.
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    bool,
+    Option<&'static str>,
+);
+
+const MAKE: &[&str] = &["create", "get", "patch", "list", "deletecollection"];
+const SEE: &[&str] = &["list", "watch"];
+/// As every cleanup looks for what any run may have made.
+const CLEAR: &[&str] = &["list", "deletecollection"];
+
+const ACTING: [Row; 6] = [
+    ("", "services", "", MAKE, false, None),
+    ("apps", "deployments", "", CLEAR, false, None),
+    ("coordination.k8s.io", "leases", "", MAKE, false, None),
+    ("", "pods", "", CLEAR, false, Some(MADE_BY_CONTROLLERS)),
+    (
+        "discovery.k8s.io",
+        "endpointslices",
+        "",
+        CLEAR,
+        false,
+        Some(MADE_BY_CONTROLLERS),
+    ),
+    (
+        "",
+        "namespaces",
+        "",
+        &["create", "get", "list", "delete"],
+        true,
+        Some(OWN_NAMESPACE),
+    ),
+];
+
+const DEPLOYMENTS: [Row; 2] = [
+    ("apps", "deployments", "", MAKE, false, None),
+    ("apps", "deployments", "scale", &["patch"], false, None),
+];
+
+/// As the backend `slices` writes them. Nobody else takes away what it made.
+const SLICES: [Row; 2] = [
+    (
+        "discovery.k8s.io",
+        "endpointslices",
+        "",
+        &["create", "update", "delete"],
+        false,
+        None,
+    ),
+    ("discovery.k8s.io", "endpointslices", "", CLEAR, false, None),
+];
+
+/// As the backend `pods` writes them, beside the slices; provoking also deletes Services.
+const PODS: [Row; 4] = [
+    (
+        "",
+        "pods",
+        "",
+        &["create", "get", "patch", "delete"],
+        false,
+        None,
+    ),
+    ("", "pods", "", CLEAR, false, None),
+    ("", "pods", "status", &["patch"], false, None),
+    ("", "services", "", &["delete"], false, None),
+];
+
+const WATCHING: [Row; 3] = [
+    ("", "services", "", SEE, false, None),
+    ("discovery.k8s.io", "endpointslices", "", SEE, false, None),
+    ("", "nodes", "", SEE, true, Some(NODES)),
+];
+
+// === impl Permission ===
+
+impl Permission {
+    /// Every permission that `purpose` asks for, each once.
+    #[must_use]
+    pub fn of(purpose: Purpose) -> Vec<Self> {
+        let (first, second): (&[Row], &[Row]) = match purpose.backend {
+            Backend::Deployments => (&DEPLOYMENTS, &[]),
+            Backend::Pods { .. } => (&SLICES, &PODS),
+            Backend::Slices { .. } => (&SLICES, &[]),
+        };
+        let acting = ACTING.iter().chain(first).chain(second);
+        let acting = acting.filter(|_| purpose.acts);
+        let watching = WATCHING.iter().filter(|_| purpose.watches);
+        let mut all: Vec<Self> = Vec::new();
+        // What nothing works without comes first, so that it also wins.
+        let mut rows: Vec<_> = acting.chain(watching).collect();
+        rows.sort_by_key(|row| row.5.is_some());
+        for &(group, resource, subresource, verbs, cluster, without) in rows {
+            for &verb in verbs {
+                let one = Self {
+                    group,
+                    resource,
+                    subresource,
+                    verb,
+                    cluster,
+                    without,
+                };
+                let known = all.iter().any(|other| {
+                    (other.group, other.resource, other.subresource, other.verb)
+                        == (group, resource, subresource, verb)
+                });
+                if !known {
+                    all.push(one);
+                }
+            }
+        }
+        all
+    }
+
+    /// The resource as RBAC names it, such as `deployments/scale`.
+    #[must_use]
+    pub fn resource(&self) -> String {
+        if self.subresource.is_empty() {
+            self.resource.to_owned()
+        } else {
+            format!("{}/{}", self.resource, self.subresource)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_needed_for_something_else_is_not_asked_twice_nor_called_dispensable() {
+        let both = Permission::of(Purpose {
+            acts: true,
+            watches: true,
+            backend: Backend::Deployments,
+        });
+        let slices: Vec<_> = both
+            .iter()
+            .filter(|one| one.resource == "endpointslices")
+            .map(|one| (one.verb, one.without.is_some()))
+            .collect();
+        assert_eq!(
+            slices,
+            [
+                ("list", false),
+                ("watch", false),
+                ("deletecollection", true)
+            ]
+        );
+        let watching = Permission::of(Purpose {
+            acts: false,
+            watches: true,
+            backend: Backend::Deployments,
+        });
+        assert!(watching.iter().all(|one| SEE.contains(&one.verb)));
+    }
+
+    #[test]
+    fn who_writes_endpoints_himself_needs_no_deployments_and_must_take_away_what_he_wrote() {
+        let addresses = crate::model::quantity::AddressRange::RESERVED;
+        let needed = |backend| {
+            let all = Permission::of(Purpose {
+                acts: true,
+                watches: false,
+                backend,
+            });
+            let needed = all.into_iter().filter(|one| one.without.is_none());
+            let named = needed.map(|one| format!("{} {}", one.verb, one.resource()));
+            named.collect::<std::collections::BTreeSet<_>>()
+        };
+        let slices = needed(Backend::Slices { addresses });
+        let pods = needed(Backend::Pods {
+            meshed: false,
+            addresses,
+        });
+        for of in [&slices, &pods] {
+            assert!(!of.contains("create deployments"));
+            assert!(of.contains("update endpointslices"));
+            assert!(of.contains("deletecollection endpointslices"));
+        }
+        assert!(pods.contains("patch pods/status") && !slices.contains("create pods"));
+        let deployments = needed(Backend::Deployments);
+        assert!(deployments.contains("patch deployments/scale"));
+        assert!(!deployments.contains("create endpointslices"));
+    }
+}
