@@ -21,6 +21,7 @@ pub mod cluster;
 pub mod completions;
 pub mod destination;
 mod observer_place;
+pub mod pace;
 pub mod plan;
 pub mod report;
 pub mod run;

@@ -13,8 +13,9 @@ mod virtually;
 use virtually::{scenario, simulate};
 
 /// Every built-in scenario, cut short.
-const SHORT: [(&str, &[&str]); 6] = [
+const SHORT: [(&str, &[&str]); 7] = [
     ("quick", &[]),
+    ("stale-state", &["churn.cycles=2"]),
     ("baseline", &["churn.duration=3m", "client.clients=20"]),
     (
         "small-oscillation",
@@ -44,7 +45,7 @@ const SHORT: [(&str, &[&str]); 6] = [
 ];
 
 /// Everything that draws, waits or goes wrong, once.
-const EVENTFUL: [&str; 6] = [
+const EVENTFUL: [&str; 8] = [
     "
 churn: {services: 3, pattern: oscillate, minEndpoints: 0, maxEndpoints: 30, minHold: 5s, maxHold: 5s, jitter: 2s, cycles: 2}
 client: {clients: 6, streamMaxLifetime: 3s, streamResetInterval: 4s}
@@ -87,6 +88,23 @@ client: {clients: 6, streamMaxLifetime: 2s}
     "
 churn: {stable: {services: 2, endpoints: 5}, oscillate: {services: 3, minEndpoints: 1, maxEndpoints: 20, hold: 5s, jitterPercent: 30}, cycles: 1}
 client: {clients: 6, streamResetInterval: 3s}
+",
+    "
+churn: {services: 3, backend: slices, pattern: oscillate, minEndpoints: 3, maxEndpoints: 130, minHold: 5s, maxHold: 5s, jitter: 2s, cycles: 2}
+client: {clients: 6}
+sandbox:
+  faults:
+  - {kind: tooManyRequests, share: 10%}
+  - {kind: internalError, share: 10%}
+  - {kind: hangUpWatch, share: 20%}
+",
+    "
+churn: {services: 2, backend: pods, meshed: true, pattern: rolling-update, endpoints: 12, minHold: 20s, maxSurge: 3, maxUnavailable: 2, cycles: 1}
+client: {clients: 6}
+sandbox:
+  faults:
+  - {kind: conflict, share: 10%}
+  - {kind: lateUpdate, share: 20%, delay: 250ms}
 ",
 ];
 

@@ -143,7 +143,7 @@ impl World {
         let version: Arc<str> = self.seen.to_string().into();
         let sighting = Sighting {
             visible: self.now,
-            start: self.now,
+            gone: false,
             cycle: 0,
             object: "slice".into(),
             resource_version: version,

@@ -11,7 +11,10 @@ use crate::{
         check::{Destination, Subject, Wants, check},
         kubernetes::permissions::Purpose,
     },
-    model::{check::Findings, scenario::Scenario},
+    model::{
+        check::Findings,
+        scenario::{Backend, Scenario},
+    },
     world::World,
 };
 
@@ -115,8 +118,12 @@ async fn look(
     namespace: Option<&str>,
     scenario: Option<&Scenario>,
 ) -> Findings {
+    let backend = scenario.map_or(Backend::Deployments, |scenario| scenario.churn.backend);
     let wants = scenario.map(|scenario| Wants {
-        pods: scenario.churn.endpoints_at_most(),
+        pods: match backend {
+            Backend::Deployments => scenario.churn.endpoints_at_most(),
+            Backend::Pods { .. } | Backend::Slices { .. } => 0,
+        },
         connections: scenario.client.virtual_clients(),
     });
     check(&Subject {
@@ -126,6 +133,7 @@ async fn look(
         purpose: Purpose {
             acts: true,
             watches: true,
+            backend,
         },
         wants,
         cluster_domain: super::world::CLUSTER_DOMAIN,

@@ -6,16 +6,15 @@
 
 mod act;
 
-use std::{io, net::SocketAddr, num::NonZeroU32};
+use std::{io, net::SocketAddr};
 
 use clap::{Args, builder::BoolishValueParser};
 
-use super::{UsageError, cluster::ClusterArgs, scenario};
+use super::{UsageError, cluster::ClusterArgs, pace::PaceArgs, scenario};
 use crate::{
     exit::Exit,
-    live::kubernetes::Limits,
     model::{
-        quantity::Span,
+        quantity::{AddressRange, Span},
         scenario::{Draft, Scenario},
     },
 };
@@ -39,6 +38,16 @@ pub struct ChurnArgs {
     /// The Services' names before the number.
     #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SERVICE_PREFIX")]
     pub service_prefix: Option<String>,
+    /// Which objects make the endpoints: deployments, pods or slices; the last two need no
+    /// controllers and no KWOK.
+    #[arg(long, env = "DST_LOAD_BACKEND")]
+    pub backend: Option<String>,
+    /// Lets the Pods of the backend pods look meshed.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_MESHED")]
+    pub meshed: bool,
+    /// Where the endpoints of the backends pods and slices have their addresses.
+    #[arg(long, value_name = "CIDR", env = "DST_LOAD_ADDRESSES")]
+    pub addresses: Option<AddressRange>,
     /// stable, oscillate, scale-up, rolling-update, batch or spike.
     #[arg(long, help_heading = PATTERN, env = "DST_LOAD_PATTERN")]
     pub pattern: Option<String>,
@@ -117,12 +126,9 @@ pub struct ChurnArgs {
     #[arg(long, env = "DST_LOAD_SEED")]
     pub seed: Option<u64>,
 
-    /// Requests a second to the API server, on average.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), env = "DST_LOAD_QPS")]
-    pub qps: Option<u32>,
-    /// Requests that may be sent at once beyond that.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), env = "DST_LOAD_BURST")]
-    pub burst: Option<u32>,
+    /// How hard the API server may be pressed.
+    #[command(flatten)]
+    pub pace: PaceArgs,
     /// Puts the pods on KWOK's nodes only (label type=kwok).
     #[arg(long, env = "DST_LOAD_KWOK_NODES")]
     pub kwok_nodes: bool,
@@ -155,8 +161,6 @@ pub async fn run(
     for warning in said {
         writeln!(warnings, "warning: {warning}")?;
     }
-    let per_second = |given: Option<u32>| given.and_then(NonZeroU32::new);
-    let defaults = Limits::default();
     let churn = act::Churn {
         scenario,
         cluster: args.cluster.clone(),
@@ -164,11 +168,7 @@ pub async fn run(
         keep: args.keep,
         kwok_nodes: args.kwok_nodes,
         admin: args.admin_addr.unwrap_or(ADMIN_ADDR),
-        limits: Limits {
-            qps: per_second(args.qps).unwrap_or(defaults.qps),
-            burst: per_second(args.burst).unwrap_or(defaults.burst),
-            ..defaults
-        },
+        limits: args.pace.limits(),
     };
     churn.run(out).await?;
     Ok(Exit::Pass)
@@ -222,6 +222,13 @@ impl ChurnArgs {
                 "churn.servicePrefix",
                 text(&self.service_prefix),
             ),
+            ("--backend", "churn.backend", text(&self.backend)),
+            (
+                "--meshed",
+                "churn.meshed",
+                self.meshed.then(|| "true".to_owned()),
+            ),
+            ("--addresses", "churn.addresses", text(&self.addresses)),
             ("--pattern", "churn.pattern", text(&self.pattern)),
             (
                 "--endpoints-per-service",

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, builder::BoolishValueParser};
 
-use super::{cluster::ClusterArgs, scenario::ScenarioArgs};
+use super::{cluster::ClusterArgs, pace::PaceArgs, scenario::ScenarioArgs};
 use crate::model::quantity::Span;
 
 pub use self::command::run;
@@ -46,6 +46,9 @@ pub struct RunArgs {
     /// How long to try to reach the destination.
     #[arg(long, default_value = "30s", env = "DST_LOAD_CONNECT_TIMEOUT")]
     pub connect_timeout: Span,
+    /// How hard the API server may be pressed.
+    #[command(flatten)]
+    pub pace: PaceArgs,
     /// Where the recording and the report go; `runs/<name>-<time>` if absent.
     #[arg(long, value_name = "DIR", env = "DST_LOAD_OUTPUT_DIR")]
     pub output_dir: Option<PathBuf>,

@@ -22,7 +22,7 @@ pub(in crate::live) use self::{distribution::Distribution, lives::Lives, series:
 use crate::{
     live::clock::Clock,
     model::{
-        ledger::{Intent, Outbox, ServiceLedger, StreamId},
+        ledger::{Intent, Outbox, ServiceLedger, StreamId, Written},
         recording::{Phase, StreamCounts},
         statistics::Latency,
         time::At,
@@ -181,6 +181,11 @@ impl Books {
     /// An action on the target at this position is about to be sent.
     pub fn intend(&self, target: usize, intent: Intent) {
         self.books[target].ledger.lock().intend(intent);
+    }
+
+    /// Our own write of a slice of the target at this position was acknowledged at `at`.
+    pub fn acknowledge(&self, target: usize, written: Written, at: At) {
+        self.books[target].ledger.lock().acknowledge(written, at);
     }
 
     /// Counts something that streams did.

@@ -76,8 +76,9 @@ pub enum EngineError {
     Fleet(#[from] FleetError),
     /// Kubernetes did not make what it was asked for.
     #[error(
-        "only {made} of {wanted} endpoints were ready after {}s: is something there to make pods of Deployments?",
-        .after.as_secs()
+        "only {made} of {wanted} endpoints were ready after {}s{}",
+        .after.as_secs(),
+        if *.deployments { ": is something there to make pods of Deployments?" } else { "" }
     )]
     NotMade {
         /// Endpoints seen.
@@ -86,6 +87,8 @@ pub enum EngineError {
         wanted: u64,
         /// For how long they were waited for.
         after: Duration,
+        /// Whether others were to make them.
+        deployments: bool,
     },
     /// Not every stream has received its snapshot.
     #[error("only {held} of {all} streams had received a snapshot after {}s", .after.as_secs())]
@@ -124,6 +127,11 @@ impl<W: io::Write> Engine<W> {
             )
         });
         let books = Arc::new(Books::new(clock, targets.collect(), scenario.deadline()));
+        // The targets are the scenario's Services, in their order.
+        let told = Arc::clone(&books);
+        let actor = actor.telling(Arc::new(move |service, written, at| {
+            told.acknowledge(service, written, at);
+        }));
         let observer = Observer::new(Arc::clone(&books));
         let sources = Sources {
             observer: observer.clone(),

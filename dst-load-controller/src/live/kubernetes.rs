@@ -14,6 +14,7 @@ mod listing;
 #[cfg(test)]
 pub(crate) mod mock;
 pub mod objects;
+mod own;
 pub mod permissions;
 mod rate;
 mod resource;
@@ -24,7 +25,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 pub(in crate::live) use self::error::chain;
 pub use self::{
-    act::{Acted, Actor},
+    act::{Acted, Actor, OnSlice},
     call::Caller,
     claim::{Claim, HEARTBEAT_EVERY, STALE_AFTER},
     cleaned::{Cleaned, Removed},

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::time::At;
+use crate::model::{provocation::Provocation, time::At};
 
 /// One planned act on one Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,15 @@ pub enum Verb {
         /// How many.
         endpoints: u32,
     },
+    /// Provokes one of Linkerd's stale-state behaviours.
+    Provoke {
+        /// What is done.
+        provocation: Provocation,
+        /// Endpoints at rest.
+        endpoints: u32,
+        /// How often it has been done with this time.
+        round: u32,
+    },
 }
 
 /// A line on the plan's timeline at which a cycle starts, before any jitter.
@@ -59,6 +68,11 @@ impl Verb {
             Self::Create { endpoints } => (endpoints, 0),
             Self::Scale { from, to } => (to.saturating_sub(from), from.saturating_sub(to)),
             Self::Restart { endpoints } => (endpoints, endpoints),
+            Self::Provoke {
+                provocation,
+                endpoints,
+                round,
+            } => provocation.expects(endpoints, round),
         }
     }
 }

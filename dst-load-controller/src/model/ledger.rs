@@ -8,6 +8,7 @@
 //! The words (delivery, change, audience, superseded, never, late) are defined in
 //! `docs/measurement.md`.
 
+mod acknowledged;
 mod change;
 mod expiry;
 mod intents;
@@ -27,6 +28,7 @@ use std::{
 };
 
 use self::{
+    acknowledged::Acknowledged,
     change::OpenChanges,
     intents::Intents,
     repeats::Repeats,
@@ -36,6 +38,7 @@ use self::{
 use crate::model::time::At;
 
 pub use self::{
+    acknowledged::Written,
     change::{ChangeId, ClosedChange},
     intents::Intent,
     outbox::{Counts, Delivered, KubernetesStage, Outbox},
@@ -52,6 +55,7 @@ pub struct ServiceLedger {
     slots: Slots,
     changes: OpenChanges,
     intents: Intents,
+    acknowledged: Acknowledged,
     deviations: Deviations,
     repeats: Repeats,
     outbox: Outbox,
@@ -86,6 +90,7 @@ impl ServiceLedger {
             slots: Slots::default(),
             changes: OpenChanges::default(),
             intents: Intents::default(),
+            acknowledged: Acknowledged::default(),
             deviations: Deviations::default(),
             repeats: Repeats::default(),
             outbox: Outbox::default(),

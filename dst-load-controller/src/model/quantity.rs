@@ -1,4 +1,5 @@
-//! The quantities that people write: durations as in Go, percentages, byte sizes, CPU.
+//! The quantities that people write: durations as in Go, percentages, byte sizes, CPU, ranges of
+//! addresses.
 //!
 //! Each parses from text and prints to text that parses to the same value, so that a recording's
 //! scenario is the one that ran. A quantity without a unit is refused rather than guessed.
@@ -9,11 +10,13 @@ use serde::{Deserializer, de};
 
 mod bytes;
 mod cpu;
+mod range;
 mod share;
 mod span;
 
 pub use bytes::Bytes;
 pub use cpu::Cpu;
+pub use range::AddressRange;
 pub use share::Share;
 pub use span::Span;
 

@@ -12,6 +12,7 @@ pub mod text;
 #[cfg(test)]
 pub(crate) mod tests;
 mod warnings;
+mod wrong;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use crate::model::{criteria::Criteria, fault::Fault};
+use crate::model::{
+    criteria::Criteria, fault::Fault, provocation::Provocation, quantity::AddressRange,
+};
 
 mod draft;
 mod file;
@@ -131,6 +133,15 @@ pub enum Pattern {
         /// The largest delay a Service adds before each of its scalings.
         jitter: Jitter,
     },
+    /// One of Linkerd's stale-state behaviours provoked, once every `every`.
+    Provoke {
+        /// What is done.
+        provocation: Provocation,
+        /// Endpoints a Service at rest.
+        endpoints: u32,
+        /// The hold before each time.
+        every: Duration,
+    },
 }
 
 /// The bound of a Service's random delay before a scaling.
@@ -148,6 +159,19 @@ pub enum Backend {
     /// Deployments; the cluster's controllers (and KWOK) make pods and EndpointSlices.
     #[default]
     Deployments,
+    /// Pods, with their status, and EndpointSlices that name them, all written by us: metadata
+    /// without KWOK or controllers.
+    Pods {
+        /// Whether the pods look as if Linkerd's proxy had been injected.
+        meshed: bool,
+        /// Where their addresses are from; none is given twice within a run.
+        addresses: AddressRange,
+    },
+    /// EndpointSlices of bare addresses, written by us: the highest rates.
+    Slices {
+        /// Where their addresses are from; none is given twice within a run.
+        addresses: AddressRange,
+    },
 }
 
 /// The clients: virtual client pods, each with a connection and an identity of its own.
@@ -224,7 +248,9 @@ impl Pattern {
     #[must_use]
     pub fn initial(&self) -> u32 {
         match *self {
-            Self::Stable { endpoints } | Self::RollingUpdate { endpoints, .. } => endpoints,
+            Self::Stable { endpoints }
+            | Self::RollingUpdate { endpoints, .. }
+            | Self::Provoke { endpoints, .. } => endpoints,
             Self::Oscillate { min, .. } | Self::Batch { min, .. } => min,
             Self::ScaleUp { from, .. } => from,
             Self::Spike { base, .. } => base,
@@ -244,6 +270,11 @@ impl Pattern {
             Self::Oscillate { max, .. } | Self::Batch { max, .. } => max,
             Self::ScaleUp { from, to, .. } => from.max(to),
             Self::Spike { peak, .. } => peak,
+            Self::Provoke {
+                provocation,
+                endpoints,
+                ..
+            } => provocation.peak(endpoints),
         }
     }
 }

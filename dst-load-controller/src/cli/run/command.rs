@@ -60,6 +60,7 @@ pub async fn run(
         namespace: args.cluster.namespace.clone(),
         connect_timeout: args.connect_timeout,
         kwok_nodes: args.kwok_nodes,
+        limits: args.pace.limits(),
     };
     let measured = measure(args, &setting, &directory, &shutdown, warnings).await;
     setting.chosen.shutdown().await;

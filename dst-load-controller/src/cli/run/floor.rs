@@ -12,7 +12,10 @@ use tokio_util::sync::CancellationToken;
 use super::setting::Setting;
 use crate::{
     cli::{VERSION, world::Chosen},
-    live::recorder::{Recorder, write_whole},
+    live::{
+        kubernetes::Limits,
+        recorder::{Recorder, write_whole},
+    },
     model::{
         quantity::Span,
         recording::{self, Line},
@@ -74,6 +77,7 @@ async fn measure() -> anyhow::Result<f64> {
         namespace: Some("floor".to_owned()),
         connect_timeout: Span(Duration::from_secs(5)),
         kwok_nodes: false,
+        limits: Limits::default(),
     };
     let floor = run(&setting).await;
     setting.chosen.shutdown().await;

@@ -32,6 +32,8 @@ pub(super) struct Setting {
     pub(super) connect_timeout: Span,
     /// Whether the pods must keep to KWOK's nodes.
     pub(super) kwok_nodes: bool,
+    /// How hard the API server may be pressed.
+    pub(super) limits: Limits,
 }
 
 // === impl Setting ===
@@ -70,7 +72,7 @@ impl Setting {
                 scenario: self.scenario.name.clone(),
             },
             Arc::clone(&self.scenario),
-            Limits::default(),
+            self.limits,
         );
         if self.kwok_nodes {
             actor = actor.on_kwok_nodes();

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::setting::Setting;
 use crate::{
     cli::world::Chosen,
-    live::{engine::EngineError, recorder::Recorder},
+    live::{engine::EngineError, kubernetes::Limits, recorder::Recorder},
     model::{quantity::Span, report::Report, scenario::Scenario},
 };
 
@@ -47,6 +47,7 @@ impl Simulation {
             namespace: None,
             connect_timeout: CONNECT_TIMEOUT,
             kwok_nodes: false,
+            limits: Limits::default(),
         };
         Ok(Self {
             namespace: setting.header()?.namespace,

@@ -6,9 +6,12 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::live::{
-    clock::Clock,
-    kubernetes::mock::{Answer, Log, mock},
+use crate::{
+    live::{
+        clock::Clock,
+        kubernetes::mock::{Answer, Log, mock},
+    },
+    model::scenario::Backend,
 };
 
 /// An API in which `refused` (a verb and a resource with its part) is not permitted, with one of
@@ -79,6 +82,7 @@ async fn findings(kube: Option<kube::Client>, pods: u64) -> Findings {
         purpose: Purpose {
             acts: true,
             watches: true,
+            backend: Backend::Deployments,
         },
         wants: Some(Wants {
             pods,

@@ -95,6 +95,11 @@ impl EventLog {
             Verb::Create { endpoints } => ("create", 0, endpoints),
             Verb::Scale { from, to } => ("scale", from, to),
             Verb::Restart { endpoints } => ("restart", endpoints, endpoints),
+            Verb::Provoke {
+                provocation,
+                endpoints,
+                ..
+            } => (provocation.name(), endpoints, endpoints),
         };
         let mut lines = self.0.lines.lock();
         let line = Line {

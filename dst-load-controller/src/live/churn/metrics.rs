@@ -33,6 +33,7 @@ pub struct ChurnMetrics {
     scalings: Family<Labels, Counter>,
     restarts: Family<Labels, Counter>,
     replicas: Family<Labels, Gauge>,
+    provocations: Counter,
     failed: Counter,
     cycle: Gauge,
     lag: Histogram,
@@ -69,6 +70,7 @@ impl ChurnMetrics {
             scalings: Family::default(),
             restarts: Family::default(),
             replicas: Family::default(),
+            provocations: Counter::default(),
             failed: Counter::default(),
             cycle: Gauge::default(),
             lag: Histogram::new(SECONDS),
@@ -97,6 +99,11 @@ impl ChurnMetrics {
             "current_replicas",
             "Replicas that were last asked for",
             metrics.replicas.clone(),
+        );
+        churn.register(
+            "provocations",
+            "Stale-state behaviours that were provoked",
+            metrics.provocations.clone(),
         );
         churn.register(
             "actions_failed",
@@ -151,6 +158,9 @@ impl ChurnMetrics {
             Verb::Restart { .. } => {
                 self.restarts.get_or_create(labels).inc();
             }
+            Verb::Provoke { .. } => {
+                self.provocations.inc();
+            }
         }
     }
 }
@@ -195,5 +205,6 @@ fn name(pattern: &Pattern) -> &'static str {
         Pattern::RollingUpdate { .. } => "rolling-update",
         Pattern::Batch { .. } => "batch",
         Pattern::Spike { .. } => "spike",
+        Pattern::Provoke { .. } => "provoke",
     }
 }

@@ -85,7 +85,7 @@ fn sight(book: &Book, visible: At, count: u8) {
     };
     let sighting = Sighting {
         visible,
-        start: visible,
+        gone: false,
         cycle: 0,
         object: "uid".into(),
         resource_version: count.to_string().as_str().into(),

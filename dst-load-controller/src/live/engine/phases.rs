@@ -13,6 +13,7 @@ use crate::{
         ledger::{Intent, StreamPhase},
         plan::{Plan, Step},
         recording::{Line, Phase},
+        scenario::Backend,
         time::At,
         warning::Warning,
     },
@@ -144,6 +145,7 @@ impl<W: io::Write> Engine<W> {
                     made,
                     wanted,
                     after: PATIENCE,
+                    deployments: self.scenario.churn.backend == Backend::Deployments,
                 });
             }
             tokio::time::sleep(LOOK).await;

@@ -15,12 +15,15 @@ use super::{
     cleaned::Cleaned,
     cleanup::{Scope, cleanup},
     objects::{self, MANAGED_BY, MANAGER},
+    own::Own,
     resource::{DEPLOYMENTS, Resource, SERVICES},
 };
 use crate::{
     live::clock::Clock,
     model::{
         action::{Action, Verb},
+        ledger::Written,
+        roster::Roster,
         scenario::{Scenario, ServiceGroup},
         time::At,
     },
@@ -34,8 +37,9 @@ pub struct Actor {
     pub(super) caller: Caller,
     pub(super) namespace: String,
     pub(super) run: RunIdentity,
-    scenario: Arc<Scenario>,
+    pub(super) scenario: Arc<Scenario>,
     kwok_nodes: bool,
+    pub(super) on_slice: Option<OnSlice>,
     services: Vec<Target>,
 }
 
@@ -43,9 +47,14 @@ pub struct Actor {
 struct Target {
     name: String,
     group: usize,
-    /// tokio's mutex is fair: it serves in the order of asking.
-    turn: Mutex<()>,
+    /// The endpoints that we write ourselves, if we do. tokio's mutex is fair: it serves in the
+    /// order of asking.
+    turn: Mutex<Option<Roster>>,
 }
+
+/// Is told of each write of a slice of ours: its Service's position, what was written, and when
+/// that was acknowledged.
+pub type OnSlice = Arc<dyn Fn(usize, Written, At) + Send + Sync>;
 
 /// What came of one action.
 #[derive(Clone, Debug)]
@@ -75,13 +84,24 @@ impl Actor {
         scenario: Arc<Scenario>,
         limits: Limits,
     ) -> Self {
-        let services = (0..).zip(&scenario.churn.groups).flat_map(|(group, of)| {
-            of.names().map(move |name| Target {
+        let churn = &scenario.churn;
+        let count = scenario.services().count();
+        let names = (0..)
+            .zip(&churn.groups)
+            .flat_map(|(group, of)| of.names().map(move |name| (name, group, &of.pattern)));
+        let services = names
+            .enumerate()
+            .map(|(index, (name, group, pattern))| Target {
                 name,
                 group,
-                turn: Mutex::default(),
-            })
-        });
+                turn: Mutex::new(Roster::new(
+                    churn.backend,
+                    pattern,
+                    churn.port,
+                    index,
+                    count,
+                )),
+            });
         Self {
             caller: Caller::new(kube, clock, scenario.seed, limits),
             namespace,
@@ -89,6 +109,7 @@ impl Actor {
             services: services.collect(),
             scenario,
             kwok_nodes: false,
+            on_slice: None,
         }
     }
 
@@ -96,6 +117,13 @@ impl Actor {
     #[must_use]
     pub fn on_kwok_nodes(mut self) -> Self {
         self.kwok_nodes = true;
+        self
+    }
+
+    /// Tells `on_slice` of every slice that is written.
+    #[must_use]
+    pub fn telling(mut self, on_slice: OnSlice) -> Self {
+        self.on_slice = Some(on_slice);
         self
     }
 
@@ -137,9 +165,13 @@ impl Actor {
     /// If the action's Service is not one of the scenario's.
     pub async fn act(&self, action: &Action) -> Acted {
         let target = &self.services[action.service];
-        let _turn = target.turn.lock().await;
+        let mut turn = target.turn.lock().await;
         let name = &target.name;
         let reply = match action.verb {
+            verb if let Some(roster) = turn.as_mut() => {
+                let service = Own::new(self, name, action.service);
+                service.perform(roster, &verb).await
+            }
             Verb::Create { endpoints } => self.create(target, endpoints).await,
             Verb::Scale { to, .. } => {
                 let patch = Patch::Merge(objects::scale(to));
@@ -150,6 +182,10 @@ impl Actor {
                 let patch = Patch::Merge(objects::restart(&token));
                 self.patch(&DEPLOYMENTS, None, name, &patch).await
             }
+            Verb::Provoke { provocation, .. } => self.refuse(KubernetesError::Unaskable {
+                what: format!("{provocation} of {name}"),
+                message: "its Pods and slices are not written by this tool".to_owned(),
+            }),
         };
         Acted {
             action: action.clone(),
@@ -176,7 +212,7 @@ impl Actor {
 
     async fn create(&self, target: &Target, endpoints: u32) -> Reply {
         let (name, port) = (&target.name, self.scenario.churn.port);
-        let service = objects::service(name, &self.namespace, port, &self.run);
+        let service = objects::service(name, &self.namespace, port, true, &self.run);
         let first = self.put(&SERVICES, name, &service).await;
         if first.result.is_err() {
             return first;
@@ -196,7 +232,12 @@ impl Actor {
 
     /// Creates an object. One that is there already is brought to the wanted state if this tool
     /// made it, and refused if it did not.
-    async fn put(&self, resource: &'static Resource, name: &str, object: &Value) -> Reply {
+    pub(super) async fn put(
+        &self,
+        resource: &'static Resource,
+        name: &str,
+        object: &Value,
+    ) -> Reply {
         let collection = Request::new(resource.path(Some(&self.namespace)));
         let params = PostParams {
             field_manager: Some(MANAGER.to_owned()),
@@ -247,7 +288,7 @@ impl Actor {
         }
     }
 
-    async fn patch<P: serde::Serialize>(
+    pub(super) async fn patch<P: serde::Serialize>(
         &self,
         resource: &Resource,
         subresource: Option<&str>,
@@ -273,7 +314,7 @@ impl Actor {
         self.send("patch", &described, name, request).await
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         verb: &'static str,
         resource: &str,
@@ -282,15 +323,18 @@ impl Actor {
     ) -> Reply {
         match Call::new(verb, resource, name, request) {
             Ok(call) => self.caller.call(&call).await,
-            Err(error) => {
-                let now = self.clock().now();
-                Reply {
-                    sent: now,
-                    acknowledged: now,
-                    retries: 0,
-                    result: Err(error),
-                }
-            }
+            Err(error) => self.refuse(error),
+        }
+    }
+
+    /// The reply to what is not even sent.
+    pub(super) fn refuse(&self, error: KubernetesError) -> Reply {
+        let now = self.clock().now();
+        Reply {
+            sent: now,
+            acknowledged: now,
+            retries: 0,
+            result: Err(error),
         }
     }
 }

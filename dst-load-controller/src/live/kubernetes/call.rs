@@ -236,6 +236,16 @@ impl Call {
 // === impl Reply ===
 
 impl Reply {
+    /// One reply for two calls that were sent side by side.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            sent: self.sent.min(other.sent),
+            acknowledged: self.acknowledged.max(other.acknowledged),
+            retries: self.retries + other.retries,
+            result: self.result.and(other.result),
+        }
+    }
+
     /// One reply for two calls of which the second followed the first.
     pub(super) fn then(self, next: Self) -> Self {
         Self {

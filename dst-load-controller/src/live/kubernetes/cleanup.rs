@@ -28,6 +28,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// What runs make.
 const MAKERS: [Resource; 2] = [DEPLOYMENTS, SERVICES];
 /// What the cluster's controllers make of it: gone by themselves, as a rule, once their makers are.
+/// Where we write pods and slices ourselves, this is all that deletes them.
 const MADE: [Resource; 2] = [PODS, SLICES];
 
 /// Whose objects are deleted.
@@ -139,10 +140,16 @@ impl Cleanup<'_> {
                 *resource != NAMESPACES || self.0.namespace.is_none_or(|ours| one.name == ours)
             })
             .collect();
-        let foreground = DeleteParams::foreground();
+        // Only a Deployment's pods are waited for by the server. Its garbage collector may not run
+        // at all, and would then never let go of what is deleted in the foreground.
+        let parameters = if *resource == DEPLOYMENTS {
+            DeleteParams::foreground()
+        } else {
+            DeleteParams::background()
+        };
         if *resource == NAMESPACES {
             for Removed { name, .. } in &found {
-                let request = Request::new(resource.path(None)).delete(name, &foreground);
+                let request = Request::new(resource.path(None)).delete(name, &parameters);
                 let mut call = Call::new("delete", resource.plural, name, request)?;
                 call.conflict_is_final = true;
                 match self.0.caller.call(&call).await.result {
@@ -158,7 +165,7 @@ impl Cleanup<'_> {
         let matching = ListParams::default().labels(&self.0.selector);
         for namespace in namespaces {
             let request = Request::new(resource.path(Some(namespace)))
-                .delete_collection(&foreground, &matching);
+                .delete_collection(&parameters, &matching);
             let call = Call::new("deletecollection", resource.plural, "", request)?;
             self.0.caller.call(&call).await.result?;
         }

@@ -5,6 +5,8 @@ use std::error::Error as StdError;
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::model::roster::UsedUp;
+
 /// Why a call to the Kubernetes API was given up.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum KubernetesError {
@@ -55,6 +57,14 @@ pub enum KubernetesError {
         what: String,
         /// What is wrong with it.
         message: String,
+    },
+    /// No address is left for an endpoint of our own.
+    #[error("{service} can have no further endpoint: {cause}; churn.addresses is too small for it")]
+    NoAddress {
+        /// The Service.
+        service: String,
+        /// What is used up.
+        cause: UsedUp,
     },
     /// An object of that name exists and this tool did not make it.
     #[error("{resource} {name:?} in namespace {namespace:?} was not made by this tool")]

@@ -2,7 +2,11 @@
 //!
 //! Every object carries the labels that `cleanup` finds it by.
 
+mod endpoints;
+
 use serde_json::{Map, Value, json};
+
+pub use self::endpoints::{numbered, pod, ready, slice};
 
 use crate::{
     live::kubernetes::RunIdentity,
@@ -68,21 +72,25 @@ pub fn lease(namespace: &str, run: &RunIdentity, valid_seconds: u64) -> Value {
     })
 }
 
-/// The Service `name`: one port, named, which selects the Deployment's pods.
+/// The Service `name`: one port, named. It selects a Deployment's pods; without `selector` whoever
+/// wants it to have endpoints writes its slices.
 #[must_use]
-pub fn service(name: &str, namespace: &str, port: u16, run: &RunIdentity) -> Value {
+pub fn service(name: &str, namespace: &str, port: u16, selector: bool, run: &RunIdentity) -> Value {
     let mut labels = labels(run);
     labels.insert("app".into(), name.into());
     labels.insert(SERVICE_PROXY_NAME.into(), MANAGER.into());
-    json!({
+    let mut service = json!({
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": { "name": name, "namespace": namespace, "labels": labels },
         "spec": {
-            "selector": { "app": name },
             "ports": [{ "name": PORT_NAME, "port": port, "targetPort": port, "protocol": "TCP" }],
         },
-    })
+    });
+    if selector {
+        service["spec"]["selector"] = json!({ "app": name });
+    }
+    service
 }
 
 /// The Deployment `name` with `replicas` pods that listen, in name only, on `port`.
@@ -167,7 +175,7 @@ mod tests {
 
     use super::*;
 
-    fn run() -> RunIdentity {
+    pub(super) fn run() -> RunIdentity {
         RunIdentity {
             id: "a1b2c3d4".into(),
             scenario: "quick".into(),
@@ -184,7 +192,7 @@ mod tests {
     }
 
     /// Every key is one that Kubernetes knows: unknown ones would be lost on the way.
-    fn survives<T: DeserializeOwned + Serialize>(object: &Value) {
+    pub(super) fn survives<T: DeserializeOwned + Serialize>(object: &Value) {
         let typed: T = serde_json::from_value(object.clone()).unwrap();
         assert_eq!(&serde_json::to_value(typed).unwrap(), object);
     }
@@ -194,7 +202,7 @@ mod tests {
         let stable = group(Pattern::Stable { endpoints: 3 });
         survives::<Namespace>(&namespace("ns", &run()));
         survives::<Lease>(&lease("ns", &run(), 15));
-        survives::<Service>(&service("test-service-1", "ns", 8080, &run()));
+        survives::<Service>(&service("test-service-1", "ns", 8080, true, &run()));
         survives::<Deployment>(&deployment("a", "ns", 3, 8080, &stable, &run(), true));
     }
 
@@ -205,7 +213,7 @@ mod tests {
         for metadata in [
             &namespace("ns", &run())["metadata"],
             &lease("ns", &run(), 15)["metadata"],
-            &service("a", "ns", 8080, &run())["metadata"],
+            &service("a", "ns", 8080, false, &run())["metadata"],
             &deployment["metadata"],
             &deployment["spec"]["template"]["metadata"],
         ] {
@@ -218,7 +226,7 @@ mod tests {
     #[test]
     fn a_service_names_its_port_and_is_left_alone_by_kube_proxy() {
         assert_eq!(
-            service("test-service-1", "ns", 8080, &run()),
+            service("test-service-1", "ns", 8080, true, &run()),
             json!({
                 "apiVersion": "v1",
                 "kind": "Service",

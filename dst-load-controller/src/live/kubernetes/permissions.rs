@@ -1,5 +1,7 @@
 //! What this tool asks of Kubernetes, in the words of RBAC: nothing else is needed.
 
+use crate::model::scenario::Backend;
+
 /// A verb on a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permission {
@@ -24,6 +26,8 @@ pub struct Purpose {
     pub acts: bool,
     /// To watch what is promised.
     pub watches: bool,
+    /// Which objects make the endpoints.
+    pub backend: Backend,
 }
 
 const MADE_BY_CONTROLLERS: &str =
@@ -43,25 +47,19 @@ type Row = (
 
 const MAKE: &[&str] = &["create", "get", "patch", "list", "deletecollection"];
 const SEE: &[&str] = &["list", "watch"];
+/// As every cleanup looks for what any run may have made.
+const CLEAR: &[&str] = &["list", "deletecollection"];
 
-const ACTING: [Row; 7] = [
+const ACTING: [Row; 6] = [
     ("", "services", "", MAKE, false, None),
-    ("apps", "deployments", "", MAKE, false, None),
-    ("apps", "deployments", "scale", &["patch"], false, None),
+    ("apps", "deployments", "", CLEAR, false, None),
     ("coordination.k8s.io", "leases", "", MAKE, false, None),
-    (
-        "",
-        "pods",
-        "",
-        &["list", "deletecollection"],
-        false,
-        Some(MADE_BY_CONTROLLERS),
-    ),
+    ("", "pods", "", CLEAR, false, Some(MADE_BY_CONTROLLERS)),
     (
         "discovery.k8s.io",
         "endpointslices",
         "",
-        &["list", "deletecollection"],
+        CLEAR,
         false,
         Some(MADE_BY_CONTROLLERS),
     ),
@@ -73,6 +71,39 @@ const ACTING: [Row; 7] = [
         true,
         Some(OWN_NAMESPACE),
     ),
+];
+
+const DEPLOYMENTS: [Row; 2] = [
+    ("apps", "deployments", "", MAKE, false, None),
+    ("apps", "deployments", "scale", &["patch"], false, None),
+];
+
+/// As the backend `slices` writes them. Nobody else takes away what it made.
+const SLICES: [Row; 2] = [
+    (
+        "discovery.k8s.io",
+        "endpointslices",
+        "",
+        &["create", "update", "delete"],
+        false,
+        None,
+    ),
+    ("discovery.k8s.io", "endpointslices", "", CLEAR, false, None),
+];
+
+/// As the backend `pods` writes them, beside the slices; provoking also deletes Services.
+const PODS: [Row; 4] = [
+    (
+        "",
+        "pods",
+        "",
+        &["create", "get", "patch", "delete"],
+        false,
+        None,
+    ),
+    ("", "pods", "", CLEAR, false, None),
+    ("", "pods", "status", &["patch"], false, None),
+    ("", "services", "", &["delete"], false, None),
 ];
 
 const WATCHING: [Row; 3] = [
@@ -87,7 +118,13 @@ impl Permission {
     /// Every permission that `purpose` asks for, each once.
     #[must_use]
     pub fn of(purpose: Purpose) -> Vec<Self> {
-        let acting = ACTING.iter().filter(|_| purpose.acts);
+        let (first, second): (&[Row], &[Row]) = match purpose.backend {
+            Backend::Deployments => (&DEPLOYMENTS, &[]),
+            Backend::Pods { .. } => (&SLICES, &PODS),
+            Backend::Slices { .. } => (&SLICES, &[]),
+        };
+        let acting = ACTING.iter().chain(first).chain(second);
+        let acting = acting.filter(|_| purpose.acts);
         let watching = WATCHING.iter().filter(|_| purpose.watches);
         let mut all: Vec<Self> = Vec::new();
         // What nothing works without comes first, so that it also wins.
@@ -135,6 +172,7 @@ mod tests {
         let both = Permission::of(Purpose {
             acts: true,
             watches: true,
+            backend: Backend::Deployments,
         });
         let slices: Vec<_> = both
             .iter()
@@ -152,7 +190,37 @@ mod tests {
         let watching = Permission::of(Purpose {
             acts: false,
             watches: true,
+            backend: Backend::Deployments,
         });
         assert!(watching.iter().all(|one| SEE.contains(&one.verb)));
+    }
+
+    #[test]
+    fn who_writes_endpoints_himself_needs_no_deployments_and_must_take_away_what_he_wrote() {
+        let addresses = crate::model::quantity::AddressRange::RESERVED;
+        let needed = |backend| {
+            let all = Permission::of(Purpose {
+                acts: true,
+                watches: false,
+                backend,
+            });
+            let needed = all.into_iter().filter(|one| one.without.is_none());
+            let named = needed.map(|one| format!("{} {}", one.verb, one.resource()));
+            named.collect::<std::collections::BTreeSet<_>>()
+        };
+        let slices = needed(Backend::Slices { addresses });
+        let pods = needed(Backend::Pods {
+            meshed: false,
+            addresses,
+        });
+        for of in [&slices, &pods] {
+            assert!(!of.contains("create deployments"));
+            assert!(of.contains("update endpointslices"));
+            assert!(of.contains("deletecollection endpointslices"));
+        }
+        assert!(pods.contains("patch pods/status") && !slices.contains("create pods"));
+        let deployments = needed(Backend::Deployments);
+        assert!(deployments.contains("patch deployments/scale"));
+        assert!(!deployments.contains("create endpointslices"));
     }
 }

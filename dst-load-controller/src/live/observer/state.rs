@@ -29,6 +29,14 @@ pub(super) enum Event {
     Listed(Vec<Object>),
 }
 
+/// What an event says beside the object's contents.
+struct By<'a> {
+    object: &'a Metadata,
+    visible: At,
+    gone: bool,
+    timed: bool,
+}
+
 /// Everything that decides what clients are promised.
 #[derive(Debug)]
 pub(super) struct State {
@@ -39,6 +47,28 @@ pub(super) struct State {
     /// The Service that each slice belongs to.
     owners: BTreeMap<Key, Key>,
     nodes: BTreeMap<String, String>,
+}
+
+// === impl By ===
+
+impl<'a> By<'a> {
+    const fn write(object: &'a Metadata, visible: At, timed: bool) -> Self {
+        Self {
+            object,
+            visible,
+            gone: false,
+            timed,
+        }
+    }
+
+    const fn gone(object: &'a Metadata, visible: At, timed: bool) -> Self {
+        Self {
+            object,
+            visible,
+            gone: true,
+            timed,
+        }
+    }
 }
 
 // === impl State ===
@@ -80,7 +110,7 @@ impl State {
             Event::Deleted(object) => {
                 let key = key(&object.metadata);
                 self.services.remove(&key);
-                self.sight(&key, &object.metadata, visible, true);
+                self.sight(&key, &By::gone(&object.metadata, visible, true));
             }
             Event::Listed(objects) => {
                 let listed: BTreeSet<_> = objects.iter().map(|o| key(&o.metadata)).collect();
@@ -93,7 +123,7 @@ impl State {
                 gone.sort_unstable();
                 for key in gone {
                     self.services.remove(&key);
-                    self.sight(&key, &Metadata::default(), visible, false);
+                    self.sight(&key, &By::gone(&Metadata::default(), visible, false));
                 }
                 for object in objects {
                     self.apply_service(visible, object, false);
@@ -106,14 +136,15 @@ impl State {
         match event {
             Event::Applied(object) => self.apply_slice(visible, object, true),
             Event::Deleted(object) => {
-                self.forget_slice(&key(&object.metadata), &object.metadata, visible, true);
+                let metadata = &object.metadata;
+                self.forget_slice(&key(metadata), &By::gone(metadata, visible, true));
             }
             Event::Listed(objects) => {
                 let listed: BTreeSet<_> = objects.iter().map(|o| key(&o.metadata)).collect();
                 let known = self.owners.keys().cloned();
                 let gone: Vec<_> = known.filter(|key| !listed.contains(key)).collect();
                 for key in gone {
-                    self.forget_slice(&key, &Metadata::default(), visible, false);
+                    self.forget_slice(&key, &By::gone(&Metadata::default(), visible, false));
                 }
                 for object in objects {
                     self.apply_slice(visible, object, false);
@@ -126,7 +157,7 @@ impl State {
         let metadata = std::mem::take(&mut object.metadata);
         let key = key(&metadata);
         self.services.insert(key.clone(), object.into_service());
-        self.sight(&key, &metadata, visible, timed);
+        self.sight(&key, &By::write(&metadata, visible, timed));
     }
 
     fn apply_slice(&mut self, visible: At, mut object: Object, timed: bool) {
@@ -134,12 +165,12 @@ impl State {
         let metadata = std::mem::take(&mut object.metadata);
         let slice_key = key(&metadata);
         let Some(service) = service else {
-            self.forget_slice(&slice_key, &metadata, visible, timed);
+            self.forget_slice(&slice_key, &By::write(&metadata, visible, timed));
             return;
         };
         let owner = (metadata.namespace.clone(), service);
         if self.owners.get(&slice_key).is_some_and(|old| *old != owner) {
-            self.forget_slice(&slice_key, &metadata, visible, timed);
+            self.forget_slice(&slice_key, &By::write(&metadata, visible, timed));
         }
         self.owners.insert(slice_key.clone(), owner.clone());
         let slice = object.into_slice();
@@ -148,7 +179,7 @@ impl State {
             .entry(owner.clone())
             .or_default()
             .insert(slice_key.1, slice);
-        self.sight(&owner, &metadata, visible, timed);
+        self.sight(&owner, &By::write(&metadata, visible, timed));
     }
 
     /// Tells the ledgers of a Service which addresses an event of one of its slices lists.
@@ -163,25 +194,25 @@ impl State {
         }
     }
 
-    fn forget_slice(&mut self, slice: &Key, metadata: &Metadata, visible: At, timed: bool) {
+    fn forget_slice(&mut self, slice: &Key, by: &By<'_>) {
         let Some(owner) = self.owners.remove(slice) else {
             return;
         };
         if let Some(slices) = self.slices.get_mut(&owner) {
             slices.remove(&slice.1);
         }
-        self.sight(&owner, metadata, visible, timed);
+        self.sight(&owner, by);
     }
 
-    /// Tells the ledgers of a Service what it promises after an event of the object `by`.
-    fn sight(&self, service: &Key, by: &Metadata, visible: At, timed: bool) {
+    /// Tells the ledgers of a Service what it promises after an event `by`.
+    fn sight(&self, service: &Key, by: &By<'_>) {
         let sighting = Sighting {
-            visible,
-            start: visible,
+            visible: by.visible,
             cycle: self.books.cycle(),
-            object: by.uid.as_str().into(),
-            resource_version: by.resource_version.as_str().into(),
-            timed,
+            object: by.object.uid.as_str().into(),
+            resource_version: by.object.resource_version.as_str().into(),
+            gone: by.gone,
+            timed: by.timed,
         };
         let slices = self.slices.get(service);
         for book in self.books.of_service(&service.0, &service.1) {

@@ -17,7 +17,7 @@ use crate::{
     model::{
         endpoint::Endpoint,
         kubernetes::Place,
-        ledger::{ClosedChange, Outbox},
+        ledger::{ClosedChange, Outbox, Written},
         time::At,
         update::Update,
     },
@@ -251,6 +251,42 @@ fn hold(count: u8) -> impl FnOnce(&Books) {
         let snapshot = Update::Add((1..=count).map(endpoint).collect());
         book.update(books, stream, books.clock().now(), &snapshot, 0);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slice_of_our_own_counts_from_its_acknowledgement() {
+    let slices = [
+        list("1", vec![slice("5", 1)]),
+        watch(vec![
+            Step::Wait(3 * SECOND),
+            event("MODIFIED", &slice("6", 2)),
+            Step::Wait(3 * SECOND),
+            event("DELETED", &slice("7", 2)),
+            Step::Stay,
+        ]),
+    ];
+    let script = script([list("1", vec![service("2")])], slices);
+    let seen = observe_with(10, script, |books| {
+        let book = &books.all()[0];
+        book.ledger(|ledger| ledger.add_stream(Place::default()));
+        book.sent(books, 0, false);
+        let held = Endpoint::bare(([10, 0, 0, 1], 8080).into());
+        book.update(books, 0, At::ZERO, &Update::Add(vec![held]), 1);
+        let written = |version: Option<&str>| Written {
+            object: "e".into(),
+            resource_version: version.map(Arc::from),
+        };
+        books.acknowledge(0, written(Some("6")), At::from_millis(2_750));
+        books.acknowledge(0, written(None), At::from_millis(5_500));
+    })
+    .await;
+    let starts: Vec<_> = seen
+        .changes()
+        .iter()
+        .map(|it| (it.start, it.visible))
+        .collect();
+    let ms = At::from_millis;
+    assert_eq!(starts, [(ms(2_750), ms(3_000)), (ms(5_500), ms(6_000))]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{slots::SlotId, streams::StreamId};
+use super::{Written, slots::SlotId, streams::StreamId};
 use crate::model::{endpoint::Direction, time::At};
 
 /// What names a change: the object whose event made it, and the direction.
@@ -47,6 +47,8 @@ pub struct ClosedChange {
 #[derive(Debug)]
 pub(super) struct OpenChange {
     closed: ClosedChange,
+    /// The write that the event was about.
+    written: Written,
     pub(super) slots: Vec<SlotId>,
     /// By stream: endpoints it has yet to learn; [`SPOILT`] if it can no longer know the whole.
     remaining: Vec<u32>,
@@ -91,13 +93,14 @@ impl OpenChanges {
     }
 
     /// Opens a change; deliveries are added with [`Self::expect`].
-    pub(super) fn open(&mut self, closed: ClosedChange, streams: usize) -> u64 {
+    pub(super) fn open(&mut self, closed: ClosedChange, written: Written, streams: usize) -> u64 {
         let number = self.next;
         self.next += 1;
         self.open.insert(
             number,
             OpenChange {
                 closed,
+                written,
                 slots: Vec::new(),
                 remaining: vec![0; streams],
                 open: 0,
@@ -132,6 +135,17 @@ impl OpenChanges {
         if self.get(number).open == 0 {
             self.done.push(number);
         }
+    }
+
+    /// The write was acknowledged at `at`; whether a change of its is open. The destination stage
+    /// of what is still to come starts then, if that is earlier.
+    pub(super) fn acknowledge(&mut self, written: &Written, at: At) -> bool {
+        let mut any = false;
+        for change in self.open.values_mut().filter(|it| it.written == *written) {
+            change.closed.start = change.closed.start.min(at);
+            any = true;
+        }
+        any
     }
 
     pub(super) fn start(&self, number: u64) -> At {

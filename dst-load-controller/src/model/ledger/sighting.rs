@@ -3,13 +3,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
 };
 
 use fixedbitset::FixedBitSet;
 
 use super::{
-    ServiceLedger,
+    Deviation, ServiceLedger, Written,
     change::{ChangeId, ClosedChange},
     outbox::{Delivered, KubernetesStage},
     slots::{Entry, SlotId},
@@ -26,15 +25,14 @@ use crate::model::{
 pub struct Sighting {
     /// When its bytes had arrived.
     pub visible: At,
-    /// When the destination stage starts: `visible`, or the acknowledgement of our own write of
-    /// the slice if that came earlier.
-    pub start: At,
     /// The cycle under way.
     pub cycle: u32,
     /// The object's uid.
     pub object: Arc<str>,
     /// The object's resourceVersion.
     pub resource_version: Arc<str>,
+    /// Whether the event says that the object is gone.
+    pub gone: bool,
     /// Whether the event is timed. What a relist brings happened at an unknown instant.
     pub timed: bool,
 }
@@ -70,13 +68,18 @@ impl ServiceLedger {
         } else {
             FixedBitSet::new()
         };
+        let written = Written {
+            object: sighting.object.clone(),
+            resource_version: (!sighting.gone).then(|| sighting.resource_version.clone()),
+        };
+        let start = self.acknowledged.start(&written, sighting.visible);
         let (added, removed) = self.difference(promised);
         for (direction, affected) in [(Direction::Add, added), (Direction::Remove, removed)] {
             if !affected.is_empty() {
                 if !sighting.timed && self.streams_held().0 > 0 {
                     self.outbox.counts.untimed_changes += 1;
                 }
-                self.open_change(sighting, direction, &affected, &audience);
+                self.open_change(sighting, &written, start, direction, &affected, &audience);
             }
         }
         self.outbox.changes.extend(self.changes.close_done());
@@ -113,6 +116,8 @@ impl ServiceLedger {
     fn open_change(
         &mut self,
         sighting: &Sighting,
+        written: &Written,
+        start: At,
         direction: Direction,
         affected: &Affected,
         audience: &FixedBitSet,
@@ -126,7 +131,7 @@ impl ServiceLedger {
                 },
                 cycle: sighting.cycle,
                 visible: sighting.visible,
-                start: sighting.start,
+                start,
                 intended: None,
                 endpoints: 0,
                 audience: 0,
@@ -135,6 +140,7 @@ impl ServiceLedger {
                 left: 0,
                 superseded: 0,
             },
+            written.clone(),
             self.streams.len(),
         );
         let mut early = Vec::new();
@@ -163,8 +169,8 @@ impl ServiceLedger {
             });
         }
         self.changes.sealed(number);
-        for (id, stream) in early {
-            self.deliver_early(number, id, stream, direction);
+        for early in early {
+            self.deliver_early(number, early, direction);
         }
         for &(id, _) in affected.values() {
             self.slots
@@ -181,7 +187,7 @@ impl ServiceLedger {
         id: SlotId,
         streams: &FixedBitSet,
         audience: &FixedBitSet,
-        early: &mut Vec<(SlotId, u32)>,
+        early: &mut Vec<Early>,
     ) {
         if self.deviations.since.is_empty() {
             return;
@@ -191,14 +197,21 @@ impl ServiceLedger {
             if let Some(deviation) = self.deviations.close(id, stream) {
                 self.mend(deviation);
                 if audience.contains(stream as usize) {
-                    early.push((id, stream));
+                    let seen = match deviation {
+                        Deviation::Since(seen) => seen,
+                        // Past its deadline: long before whatever explains it now.
+                        Deviation::Unexpected => At::ZERO,
+                    };
+                    early.push(Early { id, stream, seen });
                 }
             }
         }
     }
 
-    /// A stream had this endpoint right before the observer saw it.
-    fn deliver_early(&mut self, number: u64, id: SlotId, stream: u32, direction: Direction) {
+    /// A stream had this endpoint right before the observer saw it: after the destination stage
+    /// had started, or even before.
+    fn deliver_early(&mut self, number: u64, early: Early, direction: Direction) {
+        let Early { id, stream, seen } = early;
         let slot = self.slots.get_mut(id);
         let Some(entry) = slot.open.iter_mut().find(|entry| entry.change == number) else {
             return;
@@ -206,15 +219,17 @@ impl ServiceLedger {
         entry.pending.set(stream as usize, false);
         let intended = entry.intended;
         let start = self.changes.start(number);
-        self.outbox.counts.early += 1;
+        self.outbox.counts.early += u64::from(seen < start);
+        let known = seen.max(start);
+        let latency = known.since(start);
         self.outbox.deliveries.push(Delivered {
             cycle: self.changes.cycle(number),
             direction,
-            destination: Duration::ZERO,
-            end_to_end: intended.map(|intended| start.since(intended)),
+            destination: latency,
+            end_to_end: intended.map(|intended| known.since(intended)),
             never: false,
         });
-        self.changes.deliver(number, stream, Duration::ZERO);
+        self.changes.deliver(number, stream, latency);
     }
 
     fn note_kubernetes_stage(
@@ -233,6 +248,14 @@ impl ServiceLedger {
             });
         }
     }
+}
+
+/// A stream that had an endpoint right before the observer saw why.
+#[derive(Clone, Copy, Debug)]
+struct Early {
+    id: SlotId,
+    stream: u32,
+    seen: At,
 }
 
 /// Endpoints in order, each with its slot and the classes of streams concerned.

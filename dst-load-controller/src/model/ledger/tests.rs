@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
+mod acknowledged;
+
 use super::*;
 use crate::model::{
     endpoint::{Direction, Endpoint},
@@ -72,7 +74,7 @@ impl Story {
         self.version += 1;
         let sighting = Sighting {
             visible: at,
-            start: at,
+            gone: false,
             cycle: 1,
             object: "slice-1".into(),
             resource_version: self.version.to_string().into(),
@@ -472,7 +474,7 @@ fn with_local_traffic_policy_each_node_is_promised_its_own() {
     };
     let sighting = |at| Sighting {
         visible: at,
-        start: at,
+        gone: false,
         cycle: 0,
         object: "o".into(),
         resource_version: at.as_micros().to_string().into(),

@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::{Plan, Step};
 use crate::model::{
     action::{Action, Verb},
-    scenario::{Pattern, Scenario, ServiceGroup},
+    roster::ENDPOINTS_A_SLICE,
+    scenario::{Backend, Pattern, Scenario, ServiceGroup},
     time::At,
 };
 
@@ -64,8 +65,14 @@ pub struct Group {
 pub struct Objects {
     /// Services.
     pub services: u64,
-    /// Deployments, one a Service.
+    /// Which objects make the endpoints: `deployments`, `pods` or `slices`.
+    pub backend: &'static str,
+    /// Deployments, one a Service, if they make the endpoints.
     pub deployments: u64,
+    /// Pods that we write ourselves, at the most.
+    pub own_pods: u64,
+    /// EndpointSlices that we write ourselves, when there are most endpoints.
+    pub own_slices: u64,
     /// Endpoints over all Services at the start.
     pub endpoints_at_start: u64,
     /// Endpoints over all Services at the most.
@@ -136,7 +143,6 @@ impl Description {
     #[must_use]
     pub fn of(scenario: &Scenario) -> Self {
         let groups = &scenario.churn.groups;
-        let services = sum(groups, |_| 1);
         let endpoints_at_start = sum(groups, |pattern| pattern.initial().into());
         let streams_per_service =
             scenario.client.virtual_clients() * u64::from(scenario.client.streams_per_service);
@@ -146,12 +152,7 @@ impl Description {
             name: scenario.name.clone(),
             seed: scenario.seed,
             groups: groups.iter().map(group).collect(),
-            objects: Objects {
-                services,
-                deployments: services,
-                endpoints_at_start,
-                endpoints_at_most: scenario.churn.endpoints_at_most(),
-            },
+            objects: Objects::of(scenario),
             clients: Clients {
                 connections: scenario.client.virtual_clients(),
                 streams_per_service,
@@ -174,6 +175,33 @@ impl Description {
                 .into_iter()
                 .map(|(name, limit)| Limit { name, limit })
                 .collect(),
+        }
+    }
+}
+
+// === impl Objects ===
+
+impl Objects {
+    fn of(scenario: &Scenario) -> Self {
+        let groups = &scenario.churn.groups;
+        let services = sum(groups, |_| 1);
+        let endpoints_at_most = scenario.churn.endpoints_at_most();
+        let slices = sum(groups, |pattern| {
+            u64::from(pattern.peak()).div_ceil(ENDPOINTS_A_SLICE)
+        });
+        let (backend, deployments, own_pods, own_slices) = match scenario.churn.backend {
+            Backend::Deployments => ("deployments", services, 0, 0),
+            Backend::Pods { .. } => ("pods", 0, endpoints_at_most, slices),
+            Backend::Slices { .. } => ("slices", 0, 0, slices),
+        };
+        Self {
+            services,
+            backend,
+            deployments,
+            own_pods,
+            own_slices,
+            endpoints_at_start: sum(groups, |pattern| pattern.initial().into()),
+            endpoints_at_most,
         }
     }
 }

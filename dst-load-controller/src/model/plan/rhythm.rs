@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::model::{
     action::Verb,
+    provocation::Provocation,
     scenario::{Jitter, Pattern},
     seed,
 };
@@ -28,6 +29,12 @@ pub(super) enum Rhythm {
     },
     /// Everything replaced, each time `every` has passed.
     Restart { endpoints: u32, every: Duration },
+    /// The same provocation, each time `every` has passed.
+    Provoke {
+        provocation: Provocation,
+        endpoints: u32,
+        every: Duration,
+    },
 }
 
 /// One wave: rest, up, hold, down, rest.
@@ -112,6 +119,15 @@ impl Rhythm {
             Pattern::RollingUpdate {
                 endpoints, every, ..
             } => Self::Restart { endpoints, every },
+            Pattern::Provoke {
+                provocation,
+                endpoints,
+                every,
+            } => Self::Provoke {
+                provocation,
+                endpoints,
+                every,
+            },
         }
     }
 
@@ -122,7 +138,7 @@ impl Rhythm {
             Self::Still => None,
             Self::Wave(wave) => wave.start(before),
             Self::Ramp { .. } => (before == 0).then_some(Duration::ZERO),
-            Self::Restart { every, .. } => every.checked_mul(cycle),
+            Self::Restart { every, .. } | Self::Provoke { every, .. } => every.checked_mul(cycle),
         }
     }
 
@@ -161,6 +177,23 @@ impl Rhythm {
                 max_jitter: Duration::ZERO,
                 label: String::new(),
             }),
+            Self::Provoke {
+                provocation,
+                endpoints,
+                ..
+            } => {
+                let round = nth.checked_add(1)?;
+                Some(Scaling {
+                    at: self.cycle_start(round)?,
+                    verb: Verb::Provoke {
+                        provocation: *provocation,
+                        endpoints: *endpoints,
+                        round,
+                    },
+                    max_jitter: Duration::ZERO,
+                    label: String::new(),
+                })
+            }
         }
     }
 }

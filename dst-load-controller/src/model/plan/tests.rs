@@ -5,7 +5,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::scenario::{Jitter, built_in};
+use crate::model::{
+    provocation::Provocation,
+    scenario::{Jitter, built_in},
+};
 
 fn scenario(overrides: &[&str]) -> Scenario {
     let overrides: Vec<_> = overrides.iter().map(ToString::to_string).collect();
@@ -294,6 +297,37 @@ fn timelines(scenario: &Scenario, span: Duration) -> Vec<(String, Vec<(At, Verb)
     lines
 }
 
+#[test]
+fn a_provocation_comes_back_every_hold_and_counts_its_rounds() {
+    let mut scenario = with(Pattern::Provoke {
+        provocation: Provocation::SliceBeforePods,
+        endpoints: 5,
+        every: Duration::from_secs(7),
+    });
+    scenario.churn.cycles = Some(2);
+    let steps: Vec<_> = Plan::new(&scenario)
+        .filter_map(|step| match step {
+            Step::Act(Action {
+                intended,
+                service: 0,
+                verb,
+                ..
+            }) => Some((intended, verb.expects())),
+            Step::End(at) => Some((at, (0, 0))),
+            _ => None,
+        })
+        .collect();
+    let at = At::from_secs;
+    let expected = [
+        (at(0), (5, 0)),
+        (at(7), (5, 0)),
+        (at(14), (5, 5)),
+        (at(21), (0, 0)),
+    ];
+    assert_eq!(steps, expected);
+    assert_eq!(cycle_starts(&scenario, 9), [(1, 7.0), (2, 14.0)]);
+}
+
 proptest! {
     #[test]
     fn steps_are_ordered_and_sizes_stay_within_the_pattern(scenario in mixes()) {
@@ -324,7 +358,9 @@ proptest! {
                     prop_assert!(to <= services[action.service].peak());
                     *size = to;
                 }
-                Verb::Restart { endpoints } => prop_assert_eq!(*size, endpoints),
+                Verb::Restart { endpoints } | Verb::Provoke { endpoints, .. } => {
+                    prop_assert_eq!(*size, endpoints);
+                }
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::{
     Report,
     prose::{self, CYCLE_HEADS, LATENCY_HEADS},
+    wrong,
 };
 use crate::model::verdict::Verdict;
 
@@ -42,6 +43,10 @@ pub fn render(report: &Report) -> String {
     if !cycles.is_empty() {
         blocks.push("### Cycles (destination stage)".to_owned());
         blocks.push(table(&CYCLE_HEADS.map(str::to_owned), &cycles));
+    }
+    if let Some(services) = list(&wrong::services(report)) {
+        blocks.push("### Wrong at the end, by Service".to_owned());
+        blocks.push(services);
     }
     if let Some(examples) = list(&report.correctness.examples) {
         blocks.push("### Wrong at the end, for example".to_owned());

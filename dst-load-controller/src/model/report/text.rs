@@ -3,6 +3,7 @@
 use super::{
     Report,
     prose::{self, CYCLE_HEADS, LATENCY_HEADS},
+    wrong,
 };
 use crate::model::verdict::Verdict;
 
@@ -41,6 +42,7 @@ pub fn render(report: &Report, style: Style) -> String {
     }
     page.criteria(report);
     page.cycles(report);
+    page.list("Wrong at the end, by Service", &wrong::services(report));
     page.list(
         "Wrong at the end, for example",
         &report.correctness.examples,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     fault::FaultKind,
-    quantity::{Bytes, Cpu, Share, Span},
+    quantity::{AddressRange, Bytes, Cpu, Share, Span},
 };
 
 pub(super) mod check;
@@ -17,10 +17,12 @@ mod decode;
 pub(super) mod effective;
 mod either;
 mod placed;
+mod provoke;
 pub(super) mod tree;
 
 use either::{Amount, ChartOnly, JitterBound, Percent, PodStart};
 use placed::Placed;
+use provoke::ProvokeGroup;
 
 type Key<T> = Option<Placed<T>>;
 
@@ -101,7 +103,7 @@ struct ScenarioSection {
 }
 
 /// What is done to Kubernetes: either `services` that all follow one `pattern`, or a mix of
-/// `stable` and `oscillate` Services.
+/// `stable`, `oscillate` and `provoke` Services.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct ChurnSection {
@@ -114,6 +116,13 @@ struct ChurnSection {
     /// Which objects make the endpoints; `deployments` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     backend: Key<BackendWord>,
+    /// Whether the Pods of the backend `pods` look meshed, as if Linkerd's proxy had been injected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meshed: Key<bool>,
+    /// Where the endpoints of the backends `pods` and `slices` have their addresses; 240.0.0.0/4,
+    /// which is reserved, if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    addresses: Key<AddressRange>,
     /// How the endpoints change; `stable` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pattern: Key<PatternWord>,
@@ -162,6 +171,10 @@ struct ChurnSection {
     /// The mixed form: Services that oscillate, named `oscillate-svc-0` and so on.
     #[serde(skip_serializing_if = "Option::is_none")]
     oscillate: Key<OscillateGroup>,
+    /// The mixed form: Services to which is done what Linkerd is known to take in wrongly. Needs
+    /// the backend `pods`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provoke: Key<ProvokeGroup>,
     /// Ends the run after this many cycles.
     #[serde(skip_serializing_if = "Option::is_none")]
     cycles: Key<u32>,
@@ -221,11 +234,9 @@ enum PatternWord {
 enum BackendWord {
     /// Deployments: the cluster's controllers, and KWOK, make pods and EndpointSlices.
     Deployments,
-    /// Not built yet, so not in the schema; known here for a message that says so.
-    #[schemars(skip)]
+    /// Pods with their status, and EndpointSlices that name them, written by this tool.
     Pods,
-    /// Not built yet, so not in the schema; known here for a message that says so.
-    #[schemars(skip)]
+    /// EndpointSlices of bare addresses, written by this tool: the highest rates.
     Slices,
 }
 

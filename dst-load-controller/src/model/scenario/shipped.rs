@@ -1,7 +1,7 @@
 //! The scenario files that come with the tool, compiled in.
 
 /// The names of the built-in scenarios, the gentlest first, with their files' text.
-pub const BUILT_IN: [(&str, &str); 6] = [
+pub const BUILT_IN: [(&str, &str); 7] = [
     (
         "quick",
         include_str!("../../../../values/scenarios/quick.yaml"),
@@ -25,6 +25,10 @@ pub const BUILT_IN: [(&str, &str); 6] = [
     (
         "red-line",
         include_str!("../../../../values/scenarios/red-line.yaml"),
+    ),
+    (
+        "stale-state",
+        include_str!("../../../../values/scenarios/stale-state.yaml"),
     ),
 ];
 

@@ -12,13 +12,15 @@ use super::{
     latency::{Latency, Stage},
     summary::{
         Correctness, FanOut, Generator, KubernetesApi, StageSummary, Streams, Summary, Updates,
+        WrongService,
     },
 };
 use crate::model::{
     endpoint::Direction,
     ledger::{Counts, Outbox},
     recording::{
-        ChangeLine, End, GeneratorSample, LatencyLine, Line, Phase, Second, StreamCounts, absorb,
+        ChangeLine, End, EndStateLine, GeneratorSample, LatencyLine, Line, Phase, Second,
+        StreamCounts, absorb,
     },
     time::At,
 };
@@ -199,6 +201,9 @@ impl Statistics {
                 all.stale += end.stale;
                 all.unexpected += end.unexpected;
                 all.stale_endpoint_seconds += end.stale_seconds;
+                if end.streams_wrong > 0 {
+                    wrong_service(&mut all.services, end);
+                }
                 all.examples.extend(
                     end.examples
                         .iter()
@@ -310,6 +315,30 @@ impl Statistics {
         }
     }
 }
+
+/// Adds a Service's wrong streams to those of the same Service, which merged recordings have, or
+/// to the list while that is short.
+fn wrong_service(services: &mut Vec<WrongService>, end: &EndStateLine) {
+    let known = services.iter().position(|it| it.service == end.service);
+    let index = known.unwrap_or(services.len());
+    if index == WRONG_SERVICES {
+        return;
+    }
+    if known.is_none() {
+        services.push(WrongService {
+            service: end.service.clone(),
+            ..WrongService::default()
+        });
+    }
+    let service = &mut services[index];
+    service.streams_wrong += end.streams_wrong;
+    service.missing += end.missing;
+    service.stale += end.stale;
+    service.unexpected += end.unexpected;
+}
+
+/// Services with wrong streams that a report names.
+const WRONG_SERVICES: usize = 20;
 
 /// Wrong holdings quoted in a report.
 const EXAMPLES: usize = 10;

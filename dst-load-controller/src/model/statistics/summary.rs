@@ -151,6 +151,24 @@ pub struct Correctness {
     pub early: u64,
     /// The first few wrong holdings, in words.
     pub examples: Vec<String>,
+    /// The Services whose streams were wrong, the first few by name.
+    #[serde(default)]
+    pub services: Vec<WrongService>,
+}
+
+/// A Service some of whose streams held other than they were promised.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WrongService {
+    /// Its name.
+    pub service: String,
+    /// Streams of it that did.
+    pub streams_wrong: u64,
+    /// (stream, endpoint) pairs promised and not held.
+    pub missing: u64,
+    /// (stream, endpoint) pairs held and no longer promised.
+    pub stale: u64,
+    /// (stream, endpoint) pairs held that were never promised.
+    pub unexpected: u64,
 }
 
 /// What was received.

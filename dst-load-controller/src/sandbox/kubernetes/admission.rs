@@ -5,7 +5,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
 use super::{
-    facts::array,
+    facts::{DEFAULT_SCHEDULER, array},
     object::Key,
     resources::Resource,
     status::Refusal,
@@ -292,7 +292,7 @@ fn pod_spec(spec: &mut Value) {
     absent(spec, "restartPolicy", json!("Always"));
     absent(spec, "dnsPolicy", json!("ClusterFirst"));
     absent(spec, "terminationGracePeriodSeconds", json!(30));
-    absent(spec, "schedulerName", json!("default-scheduler"));
+    absent(spec, "schedulerName", json!(DEFAULT_SCHEDULER));
     absent(spec, "securityContext", json!({}));
     for container in members_mut(spec, "containers") {
         absent(container, "imagePullPolicy", json!("IfNotPresent"));

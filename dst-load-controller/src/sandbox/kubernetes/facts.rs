@@ -7,6 +7,9 @@ use sha2::{Digest, Sha256};
 
 use super::resources::Resource;
 
+/// The scheduler of pods that name none.
+pub(crate) const DEFAULT_SCHEDULER: &str = "default-scheduler";
+
 /// The typed part of an object.
 #[derive(Clone, Debug)]
 pub(crate) enum Facts {
@@ -32,6 +35,8 @@ pub(crate) struct NodeFacts {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct PodFacts {
     pub(crate) node: Option<String>,
+    /// A scheduler that is none of ours is to find it a Node.
+    pub(crate) scheduled_elsewhere: bool,
     pub(crate) ip: Option<String>,
     pub(crate) phase: String,
     pub(crate) ready: bool,
@@ -130,6 +135,8 @@ impl PodFacts {
             .filter_map(|port| Some((text(&port["name"])?, number(&port["containerPort"])?)));
         Self {
             node: text(&spec["nodeName"]),
+            scheduled_elsewhere: (spec["schedulerName"].as_str())
+                .is_some_and(|it| it != DEFAULT_SCHEDULER),
             ip: text(&status["podIP"]),
             phase: text(&status["phase"]).unwrap_or_default(),
             ready: is_ready(status),

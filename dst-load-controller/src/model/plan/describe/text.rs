@@ -27,20 +27,7 @@ impl fmt::Display for Description {
             };
             writeln!(f, "  {names}: {pattern}")?;
         }
-        let Objects {
-            services,
-            deployments,
-            endpoints_at_start,
-            endpoints_at_most,
-        } = self.objects;
-        writeln!(
-            f,
-            "  {} Services, {} Deployments, {} endpoints at the start, {} at the most",
-            grouped(services),
-            grouped(deployments),
-            grouped(endpoints_at_start),
-            grouped(endpoints_at_most)
-        )?;
+        writeln!(f, "  {}", self.objects)?;
 
         let Clients {
             connections,
@@ -91,6 +78,31 @@ impl fmt::Display for Description {
     }
 }
 
+impl fmt::Display for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} Services, ", grouped(self.services))?;
+        if self.deployments > 0 {
+            write!(f, "{} Deployments, ", grouped(self.deployments))?;
+        }
+        write!(
+            f,
+            "{} endpoints at the start, {} at the most",
+            grouped(self.endpoints_at_start),
+            grouped(self.endpoints_at_most)
+        )?;
+        let slices = grouped(self.own_slices);
+        match (self.own_slices, self.own_pods) {
+            (0, _) => Ok(()),
+            (_, 0) => write!(f, " in {slices} EndpointSlices that this tool writes"),
+            (_, pods) => write!(
+                f,
+                " with {} Pods in {slices} EndpointSlices, both written by this tool",
+                grouped(pods)
+            ),
+        }
+    }
+}
+
 impl fmt::Display for Updates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -121,6 +133,9 @@ impl fmt::Display for Line {
             }
             Verb::Restart { endpoints } => {
                 write!(f, "replace all {endpoints} endpoints of {services}")?
+            }
+            Verb::Provoke { provocation, .. } => {
+                write!(f, "{services}: {}", provocation.deed())?;
             }
         }
         if self.to_seconds > self.from_seconds {
@@ -187,6 +202,15 @@ pub(super) fn pattern(pattern: &Pattern) -> String {
         } => format!(
             "{endpoints} endpoints each, all replaced every {}, {max_surge} above and {max_unavailable} below at a time",
             Span(*every)
+        ),
+        Pattern::Provoke {
+            provocation,
+            endpoints,
+            every,
+        } => format!(
+            "{endpoints} endpoints each; every {} {}",
+            Span(*every),
+            provocation.deed()
         ),
     }
 }

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use super::{
-    BackendWord, ClientSection, File, Key, SandboxSection, decode::decode, either::PodStart,
-    placed::Placed, tree::Tree,
+    ClientSection, File, Key, SandboxSection, decode::decode, either::PodStart, placed::Placed,
+    tree::Tree,
 };
 use crate::model::{
     fault::{Fault, FaultKind},
     quantity::{Share, Span},
-    scenario::{Backend, Client, Sandbox, Scenario, draft::ScenarioError},
+    scenario::{Client, Sandbox, Scenario, draft::ScenarioError},
 };
 
+mod backend;
 mod churn;
 mod criteria;
 
@@ -202,19 +203,6 @@ impl Checker<'_> {
             share: share.value.0,
             delay,
         })
-    }
-
-    fn backend(&self, word: Key<BackendWord>) -> Result<Backend> {
-        let refuse = |at, word| {
-            let message =
-                format!("{word} is not available yet; the backend available is deployments");
-            Err(self.tree.error(at, &message))
-        };
-        match word.map(|word| (word.value, word.at)) {
-            None | Some((BackendWord::Deployments, _)) => Ok(Backend::Deployments),
-            Some((BackendWord::Pods, at)) => refuse(at, "pods"),
-            Some((BackendWord::Slices, at)) => refuse(at, "slices"),
-        }
     }
 
     /// A number that must be at least 1 where it is given.

@@ -7,6 +7,7 @@ use super::{
     ScenarioSection, StableGroup, TargetSection,
     either::{Amount, JitterBound, Percent, PodStart, PodStartRange},
     placed::Placed,
+    provoke::ProvokeGroup,
 };
 use crate::model::{
     criteria::{Criteria, QuantileLimits},
@@ -85,8 +86,18 @@ fn key<T>(value: T) -> Key<T> {
 
 fn churn(churn: &Churn) -> Result<ChurnSection, Inexpressible> {
     let mut section = ChurnSection {
-        backend: match churn.backend {
-            Backend::Deployments => key(BackendWord::Deployments),
+        backend: key(match churn.backend {
+            Backend::Deployments => BackendWord::Deployments,
+            Backend::Pods { .. } => BackendWord::Pods,
+            Backend::Slices { .. } => BackendWord::Slices,
+        }),
+        meshed: match churn.backend {
+            Backend::Pods { meshed, .. } => key(meshed),
+            _ => None,
+        },
+        addresses: match churn.backend {
+            Backend::Pods { addresses, .. } | Backend::Slices { addresses } => key(addresses),
+            Backend::Deployments => None,
         },
         port: key(churn.port),
         cycles: churn.cycles.map(Placed::from),
@@ -94,7 +105,9 @@ fn churn(churn: &Churn) -> Result<ChurnSection, Inexpressible> {
         ..ChurnSection::default()
     };
     match churn.groups.as_slice() {
-        [group] if group.first == 1 => single(&mut section, group),
+        [group] if group.first == 1 && ProvokeGroup::of(group).is_none() => {
+            single(&mut section, group)?;
+        }
         groups => {
             for group in groups {
                 mixed(&mut section, group)?;
@@ -104,7 +117,7 @@ fn churn(churn: &Churn) -> Result<ChurnSection, Inexpressible> {
     Ok(section)
 }
 
-fn single(section: &mut ChurnSection, group: &ServiceGroup) {
+fn single(section: &mut ChurnSection, group: &ServiceGroup) -> Result<(), Inexpressible> {
     section.services = key(group.count);
     section.service_prefix = key(group.prefix.clone());
     let (word, jittered) = match group.pattern {
@@ -163,6 +176,8 @@ fn single(section: &mut ChurnSection, group: &ServiceGroup) {
             section.max_unavailable = key(Amount::Pods(max_unavailable));
             (PatternWord::RollingUpdate, None)
         }
+        // It has a section of its own.
+        Pattern::Provoke { .. } => return Err(Inexpressible::from(group)),
     };
     section.pattern = key(word);
     section.jitter = jittered.map(|jitter| {
@@ -171,6 +186,7 @@ fn single(section: &mut ChurnSection, group: &ServiceGroup) {
             Jitter::PercentOfHold(percent) => JitterBound::OfHold(Percent(percent)),
         })
     });
+    Ok(())
 }
 
 fn sizes(
@@ -220,8 +236,22 @@ fn mixed(section: &mut ChurnSection, group: &ServiceGroup) -> Result<(), Inexpre
             });
             Ok(())
         }
-        _ => Err(Inexpressible::from(group)),
+        _ => provoked(section, group),
     }
+}
+
+fn provoked(section: &mut ChurnSection, group: &ServiceGroup) -> Result<(), Inexpressible> {
+    let this = ProvokeGroup::of(group).ok_or_else(|| Inexpressible::from(group))?;
+    let alike = match &mut section.provoke {
+        Some(all) => all.value.absorb(this),
+        nothing => {
+            *nothing = key(this);
+            true
+        }
+    };
+    alike
+        .then_some(())
+        .ok_or_else(|| Inexpressible::from(group))
 }
 
 impl From<&ServiceGroup> for Inexpressible {

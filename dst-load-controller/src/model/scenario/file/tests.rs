@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::model::scenario::{Draft, Scenario};
+use crate::model::{
+    provocation::Provocation,
+    scenario::{Draft, Scenario},
+};
 
 /// The error that `text` earns as `s.yaml`.
 fn error(text: &str) -> String {
@@ -63,7 +66,35 @@ fn a_wrong_value_is_named_with_its_place_and_what_would_be_right() {
             "services: 2",
             &format!("services: 10\n  servicePrefix: {}", "a".repeat(61)),
         ),
-        wrong("services: 2", "services: 2\n  backend: slices"),
+        wrong("services: 2", "services: 2\n  backend: slice"),
+        wrong("services: 2", "services: 2\n  meshed: true"),
+        wrong(
+            "services: 2",
+            "services: 2\n  backend: slices\n  meshed: often",
+        ),
+        wrong(
+            "services: 2",
+            "services: 2\n  backend: pods\n  addresses: 10.0.0.0",
+        ),
+        wrong(
+            "services: 2",
+            "services: 2\n  backend: pods\n  addresses: 10.0.0.0/27",
+        ),
+        wrong(
+            "services: 2",
+            "services: 2\n  provoke: {endpoints: 5, hold: 5s}",
+        ),
+        error("churn:\n  provoke: {endpoints: 5, hold: 5s}\n"),
+        error("churn:\n  backend: slices\n  provoke: {endpoints: 5, hold: 5s}\n"),
+        error("churn:\n  backend: pods\n  provoke: {endpoints: 500, hold: 5s}\n"),
+        error("churn:\n  backend: pods\n  provoke: {endpoints: 0, hold: 5s}\n"),
+        error("churn:\n  backend: pods\n  provoke: {endpoints: 5}\n"),
+        error(
+            "churn:\n  backend: pods\n  provoke: {endpoints: 5, hold: 5s, kinds: [podMoved, podMoved]}\n",
+        ),
+        error(
+            "churn:\n  backend: pods\n  provoke: {endpoints: 5, hold: 5s, kinds: [portChange]}\n",
+        ),
         wrong("services: 2", "services: 2\n  cycles: 0"),
         wrong("services: 2", "services: 2\n  port: 0"),
         wrong("services: 2", "services: 2\n  port: 70000"),
@@ -112,13 +143,25 @@ fn a_wrong_value_is_named_with_its_place_and_what_would_be_right() {
     s.yaml:3:18: churn.servicePrefix: the Service name "Web-2" is not a DNS label: lower-case letters, digits and inner dashes
     s.yaml:3:18: churn.servicePrefix: the Service name "9-lives-2" does not start with a letter
     s.yaml:3:18: churn.servicePrefix: the Service name "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-10" has 64 characters; it may have 63
-    s.yaml:3:12: churn.backend: slices is not available yet; the backend available is deployments
+    s.yaml:3:12: churn.backend: slice is not one of deployments, pods, slices; did you mean slices?
+    s.yaml:3:11: churn.meshed: only Pods of our own can look meshed; say backend: pods
+    s.yaml:4:11: churn.meshed: often is not a boolean
+    s.yaml:4:14: churn.addresses: 10.0.0.0 is not a range of IPv4 addresses; write for example 240.0.0.0/4
+    s.yaml:4:14: churn.addresses: 10.0.0.0/27 has 16 addresses for each of 2 Services, which have up to 30 endpoints
+    s.yaml:2:13: churn.services: churn.services and the mixed form (churn.stable, churn.oscillate, churn.provoke) exclude each other
+    s.yaml:2:12: churn.provoke: provoke needs backend: pods, since only endpoints with Pods are taken in wrongly
+    s.yaml:2:12: churn.backend: provoke needs backend: pods, since only endpoints with Pods are taken in wrongly
+    s.yaml:3:24: churn.provoke.endpoints: 500 is more than 100, what one slice holds
+    s.yaml:3:24: churn.provoke.endpoints: 0 is too few; it is at least 1
+    s.yaml:3:12: churn.provoke: needs hold, which is missing
+    s.yaml:3:55: churn.provoke.kinds[1]: is given twice
+    s.yaml:3:45: churn.provoke.kinds[0]: portChange is not one of portChanged, addressChanged, podMoved, sharedEndpoint, sliceAfterPods, sliceBeforePods, serviceRecreated; did you mean portChanged?
     s.yaml:3:11: churn.cycles: 0 is too few; it is at least 1
     s.yaml:3:9: churn.port: 0 is no port; it is 1 to 65535
     s.yaml:3:9: churn.port: 70000 is more than 65535
     s.yaml:7:12: churn.minHold: 3s is less than jitter, 5s; a Service would overtake itself
     s.yaml:3:11: churn.jitter: 500% is not a percentage from 0 to 100
-    s.yaml:2:13: churn.services: churn.services and the mixed form (churn.stable, churn.oscillate) exclude each other
+    s.yaml:2:13: churn.services: churn.services and the mixed form (churn.stable, churn.oscillate, churn.provoke) exclude each other
     s.yaml:1:18: scenario.name: "My Run" is not a DNS label: lower-case letters, digits and inner dashes, because it names the run's namespace
     s.yaml:1:33: criteria.updateLatency.p95: 5 has no unit; write for example 500ms, 5s, 2m or 1h30m
     s.yaml:1:29: criteria.sendTimeoutRate: 5 has no unit; write a percentage such as 10%
@@ -229,6 +272,35 @@ fn chart_only_keys_are_skipped_and_unused_ones_warned_of() {
 }
 
 #[test]
+fn addresses_that_nobody_gives_are_warned_of() {
+    let text = format!("{RIGHT}  addresses: 10.0.0.0/8\n");
+    let (_, warnings) = Scenario::from_yaml(&text, "s.yaml", &[]).unwrap();
+    assert_eq!(
+        warnings,
+        [
+            "s.yaml:8:14: churn.addresses: is ignored: the cluster gives Deployments' pods their addresses"
+        ]
+    );
+}
+
+#[test]
+fn each_provocation_has_services_named_after_it() {
+    let text = "churn: {backend: pods, provoke: {services: 2, endpoints: 5, hold: 7s}}";
+    let (scenario, _) = Scenario::from_yaml(text, "s.yaml", &[]).unwrap();
+    let names: Vec<_> = scenario.services().collect();
+    assert_eq!(names.len(), 14);
+    assert_eq!(
+        names[..3],
+        ["port-changed-1", "port-changed-2", "address-changed-1"]
+    );
+    for (group, provocation) in scenario.churn.groups.iter().zip(Provocation::ALL) {
+        let named = group.names().map(|name| Provocation::of_service(&name));
+        assert!(named.eq([Some(provocation); 2]));
+    }
+    assert_eq!(Provocation::of_service("test-service-1"), None);
+}
+
+#[test]
 fn a_scenario_without_a_name_has_its_files() {
     let (scenario, _) = Scenario::from_yaml(RIGHT, "some/where/my-run.yaml", &[]).unwrap();
     assert_eq!(scenario.name, "my-run");
@@ -247,6 +319,11 @@ fn the_effective_form_reads_back_to_the_same_scenario() {
         format!("{}  batchSize: 2\n  batchInterval: 1s\n", RIGHT.replace("oscillate", "batch")),
         "churn: {services: 1, pattern: scale-up, scaleFrom: 3, scaleTo: 50, scaleDuration: 30s, duration: 1h30m}".to_owned(),
         "churn: {services: 1, pattern: rolling-update, endpoints: 10, minHold: 30s}".to_owned(),
+        "churn: {services: 1, endpoints: 10, backend: slices, addresses: 10.0.0.0/8}".to_owned(),
+        "churn: {services: 1, endpoints: 10, backend: pods, meshed: true}".to_owned(),
+        "churn: {backend: pods, provoke: {services: 2, endpoints: 5, hold: 7s}}".to_owned(),
+        "churn: {backend: pods, provoke: {kinds: [podMoved], endpoints: 5, hold: 7s}}".to_owned(),
+        "churn: {backend: pods, stable: {services: 1, endpoints: 2}, provoke: {kinds: [sharedEndpoint, portChanged], endpoints: 5, hold: 7s}}".to_owned(),
         "churn: {services: 1, endpoints: 10}\nsandbox: {podStart: 50ms, faults: [{kind: slowPods, at: 3s, lasts: 2s, share: 12.5%, delay: 1s}]}".to_owned(),
         "churn: {services: 1, endpoints: 10}\ncriteria: {throughputMin: 1500.5, endToEnd: {p50: 1ms, everyClientWithin: 1m}, target: {memoryMax: 8Gi, memoryGrowthPerHour: 0.3, cpuMax: 1500m}}\nclient: {streamMaxLifetime: 5m, streamResetInterval: 2m}\nmeasure: {deadline: 7s}".to_owned(),
     ];
@@ -275,11 +352,13 @@ fn a_rollouts_percentages_round_as_in_kubernetes() {
 }
 
 #[test]
-fn the_schema_knows_the_keys_and_only_the_backends_that_exist() {
+fn the_schema_knows_the_keys_and_the_backends() {
     let schema = serde_json::to_value(super::schema()).unwrap();
     assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
     assert_eq!(schema["additionalProperties"], false);
     let text = schema.to_string();
     assert!(text.contains("\"minEndpoints\"") && text.contains("\"imagePullSecrets\""));
-    assert!(text.contains("\"deployments\"") && !text.contains("\"slices\""));
+    for word in ["deployments", "pods", "slices", "portChanged"] {
+        assert!(text.contains(&format!("\"{word}\"")), "{word}");
+    }
 }

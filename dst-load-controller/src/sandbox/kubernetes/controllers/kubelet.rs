@@ -1,6 +1,7 @@
 //! The scheduler and the kubelets: pods are put on Nodes in turn, and become ready after a seeded
 //! delay. A pod that is deleted stops after another. No pod ever fails. Pods whose Node is gone are
-//! collected after a while; on a Node that is not ready nothing happens.
+//! collected after a while; on a Node that is not ready nothing happens. Pods that name another
+//! scheduler get no Node and no start: whoever made them writes their status.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -228,6 +229,7 @@ impl Kubelet {
             return;
         }
         match &facts.node {
+            None if facts.scheduled_elsewhere => {}
             None => self.unscheduled.push_back(pod.meta.key.clone()),
             Some(node) if self.has_kubelet(node) => {
                 self.starting.insert(pod.meta.uid.clone());

@@ -27,12 +27,15 @@ const LONGEST_LABEL: usize = 63;
 impl Checker<'_> {
     /// The `churn` section, written at `at`.
     pub(super) fn churn(&mut self, mut section: ChurnSection, at: usize) -> Result<Churn> {
-        let groups = if section.stable.is_some() || section.oscillate.is_some() {
+        let mixed =
+            section.stable.is_some() || section.oscillate.is_some() || section.provoke.is_some();
+        let groups = if mixed {
             self.mixed(&mut section)?
         } else {
             vec![self.group(&mut section, at)?]
         };
         self.totals(&groups, at)?;
+        let backend = self.backend(&mut section, &groups)?;
 
         let cycles = self.at_least_one(section.cycles)?;
         let cycling = |g: &&ServiceGroup| !matches!(g.pattern, Pattern::Stable { .. });
@@ -51,7 +54,7 @@ impl Checker<'_> {
             groups,
             duration: self.timer(section.duration)?,
             cycles,
-            backend: self.backend(section.backend)?,
+            backend,
             port: match section.port {
                 Some(Placed { value: 0, at }) => {
                     return Err(self.tree.error(at, "0 is no port; it is 1 to 65535"));
@@ -99,11 +102,11 @@ impl Checker<'_> {
     /// Stable and oscillating Services side by side.
     fn mixed(&mut self, section: &mut ChurnSection) -> Result<Vec<ServiceGroup>> {
         if let Some(services) = section.services {
-            let message = "churn.services and the mixed form (churn.stable, churn.oscillate) exclude each other";
+            let message = "churn.services and the mixed form (churn.stable, churn.oscillate, churn.provoke) exclude each other";
             return Err(self.tree.error(services.at, message));
         }
         if let Some(pattern) = section.pattern {
-            let message = "churn.pattern and the mixed form (churn.stable, churn.oscillate) exclude each other";
+            let message = "churn.pattern and the mixed form (churn.stable, churn.oscillate, churn.provoke) exclude each other";
             return Err(self.tree.error(pattern.at, message));
         }
         let mut groups = Vec::new();
@@ -127,6 +130,10 @@ impl Checker<'_> {
             empty = services.at;
             let pattern = self.oscillating(&value, at)?;
             groups.push(numbered("oscillate-svc", services.value, pattern));
+        }
+        if let Some(provoke) = section.provoke.take() {
+            empty = provoke.at;
+            groups.extend(self.provoked(provoke)?);
         }
         groups.retain(|group| group.count > 0);
         if groups.is_empty() {
@@ -309,13 +316,13 @@ impl Checker<'_> {
     }
 
     /// A duration that must be given and must not be zero.
-    fn hold(&self, key: Key<Span>, at: usize, name: &str) -> Result<Duration> {
+    pub(super) fn hold(&self, key: Key<Span>, at: usize, name: &str) -> Result<Duration> {
         let span = self.required(key, at, name)?;
         self.positive(Some(span))?;
         self.whole_millis(span)
     }
 
-    fn required<T>(&self, key: Key<T>, at: usize, name: &str) -> Result<Placed<T>> {
+    pub(super) fn required<T>(&self, key: Key<T>, at: usize, name: &str) -> Result<Placed<T>> {
         key.ok_or_else(|| {
             self.tree
                 .error(at, &format!("needs {name}, which is missing"))

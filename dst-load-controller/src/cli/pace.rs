@@ -1,0 +1,32 @@
+//! How hard the API server may be pressed.
+
+use clap::Args;
+
+use crate::live::kubernetes::Limits;
+
+/// Flags of the commands that act on Kubernetes.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct PaceArgs {
+    /// Requests a second to the API server, on average; 500 if absent.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), env = "DST_LOAD_QPS")]
+    pub qps: Option<u32>,
+    /// Requests that may be sent at once beyond that; 1000 if absent.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), env = "DST_LOAD_BURST")]
+    pub burst: Option<u32>,
+}
+
+// === impl PaceArgs ===
+
+impl PaceArgs {
+    /// The limits that the flags ask for.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let defaults = Limits::default();
+        let given = |flag: Option<u32>| flag.and_then(std::num::NonZeroU32::new);
+        Limits {
+            qps: given(self.qps).unwrap_or(defaults.qps),
+            burst: given(self.burst).unwrap_or(defaults.burst),
+            ..defaults
+        }
+    }
+}
