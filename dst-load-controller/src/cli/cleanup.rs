@@ -130,6 +130,24 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn in_one_namespace_no_run_of_another_is_found() {
+        let clock = Clock::start();
+        let (kube, _) = mock(clock, |what| {
+            let namespace = |name: &str, run: &str| json!({ "metadata": { "name": name, "labels": { MANAGED_BY: MANAGER, RUN_ID: run } } });
+            let items = if what.ends_with("/namespaces") {
+                vec![namespace("ours", "a"), namespace("theirs", "b")]
+            } else {
+                vec![]
+            };
+            Answer::Json(200, json!({ "metadata": {}, "items": items }))
+        });
+        let caller = Caller::new(kube, clock, 0, Limits::default());
+        let found = runs(&caller, Some("ours")).await.unwrap();
+        assert_eq!(found, [("a".into(), false)].into());
+        assert_eq!(runs(&caller, None).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_missing_permission_is_named_with_what_would_help() {
         let clock = Clock::start();
         let (kube, _) = mock(clock, |_| {

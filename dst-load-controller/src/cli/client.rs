@@ -76,6 +76,9 @@ pub struct ClientArgs {
     /// How long to try to reach the destination.
     #[arg(long, default_value = "30s", env = "DST_LOAD_CONNECT_TIMEOUT")]
     pub connect_timeout: Span,
+    /// Ends after this long, as a first signal would; without it, runs until stopped.
+    #[arg(long, env = "DST_LOAD_DURATION")]
+    pub duration: Option<Span>,
     /// Where metrics and probes are served; a free port if it is taken.
     #[arg(long, value_name = "ADDR", env = "DST_LOAD_ADMIN_ADDR")]
     pub admin_addr: Option<SocketAddr>,

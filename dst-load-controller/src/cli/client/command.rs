@@ -1,6 +1,7 @@
 //! `client`, carried out: it watches until it is stopped, then says what came of it.
 
 use std::{
+    convert::Infallible,
     fs::File,
     io::{self, BufWriter, Write},
     path::Path,
@@ -31,6 +32,7 @@ use crate::{
         target::Target,
     },
     model::{
+        quantity::Span,
         recording::{Header, SCHEMA_VERSION, TargetInfo, TargetKind},
         seed,
     },
@@ -111,6 +113,7 @@ pub async fn run(
         tokio::select! {
             biased;
             ended = client.run(header(&watch, &namespace, kind)) => ended.map_err(anyhow::Error::from),
+            never = end_after(args.duration, &shutdown) => match never {},
             served = server => Err(served
                 .err()
                 .map_or_else(|| anyhow::anyhow!("ended"), anyhow::Error::from)
@@ -131,6 +134,15 @@ pub async fn run(
     }
     ended?;
     Ok(Exit::Pass)
+}
+
+/// Asks for the end after `duration`, as a first signal does.
+async fn end_after(duration: Option<Span>, shutdown: &Shutdown) -> Infallible {
+    if let Some(Span(duration)) = duration {
+        tokio::time::sleep(duration).await;
+        shutdown.drain();
+    }
+    std::future::pending().await
 }
 
 fn targets(watch: &Watch) -> Vec<Watched> {

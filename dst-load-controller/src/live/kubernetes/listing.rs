@@ -78,6 +78,11 @@ pub async fn runs(
         runs.extend(
             found
                 .into_iter()
+                // Namespaces are listed in all the cluster: others are nobody's we asked about.
+                .filter(|item| {
+                    *resource != NAMESPACES
+                        || namespace.is_none_or(|asked| item.metadata.name == asked)
+                })
                 .filter_map(|item| item.metadata.run_id())
                 .map(|id| (id, false)),
         );
