@@ -213,8 +213,8 @@ fn contradicting_flags_are_named() {
         ),
         (
             "dlc churn --services=1 --stable-services=1 --stable-endpoints=1",
-            "--services: churn.services and the mixed form (churn.stable, churn.oscillate) \
-             exclude each other",
+            "--services: churn.services and the mixed form (churn.stable, churn.oscillate, \
+             churn.provoke) exclude each other",
         ),
         (
             "dlc churn --scenario quick --min-hold=1ms",
