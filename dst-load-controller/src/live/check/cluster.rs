@@ -14,9 +14,12 @@ use kube::{
 use super::Subject;
 use crate::{
     live::kubernetes::{chain, permissions::Permission},
-    model::check::{
-        Findings, Outcome,
-        capacity::{Node, Pod, collisions, kwok, room},
+    model::{
+        check::{
+            Findings, Outcome,
+            capacity::{Node, Pod, collisions, kwok, room},
+        },
+        quantity::Bytes,
     },
 };
 
@@ -182,7 +185,7 @@ fn node(node: core::Node) -> Node {
         .any(|condition| condition.type_ == "Ready" && condition.status == "True");
     let pods = status
         .allocatable
-        .and_then(|allocatable| allocatable.get("pods")?.0.parse().ok());
+        .and_then(|allocatable| places(&allocatable.get("pods")?.0));
     Node {
         name,
         fake,
@@ -190,6 +193,19 @@ fn node(node: core::Node) -> Node {
         pods: pods.unwrap_or_default(),
         cidr: spec.pod_cidr.unwrap_or_default(),
     }
+}
+
+/// A Kubernetes quantity of whole things: the API server writes 2,000 as `2k`, and takes `2e3`.
+fn places(quantity: &str) -> Option<u64> {
+    let scaled = quantity.parse::<Bytes>().map(|Bytes(number)| number);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a cast from floating point saturates"
+    )]
+    scaled
+        .ok()
+        .or_else(|| Some(quantity.parse::<f64>().ok()? as u64))
 }
 
 fn pod(pod: core::Pod) -> Pod {
@@ -200,5 +216,23 @@ fn pod(pod: core::Pod) -> Pod {
         name,
         node: spec.node_name.unwrap_or_default(),
         ip: ip.filter(|_| spec.host_network != Some(true)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_however_kubernetes_writes_them() {
+        for (text, number) in [
+            ("110", 110),
+            ("2k", 2_000),
+            ("1M", 1_000_000),
+            ("2e3", 2_000),
+        ] {
+            assert_eq!(places(text), Some(number), "{text}");
+        }
+        assert_eq!(places("many"), None);
     }
 }
