@@ -23,6 +23,7 @@ pub mod destination;
 mod observer_place;
 pub mod pace;
 pub mod plan;
+mod replicas;
 pub mod report;
 pub mod run;
 pub mod sandbox;

@@ -9,12 +9,20 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::{UsageError, cluster::ClusterArgs, sandbox::command::parse_ready};
+use super::{
+    UsageError,
+    cluster::ClusterArgs,
+    replicas::{Dials, dial_each},
+    sandbox::command::parse_ready,
+};
 use crate::{
-    live::{cluster::Cluster, destination::dial::dial, target::Target},
-    model::{recording::TargetKind, scenario::Scenario},
+    live::{cluster::Cluster, target::Target},
+    model::{
+        recording::TargetKind,
+        scenario::{Lifecycle, Scenario},
+    },
     sandbox::{destination, kubernetes},
-    world::World,
+    world::{Dial, World},
 };
 
 /// The sandbox's DNS domain.
@@ -47,6 +55,8 @@ pub(super) struct Chosen {
     pub(super) version: Option<String>,
     /// Its admin endpoint, if it can be reached.
     pub(super) target: Option<Target>,
+    /// Where it is, each replica of it.
+    pub(super) addresses: Vec<String>,
     /// What stands as long as this does.
     keeper: Keeper,
 }
@@ -58,10 +68,10 @@ enum Keeper {
     /// The sandbox in this process.
     Embedded {
         kubernetes: kubernetes::Kubernetes,
-        destination: destination::Destination,
+        replicas: Vec<destination::Destination>,
     },
     /// The reference destination in this process, on a real cluster.
-    Reference(destination::Destination),
+    Reference(Vec<destination::Destination>),
     /// The sandbox as a child process.
     Child(Box<Child>),
 }
@@ -72,23 +82,21 @@ impl Chosen {
     /// The sandbox in this process, for virtual time: no sockets, no threads.
     pub(super) fn embedded(scenario: &Scenario) -> Self {
         let kubernetes = kubernetes::Kubernetes::start(kubernetes_config(scenario));
-        let destination =
-            destination::Destination::start(destination_config(scenario), kubernetes.client());
-        let (api, grpc) = (kubernetes.clone(), destination.clone());
+        let (replicas, Dials { first, further }) = references(scenario, &kubernetes.client());
+        let api = kubernetes.clone();
         Self {
             world: World {
                 kube: Arc::new(move || Ok(api.client())),
-                destination: Arc::new(move || {
-                    let grpc = grpc.grpc();
-                    Box::pin(async move { Ok(grpc) })
-                }),
+                destination: first,
+                further,
             },
+            addresses: replica_names(scenario),
             kind: TargetKind::Reference,
             version: None,
             target: None,
             keeper: Keeper::Embedded {
                 kubernetes,
-                destination,
+                replicas,
             },
         }
     }
@@ -162,11 +170,15 @@ impl Chosen {
         let ready = parse_ready(&line)?;
         let target = Target::new(&ready.destination_metrics)?;
         let cluster = Cluster::find(Some(&ready.kubeconfig), None).await?;
+        let addresses: Vec<_> = ready.destination.split(',').map(str::to_owned).collect();
+        let Dials { first, further } = dial_each(&addresses, scenario.client.lifecycle)?;
         Ok(Self {
             world: World {
                 kube: cluster.factory(),
-                destination: dial(&ready.destination).map_err(anyhow::Error::msg)?,
+                destination: first,
+                further,
             },
+            addresses,
             kind: kind(&target).await,
             version: ready.destination_version,
             target: Some(target),
@@ -174,18 +186,18 @@ impl Chosen {
         })
     }
 
-    /// A cluster and its destination controller.
+    /// A cluster and the replicas of its destination controller.
     ///
     /// # Errors
     /// If there is no such cluster, or an address is none.
     pub(super) async fn cluster(
         cluster: &ClusterArgs,
-        destination: &str,
-        metrics: Option<&str>,
+        addresses: &[String],
+        metrics: &[String],
+        lifecycle: Lifecycle,
     ) -> anyhow::Result<Self> {
-        let target = metrics
-            .map(Target::new)
-            .transpose()
+        let Dials { first, further } = dial_each(addresses, lifecycle)?;
+        let target = Target::of_replicas(metrics)
             .map_err(|error| UsageError(format!("--destination-metrics: {error}")))?;
         let kind = match &target {
             Some(target) => kind(target).await,
@@ -194,9 +206,10 @@ impl Chosen {
         Ok(Self {
             world: World {
                 kube: cluster.find().await?.factory(),
-                destination: dial(destination)
-                    .map_err(|error| UsageError(format!("--destination: {error}")))?,
+                destination: first,
+                further,
             },
+            addresses: addresses.to_vec(),
             kind,
             version: None,
             target,
@@ -213,23 +226,18 @@ impl Chosen {
         scenario: &Scenario,
     ) -> anyhow::Result<Self> {
         let kube = cluster.find().await?.factory();
-        let destination = destination::Destination::start(destination_config(scenario), kube()?);
-        let grpc = destination.clone();
+        let (replicas, Dials { first, further }) = references(scenario, &kube()?);
         Ok(Self {
             world: World {
                 kube,
-                destination: Arc::new(move || {
-                    let destination = grpc.clone();
-                    Box::pin(async move {
-                        destination.ready().await;
-                        Ok(destination.grpc())
-                    })
-                }),
+                destination: first,
+                further,
             },
+            addresses: replica_names(scenario),
             kind: TargetKind::Reference,
             version: None,
             target: None,
-            keeper: Keeper::Reference(destination),
+            keeper: Keeper::Reference(replicas),
         })
     }
 
@@ -239,12 +247,12 @@ impl Chosen {
             Keeper::Nothing => {}
             Keeper::Embedded {
                 kubernetes,
-                destination,
+                replicas,
             } => {
-                destination.shutdown().await;
+                shut_down(&replicas).await;
                 kubernetes.shutdown().await;
             }
-            Keeper::Reference(destination) => destination.shutdown().await,
+            Keeper::Reference(replicas) => shut_down(&replicas).await,
             Keeper::Child(mut child) => {
                 // Told rather than killed: it may have a child of its own to end.
                 let pid = child.id().and_then(|id| i32::try_from(id).ok());
@@ -260,6 +268,40 @@ impl Chosen {
                 }
             }
         }
+    }
+}
+
+/// The reference destination in this process, as many of it as the scenario wants.
+fn references(scenario: &Scenario, kube: &kube::Client) -> (Vec<destination::Destination>, Dials) {
+    let start = |number| {
+        destination::Destination::start(destination_config(scenario, number), kube.clone())
+    };
+    let replicas: Vec<_> = (1..=scenario.sandbox.replicas).map(start).collect();
+    let dial = |replica: &destination::Destination| -> Dial {
+        let replica = replica.clone();
+        Arc::new(move || {
+            let replica = replica.clone();
+            // What is asked before it has read the cluster waits there.
+            Box::pin(async move { Ok(replica.grpc()) })
+        })
+    };
+    let dials = Dials {
+        first: dial(&replicas[0]),
+        further: replicas[1..].iter().map(dial).collect(),
+    };
+    (replicas, dials)
+}
+
+/// What replicas are called that have no address.
+fn replica_names(scenario: &Scenario) -> Vec<String> {
+    (1..=scenario.sandbox.replicas)
+        .map(|number| format!("replica-{number}"))
+        .collect()
+}
+
+async fn shut_down(replicas: &[destination::Destination]) {
+    for replica in replicas {
+        replica.shutdown().await;
     }
 }
 
@@ -285,12 +327,16 @@ pub(super) fn kubernetes_config(scenario: &Scenario) -> kubernetes::Config {
     }
 }
 
-/// The reference destination as the scenario shapes it.
-pub(super) fn destination_config(scenario: &Scenario) -> destination::Config {
+/// A replica of the reference destination, counted from 1, as the scenario shapes it.
+pub(super) fn destination_config(scenario: &Scenario, number: u32) -> destination::Config {
+    let faults = scenario.sandbox.faults.iter();
     destination::Config {
         seed: scenario.seed,
         cluster_domain: CLUSTER_DOMAIN.to_owned(),
         queue_capacity: QUEUE_CAPACITY,
-        faults: scenario.sandbox.faults.clone(),
+        faults: faults
+            .filter(|fault| fault.strikes_replica(number))
+            .cloned()
+            .collect(),
     }
 }

@@ -21,6 +21,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 mod updates;
+mod waiting;
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
@@ -34,6 +35,7 @@ use self::{
     repeats::Repeats,
     slots::{SlotId, Slots},
     streams::Streams,
+    waiting::Waiting,
 };
 use crate::model::time::At;
 
@@ -45,6 +47,7 @@ pub use self::{
     settle::{EndState, Wrong},
     sighting::Sighting,
     streams::{StreamId, StreamPhase},
+    waiting::BetweenTries,
 };
 
 /// The ledger of one Service and port.
@@ -58,6 +61,7 @@ pub struct ServiceLedger {
     acknowledged: Acknowledged,
     deviations: Deviations,
     repeats: Repeats,
+    waiting: Waiting,
     outbox: Outbox,
 }
 
@@ -93,6 +97,7 @@ impl ServiceLedger {
             acknowledged: Acknowledged::default(),
             deviations: Deviations::default(),
             repeats: Repeats::default(),
+            waiting: Waiting::default(),
             outbox: Outbox::default(),
         }
     }
@@ -114,12 +119,13 @@ impl ServiceLedger {
         self.intents.outstanding()
     }
 
-    /// Whether nothing is waited for any more: no open changes, and no holdings or repetitions that
-    /// nothing explains.
+    /// Whether nothing is waited for any more: no open changes, no stream between two tries that has
+    /// yet to hear of first endpoints, and no holdings or repetitions that nothing explains.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.changes.is_empty()
             && self.repeats.is_empty()
+            && self.waiting.is_empty()
             && !self
                 .deviations
                 .since

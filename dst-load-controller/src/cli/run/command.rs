@@ -87,7 +87,7 @@ pub async fn run(
 enum Choice<'a> {
     Embedded,
     Child { controller: Option<&'a str> },
-    Cluster { destination: &'a str },
+    Cluster { replicas: &'a [String] },
     Reference,
 }
 
@@ -97,13 +97,13 @@ fn decide(args: &RunArgs) -> Result<Choice<'_>, UsageError> {
         return Ok(Choice::Embedded);
     }
     let named = args.cluster.cluster.is_named();
-    match (named, &args.destination, args.reference) {
-        (true, Some(destination), _) => Ok(Choice::Cluster { destination }),
-        (true, None, true) => Ok(Choice::Reference),
-        (true, None, false) => Err(UsageError(
+    match (named, args.destination.as_slice(), args.reference) {
+        (true, [], true) => Ok(Choice::Reference),
+        (true, [], false) => Err(UsageError(
             "say what to measure on that cluster: --destination HOST:PORT, or --reference".into(),
         )),
-        (false, None, false) => {
+        (true, replicas, _) => Ok(Choice::Cluster { replicas }),
+        (false, [], false) => {
             let controller = args.destination_bin.as_deref();
             controller.map(CommandLine::parse).transpose()?;
             Ok(Choice::Child { controller })
@@ -130,9 +130,10 @@ async fn choose(
             let controller = controller.map(|command| Controller { command, log: &log });
             return Chosen::child(scenario, controller).await;
         }
-        Choice::Cluster { destination } => {
-            let metrics = args.destination_metrics.as_deref();
-            Chosen::cluster(&args.cluster, destination, metrics).await?
+        Choice::Cluster { replicas } => {
+            let metrics = &args.destination_metrics;
+            let lifecycle = scenario.client.lifecycle;
+            Chosen::cluster(&args.cluster, replicas, metrics, lifecycle).await?
         }
         Choice::Reference => Chosen::reference(&args.cluster, scenario).await?,
     };

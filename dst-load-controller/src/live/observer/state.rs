@@ -156,6 +156,9 @@ impl State {
     fn apply_service(&mut self, visible: At, mut object: Object, timed: bool) {
         let metadata = std::mem::take(&mut object.metadata);
         let key = key(&metadata);
+        for book in self.books.of_service(&key.0, &key.1) {
+            book.set_cluster_ip(object.cluster_ip());
+        }
         self.services.insert(key.clone(), object.into_service());
         self.sight(&key, &By::write(&metadata, visible, timed));
     }

@@ -1,6 +1,6 @@
 //! The check at the end: what each stream holds, against what it was promised.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{Deviation, ServiceLedger, streams::StreamPhase};
 use crate::model::{endpoint::Endpoint, time::At};
@@ -24,6 +24,8 @@ pub struct EndState {
     pub stale_seconds: f64,
     /// The first few wrong holdings, to say where to look.
     pub examples: Vec<Wrong>,
+    /// Wrong streams by replica, where there are several.
+    pub wrong_by_replica: BTreeMap<u32, u64>,
 }
 
 /// One wrong holding.
@@ -92,7 +94,12 @@ impl ServiceLedger {
                 StreamPhase::Closed => end.streams_unchecked += 1,
                 StreamPhase::Sent(_) | StreamPhase::Held => {
                     end.streams_checked += 1;
-                    end.streams_wrong += u64::from(wrong[stream as usize]);
+                    if wrong[stream as usize] {
+                        end.streams_wrong += 1;
+                        if let Some(replica) = self.streams.replica(stream) {
+                            *end.wrong_by_replica.entry(replica).or_default() += 1;
+                        }
+                    }
                 }
             }
         }

@@ -68,6 +68,7 @@ impl ServiceLedger {
         } else {
             FixedBitSet::new()
         };
+        self.note_waiting(sighting.visible, sighting.timed, promised, &audience);
         let written = Written {
             object: sighting.object.clone(),
             resource_version: (!sighting.gone).then(|| sighting.resource_version.clone()),
@@ -228,6 +229,7 @@ impl ServiceLedger {
             destination: latency,
             end_to_end: intended.map(|intended| known.since(intended)),
             never: false,
+            replica: self.streams.replica(stream),
         });
         self.changes.deliver(number, stream, latency);
     }

@@ -134,6 +134,8 @@ fn config() -> FleetConfig {
         connect_timeout: 30 * SECOND,
         namespace: "clients".into(),
         seed: 1,
+        lifecycle: scenario::Lifecycle::Eternal,
+        profiles: false,
     }
 }
 
@@ -154,7 +156,7 @@ async fn watch(
     let clock = Clock::start();
     let (grpc, calls) = controller(clock, answer);
     let books = books(clock, services);
-    let mut fleet = Fleet::open(&books, &dial(grpc), config, &[]);
+    let mut fleet = Fleet::open(&books, &[dial(grpc)], config, &[]);
     tokio::select! {
         biased;
         error = fleet.failed() => panic!("{error}"),
@@ -222,7 +224,7 @@ async fn what_trying_again_does_not_mend_ends_the_run_with_the_controllers_words
         let clock = Clock::start();
         let (grpc, calls) = controller(clock, move |_, _| vec![Say::End(code, "no authority")]);
         let books = books(clock, &["web"]);
-        let mut fleet = Fleet::open(&books, &dial(grpc), config(), &[]);
+        let mut fleet = Fleet::open(&books, &[dial(grpc)], config(), &[]);
         let refused = FleetError::Refused {
             authority: "web.shop.svc.cluster.local:80".into(),
             code: format!("{code:?}"),
@@ -305,7 +307,7 @@ async fn a_destination_that_never_comes_ends_the_run_after_the_time_for_connecti
     let books = books(clock, &["web"]);
     let refused = || Err(Status::unavailable("Connection refused (os error 111)"));
     let dial: Dial = Arc::new(move || Box::pin(async move { refused() }));
-    let mut fleet = Fleet::open(&books, &dial, config(), &[]);
+    let mut fleet = Fleet::open(&books, &[dial], config(), &[]);
     let unreachable = FleetError::Unreachable {
         after: 30 * SECOND,
         reason: "Connection refused (os error 111)".into(),
