@@ -116,9 +116,10 @@ fn header(recordings: &[Vec<Line>]) -> Result<Header, MergeError> {
         }
     }
     let mut header = Header::clone(first);
+    // All have the same replicas, in the same order.
     for (index, replica) in header.replicas.iter_mut().enumerate() {
-        let of = |header: &&Box<Header>| header.replicas.get(index).map(|it| it.streams);
-        replica.streams = headers.iter().filter_map(of).sum();
+        let of_each = headers.iter().map(|header| &header.replicas[index]);
+        replica.streams = of_each.map(|it| it.streams).sum();
     }
     header.streams_requested = headers.iter().map(|h| h.streams_requested).sum();
     // The worst of the machines bounds what all of them can tell apart.

@@ -1,5 +1,7 @@
 //! Claims about the fleet, with a controller that does as it is told, in virtual time.
 
+mod proxy;
+
 use std::{io, net::SocketAddr};
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -22,6 +24,8 @@ const SECOND: Duration = Duration::from_secs(1);
 enum Say {
     /// An endpoint is there.
     Tell,
+    /// An endpoint is not there.
+    Deny,
     /// Nothing for this long.
     Wait(Duration),
     /// The end, with a status.
@@ -78,7 +82,8 @@ fn frames(
     stream::iter(script)
         .filter_map(|say| async move {
             match say {
-                Say::Tell => Some(Ok(Frame::data(message()))),
+                Say::Tell => Some(Ok(Frame::data(message(true)))),
+                Say::Deny => Some(Ok(Frame::data(message(false)))),
                 Say::Wait(span) => {
                     tokio::time::sleep(span).await;
                     None
@@ -99,10 +104,15 @@ fn broken() -> Status {
     Status::from_error(Box::new(io::Error::from(io::ErrorKind::ConnectionReset)))
 }
 
-/// One endpoint, added.
-fn message() -> Bytes {
+/// One endpoint, added or removed.
+fn message(add: bool) -> Bytes {
     let address = SocketAddr::from(([10, 0, 0, 1], 8080));
-    let update = pb::Update {
+    let removal = pb::Update {
+        update: Some(pb::update::Update::Remove(pb::AddrSet {
+            addrs: vec![net::TcpAddress::from(address)],
+        })),
+    };
+    let addition = pb::Update {
         update: Some(pb::update::Update::Add(pb::WeightedAddrSet {
             addrs: vec![pb::WeightedAddr {
                 addr: Some(net::TcpAddress::from(address)),
@@ -111,6 +121,7 @@ fn message() -> Bytes {
             ..pb::WeightedAddrSet::default()
         })),
     };
+    let update = if add { addition } else { removal };
     let mut framed = BytesMut::new();
     framed.put_u8(0);
     framed.put_u32(u32::try_from(update.encoded_len()).unwrap());

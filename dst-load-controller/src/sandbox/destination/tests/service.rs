@@ -10,7 +10,7 @@ use serde_json::json;
 use tonic::{Code, Status, Streaming};
 
 use super::support::{PATH, apply, bare, destination, name, service_with, slice};
-use crate::sandbox::destination::{Destination, serve};
+use crate::sandbox::destination::{Destination, hub::Method, serve};
 
 pub(super) async fn get(
     destination: &Destination,
@@ -185,7 +185,8 @@ async fn an_overflow_loses_the_queue_and_ends_the_stream_ok() {
     assert_eq!(destination.shared.hub.lock().overflows[PATH], 1);
     assert!(slow.message().await.unwrap().is_none());
     drop(slow);
-    assert_eq!(destination.shared.hub.lock().handled["Ok"], 1);
+    let hub = destination.shared.hub.lock();
+    assert_eq!(hub.calls[&Method::Get].handled["Ok"], 1);
 }
 
 #[tokio::test(start_paused = true)]
