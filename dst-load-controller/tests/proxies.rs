@@ -32,8 +32,7 @@ sandbox:
 #[tokio::test(start_paused = true)]
 async fn scale_from_zero_is_lived_as_a_proxy_lives_it() {
     let ran = simulate(scenario(FROM_ZERO, &[])).await;
-    // Some of the four clients of each Service were between two tries.
-    assert!(ran.changes().iter().any(|change| change.audience < 4));
+    assert!(ran.changes().iter().all(|change| change.never == 0));
     let report = ran.report;
     assert_eq!(report.verdict, Verdict::Pass, "{:?}", report.reasons);
     let (streams, correct) = (&report.streams, &report.correctness);
@@ -45,10 +44,21 @@ async fn scale_from_zero_is_lived_as_a_proxy_lives_it() {
     let first = &streams.between_tries;
     assert!(first.count > 0 && first.never == 0, "{first:?}");
     assert!(first.max_seconds.unwrap() > 1.0, "{first:?}");
-    assert_eq!(correct.streams_wrong, 0);
+    assert_eq!((correct.streams_wrong, correct.streams_checked), (0, 12));
     // Nobody is waited for in a latency that he could not know of.
     assert_eq!(report.latency.destination.add.never, 0);
     assert!(report.latency.destination.add.count < 3 * 4 * 4 * 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_that_have_given_up_on_an_empty_service_hold_what_they_are_promised() {
+    let empty = "{services: 2, pattern: scale-up, scaleFrom: 1, scaleTo: 0, scaleDuration: 2s, duration: 20m}";
+    let text = format!("churn: {empty}\nclient: {{clients: 3, lifecycle: proxy}}\n");
+    let report = simulate(scenario(&text, &[])).await.report;
+    assert_eq!(report.verdict, Verdict::Pass, "{:?}", report.reasons);
+    assert!(report.streams.proxy.idle >= 6 && report.streams.proxy.first_item_timeouts > 12);
+    let correct = &report.correctness;
+    assert_eq!((correct.streams_checked, correct.streams_unchecked), (6, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,8 @@ use crate::model::{endpoint::Endpoint, time::At};
 /// What the streams of a Service hold at the settled end.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EndState {
-    /// Streams that were open, and so could be checked.
+    /// Streams that were open, and so could be checked, and those between two tries on a Service
+    /// that promises nothing.
     pub streams_checked: u64,
     /// Streams among them that hold other than they were promised.
     pub streams_wrong: u64,
@@ -91,6 +92,7 @@ impl ServiceLedger {
         }
         for stream in self.streams.ids() {
             match self.streams.phase(stream) {
+                StreamPhase::Closed if self.is_rightly_without(stream) => end.streams_checked += 1,
                 StreamPhase::Closed => end.streams_unchecked += 1,
                 StreamPhase::Sent(_) | StreamPhase::Held => {
                     end.streams_checked += 1;

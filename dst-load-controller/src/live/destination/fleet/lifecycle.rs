@@ -75,10 +75,7 @@ impl Lifecycle {
                     failures = 0;
                     continue;
                 }
-                Ended::Limit(limit) => self.shared.books.count(|streams| {
-                    streams.closed += 1;
-                    limit.count(&mut streams.proxy);
-                }),
+                Ended::Limit(limit) => self.limited(limit),
                 Ended::Unasked(status) => {
                     self.count(&status);
                     self.link.ended(&self.shared.books, since, &status);
@@ -93,6 +90,17 @@ impl Lifecycle {
                 return;
             }
             failures += 1;
+        }
+    }
+
+    fn limited(&self, limit: Limit) {
+        self.shared.books.count(|streams| {
+            streams.closed += 1;
+            limit.count(&mut streams.proxy);
+        });
+        if limit == Limit::FirstItem {
+            let stream = self.seat.stream;
+            self.book().ledger(|ledger| ledger.stream_gave_up(stream));
         }
     }
 

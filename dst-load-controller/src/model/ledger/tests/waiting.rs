@@ -75,6 +75,25 @@ fn what_has_gone_again_is_waited_for_no_longer() {
 }
 
 #[test]
+fn a_stream_that_gave_up_on_an_empty_service_is_checked_and_right() {
+    let mut story = between_tries();
+    let checked = |story: &Story| {
+        let end = story.ledger.end_state(ms(4_000));
+        (
+            end.streams_checked,
+            end.streams_unchecked,
+            end.streams_wrong,
+        )
+    };
+    assert_eq!(checked(&story), (1, 2, 0));
+    story.ledger.stream_gave_up(1);
+    assert_eq!(checked(&story), (2, 1, 0));
+    // Once there is something, it is a closed stream like any other.
+    story.promised(ms(3_900), &[1]);
+    assert_eq!(checked(&story), (1, 2, 1));
+}
+
+#[test]
 fn only_the_first_endpoints_are_waited_for() {
     let mut story = Story::with_streams(2);
     story.ledger.stream_closed(1, ms(1_000));

@@ -364,7 +364,13 @@ fn a_fault_strikes_a_replica_that_there_is() {
         faulty("replicas: 21"),
         error(&format!("{RIGHT}client: {{lifecycle: mortal}}\n")),
     ];
-    insta::assert_snapshot!(messages.join("\n"), @"");
+    insta::assert_snapshot!(messages.join("\n"), @r"
+    s.yaml:8:61: sandbox.faults[0].replica: there is no such replica; sandbox.replicas is 2, and they count from 1
+    s.yaml:8:70: sandbox.faults[0].replica: only faults of the destination strike a replica of it
+    s.yaml:8:61: sandbox.faults[0].replica: 0 is too few; it is at least 1
+    s.yaml:8:21: sandbox.replicas: 21 is more than 20
+    s.yaml:8:21: client.lifecycle: mortal is not one of eternal, proxy; did you mean eternal?
+    ");
 }
 
 #[test]
