@@ -37,7 +37,7 @@ pub(super) fn not_opened(report: &Report) -> String {
         .map(|name| name.rsplit('.').next().unwrap_or(name))
         .collect();
     let measured = if report.profiles.is_some() {
-        "Destination/Get measured here and of GetProfile"
+        "Destination/Get measured here and of Destination/GetProfile"
     } else {
         "Destination/Get measured here"
     };
@@ -76,10 +76,14 @@ fn limits(report: &Report) -> Option<String> {
     .into_iter()
     .filter(|&(streams, _)| streams > 0)
     .map(|(streams, how)| {
-        let times = counted(streams, "time", "times");
-        format!("{times} a stream {how}, and was ended and asked for again")
+        let streams = counted(streams, "stream", "streams");
+        format!("{streams} {how}")
     })
     .collect();
+    if !parts.is_empty() {
+        let limits = parts.join(", ");
+        parts = vec![format!("{limits}: ended and asked for again")];
+    }
     if proxy.refused > 0 {
         parts.push(format!(
             "{} for good, as a proxy gives up on InvalidArgument and FailedPrecondition",
