@@ -24,8 +24,8 @@ pub(super) struct Waiting {
 /// How long one stream went without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BetweenTries {
-    /// From the first endpoint's visibility until the stream held one; until the end if it never
-    /// did.
+    /// From the first endpoint's visibility until the stream held one; if it never did, until the
+    /// last was gone again, or until the end.
     pub latency: Duration,
     /// Whether it never did.
     pub never: bool,
@@ -34,7 +34,8 @@ pub struct BetweenTries {
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
-    /// Notes who misses the first endpoints of classes that were promised none before.
+    /// Notes who misses the first endpoints of classes that were promised none before, and who has
+    /// missed them altogether.
     pub(super) fn note_waiting(
         &mut self,
         visible: At,
@@ -47,9 +48,13 @@ impl ServiceLedger {
                 continue;
             };
             if endpoints.is_empty() {
-                if !self.waiting.since.is_empty() {
-                    let gone = |stream: &StreamId| members.contains(*stream as usize);
-                    self.waiting.since.retain(|stream, _| !gone(stream));
+                let gone = |stream: &StreamId| members.contains(*stream as usize);
+                let missed = self.waiting.since.extract_if(.., |stream, _| gone(stream));
+                for (_, since) in missed {
+                    self.outbox.between_tries.push(BetweenTries {
+                        latency: visible.since(since),
+                        never: true,
+                    });
                 }
             } else if timed && self.slots.promised(class) == 0 {
                 for bit in members.ones() {

@@ -69,7 +69,7 @@ pub struct ReplicaLine {
 /// had none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BetweenTriesLine {
-    /// Streams among them that still had nothing at the end.
+    /// Streams among them that had nothing before the endpoints were gone again, or the run ended.
     pub never: u64,
     /// An HDR histogram of microseconds, V2 encoding, base64.
     pub histogram: String,

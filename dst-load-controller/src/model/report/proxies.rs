@@ -109,10 +109,15 @@ fn limits(report: &Report) -> Option<String> {
                 seconds(value)
             ))
         };
+        let never = if between.never > 0 {
+            format!(", {} never before it was gone", count(between.never))
+        } else {
+            String::new()
+        };
         parts.push(format!(
-            "{} between two tries when the first endpoint came, and held it {} later (median), {} \
-             at the worst",
-            counted(between.count, "stream was", "streams were"),
+            "{} between two tries when a Service's first endpoint came, and held one {} later \
+             (median), {} at the worst{never}",
+            counted(between.count, "time a stream was", "times a stream was"),
             quantile("p50").unwrap_or_default(),
             quantile("max").unwrap_or_default(),
         ));

@@ -65,13 +65,17 @@ fn a_stream_that_never_hears_is_counted_with_the_time_it_went_without() {
 }
 
 #[test]
-fn what_has_gone_again_is_waited_for_no_longer() {
+fn endpoints_that_are_gone_before_a_stream_hears_of_them_are_missed() {
     let mut story = between_tries();
     story.promised(ms(3_050), &[1]);
     story.promised(ms(3_060), &[]);
     story.ledger.stream_sent(1, ms(3_110));
     story.ledger.abandon_waiting(ms(4_000));
-    assert_eq!(story.ledger.take_outbox().between_tries, []);
+    let missed = BetweenTries {
+        latency: Duration::from_millis(10),
+        never: true,
+    };
+    assert_eq!(story.ledger.take_outbox().between_tries, [missed]);
 }
 
 #[test]
