@@ -125,7 +125,7 @@ impl ServiceLedger {
     pub fn is_settled(&self) -> bool {
         self.changes.is_empty()
             && self.repeats.is_empty()
-            && self.waiting.is_empty()
+            && !self.waiting.is_pending()
             && !self
                 .deviations
                 .since

@@ -35,6 +35,7 @@ impl ServiceLedger {
                 self.outbox.counts.unexpected += 1;
             }
         }
+        self.waiting.expire(cutoff);
         self.acknowledged.forget_until(cutoff);
         self.recycle(now);
     }

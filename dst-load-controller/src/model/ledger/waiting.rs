@@ -19,6 +19,8 @@ pub(super) struct Waiting {
     /// Streams among them that heard nothing and are to be sent again.
     given_up: FixedBitSet,
     since: BTreeMap<StreamId, At>,
+    /// Nobody stays for those that have waited since before.
+    patience_ended: At,
 }
 
 /// How long one stream went without.
@@ -111,7 +113,14 @@ impl Waiting {
         self.given_up.set(stream as usize, false);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.since.is_empty()
+    /// Those who have waited since `cutoff` or before are no reason to go on. They still count.
+    pub(super) fn expire(&mut self, cutoff: At) {
+        self.patience_ended = self.patience_ended.max(cutoff);
+    }
+
+    /// Whether somebody is worth waiting for.
+    pub(super) fn is_pending(&self) -> bool {
+        let mut since = self.since.values();
+        since.any(|&since| since > self.patience_ended)
     }
 }

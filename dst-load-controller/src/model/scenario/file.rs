@@ -16,15 +16,15 @@ pub(super) mod check;
 mod decode;
 pub(super) mod effective;
 mod either;
+mod embedded;
 mod placed;
 mod provoke;
-mod sandbox;
 pub(super) mod tree;
 
 use either::{Amount, ChartOnly, JitterBound, Percent};
+use embedded::SandboxSection;
 use placed::Placed;
 use provoke::ProvokeGroup;
-use sandbox::SandboxSection;
 
 type Key<T> = Option<Placed<T>>;
 

@@ -56,6 +56,13 @@ fn a_stream_that_never_was_sent_waits_for_nothing() {
 fn a_stream_that_never_hears_is_counted_with_the_time_it_went_without() {
     let mut story = between_tries();
     story.promised(ms(3_050), &[1]);
+    assert!(!story.ledger.is_settled());
+    // It is waited for no longer than for an update.
+    story.ledger.update(0, ms(3_051), &add(&[1]));
+    story.ledger.expire(ms(3_049) + DEADLINE);
+    assert!(!story.ledger.is_settled());
+    story.ledger.expire(ms(3_050) + DEADLINE);
+    assert!(story.ledger.is_settled());
     story.ledger.abandon_waiting(ms(10_050));
     let waited = BetweenTries {
         latency: Duration::from_secs(7),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    ClientSection, File, Key, SandboxSection, decode::decode, either::PodStart, placed::Placed,
-    sandbox::FaultItem, tree::Tree,
+    ClientSection, File, Key, SandboxSection, decode::decode, either::PodStart,
+    embedded::FaultItem, placed::Placed, tree::Tree,
 };
 use crate::model::{
     fault::{Fault, FaultKind},

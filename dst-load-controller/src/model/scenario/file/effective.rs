@@ -6,9 +6,9 @@ use super::{
     MeasureSection, OscillateGroup, PatternWord, QuantileSection, SandboxSection, ScenarioSection,
     StableGroup, TargetSection,
     either::{Amount, JitterBound, Percent, PodStart, PodStartRange},
+    embedded::FaultItem,
     placed::Placed,
     provoke::ProvokeGroup,
-    sandbox::FaultItem,
 };
 use crate::model::{
     criteria::{Criteria, QuantileLimits},
