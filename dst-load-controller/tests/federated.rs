@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dst_load_controller::model::{
     federation::Via,
@@ -46,6 +46,10 @@ async fn every_client_learns_of_the_target_clusters_endpoints_both_ways() {
     // 3 Services both ways and 2 local ones.
     assert_eq!(ran.report.streams.opened, 4 * (3 * 2 + 2));
     assert_eq!(ran.report.correctness.streams_wrong, 0);
+    let changed: BTreeSet<_> = ran.changes().into_iter().map(|it| it.service).collect();
+    for name in ["test-service-1-target", "test-service-1-federated"] {
+        assert!(changed.contains(name), "{changed:?}");
+    }
     let ways = ways(&ran);
     for via in [Via::RemoteDiscovery, Via::Federated] {
         let latency = &ways[&via];

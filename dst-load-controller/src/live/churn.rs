@@ -193,7 +193,8 @@ impl Driven {
         if let Err(error) = &acted.result {
             tracing::warn!(%error, "action failed");
             self.failed += 1;
-            if let KubernetesError::Forbidden { .. } = error {
+            if let KubernetesError::Forbidden { .. } | KubernetesError::Unauthorized { .. } = error
+            {
                 self.ending = Ending::Refused(error.clone());
             }
         }

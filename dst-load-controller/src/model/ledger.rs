@@ -23,7 +23,8 @@ mod tests;
 mod updates;
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    collections::{BTreeSet, HashMap, VecDeque, hash_map::Entry},
+    net::SocketAddr,
     time::Duration,
 };
 
@@ -156,6 +157,13 @@ impl ServiceLedger {
     #[must_use]
     pub fn promised(&self) -> usize {
         self.slots.promised(0)
+    }
+
+    /// Their addresses, for whoever compares them with what others see.
+    #[must_use]
+    pub fn promised_addresses(&self) -> BTreeSet<SocketAddr> {
+        let wanted = self.slots.iter().filter(|(_, slot)| slot.is_wanted(0));
+        wanted.map(|(_, slot)| slot.endpoint.address).collect()
     }
 }
 

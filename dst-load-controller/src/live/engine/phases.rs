@@ -318,7 +318,11 @@ impl<W: io::Write> Engine<W> {
     fn intend(&self, verb: &Verb, service: usize, at: At) {
         let (add, remove) = verb.expects();
         for &book in &self.books_of[service] {
-            self.books.intend(book, Intent { at, add, remove });
+            // What is local beside a churned cluster is a probe: when Kubernetes is late with it,
+            // nothing of the plan is.
+            if self.target_observer.is_none() || self.books.all()[book].target.through.is_some() {
+                self.books.intend(book, Intent { at, add, remove });
+            }
         }
     }
 

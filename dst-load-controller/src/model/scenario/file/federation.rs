@@ -134,9 +134,7 @@ impl Checker<'_> {
                 max: endpoints + 1,
                 min_hold: every,
                 max_hold: every,
-                jitter: Jitter::UpTo(Duration::from_millis(
-                    u64::try_from(every.as_millis() / 2).unwrap_or(u64::MAX),
-                )),
+                jitter: Jitter::UpTo(Duration::ZERO),
             },
         });
         Ok(Federation {
