@@ -210,6 +210,7 @@ fn header(watch: &Watch, namespace: &str, kind: TargetKind) -> Header {
         },
         virtual_time: false,
         namespace: namespace.to_owned(),
+        linked_cluster: None,
         deadline_seconds: DEADLINE.as_secs_f64(),
         started: Some(started),
         machine: machine(),

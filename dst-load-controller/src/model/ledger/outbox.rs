@@ -32,6 +32,8 @@ pub struct Delivered {
     pub end_to_end: Option<Duration>,
     /// Whether it had not arrived by the deadline.
     pub never: bool,
+    /// Whether another cluster churned when the change became visible.
+    pub disturbed: bool,
 }
 
 /// From the intended instant to the observer, for all deliveries of one endpoint.
@@ -45,6 +47,8 @@ pub struct KubernetesStage {
     pub latency: Duration,
     /// Deliveries opened for this endpoint.
     pub deliveries: u64,
+    /// Whether another cluster churned when the change became visible.
+    pub disturbed: bool,
 }
 
 /// What is only counted.

@@ -131,6 +131,7 @@ impl ServiceLedger {
                 },
                 cycle: sighting.cycle,
                 visible: sighting.visible,
+                disturbed: self.disturbed,
                 start,
                 intended: None,
                 endpoints: 0,
@@ -228,6 +229,7 @@ impl ServiceLedger {
             destination: latency,
             end_to_end: intended.map(|intended| known.since(intended)),
             never: false,
+            disturbed: self.changes.disturbed(number),
         });
         self.changes.deliver(number, stream, latency);
     }
@@ -245,6 +247,7 @@ impl ServiceLedger {
                 direction,
                 latency: sighting.visible.since(intended),
                 deliveries: deliveries as u64,
+                disturbed: self.disturbed,
             });
         }
     }
