@@ -1,8 +1,11 @@
 //! Which World a run gets, and what keeps it standing.
 
-use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, net::Ipv4Addr, path::Path, process::Stdio, sync::Arc, time::Duration,
+};
 
 use anyhow::{Context, bail};
+use rand::Rng;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -11,7 +14,7 @@ use tokio::{
 
 use super::{
     UsageError,
-    cluster::ClusterArgs,
+    cluster::{ClusterArgs, TargetClusterArgs},
     replicas::{Dials, dial_each},
     sandbox::command::parse_ready,
 };
@@ -20,13 +23,16 @@ use crate::{
     model::{
         recording::TargetKind,
         scenario::{Lifecycle, Scenario},
+        seed,
     },
     sandbox::{destination, kubernetes},
-    world::{Dial, World},
+    world::{Dial, KubeFactory, World},
 };
 
 /// The sandbox's DNS domain.
 pub(super) const CLUSTER_DOMAIN: &str = "cluster.local";
+/// Where the embedded target cluster's pods have their addresses.
+const TARGET_PODS_FROM: Ipv4Addr = Ipv4Addr::new(10, 128, 0, 1);
 /// Linkerd's own default.
 const QUEUE_CAPACITY: usize = 100;
 /// For how long the sandbox may take to come up, with a controller that has a minute of its own.
@@ -49,6 +55,8 @@ pub(super) struct Controller<'a> {
 pub(super) struct Chosen {
     /// The two remote systems.
     pub(super) world: World,
+    /// The API of the target cluster, where there are two clusters.
+    pub(super) target_cluster: Option<KubeFactory>,
     /// Whose controller it is.
     pub(super) kind: TargetKind,
     /// Its version, where it says one.
@@ -68,6 +76,7 @@ enum Keeper {
     /// The sandbox in this process.
     Embedded {
         kubernetes: kubernetes::Kubernetes,
+        target_cluster: Option<kubernetes::Kubernetes>,
         replicas: Vec<destination::Destination>,
     },
     /// The reference destination in this process, on a real cluster.
@@ -82,8 +91,12 @@ impl Chosen {
     /// The sandbox in this process, for virtual time: no sockets, no threads.
     pub(super) fn embedded(scenario: &Scenario) -> Self {
         let kubernetes = kubernetes::Kubernetes::start(kubernetes_config(scenario));
-        let (replicas, Dials { first, further }) = references(scenario, &kubernetes.client());
+        let target_cluster = target_config(scenario).map(kubernetes::Kubernetes::start);
+        let there = target_cluster.as_ref().map(kubernetes::Kubernetes::client);
+        let (replicas, Dials { first, further }) =
+            references(scenario, &kubernetes.client(), there.as_ref());
         let api = kubernetes.clone();
+        let target_api = target_cluster.clone();
         Self {
             world: World {
                 kube: Arc::new(move || Ok(api.client())),
@@ -91,11 +104,14 @@ impl Chosen {
                 further,
             },
             addresses: replica_names(scenario),
+            target_cluster: target_api
+                .map(|api| -> KubeFactory { Arc::new(move || Ok(api.client())) }),
             kind: TargetKind::Reference,
             version: None,
             target: None,
             keeper: Keeper::Embedded {
                 kubernetes,
+                target_cluster,
                 replicas,
             },
         }
@@ -172,6 +188,13 @@ impl Chosen {
         let cluster = Cluster::find(Some(&ready.kubeconfig), None).await?;
         let addresses: Vec<_> = ready.destination.split(',').map(str::to_owned).collect();
         let Dials { first, further } = dial_each(&addresses, scenario.client.lifecycle)?;
+        let target_cluster = match ready.target_context.as_deref() {
+            Some(context) => {
+                let found = Cluster::find(Some(&ready.kubeconfig), Some(context)).await?;
+                Some(found.factory())
+            }
+            None => None,
+        };
         Ok(Self {
             world: World {
                 kube: cluster.factory(),
@@ -179,6 +202,7 @@ impl Chosen {
                 further,
             },
             addresses,
+            target_cluster,
             kind: kind(&target).await,
             version: ready.destination_version,
             target: Some(target),
@@ -192,6 +216,7 @@ impl Chosen {
     /// If there is no such cluster, or an address is none.
     pub(super) async fn cluster(
         cluster: &ClusterArgs,
+        target_cluster: Option<&TargetClusterArgs>,
         addresses: &[String],
         metrics: &[String],
         lifecycle: Lifecycle,
@@ -203,13 +228,16 @@ impl Chosen {
             Some(target) => kind(target).await,
             None => TargetKind::Linkerd,
         };
+        let source = cluster.find().await?;
+        let target_cluster = find_target(&source, cluster, target_cluster).await?;
         Ok(Self {
             world: World {
-                kube: cluster.find().await?.factory(),
+                kube: source.factory(),
                 destination: first,
                 further,
             },
             addresses: addresses.to_vec(),
+            target_cluster,
             kind,
             version: None,
             target,
@@ -223,10 +251,14 @@ impl Chosen {
     /// If there is no such cluster.
     pub(super) async fn reference(
         cluster: &ClusterArgs,
+        target_cluster: Option<&TargetClusterArgs>,
         scenario: &Scenario,
     ) -> anyhow::Result<Self> {
-        let kube = cluster.find().await?.factory();
-        let (replicas, Dials { first, further }) = references(scenario, &kube()?);
+        let source = cluster.find().await?;
+        let target_cluster = find_target(&source, cluster, target_cluster).await?;
+        let kube = source.factory();
+        let there = target_cluster.as_ref().map(|kube| kube()).transpose()?;
+        let (replicas, Dials { first, further }) = references(scenario, &kube()?, there.as_ref());
         Ok(Self {
             world: World {
                 kube,
@@ -234,11 +266,17 @@ impl Chosen {
                 further,
             },
             addresses: replica_names(scenario),
+            target_cluster,
             kind: TargetKind::Reference,
             version: None,
             target: None,
             keeper: Keeper::Reference(replicas),
         })
+    }
+
+    /// Whether the destination is our own, in this process.
+    pub(super) const fn is_embedded(&self) -> bool {
+        matches!(self.keeper, Keeper::Embedded { .. } | Keeper::Reference(_))
     }
 
     /// Lets go of what stood for the run.
@@ -247,10 +285,14 @@ impl Chosen {
             Keeper::Nothing => {}
             Keeper::Embedded {
                 kubernetes,
+                target_cluster,
                 replicas,
             } => {
                 shut_down(&replicas).await;
                 kubernetes.shutdown().await;
+                if let Some(target_cluster) = target_cluster {
+                    target_cluster.shutdown().await;
+                }
             }
             Keeper::Reference(replicas) => shut_down(&replicas).await,
             Keeper::Child(mut child) => {
@@ -272,9 +314,17 @@ impl Chosen {
 }
 
 /// The reference destination in this process, as many of it as the scenario wants.
-fn references(scenario: &Scenario, kube: &kube::Client) -> (Vec<destination::Destination>, Dials) {
+fn references(
+    scenario: &Scenario,
+    kube: &kube::Client,
+    target: Option<&kube::Client>,
+) -> (Vec<destination::Destination>, Dials) {
     let start = |number| {
-        destination::Destination::start(destination_config(scenario, number), kube.clone())
+        destination::Destination::start_linked(
+            destination_config(scenario, number),
+            kube.clone(),
+            linked(scenario, target.cloned()),
+        )
     };
     let replicas: Vec<_> = (1..=scenario.sandbox.replicas).map(start).collect();
     let dial = |replica: &destination::Destination| -> Dial {
@@ -319,12 +369,57 @@ pub(super) fn kubernetes_config(scenario: &Scenario) -> kubernetes::Config {
     let sandbox = &scenario.sandbox;
     kubernetes::Config {
         seed: scenario.seed,
+        pods_from: kubernetes::PODS_FROM,
         nodes: sandbox.nodes,
         zones: sandbox.zones,
         pod_start: sandbox.pod_start,
         slice_sync: sandbox.slice_sync,
         faults: sandbox.faults.clone(),
     }
+}
+
+/// The embedded target cluster, if the scenario spans two: other names, and other addresses.
+pub(super) fn target_config(scenario: &Scenario) -> Option<kubernetes::Config> {
+    let both = scenario.federation.as_ref()?;
+    Some(kubernetes::Config {
+        seed: seed::rng(scenario.seed, "cluster", &both.cluster).next_u64(),
+        pods_from: TARGET_PODS_FROM,
+        ..kubernetes_config(scenario)
+    })
+}
+
+/// What the reference destination is linked with.
+pub(super) fn linked(
+    scenario: &Scenario,
+    target: Option<kube::Client>,
+) -> BTreeMap<String, kube::Client> {
+    let both = scenario.federation.as_ref();
+    (both.zip(target).into_iter())
+        .map(|(both, target)| (both.cluster.clone(), target))
+        .collect()
+}
+
+/// The target cluster that the flags name, if they name one.
+///
+/// # Errors
+/// There is no such cluster, or it is the source cluster.
+async fn find_target(
+    source: &Cluster,
+    cluster: &ClusterArgs,
+    target: Option<&TargetClusterArgs>,
+) -> anyhow::Result<Option<KubeFactory>> {
+    let Some(target) = target else {
+        return Ok(None);
+    };
+    let found = target.find(&cluster.cluster).await?;
+    if found.url() == source.url() {
+        return Err(UsageError(format!(
+            "the clusters to churn and to watch are both {}; a run over two clusters needs two",
+            found.url()
+        ))
+        .into());
+    }
+    Ok(Some(found.factory()))
 }
 
 /// A replica of the reference destination, counted from 1, as the scenario shapes it.

@@ -90,8 +90,8 @@ impl<W: io::Write> Client<W> {
         let books = Arc::new(Books::new(clock, targets, options.deadline));
         let observer = Observer::new(Arc::clone(&books));
         let sources = Sources {
-            observer: observer.clone(),
-            caller: None,
+            observers: vec![observer.clone()],
+            callers: Vec::new(),
             target: options.target.clone(),
             sample_self: options.sample_self,
         };

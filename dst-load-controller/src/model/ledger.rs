@@ -24,7 +24,8 @@ mod updates;
 mod waiting;
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    collections::{BTreeSet, HashMap, VecDeque, hash_map::Entry},
+    net::SocketAddr,
     time::Duration,
 };
 
@@ -62,6 +63,8 @@ pub struct ServiceLedger {
     deviations: Deviations,
     repeats: Repeats,
     waiting: Waiting,
+    /// Whether another cluster churns at present, so that what becomes visible here is disturbed.
+    disturbed: bool,
     outbox: Outbox,
 }
 
@@ -98,6 +101,7 @@ impl ServiceLedger {
             deviations: Deviations::default(),
             repeats: Repeats::default(),
             waiting: Waiting::default(),
+            disturbed: false,
             outbox: Outbox::default(),
         }
     }
@@ -119,6 +123,12 @@ impl ServiceLedger {
         self.intents.outstanding()
     }
 
+    /// Whether some stream has yet to learn of a change.
+    #[must_use]
+    pub fn has_open_changes(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
     /// Whether nothing is waited for any more: no open changes, no stream between two tries that has
     /// yet to hear of first endpoints, and no holdings or repetitions that nothing explains.
     #[must_use]
@@ -131,6 +141,11 @@ impl ServiceLedger {
                 .since
                 .values()
                 .any(|d| matches!(d, Deviation::Since(_)))
+    }
+
+    /// Says whether another cluster churns while what follows becomes visible.
+    pub fn disturb(&mut self, disturbed: bool) {
+        self.disturbed = disturbed;
     }
 
     /// Takes what has gathered since the last call.
@@ -148,6 +163,13 @@ impl ServiceLedger {
     #[must_use]
     pub fn promised(&self) -> usize {
         self.slots.promised(0)
+    }
+
+    /// Their addresses, for whoever compares them with what others see.
+    #[must_use]
+    pub fn promised_addresses(&self) -> BTreeSet<SocketAddr> {
+        let wanted = self.slots.iter().filter(|(_, slot)| slot.is_wanted(0));
+        wanted.map(|(_, slot)| slot.endpoint.address).collect()
     }
 }
 

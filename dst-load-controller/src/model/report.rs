@@ -9,6 +9,7 @@ pub mod markdown;
 mod prose;
 mod proxies;
 pub mod text;
+mod ways;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -23,7 +24,7 @@ use crate::model::{
     recording::{Header, Line, Machine, TargetKind},
     statistics::{
         Correctness, CycleSummary, FanOut, Generator, KubernetesApi, Profiles, Replica,
-        StageSummary, Statistics, Streams, Target, Updates,
+        StageSummary, Statistics, Streams, Target, Updates, Way,
     },
     verdict::{Circumstances, Judged, Verdict, judge},
     warning::Warning,
@@ -73,6 +74,10 @@ pub struct Report {
     pub replicas: Vec<Replica>,
     /// The stages' latencies.
     pub latency: StageSummary,
+    /// The two clusters, and how each way of asking for endpoints fared; `null` where there is
+    /// one cluster.
+    #[serde(default)]
+    pub federation: Option<Federated>,
     /// How changes spread over the streams.
     pub fan_out: FanOut,
     /// What streams held against what they were promised.
@@ -100,6 +105,16 @@ pub struct Report {
     pub machine: Option<Machine>,
     /// What a reader must know beside the numbers.
     pub warnings: Vec<Told>,
+}
+
+/// A run over two clusters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Federated {
+    /// The name by which the target cluster, which was churned, is linked in the source cluster,
+    /// whose controller was asked.
+    pub cluster: String,
+    /// How each way of asking for endpoints fared.
+    pub ways: Vec<Way>,
 }
 
 /// The tool that measured.
@@ -232,6 +247,10 @@ impl Report {
             profiles: summary.profiles,
             replicas: summary.replicas,
             latency: summary.latency,
+            federation: header.linked_cluster.clone().map(|cluster| Federated {
+                cluster,
+                ways: summary.ways,
+            }),
             fan_out: summary.fan_out,
             correctness: summary.correctness,
             updates: summary.updates,

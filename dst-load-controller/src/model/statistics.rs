@@ -13,7 +13,7 @@ pub use self::{
     latency::{Latency, Quantile, Stage},
     summary::{
         Correctness, CycleSummary, FanOut, Generator, KubernetesApi, LatencySummary, Profiles,
-        Replica, StageSummary, Streams, Summary, Target, Updates, WrongService,
+        Replica, StageSummary, Streams, Summary, Target, Updates, Way, WrongService,
     },
 };
 

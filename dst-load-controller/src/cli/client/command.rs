@@ -217,6 +217,7 @@ fn header(args: &ClientArgs, watch: &Watch, namespace: &str, kind: TargetKind) -
         },
         virtual_time: false,
         namespace: namespace.to_owned(),
+        linked_cluster: None,
         deadline_seconds: DEADLINE.as_secs_f64(),
         started: Some(started),
         machine: machine(),

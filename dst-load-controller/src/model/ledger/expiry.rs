@@ -70,6 +70,7 @@ impl ServiceLedger {
                 end_to_end: stages.map(|before: Duration| before + self.deadline),
                 never: true,
                 replica: self.streams.replica(stream),
+                disturbed: self.changes.disturbed(number),
             });
             self.changes.miss(number, stream);
         }

@@ -39,6 +39,8 @@ pub struct Delivered {
     pub never: bool,
     /// The replica of the stream, where there are several.
     pub replica: Option<u32>,
+    /// Whether another cluster churned when the change became visible.
+    pub disturbed: bool,
 }
 
 /// From the intended instant to the observer, for all deliveries of one endpoint.
@@ -52,6 +54,8 @@ pub struct KubernetesStage {
     pub latency: Duration,
     /// Deliveries opened for this endpoint.
     pub deliveries: u64,
+    /// Whether another cluster churned when the change became visible.
+    pub disturbed: bool,
 }
 
 /// What is only counted.

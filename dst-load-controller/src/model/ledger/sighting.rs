@@ -132,6 +132,7 @@ impl ServiceLedger {
                 },
                 cycle: sighting.cycle,
                 visible: sighting.visible,
+                disturbed: self.disturbed,
                 start,
                 intended: None,
                 endpoints: 0,
@@ -230,6 +231,7 @@ impl ServiceLedger {
             end_to_end: intended.map(|intended| known.since(intended)),
             never: false,
             replica: self.streams.replica(stream),
+            disturbed: self.changes.disturbed(number),
         });
         self.changes.deliver(number, stream, latency);
     }
@@ -247,6 +249,7 @@ impl ServiceLedger {
                 direction,
                 latency: sighting.visible.since(intended),
                 deliveries: deliveries as u64,
+                disturbed: self.disturbed,
             });
         }
     }

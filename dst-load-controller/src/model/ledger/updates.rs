@@ -152,6 +152,7 @@ impl ServiceLedger {
             end_to_end: entry.intended.map(|intended| at.since(intended)),
             never: false,
             replica: self.streams.replica(stream),
+            disturbed: self.changes.disturbed(entry.change),
         });
         self.changes.deliver(entry.change, stream, latency);
         if emptied {

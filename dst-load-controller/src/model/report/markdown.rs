@@ -4,7 +4,7 @@ use super::{
     Report,
     prose::{self, CYCLE_HEADS, LATENCY_HEADS},
     proxies::{self, REPLICA_HEADS},
-    wrong,
+    ways, wrong,
 };
 use crate::model::verdict::Verdict;
 
@@ -49,6 +49,11 @@ pub fn render(report: &Report) -> String {
     if !replicas.is_empty() {
         blocks.push("### Replicas (destination stage, additions and removals)".to_owned());
         blocks.push(table(&REPLICA_HEADS.map(str::to_owned), &replicas));
+    }
+    if let Some(both) = &report.federation {
+        blocks.push(format!("### {}", escape(&ways::head(both))));
+        blocks.push(table(&ways::heads(), &ways::rows(both)));
+        blocks.extend(list(&ways::blast_radius(both)));
     }
     if let Some(services) = list(&wrong::services(report)) {
         blocks.push("### Wrong at the end, by Service".to_owned());

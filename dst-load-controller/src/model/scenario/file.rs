@@ -17,12 +17,14 @@ mod decode;
 pub(super) mod effective;
 mod either;
 mod embedded;
+mod federation;
 mod placed;
 mod provoke;
 pub(super) mod tree;
 
 use either::{Amount, ChartOnly, JitterBound, Percent};
 use embedded::SandboxSection;
+use federation::FederationSection;
 use placed::Placed;
 use provoke::ProvokeGroup;
 
@@ -43,6 +45,9 @@ struct File {
     /// Who watches.
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Key<ClientSection>,
+    /// A second cluster: it is the one that is churned, and clients ask the first one's controller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    federation: Key<FederationSection>,
     /// How it is measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     measure: Key<MeasureSection>,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::proxies::{Profiles, Replica};
 use super::latency::{Latency, Quantile, Stage};
-use crate::model::{endpoint::Direction, recording::ProxyCounts};
+use crate::model::{endpoint::Direction, federation::Via, recording::ProxyCounts};
 
 /// The numbers of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +24,8 @@ pub struct Summary {
     pub replicas: Vec<Replica>,
     /// The stages' latencies over the run.
     pub latency: StageSummary,
+    /// The same by the way in which endpoints are asked for; empty where there is one cluster.
+    pub ways: Vec<Way>,
     /// How changes spread over the run.
     pub fan_out: FanOut,
     /// What streams held against what they were promised.
@@ -73,6 +75,15 @@ pub struct Streams {
     /// time from that until each held one. They are in no stage's latency.
     #[serde(default)]
     pub between_tries: LatencySummary,
+}
+
+/// Latencies of one way in which endpoints are asked for, in a run over two clusters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Way {
+    /// Which.
+    pub via: Via,
+    /// The stages' latencies.
+    pub latency: StageSummary,
 }
 
 /// Latencies by stage.

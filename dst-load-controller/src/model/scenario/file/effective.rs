@@ -7,6 +7,7 @@ use super::{
     StableGroup, TargetSection,
     either::{Amount, JitterBound, Percent, PodStart, PodStartRange},
     embedded::FaultItem,
+    federation::FederationSection,
     placed::Placed,
     provoke::ProvokeGroup,
 };
@@ -39,6 +40,8 @@ impl Scenario {
             }),
             churn: key(churn(&self.churn)?),
             client: key(client(&self.client)),
+            federation: (self.federation.as_ref())
+                .map(|both| Placed::from(FederationSection::of(both))),
             measure: self.deadline.map(|deadline| {
                 Placed::from(MeasureSection {
                     deadline: key(Span(deadline)),

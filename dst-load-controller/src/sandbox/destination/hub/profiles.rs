@@ -63,7 +63,7 @@ impl Hub {
             },
         );
         Ok(Seat {
-            group: None,
+            groups: Vec::new(),
             number,
             queue,
         })
@@ -72,6 +72,10 @@ impl Hub {
     /// Tells the streams whose subject an event was about, if what is said of it has changed.
     pub(super) fn tell_profiles(&mut self) {
         let touched = self.directory.addresses.take_touched();
+        // Addresses of other clusters are not asked for; what was noted of them would pile up.
+        for linked in self.linked.values_mut() {
+            drop(linked.addresses.take_touched());
+        }
         let profiles = &mut self.profiles;
         let services = (touched.services.iter()).filter_map(|name| profiles.by_service.get(name));
         let pods = (touched.pods.iter()).filter_map(|ip| profiles.by_pod.get(ip));
