@@ -24,6 +24,7 @@ pub mod link;
 mod observer_place;
 pub mod pace;
 pub mod plan;
+mod replicas;
 pub mod report;
 pub mod run;
 pub mod sandbox;

@@ -31,4 +31,19 @@ pub struct World {
     pub kube: KubeFactory,
     /// Opens connections to the destination controller.
     pub destination: Dial,
+    /// The same for its other replicas, where there are several.
+    pub further: Vec<Dial>,
+}
+
+// === impl World ===
+
+impl World {
+    /// All replicas of the destination controller, at least one.
+    #[must_use]
+    pub fn replicas(&self) -> Vec<Dial> {
+        let first = Arc::clone(&self.destination);
+        std::iter::once(first)
+            .chain(self.further.iter().cloned())
+            .collect()
+    }
 }

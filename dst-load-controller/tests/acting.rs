@@ -159,6 +159,7 @@ async fn a_troubled_api_server_is_survived_and_counted() {
         lasts: None,
         share,
         delay: Duration::ZERO,
+        replica: None,
     };
     let kubernetes = Kubernetes::start(Config {
         faults: vec![

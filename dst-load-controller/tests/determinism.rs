@@ -49,7 +49,7 @@ const SHORT: [(&str, &[&str]); 8] = [
 ];
 
 /// Everything that draws, waits or goes wrong, once.
-const EVENTFUL: [&str; 8] = [
+const EVENTFUL: [&str; 9] = [
     "
 churn: {services: 3, pattern: oscillate, minEndpoints: 0, maxEndpoints: 30, minHold: 5s, maxHold: 5s, jitter: 2s, cycles: 2}
 client: {clients: 6, streamMaxLifetime: 3s, streamResetInterval: 4s}
@@ -109,6 +109,15 @@ sandbox:
   faults:
   - {kind: conflict, share: 10%}
   - {kind: lateUpdate, share: 20%, delay: 250ms}
+",
+    "
+churn: {services: 3, pattern: oscillate, minEndpoints: 0, maxEndpoints: 12, minHold: 40s, maxHold: 6m, jitter: 2s, cycles: 1}
+client: {clients: 7, lifecycle: proxy}
+sandbox:
+  replicas: 3
+  faults:
+  - {kind: lateUpdate, share: 20%, delay: 250ms, replica: 2}
+  - {kind: resetStream, share: 20%, replica: 3}
 ",
 ];
 

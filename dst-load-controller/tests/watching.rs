@@ -69,6 +69,7 @@ fn world(kubernetes: &kubernetes::Kubernetes, destination: &destination::Destina
             let grpc = grpc.grpc();
             Box::pin(async move { Ok(grpc) })
         }),
+        further: Vec::new(),
     }
 }
 
@@ -93,6 +94,7 @@ fn header() -> Header {
         started: None,
         machine: None,
         floor_seconds: None,
+        replicas: Vec::new(),
     }
 }
 
@@ -144,6 +146,8 @@ async fn a_client_that_only_watches_sees_every_change_of_a_churn_that_only_acts(
                 connect_timeout: 30 * SECOND,
                 namespace: "clients".into(),
                 seed: 1,
+                lifecycle: scenario::Lifecycle::Eternal,
+                profiles: false,
             },
             deadline: 30 * SECOND,
             sample_self: false,

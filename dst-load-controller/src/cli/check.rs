@@ -19,7 +19,7 @@ use crate::{
     model::{
         check::Findings,
         federation::Site,
-        scenario::{Backend, Scenario},
+        scenario::{Backend, Lifecycle, Scenario},
     },
     world::World,
 };
@@ -40,12 +40,24 @@ pub struct CheckArgs {
     /// Which cluster is churned, if that is another one.
     #[command(flatten)]
     pub target_cluster: TargetClusterArgs,
-    /// The destination controller, as HOST:PORT; not asked if absent.
-    #[arg(long, value_name = "HOST:PORT", env = "DST_LOAD_DESTINATION")]
-    pub destination: Option<String>,
-    /// Where the destination controller serves its metrics; not asked if absent.
-    #[arg(long, value_name = "URL", env = "DST_LOAD_DESTINATION_METRICS")]
-    pub destination_metrics: Option<String>,
+    /// The destination controller, as HOST:PORT; not asked if absent. Of several replicas, the
+    /// first is.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        value_delimiter = ',',
+        env = "DST_LOAD_DESTINATION"
+    )]
+    pub destination: Vec<String>,
+    /// Where the destination controller serves its metrics, each replica of it; not asked if
+    /// absent.
+    #[arg(
+        long,
+        value_name = "URL",
+        value_delimiter = ',',
+        env = "DST_LOAD_DESTINATION_METRICS"
+    )]
+    pub destination_metrics: Vec<String>,
 }
 
 /// The namespace that permissions are asked for where none is named: a run makes one of its own,
@@ -65,19 +77,24 @@ pub async fn run(
         Some(name) => Some(scenario::shape(Some(name), &args.set, None)?),
         None => None,
     };
-    let destination = args.destination.as_deref();
     // Nothing is dialled where no destination is named, so that any address does.
+    let unnamed = ["unnamed:1".to_owned()];
     let chosen = Chosen::cluster(
         &args.cluster,
         args.target_cluster.named(),
-        destination.unwrap_or("unnamed:1"),
-        args.destination_metrics.as_deref(),
+        if args.destination.is_empty() {
+            &unnamed
+        } else {
+            &args.destination
+        },
+        &args.destination_metrics,
+        Lifecycle::Eternal,
     )
     .await?;
     let findings = look(
         &chosen,
         Some(Destination {
-            streams: destination.is_some(),
+            streams: !args.destination.is_empty(),
             target: chosen.target.as_ref(),
         }),
         args.cluster.namespace.as_deref(),

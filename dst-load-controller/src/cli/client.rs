@@ -8,10 +8,14 @@ use std::{
     path::PathBuf,
 };
 
-use clap::Args;
+use clap::{Args, builder::BoolishValueParser};
 
 use super::{UsageError, cluster::ClusterArgs};
-use crate::model::{authority::Authority, quantity::Span, scenario::Client};
+use crate::model::{
+    authority::Authority,
+    quantity::Span,
+    scenario::{Client, Lifecycle},
+};
 
 pub use self::command::run;
 
@@ -21,18 +25,27 @@ const ADMIN_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED)
 /// Flags of `client`.
 #[derive(Clone, Debug, Args)]
 pub struct ClientArgs {
-    /// The destination controller.
+    /// The destination controller. Of several replicas, each: repeated or with commas; virtual
+    /// clients take them in turn.
     #[arg(
         long,
         visible_alias = "destination-addr",
+        required = true,
         value_name = "HOST:PORT",
+        value_delimiter = ',',
         env = "DST_LOAD_DESTINATION"
     )]
-    pub destination: String,
+    pub destination: Vec<String>,
     /// Where the destination controller serves its metrics: its cost is sampled there, and streams
-    /// are opened once it says that it is ready.
-    #[arg(long, value_name = "URL", env = "DST_LOAD_DESTINATION_METRICS")]
-    pub destination_metrics: Option<String>,
+    /// are opened once it says that it is ready. Of several replicas, each: what they use is added
+    /// up.
+    #[arg(
+        long,
+        value_name = "URL",
+        value_delimiter = ',',
+        env = "DST_LOAD_DESTINATION_METRICS"
+    )]
+    pub destination_metrics: Vec<String>,
     /// The Services to watch, as NAME.NAMESPACE.svc.cluster.local:PORT: repeated, with commas, or
     /// with braces as in bash (`web-{1..10}.shop:8080`).
     #[arg(
@@ -73,6 +86,26 @@ pub struct ClientArgs {
         env = "DST_LOAD_OPEN_RATE"
     )]
     pub open_rate: u32,
+    /// When streams end by themselves: `eternal` (never), or `proxy`: nothing said for 3 s at the
+    /// start or for 5 min later, or a life of 1 h, as in Linkerd's proxy.
+    #[arg(
+        long,
+        default_value_t,
+        value_name = "LIFECYCLE",
+        env = "DST_LOAD_LIFECYCLE"
+    )]
+    pub lifecycle: Lifecycle,
+    /// Whether GetProfile streams are held beside the Get streams, as a proxy does; only with
+    /// `--lifecycle proxy` if absent.
+    #[arg(
+        long,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = BoolishValueParser::new(),
+        env = "DST_LOAD_PROFILES"
+    )]
+    pub profiles: Option<bool>,
     /// How long to try to reach the destination.
     #[arg(long, default_value = "30s", env = "DST_LOAD_CONNECT_TIMEOUT")]
     pub connect_timeout: Span,
@@ -121,6 +154,8 @@ impl ClientArgs {
                     self.stream_reset_interval,
                 )?,
                 open_rate: self.open_rate,
+                lifecycle: self.lifecycle,
+                profiles: self.profiles.unwrap_or(self.lifecycle == Lifecycle::Proxy),
             },
         })
     }

@@ -68,7 +68,7 @@ pub async fn run(args: &DestinationArgs, out: &mut impl io::Write) -> anyhow::Re
     let kube = args.cluster.find().await?.client()?;
     let grpc = bind(args.addr).await?;
     let admin = bind(args.metrics_addr).await?;
-    let mut config = destination_config(&scenario);
+    let mut config = destination_config(&scenario, 1);
     config.cluster_domain.clone_from(&args.cluster_domain);
     let destination = Destination::start(config, kube);
     let shutdown = Shutdown::new();

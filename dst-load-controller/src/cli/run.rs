@@ -36,9 +36,15 @@ pub struct RunArgs {
     /// the same seed.
     #[arg(long = "virtual", conflicts_with_all = ["kubeconfig", "context", "destination", "destination_metrics", "churn_context", "churn_kubeconfig"])]
     pub virtual_time: bool,
-    /// The destination controller of the cluster, as HOST:PORT.
-    #[arg(long, value_name = "HOST:PORT", env = "DST_LOAD_DESTINATION")]
-    pub destination: Option<String>,
+    /// The destination controller of the cluster, as HOST:PORT. Of several replicas, each: repeated
+    /// or with commas; virtual clients take them in turn.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        value_delimiter = ',',
+        env = "DST_LOAD_DESTINATION"
+    )]
+    pub destination: Vec<String>,
     /// Uses the embedded reference destination against the cluster's API.
     #[arg(long, conflicts_with = "destination")]
     pub reference: bool,
@@ -47,9 +53,15 @@ pub struct RunArgs {
     /// named, or time is virtual, this counts for nothing.
     #[arg(long, value_name = "COMMAND", env = "LINKERD_DESTINATION_BIN")]
     pub destination_bin: Option<String>,
-    /// Where the destination controller serves its metrics.
-    #[arg(long, value_name = "URL", env = "DST_LOAD_DESTINATION_METRICS")]
-    pub destination_metrics: Option<String>,
+    /// Where the destination controller serves its metrics. Of several replicas, each: what they
+    /// use is added up.
+    #[arg(
+        long,
+        value_name = "URL",
+        value_delimiter = ',',
+        env = "DST_LOAD_DESTINATION_METRICS"
+    )]
+    pub destination_metrics: Vec<String>,
     /// How long to try to reach the destination.
     #[arg(long, default_value = "30s", env = "DST_LOAD_CONNECT_TIMEOUT")]
     pub connect_timeout: Span,

@@ -66,6 +66,33 @@ fn run_takes_a_scenario_and_its_overrides() {
 }
 
 #[test]
+fn replicas_of_the_destination_are_repeated_or_listed_with_commas() {
+    let line = "dlc client --destination a:1,b:1 --destination c:1 --services web.shop:80";
+    let Ok(Everything::Client(args)) = parse(line) else {
+        panic!("{line}")
+    };
+    assert_eq!(args.destination, ["a:1", "b:1", "c:1"]);
+    let client = args.watch().unwrap().client;
+    assert_eq!(
+        (client.lifecycle.to_string().as_str(), client.profiles),
+        ("eternal", false)
+    );
+    for (flags, profiles) in [
+        ("", true),
+        ("--profiles=false", false),
+        ("--profiles", true),
+    ] {
+        let line = format!("{line} --lifecycle proxy {flags}");
+        let Ok(Everything::Client(args)) = parse(&line) else {
+            panic!("{line}")
+        };
+        assert_eq!(args.watch().unwrap().client.profiles, profiles, "{line}");
+    }
+    let mortal = parse(&format!("{line} --lifecycle mortal")).unwrap_err();
+    assert_eq!(mortal, clap::error::ErrorKind::ValueValidation);
+}
+
+#[test]
 fn virtual_time_excludes_a_real_cluster() {
     for line in [
         "dlc run quick --virtual --context kind",

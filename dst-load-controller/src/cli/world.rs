@@ -15,13 +15,18 @@ use tokio::{
 use super::{
     UsageError,
     cluster::{ClusterArgs, TargetClusterArgs},
+    replicas::{Dials, dial_each},
     sandbox::command::parse_ready,
 };
 use crate::{
-    live::{cluster::Cluster, destination::dial::dial, target::Target},
-    model::{recording::TargetKind, scenario::Scenario, seed},
+    live::{cluster::Cluster, target::Target},
+    model::{
+        recording::TargetKind,
+        scenario::{Lifecycle, Scenario},
+        seed,
+    },
     sandbox::{destination, kubernetes},
-    world::{KubeFactory, World},
+    world::{Dial, KubeFactory, World},
 };
 
 /// The sandbox's DNS domain.
@@ -58,6 +63,8 @@ pub(super) struct Chosen {
     pub(super) version: Option<String>,
     /// Its admin endpoint, if it can be reached.
     pub(super) target: Option<Target>,
+    /// Where it is, each replica of it.
+    pub(super) addresses: Vec<String>,
     /// What stands as long as this does.
     keeper: Keeper,
 }
@@ -70,10 +77,10 @@ enum Keeper {
     Embedded {
         kubernetes: kubernetes::Kubernetes,
         target_cluster: Option<kubernetes::Kubernetes>,
-        destination: destination::Destination,
+        replicas: Vec<destination::Destination>,
     },
     /// The reference destination in this process, on a real cluster.
-    Reference(destination::Destination),
+    Reference(Vec<destination::Destination>),
     /// The sandbox as a child process.
     Child(Box<Child>),
 }
@@ -85,24 +92,18 @@ impl Chosen {
     pub(super) fn embedded(scenario: &Scenario) -> Self {
         let kubernetes = kubernetes::Kubernetes::start(kubernetes_config(scenario));
         let target_cluster = target_config(scenario).map(kubernetes::Kubernetes::start);
-        let destination = destination::Destination::start_linked(
-            destination_config(scenario),
-            kubernetes.client(),
-            linked(
-                scenario,
-                target_cluster.as_ref().map(kubernetes::Kubernetes::client),
-            ),
-        );
-        let (api, grpc) = (kubernetes.clone(), destination.clone());
+        let there = target_cluster.as_ref().map(kubernetes::Kubernetes::client);
+        let (replicas, Dials { first, further }) =
+            references(scenario, &kubernetes.client(), there.as_ref());
+        let api = kubernetes.clone();
         let target_api = target_cluster.clone();
         Self {
             world: World {
                 kube: Arc::new(move || Ok(api.client())),
-                destination: Arc::new(move || {
-                    let grpc = grpc.grpc();
-                    Box::pin(async move { Ok(grpc) })
-                }),
+                destination: first,
+                further,
             },
+            addresses: replica_names(scenario),
             target_cluster: target_api
                 .map(|api| -> KubeFactory { Arc::new(move || Ok(api.client())) }),
             kind: TargetKind::Reference,
@@ -111,7 +112,7 @@ impl Chosen {
             keeper: Keeper::Embedded {
                 kubernetes,
                 target_cluster,
-                destination,
+                replicas,
             },
         }
     }
@@ -185,6 +186,8 @@ impl Chosen {
         let ready = parse_ready(&line)?;
         let target = Target::new(&ready.destination_metrics)?;
         let cluster = Cluster::find(Some(&ready.kubeconfig), None).await?;
+        let addresses: Vec<_> = ready.destination.split(',').map(str::to_owned).collect();
+        let Dials { first, further } = dial_each(&addresses, scenario.client.lifecycle)?;
         let target_cluster = match ready.target_context.as_deref() {
             Some(context) => {
                 let found = Cluster::find(Some(&ready.kubeconfig), Some(context)).await?;
@@ -195,8 +198,10 @@ impl Chosen {
         Ok(Self {
             world: World {
                 kube: cluster.factory(),
-                destination: dial(&ready.destination).map_err(anyhow::Error::msg)?,
+                destination: first,
+                further,
             },
+            addresses,
             target_cluster,
             kind: kind(&target).await,
             version: ready.destination_version,
@@ -205,19 +210,19 @@ impl Chosen {
         })
     }
 
-    /// A cluster and its destination controller.
+    /// A cluster and the replicas of its destination controller.
     ///
     /// # Errors
     /// If there is no such cluster, or an address is none.
     pub(super) async fn cluster(
         cluster: &ClusterArgs,
         target_cluster: Option<&TargetClusterArgs>,
-        destination: &str,
-        metrics: Option<&str>,
+        addresses: &[String],
+        metrics: &[String],
+        lifecycle: Lifecycle,
     ) -> anyhow::Result<Self> {
-        let target = metrics
-            .map(Target::new)
-            .transpose()
+        let Dials { first, further } = dial_each(addresses, lifecycle)?;
+        let target = Target::of_replicas(metrics)
             .map_err(|error| UsageError(format!("--destination-metrics: {error}")))?;
         let kind = match &target {
             Some(target) => kind(target).await,
@@ -228,9 +233,10 @@ impl Chosen {
         Ok(Self {
             world: World {
                 kube: source.factory(),
-                destination: dial(destination)
-                    .map_err(|error| UsageError(format!("--destination: {error}")))?,
+                destination: first,
+                further,
             },
+            addresses: addresses.to_vec(),
             target_cluster,
             kind,
             version: None,
@@ -252,28 +258,19 @@ impl Chosen {
         let target_cluster = find_target(&source, cluster, target_cluster).await?;
         let kube = source.factory();
         let there = target_cluster.as_ref().map(|kube| kube()).transpose()?;
-        let destination = destination::Destination::start_linked(
-            destination_config(scenario),
-            kube()?,
-            linked(scenario, there),
-        );
-        let grpc = destination.clone();
+        let (replicas, Dials { first, further }) = references(scenario, &kube()?, there.as_ref());
         Ok(Self {
             world: World {
                 kube,
-                destination: Arc::new(move || {
-                    let destination = grpc.clone();
-                    Box::pin(async move {
-                        destination.ready().await;
-                        Ok(destination.grpc())
-                    })
-                }),
+                destination: first,
+                further,
             },
+            addresses: replica_names(scenario),
             target_cluster,
             kind: TargetKind::Reference,
             version: None,
             target: None,
-            keeper: Keeper::Reference(destination),
+            keeper: Keeper::Reference(replicas),
         })
     }
 
@@ -289,15 +286,15 @@ impl Chosen {
             Keeper::Embedded {
                 kubernetes,
                 target_cluster,
-                destination,
+                replicas,
             } => {
-                destination.shutdown().await;
+                shut_down(&replicas).await;
                 kubernetes.shutdown().await;
                 if let Some(target_cluster) = target_cluster {
                     target_cluster.shutdown().await;
                 }
             }
-            Keeper::Reference(destination) => destination.shutdown().await,
+            Keeper::Reference(replicas) => shut_down(&replicas).await,
             Keeper::Child(mut child) => {
                 // Told rather than killed: it may have a child of its own to end.
                 let pid = child.id().and_then(|id| i32::try_from(id).ok());
@@ -313,6 +310,48 @@ impl Chosen {
                 }
             }
         }
+    }
+}
+
+/// The reference destination in this process, as many of it as the scenario wants.
+fn references(
+    scenario: &Scenario,
+    kube: &kube::Client,
+    target: Option<&kube::Client>,
+) -> (Vec<destination::Destination>, Dials) {
+    let start = |number| {
+        destination::Destination::start_linked(
+            destination_config(scenario, number),
+            kube.clone(),
+            linked(scenario, target.cloned()),
+        )
+    };
+    let replicas: Vec<_> = (1..=scenario.sandbox.replicas).map(start).collect();
+    let dial = |replica: &destination::Destination| -> Dial {
+        let replica = replica.clone();
+        Arc::new(move || {
+            let replica = replica.clone();
+            // What is asked before it has read the cluster waits there.
+            Box::pin(async move { Ok(replica.grpc()) })
+        })
+    };
+    let dials = Dials {
+        first: dial(&replicas[0]),
+        further: replicas[1..].iter().map(dial).collect(),
+    };
+    (replicas, dials)
+}
+
+/// What replicas are called that have no address.
+fn replica_names(scenario: &Scenario) -> Vec<String> {
+    (1..=scenario.sandbox.replicas)
+        .map(|number| format!("replica-{number}"))
+        .collect()
+}
+
+async fn shut_down(replicas: &[destination::Destination]) {
+    for replica in replicas {
+        replica.shutdown().await;
     }
 }
 
@@ -383,12 +422,16 @@ async fn find_target(
     Ok(Some(found.factory()))
 }
 
-/// The reference destination as the scenario shapes it.
-pub(super) fn destination_config(scenario: &Scenario) -> destination::Config {
+/// A replica of the reference destination, counted from 1, as the scenario shapes it.
+pub(super) fn destination_config(scenario: &Scenario, number: u32) -> destination::Config {
+    let faults = scenario.sandbox.faults.iter();
     destination::Config {
         seed: scenario.seed,
         cluster_domain: CLUSTER_DOMAIN.to_owned(),
         queue_capacity: QUEUE_CAPACITY,
-        faults: scenario.sandbox.faults.clone(),
+        faults: faults
+            .filter(|fault| fault.strikes_replica(number))
+            .cloned()
+            .collect(),
     }
 }

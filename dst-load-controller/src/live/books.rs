@@ -2,6 +2,7 @@
 //!
 //! One lock a Service: an update touches no other Service's, and there is none around them all.
 
+mod cluster_ip;
 mod distribution;
 mod lives;
 mod series;
@@ -18,7 +19,9 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-pub(in crate::live) use self::{distribution::Distribution, lives::Lives, series::Series};
+pub(in crate::live) use self::{
+    cluster_ip::ClusterIp, distribution::Distribution, lives::Lives, series::Series,
+};
 use crate::{
     live::clock::Clock,
     model::{
@@ -80,6 +83,7 @@ pub struct Books {
 pub struct Book {
     /// What is watched.
     pub target: Target,
+    cluster_ip: Mutex<ClusterIp>,
     ledger: Mutex<ServiceLedger>,
     bytes: AtomicU64,
     series: Arc<Series>,
@@ -137,6 +141,7 @@ impl Books {
         let series = series::assign(&targets);
         let book = |(target, series)| Book {
             target,
+            cluster_ip: Mutex::default(),
             ledger: Mutex::new(ServiceLedger::new(deadline)),
             bytes: AtomicU64::new(0),
             series,
@@ -368,6 +373,16 @@ impl Book {
     /// The ledger, for as long as `with` takes: keep it short, streams wait.
     pub fn ledger<T>(&self, with: impl FnOnce(&mut ServiceLedger) -> T) -> T {
         with(&mut self.ledger.lock())
+    }
+
+    /// The Service's ClusterIP.
+    pub(in crate::live) fn cluster_ip(&self) -> ClusterIp {
+        *self.cluster_ip.lock()
+    }
+
+    /// The observer has seen the Service, with this ClusterIP.
+    pub(in crate::live) fn set_cluster_ip(&self, ip: ClusterIp) {
+        *self.cluster_ip.lock() = ip;
     }
 
     /// A stream was sent; returns when.

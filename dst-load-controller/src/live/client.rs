@@ -167,7 +167,7 @@ impl<W: io::Write> Client<W> {
         }
         let mut fleet = Fleet::open(
             &self.books,
-            &self.options.world.destination,
+            &self.options.world.replicas(),
             self.options.fleet.clone(),
             &self.observer.nodes(),
         );

@@ -5,6 +5,7 @@
 //! Beside each family of quantiles, which cannot be added up over replicas, stands a histogram in
 //! buckets, which can; its name ends in `_histogram_seconds`.
 
+mod proxies;
 #[cfg(test)]
 mod tests;
 
@@ -64,6 +65,7 @@ impl Collector for ClientMetrics {
         self.latencies(&mut encoder)?;
         self.lifetimes(&mut encoder)?;
         self.streams(&mut encoder)?;
+        self.proxies(&mut encoder)?;
         self.connection_errors(&mut encoder)
     }
 }

@@ -22,7 +22,6 @@ use crate::{
     },
     model::{
         criteria::Criteria,
-        ledger::ServiceLedger,
         recording::{ChangeLine, EndStateLine, GeneratorSample, Line, Phase, absorb},
         report::Report,
         statistics::Interval,
@@ -194,7 +193,10 @@ impl<W: io::Write> Journal<W> {
     /// Checks what every stream holds, after giving up what is overdue: every number is final.
     pub fn check(&self, at: At) {
         for book in self.books.all() {
-            book.ledger(ServiceLedger::abandon_intents);
+            book.ledger(|ledger| {
+                ledger.abandon_intents();
+                ledger.abandon_waiting(at);
+            });
         }
         self.tick(at);
         for book in self.books.all() {

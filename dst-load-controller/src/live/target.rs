@@ -25,10 +25,12 @@ const LARGEST: usize = 64 * 1024 * 1024;
 /// The metric by which the reference destination says what it is.
 const REFERENCE_INFO: &str = "dst_load_reference_info";
 
-/// The admin endpoint of a destination controller.
+/// The admin endpoint of a destination controller, or of several replicas of it.
 #[derive(Clone, Debug)]
 pub struct Target {
     metrics: Uri,
+    /// The other replicas'. What they use is added up.
+    further: Vec<Uri>,
     client: Client<HttpConnector, Empty<Bytes>>,
 }
 
@@ -59,27 +61,44 @@ impl Target {
     /// # Errors
     /// If that is no address.
     pub fn new(address: &str) -> Result<Self, TargetError> {
-        let invalid = || TargetError::Address {
-            address: address.to_owned(),
-        };
-        let url = if address.contains("://") {
-            address.to_owned()
-        } else {
-            format!("http://{address}/metrics")
-        };
-        let metrics: Uri = url.parse().map_err(|_| invalid())?;
-        if metrics.scheme_str() != Some("http") || metrics.host().is_none() {
-            return Err(invalid());
-        }
         Ok(Self {
-            metrics,
+            metrics: metrics(address)?,
+            further: Vec::new(),
             client: Client::builder(TokioExecutor::new()).build_http(),
         })
     }
 
-    /// Whether the target says that it is ready; `None` where it does not say (404, or no answer).
+    /// The target whose replicas' metrics are at `addresses`; `None` if there are none.
+    ///
+    /// # Errors
+    /// If one is no address.
+    pub fn of_replicas(addresses: &[String]) -> Result<Option<Self>, TargetError> {
+        let Some((first, further)) = addresses.split_first() else {
+            return Ok(None);
+        };
+        let further = further.iter().map(|address| metrics(address));
+        Ok(Some(Self {
+            further: further.collect::<Result<_, _>>()?,
+            ..Self::new(first)?
+        }))
+    }
+
+    /// Whether the target says that it is ready, all replicas of it; `None` where one does not say
+    /// (404, or no answer).
     pub async fn is_ready(&self) -> Option<bool> {
-        let mut parts = self.metrics.clone().into_parts();
+        let mut all = Some(true);
+        for metrics in self.replicas() {
+            match self.says_ready(metrics).await {
+                Some(false) => return Some(false),
+                Some(true) => {}
+                None => all = None,
+            }
+        }
+        all
+    }
+
+    async fn says_ready(&self, metrics: &Uri) -> Option<bool> {
+        let mut parts = metrics.clone().into_parts();
         parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/ready"));
         let uri = Uri::from_parts(parts).ok()?;
         match self.get(uri).await {
@@ -105,39 +124,93 @@ impl Target {
         }
     }
 
-    /// Asks for its cost.
+    /// Asks for its cost, over all replicas.
     ///
     /// # Errors
-    /// If it does not answer, or not with metrics.
+    /// If one does not answer, or not with metrics.
     pub async fn sample(&self, at: At) -> Result<TargetSample, TargetError> {
-        let (status, body) = self.get(self.metrics.clone()).await?;
-        if !status.is_success() {
-            return Err(self.silent(&format!("HTTP status {status}")));
+        let mut all = self.sample_of(&self.metrics, at).await?;
+        for metrics in &self.further {
+            add(&mut all, &self.sample_of(metrics, at).await?);
         }
-        let text = std::str::from_utf8(&body).map_err(|error| self.silent(&error.to_string()))?;
+        Ok(all)
+    }
+
+    async fn sample_of(&self, metrics: &Uri, at: At) -> Result<TargetSample, TargetError> {
+        let (status, body) = self.get(metrics.clone()).await?;
+        if !status.is_success() {
+            return Err(silent(metrics, &format!("HTTP status {status}")));
+        }
+        let text =
+            std::str::from_utf8(&body).map_err(|error| silent(metrics, &error.to_string()))?;
         Ok(read(text, at))
+    }
+
+    fn replicas(&self) -> impl Iterator<Item = &Uri> {
+        std::iter::once(&self.metrics).chain(&self.further)
     }
 
     async fn get(&self, uri: Uri) -> Result<(StatusCode, Bytes), TargetError> {
         let asked = async {
-            let response = self.client.get(uri).await.map_err(|e| e.to_string())?;
+            let response = (self.client.get(uri.clone()).await).map_err(|e| e.to_string())?;
             let status = response.status();
             let body = Limited::new(response.into_body(), LARGEST).collect().await;
             Ok::<_, String>((status, body.map_err(|e| e.to_string())?.to_bytes()))
         };
         match tokio::time::timeout(TIMEOUT, asked).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(reason)) => Err(self.silent(&reason)),
-            Err(_) => Err(self.silent("no answer in time")),
+            Ok(Err(reason)) => Err(silent(&uri, &reason)),
+            Err(_) => Err(silent(&uri, "no answer in time")),
         }
     }
+}
 
-    fn silent(&self, reason: &str) -> TargetError {
-        TargetError::Silent {
-            uri: self.metrics.clone(),
-            reason: reason.to_owned(),
+/// Where the metrics of `address` are.
+fn metrics(address: &str) -> Result<Uri, TargetError> {
+    let invalid = || TargetError::Address {
+        address: address.to_owned(),
+    };
+    let url = if address.contains("://") {
+        address.to_owned()
+    } else {
+        format!("http://{address}/metrics")
+    };
+    let metrics: Uri = url.parse().map_err(|_| invalid())?;
+    if metrics.scheme_str() != Some("http") || metrics.host().is_none() {
+        return Err(invalid());
+    }
+    Ok(metrics)
+}
+
+fn silent(uri: &Uri, reason: &str) -> TargetError {
+    TargetError::Silent {
+        uri: uri.clone(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// Adds a replica's sample to those of others. What only some say is their sum all the same.
+///
+/// Start times are added too: the sum changes when any replica restarts, which is all that is
+/// asked of them. Garbage counts as collected once all have collected theirs.
+fn add(all: &mut TargetSample, one: &TargetSample) {
+    for (all, one) in [
+        (&mut all.cpu_seconds, one.cpu_seconds),
+        (&mut all.rss_bytes, one.rss_bytes),
+        (&mut all.heap_bytes, one.heap_bytes),
+        (&mut all.overflows, one.overflows),
+        (&mut all.send_timeouts, one.send_timeouts),
+        (&mut all.views_active, one.views_active),
+        (&mut all.start_seconds, one.start_seconds),
+    ] {
+        if let Some(one) = one {
+            *all.get_or_insert(0.0) += one;
         }
     }
+    all.collected_seconds = match (all.collected_seconds, one.collected_seconds) {
+        (Some(all), Some(one)) => Some(all.min(one)),
+        (all, one) => all.or(one),
+    };
 }
 
 /// The sample in a page of Prometheus text. Series of one name are added up.
@@ -204,6 +277,24 @@ mod tests {
                 start_seconds: Some(1.7e9),
             }
         );
+    }
+
+    #[test]
+    fn what_replicas_use_is_added_up_and_garbage_is_collected_when_all_have() {
+        let sample = |cpu, collected| TargetSample {
+            cpu_seconds: Some(cpu),
+            collected_seconds: collected,
+            start_seconds: Some(100.0),
+            ..TargetSample::default()
+        };
+        let mut all = sample(1.5, Some(7.0));
+        add(&mut all, &sample(2.0, Some(5.0)));
+        add(&mut all, &sample(0.5, None));
+        assert_eq!(
+            (all.cpu_seconds, all.collected_seconds),
+            (Some(4.0), Some(5.0))
+        );
+        assert_eq!((all.start_seconds, all.rss_bytes), (Some(300.0), None));
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct Fault {
     pub share: f64,
     /// By how much, for the kinds that delay.
     pub delay: Duration,
+    /// Which replica of the destination, from 1; `None` is all.
+    pub replica: Option<u32>,
 }
 
 /// What can go wrong. Kinds that are named after a behaviour of the real controller say so.
@@ -73,6 +75,12 @@ pub enum FaultKind {
 // === impl Fault ===
 
 impl Fault {
+    /// Whether the fault is one of the destination's replica of this number, from 1.
+    #[must_use]
+    pub fn strikes_replica(&self, number: u32) -> bool {
+        self.replica.is_none_or(|replica| replica == number)
+    }
+
     /// Whether the fault is active `elapsed` after the start of the run.
     #[must_use]
     pub fn is_active(&self, elapsed: Duration) -> bool {

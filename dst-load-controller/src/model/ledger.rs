@@ -21,6 +21,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 mod updates;
+mod waiting;
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque, hash_map::Entry},
@@ -35,6 +36,7 @@ use self::{
     repeats::Repeats,
     slots::{SlotId, Slots},
     streams::Streams,
+    waiting::Waiting,
 };
 use crate::model::time::At;
 
@@ -46,6 +48,7 @@ pub use self::{
     settle::{EndState, Wrong},
     sighting::Sighting,
     streams::{StreamId, StreamPhase},
+    waiting::BetweenTries,
 };
 
 /// The ledger of one Service and port.
@@ -59,6 +62,7 @@ pub struct ServiceLedger {
     acknowledged: Acknowledged,
     deviations: Deviations,
     repeats: Repeats,
+    waiting: Waiting,
     /// Whether another cluster churns at present, so that what becomes visible here is disturbed.
     disturbed: bool,
     outbox: Outbox,
@@ -96,6 +100,7 @@ impl ServiceLedger {
             acknowledged: Acknowledged::default(),
             deviations: Deviations::default(),
             repeats: Repeats::default(),
+            waiting: Waiting::default(),
             disturbed: false,
             outbox: Outbox::default(),
         }
@@ -124,12 +129,13 @@ impl ServiceLedger {
         !self.changes.is_empty()
     }
 
-    /// Whether nothing is waited for any more: no open changes, and no holdings or repetitions that
-    /// nothing explains.
+    /// Whether nothing is waited for any more: no open changes, no stream between two tries that has
+    /// yet to hear of first endpoints, and no holdings or repetitions that nothing explains.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.changes.is_empty()
             && self.repeats.is_empty()
+            && !self.waiting.is_pending()
             && !self
                 .deviations
                 .since

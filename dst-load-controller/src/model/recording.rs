@@ -6,7 +6,9 @@
 //! the start of the run; durations end in `_us` or `_seconds`.
 
 mod codec;
+mod lines;
 mod merge;
+mod proxies;
 #[cfg(test)]
 mod tests;
 
@@ -18,13 +20,10 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     codec::{ReadError, read, write_line},
     merge::{MergeError, merge},
+    proxies::{BetweenTriesLine, ProfileCounts, ProxyCounts, ReplicaInfo, ReplicaLine},
 };
 use crate::model::{
-    endpoint::Direction,
-    federation::Via,
-    ledger::{ClosedChange, Counts, EndState},
-    statistics::Stage,
-    time::At,
+    endpoint::Direction, federation::Via, ledger::Counts, statistics::Stage, time::At,
     warning::Warning,
 };
 
@@ -126,6 +125,9 @@ pub struct Header {
     /// deliveries), seconds: no smaller latency can be told apart from the tool itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor_seconds: Option<f64>,
+    /// The replicas of the destination, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<ReplicaInfo>,
 }
 
 /// What was measured.
@@ -234,6 +236,12 @@ pub struct Second {
     /// Latencies, by cycle, stage and direction.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub latencies: Vec<LatencyLine>,
+    /// The destination stage by replica, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<ReplicaLine>,
+    /// Streams that heard late of a Service's first endpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub between_tries: Option<BetweenTriesLine>,
     /// How late this process's event loop was, weighted by the deliveries it handled meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loop_lag: Option<String>,
@@ -268,7 +276,7 @@ pub struct StreamCounts {
     pub reopened: u64,
     /// First messages received.
     pub snapshots: u64,
-    /// Streams we closed because the scenario asked for it.
+    /// Streams we closed because the scenario asked for it, or a proxy's limit.
     pub closed: u64,
     /// Streams that ended with status OK although we had not asked for it.
     pub ended_ok: u64,
@@ -280,6 +288,12 @@ pub struct StreamCounts {
     /// Connections that failed, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub connection_errors: BTreeMap<String, u64>,
+    /// Where a proxy's own rules decided.
+    #[serde(default, skip_serializing_if = "ProxyCounts::is_zero")]
+    pub proxy: ProxyCounts,
+    /// What `GetProfile` streams did.
+    #[serde(default, skip_serializing_if = "ProfileCounts::is_zero")]
+    pub profiles: ProfileCounts,
 }
 
 /// What the target says of itself.
@@ -349,6 +363,9 @@ pub struct EndStateLine {
     /// The first few wrong ones, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<String>,
+    /// Wrong streams by replica, where there are several.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub wrong_by_replica: BTreeMap<u32, u64>,
 }
 
 /// The last line.
@@ -386,71 +403,6 @@ impl Line {
     }
 }
 
-// === impl ChangeLine ===
-
-impl ChangeLine {
-    /// The line for a closed change of `service`.
-    #[must_use]
-    pub fn new(service: &str, change: &ClosedChange) -> Self {
-        let micros = |d: std::time::Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
-        let quantile = |q| change.quantile(q).map(micros);
-        Self {
-            at: change.visible,
-            service: service.to_owned(),
-            object: change.id.object.to_string(),
-            resource_version: change.id.resource_version.to_string(),
-            direction: change.id.direction,
-            cycle: change.cycle,
-            intended: change.intended,
-            endpoints: change.endpoints,
-            audience: change.audience,
-            known: u32::try_from(change.known.len()).unwrap_or(u32::MAX),
-            never: change.never,
-            left: change.left,
-            superseded: change.superseded,
-            first_us: change.known.first().copied().map(micros),
-            p50_us: quantile(0.5),
-            p95_us: quantile(0.95),
-            p99_us: quantile(0.99),
-            last_us: change.known.last().copied().map(micros),
-        }
-    }
-}
-
-// === impl EndStateLine ===
-
-impl EndStateLine {
-    /// The line for `service`, whose streams were checked at `at`.
-    #[must_use]
-    pub fn new(service: &str, at: At, end: &EndState) -> Self {
-        let examples = end
-            .examples
-            .iter()
-            .map(|wrong| {
-                let since = wrong
-                    .since
-                    .map_or_else(String::new, |s| format!(" for {:.3} s", s.as_secs_f64()));
-                format!(
-                    "{} {} at stream {} of {service}{since}",
-                    wrong.kind, wrong.endpoint.address, wrong.stream
-                )
-            })
-            .collect();
-        Self {
-            at,
-            service: service.to_owned(),
-            streams_checked: end.streams_checked,
-            streams_wrong: end.streams_wrong,
-            streams_unchecked: end.streams_unchecked,
-            missing: end.missing,
-            stale: end.stale,
-            unexpected: end.unexpected,
-            stale_seconds: end.stale_seconds,
-            examples,
-        }
-    }
-}
-
 // === impl StreamCounts ===
 
 impl StreamCounts {
@@ -464,6 +416,8 @@ impl StreamCounts {
         self.not_found += other.not_found;
         absorb(&mut self.errors, &other.errors);
         absorb(&mut self.connection_errors, &other.connection_errors);
+        self.proxy.absorb(&other.proxy);
+        self.profiles.absorb(&other.profiles);
     }
 
     /// Streams that ended although nobody asked for it.

@@ -7,6 +7,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 mod prose;
+mod proxies;
 pub mod text;
 mod ways;
 
@@ -22,8 +23,8 @@ use crate::model::{
     criteria::Criteria,
     recording::{Header, Line, Machine, TargetKind},
     statistics::{
-        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, StageSummary, Statistics,
-        Streams, Target, Updates, Way,
+        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, Profiles, Replica,
+        StageSummary, Statistics, Streams, Target, Updates, Way,
     },
     verdict::{Circumstances, Judged, Verdict, judge},
     warning::Warning,
@@ -32,7 +33,8 @@ use crate::model::{
 /// The version of `report.json`'s shape.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// Streams that a real proxy holds beside the `Get` streams, and that this tool does not open.
+/// Streams that a real proxy holds beside the `Get` streams, and that this tool does not open; the
+/// first only where it was asked to.
 pub const STREAMS_NOT_OPENED: [&str; 3] = [
     "io.linkerd.proxy.destination.Destination/GetProfile",
     "io.linkerd.proxy.outbound.OutboundPolicies/Watch",
@@ -64,6 +66,12 @@ pub struct Report {
     pub streams: Streams,
     /// Streams that a real proxy would hold beside these and that were not opened.
     pub streams_not_opened: Vec<String>,
+    /// What `GetProfile` streams did; `null` if none was to be held.
+    #[serde(default)]
+    pub profiles: Option<Profiles>,
+    /// Each replica of the destination; empty where there is one.
+    #[serde(default)]
+    pub replicas: Vec<Replica>,
     /// The stages' latencies.
     pub latency: StageSummary,
     /// The two clusters, and how each way of asking for endpoints fared; `null` where there is
@@ -231,7 +239,13 @@ impl Report {
             duration_seconds: summary.duration_seconds,
             ending,
             streams: summary.streams,
-            streams_not_opened: STREAMS_NOT_OPENED.map(str::to_owned).to_vec(),
+            streams_not_opened: STREAMS_NOT_OPENED
+                .iter()
+                .skip(usize::from(summary.profiles.is_some()))
+                .map(|&name| name.to_owned())
+                .collect(),
+            profiles: summary.profiles,
+            replicas: summary.replicas,
             latency: summary.latency,
             federation: header.linked_cluster.clone().map(|cluster| Federated {
                 cluster,

@@ -14,10 +14,12 @@ use crate::model::{
 
 mod draft;
 mod file;
+mod lifecycle;
 mod shipped;
 
 pub use draft::{Draft, ScenarioError};
 pub use file::{effective::Inexpressible, schema};
+pub use lifecycle::{Lifecycle, UnknownLifecycle};
 pub use shipped::{BUILT_IN, built_in};
 
 /// A whole scenario, validated.
@@ -195,6 +197,10 @@ pub struct Client {
     pub stream_reset_interval: Option<Duration>,
     /// Streams opened a second, at most, over all clients.
     pub open_rate: u32,
+    /// When streams end by themselves.
+    pub lifecycle: Lifecycle,
+    /// Whether `GetProfile` streams are held beside the `Get` streams.
+    pub profiles: bool,
 }
 
 /// The embedded sandbox's shape.
@@ -208,6 +214,8 @@ pub struct Sandbox {
     pub pod_start: (Duration, Duration),
     /// How often the EndpointSlice controller writes what has gathered.
     pub slice_sync: Duration,
+    /// Replicas of the reference destination.
+    pub replicas: u32,
     /// What goes wrong on purpose.
     pub faults: Vec<Fault>,
 }
@@ -384,6 +392,8 @@ impl Default for Client {
             stream_max_lifetime: None,
             stream_reset_interval: None,
             open_rate: 2_000,
+            lifecycle: Lifecycle::Eternal,
+            profiles: false,
         }
     }
 }
@@ -397,6 +407,7 @@ impl Default for Sandbox {
             zones: 3,
             pod_start: (Duration::from_millis(200), Duration::from_millis(1_200)),
             slice_sync: Duration::from_millis(100),
+            replicas: 1,
             faults: Vec::new(),
         }
     }

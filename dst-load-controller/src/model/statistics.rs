@@ -12,8 +12,8 @@ pub use self::{
     fold::{Interval, Statistics},
     latency::{Latency, Quantile, Stage},
     summary::{
-        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, LatencySummary, StageSummary,
-        Streams, Summary, Target, Updates, Way, WrongService,
+        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, LatencySummary, Profiles,
+        Replica, StageSummary, Streams, Summary, Target, Updates, Way, WrongService,
     },
 };
 

@@ -7,8 +7,9 @@
 //! ```
 //!
 //! It promises what the real one promises and has none of its stale-state defects, each of which
-//! is a fault that must be asked for. It answers `Get` only, and looks at
-//! Services, EndpointSlices, Pods and Nodes: no ServiceProfiles, Servers or ExternalWorkloads.
+//! is a fault that must be asked for. It answers `Get` and `GetProfile`, and looks at Services,
+//! EndpointSlices, Pods and Nodes: no ServiceProfiles, Servers or ExternalWorkloads, nor the ports
+//! of hosts.
 
 mod admin;
 mod authority;
@@ -79,8 +80,10 @@ struct Shared {
     unsynced: AtomicUsize,
     stop: CancellationToken,
     cluster_domain: String,
-    /// Updates handed to the transport.
+    /// Updates of `Get` handed to the transport.
     sent: AtomicU64,
+    /// The same of `GetProfile`.
+    profiles_sent: AtomicU64,
 }
 
 // === impl Destination ===
@@ -163,6 +166,7 @@ impl Destination {
                 stop: CancellationToken::new(),
                 cluster_domain: config.cluster_domain,
                 sent: AtomicU64::new(0),
+                profiles_sent: AtomicU64::new(0),
             }),
             drivers: Arc::default(),
         }

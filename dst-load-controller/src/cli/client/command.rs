@@ -15,7 +15,9 @@ use prometheus_client::registry::Registry;
 use super::{ADMIN_ADDR, ClientArgs, Watch};
 use crate::{
     cli::{
-        Format, UsageError, observer_place, report,
+        Format, UsageError, observer_place,
+        replicas::{Dials, dial_each, infos},
+        report,
         run::header::{date, machine},
         world::CLUSTER_DOMAIN,
     },
@@ -26,7 +28,7 @@ use crate::{
         client::{Client, Options},
         client_metrics,
         clock::Clock,
-        destination::{dial::dial, fleet::FleetConfig},
+        destination::fleet::FleetConfig,
         recorder::{Recorder, RunDirectory},
         runtime::Shutdown,
         target::Target,
@@ -57,9 +59,9 @@ pub async fn run(
     warnings: &mut impl Write,
 ) -> anyhow::Result<Exit> {
     let watch = args.watch()?;
-    let destination = dial(&args.destination).map_err(UsageError)?;
-    let target = args.destination_metrics.as_deref().map(Target::new);
-    let target = target.transpose().map_err(|e| UsageError(e.to_string()))?;
+    let Dials { first, further } = dial_each(&args.destination, args.lifecycle)?;
+    let target = Target::of_replicas(&args.destination_metrics)
+        .map_err(|error| UsageError(format!("--destination-metrics: {error}")))?;
     // A sandbox must not be quoted as Linkerd.
     let kind = match &target {
         Some(target) if target.is_reference().await => TargetKind::Reference,
@@ -75,7 +77,7 @@ pub async fn run(
         .unwrap_or_else(|| cluster.default_namespace().to_owned());
     tracing::info!(
         cluster = cluster.url(),
-        destination = args.destination,
+        destination = args.destination.join(","),
         services = watch.targets.len(),
         "watching"
     );
@@ -87,7 +89,8 @@ pub async fn run(
         Options {
             world: World {
                 kube: cluster.factory(),
-                destination,
+                destination: first,
+                further,
             },
             observer: observer_place::own_thread,
             target,
@@ -112,7 +115,7 @@ pub async fn run(
     let work = async {
         tokio::select! {
             biased;
-            ended = client.run(header(&watch, &namespace, kind)) => ended.map_err(anyhow::Error::from),
+            ended = client.run(header(args, &watch, &namespace, kind)) => ended.map_err(anyhow::Error::from),
             never = end_after(args.duration, &shutdown) => match never {},
             served = server => Err(served
                 .err()
@@ -169,6 +172,8 @@ fn fleet(args: &ClientArgs, watch: &Watch, namespace: &str) -> FleetConfig {
         connect_timeout: args.connect_timeout.0,
         namespace: namespace.to_owned(),
         seed: SEED,
+        lifecycle: watch.client.lifecycle,
+        profiles: watch.client.profiles,
     }
 }
 
@@ -184,7 +189,7 @@ fn recorder(directory: Option<&RunDirectory>) -> anyhow::Result<Recorder<Box<dyn
 }
 
 /// The recording's first line.
-fn header(watch: &Watch, namespace: &str, kind: TargetKind) -> Header {
+fn header(args: &ClientArgs, watch: &Watch, namespace: &str, kind: TargetKind) -> Header {
     let started = date();
     let client = &watch.client;
     let streams = u64::from(client.streams_per_service) * client.virtual_clients();
@@ -200,6 +205,8 @@ fn header(watch: &Watch, namespace: &str, kind: TargetKind) -> Header {
             "client": {
                 "clients": client.clients,
                 "streamsPerService": client.streams_per_service,
+                "lifecycle": client.lifecycle,
+                "profiles": client.profiles,
                 "services": services,
             },
         }),
@@ -215,5 +222,10 @@ fn header(watch: &Watch, namespace: &str, kind: TargetKind) -> Header {
         started: Some(started),
         machine: machine(),
         floor_seconds: None,
+        replicas: infos(
+            &args.destination,
+            client.virtual_clients(),
+            u64::from(client.streams_per_service) * watch.targets.len() as u64,
+        ),
     }
 }

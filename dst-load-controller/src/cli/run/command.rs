@@ -109,7 +109,7 @@ fn over_clusters(args: &RunArgs, mut scenario: Scenario) -> Result<Scenario, Usa
 enum Choice<'a> {
     Embedded,
     Child { controller: Option<&'a str> },
-    Cluster { destination: &'a str },
+    Cluster { replicas: &'a [String] },
     Reference,
 }
 
@@ -119,13 +119,13 @@ fn decide(args: &RunArgs) -> Result<Choice<'_>, UsageError> {
         return Ok(Choice::Embedded);
     }
     let named = args.cluster.cluster.is_named();
-    match (named, &args.destination, args.reference) {
-        (true, Some(destination), _) => Ok(Choice::Cluster { destination }),
-        (true, None, true) => Ok(Choice::Reference),
-        (true, None, false) => Err(UsageError(
+    match (named, args.destination.as_slice(), args.reference) {
+        (true, [], true) => Ok(Choice::Reference),
+        (true, [], false) => Err(UsageError(
             "say what to measure on that cluster: --destination HOST:PORT, or --reference".into(),
         )),
-        (false, None, false) => {
+        (true, replicas, _) => Ok(Choice::Cluster { replicas }),
+        (false, [], false) => {
             let controller = args.destination_bin.as_deref();
             controller.map(CommandLine::parse).transpose()?;
             Ok(Choice::Child { controller })
@@ -152,10 +152,11 @@ async fn choose(
             let controller = controller.map(|command| Controller { command, log: &log });
             return Chosen::child(scenario, controller).await;
         }
-        Choice::Cluster { destination } => {
-            let metrics = args.destination_metrics.as_deref();
+        Choice::Cluster { replicas } => {
             let target = args.target_cluster.named();
-            Chosen::cluster(&args.cluster, target, destination, metrics).await?
+            let metrics = &args.destination_metrics;
+            let lifecycle = scenario.client.lifecycle;
+            Chosen::cluster(&args.cluster, target, replicas, metrics, lifecycle).await?
         }
         Choice::Reference => {
             let target = args.target_cluster.named();

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::{
-    cli::world::Chosen,
+    cli::{replicas::infos, world::Chosen},
     model::{
         recording::{Header, Machine, SCHEMA_VERSION, TargetInfo},
         scenario::Scenario,
@@ -33,6 +33,7 @@ pub(super) fn header(
     namespace: &str,
     virtual_time: bool,
 ) -> anyhow::Result<Header> {
+    let clients = scenario.client.virtual_clients();
     Ok(Header {
         schema_version: SCHEMA_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -53,6 +54,11 @@ pub(super) fn header(
         started: (!virtual_time).then(date),
         machine: if virtual_time { None } else { machine() },
         floor_seconds: None,
+        replicas: infos(
+            &chosen.addresses,
+            clients,
+            scenario.streams() / clients.max(1),
+        ),
     })
 }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
+use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, api::PostParams};
 use serde::{Deserialize, Serialize};
@@ -158,23 +159,35 @@ async fn reference(
     stop: &CancellationToken,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let grpc = bind(args).await?;
-    let admin = bind(args).await?;
+    let mut replicas = Vec::new();
+    for number in 1..=sandbox.scenario.sandbox.replicas {
+        let config = world::destination_config(sandbox.scenario, number);
+        let target = sandbox.target.map(kubernetes::Kubernetes::client);
+        let linked = world::linked(sandbox.scenario, target);
+        replicas.push(Replica {
+            reference: Destination::start_linked(config, sandbox.kubernetes.client(), linked),
+            grpc: bind(args).await?,
+            admin: bind(args).await?,
+        });
+    }
+    let addresses = replicas.iter().map(|replica| replica.grpc.local_addr());
+    let addresses: Vec<_> = addresses
+        .map(|address| Ok(address?.to_string()))
+        .collect::<io::Result<_>>()?;
+    // They share this process, whose cost any of them tells.
+    let metrics = replicas[0].admin.local_addr()?;
     let ready = Ready {
         kubeconfig: sandbox.kubeconfig.to_owned(),
         target_context: sandbox.target_context.map(str::to_owned),
-        destination: grpc.local_addr()?.to_string(),
-        destination_metrics: format!("http://{}/metrics", admin.local_addr()?),
+        destination: addresses.join(","),
+        destination_metrics: format!("http://{metrics}/metrics"),
         destination_version: None,
     };
-    let target = sandbox.target.map(kubernetes::Kubernetes::client);
-    let reference = Destination::start_linked(
-        world::destination_config(sandbox.scenario),
-        sandbox.kubernetes.client(),
-        world::linked(sandbox.scenario, target),
-    );
+    let references: Vec<_> = replicas.iter().map(|it| it.reference.clone()).collect();
     let announced = async {
-        reference.ready().await;
+        for reference in &references {
+            reference.ready().await;
+        }
         announce(&ready, out)?;
         stop.cancelled().await;
         Ok(())
@@ -183,10 +196,27 @@ async fn reference(
         biased;
         announced = announced => announced,
         () = orphaned(args.with_parent) => Ok(()),
-        served = destination::serve(&reference, grpc, admin, stop) => served,
+        served = try_join_all(replicas.into_iter().map(|it| it.serve(stop))) => served.map(drop),
     };
-    reference.shutdown().await;
+    for reference in &references {
+        reference.shutdown().await;
+    }
     ended
+}
+
+/// A replica of the reference destination, and where it listens.
+struct Replica {
+    reference: Destination,
+    grpc: TcpListener,
+    admin: TcpListener,
+}
+
+// === impl Replica ===
+
+impl Replica {
+    async fn serve(self, stop: &CancellationToken) -> anyhow::Result<()> {
+        destination::serve(&self.reference, self.grpc, self.admin, stop).await
+    }
 }
 
 /// A real controller beside the API, until `stop`. One that ends by itself is told of and not

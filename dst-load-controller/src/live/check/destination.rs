@@ -8,7 +8,7 @@ use super::{Destination, Subject};
 use crate::{
     live::{
         clock::Clock,
-        destination::stream::{Identity, read, request},
+        destination::stream::{Identity, Method, read, request},
     },
     model::check::{Findings, Outcome},
 };
@@ -64,6 +64,7 @@ async fn answers(subject: &Subject<'_>) -> Outcome {
         let mut told = false;
         let ended = read(
             grpc,
+            Method::Get,
             Clock::start(),
             request(&authority, &identity.token()),
             |_, _| {

@@ -71,6 +71,7 @@ async fn findings(kube: Option<kube::Client>, pods: u64) -> Findings {
                 .ok_or(kube::Error::LinesCodecMaxLineLengthExceeded)
         }),
         destination: Arc::new(|| Box::pin(async { Err(tonic::Status::unavailable("refused")) })),
+        further: Vec::new(),
     };
     let subject = Subject {
         world: &world,

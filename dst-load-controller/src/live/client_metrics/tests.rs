@@ -194,7 +194,17 @@ async fn the_taken_and_the_untaken_are_counted_once() {
             .entry("Connection refused (os error 111)".into())
             .or_default() += 5;
     });
+    books.count(|streams| {
+        streams.proxy.idle += 6;
+        streams.profiles.opened += 7;
+        streams.profiles.ended_ok += 1;
+    });
     let all = scrape(&books);
+    let limited = "destination_client_streams_limited_total";
+    assert_eq!(all[&format!("{limited}{{limit=\"idle\"}}")], 6.0);
+    assert_eq!(all[&format!("{limited}{{limit=\"lifetime\"}}")], 0.0);
+    assert_eq!(all["destination_client_profile_streams_created_total"], 7.0);
+    assert_eq!(all["destination_client_profile_streams_reset_total"], 1.0);
     assert_eq!(all["destination_client_send_timeouts_total"], 3.0);
     assert_eq!(all["destination_client_streams_reset_total"], 7.0);
     assert_eq!(

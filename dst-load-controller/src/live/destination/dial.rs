@@ -5,25 +5,37 @@ use std::{sync::Arc, time::Duration};
 use tonic::{Status, transport::Endpoint};
 use tower::{ServiceExt, util::BoxCloneSyncService};
 
-use crate::world::Dial;
+use crate::{model::scenario::Lifecycle, world::Dial};
 
 /// How long one try to connect may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// A proxy's HTTP/2 window of a stream, bytes.
+const PROXY_STREAM_WINDOW: u32 = 65_535;
+/// A proxy's HTTP/2 window of a connection, bytes.
+const PROXY_CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// Opens connections to `destination` (HOST:PORT): plaintext HTTP/2 with prior knowledge, one TCP
 /// connection each, as a proxy has one.
 ///
 /// HTTP/2 keepalive stays off: the controller sends GOAWAY to clients that ping more often than
-/// every 5 minutes. Windows stay at hyper's defaults (2 MiB a stream, 5 MiB a connection): small
-/// ones make h2 end the connection of a reader that lags behind many small frames.
+/// every 5 minutes. Windows stay at hyper's defaults (2 MiB a stream, 5 MiB a connection), or are
+/// a proxy's where streams live as a proxy's do. Smaller ones make h2 end the connection of a
+/// reader that lags behind many small frames (each frame below 256 bytes that nobody has read
+/// counts against half the connection's window): with a proxy's windows that takes some 2,000 such
+/// frames, and streams are read at once here.
 ///
 /// # Errors
 /// If that is no address.
-pub fn dial(destination: &str) -> Result<Dial, String> {
-    let endpoint = Endpoint::from_shared(format!("http://{destination}"))
+pub fn dial(destination: &str, lifecycle: Lifecycle) -> Result<Dial, String> {
+    let mut endpoint = Endpoint::from_shared(format!("http://{destination}"))
         .map_err(|error| format!("{destination:?} is not HOST:PORT: {error}"))?
         .tcp_nodelay(true)
         .connect_timeout(TIMEOUT);
+    if lifecycle == Lifecycle::Proxy {
+        endpoint = endpoint
+            .initial_stream_window_size(PROXY_STREAM_WINDOW)
+            .initial_connection_window_size(PROXY_CONNECTION_WINDOW);
+    }
     Ok(Arc::new(move || {
         let endpoint = endpoint.clone();
         Box::pin(async move {
@@ -45,4 +57,69 @@ fn root(error: &dyn std::error::Error) -> String {
         reason = source;
     }
     reason.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::AsyncReadExt as _,
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+
+    /// What HTTP/2 begins with (RFC 9113, 3.4).
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+    /// One frame: type, stream, payload (RFC 9113, 4.1).
+    async fn frame(socket: &mut TcpStream) -> (u8, u32, Vec<u8>) {
+        let mut head = [0; 9];
+        socket.read_exact(&mut head).await.unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        let mut payload = vec![0; length as usize];
+        socket.read_exact(&mut payload).await.unwrap();
+        (head[3], stream, payload)
+    }
+
+    /// The windows that a client of this lifecycle announces: of a stream, and of the connection.
+    async fn windows(lifecycle: Lifecycle) -> (u32, u32) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dial = dial(&listener.local_addr().unwrap().to_string(), lifecycle).unwrap();
+        let connecting = tokio::spawn(dial());
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut preface = [0; PREFACE.len()];
+        socket.read_exact(&mut preface).await.unwrap();
+        assert_eq!(preface, PREFACE);
+        // Where nothing is announced, both are 65,535 (RFC 9113, 6.9.2).
+        let (mut stream, mut connection) = (65_535, 65_535);
+        loop {
+            match frame(&mut socket).await {
+                (4, 0, settings) => {
+                    for setting in settings.chunks(6) {
+                        if setting[..2] == [0, 4] {
+                            stream = u32::from_be_bytes(setting[2..].try_into().unwrap());
+                        }
+                    }
+                }
+                (8, 0, increment) => {
+                    connection += u32::from_be_bytes(increment.try_into().unwrap());
+                    break;
+                }
+                _ => {}
+            }
+        }
+        connecting.abort();
+        (stream, connection)
+    }
+
+    #[tokio::test]
+    async fn a_proxys_windows_are_announced_where_streams_live_as_a_proxys_do() {
+        assert_eq!(windows(Lifecycle::Proxy).await, (65_535, 1024 * 1024));
+        let (stream, connection) = windows(Lifecycle::Eternal).await;
+        assert!(
+            stream >= 1024 * 1024 && connection > stream,
+            "{stream} {connection}"
+        );
+    }
 }

@@ -2,21 +2,30 @@
 //! and on it a stream or more for each Service.
 
 mod lifecycle;
+mod limits;
 mod link;
+mod profile;
 #[cfg(test)]
 mod tests;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::{SetOnce, watch},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
+use tonic::{Code, Status};
 
-use self::{lifecycle::Lifecycle, link::Link};
+use self::{
+    lifecycle::Lifecycle,
+    link::Link,
+    profile::{About, Profile},
+};
 use super::stream::{Identity, request};
 use crate::{
     live::{books::Books, clock::Clock},
-    model::{kubernetes::Place, ledger::StreamId, seed, time::At},
+    model::{kubernetes::Place, ledger::StreamId, scenario, seed, time::At},
     world::{Dial, Grpc},
 };
 
@@ -39,6 +48,10 @@ pub struct FleetConfig {
     pub namespace: String,
     /// The seed of lifetimes and backoffs.
     pub seed: u64,
+    /// When streams end by themselves.
+    pub lifecycle: scenario::Lifecycle,
+    /// Whether `GetProfile` streams are held beside the `Get` streams.
+    pub profiles: bool,
 }
 
 /// Why the fleet cannot go on.
@@ -102,11 +115,12 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
 impl Fleet {
     /// Enters all streams into the ledgers and begins to open them. Virtual clients take the
-    /// `nodes` (names with zones) in order, over and over.
+    /// `nodes` (names with zones) in order, over and over, and so the `replicas` of the
+    /// destination, of which there is at least one.
     #[must_use]
     pub fn open(
         books: &Arc<Books>,
-        dial: &Dial,
+        replicas: &[Dial],
         config: FleetConfig,
         nodes: &[(String, String)],
     ) -> Self {
@@ -122,6 +136,7 @@ impl Fleet {
         let mut tasks = JoinSet::new();
         let mut order = 0;
         for client in 0..shared.config.clients {
+            let (replica, dial) = turn(replicas, client);
             let place = place(nodes, client);
             let identity = Identity {
                 namespace: shared.config.namespace.clone(),
@@ -131,7 +146,13 @@ impl Fleet {
             let mut seats = Vec::new();
             for (target, book) in books.all().iter().enumerate() {
                 for _ in 0..shared.config.streams_per_service {
-                    let stream = book.ledger(|ledger| ledger.add_stream(place.clone()));
+                    let stream = book.ledger(|ledger| {
+                        let stream = ledger.add_stream(place.clone());
+                        if replicas.len() > 1 {
+                            ledger.hold_on(stream, replica);
+                        }
+                        stream
+                    });
                     seats.push(Seat {
                         target,
                         stream,
@@ -178,12 +199,23 @@ impl Fleet {
     }
 }
 
+/// The replica whose turn it is to take this client.
+fn turn(replicas: &[Dial], client: u64) -> (u32, &Dial) {
+    let index = turn_of(replicas.len(), client);
+    let number = u32::try_from(index).expect("invariant: there are few replicas");
+    (number, &replicas[index])
+}
+
+/// Which of `count` it is the turn of.
+fn turn_of(count: usize, client: u64) -> usize {
+    let count = u64::try_from(count).unwrap_or(u64::MAX).max(1);
+    usize::try_from(client % count).unwrap_or_default()
+}
+
 /// The Node and zone of a virtual client.
 fn place(nodes: &[(String, String)], client: u64) -> Place {
-    let count = u64::try_from(nodes.len()).unwrap_or(u64::MAX).max(1);
-    let index = usize::try_from(client % count).unwrap_or_default();
     nodes
-        .get(index)
+        .get(turn_of(nodes.len(), client))
         .map_or_else(Place::default, |(node, zone)| Place {
             node: node.clone(),
             zone: zone.clone(),
@@ -205,16 +237,30 @@ async fn client_pod(shared: Arc<Shared>, dial: Dial, identity: Identity, seats: 
         }
     };
     let link = Arc::new(Link::up(&shared.books));
-    let token = identity.token();
+    let token: Arc<str> = identity.token().into();
     let mut streams = JoinSet::new();
     for seat in seats {
         let authority = &shared.books.all()[seat.target].target.authority;
+        let held = shared.config.profiles.then(|| Arc::new(SetOnce::new()));
+        if let Some(held) = &held {
+            for about in [About::Service, About::Endpoint(Arc::clone(held))] {
+                let profile = Profile {
+                    shared: Arc::clone(&shared),
+                    grpc: grpc.clone(),
+                    token: Arc::clone(&token),
+                    seat,
+                    about,
+                };
+                streams.spawn(profile.run());
+            }
+        }
         let lifecycle = Lifecycle {
             shared: Arc::clone(&shared),
             grpc: grpc.clone(),
             link: Arc::clone(&link),
             request: request(authority, &token),
             seat,
+            held,
         };
         streams.spawn(lifecycle.run());
     }
@@ -236,7 +282,7 @@ async fn connect(shared: &Shared, dial: &Dial, identity: &Identity) -> Result<Gr
         shared.books.count(|streams| {
             *streams.connection_errors.entry(reason.clone()).or_default() += 1;
         });
-        let wait = backoff(config.seed, "connect", &identity.pod, tries);
+        let wait = shared.backoff("connect", &identity.pod, tries);
         tries += 1;
         if clock.now() + wait > until {
             return Err(FleetError::Unreachable {
@@ -253,15 +299,11 @@ async fn connect(shared: &Shared, dial: &Dial, identity: &Identity) -> Result<Gr
     }
 }
 
-/// The wait before try number `tries` + 1: doubled each time, less up to a tenth by the seed.
-fn backoff(seed: u64, purpose: &str, entity: &str, tries: u32) -> Duration {
-    let full = (BACKOFF * 2_u32.pow(tries.min(10))).min(BACKOFF_MAX);
-    seed::delay(
-        seed,
-        purpose,
-        &format!("{entity}/{tries}"),
-        full * 9 / 10,
-        full,
+/// Whether a status says that asking again would not help, as a proxy sees it.
+fn is_refusal(status: &Status) -> bool {
+    matches!(
+        status.code(),
+        Code::InvalidArgument | Code::FailedPrecondition
     )
 }
 
@@ -270,6 +312,41 @@ fn backoff(seed: u64, purpose: &str, entity: &str, tries: u32) -> Duration {
 impl Shared {
     fn clock(&self) -> Clock {
         self.books.clock()
+    }
+
+    /// The wait before try number `tries` + 1: doubled each time, by the seed up to a tenth less,
+    /// or more where streams live as a proxy's do.
+    fn backoff(&self, purpose: &str, entity: &str, tries: u32) -> Duration {
+        let full = (BACKOFF * 2_u32.pow(tries.min(10))).min(BACKOFF_MAX);
+        let (least, most) = match self.config.lifecycle {
+            scenario::Lifecycle::Eternal => (full * 9 / 10, full),
+            scenario::Lifecycle::Proxy => (full, (full * 11 / 10).min(BACKOFF_MAX)),
+        };
+        let entity = format!("{entity}/{tries}");
+        seed::delay(self.config.seed, purpose, &entity, least, most)
+    }
+
+    /// Waits as [`Self::backoff`] says, or until the fleet closes; whether it may go on.
+    async fn back_off(&self, purpose: &str, entity: &str, tries: u32) -> bool {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => false,
+            () = tokio::time::sleep(self.backoff(purpose, entity, tries)) => true,
+        }
+    }
+
+    /// Waits so that no more streams are opened a second than the rate allows; whether it may open.
+    async fn wait_for_turn(&self, seat: Seat) -> bool {
+        let rate = u64::from(self.config.open_rate.max(1));
+        // A seat has up to three streams, two of them for profiles.
+        let each = if self.config.profiles { 3 } else { 1 };
+        let turn = Duration::from_millis(seat.order * each * 1_000 / rate);
+        let clock = self.clock();
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => false,
+            () = clock.sleep_until(self.opened + turn) => true,
+        }
     }
 
     /// Ends the run for a reason; the first one counts.

@@ -1,4 +1,4 @@
-//! One `Get` stream, from its request to its end.
+//! One stream, from its request to its end.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body_util::Full;
@@ -10,7 +10,14 @@ use tower::{Service, ServiceExt};
 use super::frames::{Frames, Next, status};
 use crate::{live::clock::Clock, model::time::At, world::Grpc};
 
-const METHOD: &str = "/io.linkerd.proxy.destination.Destination/Get";
+/// A call of the Destination API that is answered with a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// The endpoints of a Service.
+    Get,
+    /// What is known of an address.
+    GetProfile,
+}
 
 /// Who asks: a virtual client pod, as the proxy injector writes it into a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +28,17 @@ pub struct Identity {
     pub node: String,
     /// Its name.
     pub pod: String,
+}
+
+// === impl Method ===
+
+impl Method {
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Get => "/io.linkerd.proxy.destination.Destination/Get",
+            Self::GetProfile => "/io.linkerd.proxy.destination.Destination/GetProfile",
+        }
+    }
 }
 
 // === impl Identity ===
@@ -57,11 +75,12 @@ pub fn request(authority: &str, token: &str) -> Bytes {
 /// An empty Service sends nothing, not even headers: this then waits, as a proxy would.
 pub async fn read(
     mut grpc: Grpc,
+    method: Method,
     clock: Clock,
     request: Bytes,
     mut on_message: impl FnMut(At, &[u8]) -> Result<(), Status>,
 ) -> Status {
-    let request = http::Request::post(METHOD)
+    let request = http::Request::post(method.path())
         .version(http::Version::HTTP_2)
         .header(http::header::CONTENT_TYPE, "application/grpc")
         .header(http::header::TE, "trailers")

@@ -14,7 +14,7 @@ use crate::{
         ledger::{Intent, StreamPhase},
         plan::{Plan, Step},
         recording::{Line, Phase},
-        scenario::Backend,
+        scenario::{Backend, Lifecycle},
         time::At,
         warning::Warning,
     },
@@ -174,17 +174,20 @@ impl<W: io::Write> Engine<W> {
             connect_timeout: self.options.connect_timeout,
             namespace: self.actor.namespace().to_owned(),
             seed: self.scenario.seed,
+            lifecycle: client.lifecycle,
+            profiles: client.profiles,
         };
         Fleet::open(
             &self.books,
-            &self.options.world.destination,
+            &self.options.world.replicas(),
             config,
             &self.observer.nodes(),
         )
     }
 
     /// Waits until every stream has received its snapshot, or was sent a while ago on a Service
-    /// that has nothing to send.
+    /// that has nothing to send (where streams live as a proxy's do, and so are asked for again
+    /// and again there: was sent at all).
     async fn served(&self) -> Result<(), EngineError> {
         let (mut best, mut since) = (0, self.clock().now());
         let patience = self.options.connect_timeout.max(QUIET);
@@ -209,6 +212,11 @@ impl<W: io::Write> Engine<W> {
 
     fn served_now(&self) -> (usize, usize) {
         let now = self.clock().now();
+        let streams: usize = (self.books.all().iter())
+            .map(|book| book.ledger(|ledger| ledger.stream_phases().len()))
+            .sum();
+        let asked = self.scenario.client.lifecycle == Lifecycle::Proxy
+            && self.books.all_streams().opened >= streams as u64;
         let books = self.books.all().iter();
         books.fold((0, 0), |(served, all), book| {
             book.ledger(|ledger| {
@@ -216,8 +224,8 @@ impl<W: io::Write> Engine<W> {
                 let phases = ledger.stream_phases();
                 let done = phases.iter().filter(|phase| match phase {
                     StreamPhase::Held => true,
-                    StreamPhase::Sent(at) => empty && *at + QUIET <= now,
-                    StreamPhase::Closed => false,
+                    StreamPhase::Sent(at) => empty && (asked || *at + QUIET <= now),
+                    StreamPhase::Closed => empty && asked,
                 });
                 (served + done.count(), all + phases.len())
             })

@@ -4,7 +4,10 @@ use std::net::IpAddr;
 
 use serde::Deserialize;
 
-use crate::model::kubernetes::{Service, ServicePort, Slice, SliceEndpoint, SlicePort, Target};
+use crate::{
+    live::books::ClusterIp,
+    model::kubernetes::{Service, ServicePort, Slice, SliceEndpoint, SlicePort, Target},
+};
 
 /// What every object has.
 #[derive(Debug, Default, Deserialize)]
@@ -33,6 +36,8 @@ pub(super) struct Object {
 struct Spec {
     ports: Option<Vec<Port>>,
     internal_traffic_policy: Option<String>,
+    #[serde(rename = "clusterIP")]
+    cluster_ip: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,6 +100,16 @@ impl Object {
             .get("topology.kubernetes.io/zone")
             .cloned()
             .unwrap_or_default()
+    }
+
+    /// The address of a Service. That of a headless one reads `None`.
+    pub(super) fn cluster_ip(&self) -> ClusterIp {
+        let address = self
+            .spec
+            .cluster_ip
+            .as_deref()
+            .and_then(|ip| ip.parse().ok());
+        address.map_or(ClusterIp::Absent, ClusterIp::At)
     }
 
     /// What a Service promises by itself.

@@ -159,6 +159,12 @@ impl State {
     fn apply_service(&mut self, visible: At, mut object: Object, timed: bool) {
         let metadata = std::mem::take(&mut object.metadata);
         let key = key(&metadata);
+        // A Service of another cluster has an address over there, which nobody here asks for.
+        if self.site == Site::Source {
+            for book in self.books.of_service(self.site, &key.0, &key.1) {
+                book.set_cluster_ip(object.cluster_ip());
+            }
+        }
         let mut service = object.into_service();
         // The controller filters nothing of another cluster, where the client has no place.
         service.local_traffic_only &= self.site == Site::Source;

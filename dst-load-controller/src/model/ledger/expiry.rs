@@ -35,6 +35,7 @@ impl ServiceLedger {
                 self.outbox.counts.unexpected += 1;
             }
         }
+        self.waiting.expire(cutoff);
         self.acknowledged.forget_until(cutoff);
         self.recycle(now);
     }
@@ -68,6 +69,7 @@ impl ServiceLedger {
                 destination: self.deadline,
                 end_to_end: stages.map(|before: Duration| before + self.deadline),
                 never: true,
+                replica: self.streams.replica(stream),
                 disturbed: self.changes.disturbed(number),
             });
             self.changes.miss(number, stream);

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{endpoint::Direction, ledger::change::ClosedChange};
+use crate::model::{
+    endpoint::Direction,
+    ledger::{change::ClosedChange, waiting::BetweenTries},
+};
 
 /// What has gathered since it was last taken.
 #[derive(Debug, Default)]
@@ -15,6 +18,8 @@ pub struct Outbox {
     pub kubernetes: Vec<KubernetesStage>,
     /// Changes that every stream of their audience knows, or whose deadline has passed.
     pub changes: Vec<ClosedChange>,
+    /// Streams that heard late of first endpoints, for they were between two tries.
+    pub between_tries: Vec<BetweenTries>,
     /// What is only counted.
     pub counts: Counts,
 }
@@ -32,6 +37,8 @@ pub struct Delivered {
     pub end_to_end: Option<Duration>,
     /// Whether it had not arrived by the deadline.
     pub never: bool,
+    /// The replica of the stream, where there are several.
+    pub replica: Option<u32>,
     /// Whether another cluster churned when the change became visible.
     pub disturbed: bool,
 }

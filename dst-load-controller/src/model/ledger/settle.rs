@@ -1,6 +1,6 @@
 //! The check at the end: what each stream holds, against what it was promised.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{Deviation, ServiceLedger, streams::StreamPhase};
 use crate::model::{endpoint::Endpoint, time::At};
@@ -8,7 +8,8 @@ use crate::model::{endpoint::Endpoint, time::At};
 /// What the streams of a Service hold at the settled end.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EndState {
-    /// Streams that were open, and so could be checked.
+    /// Streams that were open, and so could be checked, and those between two tries on a Service
+    /// that promises nothing.
     pub streams_checked: u64,
     /// Streams among them that hold other than they were promised.
     pub streams_wrong: u64,
@@ -24,6 +25,8 @@ pub struct EndState {
     pub stale_seconds: f64,
     /// The first few wrong holdings, to say where to look.
     pub examples: Vec<Wrong>,
+    /// Wrong streams by replica, where there are several.
+    pub wrong_by_replica: BTreeMap<u32, u64>,
 }
 
 /// One wrong holding.
@@ -89,10 +92,16 @@ impl ServiceLedger {
         }
         for stream in self.streams.ids() {
             match self.streams.phase(stream) {
+                StreamPhase::Closed if self.is_rightly_without(stream) => end.streams_checked += 1,
                 StreamPhase::Closed => end.streams_unchecked += 1,
                 StreamPhase::Sent(_) | StreamPhase::Held => {
                     end.streams_checked += 1;
-                    end.streams_wrong += u64::from(wrong[stream as usize]);
+                    if wrong[stream as usize] {
+                        end.streams_wrong += 1;
+                        if let Some(replica) = self.streams.replica(stream) {
+                            *end.wrong_by_replica.entry(replica).or_default() += 1;
+                        }
+                    }
                 }
             }
         }

@@ -68,6 +68,7 @@ impl ServiceLedger {
         } else {
             FixedBitSet::new()
         };
+        self.note_waiting(sighting.visible, sighting.timed, promised, &audience);
         let written = Written {
             object: sighting.object.clone(),
             resource_version: (!sighting.gone).then(|| sighting.resource_version.clone()),
@@ -229,6 +230,7 @@ impl ServiceLedger {
             destination: latency,
             end_to_end: intended.map(|intended| known.since(intended)),
             never: false,
+            replica: self.streams.replica(stream),
             disturbed: self.changes.disturbed(number),
         });
         self.changes.deliver(number, stream, latency);

@@ -1,10 +1,13 @@
 //! The streams that watch a Service, and the classes of streams that are promised the same.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use fixedbitset::FixedBitSet;
 
-use super::{ServiceLedger, slots::Slots};
+use super::{
+    ServiceLedger,
+    slots::{Slot, Slots},
+};
 use crate::model::{kubernetes::Place, time::At};
 
 /// A stream's number within its Service. It outlives reconnections.
@@ -26,6 +29,8 @@ pub enum StreamPhase {
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     places: Vec<Place>,
+    /// The replica of the destination that each is held on, where there are several.
+    replicas: Vec<Option<u32>>,
     phases: Vec<StreamPhase>,
     classes: Vec<usize>,
     /// The members of each class. Class 0 is everybody, until place matters.
@@ -42,8 +47,14 @@ impl ServiceLedger {
         self.streams.add(place)
     }
 
+    /// The stream is held on this replica of the destination, of several.
+    pub fn hold_on(&mut self, stream: StreamId, replica: u32) {
+        self.streams.replicas[stream as usize] = Some(replica);
+    }
+
     /// The stream has been opened; nothing of it has come yet.
     pub fn stream_sent(&mut self, stream: StreamId, at: At) {
+        self.waiting.tried(stream);
         self.streams.phases[stream as usize] = StreamPhase::Sent(at);
     }
 
@@ -84,6 +95,16 @@ impl ServiceLedger {
         self.streams.phases[stream as usize]
     }
 
+    /// The address of one endpoint that the stream holds; `None` if it holds none.
+    #[must_use]
+    pub fn any_held(&self, stream: StreamId) -> Option<SocketAddr> {
+        let held = |(_, slot): &(_, &Slot)| slot.holds(stream as usize);
+        self.slots
+            .iter()
+            .find(held)
+            .map(|(_, slot)| slot.endpoint.address)
+    }
+
     /// Where each stream stands, by its number.
     #[must_use]
     pub fn stream_phases(&self) -> &[StreamPhase] {
@@ -112,6 +133,7 @@ impl Streams {
             }
         };
         self.places.push(place);
+        self.replicas.push(None);
         self.phases.push(StreamPhase::Closed);
         self.classes.push(class);
         if self.members.len() <= class {
@@ -128,6 +150,10 @@ impl Streams {
 
     pub(super) fn phase(&self, stream: StreamId) -> StreamPhase {
         self.phases[stream as usize]
+    }
+
+    pub(super) fn replica(&self, stream: StreamId) -> Option<u32> {
+        self.replicas[stream as usize]
     }
 
     /// The snapshot has come, or another message after it.

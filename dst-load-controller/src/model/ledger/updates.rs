@@ -16,6 +16,7 @@ impl ServiceLedger {
     pub fn update(&mut self, stream: StreamId, at: At, update: &Update) {
         self.outbox.counts.messages += 1;
         self.outbox.counts.addresses += update.addresses() as u64;
+        self.end_waiting(stream, at, update);
         match update {
             Update::Add(endpoints) => {
                 for &endpoint in endpoints {
@@ -150,6 +151,7 @@ impl ServiceLedger {
             destination: latency,
             end_to_end: entry.intended.map(|intended| at.since(intended)),
             never: false,
+            replica: self.streams.replica(stream),
             disturbed: self.changes.disturbed(entry.change),
         });
         self.changes.deliver(entry.change, stream, latency);

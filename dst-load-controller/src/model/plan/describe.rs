@@ -102,6 +102,8 @@ pub struct Clients {
     pub streams_per_service: u64,
     /// Streams in all.
     pub streams: u64,
+    /// `GetProfile` streams beside them, at most.
+    pub profile_streams: u64,
 }
 
 /// Updates that streams receive.
@@ -181,6 +183,11 @@ impl Description {
                 connections: scenario.client.virtual_clients(),
                 streams_per_service,
                 streams: scenario.streams(),
+                profile_streams: if scenario.client.profiles {
+                    scenario.streams() * 2
+                } else {
+                    0
+                },
             },
             on_opening: Updates {
                 endpoints: endpoints_at_start,

@@ -99,6 +99,14 @@ fn header(recordings: &[Vec<Line>]) -> Result<Header, MergeError> {
                 first.scenario.to_string(),
             );
         }
+        let addresses = |header: &Header| {
+            let replicas = header.replicas.iter();
+            let addresses: Vec<_> = replicas.map(|it| it.address.clone()).collect();
+            addresses.join(",")
+        };
+        if addresses(header) != addresses(first) {
+            return differs("the replicas", addresses(header), addresses(first));
+        }
         if header.target != first.target {
             return differs(
                 "the target",
@@ -108,6 +116,11 @@ fn header(recordings: &[Vec<Line>]) -> Result<Header, MergeError> {
         }
     }
     let mut header = Header::clone(first);
+    // All have the same replicas, in the same order.
+    for (index, replica) in header.replicas.iter_mut().enumerate() {
+        let of_each = headers.iter().map(|header| &header.replicas[index]);
+        replica.streams = of_each.map(|it| it.streams).sum();
+    }
     header.streams_requested = headers.iter().map(|h| h.streams_requested).sum();
     // The worst of the machines bounds what all of them can tell apart.
     header.floor_seconds = headers

@@ -3,6 +3,7 @@
 use super::{
     Report,
     prose::{self, CYCLE_HEADS, LATENCY_HEADS},
+    proxies::{self, REPLICA_HEADS},
     ways, wrong,
 };
 use crate::model::verdict::Verdict;
@@ -43,6 +44,11 @@ pub fn render(report: &Report) -> String {
     if !cycles.is_empty() {
         blocks.push("### Cycles (destination stage)".to_owned());
         blocks.push(table(&CYCLE_HEADS.map(str::to_owned), &cycles));
+    }
+    let replicas = proxies::replica_rows(report);
+    if !replicas.is_empty() {
+        blocks.push("### Replicas (destination stage, additions and removals)".to_owned());
+        blocks.push(table(&REPLICA_HEADS.map(str::to_owned), &replicas));
     }
     if let Some(both) = &report.federation {
         blocks.push(format!("### {}", escape(&ways::head(both))));

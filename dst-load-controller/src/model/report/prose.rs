@@ -1,6 +1,6 @@
 //! The words of a report that its readable formats share, so that they say the same.
 
-use super::{Ending, Report};
+use super::{Ending, Report, proxies};
 use crate::model::{
     endpoint::Direction,
     recording::TargetKind,
@@ -151,13 +151,13 @@ pub(super) fn facts(report: &Report) -> Vec<Fact> {
         ("Changes", fan_out(report)),
         ("Correctness", correctness(report)),
         ("Streams", streams(report)),
-        ("Updates", updates(report)),
-        ("Target", target(report)),
     ];
+    facts.extend(proxies::facts(report));
+    facts.extend([("Updates", updates(report)), ("Target", target(report))]);
     facts.extend(cost(report).map(|cost| ("Target's cost", cost)));
     facts.push(("Generator", generator(report)));
     facts.push(("Floor", floor(report)));
-    facts.push(("Not opened", not_opened(report)));
+    facts.push(("Not opened", proxies::not_opened(report)));
     facts
 }
 
@@ -349,7 +349,7 @@ fn streams(report: &Report) -> String {
     said
 }
 
-fn by_name(counts: &std::collections::BTreeMap<String, u64>) -> String {
+pub(super) fn by_name(counts: &std::collections::BTreeMap<String, u64>) -> String {
     let each: Vec<_> = counts
         .iter()
         .map(|(name, n)| format!("{} × {name}", count(*n)))
@@ -476,16 +476,4 @@ fn floor(report: &Report) -> String {
         None if report.virtual_time => "none in virtual time, whose grid is 1 ms".to_owned(),
         None => "not measured".to_owned(),
     }
-}
-
-fn not_opened(report: &Report) -> String {
-    let names: Vec<_> = report
-        .streams_not_opened
-        .iter()
-        .map(|name| name.rsplit('.').next().unwrap_or(name))
-        .collect();
-    format!(
-        "{}: a real proxy holds such streams too, beside those of Destination/Get measured here",
-        names.join(", ")
-    )
 }

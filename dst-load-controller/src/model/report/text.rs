@@ -3,6 +3,7 @@
 use super::{
     Report,
     prose::{self, CYCLE_HEADS, LATENCY_HEADS},
+    proxies::{self, REPLICA_HEADS},
     ways, wrong,
 };
 use crate::model::verdict::Verdict;
@@ -42,6 +43,7 @@ pub fn render(report: &Report, style: Style) -> String {
     }
     page.criteria(report);
     page.cycles(report);
+    page.replicas(report);
     page.ways(report);
     page.list("Wrong at the end, by Service", &wrong::services(report));
     page.list(
@@ -124,6 +126,17 @@ impl Page {
         }
         self.section("Cycles (destination stage)");
         let mut table = vec![CYCLE_HEADS.map(str::to_owned).to_vec()];
+        table.extend(rows);
+        self.table(&table);
+    }
+
+    fn replicas(&mut self, report: &Report) {
+        let rows = proxies::replica_rows(report);
+        if rows.is_empty() {
+            return;
+        }
+        self.section("Replicas (destination stage, additions and removals)");
+        let mut table = vec![REPLICA_HEADS.map(str::to_owned).to_vec()];
         table.extend(rows);
         self.table(&table);
     }

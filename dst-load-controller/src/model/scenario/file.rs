@@ -8,20 +8,22 @@ use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    fault::FaultKind,
     quantity::{AddressRange, Bytes, Cpu, Share, Span},
+    scenario::Lifecycle,
 };
 
 pub(super) mod check;
 mod decode;
 pub(super) mod effective;
 mod either;
+mod embedded;
 mod federation;
 mod placed;
 mod provoke;
 pub(super) mod tree;
 
-use either::{Amount, ChartOnly, JitterBound, Percent, PodStart};
+use either::{Amount, ChartOnly, JitterBound, Percent};
+use embedded::SandboxSection;
 use federation::FederationSection;
 use placed::Placed;
 use provoke::ProvokeGroup;
@@ -300,6 +302,12 @@ struct ClientSection {
     /// Streams opened a second, at most, over all clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     open_rate: Key<u32>,
+    /// When streams end by themselves; `eternal` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lifecycle: Key<Lifecycle>,
+    /// Whether `GetProfile` streams are held beside them; only of the lifecycle `proxy` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profiles: Key<bool>,
     #[serde(skip_serializing)]
     enabled: ChartOnly,
     #[serde(skip_serializing)]
@@ -435,48 +443,6 @@ struct TargetSection {
     /// Restarts.
     #[serde(skip_serializing_if = "Option::is_none")]
     restarts: Key<u64>,
-}
-
-/// The embedded sandbox's shape.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct SandboxSection {
-    /// Nodes; clients and pods are spread over them in order. 10 if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nodes: Key<u32>,
-    /// Zones; nodes are spread over them in order. 3 if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    zones: Key<u32>,
-    /// How long a fake pod takes to become ready: one duration, or a least and a most.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pod_start: Key<PodStart>,
-    /// How often the EndpointSlice controller writes what has gathered. 100ms if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    slice_sync: Key<Span>,
-    /// What goes wrong on purpose.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    faults: Key<Vec<FaultItem>>,
-}
-
-/// One fault.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[schemars(rename = "Fault")]
-struct FaultItem {
-    /// What goes wrong.
-    kind: Placed<FaultKind>,
-    /// From when on, counted from the start of the run; at once if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    at: Key<Span>,
-    /// For how long; until the end if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    lasts: Key<Span>,
-    /// Which share of streams, messages or requests is struck; all if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    share: Key<Share>,
-    /// By how much, for the kinds that delay.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    delay: Key<Span>,
 }
 
 /// The JSON schema of a scenario file, in the draft that every Helm 3 understands.

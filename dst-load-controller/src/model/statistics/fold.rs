@@ -1,18 +1,19 @@
 //! From deliveries to a second's line, and from lines to a summary.
 
 mod cycles;
+mod replicas;
 mod target;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-use self::{cycles::Cycles, target::TargetFold};
+use self::{cycles::Cycles, replicas::Replicas, target::TargetFold};
 use super::{
     latency::{Latency, Stage},
     summary::{
-        Correctness, FanOut, Generator, KubernetesApi, StageSummary, Streams, Summary, Updates,
-        Way, WrongService,
+        Correctness, FanOut, Generator, KubernetesApi, LatencySummary, Profiles, StageSummary,
+        Streams, Summary, Updates, Way, WrongService,
     },
 };
 use crate::model::{
@@ -20,8 +21,8 @@ use crate::model::{
     federation::{Through, Via},
     ledger::{Counts, Outbox},
     recording::{
-        ChangeLine, End, EndStateLine, GeneratorSample, LatencyLine, Line, Phase, Second,
-        StreamCounts, absorb,
+        BetweenTriesLine, ChangeLine, End, EndStateLine, GeneratorSample, LatencyLine, Line, Phase,
+        Second, StreamCounts, absorb,
     },
     time::At,
 };
@@ -41,6 +42,9 @@ pub struct Interval {
     pub loop_lag: Latency,
     counts: Counts,
     latencies: BTreeMap<Key, Latency>,
+    /// The destination stage by replica, where there are several.
+    replicas: BTreeMap<u32, Latency>,
+    between_tries: Latency,
 }
 
 /// What a recording's lines add up to.
@@ -63,6 +67,8 @@ pub struct Statistics {
     generator: Option<(GeneratorSample, u64)>,
     cycles: Cycles,
     target: TargetFold,
+    replicas: Replicas,
+    between_tries: Latency,
 }
 
 /// Latencies and fan-outs of a run or a cycle.
@@ -93,7 +99,22 @@ impl Interval {
 
     fn absorb_via(&mut self, outbox: &Outbox, via: impl Fn(bool) -> Option<Via>) -> u64 {
         self.counts.absorb(&outbox.counts);
+        for waited in &outbox.between_tries {
+            if waited.never {
+                self.between_tries.record_never(waited.latency);
+            } else {
+                self.between_tries.record(waited.latency, 1);
+            }
+        }
         for delivered in &outbox.deliveries {
+            if let Some(replica) = delivered.replica {
+                let latency = self.replicas.entry(replica).or_default();
+                if delivered.never {
+                    latency.record_never(delivered.destination);
+                } else {
+                    latency.record(delivered.destination, 1);
+                }
+            }
             let stages = [
                 (Stage::Destination, Some(delivered.destination)),
                 (Stage::EndToEnd, delivered.end_to_end),
@@ -140,7 +161,13 @@ impl Interval {
                 histogram: BASE64_STANDARD.encode(latency.to_bytes()),
             })
             .collect();
+        let waited = &taken.between_tries;
+        let between_tries = (waited.count() > 0).then(|| BetweenTriesLine {
+            never: waited.never(),
+            histogram: BASE64_STANDARD.encode(waited.to_bytes()),
+        });
         let nothing = latencies.is_empty()
+            && between_tries.is_none()
             && taken.counts == Counts::default()
             && taken.streams == StreamCounts::default()
             && taken.kubernetes_errors.is_empty();
@@ -151,6 +178,8 @@ impl Interval {
             streams: taken.streams,
             kubernetes_errors: taken.kubernetes_errors,
             latencies,
+            replicas: replicas::lines(taken.replicas.iter()),
+            between_tries,
             // A loop that was never late is not worth a histogram; virtual time never is.
             loop_lag: (taken.loop_lag.max().is_some_and(|lag| !lag.value.is_zero()))
                 .then(|| BASE64_STANDARD.encode(taken.loop_lag.to_bytes())),
@@ -178,6 +207,7 @@ impl Statistics {
         match line {
             Line::Header(header) => {
                 self.requested = header.streams_requested;
+                self.replicas = Replicas::new(&header.replicas);
                 self.cycles
                     .set_deadline(Duration::from_secs_f64(header.deadline_seconds));
             }
@@ -212,6 +242,7 @@ impl Statistics {
             }
             Line::Warning { .. } => {}
             Line::EndState(end) => {
+                self.replicas.ended(end);
                 let all = &mut self.correctness;
                 all.streams_checked += end.streams_checked;
                 all.streams_wrong += end.streams_wrong;
@@ -274,7 +305,12 @@ impl Statistics {
                 errors_by_code: self.streams.errors.clone(),
                 not_found: self.streams.not_found,
                 connection_errors: self.streams.connection_errors.clone(),
+                closed: self.streams.closed,
+                proxy: self.streams.proxy,
+                between_tries: LatencySummary::of(&self.between_tries),
             },
+            profiles: Profiles::of(&self.streams.profiles),
+            replicas: self.replicas.summaries(),
             latency,
             ways: (self.ways.iter())
                 .map(|(&via, window)| Way {
@@ -315,6 +351,14 @@ impl Statistics {
         absorb(&mut self.kubernetes_errors, &second.kubernetes_errors);
         if let Some(lag) = second.loop_lag.as_deref().and_then(|text| decode(text, 0)) {
             self.loop_lag.merge(&lag);
+        }
+        for line in &second.replicas {
+            self.replicas.delivered(line);
+        }
+        if let Some(waited) =
+            (second.between_tries.as_ref()).and_then(|line| decode(&line.histogram, line.never))
+        {
+            self.between_tries.merge(&waited);
         }
         let mut busy = false;
         for line in &second.latencies {

@@ -1,12 +1,15 @@
 //! The numbers of a run, in the shape of `report.json`. All durations are seconds.
 
+mod proxies;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::proxies::{Profiles, Replica};
 use super::latency::{Latency, Quantile, Stage};
-use crate::model::{endpoint::Direction, federation::Via};
+use crate::model::{endpoint::Direction, federation::Via, recording::ProxyCounts};
 
 /// The numbers of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +18,10 @@ pub struct Summary {
     pub duration_seconds: f64,
     /// What streams did.
     pub streams: Streams,
+    /// What `GetProfile` streams did; `None` if none was to be held.
+    pub profiles: Option<Profiles>,
+    /// Each replica of the destination, where there are several.
+    pub replicas: Vec<Replica>,
     /// The stages' latencies over the run.
     pub latency: StageSummary,
     /// The same by the way in which endpoints are asked for; empty where there is one cluster.
@@ -36,7 +43,7 @@ pub struct Summary {
 }
 
 /// What streams did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Streams {
     /// Streams the scenario asks for.
     pub requested: u64,
@@ -58,6 +65,16 @@ pub struct Streams {
     pub not_found: u64,
     /// Connections that failed.
     pub connection_errors: BTreeMap<String, u64>,
+    /// Streams that were ended here, because the scenario asked for it or by a proxy's limit.
+    #[serde(default)]
+    pub closed: u64,
+    /// Where a proxy's own rules decided.
+    #[serde(default)]
+    pub proxy: ProxyCounts,
+    /// Streams that were between two tries when a Service without endpoints got its first: the
+    /// time from that until each held one. They are in no stage's latency.
+    #[serde(default)]
+    pub between_tries: LatencySummary,
 }
 
 /// Latencies of one way in which endpoints are asked for, in a run over two clusters.

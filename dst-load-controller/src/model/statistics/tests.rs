@@ -1,5 +1,7 @@
 //! Claims about what lines add up to.
 
+mod proxies;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -83,6 +85,7 @@ fn every_count_adds_up_over_the_seconds() {
             errors: [("Unavailable".to_owned(), 6)].into(),
             not_found: 7,
             connection_errors: [("refused".to_owned(), 8)].into(),
+            ..StreamCounts::default()
         };
         interval.kubernetes_errors = [("429".to_owned(), 9)].into();
         interval.absorb(&Outbox {

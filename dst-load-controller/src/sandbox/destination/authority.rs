@@ -94,7 +94,7 @@ fn invalid(path: &str) -> Status {
 }
 
 /// The host and the port, 80 where there is no colon; as Go's `net.SplitHostPort` splits.
-fn split_port(path: &str) -> Option<(&str, u16)> {
+pub(crate) fn split_port(path: &str) -> Option<(&str, u16)> {
     let Some((host, port)) = path.rsplit_once(':') else {
         return Some((path, 80));
     };

@@ -4,11 +4,15 @@
 //! It has none of the real controller's stale-state defects: each is a fault that must be asked
 //! for ([`super::faults`]).
 
+pub(crate) mod addresses;
+pub(crate) mod profiles;
+
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
 };
 
+use self::addresses::Addresses;
 use super::{
     encode::Diff,
     endpoint::Pods,
@@ -28,6 +32,7 @@ pub(crate) struct Directory {
     members: BTreeMap<ObjectName, BTreeSet<ObjectName>>,
     pods: Pods,
     nodes: BTreeMap<String, String>,
+    pub(crate) addresses: Addresses,
     publishers: BTreeMap<ObjectName, BTreeMap<u16, Publisher>>,
     groups: BTreeMap<GroupId, (ObjectName, u16, GroupKey)>,
     next: u64,
@@ -46,13 +51,14 @@ pub(crate) struct Sizes {
 // === impl Directory ===
 
 impl Directory {
-    pub(crate) const fn new(faults: Faults) -> Self {
+    pub(crate) fn new(faults: Faults) -> Self {
         Self {
             services: BTreeMap::new(),
             slices: BTreeMap::new(),
             members: BTreeMap::new(),
             pods: BTreeMap::new(),
             nodes: BTreeMap::new(),
+            addresses: Addresses::default(),
             publishers: BTreeMap::new(),
             groups: BTreeMap::new(),
             next: 0,
@@ -69,7 +75,11 @@ impl Directory {
     /// A Service appeared or changed.
     pub(crate) fn apply_service(&mut self, service: Service) -> Vec<Change> {
         let name = service.name.clone();
-        let known = self.services.insert(name.clone(), service).is_some();
+        let after = service.cluster_ips.clone();
+        let old = self.services.insert(name.clone(), service);
+        let before = old.as_ref().map_or(&[][..], |old| &old.cluster_ips);
+        self.addresses.move_service(&name, before, &after);
+        let known = old.is_some();
         let Some(ports) = self.publishers.get(&name) else {
             return Vec::new();
         };
@@ -92,7 +102,9 @@ impl Directory {
 
     /// A Service went: its listeners lose everything and stay.
     pub(crate) fn delete_service(&mut self, name: &ObjectName) -> Vec<Change> {
-        self.services.remove(name);
+        if let Some(old) = self.services.remove(name) {
+            self.addresses.move_service(name, &old.cluster_ips, &[]);
+        }
         let mut changes = Vec::new();
         for publisher in self.publishers.get_mut(name).into_iter().flatten() {
             publisher.1.clear();
@@ -165,12 +177,17 @@ impl Directory {
 
     /// A Pod appeared or changed. Listeners hear of it with the next event of its slice.
     pub(crate) fn apply_pod(&mut self, pod: Pod) {
-        self.pods.insert(pod.name.clone(), Arc::new(pod));
+        let pod = Arc::new(pod);
+        let old = self.pods.insert(pod.name.clone(), pod.clone());
+        let before = old.as_ref().map_or(&[][..], |old| &old.ips);
+        self.addresses.move_pod(&pod.name, before, &pod.ips);
     }
 
     /// A Pod went.
     pub(crate) fn delete_pod(&mut self, name: &ObjectName) {
-        self.pods.remove(name);
+        if let Some(old) = self.pods.remove(name) {
+            self.addresses.move_pod(name, &old.ips, &[]);
+        }
     }
 
     /// A Node appeared or changed. Groups that exist keep the zone they were made with.

@@ -4,6 +4,8 @@
 //! the same on the wire but keeps the order that is given: the generated types hold hash maps,
 //! whose order differs from process to process. Nothing here decodes.
 
+pub(crate) mod profile;
+
 use std::{
     net::SocketAddr,
     sync::{Arc, OnceLock},

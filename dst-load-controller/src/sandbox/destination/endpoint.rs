@@ -104,6 +104,14 @@ impl Endpoint {
         }
     }
 
+    /// A Pod's address, whatever slices say of it.
+    pub(crate) fn of_pod(addr: SocketAddr, target: PodTarget) -> Self {
+        Self {
+            target: Some(target),
+            ..Self::bare(addr)
+        }
+    }
+
     /// Whether both are addresses, of one family, of the same Pod.
     pub(crate) fn is_same_pod_elsewhere(&self, other: &Self) -> bool {
         let (Some(one), Some(two)) = (&self.target, &other.target) else {

@@ -1,11 +1,14 @@
 //! Brings what the directories say to the streams that listen: one list of streams for each filter
 //! group, one encoding for each difference.
 
+mod profiles;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
+use self::profiles::Profiles;
 use super::{
     Config,
     authority::{Authority, ContextToken},
@@ -29,6 +32,7 @@ pub(crate) struct Hub {
     /// Other clusters that are linked, by name.
     linked: BTreeMap<String, Directory>,
     streams: BTreeMap<GroupId, BTreeMap<u64, Stream>>,
+    profiles: Profiles,
     faults: Faults,
     started: Instant,
     queue_capacity: usize,
@@ -37,9 +41,8 @@ pub(crate) struct Hub {
     openings: BTreeMap<(String, String), u64>,
     /// Queue overflows by path. A path stays once it was asked for.
     pub(crate) overflows: BTreeMap<String, u64>,
-    /// Calls that ended, by code.
-    pub(crate) handled: BTreeMap<String, u64>,
-    pub(crate) opened: u64,
+    /// Calls, by method.
+    pub(crate) calls: BTreeMap<Method, Calls>,
     closed: bool,
 }
 
@@ -51,13 +54,43 @@ struct Stream {
     victim: Option<Victim>,
 }
 
+/// A method that is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Method {
+    Get,
+    GetProfile,
+}
+
+/// What calls of one method came to.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    pub(crate) started: u64,
+    /// Those that ended, by code.
+    pub(crate) handled: BTreeMap<String, u64>,
+}
+
 /// A stream's place in the hub.
 #[derive(Debug)]
 pub(crate) struct Seat {
-    /// One for each Service whose endpoints the stream has: several where it is federated.
+    /// One for each Service whose endpoints the stream has: several where it is federated, none of
+    /// a profile.
     pub(crate) groups: Vec<GroupId>,
     pub(crate) number: u64,
     pub(crate) queue: Arc<Queue>,
+}
+
+// === impl Method ===
+
+impl Method {
+    pub(crate) const ALL: [Self; 2] = [Self::Get, Self::GetProfile];
+
+    /// As the service definition calls it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "Get",
+            Self::GetProfile => "GetProfile",
+        }
+    }
 }
 
 // === impl Hub ===
@@ -72,14 +105,14 @@ impl Hub {
             directory: directory(),
             linked: linked.collect(),
             streams: BTreeMap::new(),
+            profiles: Profiles::default(),
             faults: Faults::of_streams(config.seed, &config.faults),
             started: Instant::now(),
             queue_capacity: config.queue_capacity,
             next: 0,
             openings: BTreeMap::new(),
             overflows: BTreeMap::new(),
-            handled: BTreeMap::new(),
-            opened: 0,
+            calls: Method::ALL.map(|it| (it, Calls::default())).into(),
             closed: false,
         }
     }
@@ -100,6 +133,7 @@ impl Hub {
         for change in &changes {
             self.tell(change);
         }
+        self.tell_profiles();
         !changes.is_empty()
     }
 
@@ -189,6 +223,7 @@ impl Hub {
 
     /// Forgets a stream.
     pub(crate) fn close(&mut self, seat: &Seat) {
+        self.profiles.remove(seat.number);
         for &group in &seat.groups {
             if let Some(streams) = self.streams.get_mut(&group) {
                 streams.remove(&seat.number);
@@ -217,9 +252,15 @@ impl Hub {
             .collect()
     }
 
+    /// Counts a call's beginning.
+    pub(crate) fn count_start(&mut self, method: Method) {
+        self.calls.entry(method).or_default().started += 1;
+    }
+
     /// Counts a call's end.
-    pub(crate) fn count_end(&mut self, code: Code) {
-        *self.handled.entry(format!("{code:?}")).or_default() += 1;
+    pub(crate) fn count_end(&mut self, method: Method, code: Code) {
+        let calls = self.calls.entry(method).or_default();
+        *calls.handled.entry(format!("{code:?}")).or_default() += 1;
     }
 
     /// Ends every stream with status OK, those to come included.
@@ -228,6 +269,7 @@ impl Hub {
         for stream in self.streams.values().flat_map(BTreeMap::values) {
             stream.queue.end(Status::ok(""));
         }
+        self.profiles.end_all();
     }
 
     /// How often each kind of fault struck.

@@ -9,13 +9,11 @@ use std::{
     sync::atomic::Ordering,
 };
 
-use super::{Shared, directory::Sizes, hub::Hub};
-
-const METHOD: [(&str, &str); 3] = [
-    ("grpc_method", "Get"),
-    ("grpc_service", "io.linkerd.proxy.destination.Destination"),
-    ("grpc_type", "server_stream"),
-];
+use super::{
+    Shared,
+    directory::Sizes,
+    hub::{Hub, Method},
+};
 
 /// All families.
 pub(super) fn encode(shared: &Shared) -> String {
@@ -31,7 +29,7 @@ pub(super) fn encode(shared: &Shared) -> String {
         let hub = shared.hub.lock();
         groups(&mut text, &hub);
         sizes(&mut text, &hub);
-        calls(&mut text, &hub, shared.sent.load(Ordering::Relaxed));
+        calls(&mut text, &hub, shared);
     }
     if let Err(error) = process(&mut text) {
         tracing::debug!(%error, "process is not readable");
@@ -99,13 +97,21 @@ fn sizes(text: &mut Text, hub: &Hub) {
     family("service_cache_size", &|sizes| sizes.services);
 }
 
-fn calls(text: &mut Text, hub: &Hub, sent: u64) {
-    for (name, help, value) in [
-        ("grpc_server_started_total", "Calls begun.", hub.opened),
-        ("grpc_server_msg_sent_total", "Updates sent.", sent),
-    ] {
+fn calls(text: &mut Text, hub: &Hub, shared: &Shared) {
+    let started = |method| hub.calls.get(&method).map_or(0, |calls| calls.started);
+    let sent = |method| match method {
+        Method::Get => shared.sent.load(Ordering::Relaxed),
+        Method::GetProfile => shared.profiles_sent.load(Ordering::Relaxed),
+    };
+    let values: [(_, _, &dyn Fn(Method) -> u64); 2] = [
+        ("grpc_server_started_total", "Calls begun.", &started),
+        ("grpc_server_msg_sent_total", "Updates sent.", &sent),
+    ];
+    for (name, help, value) in values {
         text.family(name, "counter", help);
-        text.sample(name, &METHOD, value);
+        for method in Method::ALL {
+            text.sample(name, &labels(method), value(method));
+        }
     }
     let name = "grpc_server_handled_total";
     text.family(
@@ -113,12 +119,22 @@ fn calls(text: &mut Text, hub: &Hub, sent: u64) {
         "counter",
         "Calls ended; cancelled and overflowed ones are OK.",
     );
-    for (code, times) in &hub.handled {
-        let [method, service, kind] = METHOD;
-        // Spelled as Go's status codes are.
-        let code = if code == "Ok" { "OK" } else { &**code };
-        text.sample(name, &[("grpc_code", code), method, service, kind], times);
+    for (&method, calls) in &hub.calls {
+        for (code, times) in &calls.handled {
+            let [method, service, kind] = labels(method);
+            // Spelled as Go's status codes are.
+            let code = if code == "Ok" { "OK" } else { &**code };
+            text.sample(name, &[("grpc_code", code), method, service, kind], times);
+        }
     }
+}
+
+const fn labels(method: Method) -> [(&'static str, &'static str); 3] {
+    [
+        ("grpc_method", method.name()),
+        ("grpc_service", "io.linkerd.proxy.destination.Destination"),
+        ("grpc_type", "server_stream"),
+    ]
 }
 
 /// Read at a scrape and at no other time.

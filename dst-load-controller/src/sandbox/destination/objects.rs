@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use k8s_openapi::api::{core::v1 as core, discovery::v1 as discovery};
 use kube::ResourceExt as _;
 
+use super::pod::Ports;
+
 /// The name of a namespaced object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ObjectName {
@@ -25,6 +27,10 @@ pub(crate) struct Service {
     pub(crate) external_name: bool,
     /// `internalTrafficPolicy: Local`.
     pub(crate) local: bool,
+    /// None of a headless Service.
+    pub(crate) cluster_ips: Vec<IpAddr>,
+    /// Ports whose protocol is not to be looked into.
+    pub(super) opaque: Ports,
     pub(crate) discovery: Discovery,
 }
 
@@ -125,9 +131,23 @@ impl From<&core::Service> for Service {
                 .collect(),
             external_name: spec.and_then(|spec| spec.type_.as_deref()) == Some("ExternalName"),
             local: spec.and_then(|spec| spec.internal_traffic_policy.as_deref()) == Some("Local"),
+            cluster_ips: cluster_ips(spec),
+            opaque: Ports::opaque(object.annotations()),
             discovery: Discovery::of(object),
         }
     }
+}
+
+/// The addresses of a Service; that of a headless one reads `None`.
+fn cluster_ips(spec: Option<&core::ServiceSpec>) -> Vec<IpAddr> {
+    let all = spec.and_then(|spec| spec.cluster_ips.as_deref());
+    let first = spec.and_then(|spec| spec.cluster_ip.as_ref());
+    let mut ips: Vec<IpAddr> = (first.into_iter().chain(all.unwrap_or_default()))
+        .filter_map(|ip| ip.parse().ok())
+        .collect();
+    ips.sort_unstable();
+    ips.dedup();
+    ips
 }
 
 // === impl Discovery ===

@@ -3,6 +3,8 @@
 //! The settings of Linkerd's chart are taken for granted (control plane in `linkerd`, trust domain
 //! `cluster.local`, its default opaque ports, transport header); they are constants, not options.
 
+use std::{collections::BTreeMap, net::IpAddr};
+
 use k8s_openapi::api::core::v1 as core;
 use kube::ResourceExt as _;
 
@@ -19,6 +21,8 @@ pub(crate) struct Pod {
     pub(crate) name: ObjectName,
     pub(crate) version: String,
     pub(crate) node: Option<String>,
+    /// Where it is reached; none unless it runs.
+    pub(crate) ips: Vec<IpAddr>,
     /// Metric labels that depend on nothing but the Pod.
     pub(crate) labels: Vec<(String, String)>,
     mesh: Option<Mesh>,
@@ -45,7 +49,7 @@ struct Proxy {
 
 /// Ports as annotations write them: `25,100-200`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Ports(Vec<(u16, u16)>);
+pub(super) struct Ports(Vec<(u16, u16)>);
 
 /// How a port of a Pod is to be reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +96,7 @@ impl From<&core::Pod> for Pod {
         Self {
             version: object.resource_version().unwrap_or_default(),
             node: spec.and_then(|spec| spec.node_name.clone()),
+            ips: ips(object),
             mesh: Mesh::of(object, account),
             labels,
             name,
@@ -100,6 +105,11 @@ impl From<&core::Pod> for Pod {
 }
 
 impl Pod {
+    /// Whether `port` of this Pod, if it is meshed, is not to be looked into.
+    pub(crate) fn is_opaque(&self, port: u16) -> bool {
+        (self.mesh.as_ref()).is_some_and(|mesh| mesh.opaque.contains(port))
+    }
+
     /// How `port` of this Pod is to be reached.
     pub(crate) fn reach(&self, port: u16) -> Reach {
         let Some(mesh) = (self.mesh.as_ref()).filter(|mesh| !mesh.skipped.contains(port)) else {
@@ -114,6 +124,23 @@ impl Pod {
             inbound: (port != proxy.admin && port != proxy.control).then_some(proxy.inbound),
         }
     }
+}
+
+/// The addresses of a Pod that runs.
+fn ips(object: &core::Pod) -> Vec<IpAddr> {
+    let Some(status) = &object.status else {
+        return Vec::new();
+    };
+    if status.phase.as_deref() != Some("Running") {
+        return Vec::new();
+    }
+    let all = status.pod_ips.iter().flatten().map(|it| it.ip.as_str());
+    let mut ips: Vec<IpAddr> = (status.pod_ip.as_deref().into_iter().chain(all))
+        .filter_map(|ip| ip.parse().ok())
+        .collect();
+    ips.sort_unstable();
+    ips.dedup();
+    ips
 }
 
 /// The kind and name of what owns the Pod, in Linkerd's spelling.
@@ -156,9 +183,7 @@ impl Mesh {
             }),
             proxy: Proxy::of(object),
             skipped: Ports::parse(annotation("config.linkerd.io/skip-inbound-ports").unwrap_or("")),
-            opaque: Ports::parse(
-                annotation("config.linkerd.io/opaque-ports").unwrap_or(DEFAULT_OPAQUE_PORTS),
-            ),
+            opaque: Ports::opaque(object.annotations()),
         })
     }
 }
@@ -187,8 +212,14 @@ impl Proxy {
 // === impl Ports ===
 
 impl Ports {
+    /// Those that the annotations of a Pod or Service call opaque; else the chart's.
+    pub(super) fn opaque(annotations: &BTreeMap<String, String>) -> Self {
+        let named = annotations.get("config.linkerd.io/opaque-ports");
+        Self::parse(named.map_or(DEFAULT_OPAQUE_PORTS, String::as_str))
+    }
+
     /// Entries that are no ports are left out.
-    fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let entry = |entry: &str| {
             let (low, high) = entry.split_once('-').unwrap_or((entry, entry));
             Some((low.trim().parse().ok()?, high.trim().parse().ok()?))
@@ -196,7 +227,7 @@ impl Ports {
         Self(text.split(',').filter_map(entry).collect())
     }
 
-    fn contains(&self, port: u16) -> bool {
+    pub(super) fn contains(&self, port: u16) -> bool {
         (self.0.iter()).any(|(low, high)| (*low..=*high).contains(&port))
     }
 }

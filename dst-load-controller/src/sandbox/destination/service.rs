@@ -18,11 +18,15 @@ use linkerd2_proxy_api::destination::GetDestination;
 use prost::Message as _;
 use tonic::{Code, Status, body::Body};
 
-use super::{Destination, Shared, hub::Seat, queue::Hold};
+use super::{
+    Destination, Shared,
+    hub::{Method, Seat},
+    queue::Hold,
+};
 
-const GET: &str = "/io.linkerd.proxy.destination.Destination/Get";
+const SERVICE: &str = "/io.linkerd.proxy.destination.Destination/";
 
-/// Answers `Get`, and nothing else.
+/// Answers `Get` and `GetProfile`.
 #[derive(Clone, Debug)]
 pub(crate) struct GetService {
     destination: Destination,
@@ -32,6 +36,7 @@ pub(crate) struct GetService {
 #[derive(Debug)]
 struct Call {
     shared: Arc<Shared>,
+    method: Method,
     seat: Option<Seat>,
     /// A call that the client cancels counts as OK.
     code: Code,
@@ -69,11 +74,13 @@ where
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let shared = self.destination.shared.clone();
         Box::pin(async move {
-            if request.uri().path() != GET {
+            let name = request.uri().path().strip_prefix(SERVICE);
+            let method = Method::ALL.into_iter().find(|it| Some(it.name()) == name);
+            let Some(method) = method else {
                 let text = format!("unknown method {}", request.uri().path());
                 return Ok(Status::unimplemented(text).into_http());
-            }
-            let mut call = Call::start(shared);
+            };
+            let mut call = Call::start(shared, method);
             Ok(match call.open(request).await {
                 Ok(()) => call.respond().await,
                 Err(status) => call.refuse(&status),
@@ -85,10 +92,11 @@ where
 // === impl Call ===
 
 impl Call {
-    fn start(shared: Arc<Shared>) -> Self {
-        shared.hub.lock().opened += 1;
+    fn start(shared: Arc<Shared>, method: Method) -> Self {
+        shared.hub.lock().count_start(method);
         Self {
             shared,
+            method,
             seat: None,
             code: Code::Ok,
         }
@@ -107,11 +115,13 @@ impl Call {
             }
             _ = self.shared.synced.wait() => {}
         }
-        let seat = (self.shared.hub.lock()).open(
-            &get.path,
-            &get.context_token,
-            &self.shared.cluster_domain,
-        )?;
+        let domain = &self.shared.cluster_domain;
+        let mut hub = self.shared.hub.lock();
+        let seat = match self.method {
+            Method::Get => hub.open(&get.path, &get.context_token, domain),
+            Method::GetProfile => hub.open_profile(&get.path, domain),
+        }?;
+        drop(hub);
         self.seat = Some(seat);
         Ok(())
     }
@@ -145,7 +155,7 @@ impl Drop for Call {
         if let Some(seat) = &self.seat {
             hub.close(seat);
         }
-        hub.count_end(self.code);
+        hub.count_end(self.method, self.code);
     }
 }
 
@@ -196,7 +206,12 @@ impl http_body::Body for Updates {
         let next = self.call.seat.as_ref().and_then(|seat| seat.queue.take());
         Poll::Ready(match next {
             Some(Ok(frame)) => {
-                self.call.shared.sent.fetch_add(1, Ordering::Relaxed);
+                let shared = &self.call.shared;
+                let sent = match self.call.method {
+                    Method::Get => &shared.sent,
+                    Method::GetProfile => &shared.profiles_sent,
+                };
+                sent.fetch_add(1, Ordering::Relaxed);
                 Some(Ok(Frame::data(frame)))
             }
             Some(Err(status)) => {

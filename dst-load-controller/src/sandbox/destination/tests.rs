@@ -6,6 +6,7 @@ mod encoding;
 mod faults;
 mod metrics;
 mod oracle;
+mod profiles;
 mod properties;
 mod service;
 mod support;

@@ -3,15 +3,24 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use tokio::sync::SetOnce;
 use tonic::{Code, Status};
 
-use super::{Link, Seat, Shared, backoff};
+use super::{
+    Link, Seat, Shared, is_refusal,
+    limits::{Heard, Limit},
+};
 use crate::{
     live::{
         books::Book,
-        destination::{decode, stream},
+        destination::{
+            decode,
+            stream::{self, Method},
+        },
     },
-    model::{ledger::StreamPhase, seed, time::At},
+    model::{
+        ledger::StreamPhase, recording::StreamCounts, scenario, seed, time::At, update::Update,
+    },
     world::Grpc,
 };
 
@@ -22,6 +31,8 @@ pub(super) struct Lifecycle {
     pub(super) link: Arc<Link>,
     pub(super) request: Bytes,
     pub(super) seat: Seat,
+    /// Told when it first holds an endpoint, where somebody waits for that.
+    pub(super) held: Option<Arc<SetOnce<()>>>,
 }
 
 /// Why one life of a stream ended.
@@ -30,6 +41,8 @@ enum Ended {
     Cancelled,
     /// The scenario asked for it.
     Planned,
+    /// A proxy would have ended it.
+    Limit(Limit),
     /// The server, or the connection, ended it.
     Unasked(Status),
 }
@@ -39,7 +52,7 @@ enum Ended {
 impl Lifecycle {
     /// Lives until the fleet closes, or the controller refuses it for good.
     pub(super) async fn run(self) {
-        if !self.wait_for_turn().await {
+        if !self.shared.wait_for_turn(self.seat).await {
             return;
         }
         let (mut failures, mut life) = (0, 0_u64);
@@ -47,7 +60,7 @@ impl Lifecycle {
             let since = self
                 .book()
                 .sent(&self.shared.books, self.seat.stream, life > 0);
-            let ended = self.live(life).await;
+            let ended = self.live(life, since).await;
             let told =
                 self.book().ledger(|l| l.stream_phase(self.seat.stream)) == StreamPhase::Held;
             if !matches!(ended, Ended::Cancelled) {
@@ -62,60 +75,70 @@ impl Lifecycle {
                     failures = 0;
                     continue;
                 }
+                Ended::Limit(limit) => self.limited(limit),
                 Ended::Unasked(status) => {
                     self.count(&status);
                     self.link.ended(&self.shared.books, since, &status);
-                    if matches!(
-                        status.code(),
-                        Code::InvalidArgument | Code::FailedPrecondition
-                    ) {
-                        let authority = &self.book().target.authority;
-                        self.shared.fail(self.shared.refusal(authority, &status));
+                    if is_refusal(&status) {
+                        self.refused(&status);
                         return;
                     }
                 }
             }
             failures = if told { 0 } else { failures };
-            let wait = backoff(self.shared.config.seed, "reopen", &self.name(), failures);
-            failures += 1;
-            tokio::select! {
-                biased;
-                () = self.shared.cancel.cancelled() => return,
-                () = tokio::time::sleep(wait) => {}
+            if !self.shared.back_off("reopen", &self.name(), failures).await {
+                return;
             }
+            failures += 1;
         }
     }
 
-    /// Waits so that no more streams are opened a second than the rate allows; whether it may open.
-    async fn wait_for_turn(&self) -> bool {
-        let rate = u64::from(self.shared.config.open_rate.max(1));
-        let turn = Duration::from_millis(self.seat.order * 1_000 / rate);
-        let clock = self.shared.clock();
-        tokio::select! {
-            biased;
-            () = self.shared.cancel.cancelled() => false,
-            () = clock.sleep_until(self.shared.opened + turn) => true,
+    fn limited(&self, limit: Limit) {
+        self.shared.books.count(|streams| {
+            streams.closed += 1;
+            limit.count(&mut streams.proxy);
+        });
+        if limit == Limit::FirstItem {
+            let stream = self.seat.stream;
+            self.book().ledger(|ledger| ledger.stream_gave_up(stream));
+        }
+    }
+
+    /// Trying again does not help. A proxy goes on with its other streams; else the run ends.
+    fn refused(&self, status: &Status) {
+        if self.lives_as_a_proxy() {
+            let count = |streams: &mut StreamCounts| streams.proxy.refused += 1;
+            self.shared.books.count(count);
+        } else {
+            let authority = &self.book().target.authority;
+            self.shared.fail(self.shared.refusal(authority, status));
         }
     }
 
     /// One life, from the request to the end.
-    async fn live(&self, life: u64) -> Ended {
+    async fn live(&self, life: u64, sent: At) -> Ended {
         let book = self.book();
         let books = &self.shared.books;
-        let mut first = true;
+        let heard = Heard::default();
         let read = stream::read(
             self.grpc.clone(),
+            Method::Get,
             self.shared.clock(),
             self.request.clone(),
             |at, message| {
-                if std::mem::take(&mut first) {
-                    books.count(|streams| streams.snapshots += 1);
-                    self.link.told(books);
-                }
                 let update = decode::update(message)
                     .map_err(|error| Status::internal(format!("unreadable update: {error}")))?;
+                if heard.note(at) {
+                    let add = matches!(update, Some(Update::Add(_)));
+                    books.count(|streams| {
+                        streams.snapshots += 1;
+                        streams.proxy.first_not_add += u64::from(!add);
+                    });
+                    self.link.told(books);
+                }
                 if let Some(update) = update {
                     book.update(books, self.seat.stream, at, &update, message.len());
+                    self.hold(&update);
                 }
                 Ok(())
             },
@@ -126,7 +149,22 @@ impl Lifecycle {
             biased;
             () = self.shared.cancel.cancelled() => Ended::Cancelled,
             status = read => Ended::Unasked(status),
+            limit = heard.limit(clock, sent), if self.lives_as_a_proxy() => Ended::Limit(limit),
             () = clock.sleep_until(end.unwrap_or_default()), if end.is_some() => Ended::Planned,
+        }
+    }
+
+    fn lives_as_a_proxy(&self) -> bool {
+        self.shared.config.lifecycle == scenario::Lifecycle::Proxy
+    }
+
+    /// Tells whoever waits for an endpoint to be held.
+    fn hold(&self, update: &Update) {
+        if let (Some(held), Update::Add(endpoints)) = (&self.held, update)
+            && !endpoints.is_empty()
+        {
+            // Set before: then nobody waits any more.
+            let _ = held.set(());
         }
     }
 

@@ -1,5 +1,7 @@
 //! Claims about the fleet, with a controller that does as it is told, in virtual time.
 
+mod proxy;
+
 use std::{io, net::SocketAddr};
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -22,6 +24,8 @@ const SECOND: Duration = Duration::from_secs(1);
 enum Say {
     /// An endpoint is there.
     Tell,
+    /// An endpoint is not there.
+    Deny,
     /// Nothing for this long.
     Wait(Duration),
     /// The end, with a status.
@@ -78,7 +82,8 @@ fn frames(
     stream::iter(script)
         .filter_map(|say| async move {
             match say {
-                Say::Tell => Some(Ok(Frame::data(message()))),
+                Say::Tell => Some(Ok(Frame::data(message(true)))),
+                Say::Deny => Some(Ok(Frame::data(message(false)))),
                 Say::Wait(span) => {
                     tokio::time::sleep(span).await;
                     None
@@ -99,10 +104,15 @@ fn broken() -> Status {
     Status::from_error(Box::new(io::Error::from(io::ErrorKind::ConnectionReset)))
 }
 
-/// One endpoint, added.
-fn message() -> Bytes {
+/// One endpoint, added or removed.
+fn message(add: bool) -> Bytes {
     let address = SocketAddr::from(([10, 0, 0, 1], 8080));
-    let update = pb::Update {
+    let removal = pb::Update {
+        update: Some(pb::update::Update::Remove(pb::AddrSet {
+            addrs: vec![net::TcpAddress::from(address)],
+        })),
+    };
+    let addition = pb::Update {
         update: Some(pb::update::Update::Add(pb::WeightedAddrSet {
             addrs: vec![pb::WeightedAddr {
                 addr: Some(net::TcpAddress::from(address)),
@@ -111,6 +121,7 @@ fn message() -> Bytes {
             ..pb::WeightedAddrSet::default()
         })),
     };
+    let update = if add { addition } else { removal };
     let mut framed = BytesMut::new();
     framed.put_u8(0);
     framed.put_u32(u32::try_from(update.encoded_len()).unwrap());
@@ -134,6 +145,8 @@ fn config() -> FleetConfig {
         connect_timeout: 30 * SECOND,
         namespace: "clients".into(),
         seed: 1,
+        lifecycle: scenario::Lifecycle::Eternal,
+        profiles: false,
     }
 }
 
@@ -154,7 +167,7 @@ async fn watch(
     let clock = Clock::start();
     let (grpc, calls) = controller(clock, answer);
     let books = books(clock, services);
-    let mut fleet = Fleet::open(&books, &dial(grpc), config, &[]);
+    let mut fleet = Fleet::open(&books, &[dial(grpc)], config, &[]);
     tokio::select! {
         biased;
         error = fleet.failed() => panic!("{error}"),
@@ -222,7 +235,7 @@ async fn what_trying_again_does_not_mend_ends_the_run_with_the_controllers_words
         let clock = Clock::start();
         let (grpc, calls) = controller(clock, move |_, _| vec![Say::End(code, "no authority")]);
         let books = books(clock, &["web"]);
-        let mut fleet = Fleet::open(&books, &dial(grpc), config(), &[]);
+        let mut fleet = Fleet::open(&books, &[dial(grpc)], config(), &[]);
         let refused = FleetError::Refused {
             authority: "web.shop.svc.cluster.local:80".into(),
             code: format!("{code:?}"),
@@ -305,7 +318,7 @@ async fn a_destination_that_never_comes_ends_the_run_after_the_time_for_connecti
     let books = books(clock, &["web"]);
     let refused = || Err(Status::unavailable("Connection refused (os error 111)"));
     let dial: Dial = Arc::new(move || Box::pin(async move { refused() }));
-    let mut fleet = Fleet::open(&books, &dial, config(), &[]);
+    let mut fleet = Fleet::open(&books, &[dial], config(), &[]);
     let unreachable = FleetError::Unreachable {
         after: 30 * SECOND,
         reason: "Connection refused (os error 111)".into(),

@@ -33,6 +33,7 @@ impl fmt::Display for Description {
             connections,
             streams_per_service,
             streams,
+            profile_streams,
         } = self.clients;
         writeln!(f, "\nStreams")?;
         writeln!(
@@ -42,6 +43,13 @@ impl fmt::Display for Description {
             grouped(connections),
             grouped(streams_per_service)
         )?;
+        if profile_streams > 0 {
+            writeln!(
+                f,
+                "  {} of GetProfile beside them, at most",
+                grouped(profile_streams)
+            )?;
+        }
 
         writeln!(f, "\nUpdates expected")?;
         writeln!(f, "  on opening:         {}", self.on_opening)?;

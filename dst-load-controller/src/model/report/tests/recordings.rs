@@ -59,6 +59,7 @@ pub(crate) fn header(kind: TargetKind) -> Header {
             system: "linux x86_64".into(),
         }),
         floor_seconds: Some(0.000_31),
+        replicas: Vec::new(),
     }
 }
 
@@ -96,6 +97,7 @@ pub(crate) fn delivered(cycle: u32, direction: Direction, micros: u64, never: bo
         destination,
         end_to_end: Some(destination + Duration::from_millis(800)),
         never,
+        replica: None,
         disturbed: false,
     }
 }
@@ -188,6 +190,7 @@ pub(crate) fn end_state(at: u64, stale: u64, missing: u64) -> Line {
         examples: (0..(stale + missing).min(2))
             .map(|n| format!("stale 10.0.0.7:8080 at stream {n} of test-service-1 for 4.125 s"))
             .collect(),
+        wrong_by_replica: BTreeMap::new(),
     })
 }
 

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::{
-    ClientSection, File, Key, SandboxSection, decode::decode, either::PodStart, placed::Placed,
-    tree::Tree,
+    ClientSection, File, Key, SandboxSection, decode::decode, either::PodStart,
+    embedded::FaultItem, placed::Placed, tree::Tree,
 };
 use crate::model::{
     fault::{Fault, FaultKind},
     quantity::{Share, Span},
-    scenario::{Client, Sandbox, Scenario, draft::ScenarioError},
+    scenario::{Client, Lifecycle, Sandbox, Scenario, draft::ScenarioError},
 };
 
 mod backend;
@@ -23,6 +23,9 @@ const LONGEST_NAME: usize = 50;
 
 /// What one machine's ports and memory can be asked for at all.
 const MOST_STREAMS: u64 = 1_000_000;
+
+/// More replicas than anybody runs, and few enough for one machine.
+const MOST_REPLICAS: u32 = 20;
 
 /// Kubernetes supports this many Nodes.
 const MOST_NODES: u32 = 5_000;
@@ -109,6 +112,7 @@ impl Checker<'_> {
 
     fn client(&self, section: ClientSection) -> Result<Client> {
         let default = Client::default();
+        let lifecycle = section.lifecycle.map_or(default.lifecycle, |it| it.value);
         Ok(Client {
             replicas: self
                 .at_least_one(section.replicas)?
@@ -124,6 +128,10 @@ impl Checker<'_> {
             open_rate: self
                 .at_least_one(section.open_rate)?
                 .unwrap_or(default.open_rate),
+            lifecycle,
+            profiles: section
+                .profiles
+                .map_or(lifecycle == Lifecycle::Proxy, |it| it.value),
         })
     }
 
@@ -169,22 +177,41 @@ impl Checker<'_> {
             Some(span) => self.whole_millis(span)?,
             None => default.slice_sync,
         };
+        let replicas = self
+            .at_least_one(section.replicas)?
+            .unwrap_or(default.replicas);
+        if replicas > MOST_REPLICAS {
+            let message = format!("{replicas} is more than {MOST_REPLICAS}");
+            return Err(self.error(section.replicas, &message));
+        }
         let items = section.faults.unwrap_or_default().value;
         let faults = items
             .into_iter()
-            .map(|item| self.fault(item))
+            .map(|item| self.fault(item, replicas))
             .collect::<Result<_>>()?;
         Ok(Sandbox {
             nodes,
             zones,
             pod_start,
             slice_sync,
+            replicas,
             faults,
         })
     }
 
-    fn fault(&self, item: super::FaultItem) -> Result<Fault> {
+    fn fault(&self, item: FaultItem, replicas: u32) -> Result<Fault> {
         let kind = item.kind.value;
+        let replica = self.at_least_one(item.replica)?;
+        if replica.is_some() && !kind.is_of_the_destination() {
+            let message = "only faults of the destination strike a replica of it";
+            return Err(self.error(item.replica, message));
+        }
+        if replica.is_some_and(|replica| replica > replicas) {
+            let message = format!(
+                "there is no such replica; sandbox.replicas is {replicas}, and they count from 1"
+            );
+            return Err(self.error(item.replica, &message));
+        }
         let delay = match item.delay {
             Some(delay) => self.whole_millis(delay)?,
             None => Duration::ZERO,
@@ -214,6 +241,7 @@ impl Checker<'_> {
             lasts: self.timer(item.lasts)?,
             share: share.value.0,
             delay,
+            replica,
         })
     }
 

@@ -2,10 +2,11 @@
 //! same scenario.
 
 use super::{
-    BackendWord, ChurnSection, ClientSection, CriteriaSection, EndToEndSection, FaultItem, File,
-    Key, MeasureSection, OscillateGroup, PatternWord, QuantileSection, SandboxSection,
-    ScenarioSection, StableGroup, TargetSection,
+    BackendWord, ChurnSection, ClientSection, CriteriaSection, EndToEndSection, File, Key,
+    MeasureSection, OscillateGroup, PatternWord, QuantileSection, SandboxSection, ScenarioSection,
+    StableGroup, TargetSection,
     either::{Amount, JitterBound, Percent, PodStart, PodStartRange},
+    embedded::FaultItem,
     federation::FederationSection,
     placed::Placed,
     provoke::ProvokeGroup,
@@ -278,6 +279,8 @@ fn client(client: &Client) -> ClientSection {
             .stream_reset_interval
             .map(|span| Placed::from(Span(span))),
         open_rate: key(client.open_rate),
+        lifecycle: key(client.lifecycle),
+        profiles: key(client.profiles),
         ..ClientSection::default()
     }
 }
@@ -345,6 +348,7 @@ fn sandbox(sandbox: &Sandbox) -> SandboxSection {
             max: Placed::from(Span(max)),
         })),
         slice_sync: key(Span(sandbox.slice_sync)),
+        replicas: key(sandbox.replicas),
         faults: key(sandbox.faults.iter().map(fault).collect()),
     }
 }
@@ -356,5 +360,6 @@ fn fault(fault: &Fault) -> FaultItem {
         lasts: fault.lasts.map(|span| Placed::from(Span(span))),
         share: key(Share(fault.share)),
         delay: key(Span(fault.delay)),
+        replica: fault.replica.map(Placed::from),
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::{
     provocation::Provocation,
-    scenario::{Draft, Scenario},
+    scenario::{Draft, Lifecycle, Scenario},
 };
 
 /// The error that `text` earns as `s.yaml`.
@@ -326,6 +326,8 @@ fn the_effective_form_reads_back_to_the_same_scenario() {
         "churn: {backend: pods, stable: {services: 1, endpoints: 2}, provoke: {kinds: [sharedEndpoint, portChanged], endpoints: 5, hold: 7s}}".to_owned(),
         "churn: {services: 1, endpoints: 10}\nsandbox: {podStart: 50ms, faults: [{kind: slowPods, at: 3s, lasts: 2s, share: 12.5%, delay: 1s}]}".to_owned(),
         "churn: {services: 1, endpoints: 10}\ncriteria: {throughputMin: 1500.5, endToEnd: {p50: 1ms, everyClientWithin: 1m}, target: {memoryMax: 8Gi, memoryGrowthPerHour: 0.3, cpuMax: 1500m}}\nclient: {streamMaxLifetime: 5m, streamResetInterval: 2m}\nmeasure: {deadline: 7s}".to_owned(),
+        "churn: {services: 1, endpoints: 10}\nclient: {lifecycle: proxy}".to_owned(),
+        "churn: {services: 1, endpoints: 10}\nclient: {lifecycle: proxy, profiles: false}\nsandbox: {replicas: 3, faults: [{kind: dropUpdate, replica: 2}]}".to_owned(),
     ];
     for text in &patterns {
         let (scenario, _) = Scenario::from_yaml(text, "s.yaml", &[]).unwrap();
@@ -334,6 +336,41 @@ fn the_effective_form_reads_back_to_the_same_scenario() {
         assert_eq!(again, scenario, "{text}");
         assert_eq!(warnings, [] as [&str; 0]);
     }
+}
+
+#[test]
+fn profiles_go_with_a_proxys_lifecycle_unless_they_are_asked_for_or_not() {
+    let client = |client: &str| {
+        let text = format!("{RIGHT}client: {{{client}}}\n");
+        let (scenario, _) = Scenario::from_yaml(&text, "s.yaml", &[]).unwrap();
+        (scenario.client.lifecycle, scenario.client.profiles)
+    };
+    assert_eq!(client(""), (Lifecycle::Eternal, false));
+    assert_eq!(client("lifecycle: proxy"), (Lifecycle::Proxy, true));
+    assert_eq!(
+        client("lifecycle: proxy, profiles: false"),
+        (Lifecycle::Proxy, false)
+    );
+    assert_eq!(client("profiles: true"), (Lifecycle::Eternal, true));
+}
+
+#[test]
+fn a_fault_strikes_a_replica_that_there_is() {
+    let faulty = |sandbox: &str| error(&format!("{RIGHT}sandbox: {{{sandbox}}}\n"));
+    let messages = [
+        faulty("replicas: 2, faults: [{kind: dropUpdate, replica: 3}]"),
+        faulty("replicas: 2, faults: [{kind: slowPods, delay: 1s, replica: 1}]"),
+        faulty("replicas: 2, faults: [{kind: dropUpdate, replica: 0}]"),
+        faulty("replicas: 21"),
+        error(&format!("{RIGHT}client: {{lifecycle: mortal}}\n")),
+    ];
+    insta::assert_snapshot!(messages.join("\n"), @r"
+    s.yaml:8:61: sandbox.faults[0].replica: there is no such replica; sandbox.replicas is 2, and they count from 1
+    s.yaml:8:70: sandbox.faults[0].replica: only faults of the destination strike a replica of it
+    s.yaml:8:61: sandbox.faults[0].replica: 0 is too few; it is at least 1
+    s.yaml:8:21: sandbox.replicas: 21 is more than 20
+    s.yaml:8:21: client.lifecycle: mortal is not one of eternal, proxy; did you mean eternal?
+    ");
 }
 
 #[test]

@@ -8,9 +8,10 @@ use linkerd2_proxy_api::destination::{
 };
 use serde_json::json;
 use tonic::{Code, Status, Streaming};
+use tower::ServiceExt as _;
 
 use super::support::{PATH, apply, bare, destination, name, service_with, slice};
-use crate::sandbox::destination::{Destination, serve};
+use crate::sandbox::destination::{Destination, hub::Method, serve};
 
 pub(super) async fn get(
     destination: &Destination,
@@ -160,14 +161,16 @@ async fn a_path_that_cannot_be_served_is_refused_at_once_with_linkerds_code_and_
 }
 
 #[tokio::test(start_paused = true)]
-async fn methods_other_than_get_are_unimplemented() {
+async fn methods_that_the_api_does_not_have_are_unimplemented() {
     let destination = destination(100, vec![]);
-    let mut client = DestinationClient::new(destination.grpc());
-    let status = client
-        .get_profile(GetDestination::default())
-        .await
-        .unwrap_err();
-    assert_eq!(status.code(), Code::Unimplemented);
+    for path in ["/io.linkerd.proxy.destination.Destination/Watch", "/Get"] {
+        let request = http::Request::post(path)
+            .body(tonic::body::Body::empty())
+            .unwrap();
+        let response = destination.grpc().oneshot(request).await.unwrap();
+        let status = Status::from_header_map(response.headers()).unwrap();
+        assert_eq!(status.code(), Code::Unimplemented);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,7 +188,8 @@ async fn an_overflow_loses_the_queue_and_ends_the_stream_ok() {
     assert_eq!(destination.shared.hub.lock().overflows[PATH], 1);
     assert!(slow.message().await.unwrap().is_none());
     drop(slow);
-    assert_eq!(destination.shared.hub.lock().handled["Ok"], 1);
+    let hub = destination.shared.hub.lock();
+    assert_eq!(hub.calls[&Method::Get].handled["Ok"], 1);
 }
 
 #[tokio::test(start_paused = true)]

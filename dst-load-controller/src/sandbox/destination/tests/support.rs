@@ -101,6 +101,7 @@ pub(super) fn fault(kind: FaultKind) -> Fault {
         lasts: None,
         share: 1.0,
         delay: std::time::Duration::ZERO,
+        replica: None,
     }
 }
 

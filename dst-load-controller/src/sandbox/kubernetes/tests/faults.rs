@@ -23,6 +23,7 @@ fn with(kind: FaultKind) -> Cluster {
         lasts: Some(Duration::from_secs(10)),
         share: 1.0,
         delay: Duration::from_secs(3),
+        replica: None,
     };
     Cluster::new(Config {
         faults: vec![fault],

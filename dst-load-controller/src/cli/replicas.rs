@@ -1,0 +1,86 @@
+//! The replicas of a destination controller: virtual clients take them in turn.
+
+use super::UsageError;
+use crate::{
+    live::destination::dial::dial,
+    model::{recording::ReplicaInfo, scenario::Lifecycle},
+    world::Dial,
+};
+
+/// Connections to the replica at each address, HOST:PORT.
+///
+/// # Errors
+/// If one is no address, or is given twice.
+pub(super) fn dial_each(addresses: &[String], lifecycle: Lifecycle) -> Result<Dials, UsageError> {
+    let usage = |reason: String| UsageError(format!("--destination: {reason}"));
+    for (index, address) in addresses.iter().enumerate() {
+        if addresses[..index].contains(address) {
+            return Err(usage(format!("{address} is given twice")));
+        }
+    }
+    let dials = addresses.iter().map(|address| dial(address, lifecycle));
+    let mut dials = dials.collect::<Result<Vec<_>, _>>().map_err(usage)?;
+    if dials.is_empty() {
+        return Err(usage("no address is given; write it as HOST:PORT".into()));
+    }
+    let further = dials.split_off(1);
+    Ok(Dials {
+        first: dials.remove(0),
+        further,
+    })
+}
+
+/// Connections to the replicas, in their order.
+pub(super) struct Dials {
+    pub(super) first: Dial,
+    pub(super) further: Vec<Dial>,
+}
+
+/// What a recording says of the replicas: each with its streams, where `clients` of `streams` each
+/// take them in turn. Nothing where there is one.
+pub(super) fn infos(addresses: &[String], clients: u64, streams: u64) -> Vec<ReplicaInfo> {
+    let count = addresses.len() as u64;
+    if count < 2 {
+        return Vec::new();
+    }
+    let info = |(number, address): (u64, &String)| ReplicaInfo {
+        address: address.clone(),
+        streams: (clients / count + u64::from(number < clients % count)) * streams,
+    };
+    (0..).zip(addresses).map(info).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(given: &[&str]) -> Vec<String> {
+        given.iter().map(|&it| it.to_owned()).collect()
+    }
+
+    #[test]
+    fn clients_that_do_not_divide_evenly_leave_the_last_replicas_with_fewer_streams() {
+        let of = |clients| {
+            let infos = infos(&addresses(&["a:1", "b:1", "c:1"]), clients, 10);
+            infos.iter().map(|it| it.streams).collect::<Vec<_>>()
+        };
+        assert_eq!(of(7), [30, 20, 20]);
+        assert_eq!(of(2), [10, 10, 0]);
+        assert!(infos(&addresses(&["a:1"]), 7, 10).is_empty());
+    }
+
+    #[test]
+    fn a_replica_given_twice_is_a_usage_error() {
+        let dialled = |given: &[&str]| dial_each(&addresses(given), Lifecycle::Eternal);
+        let refused = |given: &[&str]| dialled(given).err().map(|error| error.to_string());
+        assert_eq!(
+            refused(&["a:1", "b:1", "a:1"]).as_deref(),
+            Some("--destination: a:1 is given twice")
+        );
+        assert!(refused(&[]).is_some());
+        assert_eq!(
+            dialled(&["a:1", "b:1"]).ok().map(|it| it.further.len()),
+            Some(1)
+        );
+    }
+}

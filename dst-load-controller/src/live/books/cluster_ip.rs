@@ -1,0 +1,15 @@
+//! A Service's ClusterIP, as the observer last saw it.
+
+use std::net::IpAddr;
+
+/// Where a Service is reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::live) enum ClusterIp {
+    /// The Service has not been seen.
+    #[default]
+    Unknown,
+    /// It is headless, or stands for a name.
+    Absent,
+    /// It has this address.
+    At(IpAddr),
+}

@@ -1,0 +1,64 @@
+//! Where a proxy's own rules decided, and the `GetProfile` streams.
+
+use std::fmt;
+
+use prometheus_client::{
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{MetricType, counter::ConstCounter},
+};
+
+use super::ClientMetrics;
+
+/// The limits of a proxy, as Prometheus is told of them.
+const LIMITS: [&str; 3] = ["first_item", "idle", "lifetime"];
+
+// === impl ClientMetrics ===
+
+impl ClientMetrics {
+    pub(super) fn proxies(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let streams = self.books.all_streams();
+        let (proxy, profiles) = (&streams.proxy, &streams.profiles);
+        let mut family = encoder.encode_descriptor(
+            "streams_limited",
+            "Streams ended here, as a proxy ends them: nothing at all said for 3 s, nothing said \
+             for 5 min, or a life of 1 h",
+            None,
+            MetricType::Counter,
+        )?;
+        let counts = [proxy.first_item_timeouts, proxy.idle, proxy.expired];
+        for (limit, times) in LIMITS.into_iter().zip(counts) {
+            ConstCounter::new(times).encode(family.encode_family(&[("limit", limit)])?)?;
+        }
+        for (name, what, count) in [
+            (
+                "streams_refused",
+                "Streams refused in a way that a proxy does not try again",
+                proxy.refused,
+            ),
+            (
+                "first_messages_not_add",
+                "First messages of streams that were no add",
+                proxy.first_not_add,
+            ),
+            (
+                "profile_streams_created",
+                "GetProfile streams sent, those among them that were sent again",
+                profiles.opened + profiles.reopened,
+            ),
+            (
+                "profile_messages_received",
+                "Messages of GetProfile streams",
+                profiles.messages,
+            ),
+            (
+                "profile_streams_reset",
+                "GetProfile streams that ended although nobody here had asked for it",
+                profiles.unexpected_resets(),
+            ),
+        ] {
+            let counter = encoder.encode_descriptor(name, what, None, MetricType::Counter)?;
+            ConstCounter::new(count).encode(counter)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,198 @@
+//! The `GetProfile` streams that a proxy holds beside a `Get` stream: one by its Service's
+//! ClusterIP, and one by the address of an endpoint.
+//!
+//! They are only counted: they load the controller as a proxy's would, and none of what they say
+//! is read. Names are never asked for, since a proxy asks for addresses only (and some names end
+//! the controller's process).
+
+use std::{net::SocketAddr, sync::Arc};
+
+use tokio::sync::SetOnce;
+use tonic::{Code, Status};
+
+use super::{Seat, Shared, limits::Heard};
+use crate::{
+    live::{
+        books::{Book, ClusterIp},
+        destination::stream::{self, Method, request},
+    },
+    model::{recording::ProfileCounts, scenario},
+    world::Grpc,
+};
+
+/// What is asked about.
+#[derive(Clone, Debug)]
+pub(super) enum About {
+    /// The Service, by its ClusterIP.
+    Service,
+    /// An endpoint that the `Get` stream holds; set once it holds any.
+    Endpoint(Arc<SetOnce<()>>),
+}
+
+/// One `GetProfile` stream through all its lives.
+pub(super) struct Profile {
+    pub(super) shared: Arc<Shared>,
+    pub(super) grpc: Grpc,
+    pub(super) token: Arc<str>,
+    /// The `Get` stream that it stands beside.
+    pub(super) seat: Seat,
+    pub(super) about: About,
+}
+
+/// Why one life ended.
+enum Ended {
+    Cancelled,
+    /// A proxy would have ended it.
+    Limit,
+    Unasked(Status),
+}
+
+// === impl Profile ===
+
+impl Profile {
+    /// Lives until the fleet closes, or there is nothing to ask about.
+    pub(super) async fn run(self) {
+        if matches!(self.about, About::Service) && self.book().cluster_ip() == ClusterIp::Absent {
+            return;
+        }
+        self.count(|profiles| profiles.requested += 1);
+        tokio::select! {
+            biased;
+            () = self.shared.cancel.cancelled() => {}
+            () = self.lives() => {}
+        }
+    }
+
+    async fn lives(&self) {
+        if !self.shared.wait_for_turn(self.seat).await {
+            return;
+        }
+        if let About::Endpoint(held) = &self.about {
+            held.wait().await;
+        }
+        let (mut failures, mut life) = (0, 0_u64);
+        loop {
+            let mut told = false;
+            match self.address() {
+                // It may be made, or have endpoints again, later.
+                Address::Unknown => {}
+                Address::Absent => return,
+                Address::At(address) => {
+                    self.count(|profiles| {
+                        if life == 0 {
+                            profiles.opened += 1;
+                        } else {
+                            profiles.reopened += 1;
+                        }
+                    });
+                    life += 1;
+                    let ended;
+                    (told, ended) = self.live(address).await;
+                    if self.is_over(&ended) {
+                        return;
+                    }
+                }
+            }
+            failures = if told { 0 } else { failures };
+            self.shared
+                .back_off("profile", &self.name(), failures)
+                .await;
+            failures += 1;
+        }
+    }
+
+    /// One life; whether anything was said in it.
+    async fn live(&self, address: SocketAddr) -> (bool, Ended) {
+        let clock = self.shared.clock();
+        let sent = clock.now();
+        let (heard, mut told) = (Heard::default(), false);
+        let read = stream::read(
+            self.grpc.clone(),
+            Method::GetProfile,
+            clock,
+            request(&address.to_string(), &self.token),
+            |at, _| {
+                heard.note(at);
+                told = true;
+                self.count(|profiles| profiles.messages += 1);
+                Ok(())
+            },
+        );
+        let limited = self.shared.config.lifecycle == scenario::Lifecycle::Proxy;
+        let ended = tokio::select! {
+            biased;
+            () = self.shared.cancel.cancelled() => Ended::Cancelled,
+            status = read => Ended::Unasked(status),
+            _ = heard.limit(clock, sent), if limited => Ended::Limit,
+        };
+        (told, ended)
+    }
+
+    /// Counts an end; whether it is for good.
+    fn is_over(&self, ended: &Ended) -> bool {
+        match ended {
+            Ended::Cancelled => true,
+            Ended::Limit => {
+                self.count(|profiles| profiles.closed += 1);
+                false
+            }
+            Ended::Unasked(status) => {
+                self.count(|profiles| match status.code() {
+                    Code::Ok => profiles.ended_ok += 1,
+                    code => *profiles.errors.entry(format!("{code:?}")).or_default() += 1,
+                });
+                tracing::debug!(
+                    name = self.name(),
+                    code = ?status.code(),
+                    message = status.message(),
+                    "profile ended"
+                );
+                super::is_refusal(status)
+            }
+        }
+    }
+
+    fn address(&self) -> Address {
+        let book = self.book();
+        match &self.about {
+            About::Service => match book.cluster_ip() {
+                ClusterIp::Unknown => Address::Unknown,
+                ClusterIp::Absent => Address::Absent,
+                ClusterIp::At(ip) => Address::At(SocketAddr::new(ip, book.target.port)),
+            },
+            About::Endpoint(_) => book
+                .ledger(|ledger| ledger.any_held(self.seat.stream))
+                .map_or(Address::Unknown, Address::At),
+        }
+    }
+
+    fn count(&self, with: impl FnOnce(&mut ProfileCounts)) {
+        self.shared
+            .books
+            .count(|streams| with(&mut streams.profiles));
+    }
+
+    fn book(&self) -> &Book {
+        &self.shared.books.all()[self.seat.target]
+    }
+
+    fn name(&self) -> String {
+        let about = match self.about {
+            About::Service => "service",
+            About::Endpoint(_) => "endpoint",
+        };
+        format!(
+            "{}/{}/{about}",
+            self.book().target.authority,
+            self.seat.stream
+        )
+    }
+}
+
+/// Where what is asked about is.
+enum Address {
+    Unknown,
+    /// It has none, and never will.
+    Absent,
+    At(SocketAddr),
+}
