@@ -13,6 +13,7 @@ pub mod engine;
 pub mod journal;
 pub mod kubernetes;
 pub mod observer;
+pub mod partner;
 pub mod recorder;
 pub mod runtime;
 pub mod target;

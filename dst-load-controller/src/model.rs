@@ -11,6 +11,7 @@ pub mod endpoint;
 pub mod fault;
 pub mod kubernetes;
 pub mod ledger;
+pub mod offset;
 pub mod plan;
 pub mod promise;
 pub mod provocation;

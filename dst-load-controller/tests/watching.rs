@@ -1,24 +1,26 @@
 //! The watching half against the embedded Kubernetes and destination, while the acting half moves
 //! the endpoints: two halves that share nothing but the cluster. In virtual time, without sockets.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{convert::Infallible, path::Path, sync::Arc, time::Duration};
 
 use dst_load_controller::{
     live::{
         admin::{self, Readiness},
         books::Target,
-        churn::{ChurnMetrics, Driver},
+        churn::{ChurnMetrics, Driver, Event, EventLog},
         client::{Client, Options},
         client_metrics,
         clock::Clock,
         destination::fleet::FleetConfig,
         kubernetes::{Actor, Limits, RunIdentity},
+        partner::Partner,
         recorder::Recorder,
     },
     model::{
         criteria::Criteria,
         plan::Plan,
         recording::{Header, SCHEMA_VERSION, TargetInfo, TargetKind},
+        report::Report,
         scenario::{self, Backend, Churn, Jitter, Pattern, Sandbox, Scenario, ServiceGroup},
         verdict::Verdict,
     },
@@ -27,6 +29,7 @@ use dst_load_controller::{
 };
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
+use tower::{ServiceExt, util::BoxCloneSyncService};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -94,8 +97,8 @@ fn header() -> Header {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_client_that_only_watches_sees_every_change_of_a_churn_that_only_acts() {
+/// Watches a churn, which tells what it does if `told`; the report, and the metrics at its end.
+async fn watched(told: bool) -> (Report, String) {
     let kubernetes = kubernetes::Kubernetes::start(kubernetes::Config::default());
     let destination = destination::Destination::start(
         destination::Config {
@@ -117,22 +120,34 @@ async fn a_client_that_only_watches_sees_every_change_of_a_churn_that_only_acts(
     let limits = Limits::default();
     let actor = Actor::new(kube, clock, namespace, run, Arc::clone(&scenario), limits);
     let metrics = ChurnMetrics::register(&mut Registry::default(), &scenario, actor.caller());
+    let log = EventLog::new(&scenario, "churned", "p1");
     actor.prepare().await.unwrap();
     let never = CancellationToken::new();
     let mut driver = Driver::new(&actor, &metrics, Plan::new(&scenario), never);
-    driver.create(|_| {}).await;
+    let record = |event| {
+        if let Event::Acted(acted) = event {
+            log.record(&acted);
+        }
+    };
+    driver.create(record).await;
     tokio::time::sleep(5 * SECOND).await;
+    let http = log
+        .routes(clock)
+        .map_err(|never: Infallible| match never {});
+    let churn = Partner::through("http://churn:9990".into(), BoxCloneSyncService::new(http));
 
     let services = ["test-service-1", "test-service-2"];
     let targets = services.map(|name| Target::new(name, "churned", "cluster.local", 8080));
     let (readiness, stop) = (Readiness::default(), CancellationToken::new());
     let client = Client::new(
-        clock,
+        // Five seconds behind.
+        Clock::start(),
         targets.into(),
         Options {
             world: world(&kubernetes, &destination),
             observer: |watching| watching(),
             target: None,
+            churn: told.then_some(churn),
             fleet: FleetConfig {
                 clients: 5,
                 streams_per_service: 1,
@@ -156,7 +171,7 @@ async fn a_client_that_only_watches_sees_every_change_of_a_churn_that_only_acts(
     let churn = async {
         tokio::time::sleep(5 * SECOND).await;
         let start = clock.now();
-        driver.churn(start, |_| {}).await;
+        driver.churn(start, record).await;
         tokio::time::sleep(10 * SECOND).await;
         let scraped = encode().unwrap();
         stop.cancel();
@@ -166,6 +181,14 @@ async fn a_client_that_only_watches_sees_every_change_of_a_churn_that_only_acts(
     ended.unwrap();
 
     let report = client.report().unwrap().unwrap();
+    destination.shutdown().await;
+    kubernetes.shutdown().await;
+    (report, scraped)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_only_watches_sees_every_change_of_a_churn_that_only_acts() {
+    let (report, scraped) = watched(false).await;
     assert_eq!(report.verdict, Verdict::Pass, "{:?}", report.reasons);
     // 2 Services × 2 cycles × 38 endpoints × 5 streams, each way.
     let latency = &report.latency.destination;
@@ -192,6 +215,28 @@ async fn a_client_that_only_watches_sees_every_change_of_a_churn_that_only_acts(
             "{line}\n{scraped}"
         );
     }
-    destination.shutdown().await;
-    kubernetes.shutdown().await;
+    assert_eq!(report.clock, None);
+    assert_eq!(report.warnings, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_churn_that_tells_what_it_does_gives_its_client_the_other_stages() {
+    let (report, _) = watched(true).await;
+    assert_eq!(report.verdict, Verdict::Pass, "{:?}", report.reasons);
+    let latency = &report.latency;
+    for stage in [
+        &latency.kubernetes,
+        &latency.destination,
+        &latency.end_to_end,
+    ] {
+        assert_eq!((stage.add.count, stage.remove.count), (760, 760));
+    }
+    // Pods take up to a second to start, and slices are synced every 100 ms.
+    let slowest = latency.kubernetes.add.max_seconds.unwrap();
+    assert!(slowest > 0.05 && slowest < 5.0, "{slowest}");
+    assert_eq!(report.fan_out.unattributed, 0);
+    let clock = report.clock.unwrap();
+    assert_eq!((clock.offset_seconds, clock.drift_seconds), (5.0, 0.0));
+    assert!(clock.uncertainty_seconds < 1e-5 && clock.measurements > 2);
+    assert_eq!(report.warnings, []);
 }

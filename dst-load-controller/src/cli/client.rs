@@ -33,6 +33,10 @@ pub struct ClientArgs {
     /// are opened once it says that it is ready.
     #[arg(long, value_name = "URL", env = "DST_LOAD_DESTINATION_METRICS")]
     pub destination_metrics: Option<String>,
+    /// Where `churn` serves its metrics, such as http://127.0.0.1:9990: what it does, and when it
+    /// meant to, is read there, so that there are a Kubernetes and an end-to-end stage too.
+    #[arg(long, value_name = "URL", env = "DST_LOAD_CHURN")]
+    pub churn: Option<String>,
     /// The Services to watch, as NAME.NAMESPACE.svc.cluster.local:PORT: repeated, with commas, or
     /// with braces as in bash (`web-{1..10}.shop:8080`).
     #[arg(

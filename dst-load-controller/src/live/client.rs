@@ -1,9 +1,10 @@
 //! The watching half alone: it opens streams, observes what they should say, and acts on nothing.
 //!
-//! Somebody else moves the endpoints, so there is no intended instant here and no plan that ends:
-//! it watches until it is told to stop, then checks what every stream holds.
+//! Somebody else moves the endpoints, so there is no plan that ends: it watches until it is told to
+//! stop, then checks what every stream holds. What was intended when, only that somebody can tell
+//! ([`super::partner`]).
 
-use std::{io, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -15,12 +16,14 @@ use super::{
     destination::fleet::{Fleet, FleetConfig, FleetError},
     journal::{Journal, Sources, lag},
     observer::{Observer, Place, WatchError},
+    partner::{Partner, Told},
     recorder::{RecordError, Recorder},
     target::Target,
 };
 use crate::{
     model::{
         criteria::Criteria,
+        ledger::ServiceLedger,
         recording::{End, Header, Line, Phase},
         report::Report,
         time::At,
@@ -43,6 +46,8 @@ pub struct Options {
     pub observer: Place,
     /// The target's admin endpoint, if it has one that can be reached.
     pub target: Option<Target>,
+    /// The acting half, where it is known: it tells when changes were intended.
+    pub churn: Option<Partner>,
     /// How streams are opened.
     pub fleet: FleetConfig,
     /// An update that has not come after this long has never arrived.
@@ -88,6 +93,12 @@ impl<W: io::Write> Client<W> {
         stop: CancellationToken,
     ) -> Self {
         let books = Arc::new(Books::new(clock, targets, options.deadline));
+        if options.churn.is_some() {
+            // From the first change on: what it tells may come after what it tells of.
+            for book in books.all() {
+                book.ledger(ServiceLedger::await_intents);
+            }
+        }
         let observer = Observer::new(Arc::clone(&books));
         let sources = Sources {
             observer: observer.clone(),
@@ -122,6 +133,7 @@ impl<W: io::Write> Client<W> {
         let ended = tokio::select! {
             biased;
             ended = self.story() => ended,
+            never = self.follow() => match never {},
             Err(error) = self.journal.keep() => Err(error.into()),
             lost = self.observe() => Err(lost),
         };
@@ -215,6 +227,23 @@ impl<W: io::Write> Client<W> {
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// Reads what the acting half does, if it is known, from when the observer has listed all.
+    async fn follow(&self) -> Infallible {
+        let mut observer = self.observer.clone();
+        let listed = observer.synced(self.options.fleet.connect_timeout).await;
+        let (Some(churn), Ok(())) = (&self.options.churn, listed) else {
+            return std::future::pending().await;
+        };
+        churn
+            .follow(&self.books, self.now(), |told| match told {
+                Told::Clock(line) => self.journal.push(Line::Clock(line)),
+                Told::Silent { url, error } => {
+                    self.journal.warn(Warning::ChurnSilent { url, error })
+                }
+            })
+            .await
     }
 
     /// Watches until that is no longer possible.

@@ -5,6 +5,7 @@
 //! that ends early still yields a report up to its last second. Instants are microseconds since
 //! the start of the run; durations end in `_us` or `_seconds`.
 
+mod clock;
 mod codec;
 mod merge;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    clock::ClockLine,
     codec::{ReadError, read, write_line},
     merge::{MergeError, merge},
 };
@@ -72,6 +74,8 @@ pub enum Line {
     },
     /// What this process has used so far.
     Generator(GeneratorSample),
+    /// The acting half's clock was compared with this one.
+    Clock(ClockLine),
     /// Something the reader must know.
     Warning {
         /// When.
@@ -371,6 +375,7 @@ impl Line {
             Self::Target(sample) => (sample.at, 5, "", ""),
             Self::TargetSilent { at, .. } => (*at, 5, "", ""),
             Self::Generator(sample) => (sample.at, 6, "", ""),
+            Self::Clock(clock) => (clock.at, 6, "", ""),
             Self::Warning { at, .. } => (*at, 7, "", ""),
             Self::Second(second) => (second.at, 8, "", ""),
             Self::EndState(end) => (end.at, 9, &end.service, ""),

@@ -9,6 +9,7 @@ pub mod markdown;
 mod prose;
 pub mod text;
 
+mod surroundings;
 #[cfg(test)]
 pub(crate) mod tests;
 mod warnings;
@@ -21,8 +22,8 @@ use crate::model::{
     criteria::Criteria,
     recording::{Header, Line, Machine, TargetKind},
     statistics::{
-        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, StageSummary, Statistics,
-        Streams, Target, Updates,
+        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, OtherClock, StageSummary,
+        Statistics, Streams, Target, Updates,
     },
     verdict::{Circumstances, Judged, Verdict, judge},
     warning::Warning,
@@ -79,6 +80,9 @@ pub struct Report {
     pub kubernetes: KubernetesApi,
     /// Each cycle.
     pub cycles: Vec<CycleSummary>,
+    /// The clock of an acting half elsewhere, by which intended instants were translated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<OtherClock>,
     /// The latency of the tool's own reference destination on this machine (the median over
     /// deliveries): no smaller latency can be told apart from the tool itself.
     pub floor_seconds: Option<f64>,
@@ -229,6 +233,7 @@ impl Report {
             },
             kubernetes: summary.kubernetes,
             cycles: summary.cycles,
+            clock: summary.clock,
             floor_seconds: header.floor_seconds,
             deadline_seconds: header.deadline_seconds,
             virtual_time: header.virtual_time,

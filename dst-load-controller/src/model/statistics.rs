@@ -2,6 +2,7 @@
 //!
 //! The live run and `report` fold the same lines, so a report rendered again says the same.
 
+mod clock;
 mod fold;
 mod latency;
 mod summary;
@@ -9,6 +10,7 @@ mod summary;
 mod tests;
 
 pub use self::{
+    clock::OtherClock,
     fold::{Interval, Statistics},
     latency::{Latency, Quantile, Stage},
     summary::{

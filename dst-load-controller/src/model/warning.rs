@@ -72,6 +72,27 @@ pub enum Warning {
     },
     /// The recording ends without its last line.
     CutOff,
+    /// The acting half elsewhere could not be asked what it intends.
+    ChurnSilent {
+        /// Where it should be.
+        url: String,
+        /// Why not.
+        error: String,
+    },
+    /// Changes that the acting half elsewhere is not known to have caused.
+    Unattributed {
+        /// How many.
+        changes: u64,
+        /// Out of how many.
+        of: u64,
+    },
+    /// The clocks of the two halves could not be compared well enough.
+    ClockUncertain {
+        /// How wrong the offset may be, seconds.
+        uncertainty_seconds: f64,
+        /// The smallest median of a stage that it enters, seconds.
+        median_seconds: f64,
+    },
     /// Cleaning up left something behind.
     CleanupFailed {
         /// What went wrong.
@@ -143,6 +164,28 @@ impl fmt::Display for Warning {
             Self::Scenario { message } => f.write_str(message),
             Self::CutOff => f.write_str(
                 "the recording ends without its last line: the run was killed, and this is what it had seen",
+            ),
+            Self::ChurnSilent { url, error } => write!(
+                f,
+                "churn at {url} could not be asked what it does ({error}): it is tried again, and \
+                 what it does meanwhile may stay without an intended instant"
+            ),
+            Self::Unattributed { changes, of } => write!(
+                f,
+                "{} of {} without an intended instant: nothing that churn told of explains them, \
+                 and they have a destination stage only",
+                count(*changes),
+                counted(*of, "change is", "changes are")
+            ),
+            Self::ClockUncertain {
+                uncertainty_seconds,
+                median_seconds,
+            } => write!(
+                f,
+                "the clocks of churn and client could be compared within {} only, and the smallest \
+                 median that this enters is {}: run them closer to each other",
+                seconds(*uncertainty_seconds),
+                seconds(*median_seconds)
             ),
             Self::CleanupFailed { error, run_id } => write!(
                 f,

@@ -53,6 +53,8 @@ impl Churn {
             .namespace
             .unwrap_or_else(|| cluster.default_namespace().to_owned());
         let clock = Clock::start();
+        // Also if the run's id is given, and was given before: the clock is another.
+        let start = new_run_id();
         let scenario = Arc::new(self.scenario);
         let run = RunIdentity {
             id: self.run_id.unwrap_or_else(new_run_id),
@@ -73,7 +75,7 @@ impl Churn {
         let mut registry = Registry::default();
         let metrics = ChurnMetrics::register(&mut registry, &scenario, actor.caller());
         let readiness = Readiness::default();
-        let events = EventLog::new(&scenario);
+        let events = EventLog::new(&scenario, actor.namespace(), &start);
         let routes =
             admin::routes(admin::encode(registry), readiness.clone()).merge(events.routes(clock));
         let server = Admin::bind(self.admin)
@@ -267,7 +269,7 @@ mod tests {
         let work = Work {
             actor: &actor,
             metrics: &ChurnMetrics::register(&mut Registry::default(), &scenario, actor.caller()),
-            events: &EventLog::new(&scenario),
+            events: &EventLog::new(&scenario, "ns", "p1"),
             scenario: &scenario,
             readiness: &Readiness::default(),
             shutdown: &shutdown,

@@ -27,6 +27,7 @@ use crate::{
         client_metrics,
         clock::Clock,
         destination::{dial::dial, fleet::FleetConfig},
+        partner::Partner,
         recorder::{Recorder, RunDirectory},
         runtime::Shutdown,
         target::Target,
@@ -60,6 +61,8 @@ pub async fn run(
     let destination = dial(&args.destination).map_err(UsageError)?;
     let target = args.destination_metrics.as_deref().map(Target::new);
     let target = target.transpose().map_err(|e| UsageError(e.to_string()))?;
+    let churn = args.churn.as_deref().map(Partner::new).transpose();
+    let churn = churn.map_err(|error| UsageError(format!("--churn: {error}")))?;
     // A sandbox must not be quoted as Linkerd.
     let kind = match &target {
         Some(target) if target.is_reference().await => TargetKind::Reference,
@@ -91,6 +94,7 @@ pub async fn run(
             },
             observer: observer_place::own_thread,
             target,
+            churn,
             fleet: fleet(args, &watch, &namespace),
             deadline: DEADLINE,
             sample_self: true,

@@ -29,6 +29,9 @@ pub struct EventLog(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    /// What tells this process from one that is started after it at the same address.
+    start: String,
+    namespace: String,
     services: Vec<String>,
     lines: Mutex<Lines>,
     more: Notify,
@@ -50,6 +53,9 @@ struct Line<'a> {
     service: &'a str,
     from: u32,
     to: u32,
+    /// Endpoints that should appear, and endpoints that should go.
+    add: u32,
+    remove: u32,
     /// Microseconds of the clock that `/clock` tells, as are the next two.
     intended: u64,
     sent: u64,
@@ -67,18 +73,28 @@ struct After {
 }
 
 /// The answer of `/clock`.
-#[derive(Serialize)]
-struct Now {
-    now: u64,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockAnswer {
+    /// Microseconds since this process's clock began.
+    pub now: u64,
+    /// What tells this process from others: with another one, clock and events are others.
+    pub start: String,
+    /// The namespace of the Services that the events name.
+    pub namespace: String,
+    /// The number of the last event.
+    pub last: u64,
 }
 
 // === impl EventLog ===
 
 impl EventLog {
-    /// An empty log for the Services of `scenario`.
+    /// An empty log for the Services of `scenario` in a namespace, of the process that `start`
+    /// names.
     #[must_use]
-    pub fn new(scenario: &Scenario) -> Self {
+    pub fn new(scenario: &Scenario, namespace: &str, start: &str) -> Self {
         Self(Arc::new(Inner {
+            start: start.to_owned(),
+            namespace: namespace.to_owned(),
             services: scenario.services().collect(),
             lines: Mutex::default(),
             more: Notify::new(),
@@ -101,6 +117,7 @@ impl EventLog {
                 ..
             } => (provocation.name(), endpoints, endpoints),
         };
+        let (add, remove) = acted.action.verb.expects();
         let mut lines = self.0.lines.lock();
         let line = Line {
             sequence: lines.last() + 1,
@@ -108,6 +125,8 @@ impl EventLog {
             service: &self.0.services[acted.action.service],
             from,
             to,
+            add,
+            remove,
             intended: acted.action.intended.as_micros(),
             sent: acted.sent.as_micros(),
             acknowledged: acted.acknowledged.as_micros(),
@@ -127,14 +146,17 @@ impl EventLog {
     /// `/events` (JSON lines from the one after `?after=N` on, and then each as it happens, until
     /// the reader leaves) and `/clock`.
     pub fn routes(&self, clock: Clock) -> Router {
-        let log = self.clone();
+        let (log, asked) = (self.clone(), self.clone());
         let events = move |Query(After { after }): Query<After>| async move {
             let lines = log.follow(after);
             let kind = [("content-type", "application/jsonl")];
             (kind, Body::from_stream(lines)).into_response()
         };
         let now = move || async move {
-            Json(Now {
+            Json(ClockAnswer {
+                start: asked.0.start.clone(),
+                namespace: asked.0.namespace.clone(),
+                last: asked.0.lines.lock().last(),
                 now: clock.now().as_micros(),
             })
         };
@@ -225,7 +247,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_reader_gets_what_it_missed_and_then_each_line_as_it_happens() {
-        let log = EventLog::new(&scenario(1));
+        let log = EventLog::new(&scenario(1), "shop", "p1");
         log.record(&acted(9));
         log.record(&acted(8));
         let mut reader = Box::pin(log.clone().follow(1));
@@ -234,6 +256,7 @@ mod tests {
             lines(&first),
             [json!({
                 "sequence": 2, "action": "scale", "service": "test-service-1", "from": 3, "to": 8,
+                "add": 5, "remove": 0,
                 "intended": 1_000, "sent": 2_000, "acknowledged": 3_000,
             })]
         );
@@ -243,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_is_too_far_behind_is_told_what_it_lost() {
-        let log = EventLog::new(&scenario(1));
+        let log = EventLog::new(&scenario(1), "shop", "p1");
         for to in 0..u32::try_from(KEPT).unwrap() + 5 {
             log.record(&acted(to));
         }

@@ -13,6 +13,8 @@ pub struct Outbox {
     pub deliveries: Vec<Delivered>,
     /// The Kubernetes stage of deliveries that were opened.
     pub kubernetes: Vec<KubernetesStage>,
+    /// End to end of deliveries handed on before, whose intent came late.
+    pub claimed: Vec<Claimed>,
     /// Changes that every stream of their audience knows, or whose deadline has passed.
     pub changes: Vec<ClosedChange>,
     /// What is only counted.
@@ -45,6 +47,17 @@ pub struct KubernetesStage {
     pub latency: Duration,
     /// Deliveries opened for this endpoint.
     pub deliveries: u64,
+}
+
+/// The end-to-end stage of a delivery that was handed on without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// The cycle of its change.
+    pub cycle: u32,
+    /// Whether the endpoint appeared or went.
+    pub direction: Direction,
+    /// From the intended instant.
+    pub end_to_end: Duration,
 }
 
 /// What is only counted.

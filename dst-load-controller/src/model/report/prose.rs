@@ -1,6 +1,6 @@
 //! The words of a report that its readable formats share, so that they say the same.
 
-use super::{Ending, Report};
+use super::{Ending, Report, surroundings};
 use crate::model::{
     endpoint::Direction,
     recording::TargetKind,
@@ -149,6 +149,7 @@ pub(super) fn facts(report: &Report) -> Vec<Fact> {
         ("Target", target(report)),
     ];
     facts.extend(cost(report).map(|cost| ("Target's cost", cost)));
+    facts.extend(surroundings::clock(report).map(|said| ("Clocks", said)));
     facts.push(("Generator", generator(report)));
     facts.push(("Floor", floor(report)));
     facts.push(("Not opened", not_opened(report)));

@@ -9,6 +9,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 
 use self::{cycles::Cycles, target::TargetFold};
 use super::{
+    clock::ClockFold,
     latency::{Latency, Stage},
     summary::{
         Correctness, FanOut, Generator, KubernetesApi, StageSummary, Streams, Summary, Updates,
@@ -61,6 +62,7 @@ pub struct Statistics {
     generator: Option<(GeneratorSample, u64)>,
     cycles: Cycles,
     target: TargetFold,
+    clock: ClockFold,
 }
 
 /// Latencies and fan-outs of a run or a cycle.
@@ -69,6 +71,7 @@ struct Window {
     latencies: BTreeMap<(Stage, Direction), Latency>,
     changes: u64,
     completed: u64,
+    unattributed: u64,
     first: Latency,
     half: Latency,
     last: Option<Duration>,
@@ -102,6 +105,12 @@ impl Interval {
                 .entry((stage.cycle, Stage::Kubernetes, stage.direction))
                 .or_default()
                 .record(stage.latency, stage.deliveries);
+        }
+        for claimed in &outbox.claimed {
+            self.latencies
+                .entry((claimed.cycle, Stage::EndToEnd, claimed.direction))
+                .or_default()
+                .record(claimed.end_to_end, 1);
         }
         outbox.deliveries.iter().filter(|d| !d.never).count() as u64
     }
@@ -191,6 +200,7 @@ impl Statistics {
                     .map_or(sample.rss_bytes, |(_, peak)| sample.rss_bytes.max(*peak));
                 self.generator = Some((sample.clone(), peak));
             }
+            Line::Clock(line) => self.clock.line(line),
             Line::Warning { .. } => {}
             Line::EndState(end) => {
                 let all = &mut self.correctness;
@@ -280,6 +290,7 @@ impl Statistics {
                 untimed_changes: self.counts.untimed_changes,
             },
             cycles: self.cycles.summaries(self.now),
+            clock: self.clock.summary(),
         }
     }
 
@@ -357,6 +368,7 @@ impl Window {
         }
         self.changes += 1;
         self.completed += u64::from(change.never == 0);
+        self.unattributed += u64::from(change.intended.is_none());
         let micros = |us: Option<u64>| us.map(Duration::from_micros);
         if let Some(first) = micros(change.first_us) {
             self.first.record(first, 1);
@@ -386,6 +398,7 @@ impl Window {
         FanOut {
             changes: self.changes,
             completed: self.completed,
+            unattributed: self.unattributed,
             first_seconds: median(&self.first),
             p50_seconds: median(&self.half),
             last_seconds_max: self.last.map(|last| last.as_secs_f64()),

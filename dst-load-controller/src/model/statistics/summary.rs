@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::clock::OtherClock;
 use super::latency::{Latency, Quantile, Stage};
 use crate::model::endpoint::Direction;
 
@@ -31,6 +32,8 @@ pub struct Summary {
     pub kubernetes: KubernetesApi,
     /// Each cycle.
     pub cycles: Vec<CycleSummary>,
+    /// The clock of an acting half elsewhere, if there was one.
+    pub clock: Option<OtherClock>,
 }
 
 /// What streams did.
@@ -108,6 +111,10 @@ pub struct FanOut {
     pub changes: u64,
     /// Changes among them that all streams that stayed knew by the deadline.
     pub completed: u64,
+    /// Changes among them that no action is known to have caused: they have no Kubernetes and no
+    /// end-to-end stage.
+    #[serde(default)]
+    pub unattributed: u64,
     /// The median over changes of the time until the first stream knew.
     pub first_seconds: Option<f64>,
     /// The median over changes of the time until half the streams knew.
