@@ -10,6 +10,7 @@ pub mod clock;
 pub mod cluster;
 pub mod destination;
 pub mod engine;
+pub mod http;
 pub mod journal;
 pub mod kubernetes;
 pub mod observer;

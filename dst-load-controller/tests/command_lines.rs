@@ -39,7 +39,7 @@ fn watch(argv: &[String]) -> (String, Watch) {
     let Commands::Client(args) = parse(argv) else {
         panic!("{argv:?} is not client")
     };
-    (args.destination.clone(), args.watch().unwrap())
+    (args.destination.clone().unwrap(), args.watch().unwrap())
 }
 
 fn words(line: &str) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::io;
 
 use clap::Args;
 
-use super::{Output, cluster::ClusterArgs, scenario, world::Chosen};
+use super::{Output, cluster::ClusterArgs, forward::ForwardArgs, scenario, world::Chosen};
 use crate::{
     exit::Exit,
     live::{
@@ -60,8 +60,9 @@ pub async fn run(
     // Nothing is dialled where no destination is named, so that any address does.
     let chosen = Chosen::cluster(
         &args.cluster,
-        destination.unwrap_or("unnamed:1"),
+        Some(destination.unwrap_or("unnamed:1")),
         args.destination_metrics.as_deref(),
+        &ForwardArgs::default(),
     )
     .await?;
     let findings = look(
@@ -124,7 +125,11 @@ async fn look(
             Backend::Deployments => scenario.churn.endpoints_at_most(),
             Backend::Pods { .. } | Backend::Slices { .. } => 0,
         },
-        connections: scenario.client.virtual_clients(),
+        connections: scenario
+            .client
+            .connections
+            .map_or(u64::MAX, u64::from)
+            .min(scenario.client.virtual_clients()),
     });
     check(&Subject {
         world,

@@ -10,7 +10,7 @@ use std::{
 
 use clap::Args;
 
-use super::{UsageError, cluster::ClusterArgs};
+use super::{UsageError, cluster::ClusterArgs, forward::ForwardArgs};
 use crate::model::{authority::Authority, quantity::Span, scenario::Client};
 
 pub use self::command::run;
@@ -26,9 +26,13 @@ pub struct ClientArgs {
         long,
         visible_alias = "destination-addr",
         value_name = "HOST:PORT",
+        required_unless_present = "destination_pod",
         env = "DST_LOAD_DESTINATION"
     )]
-    pub destination: String,
+    pub destination: Option<String>,
+    /// The way there, where it is not simply an address.
+    #[command(flatten)]
+    pub forward: ForwardArgs,
     /// Where the destination controller serves its metrics: its cost is sampled there, and streams
     /// are opened once it says that it is ready.
     #[arg(long, value_name = "URL", env = "DST_LOAD_DESTINATION_METRICS")]
@@ -125,6 +129,7 @@ impl ClientArgs {
                     self.stream_reset_interval,
                 )?,
                 open_rate: self.open_rate,
+                connections: self.forward.connections(None),
             },
         })
     }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, builder::BoolishValueParser};
 
-use super::{cluster::ClusterArgs, pace::PaceArgs, scenario::ScenarioArgs};
+use super::{cluster::ClusterArgs, forward::ForwardArgs, pace::PaceArgs, scenario::ScenarioArgs};
 use crate::model::quantity::Span;
 
 pub use self::command::run;
@@ -27,13 +27,16 @@ pub struct RunArgs {
     pub cluster: ClusterArgs,
     /// Runs the sandbox in this process in virtual time: hours in seconds, and the same bytes for
     /// the same seed.
-    #[arg(long = "virtual", conflicts_with_all = ["kubeconfig", "context", "destination", "destination_metrics"])]
+    #[arg(long = "virtual", conflicts_with_all = ["kubeconfig", "context", "destination", "destination_pod", "destination_metrics"])]
     pub virtual_time: bool,
     /// The destination controller of the cluster, as HOST:PORT.
     #[arg(long, value_name = "HOST:PORT", env = "DST_LOAD_DESTINATION")]
     pub destination: Option<String>,
+    /// The way there, where it is not simply an address.
+    #[command(flatten)]
+    pub forward: ForwardArgs,
     /// Uses the embedded reference destination against the cluster's API.
-    #[arg(long, conflicts_with = "destination")]
+    #[arg(long, conflicts_with_all = ["destination", "destination_pod"])]
     pub reference: bool,
     /// Starts this destination controller on the embedded sandbox's API and measures it, such as
     /// './linkerd-controller destination'; flags that it needs are added. Where a cluster is

@@ -9,10 +9,15 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::{UsageError, cluster::ClusterArgs, sandbox::command::parse_ready};
+use super::{
+    UsageError,
+    cluster::ClusterArgs,
+    forward::{self, ForwardArgs, Reached},
+    sandbox::command::parse_ready,
+};
 use crate::{
     live::{cluster::Cluster, destination::dial::dial, target::Target},
-    model::{recording::TargetKind, scenario::Scenario},
+    model::{quantity::Bytes, recording::TargetKind, scenario::Scenario},
     sandbox::{destination, kubernetes},
     world::World,
 };
@@ -47,6 +52,10 @@ pub(super) struct Chosen {
     pub(super) version: Option<String>,
     /// Its admin endpoint, if it can be reached.
     pub(super) target: Option<Target>,
+    /// Whether streams go through a port-forward.
+    pub(super) forwarded: bool,
+    /// The most connections to it, where clients must share them.
+    pub(super) connections: Option<u32>,
     /// What stands as long as this does.
     keeper: Keeper,
 }
@@ -86,6 +95,8 @@ impl Chosen {
             kind: TargetKind::Reference,
             version: None,
             target: None,
+            forwarded: false,
+            connections: None,
             keeper: Keeper::Embedded {
                 kubernetes,
                 destination,
@@ -170,6 +181,8 @@ impl Chosen {
             kind: kind(&target).await,
             version: ready.destination_version,
             target: Some(target),
+            forwarded: false,
+            connections: None,
             keeper: Keeper::Child(Box::new(child)),
         })
     }
@@ -177,29 +190,30 @@ impl Chosen {
     /// A cluster and its destination controller.
     ///
     /// # Errors
-    /// If there is no such cluster, or an address is none.
+    /// If there is no such cluster or Pod, or an address is none.
     pub(super) async fn cluster(
         cluster: &ClusterArgs,
-        destination: &str,
+        destination: Option<&str>,
         metrics: Option<&str>,
+        way: &ForwardArgs,
     ) -> anyhow::Result<Self> {
-        let target = metrics
-            .map(Target::new)
-            .transpose()
-            .map_err(|error| UsageError(format!("--destination-metrics: {error}")))?;
+        let addresses = way.addresses(destination, metrics)?;
+        let kube = cluster.find().await?.factory();
+        let Reached { dial, target } = way.reach(&kube, addresses).await?;
         let kind = match &target {
             Some(target) => kind(target).await,
             None => TargetKind::Linkerd,
         };
         Ok(Self {
             world: World {
-                kube: cluster.find().await?.factory(),
-                destination: dial(destination)
-                    .map_err(|error| UsageError(format!("--destination: {error}")))?,
+                kube,
+                destination: dial,
             },
             kind,
             version: None,
             target,
+            forwarded: way.is_forwarded(),
+            connections: None,
             keeper: Keeper::Nothing,
         })
     }
@@ -229,8 +243,32 @@ impl Chosen {
             kind: TargetKind::Reference,
             version: None,
             target: None,
+            forwarded: false,
+            connections: None,
             keeper: Keeper::Reference(destination),
         })
+    }
+
+    /// With clients that share connections, if there may not be one for each.
+    pub(super) fn sharing(self, connections: Option<u32>) -> Self {
+        Self {
+            connections,
+            ..self
+        }
+    }
+
+    /// With a memory limit, if one is given.
+    ///
+    /// # Errors
+    /// A [`UsageError`] if that means nothing here; nothing stands then.
+    pub(super) async fn limited(mut self, limit: Option<Bytes>) -> anyhow::Result<Self> {
+        match forward::limited(self.target.take(), limit) {
+            Ok(target) => Ok(Self { target, ..self }),
+            Err(error) => {
+                self.shutdown().await;
+                Err(error.into())
+            }
+        }
     }
 
     /// Lets go of what stood for the run.

@@ -18,7 +18,7 @@ use super::{
     observer::{Observer, Place, WatchError},
     partner::{Partner, Told},
     recorder::{RecordError, Recorder},
-    target::Target,
+    target::{Endangered, Target},
 };
 use crate::{
     model::{
@@ -75,6 +75,9 @@ pub enum ClientError {
     /// The streams cannot be opened.
     #[error(transparent)]
     Fleet(#[from] FleetError),
+    /// It would have harmed its target, or others who use that.
+    #[error(transparent)]
+    Endangered(#[from] Endangered),
     /// The recording cannot be written.
     #[error(transparent)]
     Recording(#[from] RecordError),
@@ -96,7 +99,7 @@ impl<W: io::Write> Client<W> {
         if options.churn.is_some() {
             // From the first change on: what it tells may come after what it tells of.
             for book in books.all() {
-                book.ledger(ServiceLedger::await_intents);
+                book.ledger(ServiceLedger::expect_late_intents);
             }
         }
         let observer = Observer::new(Arc::clone(&books));
@@ -134,6 +137,8 @@ impl<W: io::Write> Client<W> {
             biased;
             ended = self.story() => ended,
             never = self.follow() => match never {},
+            danger = self.journal.endangered() => Err(danger.into()),
+            never = self.journal.ping() => match never {},
             Err(error) = self.journal.keep() => Err(error.into()),
             lost = self.observe() => Err(lost),
         };
@@ -145,6 +150,7 @@ impl<W: io::Write> Client<W> {
             // A signal is how watching ends.
             interrupted: false,
             error: ended.as_ref().err().map(ToString::to_string),
+            spared: matches!(ended, Err(ClientError::Endangered(_))),
         }));
         let written = self.journal.finish();
         ended?;

@@ -21,7 +21,7 @@ use super::{
     kubernetes::{Actor, Cleaned, KubernetesError},
     observer::{Observer, Place, WatchError},
     recorder::{RecordError, Recorder},
-    target::Target,
+    target::{Endangered, Target},
 };
 use crate::{
     model::{
@@ -43,6 +43,8 @@ pub struct Options {
     pub target: Option<Target>,
     /// The cluster's DNS domain.
     pub cluster_domain: String,
+    /// The most connections, where clients must share them.
+    pub connections: Option<u32>,
     /// For how long a first connection is tried.
     pub connect_timeout: Duration,
     /// Whether this process's own cost is sampled. Virtual time has none.
@@ -100,6 +102,9 @@ pub enum EngineError {
         /// For how long they were waited for.
         after: Duration,
     },
+    /// It would have harmed its target, or others who use that.
+    #[error(transparent)]
+    Endangered(#[from] Endangered),
     /// The recording cannot be written.
     #[error(transparent)]
     Recording(#[from] RecordError),
@@ -166,6 +171,8 @@ impl<W: io::Write> Engine<W> {
         let ended = tokio::select! {
             biased;
             ended = self.story() => ended,
+            danger = self.journal.endangered() => Err(danger.into()),
+            never = self.journal.ping() => match never {},
             Err(error) = self.journal.keep() => Err(error.into()),
             lost = self.observe() => Err(lost),
         };
@@ -179,6 +186,7 @@ impl<W: io::Write> Engine<W> {
             at,
             interrupted,
             error: error.as_ref().map(ToString::to_string),
+            spared: matches!(error, Some(EngineError::Endangered(_))),
         }));
         let flushed = self.journal.finish();
         let error = error.or_else(|| flushed.err().map(EngineError::from));

@@ -10,25 +10,26 @@ mod tests;
 
 use std::{convert::Infallible, time::Duration};
 
+use ::http::{Response, StatusCode, Uri};
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Limited};
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use http_body_util::BodyExt;
 use serde::Deserialize;
 use tokio::time::timeout;
-use tower::{Service, ServiceExt, util::BoxCloneSyncService};
 
 use self::feed::{Feed, Line};
-use super::{books::Books, churn::ClockAnswer, clock::Clock};
+use super::{
+    books::Books,
+    churn::ClockAnswer,
+    clock::Clock,
+    http::{self, Http, root},
+};
 use crate::model::{
     offset::{Offset, RoundTrip},
     recording::ClockLine,
     seed,
     time::At,
 };
-
-/// Answers requests: an HTTP client, or the routes of an acting half in this process.
-pub type Http = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, String>;
 
 /// For how long an answer may not begin.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -73,11 +74,11 @@ pub struct PartnerError {
     address: String,
 }
 
-/// A line of `/events`: an action that was answered, or how many are no longer kept.
+/// A line of `/events`: an action that is due or was answered, or how many are no longer kept.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Event {
-    Acted(Line),
+    Action(Line),
     Lost { lost: u64 },
 }
 
@@ -95,8 +96,8 @@ impl Partner {
             format!("http://{address}")
         };
         let base = url.trim_end_matches('/').to_owned();
-        let uri = base.parse::<http::Uri>().ok();
-        let bare = |uri: &http::Uri| {
+        let uri = base.parse::<Uri>().ok();
+        let bare = |uri: &Uri| {
             uri.scheme_str() == Some("http") && uri.port_u16().is_some() && uri.path() == "/"
         };
         if !uri.as_ref().is_some_and(bare) {
@@ -104,11 +105,7 @@ impl Partner {
                 address: address.to_owned(),
             });
         }
-        let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
-        let client = client
-            .map_response(|response: http::Response<hyper::body::Incoming>| response.map(Body::new))
-            .map_err(|error| root(&error));
-        Ok(Self::through(base, BoxCloneSyncService::new(client)))
+        Ok(Self::through(base, http::kept()))
     }
 
     /// The acting half that answers through `http`, which errors call `base`.
@@ -219,22 +216,19 @@ impl Partner {
     async fn ask(&self, clock: Clock) -> Result<(At, Bytes, At), String> {
         let sent = clock.now();
         let body = self.get("/clock").await?.into_body();
-        let text = Limited::new(body, LARGEST).collect().await;
-        let text = text.map_err(|error| error.to_string())?.to_bytes();
+        let text = http::whole(body, LARGEST).await?;
         Ok((sent, text, clock.now()))
     }
 
-    async fn get(&self, path: &str) -> Result<http::Response<Body>, String> {
-        let request = http::Request::get(format!("{}{path}", self.base))
-            .body(Body::empty())
-            .map_err(|error| error.to_string())?;
-        let mut http = self.http.clone();
-        let asked = async { http.ready().await?.call(request).await };
-        let response = timeout(PATIENCE, asked)
+    async fn get(&self, path: &str) -> Result<Response<Body>, String> {
+        let uri: Uri = format!("{}{path}", self.base)
+            .parse()
+            .map_err(|_| format!("{path}: no path"))?;
+        let response = timeout(PATIENCE, http::get(&self.http, uri))
             .await
             .map_err(|_| "no answer in time".to_owned())??;
         match response.status() {
-            http::StatusCode::OK => Ok(response),
+            StatusCode::OK => Ok(response),
             status => Err(format!("{path}: HTTP status {status}")),
         }
     }
@@ -247,7 +241,7 @@ fn take(feed: &mut Feed<'_>, buffer: &mut BytesMut, data: &[u8]) -> Result<(), S
         let line = buffer.split_to(end + 1);
         let event = serde_json::from_slice(&line).map_err(|error| format!("/events: {error}"))?;
         match event {
-            Event::Acted(line) => feed.take(line),
+            Event::Action(line) => feed.take(line),
             Event::Lost { lost } => feed.lost(lost),
         }
     }
@@ -268,13 +262,4 @@ fn backoff(base: &str, failures: u32) -> Duration {
         full * 9 / 10,
         full,
     )
-}
-
-/// The innermost reason: the layers above it name themselves only.
-fn root(error: &dyn std::error::Error) -> String {
-    let mut reason = error;
-    while let Some(source) = reason.source() {
-        reason = source;
-    }
-    reason.to_string()
 }

@@ -1,19 +1,21 @@
-//! What the target says of itself: its readiness, and its cost from its own metrics.
+//! What the target says of itself: its readiness and liveness, and its cost from its own metrics.
+
+mod guard;
+mod page;
 
 use std::time::Duration;
 
+use ::http::{StatusCode, Uri, uri::PathAndQuery};
 use bytes::Bytes;
-use http::{StatusCode, Uri};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
 
-use crate::{
-    live::clock::Clock,
-    model::{recording::TargetSample, time::At},
+use super::{
+    clock::Clock,
+    http::{self, Http},
 };
+use crate::model::{quantity::Bytes as Size, time::At};
+
+pub(in crate::live) use self::guard::Guard;
+pub use self::{guard::Endangered, page::Page};
 
 /// How long a scrape may take.
 const TIMEOUT: Duration = Duration::from_secs(4);
@@ -22,6 +24,9 @@ const LOOK: Duration = Duration::from_millis(200);
 /// How large the metrics may be: a controller with 5,000 Services and many Nodes stays below.
 const LARGEST: usize = 64 * 1024 * 1024;
 
+/// How long a kubelet waits for an answer to `/ping` with the probe of Linkerd's chart.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The metric by which the reference destination says what it is.
 const REFERENCE_INFO: &str = "dst_load_reference_info";
 
@@ -29,7 +34,10 @@ const REFERENCE_INFO: &str = "dst_load_reference_info";
 #[derive(Clone, Debug)]
 pub struct Target {
     metrics: Uri,
-    client: Client<HttpConnector, Empty<Bytes>>,
+    http: Http,
+    /// For pings: a kubelet connects each time.
+    fresh: Http,
+    memory_limit: Option<Size>,
 }
 
 /// Why the target could not be asked.
@@ -73,16 +81,40 @@ impl Target {
         }
         Ok(Self {
             metrics,
-            client: Client::builder(TokioExecutor::new()).build_http(),
+            http: http::kept(),
+            fresh: http::fresh(),
+            memory_limit: None,
         })
+    }
+
+    /// Asks through these instead of over sockets of its own; the second connects each time.
+    #[must_use]
+    pub fn through(self, http: Http, fresh: Http) -> Self {
+        Self {
+            http,
+            fresh,
+            ..self
+        }
+    }
+
+    /// Says how much memory the target may have before it is killed.
+    #[must_use]
+    pub fn limited(self, memory: Option<Size>) -> Self {
+        Self {
+            memory_limit: memory.or(self.memory_limit),
+            ..self
+        }
+    }
+
+    /// How much memory it may have, where that is known.
+    #[must_use]
+    pub const fn memory_limit(&self) -> Option<Size> {
+        self.memory_limit
     }
 
     /// Whether the target says that it is ready; `None` where it does not say (404, or no answer).
     pub async fn is_ready(&self) -> Option<bool> {
-        let mut parts = self.metrics.clone().into_parts();
-        parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/ready"));
-        let uri = Uri::from_parts(parts).ok()?;
-        match self.get(uri).await {
+        match self.get(self.at("/ready")).await {
             Ok((StatusCode::NOT_FOUND, _)) => None,
             Ok((status, _)) => Some(status.is_success()),
             Err(_) => Some(false),
@@ -105,25 +137,53 @@ impl Target {
         }
     }
 
+    /// Asks whether it lives, as a kubelet does: how long the answer took.
+    ///
+    /// # Errors
+    /// Why a kubelet would say that it does not.
+    pub async fn ping(&self, clock: Clock) -> Result<Duration, String> {
+        let sent = clock.now();
+        let asked = http::get(&self.fresh, self.at("/ping"));
+        let answer = tokio::time::timeout(PING_TIMEOUT, asked)
+            .await
+            .map_err(|_| format!("no answer within {} s", PING_TIMEOUT.as_secs()))??;
+        let status = answer.status();
+        // What a kubelet takes for success.
+        if status.is_success() || status.is_redirection() {
+            Ok(clock.now().since(sent))
+        } else {
+            Err(format!("HTTP status {status}"))
+        }
+    }
+
     /// Asks for its cost.
     ///
     /// # Errors
     /// If it does not answer, or not with metrics.
-    pub async fn sample(&self, at: At) -> Result<TargetSample, TargetError> {
+    pub async fn sample(&self, at: At) -> Result<Page, TargetError> {
         let (status, body) = self.get(self.metrics.clone()).await?;
         if !status.is_success() {
             return Err(self.silent(&format!("HTTP status {status}")));
         }
         let text = std::str::from_utf8(&body).map_err(|error| self.silent(&error.to_string()))?;
-        Ok(read(text, at))
+        let mut page = Page::read(text, at);
+        page.sample.memory_limit_bytes = self.memory_limit.map(|limit| limit.0 as f64);
+        Ok(page)
+    }
+
+    /// Another path of the same port.
+    fn at(&self, path: &'static str) -> Uri {
+        let mut parts = self.metrics.clone().into_parts();
+        parts.path_and_query = Some(PathAndQuery::from_static(path));
+        Uri::from_parts(parts).expect("invariant: scheme and host were there, and a path now is")
     }
 
     async fn get(&self, uri: Uri) -> Result<(StatusCode, Bytes), TargetError> {
         let asked = async {
-            let response = self.client.get(uri).await.map_err(|e| e.to_string())?;
+            let response = http::get(&self.http, uri).await?;
             let status = response.status();
-            let body = Limited::new(response.into_body(), LARGEST).collect().await;
-            Ok::<_, String>((status, body.map_err(|e| e.to_string())?.to_bytes()))
+            let body = http::whole(response.into_body(), LARGEST).await?;
+            Ok::<_, String>((status, body))
         };
         match tokio::time::timeout(TIMEOUT, asked).await {
             Ok(Ok(answer)) => Ok(answer),
@@ -140,71 +200,15 @@ impl Target {
     }
 }
 
-/// The sample in a page of Prometheus text. Series of one name are added up.
-fn read(text: &str, at: At) -> TargetSample {
-    let mut sample = TargetSample {
-        at,
-        ..TargetSample::default()
-    };
-    for line in text.lines() {
-        let name = line.split(['{', ' ']).next().unwrap_or_default();
-        let slot = match name {
-            "process_cpu_seconds_total" => &mut sample.cpu_seconds,
-            "process_resident_memory_bytes" => &mut sample.rss_bytes,
-            "go_memstats_heap_inuse_bytes" => &mut sample.heap_bytes,
-            "go_memstats_last_gc_time_seconds" => &mut sample.collected_seconds,
-            "process_start_time_seconds" => &mut sample.start_seconds,
-            "endpoint_updates_queue_overflow" => &mut sample.overflows,
-            "destination_stream_send_timeouts_total" => &mut sample.send_timeouts,
-            "destination_endpoint_views_active" => &mut sample.views_active,
-            _ => continue,
-        };
-        // After the labels, whose values may hold spaces: the value, and perhaps a timestamp.
-        let rest = line
-            .rsplit_once('}')
-            .map_or(&line[name.len()..], |(_, rest)| rest);
-        let value = rest
-            .split_whitespace()
-            .next()
-            .and_then(|v| v.parse::<f64>().ok());
-        if let Some(value) = value {
-            *slot.get_or_insert(0.0) += value;
-        }
-    }
-    sample
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::convert::Infallible;
 
-    #[test]
-    fn a_page_of_linkerds_metrics_is_read() {
-        let page = "# HELP process_cpu_seconds_total Total.\n\
-            process_cpu_seconds_total 12.5\n\
-            process_resident_memory_bytes 9.5e+07\n\
-            go_memstats_heap_inuse_bytes 4.2e+07 1700000000000\n\
-            go_memstats_last_gc_time_seconds 1.8e+09\n\
-            endpoint_updates_queue_overflow{service=\"a b:80\"} 2\n\
-            endpoint_updates_queue_overflow{service=\"c{}:80\"} 3\n\
-            process_start_time_seconds 1.7e9\n\
-            something_else 1\n";
-        let sample = read(page, At::from_secs(3));
-        assert_eq!(
-            sample,
-            TargetSample {
-                at: At::from_secs(3),
-                cpu_seconds: Some(12.5),
-                rss_bytes: Some(9.5e7),
-                heap_bytes: Some(4.2e7),
-                collected_seconds: Some(1.8e9),
-                overflows: Some(5.0),
-                send_timeouts: None,
-                views_active: None,
-                start_seconds: Some(1.7e9),
-            }
-        );
-    }
+    use ::http::Request;
+    use axum::{Router, body::Body, routing::get};
+    use tower::{ServiceExt, util::BoxCloneSyncService};
+
+    use super::*;
 
     #[test]
     fn an_address_is_a_url_or_a_host_and_port() {
@@ -212,6 +216,26 @@ mod tests {
         assert!(Target::new("http://10.0.0.1:9996/metrics").is_ok());
         for wrong in ["", "https://a/metrics", "http:///metrics"] {
             assert!(Target::new(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ping_fails_as_a_kubelets_does_by_its_status_and_after_a_second() {
+        let slow = |millis| async move || tokio::time::sleep(Duration::from_millis(millis)).await;
+        let routes = |ping| Router::new().route("/ping", ping);
+        for (routes, wanted) in [
+            (routes(get(slow(990))), Ok(Duration::from_millis(990))),
+            (routes(get(slow(1_010))), Err("no answer within 1 s")),
+            (Router::new(), Err("HTTP status 404 Not Found")),
+        ] {
+            let http =
+                ServiceExt::<Request<Body>>::map_err(routes, |never: Infallible| match never {});
+            let http = BoxCloneSyncService::new(http);
+            let target = Target::new("linkerd:9996")
+                .unwrap()
+                .through(http.clone(), http);
+            let answered = target.ping(Clock::start()).await;
+            assert_eq!(answered, wanted.map_err(str::to_owned));
         }
     }
 }

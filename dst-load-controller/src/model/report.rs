@@ -141,6 +141,11 @@ pub enum Ending {
         /// Which.
         error: String,
     },
+    /// By itself, to spare its target or others who use it.
+    Spared {
+        /// What.
+        reason: String,
+    },
     /// The recording ends without its last line: the run was killed.
     CutOff,
 }
@@ -195,12 +200,18 @@ impl Report {
         let ending = Ending::of(statistics);
         let circumstances = Circumstances {
             target_is_judged: header.target.kind == TargetKind::Linkerd && !header.virtual_time,
+            latency_is_judged: !header.target.forwarded,
             changes_planned,
             ended: matches!(ending, Ending::Complete | Ending::Interrupted),
         };
-        let judgement = judge(criteria, &summary, circumstances);
+        let mut judgement = judge(criteria, &summary, circumstances);
+        if let Ending::Spared { reason } = &ending {
+            judgement.reasons.insert(0, reason.clone());
+        }
+        let forwarded = header.target.forwarded.then_some(Warning::Forwarded);
         let warnings = warnings::gather(recorded, &summary, &ending)
             .into_iter()
+            .chain(forwarded)
             .map(Told::from)
             .collect();
         Self {
@@ -257,6 +268,9 @@ impl Ending {
         match statistics.ended() {
             None => Self::CutOff,
             Some(end) => match &end.error {
+                Some(reason) if end.spared => Self::Spared {
+                    reason: reason.clone(),
+                },
                 Some(error) => Self::Failed {
                     error: error.clone(),
                 },

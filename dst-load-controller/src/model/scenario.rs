@@ -189,6 +189,8 @@ pub struct Client {
     pub stream_reset_interval: Option<Duration>,
     /// Streams opened a second, at most, over all clients.
     pub open_rate: u32,
+    /// The most connections, which clients share then; each has its own if absent.
+    pub connections: Option<u32>,
 }
 
 /// The embedded sandbox's shape.
@@ -325,6 +327,7 @@ impl Default for Client {
             stream_max_lifetime: None,
             stream_reset_interval: None,
             open_rate: 2_000,
+            connections: None,
         }
     }
 }

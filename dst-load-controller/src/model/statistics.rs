@@ -5,6 +5,7 @@
 mod clock;
 mod fold;
 mod latency;
+mod pings;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ pub use self::{
     clock::OtherClock,
     fold::{Interval, Statistics},
     latency::{Latency, Quantile, Stage},
+    pings::Pings,
     summary::{
         Correctness, CycleSummary, FanOut, Generator, KubernetesApi, LatencySummary, StageSummary,
         Streams, Summary, Target, Updates, WrongService,

@@ -93,6 +93,20 @@ pub enum Warning {
         /// The smallest median of a stage that it enters, seconds.
         median_seconds: f64,
     },
+    /// Others hold streams of the same controller.
+    ForeignStreams {
+        /// The most at a phase's edge.
+        streams: u64,
+    },
+    /// The target did not say for long that it lives.
+    WouldRestart {
+        /// Times it would have been restarted.
+        times: u64,
+        /// Pings that failed, in all.
+        failed: u64,
+    },
+    /// Streams went through a port-forward.
+    Forwarded,
     /// Cleaning up left something behind.
     CleanupFailed {
         /// What went wrong.
@@ -186,6 +200,23 @@ impl fmt::Display for Warning {
                  median that this enters is {}: run them closer to each other",
                 seconds(*uncertainty_seconds),
                 seconds(*median_seconds)
+            ),
+            Self::ForeignStreams { streams } => write!(
+                f,
+                "{} of the same controller: its cost and its latency are theirs too, and what this \
+                 run does to it is done to them",
+                counted(*streams, "stream was of others", "streams were of others")
+            ),
+            Self::WouldRestart { times: n, failed } => write!(
+                f,
+                "a kubelet would have restarted the destination {}: {} went unanswered for longer \
+                 than a second",
+                times(*n),
+                counted(*failed, "ping", "pings")
+            ),
+            Self::Forwarded => f.write_str(
+                "streams went through a port-forward, whose latency is in every number here and in \
+                 no criterion: run within the cluster to judge latency",
             ),
             Self::CleanupFailed { error, run_id } => write!(
                 f,

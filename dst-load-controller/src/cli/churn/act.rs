@@ -176,11 +176,13 @@ impl Work<'_> {
         let mut driver = Driver::new(self.actor, self.metrics, plan, stop);
         let mut failure = None;
         let created = driver
-            .create(|event| {
-                if let Event::Acted(acted) = event {
+            .create(|event| match event {
+                Event::Intended(action) => self.events.announce(&action),
+                Event::Acted(acted) => {
                     self.events.record(&acted);
                     failure = failure.take().or(acted.result.err());
                 }
+                Event::Cycle(_) => {}
             })
             .await;
         // Without all its Services the scenario is another one.
@@ -195,7 +197,7 @@ impl Work<'_> {
             .churn(self.actor.clock().now(), |event| match event {
                 Event::Cycle(start) => tracing::info!(cycle = start.cycle, "cycle starts"),
                 Event::Acted(acted) => self.events.record(&acted),
-                Event::Intended(_) => {}
+                Event::Intended(action) => self.events.announce(&action),
             })
             .await;
         match driven.ending {

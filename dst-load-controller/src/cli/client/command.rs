@@ -15,7 +15,9 @@ use prometheus_client::registry::Registry;
 use super::{ADMIN_ADDR, ClientArgs, Watch};
 use crate::{
     cli::{
-        Format, UsageError, observer_place, report,
+        Format, UsageError,
+        forward::Reached,
+        observer_place, report,
         run::header::{date, machine},
         world::CLUSTER_DOMAIN,
     },
@@ -23,14 +25,13 @@ use crate::{
     live::{
         admin::{self, Admin, Readiness},
         books::Target as Watched,
-        client::{Client, Options},
+        client::{Client, ClientError, Options},
         client_metrics,
         clock::Clock,
-        destination::{dial::dial, fleet::FleetConfig},
+        destination::fleet::FleetConfig,
         partner::Partner,
         recorder::{Recorder, RunDirectory},
         runtime::Shutdown,
-        target::Target,
     },
     model::{
         quantity::Span,
@@ -58,17 +59,24 @@ pub async fn run(
     warnings: &mut impl Write,
 ) -> anyhow::Result<Exit> {
     let watch = args.watch()?;
-    let destination = dial(&args.destination).map_err(UsageError)?;
-    let target = args.destination_metrics.as_deref().map(Target::new);
-    let target = target.transpose().map_err(|e| UsageError(e.to_string()))?;
     let churn = args.churn.as_deref().map(Partner::new).transpose();
     let churn = churn.map_err(|error| UsageError(format!("--churn: {error}")))?;
+    let metrics = args.destination_metrics.as_deref();
+    let addresses = args
+        .forward
+        .addresses(args.destination.as_deref(), metrics)?;
+    let cluster = args.cluster.find().await?;
+    let Reached { dial, target } = args.forward.reach(&cluster.factory(), addresses).await?;
     // A sandbox must not be quoted as Linkerd.
     let kind = match &target {
         Some(target) if target.is_reference().await => TargetKind::Reference,
         _ => TargetKind::Linkerd,
     };
-    let cluster = args.cluster.find().await?;
+    let target_info = TargetInfo {
+        kind,
+        version: None,
+        forwarded: args.forward.is_forwarded(),
+    };
     let directory = args.output_dir.as_deref().map(RunDirectory::at);
     let directory = directory.transpose()?;
     let namespace = args
@@ -79,6 +87,11 @@ pub async fn run(
     tracing::info!(
         cluster = cluster.url(),
         destination = args.destination,
+        pod = args
+            .forward
+            .destination_pod
+            .as_ref()
+            .map(ToString::to_string),
         services = watch.targets.len(),
         "watching"
     );
@@ -90,7 +103,7 @@ pub async fn run(
         Options {
             world: World {
                 kube: cluster.factory(),
-                destination,
+                destination: dial,
             },
             observer: observer_place::own_thread,
             target,
@@ -116,7 +129,7 @@ pub async fn run(
     let work = async {
         tokio::select! {
             biased;
-            ended = client.run(header(&watch, &namespace, kind)) => ended.map_err(anyhow::Error::from),
+            ended = client.run(header(&watch, &namespace, target_info)) => ended.map_err(anyhow::Error::from),
             never = end_after(args.duration, &shutdown) => match never {},
             served = server => Err(served
                 .err()
@@ -136,8 +149,14 @@ pub async fn run(
     } else if ended.is_ok() {
         writeln!(warnings, "stopped before any stream was opened")?;
     }
-    ended?;
-    Ok(Exit::Pass)
+    match ended {
+        Err(error) if matches!(error.downcast_ref(), Some(ClientError::Endangered(_))) => {
+            writeln!(warnings, "{error}")?;
+            Ok(Exit::Invalid)
+        }
+        Err(error) => Err(error),
+        Ok(()) => Ok(Exit::Pass),
+    }
 }
 
 /// Asks for the end after `duration`, as a first signal does.
@@ -166,6 +185,7 @@ fn targets(watch: &Watch) -> Vec<Watched> {
 fn fleet(args: &ClientArgs, watch: &Watch, namespace: &str) -> FleetConfig {
     FleetConfig {
         clients: watch.client.virtual_clients(),
+        connections: watch.client.connections,
         streams_per_service: watch.client.streams_per_service,
         open_rate: watch.client.open_rate,
         max_lifetime: watch.client.stream_max_lifetime,
@@ -188,7 +208,7 @@ fn recorder(directory: Option<&RunDirectory>) -> anyhow::Result<Recorder<Box<dyn
 }
 
 /// The recording's first line.
-fn header(watch: &Watch, namespace: &str, kind: TargetKind) -> Header {
+fn header(watch: &Watch, namespace: &str, target: TargetInfo) -> Header {
     let started = date();
     let client = &watch.client;
     let streams = u64::from(client.streams_per_service) * client.virtual_clients();
@@ -208,10 +228,7 @@ fn header(watch: &Watch, namespace: &str, kind: TargetKind) -> Header {
             },
         }),
         streams_requested: streams * watch.targets.len() as u64,
-        target: TargetInfo {
-            kind,
-            version: None,
-        },
+        target,
         virtual_time: false,
         namespace: namespace.to_owned(),
         deadline_seconds: DEADLINE.as_secs_f64(),

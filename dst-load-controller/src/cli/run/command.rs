@@ -47,7 +47,7 @@ pub async fn run(
         )?,
     };
     let chosen = match choose(choice, args, &scenario, &directory, warnings).await {
-        Ok(chosen) => chosen,
+        Ok(chosen) => chosen.sharing(args.forward.connections(scenario.client.connections)),
         Err(error) => {
             directory.abandon();
             return Err(error);
@@ -73,8 +73,10 @@ pub async fn run(
         "recording and reports: {}",
         directory.path().display()
     )?;
-    if let Some(error) = outcome.error {
-        return Err(error.into());
+    match outcome.error {
+        // That is an outcome, and the report has said it.
+        None | Some(EngineError::Endangered(_)) => {}
+        Some(error) => return Err(error.into()),
     }
     Ok(if outcome.interrupted {
         Exit::Interrupted
@@ -87,7 +89,7 @@ pub async fn run(
 enum Choice<'a> {
     Embedded,
     Child { controller: Option<&'a str> },
-    Cluster { destination: &'a str },
+    Cluster { destination: Option<&'a str> },
     Reference,
 }
 
@@ -97,13 +99,17 @@ fn decide(args: &RunArgs) -> Result<Choice<'_>, UsageError> {
         return Ok(Choice::Embedded);
     }
     let named = args.cluster.cluster.is_named();
-    match (named, &args.destination, args.reference) {
-        (true, Some(destination), _) => Ok(Choice::Cluster { destination }),
-        (true, None, true) => Ok(Choice::Reference),
-        (true, None, false) => Err(UsageError(
-            "say what to measure on that cluster: --destination HOST:PORT, or --reference".into(),
+    let destination = args.destination.as_deref();
+    let somewhere = destination.is_some() || args.forward.destination_pod.is_some();
+    match (named, somewhere, args.reference) {
+        (true, true, _) => Ok(Choice::Cluster { destination }),
+        (true, false, true) => Ok(Choice::Reference),
+        (true, false, false) => Err(UsageError(
+            "say what to measure on that cluster: --destination HOST:PORT, --destination-pod POD, \
+             or --reference"
+                .into(),
         )),
-        (false, None, false) => {
+        (false, false, false) => {
             let controller = args.destination_bin.as_deref();
             controller.map(CommandLine::parse).transpose()?;
             Ok(Choice::Child { controller })
@@ -128,11 +134,12 @@ async fn choose(
         Choice::Child { controller } => {
             let log = directory.destination_log();
             let controller = controller.map(|command| Controller { command, log: &log });
-            return Chosen::child(scenario, controller).await;
+            let chosen = Chosen::child(scenario, controller).await?;
+            return chosen.limited(args.forward.destination_memory_limit).await;
         }
         Choice::Cluster { destination } => {
             let metrics = args.destination_metrics.as_deref();
-            Chosen::cluster(&args.cluster, destination, metrics).await?
+            Chosen::cluster(&args.cluster, destination, metrics, &args.forward).await?
         }
         Choice::Reference => Chosen::reference(&args.cluster, scenario).await?,
     };

@@ -1,4 +1,4 @@
-//! What was done, for whoever watches from elsewhere: `/events` and `/clock` of the acting half.
+//! What is done, for whoever watches from elsewhere: `/events` and `/clock` of the acting half.
 //!
 //! Instants are microseconds of this process's clock; a reader measures with `/clock` how far its
 //! own is off, on the same connection.
@@ -14,16 +14,19 @@ use tokio::sync::Notify;
 
 use crate::{
     live::{clock::Clock, kubernetes::Acted},
-    model::{action::Verb, scenario::Scenario},
+    model::{
+        action::{Action, Verb},
+        scenario::Scenario,
+    },
 };
 
-/// Lines that are kept: ten scalings of the 5,000 Services that a namespace holds, some 10 MB. A
+/// Lines that are kept: five scalings of the 5,000 Services that a namespace holds, some 10 MB. A
 /// reader that falls further behind is told how many it lost.
 const KEPT: usize = 50_000;
 /// Lines a chunk of an answer, so that a reader who starts late is not sent 10 MB at once.
 const CHUNK: usize = 256;
 
-/// The last actions that were answered.
+/// The last actions that were due, and that were answered.
 #[derive(Clone, Debug)]
 pub struct EventLog(Arc<Inner>);
 
@@ -44,7 +47,7 @@ struct Lines {
     gone: u64,
 }
 
-/// One line of `/events`.
+/// One line of `/events`: an action that is due, and later the same one answered.
 #[derive(Serialize)]
 struct Line<'a> {
     /// From 1, without gaps.
@@ -56,10 +59,13 @@ struct Line<'a> {
     /// Endpoints that should appear, and endpoints that should go.
     add: u32,
     remove: u32,
-    /// Microseconds of the clock that `/clock` tells, as are the next two.
+    /// Microseconds of the clock that `/clock` tells, as are the next two; those are absent while
+    /// nothing has been answered.
     intended: u64,
-    sent: u64,
-    acknowledged: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acknowledged: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -101,13 +107,27 @@ impl EventLog {
         }))
     }
 
+    /// Adds an action that is due: told before its first call, so that whoever reads knows of it
+    /// before its effects.
+    ///
+    /// # Panics
+    ///
+    /// If its Service is not one of the scenario's.
+    pub fn announce(&self, action: &Action) {
+        self.add(action, None);
+    }
+
     /// Adds an action that was answered.
     ///
     /// # Panics
     ///
     /// If its Service is not one of the scenario's.
     pub fn record(&self, acted: &Acted) {
-        let (action, from, to) = match acted.action.verb {
+        self.add(&acted.action, Some(acted));
+    }
+
+    fn add(&self, of: &Action, acted: Option<&Acted>) {
+        let (action, from, to) = match of.verb {
             Verb::Create { endpoints } => ("create", 0, endpoints),
             Verb::Scale { from, to } => ("scale", from, to),
             Verb::Restart { endpoints } => ("restart", endpoints, endpoints),
@@ -117,20 +137,21 @@ impl EventLog {
                 ..
             } => (provocation.name(), endpoints, endpoints),
         };
-        let (add, remove) = acted.action.verb.expects();
+        let (add, remove) = of.verb.expects();
+        let error = acted.and_then(|acted| acted.result.as_ref().err());
         let mut lines = self.0.lines.lock();
         let line = Line {
             sequence: lines.last() + 1,
             action,
-            service: &self.0.services[acted.action.service],
+            service: &self.0.services[of.service],
             from,
             to,
             add,
             remove,
-            intended: acted.action.intended.as_micros(),
-            sent: acted.sent.as_micros(),
-            acknowledged: acted.acknowledged.as_micros(),
-            error: acted.result.as_ref().err().map(ToString::to_string),
+            intended: of.intended.as_micros(),
+            sent: acted.map(|acted| acted.sent.as_micros()),
+            acknowledged: acted.map(|acted| acted.acknowledged.as_micros()),
+            error: error.map(ToString::to_string),
         };
         let mut json = serde_json::to_vec(&line).expect("invariant: plain fields have a JSON form");
         json.push(b'\n');
@@ -218,10 +239,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{
-        live::kubernetes::mock::scenario,
-        model::{action::Action, time::At},
-    };
+    use crate::{live::kubernetes::mock::scenario, model::time::At};
 
     fn acted(to: u32) -> Acted {
         Acted {
@@ -260,8 +278,10 @@ mod tests {
                 "intended": 1_000, "sent": 2_000, "acknowledged": 3_000,
             })]
         );
-        let (next, ()) = tokio::join!(reader.next(), async { log.record(&acted(7)) });
-        assert_eq!(lines(&next.unwrap().unwrap())[0]["to"], 7);
+        let (next, ()) = tokio::join!(reader.next(), async { log.announce(&acted(7).action) });
+        let due = &lines(&next.unwrap().unwrap())[0];
+        assert_eq!((&due["to"], &due["intended"]), (&json!(7), &json!(1_000)));
+        assert_eq!((due.get("sent"), due.get("acknowledged")), (None, None));
     }
 
     #[test]

@@ -6,7 +6,13 @@ mod link;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -25,6 +31,8 @@ use crate::{
 pub struct FleetConfig {
     /// Virtual client pods.
     pub clients: u64,
+    /// The most connections: clients beyond it share them in turn. Each has its own if absent.
+    pub connections: Option<u32>,
     /// Streams that each opens for each Service.
     pub streams_per_service: u32,
     /// Streams opened a second, at most, over all clients.
@@ -49,6 +57,18 @@ pub enum FleetError {
     Unreachable {
         /// For how long it was tried.
         after: Duration,
+        /// What the last try came to.
+        reason: String,
+    },
+    /// Some connections could be made, and no more.
+    #[error(
+        "the destination took {standing} connections and no more ({reason}): a port-forward refuses \
+         more than about 60; let clients share them with --connections 50, and say that it is one \
+         with --forwarded"
+    )]
+    Crowded {
+        /// Connections that stand.
+        standing: u64,
         /// What the last try came to.
         reason: String,
     },
@@ -81,6 +101,13 @@ struct Shared {
     cancel: CancellationToken,
     failed: watch::Sender<Option<FleetError>>,
     opened: At,
+    connected: AtomicU64,
+}
+
+/// A virtual client pod: who it is, and its streams.
+struct ClientPod {
+    identity: Identity,
+    seats: Vec<Seat>,
 }
 
 /// A stream that has been entered into its ledger and is not opened yet.
@@ -117,10 +144,13 @@ impl Fleet {
             cancel: cancel.clone(),
             failed: sender,
             opened: books.clock().now(),
+            connected: AtomicU64::new(0),
             config,
         });
         let mut tasks = JoinSet::new();
         let mut order = 0;
+        let mut connections = connections(&shared.config);
+        let shares = connections.len();
         for client in 0..shared.config.clients {
             let place = place(nodes, client);
             let identity = Identity {
@@ -140,12 +170,12 @@ impl Fleet {
                     order += 1;
                 }
             }
-            tasks.spawn(client_pod(
-                Arc::clone(&shared),
-                Arc::clone(dial),
-                identity,
-                seats,
-            ));
+            let pod = ClientPod { identity, seats };
+            let share = usize::try_from(client).unwrap_or(usize::MAX) % shares;
+            connections[share].push(pod);
+        }
+        for pods in connections {
+            tasks.spawn(connection(Arc::clone(&shared), Arc::clone(dial), pods));
         }
         Self {
             tasks,
@@ -190,12 +220,23 @@ fn place(nodes: &[(String, String)], client: u64) -> Place {
         })
 }
 
-/// One virtual client: a connection, and its streams on it.
-async fn client_pod(shared: Arc<Shared>, dial: Dial, identity: Identity, seats: Vec<Seat>) {
+/// As many connections as there are to be, with nobody on them yet.
+fn connections(config: &FleetConfig) -> Vec<Vec<ClientPod>> {
+    let most = config.connections.map_or(u64::MAX, u64::from);
+    let count = config.clients.min(most).max(1);
+    (0..count).map(|_| Vec::new()).collect()
+}
+
+/// One connection, and on it the streams of a virtual client, or of all that share it.
+async fn connection(shared: Arc<Shared>, dial: Dial, pods: Vec<ClientPod>) {
+    let Some(first) = pods.first() else {
+        return;
+    };
+    let identity = &first.identity;
     let connected = tokio::select! {
         biased;
         () = shared.cancel.cancelled() => return,
-        connected = connect(&shared, &dial, &identity) => connected,
+        connected = connect(&shared, &dial, identity) => connected,
     };
     let grpc = match connected {
         Ok(grpc) => grpc,
@@ -205,18 +246,20 @@ async fn client_pod(shared: Arc<Shared>, dial: Dial, identity: Identity, seats: 
         }
     };
     let link = Arc::new(Link::up(&shared.books));
-    let token = identity.token();
     let mut streams = JoinSet::new();
-    for seat in seats {
-        let authority = &shared.books.all()[seat.target].target.authority;
-        let lifecycle = Lifecycle {
-            shared: Arc::clone(&shared),
-            grpc: grpc.clone(),
-            link: Arc::clone(&link),
-            request: request(authority, &token),
-            seat,
-        };
-        streams.spawn(lifecycle.run());
+    for ClientPod { identity, seats } in pods {
+        let token = identity.token();
+        for seat in seats {
+            let authority = &shared.books.all()[seat.target].target.authority;
+            let lifecycle = Lifecycle {
+                shared: Arc::clone(&shared),
+                grpc: grpc.clone(),
+                link: Arc::clone(&link),
+                request: request(authority, &token),
+                seat,
+            };
+            streams.spawn(lifecycle.run());
+        }
     }
     // The tasks end when the fleet is told to; a connection that breaks is their business.
     while streams.join_next().await.is_some() {}
@@ -230,7 +273,10 @@ async fn connect(shared: &Shared, dial: &Dial, identity: &Identity) -> Result<Gr
     let mut tries = 0;
     loop {
         let reason = match dial().await {
-            Ok(grpc) => return Ok(grpc),
+            Ok(grpc) => {
+                shared.connected.fetch_add(1, Ordering::Relaxed);
+                return Ok(grpc);
+            }
             Err(status) => status.message().to_owned(),
         };
         shared.books.count(|streams| {
@@ -239,6 +285,10 @@ async fn connect(shared: &Shared, dial: &Dial, identity: &Identity) -> Result<Gr
         let wait = backoff(config.seed, "connect", &identity.pod, tries);
         tries += 1;
         if clock.now() + wait > until {
+            let standing = shared.connected.load(Ordering::Relaxed);
+            if standing > 0 {
+                return Err(FleetError::Crowded { standing, reason });
+            }
             return Err(FleetError::Unreachable {
                 after: config.connect_timeout,
                 reason,

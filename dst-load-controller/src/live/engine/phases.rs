@@ -156,6 +156,7 @@ impl<W: io::Write> Engine<W> {
         let client = &self.scenario.client;
         let config = FleetConfig {
             clients: client.virtual_clients(),
+            connections: self.options.connections,
             streams_per_service: client.streams_per_service,
             open_rate: client.open_rate,
             max_lifetime: client.stream_max_lifetime,

@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// An action that was answered, in the acting half's time.
+/// An action that is due, or was answered, in the acting half's time.
 #[derive(Debug, Deserialize)]
 pub(super) struct Line {
     sequence: u64,
@@ -31,6 +31,8 @@ pub(super) struct Line {
     add: u32,
     remove: u32,
     intended: u64,
+    #[serde(default)]
+    acknowledged: Option<u64>,
     #[serde(default)]
     error: Option<String>,
 }
@@ -103,11 +105,19 @@ impl<'a> Feed<'a> {
         let Some(offset) = self.process.as_ref().map(|it| it.offset) else {
             return;
         };
-        // What was given up may have been done in part; its effects have no intended instant.
         if line.error.is_some() {
+            // It may have been done in part, and what of it is not known.
+            self.history.remove(&line.service);
+            for book in self.of(&line.service) {
+                book.ledger(ServiceLedger::forget_intents);
+            }
             return;
         }
-        let old = self.clock().now().since(At::ZERO + CLAIM_WAIT / 2);
+        if line.acknowledged.is_some() {
+            return;
+        }
+        // What waits for its intent no longer than this is all still there.
+        let old = self.clock().now().since(At::ZERO + CLAIM_WAIT);
         match offset.ours(At::from_micros(line.intended)) {
             Some(at) if at >= self.since && at.since_start() >= old => {
                 let slack = offset.uncertainty;

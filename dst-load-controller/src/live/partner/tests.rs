@@ -4,14 +4,14 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use axum::Router;
 use parking_lot::Mutex;
-use tower::service_fn;
+use tower::{ServiceExt, service_fn, util::BoxCloneSyncService};
 
 use super::*;
 use crate::{
     live::{
         books::Target,
         churn::EventLog,
-        kubernetes::{Acted, mock::scenario},
+        kubernetes::{Acted, KubernetesError, mock::scenario},
     },
     model::{
         action::{Action, Verb},
@@ -45,20 +45,26 @@ impl Process {
         *address.lock() = Some(self.log.routes(self.clock));
     }
 
-    /// A scaling, intended `ago` and answered now.
+    /// A scaling, intended `ago`, and told and answered now.
     fn scaled(&self, from: u32, to: u32, ago: Duration) {
+        self.answered(from, to, ago, Ok(()));
+    }
+
+    fn answered(&self, from: u32, to: u32, ago: Duration, result: Result<(), KubernetesError>) {
         let now = self.clock.now();
+        let action = Action {
+            intended: now.since(At::from(ago)).into(),
+            service: 0,
+            cycle: 1,
+            verb: Verb::Scale { from, to },
+        };
+        self.log.announce(&action);
         self.log.record(&Acted {
-            action: Action {
-                intended: now.since(At::from(ago)).into(),
-                service: 0,
-                cycle: 1,
-                verb: Verb::Scale { from, to },
-            },
+            action,
             sent: now,
             acknowledged: now,
             retries: 0,
-            result: Ok(()),
+            result,
         });
     }
 }
@@ -82,7 +88,7 @@ fn partner(address: &Address) -> Partner {
 fn books() -> Books {
     let target = Target::new("test-service-1", "shop", "cluster.local", 80);
     let books = Books::new(Clock::start(), vec![target], 30 * SECOND);
-    books.all()[0].ledger(ServiceLedger::await_intents);
+    books.all()[0].ledger(ServiceLedger::expect_late_intents);
     books
 }
 
@@ -141,7 +147,7 @@ async fn its_instants_are_told_in_our_time_whichever_clock_began_first() {
         let books = if ours == 0 {
             let target = Target::new("test-service-1", "shop", "cluster.local", 80);
             let books = Books::new(clock, vec![target], 30 * SECOND);
-            books.all()[0].ledger(ServiceLedger::await_intents);
+            books.all()[0].ledger(ServiceLedger::expect_late_intents);
             books
         } else {
             books()
@@ -250,6 +256,28 @@ async fn another_process_at_the_address_has_another_clock_and_nothing_asked_for(
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_action_that_was_given_up_leaves_nothing_to_wait_for() {
+    let (address, process) = (Address::default(), Process::start("p1"));
+    process.serve(&address);
+    let books = books();
+    sight(&books, 3, false);
+    follow(&partner(&address), &books, async {
+        tokio::time::sleep(SECOND).await;
+        let lost = KubernetesError::Lost {
+            namespace: "shop".into(),
+            holder: "other".into(),
+        };
+        process.answered(3, 50, Duration::ZERO, Err(lost));
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(books.outstanding(), 0);
+        process.scaled(3, 5, Duration::ZERO);
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(books.outstanding(), 2);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn lines_that_are_no_longer_kept_leave_nothing_to_be_mispaired() {
     let clock = Clock::start();
     let books = Books::new(
@@ -273,8 +301,7 @@ async fn lines_that_are_no_longer_kept_leave_nothing_to_be_mispaired() {
     let line = |sequence: u32| {
         format!(
             "{{\"sequence\":{sequence},\"action\":\"scale\",\"service\":\"test-service-1\",\
-             \"from\":0,\"to\":7,\"add\":7,\"remove\":0,\"intended\":0,\"sent\":1,\
-             \"acknowledged\":2}}\n"
+             \"from\":0,\"to\":7,\"add\":7,\"remove\":0,\"intended\":0}}\n"
         )
     };
     // In pieces, as a network delivers them.

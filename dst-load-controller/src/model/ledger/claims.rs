@@ -1,8 +1,8 @@
 //! Intents that are told from elsewhere, and may come after what they brought about.
 //!
-//! The acting half tells of an action once it is answered, and by then its slices may have been
-//! seen: a change that no intent explains is kept for a while, and the intent that comes late
-//! claims it. An effect never precedes its intended instant, which is what keeps a late intent
+//! The acting half tells of an action when it is due, and on the way that may be overtaken by the
+//! action's slices: a change that no intent explains is kept for a while, and the intent that comes
+//! late claims it. An effect never precedes its intended instant, which is what keeps a late intent
 //! from claiming the effects of another, and of what somebody else did before.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -16,8 +16,8 @@ use super::{
 };
 use crate::model::{endpoint::Direction, time::At};
 
-/// For how long a change waits for the intent that explains it: an action on many endpoints takes
-/// seconds, and a reader that lost its connection has it again within 10 s.
+/// For how long a change waits for the intent that explains it: a reader that lost its connection
+/// tries to have it again every 10 s.
 pub const WAIT: Duration = Duration::from_secs(30);
 /// Instants that are kept of one Service's unclaimed deliveries: some megabyte, and more than 100
 /// endpoints for 1,000 streams. Beyond it an endpoint keeps its Kubernetes stage alone.
@@ -26,7 +26,7 @@ const MOST: usize = 120_000;
 /// Endpoints of changes that no intent explains as yet.
 #[derive(Debug, Default)]
 pub(super) struct Unclaimed {
-    awaited: bool,
+    late: bool,
     /// By change and slot, which is the order in which they were seen.
     open: BTreeMap<(u64, SlotId), Sighted>,
     /// Changes that are closed, and handed on once they are claimed or have waited long enough.
@@ -49,8 +49,8 @@ struct Sighted {
 
 impl ServiceLedger {
     /// Says that intents will be told from elsewhere: changes are kept for those that come late.
-    pub fn await_intents(&mut self) {
-        self.unclaimed.awaited = true;
+    pub fn expect_late_intents(&mut self) {
+        self.unclaimed.late = true;
     }
 
     /// Says that an action was sent which should have made (or ended) endpoints of this Service.
@@ -185,8 +185,8 @@ impl ServiceLedger {
 
 impl Unclaimed {
     /// Whether intents are told from elsewhere.
-    pub(super) const fn awaits(&self) -> bool {
-        self.awaited
+    pub(super) const fn takes_late(&self) -> bool {
+        self.late
     }
 
     /// An endpoint of a change was seen that nothing explains.
@@ -198,7 +198,7 @@ impl Unclaimed {
         direction: Direction,
         deliveries: usize,
     ) {
-        if self.awaited {
+        if self.late {
             let sighted = Sighted {
                 direction,
                 cycle: sighting.cycle,

@@ -168,7 +168,7 @@ impl Merged {
             }
             Line::LastCycleEnds { at, whole } => self.last_cycle.push((at, whole)),
             Line::Change(change) => self.change(change),
-            Line::Target(_) | Line::TargetSilent { .. } => {
+            Line::Target(_) | Line::TargetSilent { .. } | Line::Ping(_) => {
                 if source == samples_of {
                     self.lines.push(line);
                 }
@@ -226,6 +226,7 @@ impl Merged {
             self.lines.push(Line::End(End {
                 at,
                 interrupted: self.ends.iter().any(|end| end.interrupted),
+                spared: self.ends.iter().any(|end| end.spared),
                 error: self.ends.into_iter().find_map(|end| end.error),
             }));
         }
@@ -373,11 +374,13 @@ mod tests {
         let reference = TargetInfo {
             kind: TargetKind::Reference,
             version: None,
+            forwarded: false,
         };
         let error = with(|h| {
             h.target = TargetInfo {
                 kind: TargetKind::Reference,
                 version: None,
+                forwarded: false,
             };
         });
         assert!(error.contains(&format!("the target {reference:?}")));

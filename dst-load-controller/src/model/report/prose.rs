@@ -72,6 +72,7 @@ pub(super) fn preamble(report: &Report) -> Vec<String> {
         Ending::Interrupted => lines.push(
             "The run was interrupted before its plan ended; this is what it had seen.".to_owned(),
         ),
+        Ending::Spared { reason } => lines.push(format!("The run ended by itself: {reason}.")),
         Ending::Failed { error } => lines.push(format!("The run ended with an error: {error}.")),
     }
     lines
@@ -149,6 +150,7 @@ pub(super) fn facts(report: &Report) -> Vec<Fact> {
         ("Target", target(report)),
     ];
     facts.extend(cost(report).map(|cost| ("Target's cost", cost)));
+    facts.extend(surroundings::about_target(report));
     facts.extend(surroundings::clock(report).map(|said| ("Clocks", said)));
     facts.push(("Generator", generator(report)));
     facts.push(("Floor", floor(report)));

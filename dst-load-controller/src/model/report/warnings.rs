@@ -81,6 +81,7 @@ fn derived(recorded: &[Warning], summary: &Summary, ending: &Ending) -> Vec<Warn
     candidates
         .into_iter()
         .chain(about_intents(recorded, summary))
+        .chain(about_others(summary))
         .filter_map(|(applies, warning)| applies.then_some(warning))
         .collect()
 }
@@ -115,6 +116,22 @@ fn about_intents(recorded: &[Warning], summary: &Summary) -> Vec<(bool, Warning)
             Warning::ClockUncertain {
                 uncertainty_seconds: doubt,
                 median_seconds: median,
+            },
+        ),
+    ]
+}
+
+/// What is to be said of those who share the target, and of a kubelet that would watch over it.
+fn about_others(summary: &Summary) -> Vec<(bool, Warning)> {
+    let streams = summary.target.foreign_streams.unwrap_or_default();
+    let pings = summary.target.pings.clone().unwrap_or_default();
+    vec![
+        (streams > 0, Warning::ForeignStreams { streams }),
+        (
+            pings.would_have_restarted > 0,
+            Warning::WouldRestart {
+                times: pings.would_have_restarted,
+                failed: pings.failed,
             },
         ),
     ]

@@ -295,6 +295,9 @@ struct ClientSection {
     /// Streams opened a second, at most, over all clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     open_rate: Key<u32>,
+    /// The most connections: virtual clients share them. Each has its own if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections: Key<u32>,
     #[serde(skip_serializing)]
     enabled: ChartOnly,
     #[serde(skip_serializing)]

@@ -11,6 +11,7 @@ use self::{cycles::Cycles, target::TargetFold};
 use super::{
     clock::ClockFold,
     latency::{Latency, Stage},
+    pings::PingFold,
     summary::{
         Correctness, FanOut, Generator, KubernetesApi, StageSummary, Streams, Summary, Updates,
         WrongService,
@@ -63,6 +64,7 @@ pub struct Statistics {
     cycles: Cycles,
     target: TargetFold,
     clock: ClockFold,
+    pings: PingFold,
 }
 
 /// Latencies and fan-outs of a run or a cycle.
@@ -200,6 +202,7 @@ impl Statistics {
                     .map_or(sample.rss_bytes, |(_, peak)| sample.rss_bytes.max(*peak));
                 self.generator = Some((sample.clone(), peak));
             }
+            Line::Ping(line) => self.pings.line(line),
             Line::Clock(line) => self.clock.line(line),
             Line::Warning { .. } => {}
             Line::EndState(end) => {
@@ -234,7 +237,8 @@ impl Statistics {
     /// The summary of what has been folded so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let target = self.target.summary();
+        let mut target = self.target.summary();
+        target.pings = self.pings.summary();
         let mut correctness = self.correctness.clone();
         correctness.redundant = self.counts.redundant;
         correctness.repeated = self.counts.repeated;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::clock::OtherClock;
 use super::latency::{Latency, Quantile, Stage};
+use super::{clock::OtherClock, pings::Pings};
 use crate::model::endpoint::Direction;
 
 /// The numbers of a run.
@@ -211,6 +211,15 @@ pub struct Target {
     pub cpu_max_cores: Option<f64>,
     /// The largest resident memory.
     pub peak_rss_bytes: Option<u64>,
+    /// The resident memory at which it is killed, where that is known.
+    #[serde(default)]
+    pub memory_limit_bytes: Option<u64>,
+    /// The most `Get` streams of others at a phase's edge; `null` if that is not known.
+    #[serde(default)]
+    pub foreign_streams: Option<u64>,
+    /// Whether a kubelet would have restarted it; `null` if it was never asked, or never answered.
+    #[serde(default)]
+    pub pings: Option<Pings>,
     /// The largest resident memory before the first cycle, with all streams open.
     pub idle_rss_bytes: Option<u64>,
     /// CPU a second before the first cycle, with all streams open.

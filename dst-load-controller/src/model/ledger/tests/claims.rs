@@ -10,7 +10,7 @@ fn intent(at: At, add: u32, remove: u32) -> Intent {
 
 fn awaiting(streams: u32) -> Story {
     let mut story = Story::with_streams(streams);
-    story.ledger.await_intents();
+    story.ledger.expect_late_intents();
     story
 }
 

@@ -112,6 +112,7 @@ impl Checker<'_> {
             open_rate: self
                 .at_least_one(section.open_rate)?
                 .unwrap_or(default.open_rate),
+            connections: self.at_least_one(section.connections)?,
         })
     }
 

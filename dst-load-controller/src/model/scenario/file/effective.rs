@@ -275,6 +275,7 @@ fn client(client: &Client) -> ClientSection {
             .stream_reset_interval
             .map(|span| Placed::from(Span(span))),
         open_rate: key(client.open_rate),
+        connections: client.connections.and_then(key),
         ..ClientSection::default()
     }
 }
