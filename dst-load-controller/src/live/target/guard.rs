@@ -68,19 +68,20 @@ impl Guard {
         {
             return Some(Endangered::Memory { resident, limit });
         }
-        let (before, now) = (before?, self.overflows.as_ref()?);
-        let rose = |(service, times): &(&String, &f64)| {
-            **times > before.get(*service).copied().unwrap_or_default()
-        };
-        let mut all = books.all().iter();
-        let theirs = now
-            .iter()
-            .filter(rose)
-            .map(|(service, _)| service)
-            .find(|service| !all.clone().any(|book| is_of(service, &book.target)));
         // Without anybody else's streams it is one of ours under another cluster's name.
-        all.next().filter(|_| self.foreign > 0)?;
-        theirs.map(|service| Endangered::Overflow {
+        if self.foreign == 0 {
+            return None;
+        }
+        let (before, now) = (before?, self.overflows.as_ref()?);
+        let rose =
+            |service: &String, times: f64| times > before.get(service).copied().unwrap_or_default();
+        let ours = |service: &str| {
+            let mut all = books.all().iter();
+            all.any(|book| is_of(service, &book.target))
+        };
+        let mut all = now.iter();
+        let (service, _) = all.find(|(service, times)| rose(service, **times) && !ours(service))?;
+        Some(Endangered::Overflow {
             service: service.clone(),
             streams: self.foreign,
         })
