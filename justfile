@@ -36,4 +36,4 @@ lab-down:
 # Runs on it what the embedded Kubernetes is held to; fails without one.
 lab-test *args:
     DST_LOAD_LAB_KUBECONFIG="${DST_LOAD_LAB_KUBECONFIG:-$PWD/.lab/kubeconfig}" \
-        cargo test --test conformance -- --ignored {{args}}
+        cargo test --test conformance --test lab -- --ignored {{args}}

@@ -21,6 +21,7 @@ pub mod cluster;
 pub mod completions;
 pub mod destination;
 pub mod forward;
+pub mod link;
 mod observer_place;
 pub mod pace;
 pub mod plan;
@@ -125,6 +126,8 @@ pub enum Command {
     Churn(Box<churn::ChurnArgs>),
     /// Watch Services alone: hold streams, and measure what they are told, until stopped.
     Client(Box<client::ClientArgs>),
+    /// Tell a controller of a second cluster, for a lab or a test of federated runs.
+    Link(Box<link::LinkArgs>),
     /// Delete what a run left behind.
     Cleanup(cleanup::CleanupArgs),
     /// Print a shell's completions.
@@ -188,6 +191,7 @@ pub fn run(
                 client::run(&client, output, out, warnings),
             )
         }
+        Command::Link(link) => on_runtime(&args.global, Time::Real, link::run(&link, out)),
         Command::Cleanup(cleanup) => {
             on_runtime(&args.global, Time::Real, cleanup::run(cleanup, out))
         }

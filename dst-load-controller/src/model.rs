@@ -9,6 +9,7 @@ pub mod check;
 pub mod criteria;
 pub mod endpoint;
 pub mod fault;
+pub mod federation;
 pub mod kubernetes;
 pub mod ledger;
 pub mod offset;

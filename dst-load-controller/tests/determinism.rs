@@ -13,9 +13,13 @@ mod virtually;
 use virtually::{scenario, simulate};
 
 /// Every built-in scenario, cut short.
-const SHORT: [(&str, &[&str]); 7] = [
+const SHORT: [(&str, &[&str]); 8] = [
     ("quick", &[]),
     ("stale-state", &["churn.cycles=2"]),
+    (
+        "federated-oscillation",
+        &["churn.cycles=1,churn.minHold=10s,churn.maxHold=10s,client.clients=5"],
+    ),
     ("baseline", &["churn.duration=3m", "client.clients=20"]),
     (
         "small-oscillation",

@@ -1,18 +1,25 @@
 //! `check`: whether a run would work, in the way of `linkerd check`; touches nothing.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use clap::Args;
 
-use super::{Output, cluster::ClusterArgs, forward::ForwardArgs, scenario, world::Chosen};
+use super::{
+    Output,
+    cluster::{ClusterArgs, TargetClusterArgs},
+    forward::ForwardArgs,
+    scenario,
+    world::Chosen,
+};
 use crate::{
     exit::Exit,
     live::{
-        check::{Destination, Subject, Wants, check},
+        check::{Destination, Subject, Wants, check, check_target},
         kubernetes::permissions::Purpose,
     },
     model::{
         check::Findings,
+        federation::Site,
         scenario::{Backend, Scenario},
     },
     world::World,
@@ -31,6 +38,9 @@ pub struct CheckArgs {
     /// The cluster.
     #[command(flatten)]
     pub cluster: ClusterArgs,
+    /// Which cluster is churned, if that is another one.
+    #[command(flatten)]
+    pub target_cluster: TargetClusterArgs,
     /// The destination controller, as HOST:PORT; not asked if absent.
     #[arg(long, value_name = "HOST:PORT", env = "DST_LOAD_DESTINATION")]
     pub destination: Option<String>,
@@ -60,13 +70,14 @@ pub async fn run(
     // Nothing is dialled where no destination is named, so that any address does.
     let chosen = Chosen::cluster(
         &args.cluster,
+        args.target_cluster.named(),
         Some(destination.unwrap_or("unnamed:1")),
         args.destination_metrics.as_deref(),
         &ForwardArgs::default(),
     )
     .await?;
     let findings = look(
-        &chosen.world,
+        &chosen,
         Some(Destination {
             streams: destination.is_some(),
             target: chosen.target.as_ref(),
@@ -97,7 +108,7 @@ pub(super) async fn before_run(
     scenario: &Scenario,
     warnings: &mut impl io::Write,
 ) -> anyhow::Result<()> {
-    let findings = look(&chosen.world, None, namespace, Some(scenario)).await;
+    let findings = look(chosen, None, namespace, Some(scenario)).await;
     let bad: Vec<_> = findings.failed().collect();
     if bad.is_empty() {
         return Ok(());
@@ -114,34 +125,65 @@ pub(super) async fn before_run(
 }
 
 async fn look(
-    world: &World,
+    chosen: &Chosen,
     destination: Option<Destination<'_>>,
     namespace: Option<&str>,
     scenario: Option<&Scenario>,
 ) -> Findings {
     let backend = scenario.map_or(Backend::Deployments, |scenario| scenario.churn.backend);
-    let wants = scenario.map(|scenario| Wants {
-        pods: match backend {
-            Backend::Deployments => scenario.churn.endpoints_at_most(),
-            Backend::Pods { .. } | Backend::Slices { .. } => 0,
-        },
-        connections: scenario
-            .client
-            .connections
-            .map_or(u64::MAX, u64::from)
-            .min(scenario.client.virtual_clients()),
-    });
-    check(&Subject {
-        world,
+    let wants = |site| {
+        scenario.map(|scenario| Wants {
+            pods: match backend {
+                Backend::Deployments => scenario.endpoints_at_most(site),
+                Backend::Pods { .. } | Backend::Slices { .. } => 0,
+            },
+            connections: scenario
+                .client
+                .connections
+                .map_or(u64::MAX, u64::from)
+                .min(scenario.client.virtual_clients()),
+        })
+    };
+    let both = scenario.and_then(|scenario| scenario.federation.as_ref());
+    let purpose = Purpose {
+        acts: true,
+        endpoints: true,
+        watches: true,
+        backend,
+    };
+    let source = Subject {
+        world: &chosen.world,
         destination,
         namespace: namespace.unwrap_or(ANY_NAMESPACE),
-        purpose: Purpose {
-            acts: true,
-            watches: true,
-            backend,
-        },
-        wants,
+        purpose,
+        wants: wants(Site::Source),
         cluster_domain: super::world::CLUSTER_DOMAIN,
-    })
-    .await
+        linked: None,
+    };
+    let mut findings = Findings::default();
+    let Some(kube) = &chosen.target_cluster else {
+        return check(&source, findings).await;
+    };
+    let target = Subject {
+        world: &World {
+            kube: Arc::clone(kube),
+            ..chosen.world.clone()
+        },
+        destination: None,
+        wants: wants(Site::Target),
+        ..source
+    };
+    check_target(&target, &mut findings).await;
+    let source = Subject {
+        purpose: Purpose {
+            endpoints: both.is_some_and(|both| both.local.is_some()),
+            ..purpose
+        },
+        // Our own destination is linked without a Secret.
+        linked: both
+            .map(|both| both.cluster.as_str())
+            .filter(|_| !chosen.is_embedded()),
+        ..source
+    };
+    check(&source, findings).await
 }

@@ -10,7 +10,7 @@ use crate::{
     exit::Exit,
     live::{
         clock::Clock,
-        kubernetes::{Caller, Limits, Scope, cleanup, runs},
+        kubernetes::{Caller, Limits, RunIdentity, Scope, cleanup, runs},
     },
 };
 
@@ -57,6 +57,14 @@ impl CleanupArgs {
         for (id, alive) in found {
             if alive {
                 writeln!(out, "run {id} is alive and left alone")?;
+                continue;
+            }
+            // Runs that are alive may need it: whoever made it must say that it can go.
+            if self.all && RunIdentity::is_link(&id) {
+                writeln!(
+                    out,
+                    "{id} is no run and left alone; --run-id {id} removes it"
+                )?;
                 continue;
             }
             let cleaned = cleanup(caller, &Scope::Run(id.clone()), namespace)

@@ -28,6 +28,42 @@ pub struct ClusterArgs {
     pub namespace: Option<String>,
 }
 
+/// The cluster that is churned, where that is another than the clients'.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct TargetClusterArgs {
+    /// The context of the cluster that is churned, where that is not the one whose destination
+    /// controller is asked.
+    #[arg(long, value_name = "CONTEXT", env = "DST_LOAD_CHURN_CONTEXT")]
+    pub churn_context: Option<String>,
+    /// The kubeconfig file of that cluster; that of the other one if absent.
+    #[arg(long, value_name = "FILE", env = "DST_LOAD_CHURN_KUBECONFIG")]
+    pub churn_kubeconfig: Option<PathBuf>,
+}
+
+// === impl TargetClusterArgs ===
+
+impl TargetClusterArgs {
+    /// The flags, if any of them is given.
+    #[must_use]
+    pub const fn named(&self) -> Option<&Self> {
+        if self.churn_context.is_some() || self.churn_kubeconfig.is_some() {
+            Some(self)
+        } else {
+            None
+        }
+    }
+
+    /// Finds the cluster that is meant, beside `source`.
+    ///
+    /// # Errors
+    /// There is none, with what would help.
+    pub async fn find(&self, source: &KubeconfigArgs) -> Result<Cluster, ClusterError> {
+        let file = self.churn_kubeconfig.as_deref();
+        let file = file.or(source.kubeconfig.as_deref());
+        Cluster::find(file, self.churn_context.as_deref()).await
+    }
+}
+
 // === impl KubeconfigArgs ===
 
 impl KubeconfigArgs {

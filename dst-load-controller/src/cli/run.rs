@@ -11,7 +11,12 @@ use std::path::PathBuf;
 
 use clap::{Args, builder::BoolishValueParser};
 
-use super::{cluster::ClusterArgs, forward::ForwardArgs, pace::PaceArgs, scenario::ScenarioArgs};
+use super::{
+    cluster::{ClusterArgs, TargetClusterArgs},
+    forward::ForwardArgs,
+    pace::PaceArgs,
+    scenario::ScenarioArgs,
+};
 use crate::model::quantity::Span;
 
 pub use self::command::run;
@@ -25,9 +30,12 @@ pub struct RunArgs {
     /// On which cluster; KUBECONFIG alone never names one here.
     #[command(flatten)]
     pub cluster: ClusterArgs,
+    /// Which cluster is churned, if that is another one.
+    #[command(flatten)]
+    pub target_cluster: TargetClusterArgs,
     /// Runs the sandbox in this process in virtual time: hours in seconds, and the same bytes for
     /// the same seed.
-    #[arg(long = "virtual", conflicts_with_all = ["kubeconfig", "context", "destination", "destination_pod", "destination_metrics"])]
+    #[arg(long = "virtual", conflicts_with_all = ["kubeconfig", "context", "destination", "destination_pod", "destination_metrics", "churn_context", "churn_kubeconfig"])]
     pub virtual_time: bool,
     /// The destination controller of the cluster, as HOST:PORT.
     #[arg(long, value_name = "HOST:PORT", env = "DST_LOAD_DESTINATION")]

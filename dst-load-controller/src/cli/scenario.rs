@@ -18,7 +18,8 @@ use crate::model::{
 #[derive(Clone, Debug, Args)]
 pub struct ScenarioArgs {
     /// A scenario file, or the name of a built-in one: quick, baseline, small-oscillation,
-    /// large-rollout, many-services, red-line, stale-state.
+    /// large-rollout, many-services, red-line, stale-state,
+    /// federated-baseline, federated-oscillation.
     #[arg(value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
     pub scenario: String,
     /// Overrides a value of the scenario, as in Helm: `--set churn.minHold=5s`. May be repeated.

@@ -1,8 +1,11 @@
 //! Which World a run gets, and what keeps it standing.
 
-use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, net::Ipv4Addr, path::Path, process::Stdio, sync::Arc, time::Duration,
+};
 
 use anyhow::{Context, bail};
+use rand::Rng;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -11,19 +14,21 @@ use tokio::{
 
 use super::{
     UsageError,
-    cluster::ClusterArgs,
+    cluster::{ClusterArgs, TargetClusterArgs},
     forward::{self, ForwardArgs, Reached},
     sandbox::command::parse_ready,
 };
 use crate::{
     live::{cluster::Cluster, destination::dial::dial, target::Target},
-    model::{quantity::Bytes, recording::TargetKind, scenario::Scenario},
+    model::{quantity::Bytes, recording::TargetKind, scenario::Scenario, seed},
     sandbox::{destination, kubernetes},
-    world::World,
+    world::{KubeFactory, World},
 };
 
 /// The sandbox's DNS domain.
 pub(super) const CLUSTER_DOMAIN: &str = "cluster.local";
+/// Where the embedded target cluster's pods have their addresses.
+const TARGET_PODS_FROM: Ipv4Addr = Ipv4Addr::new(10, 128, 0, 1);
 /// Linkerd's own default.
 const QUEUE_CAPACITY: usize = 100;
 /// For how long the sandbox may take to come up, with a controller that has a minute of its own.
@@ -46,6 +51,8 @@ pub(super) struct Controller<'a> {
 pub(super) struct Chosen {
     /// The two remote systems.
     pub(super) world: World,
+    /// The API of the target cluster, where there are two clusters.
+    pub(super) target_cluster: Option<KubeFactory>,
     /// Whose controller it is.
     pub(super) kind: TargetKind,
     /// Its version, where it says one.
@@ -67,6 +74,7 @@ enum Keeper {
     /// The sandbox in this process.
     Embedded {
         kubernetes: kubernetes::Kubernetes,
+        target_cluster: Option<kubernetes::Kubernetes>,
         destination: destination::Destination,
     },
     /// The reference destination in this process, on a real cluster.
@@ -81,9 +89,17 @@ impl Chosen {
     /// The sandbox in this process, for virtual time: no sockets, no threads.
     pub(super) fn embedded(scenario: &Scenario) -> Self {
         let kubernetes = kubernetes::Kubernetes::start(kubernetes_config(scenario));
-        let destination =
-            destination::Destination::start(destination_config(scenario), kubernetes.client());
+        let target_cluster = target_config(scenario).map(kubernetes::Kubernetes::start);
+        let destination = destination::Destination::start_linked(
+            destination_config(scenario),
+            kubernetes.client(),
+            linked(
+                scenario,
+                target_cluster.as_ref().map(kubernetes::Kubernetes::client),
+            ),
+        );
         let (api, grpc) = (kubernetes.clone(), destination.clone());
+        let target_api = target_cluster.clone();
         Self {
             world: World {
                 kube: Arc::new(move || Ok(api.client())),
@@ -92,6 +108,8 @@ impl Chosen {
                     Box::pin(async move { Ok(grpc) })
                 }),
             },
+            target_cluster: target_api
+                .map(|api| -> KubeFactory { Arc::new(move || Ok(api.client())) }),
             kind: TargetKind::Reference,
             version: None,
             target: None,
@@ -99,6 +117,7 @@ impl Chosen {
             connections: None,
             keeper: Keeper::Embedded {
                 kubernetes,
+                target_cluster,
                 destination,
             },
         }
@@ -173,11 +192,19 @@ impl Chosen {
         let ready = parse_ready(&line)?;
         let target = Target::new(&ready.destination_metrics)?;
         let cluster = Cluster::find(Some(&ready.kubeconfig), None).await?;
+        let target_cluster = match ready.target_context.as_deref() {
+            Some(context) => {
+                let found = Cluster::find(Some(&ready.kubeconfig), Some(context)).await?;
+                Some(found.factory())
+            }
+            None => None,
+        };
         Ok(Self {
             world: World {
                 kube: cluster.factory(),
                 destination: dial(&ready.destination).map_err(anyhow::Error::msg)?,
             },
+            target_cluster,
             kind: kind(&target).await,
             version: ready.destination_version,
             target: Some(target),
@@ -193,12 +220,15 @@ impl Chosen {
     /// If there is no such cluster or Pod, or an address is none.
     pub(super) async fn cluster(
         cluster: &ClusterArgs,
+        target_cluster: Option<&TargetClusterArgs>,
         destination: Option<&str>,
         metrics: Option<&str>,
         way: &ForwardArgs,
     ) -> anyhow::Result<Self> {
         let addresses = way.addresses(destination, metrics)?;
-        let kube = cluster.find().await?.factory();
+        let source = cluster.find().await?;
+        let target_cluster = find_target(&source, cluster, target_cluster).await?;
+        let kube = source.factory();
         let Reached { dial, target } = way.reach(&kube, addresses).await?;
         let kind = match &target {
             Some(target) => kind(target).await,
@@ -209,6 +239,7 @@ impl Chosen {
                 kube,
                 destination: dial,
             },
+            target_cluster,
             kind,
             version: None,
             target,
@@ -224,10 +255,18 @@ impl Chosen {
     /// If there is no such cluster.
     pub(super) async fn reference(
         cluster: &ClusterArgs,
+        target_cluster: Option<&TargetClusterArgs>,
         scenario: &Scenario,
     ) -> anyhow::Result<Self> {
-        let kube = cluster.find().await?.factory();
-        let destination = destination::Destination::start(destination_config(scenario), kube()?);
+        let source = cluster.find().await?;
+        let target_cluster = find_target(&source, cluster, target_cluster).await?;
+        let kube = source.factory();
+        let there = target_cluster.as_ref().map(|kube| kube()).transpose()?;
+        let destination = destination::Destination::start_linked(
+            destination_config(scenario),
+            kube()?,
+            linked(scenario, there),
+        );
         let grpc = destination.clone();
         Ok(Self {
             world: World {
@@ -240,6 +279,7 @@ impl Chosen {
                     })
                 }),
             },
+            target_cluster,
             kind: TargetKind::Reference,
             version: None,
             target: None,
@@ -271,16 +311,25 @@ impl Chosen {
         }
     }
 
+    /// Whether the destination is our own, in this process.
+    pub(super) const fn is_embedded(&self) -> bool {
+        matches!(self.keeper, Keeper::Embedded { .. } | Keeper::Reference(_))
+    }
+
     /// Lets go of what stood for the run.
     pub(super) async fn shutdown(self) {
         match self.keeper {
             Keeper::Nothing => {}
             Keeper::Embedded {
                 kubernetes,
+                target_cluster,
                 destination,
             } => {
                 destination.shutdown().await;
                 kubernetes.shutdown().await;
+                if let Some(target_cluster) = target_cluster {
+                    target_cluster.shutdown().await;
+                }
             }
             Keeper::Reference(destination) => destination.shutdown().await,
             Keeper::Child(mut child) => {
@@ -315,12 +364,57 @@ pub(super) fn kubernetes_config(scenario: &Scenario) -> kubernetes::Config {
     let sandbox = &scenario.sandbox;
     kubernetes::Config {
         seed: scenario.seed,
+        pods_from: kubernetes::PODS_FROM,
         nodes: sandbox.nodes,
         zones: sandbox.zones,
         pod_start: sandbox.pod_start,
         slice_sync: sandbox.slice_sync,
         faults: sandbox.faults.clone(),
     }
+}
+
+/// The embedded target cluster, if the scenario spans two: other names, and other addresses.
+pub(super) fn target_config(scenario: &Scenario) -> Option<kubernetes::Config> {
+    let both = scenario.federation.as_ref()?;
+    Some(kubernetes::Config {
+        seed: seed::rng(scenario.seed, "cluster", &both.cluster).next_u64(),
+        pods_from: TARGET_PODS_FROM,
+        ..kubernetes_config(scenario)
+    })
+}
+
+/// What the reference destination is linked with.
+pub(super) fn linked(
+    scenario: &Scenario,
+    target: Option<kube::Client>,
+) -> BTreeMap<String, kube::Client> {
+    let both = scenario.federation.as_ref();
+    (both.zip(target).into_iter())
+        .map(|(both, target)| (both.cluster.clone(), target))
+        .collect()
+}
+
+/// The target cluster that the flags name, if they name one.
+///
+/// # Errors
+/// There is no such cluster, or it is the source cluster.
+async fn find_target(
+    source: &Cluster,
+    cluster: &ClusterArgs,
+    target: Option<&TargetClusterArgs>,
+) -> anyhow::Result<Option<KubeFactory>> {
+    let Some(target) = target else {
+        return Ok(None);
+    };
+    let found = target.find(&cluster.cluster).await?;
+    if found.url() == source.url() {
+        return Err(UsageError(format!(
+            "the clusters to churn and to watch are both {}; a run over two clusters needs two",
+            found.url()
+        ))
+        .into());
+    }
+    Ok(Some(found.factory()))
 }
 
 /// The reference destination as the scenario shapes it.

@@ -22,6 +22,7 @@ pub(in crate::live) use self::{distribution::Distribution, lives::Lives, series:
 use crate::{
     live::clock::Clock,
     model::{
+        federation::{Site, Through, Watched},
         ledger::{Intent, Outbox, ServiceLedger, StreamId, Written},
         recording::{Phase, StreamCounts},
         statistics::Latency,
@@ -29,6 +30,10 @@ use crate::{
         update::Update,
     },
 };
+
+/// For how long after an event of the target cluster what happens in the source cluster counts as
+/// disturbed by it: Kubernetes writes the slices of one scaling at most a second apart.
+const DISTURBED: Duration = Duration::from_secs(1);
 
 /// A Service and port, as a stream asks for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +46,12 @@ pub struct Target {
     pub port: u16,
     /// The path that a stream sends: `<service>.<namespace>.svc.<cluster domain>:<port>`.
     pub authority: String,
+    /// Where the Service is whose endpoints it has.
+    pub site: Site,
+    /// That Service's name; its namespace is the same.
+    pub behind: String,
+    /// How the one stands for the other, in a run over two clusters.
+    pub through: Option<Through>,
 }
 
 /// All ledgers of a run.
@@ -48,7 +59,9 @@ pub struct Target {
 pub struct Books {
     clock: Clock,
     books: Vec<Book>,
-    by_service: HashMap<(String, String), Vec<usize>>,
+    by_service: HashMap<(Site, String, String), Vec<usize>>,
+    /// When a change of the target cluster was last seen, microseconds after the start; 0 before.
+    target_seen: AtomicU64,
     cycle: AtomicU32,
     streams: Mutex<Tally>,
     stream_lives: Mutex<Lives>,
@@ -92,6 +105,20 @@ impl Target {
             service: service.to_owned(),
             port,
             authority: format!("{service}.{namespace}.svc.{cluster_domain}:{port}"),
+            site: Site::Source,
+            behind: service.to_owned(),
+            through: None,
+        }
+    }
+
+    /// A Service that is asked for in the cluster of this domain, and may stand for another.
+    #[must_use]
+    pub fn watching(watched: &Watched, namespace: &str, cluster_domain: &str, port: u16) -> Self {
+        Self {
+            site: watched.site,
+            behind: watched.behind.clone(),
+            through: watched.through,
+            ..Self::new(&watched.name, namespace, cluster_domain, port)
         }
     }
 }
@@ -104,7 +131,7 @@ impl Books {
     pub fn new(clock: Clock, targets: Vec<Target>, deadline: Duration) -> Self {
         let mut by_service: HashMap<_, Vec<usize>> = HashMap::new();
         for (index, target) in targets.iter().enumerate() {
-            let key = (target.namespace.clone(), target.service.clone());
+            let key = (target.site, target.namespace.clone(), target.behind.clone());
             by_service.entry(key).or_default().push(index);
         }
         let series = series::assign(&targets);
@@ -118,6 +145,7 @@ impl Books {
             clock,
             books: targets.into_iter().zip(series).map(book).collect(),
             by_service,
+            target_seen: AtomicU64::new(0),
             cycle: AtomicU32::new(0),
             streams: Mutex::default(),
             stream_lives: Mutex::default(),
@@ -143,14 +171,16 @@ impl Books {
         &self.books
     }
 
-    /// The books of a Service, one for each port that is watched.
+    /// The books of what has a Service's endpoints, one for each port that is watched, and for each
+    /// Service that stands for it.
     pub fn of_service<'a>(
         &'a self,
+        site: Site,
         namespace: &str,
         service: &str,
     ) -> impl Iterator<Item = &'a Book> {
         self.by_service
-            .get(&(namespace.to_owned(), service.to_owned()))
+            .get(&(site, namespace.to_owned(), service.to_owned()))
             .into_iter()
             .flatten()
             .map(|&index| &self.books[index])
@@ -186,6 +216,35 @@ impl Books {
     /// Our own write of a slice of the target at this position was acknowledged at `at`.
     pub fn acknowledge(&self, target: usize, written: Written, at: At) {
         self.books[target].ledger.lock().acknowledge(written, at);
+    }
+
+    /// Whether this is a run over two clusters.
+    #[must_use]
+    pub fn is_federated(&self) -> bool {
+        self.books
+            .iter()
+            .any(|book| book.target.site == Site::Target)
+    }
+
+    /// The observer saw an event of the target cluster at `at`.
+    pub fn target_seen(&self, at: At) {
+        self.target_seen
+            .fetch_max(at.as_micros(), Ordering::Relaxed);
+    }
+
+    /// Whether the target cluster churns at `at`: it had an event within [`DISTURBED`], or some
+    /// stream has yet to learn of one.
+    #[must_use]
+    pub fn is_disturbed(&self, at: At) -> bool {
+        let seen = self.target_seen.load(Ordering::Relaxed);
+        let recent = seen > 0 && at <= At::from_micros(seen) + DISTURBED;
+        let waits = |book: &&Book| book.ledger(|ledger| ledger.has_open_changes());
+        recent
+            || (self
+                .books
+                .iter()
+                .filter(|book| book.target.site == Site::Target))
+            .any(|book| waits(&book))
     }
 
     /// Counts something that streams did.

@@ -10,6 +10,7 @@ use crate::{
 };
 
 /// What is looked at.
+#[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The cluster, and the destination controller.
     pub world: &'a World,
@@ -23,6 +24,8 @@ pub struct Subject<'a> {
     pub wants: Option<Wants>,
     /// The cluster's DNS domain.
     pub cluster_domain: &'a str,
+    /// The cluster that must be linked here, if one must.
+    pub linked: Option<&'a str>,
 }
 
 /// What is looked at of the destination controller.
@@ -46,10 +49,17 @@ pub struct Wants {
 /// Files that are open beside the connections: logs, the recording, the API's connections.
 const OTHER_FILES: u64 = 64;
 
+/// Looks at a target cluster, where Services are made and churned, and nobody asks a controller.
+pub async fn check_target(subject: &Subject<'_>, findings: &mut Findings) {
+    findings.cluster = Some("target");
+    cluster::check(subject, findings).await;
+    findings.cluster = Some("source");
+}
+
 /// Looks at everything, one after the other; what depends on something that failed is left out.
-pub async fn check(subject: &Subject<'_>) -> Findings {
-    let mut findings = Findings::default();
+pub async fn check(subject: &Subject<'_>, mut findings: Findings) -> Findings {
     cluster::check(subject, &mut findings).await;
+    findings.cluster = None;
     if let Some(destination) = subject.destination {
         destination::check(subject, destination, &mut findings).await;
     }

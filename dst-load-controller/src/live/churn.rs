@@ -69,6 +69,8 @@ pub struct Driven {
 /// Drives one plan with one actor.
 pub struct Driver<'a, P: Iterator<Item = Step>> {
     actor: &'a Actor,
+    /// Who acts on the other cluster, if there are two.
+    beside: Option<&'a Actor>,
     metrics: &'a ChurnMetrics,
     plan: Peekable<P>,
     stop: CancellationToken,
@@ -95,10 +97,18 @@ impl<'a, P: Iterator<Item = Step>> Driver<'a, P> {
     ) -> Self {
         Self {
             actor,
+            beside: None,
             metrics,
             plan: plan.peekable(),
             stop,
         }
+    }
+
+    /// Leaves what `beside` acts on to it.
+    #[must_use]
+    pub fn beside(mut self, beside: Option<&'a Actor>) -> Self {
+        self.beside = beside;
+        self
     }
 
     /// Does the creations that the plan begins with, intended now, and waits until each is
@@ -115,7 +125,7 @@ impl<'a, P: Iterator<Item = Step>> Driver<'a, P> {
     }
 
     async fn walk(&mut self, start: At, phase: Phase, mut on: impl FnMut(Event)) -> Driven {
-        let actor = self.actor;
+        let (actor, beside) = (self.actor, self.beside);
         let clock = actor.clock();
         let mut under_way = FuturesUnordered::new();
         let mut over = phase == Phase::Creation;
@@ -142,6 +152,8 @@ impl<'a, P: Iterator<Item = Step>> Driver<'a, P> {
                         action.intended = start + action.intended.since_start();
                         driven.intended += 1;
                         on(Event::Intended(action.clone()));
+                        let beside = beside.filter(|beside| beside.acts_on(action.service));
+                        let actor = beside.unwrap_or(actor);
                         under_way.push(async move { actor.act(&action).await });
                     }
                     Step::End(_) => over = true,
@@ -184,7 +196,8 @@ impl Driven {
         if let Err(error) = &acted.result {
             tracing::warn!(%error, "action failed");
             self.failed += 1;
-            if let KubernetesError::Forbidden { .. } = error {
+            if let KubernetesError::Forbidden { .. } | KubernetesError::Unauthorized { .. } = error
+            {
                 self.ending = Ending::Refused(error.clone());
             }
         }

@@ -104,8 +104,8 @@ impl<W: io::Write> Client<W> {
         }
         let observer = Observer::new(Arc::clone(&books));
         let sources = Sources {
-            observer: observer.clone(),
-            caller: None,
+            observers: vec![observer.clone()],
+            callers: Vec::new(),
             target: options.target.clone(),
             sample_self: options.sample_self,
         };

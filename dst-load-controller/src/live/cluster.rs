@@ -3,6 +3,8 @@
 //! It finds the cluster as kubectl does: the file that was named, else `KUBECONFIG`, else
 //! `~/.kube/config`, else the identity of the pod that it runs in.
 
+mod export;
+
 use std::{path::Path, path::PathBuf, sync::Arc};
 
 use kube::{
@@ -12,6 +14,8 @@ use kube::{
 use thiserror::Error;
 
 use crate::{live::kubernetes::chain, world::KubeFactory};
+
+pub use self::export::ExportError;
 
 /// A cluster that was found; nothing has been asked of it yet.
 #[derive(Clone, Debug)]

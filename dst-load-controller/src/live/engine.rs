@@ -18,25 +18,28 @@ use super::{
     clock::Clock,
     destination::fleet::FleetError,
     journal::{Journal, Sources, lag},
-    kubernetes::{Actor, Cleaned, KubernetesError},
+    kubernetes::{Actor, Cleaned, KubernetesError, OnSlice},
     observer::{Observer, Place, WatchError},
     recorder::{RecordError, Recorder},
     target::{Endangered, Target},
 };
 use crate::{
     model::{
+        federation::Site,
         plan::Plan,
         recording::{End, Header, Line},
         report::Report,
         scenario::Scenario,
     },
-    world::World,
+    world::{KubeFactory, World},
 };
 
 /// What a run needs beside the scenario.
 pub struct Options {
     /// The two remote systems.
     pub world: World,
+    /// The API of the target cluster, which is churned, where there are two clusters.
+    pub target_cluster: Option<KubeFactory>,
     /// Where the observer runs.
     pub observer: Place,
     /// The target's admin endpoint, if it has one that can be reached.
@@ -55,10 +58,17 @@ pub struct Options {
 pub struct Engine<W: io::Write> {
     scenario: Arc<Scenario>,
     options: Options,
+    /// Who churns.
     actor: Actor,
+    /// Who acts on the source cluster, where that is not the one that is churned.
+    beside: Option<Actor>,
     metrics: ChurnMetrics,
     books: Arc<Books>,
+    /// For each Service that is made, the positions in the books of what has its endpoints.
+    books_of: Arc<[Vec<usize>]>,
     observer: Observer,
+    /// Who watches the target cluster, where there are two.
+    target_observer: Option<Observer>,
     stop: CancellationToken,
     journal: Journal<W>,
     tasks: RefCell<JoinSet<()>>,
@@ -113,34 +123,55 @@ pub enum EngineError {
 // === impl Engine ===
 
 impl<W: io::Write> Engine<W> {
-    /// A run of `scenario` by `actor`. It ends early when `stop` is cancelled.
+    /// A run of `scenario` by `actor`, with another one `beside` it where the source cluster is
+    /// not the one that is churned. It ends early when `stop` is cancelled.
     pub fn new(
         scenario: Arc<Scenario>,
         options: Options,
         actor: Actor,
+        beside: Option<Actor>,
         metrics: ChurnMetrics,
         recorder: Recorder<W>,
         stop: CancellationToken,
     ) -> Self {
         let clock = actor.clock();
-        let targets = scenario.services().map(|service| {
-            Watched::new(
-                &service,
+        let watched = scenario.watched();
+        let targets = watched.iter().map(|watched| {
+            Watched::watching(
+                watched,
                 actor.namespace(),
                 &options.cluster_domain,
                 scenario.churn.port,
             )
         });
         let books = Arc::new(Books::new(clock, targets.collect(), scenario.deadline()));
-        // The targets are the scenario's Services, in their order.
-        let told = Arc::clone(&books);
-        let actor = actor.telling(Arc::new(move |service, written, at| {
-            told.acknowledge(service, written, at);
-        }));
+        let mut books_of = vec![Vec::new(); scenario.services().count()];
+        for (book, watched) in watched.iter().enumerate() {
+            books_of[watched.position].push(book);
+        }
+        let books_of: Arc<[_]> = books_of.into();
+        let (told, of) = (Arc::clone(&books), Arc::clone(&books_of));
+        let tell: OnSlice = Arc::new(move |service, written, at| {
+            for &book in &of[service] {
+                told.acknowledge(book, written.clone(), at);
+            }
+        });
+        let actor = actor.telling(Arc::clone(&tell));
+        let beside = beside.map(|beside| beside.telling(tell));
         let observer = Observer::new(Arc::clone(&books));
+        let target_observer = (options.target_cluster.is_some())
+            .then(|| Observer::of(Arc::clone(&books), Site::Target));
         let sources = Sources {
-            observer: observer.clone(),
-            caller: Some(actor.caller().clone()),
+            observers: [Some(&observer), target_observer.as_ref()]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
+            callers: [Some(&actor), beside.as_ref()]
+                .into_iter()
+                .flatten()
+                .map(|actor| actor.caller().clone())
+                .collect(),
             target: options.target.clone(),
             sample_self: options.sample_self,
         };
@@ -149,9 +180,12 @@ impl<W: io::Write> Engine<W> {
             observer,
             scenario,
             options,
+            target_observer,
             actor,
+            beside,
             metrics,
             books,
+            books_of,
             stop,
             tasks: RefCell::default(),
         }
@@ -199,7 +233,11 @@ impl<W: io::Write> Engine<W> {
     /// # Errors
     /// What the API server refused.
     pub async fn cleanup(&self) -> Result<Cleaned, KubernetesError> {
-        self.actor.cleanup().await
+        let mut cleaned = self.actor.cleanup().await?;
+        if let Some(beside) = &self.beside {
+            cleaned.absorb(beside.cleanup().await?);
+        }
+        Ok(cleaned)
     }
 
     /// Writes what has gathered, and renders it; `None` before the run has begun.
@@ -224,8 +262,22 @@ impl<W: io::Write> Engine<W> {
     async fn observe(&self) -> EngineError {
         let world = &self.options.world;
         let namespace = self.actor.namespace().to_owned();
-        let watching = self.observer.watching(&world.kube, namespace);
-        match (self.options.observer)(watching).await {
+        let watching = self.observer.watching(&world.kube, namespace.clone());
+        let watching = (self.options.observer)(watching);
+        let target = async {
+            match (&self.target_observer, &self.options.target_cluster) {
+                (Some(observer), Some(kube)) => {
+                    (self.options.observer)(observer.watching(kube, namespace)).await
+                }
+                _ => std::future::pending().await,
+            }
+        };
+        let ended = tokio::select! {
+            biased;
+            ended = watching => ended,
+            ended = target => ended,
+        };
+        match ended {
             Err(error) => error.into(),
             // A watch has no end of its own.
             Ok(()) => std::future::pending().await,

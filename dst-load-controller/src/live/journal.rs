@@ -41,16 +41,16 @@ const TICK: Duration = Duration::from_secs(1);
 /// How often a kubelet asks whether a destination controller lives, with the probe of Linkerd's
 /// chart.
 const PING: Duration = Duration::from_secs(10);
-/// How often the target and this process are sampled, in ticks. Scraping costs the target.
-const SAMPLE: u64 = 5;
+/// How often the target and this process are sampled. Scraping costs the target.
+const SAMPLE: Duration = Duration::from_secs(5);
 
 /// Whom the journal asks, beside the books.
 #[derive(Clone)]
 pub struct Sources {
-    /// Who watches Kubernetes.
-    pub observer: Observer,
-    /// Who acts on Kubernetes, if anybody does.
-    pub caller: Option<Caller>,
+    /// Who watches Kubernetes: one observer a cluster.
+    pub observers: Vec<Observer>,
+    /// Who acts on Kubernetes: one caller a cluster, or none at all.
+    pub callers: Vec<Caller>,
     /// The target's admin endpoint, if it has one that can be reached.
     pub target: Option<Target>,
     /// Whether this process's own cost is sampled. Virtual time has none.
@@ -142,45 +142,62 @@ impl<W: io::Write> Journal<W> {
     /// That it cannot be written.
     pub async fn keep(&self) -> Result<(), RecordError> {
         let clock = self.books.clock();
-        for tick in 1_u64.. {
-            clock
-                .sleep_until(At::ZERO + TICK * u32::try_from(tick).unwrap_or(u32::MAX))
-                .await;
-            self.tick(clock.now());
-            if tick % SAMPLE == 0 {
+        let ticks = async {
+            for tick in 1_u32.. {
+                clock.sleep_until(At::ZERO + TICK * tick).await;
+                self.tick(clock.now());
+                self.recorder.borrow_mut().flush(clock.now())?;
+            }
+            Ok(())
+        };
+        // Beside the ticks: a target that is busy may take long to say what it costs.
+        let samples = async {
+            for sample in 1_u32.. {
+                clock.sleep_until(At::ZERO + SAMPLE * sample).await;
                 self.scrape(false).await;
             }
-            self.recorder.borrow_mut().flush(clock.now())?;
+            Ok(())
+        };
+        tokio::select! {
+            biased;
+            ended = samples => ended,
+            ended = ticks => ended,
         }
-        Ok(())
     }
 
     /// Takes in what has happened until now.
     pub fn tick(&self, now: At) {
         let mut interval = self.interval.borrow_mut();
+        let federated = self.books.is_federated();
         for book in self.books.all() {
             let (outbox, bytes) = book.take(now);
             interval.bytes += bytes;
-            interval.absorb(&outbox);
+            if federated {
+                interval.absorb_through(&outbox, book.target.through);
+            } else {
+                interval.absorb(&outbox);
+            }
             for change in outbox.changes.iter().filter(|change| change.audience > 0) {
                 self.push(Line::Change(ChangeLine::new(&book.target.service, change)));
             }
         }
         interval.streams.absorb(&self.books.take_streams());
         interval.loop_lag.merge(&self.books.take_lag());
-        absorb(
-            &mut interval.kubernetes_errors,
-            &self.sources.observer.take_errors(),
-        );
+        for observer in &self.sources.observers {
+            absorb(&mut interval.kubernetes_errors, &observer.take_errors());
+        }
         let mut known = self.api_errors.borrow_mut();
-        let errors = self.sources.caller.as_ref().map(Caller::errors);
-        for (reason, count) in errors.iter().flat_map(KubernetesErrors::by_reason) {
-            let before = known.insert(reason.to_owned(), count).unwrap_or_default();
+        let mut errors = BTreeMap::new();
+        for caller in &self.sources.callers {
+            let counted = caller.errors();
+            for (reason, count) in KubernetesErrors::by_reason(&counted) {
+                *errors.entry(reason.to_owned()).or_default() += count;
+            }
+        }
+        for (reason, count) in errors {
+            let before = known.insert(reason.clone(), count).unwrap_or_default();
             if count > before {
-                *interval
-                    .kubernetes_errors
-                    .entry(reason.to_owned())
-                    .or_default() += count - before;
+                *interval.kubernetes_errors.entry(reason).or_default() += count - before;
             }
         }
         if let Some(second) = interval.take(now, self.books.active()) {
@@ -199,7 +216,7 @@ impl<W: io::Write> Journal<W> {
             let line = EndStateLine::new(&book.target.service, at, &end);
             self.push(Line::EndState(line));
         }
-        let times = self.sources.observer.relists();
+        let times = self.sources.observers.iter().map(Observer::relists).sum();
         if times > 0 {
             self.warn(Warning::Relisted { times });
         }

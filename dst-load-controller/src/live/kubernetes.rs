@@ -10,6 +10,7 @@ mod claim;
 mod cleaned;
 mod cleanup;
 mod error;
+mod link;
 mod listing;
 #[cfg(test)]
 pub(crate) mod mock;
@@ -31,6 +32,7 @@ pub use self::{
     cleaned::{Cleaned, Removed},
     cleanup::{Scope, cleanup},
     error::{KubernetesError, KubernetesErrors},
+    link::{Link, linked, stand_ins},
     listing::runs,
 };
 
@@ -56,6 +58,29 @@ pub struct Limits {
     pub attempts: NonZeroU32,
     /// How long one attempt may take, its answer's body included.
     pub timeout: Duration,
+}
+
+// === impl RunIdentity ===
+
+/// What the ids of links begin with.
+const LINK: &str = "link-";
+
+impl RunIdentity {
+    /// Of what links a cluster: it is no run, stays until it is cleaned up, and is found as runs
+    /// are.
+    #[must_use]
+    pub fn of_link(cluster: &str) -> Self {
+        Self {
+            id: format!("{LINK}{cluster}"),
+            scenario: "link".to_owned(),
+        }
+    }
+
+    /// Whether `id` is that of a link, and not of a run.
+    #[must_use]
+    pub fn is_link(id: &str) -> bool {
+        id.starts_with(LINK)
+    }
 }
 
 // === impl Limits ===

@@ -28,6 +28,7 @@ use tokio::sync::watch as signal;
 use self::{state::State, watch::Watch};
 use crate::{
     live::{books::Books, clock::Clock},
+    model::federation::Site,
     world::KubeFactory,
 };
 
@@ -44,6 +45,7 @@ pub type Place = fn(Watching) -> BoxFuture<'static, Result<(), WatchError>>;
 #[derive(Clone, Debug)]
 pub struct Observer {
     shared: Arc<Shared>,
+    site: Site,
     synced: signal::Receiver<usize>,
 }
 
@@ -58,8 +60,14 @@ struct Shared {
     synced: signal::Sender<usize>,
 }
 
-/// Resources that must be listed before anything can be said: Nodes, Services, EndpointSlices.
-const RESOURCES: usize = 3;
+/// Resources that must be listed before anything can be said: Nodes, Services, EndpointSlices. Of
+/// a target cluster the Nodes, where no client is, are of no interest.
+const fn resources(site: Site) -> usize {
+    match site {
+        Site::Source => 3,
+        Site::Target => 2,
+    }
+}
 
 // === impl Observer ===
 
@@ -67,11 +75,18 @@ impl Observer {
     /// An observer that enters what it sees into `books`.
     #[must_use]
     pub fn new(books: Arc<Books>) -> Self {
+        Self::of(books, Site::Source)
+    }
+
+    /// An observer of one of two clusters.
+    #[must_use]
+    pub fn of(books: Arc<Books>, site: Site) -> Self {
         let (sender, synced) = signal::channel(0);
         Self {
+            site,
             shared: Arc::new(Shared {
                 clock: books.clock(),
-                state: Mutex::new(State::new(books)),
+                state: Mutex::new(State::new(books, site)),
                 relists: AtomicU64::new(0),
                 errors: Mutex::default(),
                 trouble: Mutex::default(),
@@ -106,6 +121,9 @@ impl Observer {
         );
         // Nodes say where clients are; without that permission only hints cannot be judged.
         let nodes = async {
+            if self.site == Site::Target {
+                std::future::pending::<()>().await;
+            }
             match nodes.run(State::node).await {
                 Err(error @ WatchError::Forbidden { .. }) => {
                     tracing::warn!(%error, "zone hints and local traffic policies cannot be judged");
@@ -141,7 +159,8 @@ impl Observer {
     /// # Errors
     /// If that has not happened after `patience`.
     pub async fn synced(&mut self, patience: Duration) -> Result<(), WatchError> {
-        let synced = self.synced.wait_for(|&synced| synced >= RESOURCES);
+        let wanted = resources(self.site);
+        let synced = self.synced.wait_for(|&synced| synced >= wanted);
         // The sender lives in `shared`, which `self` keeps.
         match tokio::time::timeout(patience, synced).await {
             Ok(_) => Ok(()),

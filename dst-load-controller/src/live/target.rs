@@ -18,7 +18,7 @@ pub(in crate::live) use self::guard::Guard;
 pub use self::{guard::Endangered, page::Page};
 
 /// How long a scrape may take.
-const TIMEOUT: Duration = Duration::from_secs(4);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// How often it is asked whether it is ready.
 const LOOK: Duration = Duration::from_millis(200);
 /// How large the metrics may be: a controller with 5,000 Services and many Nodes stays below.

@@ -12,6 +12,9 @@ use serde::Serialize;
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
+    /// Of which cluster it is, where there are two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<&'static str>,
     /// The section, such as `kubernetes-api`.
     pub section: &'static str,
     /// What was claimed, such as `can reach the API server`.
@@ -52,6 +55,9 @@ pub enum Outcome {
 pub struct Findings {
     /// One each.
     pub findings: Vec<Finding>,
+    /// Of which cluster the next ones are, where there are two: `source` or `target`.
+    #[serde(skip)]
+    pub cluster: Option<&'static str>,
 }
 
 // === impl Outcome ===
@@ -96,6 +102,7 @@ impl Findings {
     /// Adds one.
     pub fn push(&mut self, section: &'static str, claim: impl Into<String>, outcome: Outcome) {
         self.findings.push(Finding {
+            cluster: self.cluster,
             section,
             claim: claim.into(),
             outcome,
@@ -128,11 +135,15 @@ impl fmt::Display for Finding {
 
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut section = "";
+        let mut section = String::new();
         for finding in &self.findings {
-            if finding.section != section {
+            let head = match finding.cluster {
+                Some(cluster) => format!("{} ({cluster} cluster)", finding.section),
+                None => finding.section.to_owned(),
+            };
+            if head != section {
                 let gap = if section.is_empty() { "" } else { "\n" };
-                section = finding.section;
+                section = head;
                 writeln!(f, "{gap}{section}\n{}", "-".repeat(section.len()))?;
             }
             write!(f, "{finding}")?;

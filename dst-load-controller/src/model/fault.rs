@@ -62,6 +62,8 @@ pub enum FaultKind {
     HangUpWatch,
     /// Kubernetes API: a request is answered 403.
     Forbidden,
+    /// Kubernetes API: a request is answered 401, as when a token has expired.
+    Unauthorized,
     /// Kubernetes: pods become ready `delay` later than they should.
     SlowPods,
     /// Generator: our own event loop stands still for `delay` at a time.

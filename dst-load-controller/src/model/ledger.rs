@@ -24,7 +24,8 @@ mod tests;
 mod updates;
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    collections::{BTreeSet, HashMap, VecDeque, hash_map::Entry},
+    net::SocketAddr,
     time::Duration,
 };
 
@@ -62,6 +63,8 @@ pub struct ServiceLedger {
     acknowledged: Acknowledged,
     deviations: Deviations,
     repeats: Repeats,
+    /// Whether another cluster churns at present, so that what becomes visible here is disturbed.
+    disturbed: bool,
     outbox: Outbox,
 }
 
@@ -98,6 +101,7 @@ impl ServiceLedger {
             acknowledged: Acknowledged::default(),
             deviations: Deviations::default(),
             repeats: Repeats::default(),
+            disturbed: false,
             outbox: Outbox::default(),
         }
     }
@@ -123,6 +127,12 @@ impl ServiceLedger {
         self.intents.outstanding()
     }
 
+    /// Whether some stream has yet to learn of a change.
+    #[must_use]
+    pub fn has_open_changes(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
     /// Whether nothing is waited for any more: no open changes, and no holdings or repetitions that
     /// nothing explains.
     #[must_use]
@@ -134,6 +144,11 @@ impl ServiceLedger {
                 .since
                 .values()
                 .any(|d| matches!(d, Deviation::Since(_)))
+    }
+
+    /// Says whether another cluster churns while what follows becomes visible.
+    pub fn disturb(&mut self, disturbed: bool) {
+        self.disturbed = disturbed;
     }
 
     /// Takes what has gathered since the last call.
@@ -151,6 +166,13 @@ impl ServiceLedger {
     #[must_use]
     pub fn promised(&self) -> usize {
         self.slots.promised(0)
+    }
+
+    /// Their addresses, for whoever compares them with what others see.
+    #[must_use]
+    pub fn promised_addresses(&self) -> BTreeSet<SocketAddr> {
+        let wanted = self.slots.iter().filter(|(_, slot)| slot.is_wanted(0));
+        wanted.map(|(_, slot)| slot.endpoint.address).collect()
     }
 }
 

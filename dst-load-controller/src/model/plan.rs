@@ -112,9 +112,11 @@ impl Plan {
         let mut services = Vec::new();
         let mut creations = VecDeque::new();
         let mut leader = None;
-        for group in &scenario.churn.groups {
+        let churned = scenario.churn.groups.len();
+        for (number, (group, _)) in scenario.groups().enumerate() {
             let rhythm = Rhythm::new(&group.pattern, group.count);
-            if leader.is_none() && rhythm.cycle_start(1).is_some() {
+            // What is local beside a churned second cluster is no load, and has no cycles.
+            if leader.is_none() && number < churned && rhythm.cycle_start(1).is_some() {
                 leader = Some(rhythm.clone());
             }
             for (position, name) in (0..).zip(group.names()) {

@@ -27,6 +27,7 @@ pub use self::{
 };
 use crate::model::{
     endpoint::Direction,
+    federation::Via,
     ledger::{ClosedChange, Counts, EndState},
     statistics::Stage,
     time::At,
@@ -120,6 +121,9 @@ pub struct Header {
     pub virtual_time: bool,
     /// The namespace that was churned.
     pub namespace: String,
+    /// The name by which the churned cluster is linked, where that is another than the clients'.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked_cluster: Option<String>,
     /// An update that takes longer has never arrived, seconds.
     pub deadline_seconds: f64,
     /// When the run started, RFC 3339; absent in virtual time.
@@ -259,6 +263,9 @@ pub struct LatencyLine {
     pub stage: Stage,
     /// The direction.
     pub direction: Direction,
+    /// By which way they came; absent where there is one cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Via>,
     /// Deliveries among them that never arrived.
     pub never: u64,
     /// An HDR histogram of microseconds, V2 encoding, base64.

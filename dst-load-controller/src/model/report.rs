@@ -8,6 +8,7 @@ pub mod junit;
 pub mod markdown;
 mod prose;
 pub mod text;
+mod ways;
 
 mod surroundings;
 #[cfg(test)]
@@ -23,7 +24,7 @@ use crate::model::{
     recording::{Header, Line, Machine, TargetKind},
     statistics::{
         Correctness, CycleSummary, FanOut, Generator, KubernetesApi, OtherClock, StageSummary,
-        Statistics, Streams, Target, Updates,
+        Statistics, Streams, Target, Updates, Way,
     },
     verdict::{Circumstances, Judged, Verdict, judge},
     warning::Warning,
@@ -66,6 +67,10 @@ pub struct Report {
     pub streams_not_opened: Vec<String>,
     /// The stages' latencies.
     pub latency: StageSummary,
+    /// The two clusters, and how each way of asking for endpoints fared; `null` where there is
+    /// one cluster.
+    #[serde(default)]
+    pub federation: Option<Federated>,
     /// How changes spread over the streams.
     pub fan_out: FanOut,
     /// What streams held against what they were promised.
@@ -96,6 +101,16 @@ pub struct Report {
     pub machine: Option<Machine>,
     /// What a reader must know beside the numbers.
     pub warnings: Vec<Told>,
+}
+
+/// A run over two clusters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Federated {
+    /// The name by which the target cluster, which was churned, is linked in the source cluster,
+    /// whose controller was asked.
+    pub cluster: String,
+    /// How each way of asking for endpoints fared.
+    pub ways: Vec<Way>,
 }
 
 /// The tool that measured.
@@ -233,6 +248,10 @@ impl Report {
             streams: summary.streams,
             streams_not_opened: STREAMS_NOT_OPENED.map(str::to_owned).to_vec(),
             latency: summary.latency,
+            federation: header.linked_cluster.clone().map(|cluster| Federated {
+                cluster,
+                ways: summary.ways,
+            }),
             fan_out: summary.fan_out,
             correctness: summary.correctness,
             updates: summary.updates,

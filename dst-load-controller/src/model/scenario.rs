@@ -5,7 +5,11 @@
 use std::time::Duration;
 
 use crate::model::{
-    criteria::Criteria, fault::Fault, provocation::Provocation, quantity::AddressRange,
+    criteria::Criteria,
+    fault::Fault,
+    federation::{Federation, Site, Watched},
+    provocation::Provocation,
+    quantity::AddressRange,
 };
 
 mod draft;
@@ -27,6 +31,8 @@ pub struct Scenario {
     pub churn: Churn,
     /// Who watches.
     pub client: Client,
+    /// A second cluster, if there is one: it is the one that is churned.
+    pub federation: Option<Federation>,
     /// What the run is judged by.
     pub criteria: Criteria,
     /// How long an update is waited for; `None` derives it ([`Scenario::deadline`]).
@@ -221,15 +227,68 @@ impl Scenario {
         })
     }
 
-    /// The names of all Services, in plan order.
-    pub fn services(&self) -> impl Iterator<Item = String> + '_ {
-        self.churn.groups.iter().flat_map(ServiceGroup::names)
+    /// All groups of Services in plan order, each with its cluster.
+    pub fn groups(&self) -> impl Iterator<Item = (&ServiceGroup, Site)> {
+        let churned = match self.federation {
+            None => Site::Source,
+            Some(_) => Site::Target,
+        };
+        let local = self.federation.iter().flat_map(|both| &both.local);
+        (self.churn.groups.iter().map(move |group| (group, churned)))
+            .chain(local.map(|group| (group, Site::Source)))
     }
 
-    /// Streams in all: services × streams a service × clients × replicas.
+    /// Endpoints of all Services of a cluster at the most, should all be at their peak at once.
+    #[must_use]
+    pub fn endpoints_at_most(&self, at: Site) -> u64 {
+        let here = self.groups().filter(|(_, site)| *site == at);
+        here.map(|(group, _)| u64::from(group.count) * u64::from(group.pattern.peak()))
+            .sum()
+    }
+
+    /// The names of all Services that are made with endpoints of their own, in plan order.
+    pub fn services(&self) -> impl Iterator<Item = String> + '_ {
+        self.groups().flat_map(|(group, _)| group.names())
+    }
+
+    /// The Services that clients ask for. Without a second cluster these are the ones that are
+    /// made; with one, each of the target cluster's is asked for in every way there is.
+    #[must_use]
+    pub fn watched(&self) -> Vec<Watched> {
+        let sites = self
+            .groups()
+            .flat_map(|(group, site)| group.names().map(move |name| (name, site)));
+        let mut watched = Vec::new();
+        for (position, (name, site)) in sites.enumerate() {
+            let of = |name: String, behind: &str, through| Watched {
+                name,
+                behind: behind.to_owned(),
+                position,
+                site,
+                through,
+            };
+            match (&self.federation, site) {
+                (Some(both), Site::Target) => {
+                    let ways = both.through.iter();
+                    watched
+                        .extend(ways.map(|&way| of(both.stand_in(&name, way), &name, Some(way))));
+                }
+                _ => watched.push(of(name.clone(), &name, None)),
+            }
+        }
+        watched
+    }
+
+    /// Streams in all: Services asked for × streams a service × clients × replicas.
     #[must_use]
     pub fn streams(&self) -> u64 {
-        let services: u64 = self.churn.groups.iter().map(|g| u64::from(g.count)).sum();
+        let services: u64 = self
+            .groups()
+            .map(|(group, site)| match (&self.federation, site) {
+                (Some(both), Site::Target) => u64::from(group.count) * both.through.len() as u64,
+                _ => u64::from(group.count),
+            })
+            .sum();
         services * u64::from(self.client.streams_per_service) * self.client.virtual_clients()
     }
 }

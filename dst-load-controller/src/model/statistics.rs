@@ -17,7 +17,7 @@ pub use self::{
     pings::Pings,
     summary::{
         Correctness, CycleSummary, FanOut, Generator, KubernetesApi, LatencySummary, StageSummary,
-        Streams, Summary, Target, Updates, WrongService,
+        Streams, Summary, Target, Updates, Way, WrongService,
     },
 };
 

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! It promises what the real one promises and has none of its stale-state defects, each of which
-//! is a fault that must be asked for. It knows one cluster, answers `Get` only, and looks at
+//! is a fault that must be asked for. It answers `Get` only, and looks at
 //! Services, EndpointSlices, Pods and Nodes: no ServiceProfiles, Servers or ExternalWorkloads.
 
 mod admin;
@@ -32,7 +32,10 @@ mod tests;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 use parking_lot::Mutex;
@@ -63,15 +66,17 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct Destination {
     shared: Arc<Shared>,
-    driver: Arc<Mutex<Option<AbortOnDropHandle<()>>>>,
+    drivers: Arc<Mutex<Vec<AbortOnDropHandle<()>>>>,
 }
 
 /// What the watching side and the serving side have in common.
 #[derive(Debug)]
 struct Shared {
     hub: Mutex<Hub>,
-    /// Set when all lists have been read once.
+    /// Set when all lists of all clusters have been read once.
     synced: SetOnce<()>,
+    /// Clusters of which that is not so yet.
+    unsynced: AtomicUsize,
     stop: CancellationToken,
     cluster_domain: String,
     /// Updates handed to the transport.
@@ -85,9 +90,28 @@ impl Destination {
     /// from here.
     #[must_use]
     pub fn start(config: Config, kube: kube::Client) -> Self {
-        let destination = Self::new(config);
-        let driver = tokio::spawn(watch::drive(destination.shared.clone(), kube));
-        *destination.driver.lock() = Some(AbortOnDropHandle::new(driver));
+        Self::start_linked(config, kube, BTreeMap::new())
+    }
+
+    /// As [`Self::start`], with other clusters that are linked, by name: Services may stand for
+    /// those over there, by remote discovery or federated, as Linkerd's multicluster extension
+    /// marks them.
+    #[must_use]
+    pub fn start_linked(
+        config: Config,
+        kube: kube::Client,
+        linked: BTreeMap<String, kube::Client>,
+    ) -> Self {
+        let destination = Self::linked(config, linked.keys().cloned().collect());
+        let here = std::iter::once((None, kube));
+        let there = linked
+            .into_iter()
+            .map(|(cluster, kube)| (Some(cluster), kube));
+        let drivers = here.chain(there).map(|(cluster, kube)| {
+            let driver = watch::drive(destination.shared.clone(), cluster, kube);
+            AbortOnDropHandle::new(tokio::spawn(driver))
+        });
+        *destination.drivers.lock() = drivers.collect();
         destination
     }
 
@@ -123,23 +147,24 @@ impl Destination {
     pub async fn shutdown(&self) {
         self.shared.hub.lock().end_all();
         self.shared.stop.cancel();
-        let driver = self.driver.lock().take();
-        if let Some(driver) = driver {
+        let drivers = std::mem::take(&mut *self.drivers.lock());
+        for driver in drivers {
             // A driver that panicked has said so already.
             let _ = driver.await;
         }
     }
 
-    fn new(config: Config) -> Self {
+    fn linked(config: Config, linked: Vec<String>) -> Self {
         Self {
             shared: Arc::new(Shared {
-                hub: Mutex::new(Hub::new(&config)),
+                unsynced: AtomicUsize::new(linked.len() + 1),
+                hub: Mutex::new(Hub::new(&config, linked)),
                 synced: SetOnce::new(),
                 stop: CancellationToken::new(),
                 cluster_domain: config.cluster_domain,
                 sent: AtomicU64::new(0),
             }),
-            driver: Arc::default(),
+            drivers: Arc::default(),
         }
     }
 
@@ -151,13 +176,21 @@ impl Destination {
 // === impl Shared ===
 
 impl Shared {
-    /// Lets `event` happen and tells the streams; true if there was news for any.
-    fn update(&self, event: impl FnOnce(&mut Directory) -> Vec<Change>) -> bool {
-        self.hub.lock().update(event)
+    /// Lets `event` happen in a linked cluster, or in this one, and tells the streams; true if
+    /// there was news for any.
+    fn update(
+        &self,
+        cluster: Option<&str>,
+        event: impl FnOnce(&mut Directory) -> Vec<Change>,
+    ) -> bool {
+        self.hub.lock().update(cluster, event)
     }
 
+    /// A cluster has been read once.
     fn set_synced(&self) {
-        // It may be set already: then nothing is to be done.
-        let _ = self.synced.set(());
+        if self.unsynced.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // Nobody else sets it.
+            let _ = self.synced.set(());
+        }
     }
 }

@@ -24,13 +24,16 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
 use self::shared::Shared;
 use crate::model::fault::{Fault, FaultKind};
+
+/// Where a cluster's pods have their addresses unless it is said.
+pub const PODS_FROM: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
 
 /// What an embedded cluster is like.
 #[derive(Clone, Debug)]
@@ -41,6 +44,9 @@ pub struct Config {
     pub nodes: u32,
     /// Over how many zones they are spread.
     pub zones: u32,
+    /// The first of its pods' addresses, of which there are 262,142: those of several clusters
+    /// must not overlap.
+    pub pods_from: Ipv4Addr,
     /// The least and the greatest time that a pod takes to become ready, drawn per pod.
     pub pod_start: (Duration, Duration),
     /// For how long pod changes gather before a Service's EndpointSlices are written.
@@ -71,6 +77,7 @@ impl Default for Config {
             seed: 0,
             nodes: 3,
             zones: 3,
+            pods_from: PODS_FROM,
             pod_start: (Duration::from_millis(500), Duration::from_millis(1500)),
             slice_sync: Duration::from_millis(100),
             faults: Vec::new(),

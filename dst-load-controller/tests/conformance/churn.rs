@@ -52,6 +52,7 @@ fn scenario() -> Arc<Scenario> {
             port: 8080,
         },
         client: Client::default(),
+        federation: None,
         criteria: Criteria::default(),
         deadline: None,
         sandbox: Sandbox::default(),

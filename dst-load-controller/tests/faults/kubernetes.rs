@@ -98,3 +98,27 @@ async fn pods_that_are_slow_and_still_in_time_change_no_verdict() {
     assert_eq!(report.kubernetes.starved, 0);
     assert!(report.latency.kubernetes.add.p50_seconds.unwrap() > 8.0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_renewed_in_time_is_survived_and_counted() {
+    let clean = faulty(UP_AND_DOWN, "").await.report;
+    let churning = clean.cycles[0].from_seconds as u64 - 1;
+    let fault = format!("{{kind: unauthorized, at: {churning}s, lasts: 5s}}");
+    let report = faulty(UP_AND_DOWN, &fault).await.report;
+    assert_passes(&report);
+    assert!(report.kubernetes.errors["unauthorized"] > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_has_expired_ends_the_run_with_that_reason_and_its_report() {
+    let clean = faulty(UP_AND_DOWN, "").await.report;
+    let churning = clean.cycles[0].from_seconds as u64 - 1;
+    let fault = format!("{{kind: unauthorized, at: {churning}s}}");
+    let report = faulty(UP_AND_DOWN, &fault).await.report;
+    let Ending::Failed { error } = &report.ending else {
+        panic!("{:?}", report.ending);
+    };
+    assert!(error.contains("a token may have expired"), "{error}");
+    assert_eq!(report.verdict, Verdict::Invalid);
+    assert_eq!(report.streams.opened, report.streams.requested);
+}

@@ -231,6 +231,7 @@ fn header(watch: &Watch, namespace: &str, target: TargetInfo) -> Header {
         target,
         virtual_time: false,
         namespace: namespace.to_owned(),
+        linked_cluster: None,
         deadline_seconds: DEADLINE.as_secs_f64(),
         started: Some(started),
         machine: machine(),

@@ -36,6 +36,7 @@ pub async fn run(
     out: &mut impl Write,
     warnings: &mut impl Write,
 ) -> anyhow::Result<Exit> {
+    let scenario = over_clusters(args, scenario)?;
     let choice = decide(args)?;
     let shutdown = Shutdown::new();
     let directory = match &args.output_dir {
@@ -83,6 +84,27 @@ pub async fn run(
     } else {
         report::exit(&outcome.report)
     })
+}
+
+/// The scenario over the clusters that are named: with a second one, any scenario spans both.
+fn over_clusters(args: &RunArgs, mut scenario: Scenario) -> Result<Scenario, UsageError> {
+    let named = args.cluster.cluster.is_named();
+    match args.target_cluster.named() {
+        Some(_) if !named => Err(UsageError(
+            "--churn-context names the cluster that is churned; say with --context which one's \
+             destination controller is asked"
+                .into(),
+        )),
+        Some(_) => {
+            scenario.federation.get_or_insert_default();
+            Ok(scenario)
+        }
+        None if named && scenario.federation.is_some() => Err(UsageError(format!(
+            "{} spans two clusters; say with --churn-context which one is churned",
+            scenario.name
+        ))),
+        None => Ok(scenario),
+    }
 }
 
 /// A World, before anything of it stands.
@@ -139,9 +161,13 @@ async fn choose(
         }
         Choice::Cluster { destination } => {
             let metrics = args.destination_metrics.as_deref();
-            Chosen::cluster(&args.cluster, destination, metrics, &args.forward).await?
+            let target = args.target_cluster.named();
+            Chosen::cluster(&args.cluster, target, destination, metrics, &args.forward).await?
         }
-        Choice::Reference => Chosen::reference(&args.cluster, scenario).await?,
+        Choice::Reference => {
+            let target = args.target_cluster.named();
+            Chosen::reference(&args.cluster, target, scenario).await?
+        }
     };
     if !args.skip_checks {
         let namespace = args.cluster.namespace.as_deref();

@@ -49,6 +49,7 @@ pub(super) fn header(
         },
         virtual_time,
         namespace: namespace.to_owned(),
+        linked_cluster: (scenario.federation.as_ref()).map(|both| both.cluster.clone()),
         deadline_seconds: scenario.deadline().as_secs_f64(),
         started: (!virtual_time).then(date),
         machine: if virtual_time { None } else { machine() },

@@ -18,8 +18,9 @@ use crate::{
         kubernetes::{Actor, Limits, RunIdentity},
         recorder::Recorder,
     },
-    model::{quantity::Span, recording::Header, scenario::Scenario},
+    model::{federation::Site, quantity::Span, recording::Header, scenario::Scenario},
     sandbox::throttle::{Stall, throttle},
+    world::KubeFactory,
 };
 
 /// Everything that decides a run, save for where it writes.
@@ -63,24 +64,31 @@ impl Setting {
         recorder: Recorder<W>,
         stop: CancellationToken,
     ) -> anyhow::Result<Engine<W>> {
-        let mut actor = Actor::new(
-            (self.chosen.world.kube)()?,
-            Clock::start(),
-            header.namespace.clone(),
-            RunIdentity {
+        let clock = Clock::start();
+        let actor = |kube: &KubeFactory, site| -> anyhow::Result<Actor> {
+            let run = RunIdentity {
                 id: header.run_id.clone(),
                 scenario: self.scenario.name.clone(),
-            },
-            Arc::clone(&self.scenario),
-            self.limits,
-        );
-        if self.kwok_nodes {
-            actor = actor.on_kwok_nodes();
-        }
+            };
+            let scenario = Arc::clone(&self.scenario);
+            let namespace = header.namespace.clone();
+            let actor = Actor::new(kube()?, clock, namespace, run, scenario, self.limits).at(site);
+            Ok(if self.kwok_nodes {
+                actor.on_kwok_nodes()
+            } else {
+                actor
+            })
+        };
+        let source = actor(&self.chosen.world.kube, Site::Source)?;
+        let (actor, beside) = match &self.chosen.target_cluster {
+            Some(kube) => (actor(kube, Site::Target)?, Some(source)),
+            None => (source, None),
+        };
         let metrics =
             ChurnMetrics::register(&mut Registry::default(), &self.scenario, actor.caller());
         let options = Options {
             world: self.chosen.world.clone(),
+            target_cluster: self.chosen.target_cluster.clone(),
             observer: if self.virtual_time {
                 observer_place::here
             } else {
@@ -94,7 +102,7 @@ impl Setting {
         };
         let scenario = Arc::clone(&self.scenario);
         Ok(Engine::new(
-            scenario, options, actor, metrics, recorder, stop,
+            scenario, options, actor, beside, metrics, recorder, stop,
         ))
     }
 

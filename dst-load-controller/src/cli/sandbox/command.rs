@@ -21,7 +21,12 @@ use super::{
 use crate::{
     cli::{destination, scenario, world},
     exit::Exit,
-    live::{recorder::write_whole, runtime::Shutdown},
+    live::{
+        clock::Clock,
+        kubernetes::{Caller, Limits, Link, RunIdentity},
+        recorder::write_whole,
+        runtime::Shutdown,
+    },
     model::scenario::Scenario,
     sandbox::{destination::Destination, kubernetes},
 };
@@ -31,6 +36,9 @@ use crate::{
 pub(in crate::cli) struct Ready {
     /// The kubeconfig's path.
     pub(in crate::cli) kubeconfig: PathBuf,
+    /// The kubeconfig's context of the target cluster, where the scenario spans two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) target_context: Option<String>,
     /// The destination's gRPC address.
     pub(in crate::cli) destination: String,
     /// The URL of its metrics.
@@ -68,24 +76,63 @@ async fn serve(
         Some(path) => (path.clone(), false),
         None => (temporary(address), true),
     };
-    write_whole(&path, &kubernetes::serve::kubeconfig(address))?;
+    let (target_api, target) = match world::target_config(scenario) {
+        None => (None, None),
+        Some(config) => (
+            Some(bind(args).await?),
+            Some(kubernetes::Kubernetes::start(config)),
+        ),
+    };
+    let linked = scenario
+        .federation
+        .as_ref()
+        .map(|both| both.cluster.as_str());
+    let target_address = target_api
+        .as_ref()
+        .map(TcpListener::local_addr)
+        .transpose()?;
+    let mut clusters = vec![("sandbox", address)];
+    clusters.extend(linked.zip(target_address));
+    write_whole(&path, &kubernetes::serve::kubeconfig_of(&clusters))?;
     let kubernetes = kubernetes::Kubernetes::start(world::kubernetes_config(scenario));
+    let sandbox = Sandbox {
+        scenario,
+        kubernetes: &kubernetes,
+        target: target.as_ref(),
+        kubeconfig: &path,
+        target_context: linked,
+    };
     let served = async {
         match &args.destination_bin {
-            None => reference(args, scenario, &kubernetes, &path, stop, out).await,
+            None => reference(args, &sandbox, stop, out).await,
             Some(line) => {
                 let line = CommandLine::parse(line)?;
                 make_namespace(kubernetes.client()).await?;
-                controller(args, line, &path, stop, out).await
+                if let (Some(cluster), Some(address)) = (linked, target_address) {
+                    link(kubernetes.client(), cluster, address).await?;
+                }
+                controller(args, line, &sandbox, stop, out).await
             }
+        }
+    };
+    let target_api = async {
+        match target_api.zip(target.as_ref()) {
+            Some((api, target)) => {
+                kubernetes::serve::serve(api, target.router(), stop.clone()).await;
+            }
+            None => std::future::pending().await,
         }
     };
     let ended = tokio::select! {
         biased;
         ended = served => ended,
         () = kubernetes::serve::serve(api, kubernetes.router(), stop.clone()) => Ok(()),
+        () = target_api => Ok(()),
     };
     kubernetes.shutdown().await;
+    if let Some(target) = target {
+        target.shutdown().await;
+    }
     if ours {
         // A file in the temporary directory that is gone already is no failure.
         let _ = std::fs::remove_file(&path);
@@ -93,24 +140,39 @@ async fn serve(
     ended
 }
 
+/// What a destination stands beside.
+struct Sandbox<'a> {
+    scenario: &'a Scenario,
+    kubernetes: &'a kubernetes::Kubernetes,
+    /// The target cluster, where the scenario spans two.
+    target: Option<&'a kubernetes::Kubernetes>,
+    kubeconfig: &'a Path,
+    /// The target cluster's context there.
+    target_context: Option<&'a str>,
+}
+
 /// The reference destination beside the API, until `stop`.
 async fn reference(
     args: &SandboxArgs,
-    scenario: &Scenario,
-    kubernetes: &kubernetes::Kubernetes,
-    kubeconfig: &Path,
+    sandbox: &Sandbox<'_>,
     stop: &CancellationToken,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let grpc = bind(args).await?;
     let admin = bind(args).await?;
     let ready = Ready {
-        kubeconfig: kubeconfig.to_owned(),
+        kubeconfig: sandbox.kubeconfig.to_owned(),
+        target_context: sandbox.target_context.map(str::to_owned),
         destination: grpc.local_addr()?.to_string(),
         destination_metrics: format!("http://{}/metrics", admin.local_addr()?),
         destination_version: None,
     };
-    let reference = Destination::start(world::destination_config(scenario), kubernetes.client());
+    let target = sandbox.target.map(kubernetes::Kubernetes::client);
+    let reference = Destination::start_linked(
+        world::destination_config(sandbox.scenario),
+        sandbox.kubernetes.client(),
+        world::linked(sandbox.scenario, target),
+    );
     let announced = async {
         reference.ready().await;
         announce(&ready, out)?;
@@ -132,21 +194,22 @@ async fn reference(
 async fn controller(
     args: &SandboxArgs,
     line: CommandLine,
-    kubeconfig: &Path,
+    sandbox: &Sandbox<'_>,
     stop: &CancellationToken,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let log = args.destination_log.as_deref();
     let started = tokio::select! {
         biased;
-        started = Controller::start(line, kubeconfig, args.listen, log) => started,
+        started = Controller::start(line, sandbox.kubeconfig, args.listen, log) => started,
         () = stop.cancelled() => return Ok(()),
         () = orphaned(args.with_parent) => return Ok(()),
     };
     let mut controller = started?;
     announce(
         &Ready {
-            kubeconfig: kubeconfig.to_owned(),
+            kubeconfig: sandbox.kubeconfig.to_owned(),
+            target_context: sandbox.target_context.map(str::to_owned),
             destination: controller.destination.to_string(),
             destination_metrics: controller.metrics.clone(),
             destination_version: controller.version.clone(),
@@ -177,6 +240,21 @@ async fn make_namespace(kube: kube::Client) -> anyhow::Result<()> {
         .await
         .context("cannot make the controller's namespace")?;
     Ok(())
+}
+
+/// Tells the controller of the target cluster, as `linkerd multicluster link` does.
+async fn link(kube: kube::Client, cluster: &str, address: SocketAddr) -> anyhow::Result<()> {
+    let link = Link {
+        cluster: cluster.to_owned(),
+        controller_namespace: CONTROLLER_NAMESPACE.to_owned(),
+        kubeconfig: kubernetes::serve::kubeconfig_of(&[(cluster, address)]),
+        cluster_domain: world::CLUSTER_DOMAIN.to_owned(),
+    };
+    let run = RunIdentity::of_link(cluster);
+    let caller = Caller::new(kube, Clock::start(), 0, Limits::default());
+    link.write(&caller, &run)
+        .await
+        .context("cannot link the target cluster")
 }
 
 fn announce(ready: &Ready, out: &mut impl Write) -> anyhow::Result<()> {

@@ -13,7 +13,10 @@ use kube::{
 
 use super::Subject;
 use crate::{
-    live::kubernetes::{chain, permissions::Permission},
+    live::{
+        clock::Clock,
+        kubernetes::{Caller, Limits, chain, linked, permissions::Permission},
+    },
     model::{
         check::{
             Findings, Outcome,
@@ -26,6 +29,9 @@ use crate::{
 const API: &str = "kubernetes-api";
 const PERMISSIONS: &str = "permissions";
 const NODES: &str = "nodes";
+const LINKS: &str = "multicluster";
+/// Where Linkerd's controller looks for the clusters that it is linked with.
+const CONTROLLER_NAMESPACE: &str = "linkerd";
 
 /// By this annotation KWOK knows its Nodes.
 const FAKE: &str = "kwok.x-k8s.io/node";
@@ -46,6 +52,31 @@ pub(super) async fn check(subject: &Subject<'_>, findings: &mut Findings) {
     if subject.purpose.acts && pods > 0 {
         nodes(&kube, pods, findings).await;
     }
+    if let Some(cluster) = subject.linked {
+        links(kube, cluster, findings).await;
+    }
+}
+
+/// Whether the controller has been told of the target cluster.
+async fn links(kube: Client, cluster: &str, findings: &mut Findings) {
+    let caller = Caller::new(kube, Clock::start(), 0, Limits::default());
+    let outcome = match linked(&caller, CONTROLLER_NAMESPACE).await {
+        Ok(names) if names.iter().any(|name| name == cluster) => Outcome::seen(cluster),
+        Ok(names) => Outcome::failed(
+            if names.is_empty() {
+                format!("no cluster is linked in namespace {CONTROLLER_NAMESPACE}")
+            } else {
+                format!("only these are linked: {}", names.join(", "))
+            },
+            "dst-load-controller link, with the same contexts, for a lab; linkerd multicluster \
+             link otherwise; or say --set federation.cluster=NAME",
+        ),
+        Err(error) => Outcome::warning(
+            error.to_string(),
+            format!("allow list secrets in namespace {CONTROLLER_NAMESPACE}, or look by hand"),
+        ),
+    };
+    findings.push(LINKS, "has the target cluster linked", outcome);
 }
 
 /// One line for each resource, and one for each verb that is refused.

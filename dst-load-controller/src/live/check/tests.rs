@@ -81,6 +81,7 @@ async fn findings(kube: Option<kube::Client>, pods: u64) -> Findings {
         namespace: "load",
         purpose: Purpose {
             acts: true,
+            endpoints: true,
             watches: true,
             backend: Backend::Deployments,
         },
@@ -89,8 +90,9 @@ async fn findings(kube: Option<kube::Client>, pods: u64) -> Findings {
             connections: 1,
         }),
         cluster_domain: "cluster.local",
+        linked: None,
     };
-    check(&subject).await
+    check(&subject, Findings::default()).await
 }
 
 fn text(findings: &Findings, claim: &str) -> String {

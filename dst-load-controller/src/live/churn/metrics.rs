@@ -59,7 +59,7 @@ impl ChurnMetrics {
     /// of `caller`.
     #[must_use]
     pub fn register(registry: &mut Registry, scenario: &Scenario, caller: &Caller) -> Self {
-        let services = scenario.churn.groups.iter().flat_map(|group| {
+        let services = scenario.groups().flat_map(|(group, _)| {
             group.names().map(|service| Labels {
                 pattern: name(&group.pattern),
                 service,

@@ -7,6 +7,7 @@ use crate::{
     live::{
         churn::{Driver, Ending, Event},
         destination::fleet::{Fleet, FleetConfig},
+        kubernetes::KubernetesError,
     },
     model::{
         action::Verb,
@@ -47,10 +48,19 @@ impl<W: io::Write> Engine<W> {
             &self.metrics,
             Plan::new(&self.scenario),
             self.stop.clone(),
-        );
+        )
+        .beside(self.beside.as_ref());
+        let mut target_observer = self.target_observer.clone();
         let prepared = async {
             observer.synced(self.options.connect_timeout).await?;
+            if let Some(observer) = &mut target_observer {
+                observer.synced(self.options.connect_timeout).await?;
+            }
             self.actor.prepare().await?;
+            if let Some(beside) = &self.beside {
+                beside.prepare().await?;
+                beside.stand_in().await?;
+            }
             self.create(&mut driver).await
         };
         match self.unless_stopped(prepared).await {
@@ -61,6 +71,7 @@ impl<W: io::Write> Engine<W> {
             biased;
             told = self.measure(driver) => told,
             lost = self.actor.keep_claim() => Err(lost.into()),
+            lost = self.keep_claim_beside() => Err(lost.into()),
         }
     }
 
@@ -124,12 +135,12 @@ impl<W: io::Write> Engine<W> {
         if let Some(error) = failure {
             return Err(error.into());
         }
-        let wanted: u64 = self
-            .scenario
-            .churn
-            .groups
-            .iter()
-            .map(|group| u64::from(group.count) * u64::from(group.pattern.initial()))
+        let initial = self.scenario.groups().flat_map(|(group, _)| {
+            std::iter::repeat_n(u64::from(group.pattern.initial()), group.count as usize)
+        });
+        // Each Service counts as often as it is asked for.
+        let wanted: u64 = (self.books_of.iter().zip(initial))
+            .map(|(books, endpoints)| books.len() as u64 * endpoints)
             .sum();
         let (mut best, mut since) = (0, self.clock().now());
         loop {
@@ -307,7 +318,21 @@ impl<W: io::Write> Engine<W> {
 
     fn intend(&self, verb: &Verb, service: usize, at: At) {
         let (add, remove) = verb.expects();
-        self.books.intend(service, Intent { at, add, remove });
+        for &book in &self.books_of[service] {
+            // What is local beside a churned cluster is a probe: when Kubernetes is late with it,
+            // nothing of the plan is.
+            if self.target_observer.is_none() || self.books.all()[book].target.through.is_some() {
+                self.books.intend(book, Intent { at, add, remove });
+            }
+        }
+    }
+
+    /// As [`crate::live::kubernetes::Actor::keep_claim`], of the source cluster.
+    async fn keep_claim_beside(&self) -> KubernetesError {
+        match &self.beside {
+            Some(beside) => beside.keep_claim().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Endpoints that are promised over all Services.

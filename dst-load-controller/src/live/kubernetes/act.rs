@@ -22,6 +22,7 @@ use crate::{
     live::clock::Clock,
     model::{
         action::{Action, Verb},
+        federation::Site,
         ledger::Written,
         roster::Roster,
         scenario::{Scenario, ServiceGroup},
@@ -39,6 +40,7 @@ pub struct Actor {
     pub(super) run: RunIdentity,
     pub(super) scenario: Arc<Scenario>,
     kwok_nodes: bool,
+    site: Site,
     pub(super) on_slice: Option<OnSlice>,
     services: Vec<Target>,
 }
@@ -47,6 +49,7 @@ pub struct Actor {
 struct Target {
     name: String,
     group: usize,
+    site: Site,
     /// The endpoints that we write ourselves, if we do. tokio's mutex is fair: it serves in the
     /// order of asking.
     turn: Mutex<Option<Roster>>,
@@ -87,13 +90,16 @@ impl Actor {
         let churn = &scenario.churn;
         let count = scenario.services().count();
         let names = (0..)
-            .zip(&churn.groups)
-            .flat_map(|(group, of)| of.names().map(move |name| (name, group, &of.pattern)));
+            .zip(scenario.groups())
+            .flat_map(|(group, (of, site))| {
+                of.names().map(move |name| (name, group, site, &of.pattern))
+            });
         let services = names
             .enumerate()
-            .map(|(index, (name, group, pattern))| Target {
+            .map(|(index, (name, group, site, pattern))| Target {
                 name,
                 group,
+                site,
                 turn: Mutex::new(Roster::new(
                     churn.backend,
                     pattern,
@@ -109,6 +115,7 @@ impl Actor {
             services: services.collect(),
             scenario,
             kwok_nodes: false,
+            site: Site::Source,
             on_slice: None,
         }
     }
@@ -118,6 +125,19 @@ impl Actor {
     pub fn on_kwok_nodes(mut self) -> Self {
         self.kwok_nodes = true;
         self
+    }
+
+    /// Acts on one of two clusters.
+    #[must_use]
+    pub fn at(mut self, site: Site) -> Self {
+        self.site = site;
+        self
+    }
+
+    /// Whether the Service at this position is in the cluster that this acts on.
+    #[must_use]
+    pub fn acts_on(&self, service: usize) -> bool {
+        self.services[service].site == self.site
     }
 
     /// Tells `on_slice` of every slice that is written.
@@ -207,7 +227,11 @@ impl Actor {
     }
 
     fn group(&self, target: &Target) -> &ServiceGroup {
-        &self.scenario.churn.groups[target.group]
+        let mut groups = self.scenario.groups();
+        let (group, _) = groups
+            .nth(target.group)
+            .expect("invariant: the number was counted over the same groups");
+        group
     }
 
     async fn create(&self, target: &Target, endpoints: u32) -> Reply {

@@ -20,7 +20,24 @@ pub(super) enum Attempt {
         why: String,
         wait: Option<Duration>,
     },
+    /// Worth another try too: an identity's token may be renewed meanwhile.
+    Unauthorized {
+        message: String,
+    },
     Final(KubernetesError),
+}
+
+// === impl Attempt ===
+
+impl Attempt {
+    /// Why it is tried again, and after which wait if the server asked for one.
+    pub(super) fn passing(self) -> (String, Option<Duration>) {
+        match self {
+            Self::Passing { why, wait } => (why, wait),
+            Self::Unauthorized { message } => (format!("401 {message}"), None),
+            Self::Done(_) | Self::Final(_) => (String::new(), None),
+        }
+    }
 }
 
 /// Tells a passing refusal of `what` from a final one, and counts it.
@@ -42,6 +59,12 @@ pub(super) fn judge(
     if code == StatusCode::TOO_MANY_REQUESTS {
         errors.too_many_requests += 1;
         return passing();
+    }
+    if code == StatusCode::UNAUTHORIZED {
+        errors.unauthorized += 1;
+        return Attempt::Unauthorized {
+            message: status.message,
+        };
     }
     if code.is_server_error() {
         errors.server_errors += 1;

@@ -113,17 +113,21 @@ impl Caller {
                 sent.get_or_insert_with(|| inner.clock.now());
                 self.attempt(call).await
             };
+            let last = retries + 1 >= inner.limits.attempts.get();
             let result = match attempt {
                 Attempt::Done(body) => Ok(body),
                 Attempt::Final(error) => Err(error),
-                Attempt::Passing { why, .. } if retries + 1 >= inner.limits.attempts.get() => {
-                    Err(KubernetesError::Exhausted {
-                        what: call.what(),
-                        attempts: retries + 1,
-                        last: why,
-                    })
-                }
-                Attempt::Passing { why, wait } => {
+                Attempt::Unauthorized { message } if last => Err(KubernetesError::Unauthorized {
+                    what: call.what(),
+                    message,
+                }),
+                Attempt::Passing { why, .. } if last => Err(KubernetesError::Exhausted {
+                    what: call.what(),
+                    attempts: retries + 1,
+                    last: why,
+                }),
+                passing => {
+                    let (why, wait) = passing.passing();
                     let wait = wait.unwrap_or_else(|| self.backoff(call, retries));
                     tracing::debug!(call = call.what(), %why, ?wait, "trying again");
                     tokio::time::sleep(wait).await;

@@ -27,6 +27,14 @@ pub struct Cleaned {
 
 // === impl Cleaned ===
 
+impl Cleaned {
+    /// Adds what another cleanup did.
+    pub fn absorb(&mut self, other: Self) {
+        self.removed.extend(other.removed);
+        self.remaining.extend(other.remaining);
+    }
+}
+
 impl fmt::Display for Cleaned {
     /// One line for each kind in each namespace.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

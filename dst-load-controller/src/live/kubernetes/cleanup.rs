@@ -11,12 +11,12 @@ use kube::core::{
 };
 
 use super::{
-    KubernetesError,
+    KubernetesError, RunIdentity,
     call::{Call, Caller},
     cleaned::{Cleaned, Removed},
     listing::Listing,
     objects::{MANAGED_BY, MANAGER, RUN_ID},
-    resource::{DEPLOYMENTS, LEASES, NAMESPACES, PODS, Resource, SERVICES, SLICES},
+    resource::{DEPLOYMENTS, LEASES, NAMESPACES, PODS, Resource, SECRETS, SERVICES, SLICES},
 };
 use crate::model::time::At;
 
@@ -60,6 +60,13 @@ pub async fn cleanup(
     let until = caller.clock().now() + GONE_WITHIN;
     let mut cleaned = Cleaned::default();
     cleanup.clear(&MAKERS, false, until, &mut cleaned).await?;
+    if let Scope::Run(id) = scope
+        && RunIdentity::is_link(id)
+    {
+        cleanup
+            .clear(&[SECRETS], false, until, &mut cleaned)
+            .await?;
+    }
     if cleaned.remaining.is_empty() {
         cleanup.clear(&MADE, true, until, &mut cleaned).await?;
     }

@@ -20,6 +20,17 @@ pub enum KubernetesError {
         /// The API server's own words: they name the identity and the namespace.
         message: String,
     },
+    /// The API server does not know who asks, and went on not knowing: a token that has expired, or
+    /// a certificate.
+    #[error(
+        "{what}: the credentials are not accepted any more ({message}): a token may have expired"
+    )]
+    Unauthorized {
+        /// The call.
+        what: String,
+        /// The API server's own words.
+        message: String,
+    },
     /// The API server understood the request and said no.
     #[error("{what} was answered {code} {reason}: {message}")]
     Refused {
@@ -117,6 +128,8 @@ pub struct KubernetesErrors {
     pub timeouts: u64,
     /// Answers 403.
     pub forbidden: u64,
+    /// Answers 401.
+    pub unauthorized: u64,
     /// Any other refusal; `NotFound` and `AlreadyExists` are answers and not counted.
     pub refused: u64,
     /// Attempts after the first.
@@ -139,7 +152,7 @@ impl KubernetesErrors {
     /// Each kind of failure by a name fit for a label, with its count. Retries are no failure and
     /// are left out.
     #[must_use]
-    pub fn by_reason(&self) -> [(&'static str, u64); 7] {
+    pub fn by_reason(&self) -> [(&'static str, u64); 8] {
         [
             ("too_many_requests", self.too_many_requests),
             ("conflict", self.conflicts),
@@ -147,6 +160,7 @@ impl KubernetesErrors {
             ("hang_up", self.hang_ups),
             ("timeout", self.timeouts),
             ("forbidden", self.forbidden),
+            ("unauthorized", self.unauthorized),
             ("refused", self.refused),
         ]
     }

@@ -117,6 +117,7 @@ pub(crate) fn scenario(count: u32) -> Arc<Scenario> {
             port: 8080,
         },
         client: Client::default(),
+        federation: None,
         criteria: Criteria::default(),
         deadline: None,
         sandbox: Sandbox::default(),

@@ -3,10 +3,14 @@
 //! Every object carries the labels that `cleanup` finds it by.
 
 mod endpoints;
+mod link;
 
 use serde_json::{Map, Value, json};
 
-pub use self::endpoints::{numbered, pod, ready, slice};
+pub use self::{
+    endpoints::{numbered, pod, ready, slice},
+    link::{CLUSTER_NAME, cluster_secret, stand_in},
+};
 
 use crate::{
     live::kubernetes::RunIdentity,

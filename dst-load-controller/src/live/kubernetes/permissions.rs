@@ -24,6 +24,8 @@ pub struct Permission {
 pub struct Purpose {
     /// To make Services and move their endpoints.
     pub acts: bool,
+    /// Whether the Services that are made have endpoints here, or only stand for others.
+    pub endpoints: bool,
     /// To watch what is promised.
     pub watches: bool,
     /// Which objects make the endpoints.
@@ -123,7 +125,8 @@ impl Permission {
             Backend::Pods { .. } => (&SLICES, &PODS),
             Backend::Slices { .. } => (&SLICES, &[]),
         };
-        let acting = ACTING.iter().chain(first).chain(second);
+        let endpoints = first.iter().chain(second).filter(|_| purpose.endpoints);
+        let acting = ACTING.iter().chain(endpoints);
         let acting = acting.filter(|_| purpose.acts);
         let watching = WATCHING.iter().filter(|_| purpose.watches);
         let mut all: Vec<Self> = Vec::new();
@@ -171,6 +174,7 @@ mod tests {
     fn what_is_needed_for_something_else_is_not_asked_twice_nor_called_dispensable() {
         let both = Permission::of(Purpose {
             acts: true,
+            endpoints: true,
             watches: true,
             backend: Backend::Deployments,
         });
@@ -189,10 +193,27 @@ mod tests {
         );
         let watching = Permission::of(Purpose {
             acts: false,
+            endpoints: false,
             watches: true,
             backend: Backend::Deployments,
         });
         assert!(watching.iter().all(|one| SEE.contains(&one.verb)));
+    }
+
+    #[test]
+    fn where_services_only_stand_for_others_no_endpoints_are_written() {
+        let standing = Permission::of(Purpose {
+            acts: true,
+            endpoints: false,
+            watches: true,
+            backend: Backend::Deployments,
+        });
+        let may = |verb, resource: &str| {
+            let mut all = standing.iter();
+            all.any(|one| one.verb == verb && one.resource() == resource)
+        };
+        assert!(may("create", "services") && may("patch", "leases"));
+        assert!(!may("create", "deployments") && !may("patch", "deployments/scale"));
     }
 
     #[test]
@@ -201,6 +222,7 @@ mod tests {
         let needed = |backend| {
             let all = Permission::of(Purpose {
                 acts: true,
+                endpoints: true,
                 watches: false,
                 backend,
             });

@@ -9,6 +9,7 @@ use super::objects::{Metadata, Object};
 use crate::{
     live::books::Books,
     model::{
+        federation::Site,
         kubernetes::{Service, Slice},
         ledger::Sighting,
         time::At,
@@ -41,6 +42,7 @@ struct By<'a> {
 #[derive(Debug)]
 pub(super) struct State {
     books: Arc<Books>,
+    site: Site,
     services: HashMap<Key, Service>,
     /// By Service, then by name.
     slices: HashMap<Key, BTreeMap<String, Slice>>,
@@ -74,9 +76,10 @@ impl<'a> By<'a> {
 // === impl State ===
 
 impl State {
-    pub(super) fn new(books: Arc<Books>) -> Self {
+    pub(super) fn new(books: Arc<Books>, site: Site) -> Self {
         Self {
             books,
+            site,
             services: HashMap::new(),
             slices: HashMap::new(),
             owners: BTreeMap::new(),
@@ -156,7 +159,10 @@ impl State {
     fn apply_service(&mut self, visible: At, mut object: Object, timed: bool) {
         let metadata = std::mem::take(&mut object.metadata);
         let key = key(&metadata);
-        self.services.insert(key.clone(), object.into_service());
+        let mut service = object.into_service();
+        // The controller filters nothing of another cluster, where the client has no place.
+        service.local_traffic_only &= self.site == Site::Source;
+        self.services.insert(key.clone(), service);
         self.sight(&key, &By::write(&metadata, visible, timed));
     }
 
@@ -173,7 +179,12 @@ impl State {
             self.forget_slice(&slice_key, &By::write(&metadata, visible, timed));
         }
         self.owners.insert(slice_key.clone(), owner.clone());
-        let slice = object.into_slice();
+        let mut slice = object.into_slice();
+        if self.site == Site::Target {
+            for entry in &mut slice.endpoints {
+                entry.zones.clear();
+            }
+        }
         self.name(&owner, &slice, visible);
         self.slices
             .entry(owner.clone())
@@ -189,7 +200,7 @@ impl State {
             .flat_map(|entry| &entry.addresses)
             .copied()
             .collect();
-        for book in self.books.of_service(&service.0, &service.1) {
+        for book in self.books.of_service(self.site, &service.0, &service.1) {
             book.ledger(|ledger| ledger.name(visible, &addresses));
         }
     }
@@ -215,8 +226,20 @@ impl State {
             timed: by.timed,
         };
         let slices = self.slices.get(service);
-        for book in self.books.of_service(&service.0, &service.1) {
+        let mut books = self
+            .books
+            .of_service(self.site, &service.0, &service.1)
+            .peekable();
+        if self.site == Site::Target && books.peek().is_some() {
+            self.books.target_seen(by.visible);
+        }
+        // Asked before any ledger is locked, and only where there are two clusters.
+        let disturbed = self.site == Site::Source
+            && books.peek().is_some()
+            && self.books.is_disturbed(by.visible);
+        for book in books {
             book.deliver(&self.books, |ledger| {
+                ledger.disturb(disturbed);
                 ledger.sight(
                     &sighting,
                     self.services.get(service),

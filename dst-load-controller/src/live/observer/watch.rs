@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use kube::client::Body;
+use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -29,6 +30,10 @@ const BACKOFF: Duration = Duration::from_millis(100);
 /// The longest wait between two tries.
 const BACKOFF_MAX: Duration = Duration::from_secs(10);
 
+/// For how long the API server may not know who asks: kubelets renew a Pod's token in time, and a
+/// client reads it again every minute.
+const UNAUTHORIZED_FOR: Duration = Duration::from_secs(90);
+
 /// Why a watch cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
@@ -47,6 +52,21 @@ pub enum WatchError {
         /// What the last try came to.
         reason: String,
     },
+    /// The API server has not known for a while who asks.
+    #[error(
+        "cannot {verb} {resource}: the credentials have not been accepted for {}s ({message}): a \
+         token may have expired", .after.as_secs()
+    )]
+    Unauthorized {
+        /// What was refused.
+        verb: &'static str,
+        /// Of what.
+        resource: &'static str,
+        /// For how long.
+        after: Duration,
+        /// In the API server's words.
+        message: String,
+    },
     /// The API server refuses.
     #[error("cannot {verb} {resource}: {message}")]
     Forbidden {
@@ -62,6 +82,8 @@ pub enum WatchError {
 /// One resource's list and watch.
 pub(super) struct Watch<'a> {
     kube: kube::Client,
+    /// Since when the API server has not known who asks.
+    unauthorized: Mutex<Option<At>>,
     resource: &'static str,
     path: String,
     shared: &'a Arc<Shared>,
@@ -120,6 +142,7 @@ impl<'a> Watch<'a> {
     ) -> Self {
         Self {
             kube: kube.clone(),
+            unauthorized: Mutex::default(),
             resource,
             path,
             shared,
@@ -292,6 +315,7 @@ impl<'a> Watch<'a> {
         })?;
         let status = response.status();
         if status.is_success() {
+            *self.unauthorized.lock() = None;
             return Ok(response);
         }
         let body = response.into_body().collect().await;
@@ -299,13 +323,26 @@ impl<'a> Watch<'a> {
         let said: Status = serde_json::from_slice(&body).unwrap_or_default();
         Err(match status {
             StatusCode::GONE => Failure::Gone,
-            StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => {
-                Failure::Fatal(WatchError::Forbidden {
+            // A token may be renewed meanwhile.
+            StatusCode::UNAUTHORIZED => {
+                let now = self.now();
+                let since = *self.unauthorized.lock().get_or_insert(now);
+                let after = now.since(since);
+                if after < UNAUTHORIZED_FOR {
+                    return Err(Failure::passing(&status.to_string()));
+                }
+                Failure::Fatal(WatchError::Unauthorized {
                     verb,
                     resource: self.resource,
+                    after,
                     message: said.message,
                 })
             }
+            StatusCode::FORBIDDEN => Failure::Fatal(WatchError::Forbidden {
+                verb,
+                resource: self.resource,
+                message: said.message,
+            }),
             status => {
                 let trouble = format!("{verb} {}: {status} {}", self.resource, said.message);
                 *self.shared.trouble.lock() = Some(trouble);

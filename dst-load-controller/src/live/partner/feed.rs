@@ -15,6 +15,7 @@ use crate::{
         clock::Clock,
     },
     model::{
+        federation::Site,
         ledger::{CLAIM_WAIT, Intent, ServiceLedger},
         offset::Offset,
         time::At,
@@ -180,6 +181,8 @@ impl<'a> Feed<'a> {
     /// The books of one of the acting half's Services.
     fn of(&self, service: &str) -> Vec<&'a Book> {
         let namespace = self.process.as_ref().map_or("", |it| it.namespace.as_str());
-        self.books.of_service(namespace, service).collect()
+        self.books
+            .of_service(Site::Source, namespace, service)
+            .collect()
     }
 }

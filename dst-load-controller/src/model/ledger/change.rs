@@ -25,6 +25,8 @@ pub struct ClosedChange {
     pub cycle: u32,
     /// When the observer saw it.
     pub visible: At,
+    /// Whether another cluster churned then.
+    pub disturbed: bool,
     /// When the destination stage is taken to start.
     pub start: At,
     /// When the action that caused it was intended, if one is known.
@@ -154,6 +156,10 @@ impl OpenChanges {
 
     pub(super) fn cycle(&self, number: u64) -> u32 {
         self.open[&number].closed.cycle
+    }
+
+    pub(super) fn disturbed(&self, number: u64) -> bool {
+        self.open[&number].closed.disturbed
     }
 
     /// A stream has learnt one endpoint of the change, `latency` after its start.

@@ -40,6 +40,7 @@ struct Sighted {
     direction: Direction,
     cycle: u32,
     visible: At,
+    disturbed: bool,
     deliveries: usize,
     /// When streams knew it.
     known: Vec<At>,
@@ -153,15 +154,18 @@ impl ServiceLedger {
             }
         }
         let (cycle, direction) = (sighted.cycle, sighted.direction);
+        let disturbed = sighted.disturbed;
         self.outbox.kubernetes.push(KubernetesStage {
             cycle,
             direction,
+            disturbed,
             latency: sighted.visible.since(at),
             deliveries: sighted.deliveries as u64,
         });
         let known = sighted.known.iter().map(|known| Claimed {
             cycle,
             direction,
+            disturbed,
             end_to_end: known.since(at),
         });
         self.outbox.claimed.extend(known);
@@ -196,6 +200,7 @@ impl Unclaimed {
         id: SlotId,
         sighting: &Sighting,
         direction: Direction,
+        disturbed: bool,
         deliveries: usize,
     ) {
         if self.late {
@@ -203,6 +208,7 @@ impl Unclaimed {
                 direction,
                 cycle: sighting.cycle,
                 visible: sighting.visible,
+                disturbed,
                 deliveries,
                 known: Vec::new(),
             };

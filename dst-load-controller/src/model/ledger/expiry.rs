@@ -69,6 +69,7 @@ impl ServiceLedger {
                 destination: self.deadline,
                 end_to_end: stages.map(|before: Duration| before + self.deadline),
                 never: true,
+                disturbed: self.changes.disturbed(number),
             });
             self.changes.miss(number, stream);
         }

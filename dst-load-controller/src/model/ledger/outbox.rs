@@ -34,6 +34,8 @@ pub struct Delivered {
     pub end_to_end: Option<Duration>,
     /// Whether it had not arrived by the deadline.
     pub never: bool,
+    /// Whether another cluster churned when the change became visible.
+    pub disturbed: bool,
 }
 
 /// From the intended instant to the observer, for all deliveries of one endpoint.
@@ -47,6 +49,8 @@ pub struct KubernetesStage {
     pub latency: Duration,
     /// Deliveries opened for this endpoint.
     pub deliveries: u64,
+    /// Whether another cluster churned when the change became visible.
+    pub disturbed: bool,
 }
 
 /// The end-to-end stage of a delivery that was handed on without one.
@@ -56,6 +60,8 @@ pub struct Claimed {
     pub cycle: u32,
     /// Whether the endpoint appeared or went.
     pub direction: Direction,
+    /// Whether another cluster churned when the change became visible.
+    pub disturbed: bool,
     /// From the intended instant.
     pub end_to_end: Duration,
 }

@@ -131,6 +131,7 @@ impl ServiceLedger {
                 },
                 cycle: sighting.cycle,
                 visible: sighting.visible,
+                disturbed: self.disturbed,
                 start,
                 intended: None,
                 endpoints: 0,
@@ -164,8 +165,9 @@ impl ServiceLedger {
             let deliveries = pending.count_ones(..);
             self.note_kubernetes_stage(sighting, direction, intended, deliveries);
             if attributed.is_none() && sighting.timed {
+                let disturbed = self.disturbed;
                 self.unclaimed
-                    .open(number, id, sighting, direction, deliveries);
+                    .open(number, id, sighting, direction, disturbed, deliveries);
             }
             self.slots.get_mut(id).open.push(Entry {
                 change: number,
@@ -235,6 +237,7 @@ impl ServiceLedger {
             destination: latency,
             end_to_end: intended.map(|intended| known.since(intended)),
             never: false,
+            disturbed: self.changes.disturbed(number),
         });
         self.changes.deliver(number, stream, latency);
     }
@@ -252,6 +255,7 @@ impl ServiceLedger {
                 direction,
                 latency: sighting.visible.since(intended),
                 deliveries: deliveries as u64,
+                disturbed: self.disturbed,
             });
         }
     }

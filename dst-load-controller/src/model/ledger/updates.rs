@@ -151,6 +151,7 @@ impl ServiceLedger {
             destination: latency,
             end_to_end: entry.intended.map(|intended| at.since(intended)),
             never: false,
+            disturbed: self.changes.disturbed(entry.change),
         });
         self.changes.deliver(entry.change, stream, latency);
         if emptied {

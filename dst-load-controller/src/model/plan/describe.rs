@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Plan, Step};
 use crate::model::{
     action::{Action, Verb},
+    federation::Through,
     roster::ENDPOINTS_A_SLICE,
     scenario::{Backend, Pattern, Scenario, ServiceGroup},
     time::At,
@@ -29,6 +30,8 @@ pub struct Description {
     pub groups: Vec<Group>,
     /// What is made in Kubernetes.
     pub objects: Objects,
+    /// The two clusters, if there are two.
+    pub federation: Option<Clusters>,
     /// Who watches.
     pub clients: Clients,
     /// What each stream is told when it opens.
@@ -77,6 +80,17 @@ pub struct Objects {
     pub endpoints_at_start: u64,
     /// Endpoints over all Services at the most.
     pub endpoints_at_most: u64,
+}
+
+/// A second cluster: it is the one whose Services are counted and churned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Clusters {
+    /// The name by which it is linked.
+    pub cluster: String,
+    /// How its Services are asked for.
+    pub through: Vec<Through>,
+    /// Services of the first cluster, which are watched beside.
+    pub local_services: u32,
 }
 
 /// The watching side.
@@ -144,15 +158,25 @@ impl Description {
     pub fn of(scenario: &Scenario) -> Self {
         let groups = &scenario.churn.groups;
         let endpoints_at_start = sum(groups, |pattern| pattern.initial().into());
-        let streams_per_service =
-            scenario.client.virtual_clients() * u64::from(scenario.client.streams_per_service);
-        let plan = Plan::new(scenario);
+        // What is local beside a churned second cluster is watched, and is no load.
+        let mut churned = scenario.clone();
+        if let Some(both) = &mut churned.federation {
+            both.local = None;
+        }
+        let services = churned.services().count().max(1) as u64;
+        let streams_per_service = churned.streams() / services;
+        let plan = Plan::new(&churned);
         let (timeline, timeline_continues) = timeline(&plan);
         Self {
             name: scenario.name.clone(),
             seed: scenario.seed,
             groups: groups.iter().map(group).collect(),
             objects: Objects::of(scenario),
+            federation: (scenario.federation.as_ref()).map(|both| Clusters {
+                cluster: both.cluster.clone(),
+                through: both.through.clone(),
+                local_services: both.local.as_ref().map_or(0, |group| group.count),
+            }),
             clients: Clients {
                 connections: scenario.client.virtual_clients(),
                 streams_per_service,
@@ -161,7 +185,7 @@ impl Description {
             on_opening: Updates {
                 endpoints: endpoints_at_start,
                 deliveries: endpoints_at_start * streams_per_service,
-                messages_at_least: scenario.streams()
+                messages_at_least: churned.streams()
                     - streams_per_service * sum(groups, |p| u64::from(p.initial() == 0)),
             },
             per_cycle: first_cycle(&plan, streams_per_service),

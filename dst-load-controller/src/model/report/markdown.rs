@@ -3,7 +3,7 @@
 use super::{
     Report,
     prose::{self, CYCLE_HEADS, LATENCY_HEADS},
-    wrong,
+    ways, wrong,
 };
 use crate::model::verdict::Verdict;
 
@@ -43,6 +43,11 @@ pub fn render(report: &Report) -> String {
     if !cycles.is_empty() {
         blocks.push("### Cycles (destination stage)".to_owned());
         blocks.push(table(&CYCLE_HEADS.map(str::to_owned), &cycles));
+    }
+    if let Some(both) = &report.federation {
+        blocks.push(format!("### {}", escape(&ways::head(both))));
+        blocks.push(table(&ways::heads(), &ways::rows(both)));
+        blocks.extend(list(&ways::blast_radius(both)));
     }
     if let Some(services) = list(&wrong::services(report)) {
         blocks.push("### Wrong at the end, by Service".to_owned());

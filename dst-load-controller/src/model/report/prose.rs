@@ -108,13 +108,19 @@ pub(super) fn verdict(report: &Report) -> String {
 /// The latency table: a row for each stage and direction that counted anything.
 pub(super) fn latency_rows(stages: &StageSummary) -> Vec<Row> {
     each(stages)
-        .map(|(name, latency)| {
-            let values = LatencySummary::QUANTILES.map(|(key, _)| quantile(latency, key));
-            let mut cells = vec![count(latency.count), count(latency.never)];
-            cells.extend(values);
-            Row { name, cells }
+        .map(|(name, latency)| Row {
+            name,
+            cells: cells(latency),
         })
         .collect()
+}
+
+/// The cells of a distribution below [`LATENCY_HEADS`].
+pub(super) fn cells(latency: &LatencySummary) -> Vec<String> {
+    let values = LatencySummary::QUANTILES.map(|(key, _)| quantile(latency, key));
+    let mut cells = vec![count(latency.count), count(latency.never)];
+    cells.extend(values);
+    cells
 }
 
 /// For each stage and direction that reaches what never arrived: from which quantile on, out of

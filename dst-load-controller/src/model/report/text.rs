@@ -3,7 +3,7 @@
 use super::{
     Report,
     prose::{self, CYCLE_HEADS, LATENCY_HEADS},
-    wrong,
+    ways, wrong,
 };
 use crate::model::verdict::Verdict;
 
@@ -42,6 +42,7 @@ pub fn render(report: &Report, style: Style) -> String {
     }
     page.criteria(report);
     page.cycles(report);
+    page.ways(report);
     page.list("Wrong at the end, by Service", &wrong::services(report));
     page.list(
         "Wrong at the end, for example",
@@ -125,6 +126,19 @@ impl Page {
         let mut table = vec![CYCLE_HEADS.map(str::to_owned).to_vec()];
         table.extend(rows);
         self.table(&table);
+    }
+
+    fn ways(&mut self, report: &Report) {
+        let Some(both) = &report.federation else {
+            return;
+        };
+        self.section(&ways::head(both));
+        let mut table = vec![ways::heads()];
+        table.extend(ways::rows(both));
+        self.table(&table);
+        for sentence in ways::blast_radius(both) {
+            self.wrapped("  ", &sentence, 4);
+        }
     }
 
     /// Pads the cells: the first column to the left, the others to the right.

@@ -16,11 +16,13 @@ pub(super) mod check;
 mod decode;
 pub(super) mod effective;
 mod either;
+mod federation;
 mod placed;
 mod provoke;
 pub(super) mod tree;
 
 use either::{Amount, ChartOnly, JitterBound, Percent, PodStart};
+use federation::FederationSection;
 use placed::Placed;
 use provoke::ProvokeGroup;
 
@@ -41,6 +43,9 @@ struct File {
     /// Who watches.
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Key<ClientSection>,
+    /// A second cluster: it is the one that is churned, and clients ask the first one's controller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    federation: Key<FederationSection>,
     /// How it is measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     measure: Key<MeasureSection>,

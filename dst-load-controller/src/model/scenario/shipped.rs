@@ -1,7 +1,7 @@
 //! The scenario files that come with the tool, compiled in.
 
 /// The names of the built-in scenarios, the gentlest first, with their files' text.
-pub const BUILT_IN: [(&str, &str); 7] = [
+pub const BUILT_IN: [(&str, &str); 9] = [
     (
         "quick",
         include_str!("../../../../values/scenarios/quick.yaml"),
@@ -29,6 +29,14 @@ pub const BUILT_IN: [(&str, &str); 7] = [
     (
         "stale-state",
         include_str!("../../../../values/scenarios/stale-state.yaml"),
+    ),
+    (
+        "federated-baseline",
+        include_str!("../../../../values/scenarios/federated-baseline.yaml"),
+    ),
+    (
+        "federated-oscillation",
+        include_str!("../../../../values/scenarios/federated-oscillation.yaml"),
     ),
 ];
 
@@ -106,6 +114,29 @@ mod tests {
         assert_eq!(scenario.streams(), 1_000);
         assert_eq!(scenario.criteria.target.views_active, Some(1_000));
         assert_eq!(scenario.criteria.unexpected_resets, Some(0));
+    }
+
+    #[test]
+    fn the_federated_ones_are_the_plans_first_two_over_two_clusters() {
+        let plain = shipped("small-oscillation");
+        let scenario = shipped("federated-oscillation");
+        assert_eq!(shape(&scenario), shape(&plain));
+        assert_eq!(scenario.churn.cycles, Some(3));
+        let latency = |of: &Scenario| of.criteria.update_latency;
+        assert_eq!(latency(&scenario), latency(&plain));
+        let baseline = shipped("federated-baseline");
+        assert_eq!(
+            baseline.churn.groups[0].pattern,
+            Pattern::Stable { endpoints: 100 }
+        );
+        assert_eq!(baseline.churn.duration, Some(secs(30 * 60)));
+        for scenario in [scenario, baseline] {
+            let both = scenario.federation.clone().unwrap();
+            assert_eq!(both.through.len(), 2);
+            assert_eq!(both.local.unwrap().count, 2);
+            // 10 Services both ways and 2 local ones, for each of 100 clients.
+            assert_eq!(scenario.streams(), 2_200);
+        }
     }
 
     #[test]

@@ -14,11 +14,12 @@ use super::{
     pings::PingFold,
     summary::{
         Correctness, FanOut, Generator, KubernetesApi, StageSummary, Streams, Summary, Updates,
-        WrongService,
+        Way, WrongService,
     },
 };
 use crate::model::{
     endpoint::Direction,
+    federation::{Through, Via},
     ledger::{Counts, Outbox},
     recording::{
         ChangeLine, End, EndStateLine, GeneratorSample, LatencyLine, Line, Phase, Second,
@@ -27,7 +28,7 @@ use crate::model::{
     time::At,
 };
 
-type Key = (u32, Stage, Direction);
+type Key = (u32, Stage, Direction, Option<Via>);
 
 /// What gathers between two flushes.
 #[derive(Debug, Default)]
@@ -57,6 +58,7 @@ pub struct Statistics {
     kubernetes_errors: BTreeMap<String, u64>,
     loop_lag: Latency,
     run: Window,
+    ways: BTreeMap<Via, Window>,
     busy_seconds: u64,
     last_busy: Option<u64>,
     correctness: Correctness,
@@ -85,6 +87,16 @@ struct Window {
 impl Interval {
     /// Takes in what a ledger handed on, its closed changes aside. Returns the deliveries made.
     pub fn absorb(&mut self, outbox: &Outbox) -> u64 {
+        self.absorb_via(outbox, |_| None)
+    }
+
+    /// As [`Self::absorb`], of a run over two clusters and a Service that is asked for `through`
+    /// something, or not.
+    pub fn absorb_through(&mut self, outbox: &Outbox, through: Option<Through>) -> u64 {
+        self.absorb_via(outbox, |disturbed| Some(Via::of(through, disturbed)))
+    }
+
+    fn absorb_via(&mut self, outbox: &Outbox, via: impl Fn(bool) -> Option<Via>) -> u64 {
         self.counts.absorb(&outbox.counts);
         for delivered in &outbox.deliveries {
             let stages = [
@@ -93,7 +105,8 @@ impl Interval {
             ];
             for (stage, latency) in stages {
                 let Some(latency) = latency else { continue };
-                let key = (delivered.cycle, stage, delivered.direction);
+                let via = via(delivered.disturbed);
+                let key = (delivered.cycle, stage, delivered.direction, via);
                 let histogram = self.latencies.entry(key).or_default();
                 if delivered.never {
                     histogram.record_never(latency);
@@ -104,13 +117,23 @@ impl Interval {
         }
         for stage in &outbox.kubernetes {
             self.latencies
-                .entry((stage.cycle, Stage::Kubernetes, stage.direction))
+                .entry((
+                    stage.cycle,
+                    Stage::Kubernetes,
+                    stage.direction,
+                    via(stage.disturbed),
+                ))
                 .or_default()
                 .record(stage.latency, stage.deliveries);
         }
         for claimed in &outbox.claimed {
             self.latencies
-                .entry((claimed.cycle, Stage::EndToEnd, claimed.direction))
+                .entry((
+                    claimed.cycle,
+                    Stage::EndToEnd,
+                    claimed.direction,
+                    via(claimed.disturbed),
+                ))
                 .or_default()
                 .record(claimed.end_to_end, 1);
         }
@@ -124,10 +147,11 @@ impl Interval {
             .latencies
             .iter()
             .filter(|(_, latency)| latency.count() > 0)
-            .map(|(&(cycle, stage, direction), latency)| LatencyLine {
+            .map(|(&(cycle, stage, direction, via), latency)| LatencyLine {
                 cycle,
                 stage,
                 direction,
+                via,
                 never: latency.never(),
                 histogram: BASE64_STANDARD.encode(latency.to_bytes()),
             })
@@ -271,6 +295,12 @@ impl Statistics {
                 connection_errors: self.streams.connection_errors.clone(),
             },
             latency,
+            ways: (self.ways.iter())
+                .map(|(&via, window)| Way {
+                    via,
+                    latency: window.stages(),
+                })
+                .collect(),
             fan_out,
             correctness,
             updates: Updates {
@@ -320,6 +350,9 @@ impl Statistics {
                     .merge(&latency);
             };
             merge(&mut self.run);
+            if let Some(via) = line.via {
+                merge(self.ways.entry(via).or_default());
+            }
             self.cycles.window(line.cycle, merge);
         }
         // Merged recordings have a line each for the same second.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::latency::{Latency, Quantile, Stage};
 use super::{clock::OtherClock, pings::Pings};
-use crate::model::endpoint::Direction;
+use crate::model::{endpoint::Direction, federation::Via};
 
 /// The numbers of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +18,8 @@ pub struct Summary {
     pub streams: Streams,
     /// The stages' latencies over the run.
     pub latency: StageSummary,
+    /// The same by the way in which endpoints are asked for; empty where there is one cluster.
+    pub ways: Vec<Way>,
     /// How changes spread over the run.
     pub fan_out: FanOut,
     /// What streams held against what they were promised.
@@ -59,6 +61,15 @@ pub struct Streams {
     pub not_found: u64,
     /// Connections that failed.
     pub connection_errors: BTreeMap<String, u64>,
+}
+
+/// Latencies of one way in which endpoints are asked for, in a run over two clusters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Way {
+    /// Which.
+    pub via: Via,
+    /// The stages' latencies.
+    pub latency: StageSummary,
 }
 
 /// Latencies by stage.

@@ -56,26 +56,35 @@ impl Authority {
         })
     }
 
-    /// Checks that `service` can be served here.
-    pub(crate) fn admit(&self, service: Option<&Service>, path: &str) -> Result<(), Status> {
+    /// Where the endpoints of `service` are: Services by name, each with its cluster, none for
+    /// this one.
+    pub(crate) fn members(
+        &self,
+        service: Option<&Service>,
+        path: &str,
+    ) -> Result<Vec<(ObjectName, Option<String>)>, Status> {
         let ObjectName { namespace, name } = &self.service;
         let Some(service) = service else {
             let text = format!("Service {name}.{namespace} not found");
             return Err(Status::not_found(text));
         };
         match &service.discovery {
-            // No other cluster is ever linked to the reference destination.
-            Discovery::Federated => Err(Status::unknown(format!(
-                "service {namespace}/{name} is not a federated service"
-            ))),
+            Discovery::Federated { members } => Ok(members
+                .iter()
+                .map(|(name, cluster)| (ObjectName::new(namespace, name), cluster.clone()))
+                .collect()),
             Discovery::Remote { service: None, .. } => Err(Status::failed_precondition(format!(
                 "Remote discovery service missing remote service name {path}"
             ))),
-            Discovery::Remote { cluster, .. } => Err(Status::not_found(format!(
-                "Remote cluster not found: {cluster}"
-            ))),
+            Discovery::Remote {
+                cluster,
+                service: Some(service),
+            } => Ok(vec![(
+                ObjectName::new(namespace, service),
+                Some(cluster.clone()),
+            )]),
             Discovery::Local if service.external_name => Err(invalid(path)),
-            Discovery::Local => Ok(()),
+            Discovery::Local => Ok(vec![(self.service.clone(), None)]),
         }
     }
 }

@@ -60,6 +60,12 @@ impl Directory {
         }
     }
 
+    /// Numbers its groups from `first` on, so that those of several clusters differ.
+    pub(crate) const fn numbered_from(mut self, first: u64) -> Self {
+        self.next = first;
+        self
+    }
+
     /// A Service appeared or changed.
     pub(crate) fn apply_service(&mut self, service: Service) -> Vec<Change> {
         let name = service.name.clone();

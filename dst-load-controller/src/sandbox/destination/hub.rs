@@ -1,4 +1,4 @@
-//! Brings what the directory says to the streams that listen: one list of streams for each filter
+//! Brings what the directories say to the streams that listen: one list of streams for each filter
 //! group, one encoding for each difference.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -9,17 +9,25 @@ use tonic::{Code, Status};
 use super::{
     Config,
     authority::{Authority, ContextToken},
-    directory::Directory,
+    directory::{Directory, Sizes},
+    encode::Diff,
     faults::{Faults, Step, Victim},
+    objects::ObjectName,
     publisher::{Change, GroupId, GroupKey},
     queue::Queue,
 };
 use crate::model::fault::FaultKind;
 
-/// The directory and all streams.
+/// The bits of a group's number that say in which cluster it is: 0 for this one, else the position
+/// among the linked ones, from 1.
+const PLACE: u32 = 48;
+
+/// The directories and all streams.
 #[derive(Debug)]
 pub(crate) struct Hub {
     pub(crate) directory: Directory,
+    /// Other clusters that are linked, by name.
+    linked: BTreeMap<String, Directory>,
     streams: BTreeMap<GroupId, BTreeMap<u64, Stream>>,
     faults: Faults,
     started: Instant,
@@ -46,7 +54,8 @@ struct Stream {
 /// A stream's place in the hub.
 #[derive(Debug)]
 pub(crate) struct Seat {
-    pub(crate) group: GroupId,
+    /// One for each Service whose endpoints the stream has: several where it is federated.
+    pub(crate) groups: Vec<GroupId>,
     pub(crate) number: u64,
     pub(crate) queue: Arc<Queue>,
 }
@@ -54,10 +63,14 @@ pub(crate) struct Seat {
 // === impl Hub ===
 
 impl Hub {
-    pub(crate) fn new(config: &Config) -> Self {
-        let defects = Faults::of_directory(config.seed, &config.faults);
+    pub(crate) fn new(config: &Config, linked: impl IntoIterator<Item = String>) -> Self {
+        let directory = || Directory::new(Faults::of_directory(config.seed, &config.faults));
+        let linked = (1_u64..)
+            .zip(linked)
+            .map(|(place, cluster)| (cluster, directory().numbered_from(place << PLACE)));
         Self {
-            directory: Directory::new(defects),
+            directory: directory(),
+            linked: linked.collect(),
             streams: BTreeMap::new(),
             faults: Faults::of_streams(config.seed, &config.faults),
             started: Instant::now(),
@@ -71,10 +84,19 @@ impl Hub {
         }
     }
 
-    /// Lets `event` happen in the directory and tells the streams; true if there was news.
-    pub(crate) fn update(&mut self, event: impl FnOnce(&mut Directory) -> Vec<Change>) -> bool {
+    /// Lets `event` happen in the directory of a linked cluster, or of this one, and tells the
+    /// streams; true if there was news.
+    pub(crate) fn update(
+        &mut self,
+        cluster: Option<&str>,
+        event: impl FnOnce(&mut Directory) -> Vec<Change>,
+    ) -> bool {
         self.tick();
-        let changes = event(&mut self.directory);
+        let directory = match cluster {
+            None => Some(&mut self.directory),
+            Some(cluster) => self.linked.get_mut(cluster),
+        };
+        let changes = directory.map(event).unwrap_or_default();
         for change in &changes {
             self.tell(change);
         }
@@ -90,54 +112,109 @@ impl Hub {
     ) -> Result<Seat, Status> {
         self.tick();
         let authority = Authority::parse(path, cluster_domain)?;
-        authority.admit(self.directory.service(&authority.service), path)?;
+        let members = authority.members(self.directory.service(&authority.service), path)?;
         let client = ContextToken::parse(token);
         let queue = Arc::new(Queue::new(self.queue_capacity));
         self.overflows.entry(path.to_owned()).or_default();
-        let key = GroupKey {
-            hostname: authority.hostname.clone(),
-            node: client.node_name,
-        };
-        let (group, snapshot) = self
-            .directory
-            .subscribe(&authority.service, authority.port, key)
-            .ok_or_else(|| Status::internal("service left its cache"))?;
         let number = self.next;
         self.next += 1;
-        let mut stream = Stream {
-            queue: queue.clone(),
-            path: path.into(),
-            victim: self.victim(path, token, &authority),
-        };
-        if let Some(snapshot) = snapshot {
-            let steps = match &mut stream.victim {
-                Some(victim) => self.faults.snapshot(victim, &snapshot),
-                None => plain(&snapshot.frames().add),
-            };
-            for step in steps {
-                stream.take(step, &mut self.overflows);
-            }
-        }
-        if self.closed {
-            queue.end(Status::ok(""));
-        }
-        (self.streams.entry(group).or_default()).insert(number, stream);
-        Ok(Seat {
-            group,
+        let mut seat = Seat {
+            groups: Vec::new(),
             number,
             queue,
+        };
+        for (service, cluster) in members {
+            let joined = self.join(&service, cluster.as_deref(), &authority, &client.node_name);
+            let (group, snapshot) = match joined {
+                Ok(joined) => joined,
+                Err(refusal) => {
+                    self.close(&seat);
+                    return Err(refusal);
+                }
+            };
+            seat.groups.push(group);
+            let mut stream = Stream {
+                queue: seat.queue.clone(),
+                path: path.into(),
+                victim: self.victim(path, token, &authority),
+            };
+            if let Some(snapshot) = snapshot {
+                let steps = match &mut stream.victim {
+                    Some(victim) => self.faults.snapshot(victim, &snapshot),
+                    None => plain(&snapshot.frames().add),
+                };
+                for step in steps {
+                    stream.take(step, &mut self.overflows);
+                }
+            }
+            (self.streams.entry(group).or_default()).insert(number, stream);
+        }
+        if self.closed {
+            seat.queue.end(Status::ok(""));
+        }
+        Ok(seat)
+    }
+
+    /// Adds a listener in the cluster that has the Service.
+    fn join(
+        &mut self,
+        service: &ObjectName,
+        cluster: Option<&str>,
+        authority: &Authority,
+        node: &str,
+    ) -> Result<(GroupId, Option<Arc<Diff>>), Status> {
+        let hostname = authority.hostname.clone();
+        let Some(cluster) = cluster else {
+            let key = GroupKey {
+                hostname,
+                node: node.to_owned(),
+            };
+            return (self.directory.subscribe(service, authority.port, key))
+                .ok_or_else(|| Status::internal("service left its cache"));
+        };
+        let directory = (self.linked.get_mut(cluster))
+            .ok_or_else(|| Status::not_found(format!("Remote cluster not found: {cluster}")))?;
+        // No filtering by place, for the client has none over there.
+        let key = GroupKey {
+            hostname,
+            node: String::new(),
+        };
+        // Linkerd would wait in silence for a Service that it has not seen yet over there. A
+        // refusal that is tried again comes to the same, and cannot be missed.
+        (directory.subscribe(service, authority.port, key)).ok_or_else(|| {
+            let ObjectName { namespace, name } = service;
+            Status::not_found(format!("Service {name}.{namespace} not found in {cluster}"))
         })
     }
 
     /// Forgets a stream.
     pub(crate) fn close(&mut self, seat: &Seat) {
-        if let Some(streams) = self.streams.get_mut(&seat.group) {
-            streams.remove(&seat.number);
-            if streams.is_empty() {
-                self.streams.remove(&seat.group);
+        for &group in &seat.groups {
+            if let Some(streams) = self.streams.get_mut(&group) {
+                streams.remove(&seat.number);
+                if streams.is_empty() {
+                    self.streams.remove(&group);
+                }
+            }
+            let linked = (group.0 >> PLACE).checked_sub(1);
+            let directory = match linked.map(usize::try_from) {
+                None => Some(&mut self.directory),
+                Some(position) => position
+                    .ok()
+                    .and_then(|it| self.linked.values_mut().nth(it)),
+            };
+            if let Some(directory) = directory {
+                directory.unsubscribe(group);
             }
         }
-        self.directory.unsubscribe(seat.group);
+    }
+
+    /// How much is known of each cluster, this one first, as `local`.
+    pub(crate) fn sizes(&self) -> Vec<(&str, Sizes)> {
+        let linked = self.linked.iter();
+        std::iter::once(("local", self.directory.sizes()))
+            .chain(linked.map(|(cluster, directory)| (cluster.as_str(), directory.sizes())))
+            .collect()
     }
 
     /// Counts a call's end.
@@ -156,8 +233,10 @@ impl Hub {
     /// How often each kind of fault struck.
     pub(crate) fn faults_struck(&self) -> BTreeMap<FaultKind, u64> {
         let mut struck = self.faults.struck.clone();
-        for (kind, times) in &self.directory.faults.struck {
-            *struck.entry(*kind).or_default() += times;
+        for directory in self.linked.values().chain([&self.directory]) {
+            for (kind, times) in &directory.faults.struck {
+                *struck.entry(*kind).or_default() += times;
+            }
         }
         struck
     }
@@ -170,7 +249,9 @@ impl Hub {
     fn tick(&mut self) {
         let elapsed = self.elapsed();
         self.faults.at(elapsed);
-        self.directory.faults.at(elapsed);
+        for directory in self.linked.values_mut().chain([&mut self.directory]) {
+            directory.faults.at(elapsed);
+        }
     }
 
     fn tell(&mut self, change: &Change) {

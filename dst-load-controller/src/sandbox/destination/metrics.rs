@@ -9,7 +9,7 @@ use std::{
     sync::atomic::Ordering,
 };
 
-use super::{Shared, hub::Hub};
+use super::{Shared, directory::Sizes, hub::Hub};
 
 const METHOD: [(&str, &str); 3] = [
     ("grpc_method", "Get"),
@@ -87,16 +87,16 @@ fn groups(text: &mut Text, hub: &Hub) {
 }
 
 fn sizes(text: &mut Text, hub: &Hub) {
-    let sizes = hub.directory.sizes();
-    for (name, size) in [
-        ("endpointslices_cache_size", sizes.slices),
-        ("node_cache_size", sizes.nodes),
-        ("pod_cache_size", sizes.pods),
-        ("service_cache_size", sizes.services),
-    ] {
+    let mut family = |name: &str, size: &dyn Fn(&Sizes) -> usize| {
         text.family(name, "gauge", "Objects that are known.");
-        text.sample(name, &[("cluster", "local")], size);
-    }
+        for (cluster, sizes) in hub.sizes() {
+            text.sample(name, &[("cluster", cluster)], size(&sizes));
+        }
+    };
+    family("endpointslices_cache_size", &|sizes| sizes.slices);
+    family("node_cache_size", &|sizes| sizes.nodes);
+    family("pod_cache_size", &|sizes| sizes.pods);
+    family("service_cache_size", &|sizes| sizes.services);
 }
 
 fn calls(text: &mut Text, hub: &Hub, sent: u64) {

@@ -38,8 +38,10 @@ pub(crate) enum Discovery {
         cluster: String,
         service: Option<String>,
     },
-    /// In several clusters.
-    Federated,
+    /// In several clusters: the Services there, by name, each with its cluster; none for this one.
+    Federated {
+        members: Vec<(String, Option<String>)>,
+    },
 }
 
 /// An EndpointSlice.
@@ -133,12 +135,20 @@ impl From<&core::Service> for Service {
 impl Discovery {
     fn of(object: &core::Service) -> Self {
         const REMOTE: &str = "multicluster.linkerd.io/remote-discovery";
+        const LOCAL: &str = "multicluster.linkerd.io/local-discovery";
         let annotations = object.annotations();
+        let (remote, local) = (annotations.get(REMOTE), annotations.get(LOCAL));
         // The annotations win over the labels, as they do in Linkerd.
-        if annotations.contains_key(REMOTE)
-            || annotations.contains_key("multicluster.linkerd.io/local-discovery")
-        {
-            return Self::Federated;
+        if remote.is_some() || local.is_some() {
+            let remote = remote.into_iter().flat_map(|all| all.split(','));
+            let remote = remote.filter_map(|member| {
+                let (service, cluster) = member.split_once('@')?;
+                Some((service.to_owned(), Some(cluster.to_owned())))
+            });
+            let local = local.map(|service| (service.clone(), None));
+            return Self::Federated {
+                members: remote.chain(local).collect(),
+            };
         }
         let labels = object.labels();
         labels

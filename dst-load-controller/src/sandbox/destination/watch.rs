@@ -60,8 +60,10 @@ struct Retry {
     failures: Arc<AtomicU32>,
 }
 
-/// Feeds the directory until the destination stops.
-pub(super) async fn drive(shared: Arc<Shared>, kube: kube::Client) {
+/// Feeds the directory of a linked cluster, or of this one, until the destination stops.
+pub(super) async fn drive(shared: Arc<Shared>, cluster: Option<String>, kube: kube::Client) {
+    let cluster = cluster.as_deref();
+    let mut synced = false;
     let mut pods = Feed::<core::Pod>::new(&kube);
     let mut nodes = Feed::<core::Node>::new(&kube);
     let mut services = Feed::<core::Service>::new(&kube);
@@ -71,13 +73,15 @@ pub(super) async fn drive(shared: Arc<Shared>, kube: kube::Client) {
         let news = tokio::select! {
             biased;
             () = shared.stop.cancelled() => return,
-            Some(event) = pods.events.next() => pods.take(event, &shared),
-            Some(event) = nodes.events.next() => nodes.take(event, &shared),
-            Some(event) = services.events.next() => services.take(event, &shared),
-            Some(event) = slices.events.next() => slices.take(event, &shared),
+            Some(event) = pods.events.next() => pods.take(event, cluster, &shared),
+            Some(event) = nodes.events.next() => nodes.take(event, cluster, &shared),
+            Some(event) = services.events.next() => services.take(event, cluster, &shared),
+            Some(event) = slices.events.next() => slices.take(event, cluster, &shared),
             else => return,
         };
-        if pods.synced && nodes.synced && services.synced && slices.synced {
+        let all = pods.synced && nodes.synced && services.synced && slices.synced;
+        if all && !synced {
+            synced = true;
             shared.set_synced();
         }
         if news {
@@ -102,13 +106,18 @@ impl<K: Kind> Feed<K> {
         }
     }
 
-    fn take(&mut self, event: watcher::Result<Event<K>>, shared: &Shared) -> bool {
+    fn take(
+        &mut self,
+        event: watcher::Result<Event<K>>,
+        cluster: Option<&str>,
+        shared: &Shared,
+    ) -> bool {
         match event {
             Ok(event) => {
                 if !matches!(event, Event::Init) {
                     self.retry.failures.store(0, Ordering::Relaxed);
                 }
-                shared.update(|directory| self.feed(event, directory))
+                shared.update(cluster, |directory| self.feed(event, directory))
             }
             Err(error) => {
                 tracing::warn!(kind = &*K::kind(&()), %error, "watch failed");

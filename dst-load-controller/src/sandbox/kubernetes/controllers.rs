@@ -88,7 +88,7 @@ impl Controllers {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             workloads: Workloads::new(config.seed),
-            kubelet: Kubelet::new(config.seed, config.pod_start),
+            kubelet: Kubelet::new(config.seed, config.pod_start, config.pods_from),
             slices: Slices::new(config.seed, config.slice_sync),
             garbage: Garbage::default(),
             timers: Timers::default(),

@@ -63,6 +63,7 @@ impl Faults {
         let kinds = [
             FaultKind::TooManyRequests,
             FaultKind::InternalError,
+            FaultKind::Unauthorized,
             FaultKind::Forbidden,
             FaultKind::Conflict,
         ];
@@ -74,6 +75,7 @@ impl Faults {
         Some(match kind {
             FaultKind::TooManyRequests => Refusal::too_many_requests(1),
             FaultKind::InternalError => Refusal::internal("etcdserver: request timed out"),
+            FaultKind::Unauthorized => Refusal::unauthorized(),
             FaultKind::Conflict => Refusal::conflict(request.resource, request.name),
             _ => Refusal::forbidden(
                 request.resource,

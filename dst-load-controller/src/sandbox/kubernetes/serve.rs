@@ -45,22 +45,31 @@ pub async fn serve(listener: TcpListener, router: axum::Router, cancel: Cancella
 /// A kubeconfig for the API served at `address`, for kubectl and client-go.
 #[must_use]
 pub fn kubeconfig(address: SocketAddr) -> String {
+    kubeconfig_of(&[("sandbox", address)])
+}
+
+/// A kubeconfig for several APIs, with a context for each name; the first is the current one.
+#[must_use]
+pub fn kubeconfig_of(clusters: &[(&str, SocketAddr)]) -> String {
+    let part = |each: &dyn Fn(&str, SocketAddr) -> String| -> String {
+        clusters
+            .iter()
+            .map(|(name, address)| each(name, *address))
+            .collect()
+    };
+    let all = part(&|name, address| {
+        format!("- name: {name}\n  cluster:\n    server: http://{address}\n")
+    });
+    let users = part(&|name, _| format!("- name: {name}\n  user: {{}}\n"));
+    let contexts = part(&|name, _| {
+        format!(
+            "- name: {name}\n  context:\n    cluster: {name}\n    user: {name}\n    \
+             namespace: default\n"
+        )
+    });
+    let current = clusters.first().map_or("", |(name, _)| name);
     format!(
-        "apiVersion: v1\n\
-         kind: Config\n\
-         clusters:\n\
-         - name: sandbox\n  \
-           cluster:\n    \
-             server: http://{address}\n\
-         users:\n\
-         - name: sandbox\n  \
-           user: {{}}\n\
-         contexts:\n\
-         - name: sandbox\n  \
-           context:\n    \
-             cluster: sandbox\n    \
-             user: sandbox\n    \
-             namespace: default\n\
-         current-context: sandbox\n"
+        "apiVersion: v1\nkind: Config\nclusters:\n{all}users:\n{users}contexts:\n{contexts}\
+         current-context: {current}\n"
     )
 }

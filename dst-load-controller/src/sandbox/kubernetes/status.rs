@@ -144,6 +144,11 @@ impl Refusal {
         Self::new(400, "BadRequest", message)
     }
 
+    /// Who asks is not known.
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(401, "Unauthorized", "Unauthorized".to_owned())
+    }
+
     /// 403 for a verb that the caller may not use.
     pub(crate) fn forbidden(
         resource: Resource,

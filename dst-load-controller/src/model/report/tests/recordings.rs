@@ -51,6 +51,7 @@ pub(crate) fn header(kind: TargetKind) -> Header {
         },
         virtual_time: false,
         namespace: "quick-5f2a".into(),
+        linked_cluster: None,
         deadline_seconds: 30.0,
         started: Some("2026-09-01T12:00:00Z".into()),
         machine: Some(Machine {
@@ -96,6 +97,7 @@ pub(crate) fn delivered(cycle: u32, direction: Direction, micros: u64, never: bo
         destination,
         end_to_end: Some(destination + Duration::from_millis(800)),
         never,
+        disturbed: false,
     }
 }
 
@@ -117,6 +119,7 @@ pub(crate) fn second(at: u64, cycle: u32, direction: Direction, streams: u64, ne
             direction,
             latency: Duration::from_millis(800),
             deliveries,
+            disturbed: false,
         }],
         ..Outbox::default()
     };

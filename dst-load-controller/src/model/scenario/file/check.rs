@@ -16,7 +16,7 @@ mod backend;
 mod churn;
 mod criteria;
 
-type Result<T> = std::result::Result<T, ScenarioError>;
+pub(super) type Result<T> = std::result::Result<T, ScenarioError>;
 
 /// The run's namespace is `<name>-<run id>`, and has at most 63 characters.
 const LONGEST_NAME: usize = 50;
@@ -31,6 +31,8 @@ const MOST_NODES: u32 = 5_000;
 pub(super) struct Checker<'a> {
     tree: &'a Tree,
     warnings: Vec<String>,
+    /// Services of the first of two clusters, which need addresses too.
+    local_services: usize,
 }
 
 /// Judges a tree.
@@ -39,6 +41,7 @@ pub(in crate::model::scenario) fn check(tree: &Tree) -> Result<(Scenario, Vec<St
     let mut checker = Checker {
         tree,
         warnings: Vec::new(),
+        local_services: 0,
     };
     let scenario = checker.scenario(file)?;
     Ok((scenario, checker.warnings))
@@ -53,7 +56,15 @@ impl Checker<'_> {
             let message = "churn.services is missing; say how many Services to make";
             return Err(self.tree.error_at_key(0, message));
         };
+        self.local_services = file
+            .federation
+            .as_ref()
+            .map_or(0, |section| section.value.local());
         let churn = self.churn(churn, at)?;
+        let federation = match file.federation {
+            Some(section) => Some(self.federation(section.value, &churn)?),
+            None => None,
+        };
         let client = self.client(file.client.unwrap_or_default().value)?;
         let measure = file.measure.unwrap_or_default().value;
         let deadline = self.positive(measure.deadline)?;
@@ -62,6 +73,7 @@ impl Checker<'_> {
             seed: name.seed.map_or(1, |seed| seed.value),
             churn,
             client,
+            federation,
             criteria: criteria::criteria(file.criteria.unwrap_or_default().value),
             deadline,
             sandbox: self.sandbox(file.sandbox.unwrap_or_default().value)?,
@@ -207,7 +219,7 @@ impl Checker<'_> {
     }
 
     /// A number that must be at least 1 where it is given.
-    fn at_least_one(&self, key: Key<u32>) -> Result<Option<u32>> {
+    pub(super) fn at_least_one(&self, key: Key<u32>) -> Result<Option<u32>> {
         match key {
             Some(Placed { value: 0, at }) => {
                 Err(self.tree.error(at, "0 is too few; it is at least 1"))
@@ -241,13 +253,13 @@ impl Checker<'_> {
     }
 
     /// A duration of at least a millisecond, on the plan's grid, where it is given.
-    fn timer(&self, key: Key<Span>) -> Result<Option<Duration>> {
+    pub(super) fn timer(&self, key: Key<Span>) -> Result<Option<Duration>> {
         self.positive(key)?;
         key.map(|span| self.whole_millis(span)).transpose()
     }
 
     /// An error about a key that has been given.
-    fn error<T>(&self, key: Key<T>, message: &str) -> ScenarioError {
+    pub(super) fn error<T>(&self, key: Key<T>, message: &str) -> ScenarioError {
         self.tree.error(key.map_or(0, |placed| placed.at), message)
     }
 
@@ -257,7 +269,7 @@ impl Checker<'_> {
 }
 
 /// What keeps `name` from being a DNS label of at most `longest` characters.
-fn label_problem(name: &str, longest: usize) -> Option<String> {
+pub(super) fn label_problem(name: &str, longest: usize) -> Option<String> {
     let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let valid = !name.is_empty()
         && name.chars().all(|c| alphanumeric(c) || c == '-')

@@ -6,6 +6,7 @@ use super::{
     Key, MeasureSection, OscillateGroup, PatternWord, QuantileSection, SandboxSection,
     ScenarioSection, StableGroup, TargetSection,
     either::{Amount, JitterBound, Percent, PodStart, PodStartRange},
+    federation::FederationSection,
     placed::Placed,
     provoke::ProvokeGroup,
 };
@@ -38,6 +39,8 @@ impl Scenario {
             }),
             churn: key(churn(&self.churn)?),
             client: key(client(&self.client)),
+            federation: (self.federation.as_ref())
+                .map(|both| Placed::from(FederationSection::of(both))),
             measure: self.deadline.map(|deadline| {
                 Placed::from(MeasureSection {
                     deadline: key(Span(deadline)),

@@ -171,8 +171,10 @@ impl TargetFold {
         let [Some((from, before)), Some((to, after))] = self.heap_floor else {
             return None;
         };
-        let hours = to.since(from).as_secs_f64() / 3_600.0;
-        (hours > 0.0 && before > 0.0).then(|| (after / before - 1.0) / hours)
+        // Less than an hour is not stretched to one: a collection that came a little later would
+        // look like a leak.
+        let hours = (to.since(from).as_secs_f64() / 3_600.0).max(1.0);
+        (to > from && before > 0.0).then(|| (after / before - 1.0) / hours)
     }
 }
 

@@ -27,7 +27,7 @@ fn greedy() -> Summary {
         samples: 10,
         ..Target::default()
     };
-    seen.cycles = [100.0, 105.0, 150.0]
+    seen.cycles = [100.0, 150.0, 160.0]
         .into_iter()
         .zip(1..)
         .map(|(floor, number)| CycleSummary {
@@ -59,6 +59,26 @@ fn the_target_is_judged_by_each_of_its_limits() {
             ("target.restarts", Some(1.0), Some(false)),
         ]
     );
+}
+
+#[test]
+fn memory_that_is_gone_a_cycle_later_was_garbage_and_is_no_growth() {
+    let growth = |floors: &[f64]| {
+        let mut seen = greedy();
+        seen.cycles = (floors.iter().zip(1..))
+            .map(|(&floor, number)| CycleSummary {
+                heap_floor_bytes: Some(floor),
+                ..cycle(number, true, latency(0.001))
+            })
+            .collect();
+        let judged = judge(&every_target_limit(), &seen, REAL);
+        find(&judged, "target.memoryGrowthPerCycle").held
+    };
+    assert_eq!(growth(&[100.0, 120.0, 101.0]), Some(true));
+    assert_eq!(growth(&[100.0, 101.0, 120.0, 125.0, 101.0]), Some(false));
+    // Where there is no later cycle nothing can be known to be garbage.
+    assert_eq!(growth(&[100.0, 120.0]), Some(false));
+    assert_eq!(growth(&[100.0]), None);
 }
 
 #[test]

@@ -25,12 +25,15 @@ async fn it_is_ready_once_synced_and_has_no_live() {
     assert_eq!(ask(&synced, "/ready").await, (200, "ok\n".to_owned()));
     assert_eq!(ask(&synced, "/ping").await, (200, "pong\n".to_owned()));
     assert_eq!(ask(&synced, "/live").await.0, 404);
-    let unsynced = Destination::new(Config {
-        seed: 1,
-        cluster_domain: "cluster.local".to_owned(),
-        queue_capacity: 100,
-        faults: vec![],
-    });
+    let unsynced = Destination::linked(
+        Config {
+            seed: 1,
+            cluster_domain: "cluster.local".to_owned(),
+            queue_capacity: 100,
+            faults: vec![],
+        },
+        vec![],
+    );
     assert_eq!(ask(&unsynced, "/ready").await.0, 500);
 }
 

@@ -115,7 +115,7 @@ async fn a_path_that_cannot_be_served_is_refused_at_once_with_linkerds_code_and_
         service_object.name = name(service);
         destination
             .shared
-            .update(|it| it.apply_service(service_object));
+            .update(None, |it| it.apply_service(service_object));
     }
     let path = |service: &str| format!("{service}.shop.svc.cluster.local:80");
     for (path, code, text) in [
@@ -144,8 +144,8 @@ async fn a_path_that_cannot_be_served_is_refused_at_once_with_linkerds_code_and_
         ),
         (
             path("federated"),
-            Code::Unknown,
-            "service shop/federated is not a federated service".to_owned(),
+            Code::NotFound,
+            "Remote cluster not found: west".to_owned(),
         ),
         (
             "web:80".to_owned(),

@@ -159,16 +159,19 @@ pub(super) fn told(changes: &[Change]) -> Vec<String> {
 
 /// A destination that is fed by hand, ready, and knows Service `web`.
 pub(super) fn destination(queue_capacity: usize, faults: Vec<Fault>) -> Destination {
-    let destination = Destination::new(Config {
-        seed: 1,
-        cluster_domain: "cluster.local".to_owned(),
-        queue_capacity,
-        faults,
-    });
+    let destination = Destination::linked(
+        Config {
+            seed: 1,
+            cluster_domain: "cluster.local".to_owned(),
+            queue_capacity,
+            faults,
+        },
+        vec![],
+    );
     destination.shared.set_synced();
     destination
         .shared
-        .update(|directory| directory.apply_service(service()));
+        .update(None, |directory| directory.apply_service(service()));
     destination
 }
 
@@ -176,5 +179,5 @@ pub(super) fn destination(queue_capacity: usize, faults: Vec<Fault>) -> Destinat
 pub(super) fn apply(destination: &Destination, slice: Slice) {
     destination
         .shared
-        .update(|directory| directory.apply_slice(slice));
+        .update(None, |directory| directory.apply_slice(slice));
 }

@@ -22,8 +22,7 @@ use crate::{
     },
 };
 
-/// Where pods have their addresses: as large as four of the usual cluster ranges.
-const FIRST: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
+/// How many addresses pods have: as many as four of the usual cluster ranges.
 const COUNT: u32 = (1 << 18) - 2;
 
 /// How long a pod takes to stop: a well-behaved one, far within its grace period.
@@ -52,14 +51,15 @@ pub(crate) struct Kubelet {
 // === impl Kubelet ===
 
 impl Kubelet {
-    /// Kubelets whose pods take between the two delays to start.
-    pub(crate) fn new(seed: u64, start: (Duration, Duration)) -> Self {
+    /// Kubelets whose pods take between the two delays to start, and have addresses from `first`
+    /// on.
+    pub(crate) fn new(seed: u64, start: (Duration, Duration), first: Ipv4Addr) -> Self {
         Self {
             seed,
             start,
             nodes: Vec::new(),
             next: 0,
-            addresses: Addresses::new(FIRST, COUNT),
+            addresses: Addresses::new(first, COUNT),
             starting: BTreeSet::new(),
             stopping: BTreeSet::new(),
             unscheduled: VecDeque::new(),

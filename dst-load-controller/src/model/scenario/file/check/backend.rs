@@ -58,7 +58,11 @@ impl Checker<'_> {
             }
             return Ok(backend);
         }
-        let services = groups.iter().map(|group| group.count as usize).sum();
+        let services = groups
+            .iter()
+            .map(|group| group.count as usize)
+            .sum::<usize>()
+            + self.local_services;
         let share = Share::of(addresses, 0, services).count();
         let most = groups.iter().map(|group| group.pattern.peak()).max();
         let most = u64::from(most.unwrap_or_default());

@@ -1,0 +1,136 @@
+//! `link`: tells a controller of another cluster, for a lab or a test, and makes the Services that
+//! stand for those over there.
+//!
+//! A cluster that is linked by `linkerd multicluster link` needs none of this.
+
+use std::{io, sync::Arc};
+
+use anyhow::Context;
+use clap::Args;
+
+use super::{
+    UsageError,
+    cluster::{KubeconfigArgs, TargetClusterArgs},
+    scenario,
+    world::CLUSTER_DOMAIN,
+};
+use crate::{
+    exit::Exit,
+    live::{
+        clock::Clock,
+        kubernetes::{Actor, Caller, Limits, Link, RunIdentity},
+    },
+};
+
+/// Flags of `link`.
+#[derive(Clone, Debug, Args)]
+pub struct LinkArgs {
+    /// The source cluster, whose controller is told.
+    #[command(flatten)]
+    pub source: KubeconfigArgs,
+    /// The target cluster, which it is told of.
+    #[command(flatten)]
+    pub target: TargetClusterArgs,
+    /// The name that the target cluster gets: federation.cluster of a scenario.
+    #[arg(long, default_value = "target", env = "DST_LOAD_CLUSTER")]
+    pub cluster: String,
+    /// The target cluster's API server as the controller reaches it, such as
+    /// https://10.0.0.1:6443; as in the kubeconfig if absent.
+    #[arg(long, value_name = "URL", env = "DST_LOAD_SERVER")]
+    pub server: Option<String>,
+    /// The controller's namespace.
+    #[arg(long, default_value = "linkerd", env = "DST_LOAD_CONTROLLER_NAMESPACE")]
+    pub controller_namespace: String,
+    /// Also makes the Services that stand for this scenario's, in --namespace; for `churn` and
+    /// `client` apart. `run` makes its own.
+    #[arg(
+        long,
+        value_name = "SCENARIO",
+        env = "DST_LOAD_SCENARIO",
+        requires = "namespace"
+    )]
+    pub scenario: Option<String>,
+    /// Overrides a value of the scenario, as in Helm. May be repeated.
+    #[arg(long, value_name = "KEY=VALUE", requires = "scenario")]
+    pub set: Vec<String>,
+    /// The namespace of the scenario's Services, the same in both clusters. It must be there.
+    #[arg(short, long, env = "DST_LOAD_NAMESPACE")]
+    pub namespace: Option<String>,
+}
+
+/// Links, and says on `out` what was made and what takes it away again.
+///
+/// # Errors
+/// No such cluster, both being the same, credentials that cannot be passed on, or a refusal.
+pub async fn run(args: &LinkArgs, out: &mut impl io::Write) -> anyhow::Result<Exit> {
+    if args.target.named().is_none() {
+        return Err(UsageError(
+            "say which cluster to link: --churn-context, or --churn-kubeconfig".into(),
+        )
+        .into());
+    }
+    let scenario = match &args.scenario {
+        Some(name) => Some(scenario::shape(Some(name), &args.set, None)?),
+        None => None,
+    };
+    let source = args.source.find().await?;
+    let target = args.target.find(&args.source).await?;
+    if source.url() == target.url() {
+        return Err(UsageError(format!(
+            "both clusters are {}; a cluster cannot be linked with itself",
+            source.url()
+        ))
+        .into());
+    }
+    let credentials = target
+        .exported(&args.cluster, args.server.as_deref())
+        .context("the target cluster's credentials cannot be passed on")?;
+    let link = Link {
+        cluster: args.cluster.clone(),
+        controller_namespace: args.controller_namespace.clone(),
+        kubeconfig: credentials,
+        cluster_domain: CLUSTER_DOMAIN.to_owned(),
+    };
+    let run = RunIdentity::of_link(&args.cluster);
+    let (clock, limits) = (Clock::start(), Limits::default());
+    let caller = Caller::new(source.client()?, clock, 0, limits);
+    link.write(&caller, &run).await?;
+    writeln!(
+        out,
+        "linked {} as {}: secret {}/{}",
+        target.url(),
+        args.cluster,
+        args.controller_namespace,
+        link.secret_name()
+    )?;
+    if let (Some(mut scenario), Some(namespace)) = (scenario, &args.namespace) {
+        let both = scenario.federation.get_or_insert_default();
+        both.cluster.clone_from(&args.cluster);
+        let made = scenario
+            .watched()
+            .iter()
+            .filter(|it| it.through.is_some())
+            .count();
+        let (scenario, namespace) = (Arc::new(scenario), namespace.clone());
+        writeln!(
+            out,
+            "making {made} Services in {namespace} that stand for those over there"
+        )?;
+        Actor::new(
+            source.client()?,
+            clock,
+            namespace,
+            run.clone(),
+            scenario,
+            limits,
+        )
+        .stand_in()
+        .await?;
+    }
+    writeln!(
+        out,
+        "`dst-load-controller cleanup --run-id {}` on the source cluster takes it away",
+        run.id
+    )?;
+    Ok(Exit::Pass)
+}

@@ -1,0 +1,158 @@
+//! Linking two clusters: the Services of the source cluster that stand for those of the target,
+//! and the Secret by which the controller finds the target at all.
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use kube::core::{
+    Request,
+    params::{DeleteParams, GetParams, ListParams, PostParams},
+};
+use serde_json::Value;
+
+use super::{
+    KubernetesError, RunIdentity,
+    act::Actor,
+    call::{Call, Caller},
+    objects::{self, MANAGED_BY, MANAGER},
+    resource::{SECRETS, SERVICES},
+};
+use crate::model::{federation::Federation, scenario::Scenario};
+
+/// Stand-ins that are written at once.
+const AT_ONCE: usize = 16;
+
+/// How a controller is told of another cluster.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// The name that the other cluster gets.
+    pub cluster: String,
+    /// The namespace of the controller, where it looks for Secrets.
+    pub controller_namespace: String,
+    /// A kubeconfig of the other cluster, whole in itself.
+    pub kubeconfig: String,
+    /// The other cluster's DNS domain, and its trust domain.
+    pub cluster_domain: String,
+}
+
+// === impl Actor ===
+
+impl Actor {
+    /// Makes the Services that stand for those of the target cluster, if there is one.
+    ///
+    /// # Errors
+    /// A refusal of the API server, or a Service of that name that is not ours.
+    pub async fn stand_in(&self) -> Result<(), KubernetesError> {
+        let Some(both) = &self.scenario.federation else {
+            return Ok(());
+        };
+        let objects = stand_ins(&self.scenario, both, &self.namespace, &self.run);
+        stream::iter(objects)
+            .map(|(name, object)| async move {
+                let reply = self.put(&SERVICES, &name, &object).await;
+                reply.result.map(|_| ())
+            })
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await
+    }
+}
+
+/// All Services of the source cluster that stand for another, by name.
+#[must_use]
+pub fn stand_ins(
+    scenario: &Scenario,
+    both: &Federation,
+    namespace: &str,
+    run: &RunIdentity,
+) -> Vec<(String, Value)> {
+    let watched = scenario.watched().into_iter();
+    watched
+        .filter_map(|watched| {
+            let object = objects::stand_in(
+                &watched.name,
+                namespace,
+                scenario.churn.port,
+                &watched.behind,
+                &both.cluster,
+                watched.through?,
+                run,
+            );
+            Some((watched.name, object))
+        })
+        .collect()
+}
+
+// === impl Link ===
+
+impl Link {
+    /// The Secret's name, as Linkerd gives it.
+    #[must_use]
+    pub fn secret_name(&self) -> String {
+        format!("cluster-credentials-{}", self.cluster)
+    }
+
+    /// Writes the Secret. One that this tool wrote before is replaced, by deleting it first: a
+    /// controller takes no notice of a change.
+    ///
+    /// # Errors
+    /// A refusal of the API server, or a Secret of that name that is not ours.
+    pub async fn write(&self, caller: &Caller, run: &RunIdentity) -> Result<(), KubernetesError> {
+        let object = objects::cluster_secret(
+            &self.secret_name(),
+            &self.cluster,
+            &self.controller_namespace,
+            &self.kubeconfig,
+            &self.cluster_domain,
+            run,
+        );
+        let name = &self.secret_name();
+        let path = Request::new(SECRETS.path(Some(&self.controller_namespace)));
+        let get = Call::new(
+            "get",
+            SECRETS.plural,
+            name,
+            path.get(name, &GetParams::default()),
+        )?;
+        match caller.fetch::<Value>(&get).await {
+            Err(error) if error.is_refused_as("NotFound") => {}
+            Err(error) => return Err(error),
+            Ok(found) if found["metadata"]["labels"][MANAGED_BY] != MANAGER => {
+                return Err(KubernetesError::NotOurs {
+                    resource: SECRETS.plural,
+                    name: name.to_owned(),
+                    namespace: self.controller_namespace.clone(),
+                });
+            }
+            Ok(_) => {
+                let delete = path.delete(name, &DeleteParams::default());
+                let delete = Call::new("delete", SECRETS.plural, name, delete)?;
+                caller.call(&delete).await.result?;
+            }
+        }
+        let params = PostParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        let create = path.create(&params, object.to_string().into_bytes());
+        let create = Call::new("create", SECRETS.plural, name, create)?;
+        caller.call(&create).await.result.map(|_| ())
+    }
+}
+
+/// The names of the clusters that are linked for the controller in `namespace`, in order.
+///
+/// # Errors
+/// A refusal of the API server.
+pub async fn linked(caller: &Caller, namespace: &str) -> Result<Vec<String>, KubernetesError> {
+    let params = ListParams::default().labels(objects::CLUSTER_NAME);
+    let list = Request::new(SECRETS.path(Some(namespace))).list(&params);
+    let found: Value = caller
+        .fetch(&Call::new("list", SECRETS.plural, "", list)?)
+        .await?;
+    let items = found["items"].as_array().into_iter().flatten();
+    let mut names: Vec<_> = items
+        .filter_map(|item| item["metadata"]["labels"][objects::CLUSTER_NAME].as_str())
+        .map(str::to_owned)
+        .collect();
+    names.sort_unstable();
+    Ok(names)
+}

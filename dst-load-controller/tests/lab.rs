@@ -1,0 +1,400 @@
+//! What only a real Kubernetes can show: who may do what, and that kubectl and a client that is not
+//! ours see the endpoints that the oracle promises. `just lab-test` runs it.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
+
+use std::{
+    collections::BTreeSet,
+    env,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::{self, Command},
+    sync::Arc,
+    time::Duration,
+};
+
+use dst_load_controller::{
+    live::{
+        books::{Books, Target},
+        clock::Clock,
+        cluster::Cluster,
+        kubernetes::{
+            Actor, Limits, RunIdentity,
+            permissions::{Permission, Purpose},
+        },
+        observer::Observer,
+    },
+    model::{
+        action::{Action, Verb},
+        kubernetes::Place,
+        scenario::{Backend, Scenario},
+    },
+    sandbox::destination::{self, Destination},
+};
+use k8s_openapi::api::{
+    authentication::v1::{TokenRequest, TokenRequestSpec},
+    core::v1::{Namespace, ServiceAccount},
+    rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
+};
+use kube::{
+    Api, Client, Resource,
+    api::{DeleteParams, Patch, PatchParams, PostParams},
+    config::{AuthInfo, KubeConfigOptions, Kubeconfig},
+};
+use linkerd2_proxy_api::{
+    destination::{GetDestination, destination_client::DestinationClient, update},
+    net::ip_address,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn kubeconfig() -> PathBuf {
+    let file = env::var_os("DST_LOAD_LAB_KUBECONFIG");
+    PathBuf::from(file.expect("DST_LOAD_LAB_KUBECONFIG names no kubeconfig; `just lab-up` makes a lab, and `just lab-test` names its"))
+}
+
+/// The lab's API, as its administrator or with a token.
+async fn client(token: Option<&str>) -> Client {
+    let file = Kubeconfig::read_from(kubeconfig()).unwrap();
+    let options = KubeConfigOptions::default();
+    let mut config = kube::Config::from_custom_kubeconfig(file, &options)
+        .await
+        .unwrap();
+    if let Some(token) = token {
+        config.auth_info = AuthInfo {
+            token: Some(token.to_owned().into()),
+            ..AuthInfo::default()
+        };
+    }
+    Cluster::from(config).client().unwrap()
+}
+
+/// One Service of 2 endpoints.
+fn scenario() -> Arc<Scenario> {
+    let text = "churn: {services: 1, pattern: stable, endpoints: 2}";
+    let (scenario, _) = Scenario::from_yaml(text, "lab.yaml", &[]).unwrap();
+    Arc::new(scenario)
+}
+
+async fn put<K>(api: &Api<K>, value: Value)
+where
+    K: Resource + Clone + std::fmt::Debug + Serialize + DeserializeOwned,
+{
+    let name = value["metadata"]["name"].as_str().unwrap().to_owned();
+    let apply = PatchParams::apply("lab").force();
+    api.patch(&name, &apply, &Patch::Apply(value))
+        .await
+        .unwrap();
+}
+
+// === Permissions ===
+
+/// A ServiceAccount with a role of its own in a namespace of its own.
+struct Account {
+    admin: Client,
+    namespace: String,
+    kube: Client,
+}
+
+impl Account {
+    async fn new() -> Self {
+        let admin = client(None).await;
+        let namespace = format!("permissions-{}", process::id());
+        let object =
+            json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
+        put(&Api::<Namespace>::all(admin.clone()), object).await;
+        let accounts: Api<ServiceAccount> = Api::namespaced(admin.clone(), &namespace);
+        let object =
+            json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "load" } });
+        put(&accounts, object).await;
+        let request = TokenRequest {
+            spec: Some(TokenRequestSpec {
+                expiration_seconds: Some(3_600),
+                ..TokenRequestSpec::default()
+            }),
+            ..TokenRequest::default()
+        };
+        let token = accounts
+            .create_token_request("load", &PostParams::default(), &request)
+            .await
+            .unwrap();
+        let kube = client(token.status.unwrap().token.as_deref()).await;
+        Self {
+            admin,
+            namespace,
+            kube,
+        }
+    }
+
+    /// Grants exactly this much, and nothing of the cluster's.
+    async fn grant(&self, permissions: &[Permission]) {
+        let rule = |one: &Permission| json!({ "apiGroups": [one.group], "resources": [one.resource()], "verbs": [one.verb] });
+        let rules = |cluster| -> Vec<_> {
+            let these = permissions.iter().filter(|one| one.cluster == cluster);
+            these.map(rule).collect()
+        };
+        let (name, group) = (&self.namespace, "rbac.authorization.k8s.io");
+        let subject = json!([{ "kind": "ServiceAccount", "name": "load", "namespace": name }]);
+        for cluster in [false, true] {
+            let (role, binding) = if cluster {
+                ("ClusterRole", "ClusterRoleBinding")
+            } else {
+                ("Role", "RoleBinding")
+            };
+            let metadata = json!({ "name": name });
+            let version = format!("{group}/v1");
+            let made = json!({ "apiVersion": version, "kind": role, "metadata": metadata, "rules": rules(cluster) });
+            let bound = json!({
+                "apiVersion": version, "kind": binding, "metadata": metadata, "subjects": subject,
+                "roleRef": { "apiGroup": group, "kind": role, "name": name },
+            });
+            if cluster {
+                put(&Api::<ClusterRole>::all(self.admin.clone()), made).await;
+                put(&Api::<ClusterRoleBinding>::all(self.admin.clone()), bound).await;
+            } else {
+                put(&Api::<Role>::namespaced(self.admin.clone(), name), made).await;
+                put(
+                    &Api::<RoleBinding>::namespaced(self.admin.clone(), name),
+                    bound,
+                )
+                .await;
+            }
+        }
+        // The API server's own cache of roles follows a moment later.
+        tokio::time::sleep(SECOND).await;
+    }
+
+    fn actor(&self, kube: &Client, id: &str) -> Actor {
+        let run = RunIdentity {
+            id: id.to_owned(),
+            scenario: "lab".to_owned(),
+        };
+        let (clock, namespace) = (Clock::start(), self.namespace.clone());
+        Actor::new(
+            kube.clone(),
+            clock,
+            namespace,
+            run,
+            scenario(),
+            Limits::default(),
+        )
+    }
+
+    /// All that a run asks of Kubernetes, each verb at least once; the first refusal in words.
+    async fn run(&self, id: &str) -> Result<(), String> {
+        let words = |error: &dyn std::error::Error| error.to_string();
+        let books = Books::new(Clock::start(), Vec::new(), 30 * SECOND);
+        let observer = Observer::new(Arc::new(books));
+        let mut synced = observer.clone();
+        tokio::select! {
+            ended = observer.watch(self.kube.clone(), &self.namespace) => {
+                return Err(words(&ended.unwrap_err()));
+            }
+            seen = async {
+                synced.synced(20 * SECOND).await?;
+                // Only now are the watches asked for.
+                tokio::time::sleep(SECOND).await;
+                Ok(())
+            } => seen.map_err(|error: dst_load_controller::live::observer::WatchError| words(&error))?,
+        }
+        let actor = self.actor(&self.kube, id);
+        actor.prepare().await.map_err(|error| words(&error))?;
+        let act = async |verb| {
+            let action = Action {
+                intended: actor.clock().now(),
+                service: 0,
+                cycle: 0,
+                verb,
+            };
+            let acted = actor.act(&action).await;
+            acted.result.map_err(|error| words(&error))
+        };
+        // Twice: what is there already is read, and written over.
+        act(Verb::Create { endpoints: 2 }).await?;
+        act(Verb::Create { endpoints: 2 }).await?;
+        act(Verb::Scale { from: 2, to: 3 }).await?;
+        // One heartbeat.
+        let beaten = tokio::time::timeout(6 * SECOND, actor.keep_claim()).await;
+        if let Ok(error) = beaten {
+            return Err(words(&error));
+        }
+        // The namespace is another's now, which must be seen to be dead.
+        let heir = self.actor(&self.kube, &format!("{id}-heir"));
+        heir.prepare().await.map_err(|error| words(&error))?;
+        heir.cleanup().await.map_err(|error| words(&error))?;
+        Ok(())
+    }
+
+    /// What a run that was refused has left, with an administrator's rights.
+    async fn tidy(&self, id: &str) {
+        for id in [id.to_owned(), format!("{id}-heir")] {
+            self.actor(&self.admin, &id).cleanup().await.unwrap();
+        }
+    }
+
+    async fn remove(&self) {
+        let (name, delete) = (&self.namespace, DeleteParams::default());
+        let roles = Api::<ClusterRole>::all(self.admin.clone());
+        let bindings = Api::<ClusterRoleBinding>::all(self.admin.clone());
+        let namespaces = Api::<Namespace>::all(self.admin.clone());
+        let _ = roles.delete(name, &delete).await;
+        let _ = bindings.delete(name, &delete).await;
+        let _ = namespaces.delete(name, &delete).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a lab: `just lab-test`"]
+async fn every_permission_that_is_asked_for_is_enough_and_none_can_be_left_out_in_silence() {
+    let account = Account::new().await;
+    let all = Permission::of(Purpose {
+        acts: true,
+        endpoints: true,
+        watches: true,
+        backend: Backend::Deployments,
+    });
+    account.grant(&all).await;
+    account.run("all").await.unwrap();
+
+    let (needed, dispensable): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|one| one.without.is_none());
+    assert!(needed.len() > 15 && !dispensable.is_empty());
+    account.grant(&needed).await;
+    account.run("needed").await.unwrap();
+    account.tidy("needed").await;
+
+    for missing in &needed {
+        let rest: Vec<_> = needed.iter().copied().filter(|it| it != missing).collect();
+        account.grant(&rest).await;
+        let refused = account.run("refused").await.unwrap_err();
+        let (verb, resource) = (missing.verb, missing.resource());
+        assert!(
+            refused.contains(&format!("{verb} {resource}")),
+            "without {verb} {resource}: {refused}"
+        );
+        account.tidy("refused").await;
+    }
+    account.remove().await;
+}
+
+// === Others' eyes ===
+
+/// What kubectl lists as ready endpoints of a Service on port 8080.
+fn kubectl(file: &Path, namespace: &str, service: &str) -> BTreeSet<SocketAddr> {
+    let output = Command::new("kubectl")
+        .arg("--kubeconfig")
+        .arg(file)
+        .args([
+            "--namespace",
+            namespace,
+            "get",
+            "endpointslices",
+            "-o",
+            "json",
+        ])
+        .args(["-l", &format!("kubernetes.io/service-name={service}")])
+        .output()
+        .unwrap();
+    let slices: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let endpoints = slices["items"].as_array().unwrap().iter();
+    endpoints
+        .flat_map(|slice| slice["endpoints"].as_array().into_iter().flatten())
+        .filter(|endpoint| endpoint["conditions"]["ready"] == true)
+        .flat_map(|endpoint| endpoint["addresses"].as_array().unwrap())
+        .map(|ip| SocketAddr::new(ip.as_str().unwrap().parse().unwrap(), 8080))
+        .collect()
+}
+
+/// What a client with the API's own decoding is told first.
+async fn another_client(destination: &Destination, path: &str) -> BTreeSet<SocketAddr> {
+    let mut client = DestinationClient::new(destination.grpc());
+    let get = GetDestination {
+        scheme: "k8s".into(),
+        path: path.to_owned(),
+        ..GetDestination::default()
+    };
+    let mut updates = client.get(get).await.unwrap().into_inner();
+    let told = updates.message().await.unwrap().unwrap().update.unwrap();
+    let update::Update::Add(set) = told else {
+        panic!("the first message adds nothing");
+    };
+    let address = |it: &linkerd2_proxy_api::net::TcpAddress| {
+        let Some(ip_address::Ip::Ipv4(ip)) = it.ip.as_ref().unwrap().ip else {
+            panic!("no IPv4 address");
+        };
+        let port = u16::try_from(it.port).unwrap();
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::from_bits(ip)), port)
+    };
+    (set.addrs.iter())
+        .map(|it| address(it.addr.as_ref().unwrap()))
+        .collect()
+}
+
+#[tokio::test]
+#[ignore = "needs a lab: `just lab-test`"]
+async fn kubectl_and_another_client_see_what_the_oracle_promises() {
+    let kube = client(None).await;
+    let namespace = format!("eyes-{}", process::id());
+    let run = RunIdentity {
+        id: namespace.clone(),
+        scenario: "lab".to_owned(),
+    };
+    let clock = Clock::start();
+    let limits = Limits::default();
+    let actor = Actor::new(
+        kube.clone(),
+        clock,
+        namespace.clone(),
+        run,
+        scenario(),
+        limits,
+    );
+    actor.prepare().await.unwrap();
+    let target = Target::new("test-service-1", &namespace, "cluster.local", 8080);
+    let path = target.authority.clone();
+    let books = Arc::new(Books::new(clock, vec![target], 30 * SECOND));
+    let book = &books.all()[0];
+    book.ledger(|ledger| ledger.add_stream(Place::default()));
+    let observer = Observer::new(Arc::clone(&books));
+    let config = destination::Config {
+        seed: 1,
+        cluster_domain: "cluster.local".into(),
+        queue_capacity: 100,
+        faults: Vec::new(),
+    };
+    let destination = Destination::start(config, kube.clone());
+    destination.ready().await;
+    let looked = async {
+        for (step, size) in [2_u32, 150, 40].into_iter().enumerate() {
+            let verb = match step {
+                0 => Verb::Create { endpoints: size },
+                _ => Verb::Scale { from: 0, to: size },
+            };
+            let action = Action {
+                intended: clock.now(),
+                service: 0,
+                cycle: 0,
+                verb,
+            };
+            actor.act(&action).await.result.unwrap();
+            while book.ledger(|ledger| ledger.promised()) != size as usize {
+                tokio::time::sleep(SECOND / 10).await;
+            }
+            // For whoever watches on his own.
+            tokio::time::sleep(SECOND).await;
+            let listed = kubectl(&kubeconfig(), &namespace, "test-service-1");
+            assert_eq!(listed.len(), size as usize);
+            assert_eq!(another_client(&destination, &path).await, listed);
+            let promised = book.ledger(|ledger| ledger.promised_addresses());
+            assert_eq!(promised, listed);
+        }
+    };
+    tokio::select! {
+        ended = observer.watch(kube, &namespace) => panic!("{ended:?}"),
+        () = looked => {}
+    }
+    destination.shutdown().await;
+    actor.cleanup().await.unwrap();
+}
