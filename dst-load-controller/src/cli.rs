@@ -20,6 +20,7 @@ pub mod client;
 pub mod cluster;
 pub mod completions;
 pub mod destination;
+pub mod forward;
 pub mod link;
 mod observer_place;
 pub mod pace;

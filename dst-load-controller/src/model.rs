@@ -12,6 +12,7 @@ pub mod fault;
 pub mod federation;
 pub mod kubernetes;
 pub mod ledger;
+pub mod offset;
 pub mod plan;
 pub mod promise;
 pub mod provocation;

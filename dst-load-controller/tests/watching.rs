@@ -1,32 +1,40 @@
 //! The watching half against the embedded Kubernetes and destination, while the acting half moves
 //! the endpoints: two halves that share nothing but the cluster. In virtual time, without sockets.
 
-use std::{path::Path, sync::Arc, time::Duration};
+#![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
+use std::{convert::Infallible, path::Path, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, routing::get};
 use dst_load_controller::{
     live::{
         admin::{self, Readiness},
-        books::Target,
-        churn::{ChurnMetrics, Driver},
-        client::{Client, Options},
+        books::Target as Watched,
+        churn::{ChurnMetrics, Driver, Event, EventLog},
+        client::{Client, ClientError, Options},
         client_metrics,
         clock::Clock,
         destination::fleet::FleetConfig,
         kubernetes::{Actor, Limits, RunIdentity},
+        partner::Partner,
         recorder::Recorder,
+        target::Target,
     },
     model::{
         criteria::Criteria,
         plan::Plan,
         recording::{Header, SCHEMA_VERSION, TargetInfo, TargetKind},
+        report::{Ending, Report},
         scenario::{self, Backend, Churn, Jitter, Pattern, Sandbox, Scenario, ServiceGroup},
         verdict::Verdict,
+        warning::Warning,
     },
     sandbox::{destination, kubernetes},
     world::World,
 };
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
+use tower::{ServiceExt, util::BoxCloneSyncService};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -86,6 +94,7 @@ fn header() -> Header {
         target: TargetInfo {
             kind: TargetKind::Reference,
             version: None,
+            forwarded: false,
         },
         virtual_time: true,
         namespace: "churned".into(),
@@ -98,10 +107,8 @@ fn header() -> Header {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_client_that_only_watches_sees_every_change_of_a_churn_that_only_acts() {
-    let kubernetes = kubernetes::Kubernetes::start(kubernetes::Config::default());
-    let destination = destination::Destination::start(
+fn destination(kubernetes: &kubernetes::Kubernetes) -> destination::Destination {
+    destination::Destination::start(
         destination::Config {
             seed: 1,
             cluster_domain: "cluster.local".into(),
@@ -109,36 +116,41 @@ async fn a_client_that_only_watches_sees_every_change_of_a_churn_that_only_acts(
             faults: Vec::new(),
         },
         kubernetes.client(),
-    );
-    let clock = Clock::start();
+    )
+}
 
-    let scenario = scenario();
+fn actor(kubernetes: &kubernetes::Kubernetes, clock: Clock, scenario: &Arc<Scenario>) -> Actor {
     let run = RunIdentity {
         id: "r1".into(),
         scenario: "oscillate".into(),
     };
     let (kube, namespace) = (kubernetes.client(), "churned".to_owned());
     let limits = Limits::default();
-    let actor = Actor::new(kube, clock, namespace, run, Arc::clone(&scenario), limits);
-    let metrics = ChurnMetrics::register(&mut Registry::default(), &scenario, actor.caller());
-    actor.prepare().await.unwrap();
-    let never = CancellationToken::new();
-    let mut driver = Driver::new(&actor, &metrics, Plan::new(&scenario), never);
-    driver.create(|_| {}).await;
-    tokio::time::sleep(5 * SECOND).await;
+    Actor::new(kube, clock, namespace, run, Arc::clone(scenario), limits)
+}
 
+/// A client of both Services whose clock starts now.
+fn client(
+    kubernetes: &kubernetes::Kubernetes,
+    destination: &destination::Destination,
+    target: Option<Target>,
+    churn: Option<Partner>,
+    stop: CancellationToken,
+) -> Client<Vec<u8>> {
     let services = ["test-service-1", "test-service-2"];
-    let targets = services.map(|name| Target::new(name, "churned", "cluster.local", 8080));
-    let (readiness, stop) = (Readiness::default(), CancellationToken::new());
-    let client = Client::new(
-        clock,
+    let targets = services.map(|name| Watched::new(name, "churned", "cluster.local", 8080));
+    Client::new(
+        Clock::start(),
         targets.into(),
         Options {
-            world: world(&kubernetes, &destination),
+            world: world(kubernetes, destination),
+            target_cluster: None,
             observer: |watching| watching(),
-            target: None,
+            target,
+            churn,
             fleet: FleetConfig {
                 clients: 5,
+                connections: None,
                 streams_per_service: 1,
                 open_rate: 100,
                 max_lifetime: None,
@@ -153,16 +165,48 @@ async fn a_client_that_only_watches_sees_every_change_of_a_churn_that_only_acts(
             sample_self: false,
         },
         Recorder::new(Vec::new(), Path::new("memory")),
-        readiness,
-        stop.clone(),
-    );
+        Readiness::default(),
+        stop,
+    )
+}
+
+/// Watches a churn, which tells what it does if `told`; the report, and the metrics at its end.
+async fn watched(told: bool) -> (Report, String) {
+    let kubernetes = kubernetes::Kubernetes::start(kubernetes::Config::default());
+    let destination = destination(&kubernetes);
+    let clock = Clock::start();
+
+    let scenario = scenario();
+    let actor = actor(&kubernetes, clock, &scenario);
+    let metrics = ChurnMetrics::register(&mut Registry::default(), &scenario, actor.caller());
+    let log = EventLog::new(&scenario, "churned", "p1");
+    actor.prepare().await.unwrap();
+    let never = CancellationToken::new();
+    let mut driver = Driver::new(&actor, &metrics, Plan::new(&scenario), never);
+    let record = |event| match event {
+        Event::Intended(action) => log.announce(&action),
+        Event::Acted(acted) => log.record(&acted),
+        Event::Cycle(_) => {}
+    };
+    driver.create(record).await;
+    tokio::time::sleep(5 * SECOND).await;
+    let http =
+        ServiceExt::<http::Request<Body>>::map_err(log.routes(clock), |never: Infallible| {
+            match never {}
+        });
+    let churn = Partner::through("http://churn:9990".into(), BoxCloneSyncService::new(http));
+
+    let stop = CancellationToken::new();
+    let churn = told.then_some(churn);
+    // Five seconds behind.
+    let client = client(&kubernetes, &destination, None, churn, stop.clone());
     let mut registry = Registry::default();
     client_metrics::register(&mut registry, client.books());
     let encode = admin::encode(registry);
     let churn = async {
         tokio::time::sleep(5 * SECOND).await;
         let start = clock.now();
-        driver.churn(start, |_| {}).await;
+        driver.churn(start, record).await;
         tokio::time::sleep(10 * SECOND).await;
         let scraped = encode().unwrap();
         stop.cancel();
@@ -172,6 +216,14 @@ async fn a_client_that_only_watches_sees_every_change_of_a_churn_that_only_acts(
     ended.unwrap();
 
     let report = client.report().unwrap().unwrap();
+    destination.shutdown().await;
+    kubernetes.shutdown().await;
+    (report, scraped)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_only_watches_sees_every_change_of_a_churn_that_only_acts() {
+    let (report, scraped) = watched(false).await;
     assert_eq!(report.verdict, Verdict::Pass, "{:?}", report.reasons);
     // 2 Services × 2 cycles × 38 endpoints × 5 streams, each way.
     let latency = &report.latency.destination;
@@ -198,6 +250,163 @@ async fn a_client_that_only_watches_sees_every_change_of_a_churn_that_only_acts(
             "{line}\n{scraped}"
         );
     }
+    assert_eq!(report.clock, None);
+    assert_eq!(report.warnings, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_churn_that_tells_what_it_does_gives_its_client_the_other_stages() {
+    let (report, _) = watched(true).await;
+    assert_eq!(report.verdict, Verdict::Pass, "{:?}", report.reasons);
+    let latency = &report.latency;
+    for stage in [
+        &latency.kubernetes,
+        &latency.destination,
+        &latency.end_to_end,
+    ] {
+        assert_eq!((stage.add.count, stage.remove.count), (760, 760));
+    }
+    // Pods take up to a second to start, and slices are synced every 100 ms.
+    let slowest = latency.kubernetes.add.max_seconds.unwrap();
+    assert!(slowest > 0.05 && slowest < 5.0, "{slowest}");
+    assert_eq!(report.fan_out.unattributed, 0);
+    let clock = report.clock.unwrap();
+    assert_eq!((clock.offset_seconds, clock.drift_seconds), (5.0, 0.0));
+    assert!(clock.uncertainty_seconds < 1e-5 && clock.measurements > 2);
+    assert_eq!(report.warnings, []);
+}
+
+/// A target that says what it is told to, by the seconds that have passed.
+fn target(
+    metrics: impl Fn(u64) -> String + Clone + Send + Sync + 'static,
+    ping: impl Fn(u64) -> Duration + Clone + Send + Sync + 'static,
+) -> Target {
+    let clock = Clock::start();
+    let seconds = move || clock.now().since_start().as_secs();
+    let routes = Router::new()
+        .route("/metrics", get(move || async move { metrics(seconds()) }))
+        .route(
+            "/ping",
+            get(move || async move { tokio::time::sleep(ping(seconds())).await }),
+        );
+    let http =
+        ServiceExt::<http::Request<Body>>::map_err(routes, |never: Infallible| match never {});
+    let http = BoxCloneSyncService::new(http);
+    Target::new("linkerd:9996")
+        .unwrap()
+        .through(http.clone(), http)
+}
+
+fn at_once(_: u64) -> Duration {
+    Duration::from_millis(1)
+}
+
+/// Watches two Services at rest for `seconds` at most, beside such a target.
+async fn beside(target: Target, seconds: u64) -> (Result<(), ClientError>, Report) {
+    let kubernetes = kubernetes::Kubernetes::start(kubernetes::Config::default());
+    let destination = destination(&kubernetes);
+    let scenario = scenario();
+    let actor = actor(&kubernetes, Clock::start(), &scenario);
+    let metrics = ChurnMetrics::register(&mut Registry::default(), &scenario, actor.caller());
+    actor.prepare().await.unwrap();
+    let never = CancellationToken::new();
+    let mut driver = Driver::new(&actor, &metrics, Plan::new(&scenario), never);
+    driver.create(|_| {}).await;
+    tokio::time::sleep(5 * SECOND).await;
+    let stop = CancellationToken::new();
+    let client = client(&kubernetes, &destination, Some(target), None, stop.clone());
+    let end = async {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        stop.cancel();
+        std::future::pending().await
+    };
+    let ended = tokio::select! {
+        biased;
+        ended = client.run(header()) => ended,
+        never = end => match never {},
+    };
+    let report = client.report().unwrap().unwrap();
     destination.shutdown().await;
     kubernetes.shutdown().await;
+    (ended, report)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_ends_by_itself_before_its_target_is_killed_for_its_memory() {
+    let grows = |seconds| {
+        let resident = (100 + 2 * seconds) << 20;
+        format!("process_resident_memory_bytes {resident}\n")
+    };
+    let limit = "250Mi".parse().unwrap();
+    let (ended, report) = beside(target(grows, at_once).limited(Some(limit)), 3_600).await;
+    let error = ended.unwrap_err();
+    assert!(matches!(error, ClientError::Endangered(_)), "{error}");
+    assert_eq!(report.verdict, Verdict::Invalid);
+    assert_eq!(report.reasons[0], error.to_string());
+    assert!(
+        report.reasons[0].contains("its limit of 250 MiB"),
+        "{error}"
+    );
+    assert!(
+        report.duration_seconds < 60.0,
+        "{}",
+        report.duration_seconds
+    );
+    assert_eq!(report.target.used.memory_limit_bytes, Some(250 << 20));
+    let Ending::Spared { reason } = &report.ending else {
+        panic!("{:?}", report.ending);
+    };
+    assert_eq!(*reason, report.reasons[0]);
+}
+
+/// Ten streams of ours, and seven of others whose updates are dropped from 40 s on.
+fn shared(seconds: u64) -> String {
+    let dropped = u64::from(seconds >= 40);
+    format!(
+        "grpc_server_started_total{{grpc_method=\"Get\"}} 20\n\
+         grpc_server_handled_total{{grpc_code=\"OK\",grpc_method=\"Get\"}} 3\n\
+         endpoint_updates_queue_overflow{{service=\"api.theirs.svc.cluster.local:80\"}} {dropped}\n"
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_ends_by_itself_where_it_would_harm_others_streams() {
+    let (ended, report) = beside(target(shared, at_once), 3_600).await;
+    let error = ended.unwrap_err().to_string();
+    let named = "updates of api.theirs.svc.cluster.local:80, which this run does not watch, while \
+                 others had 7 streams open";
+    assert!(error.contains(named), "{error}");
+    assert_eq!(report.verdict, Verdict::Invalid);
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_of_others_are_told_and_whether_a_kubelet_would_have_restarted_the_target() {
+    let stalls = |seconds| {
+        if (25..55).contains(&seconds) {
+            2 * SECOND
+        } else {
+            SECOND / 4
+        }
+    };
+    let quiet = |_| shared(0);
+    let (ended, report) = beside(target(quiet, stalls), 100).await;
+    ended.unwrap();
+    assert_eq!(report.verdict, Verdict::Pass, "{:?}", report.reasons);
+    let used = &report.target.used;
+    assert_eq!(used.foreign_streams, Some(7));
+    let pings = used.pings.as_ref().unwrap();
+    assert_eq!((pings.failed, pings.would_have_restarted), (3, 1));
+    assert!(pings.sent >= 9, "{pings:?}");
+    assert_eq!(pings.slowest_seconds, Some(0.25));
+    let warned: Vec<_> = report.warnings.iter().map(|told| &told.warning).collect();
+    assert_eq!(
+        warned,
+        [
+            &Warning::ForeignStreams { streams: 7 },
+            &Warning::WouldRestart {
+                times: 1,
+                failed: 3
+            },
+        ]
+    );
 }

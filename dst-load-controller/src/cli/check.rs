@@ -7,6 +7,7 @@ use clap::Args;
 use super::{
     Output,
     cluster::{ClusterArgs, TargetClusterArgs},
+    forward::ForwardArgs,
     scenario,
     world::Chosen,
 };
@@ -89,6 +90,7 @@ pub async fn run(
         },
         &args.destination_metrics,
         Lifecycle::Eternal,
+        &ForwardArgs::default(),
     )
     .await?;
     let findings = look(
@@ -152,7 +154,11 @@ async fn look(
                 Backend::Deployments => scenario.endpoints_at_most(site),
                 Backend::Pods { .. } | Backend::Slices { .. } => 0,
             },
-            connections: scenario.client.virtual_clients(),
+            connections: scenario
+                .client
+                .connections
+                .map_or(u64::MAX, u64::from)
+                .min(scenario.client.virtual_clients()),
         })
     };
     let both = scenario.and_then(|scenario| scenario.federation.as_ref());

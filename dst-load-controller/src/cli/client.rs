@@ -1,6 +1,7 @@
 //! `client`: watches alone, as a Deployment.
 
 mod command;
+mod linked;
 mod targets;
 
 use std::{
@@ -10,7 +11,7 @@ use std::{
 
 use clap::{Args, builder::BoolishValueParser};
 
-use super::{UsageError, cluster::ClusterArgs};
+use super::{UsageError, cluster::ClusterArgs, forward::ForwardArgs};
 use crate::model::{
     authority::Authority,
     quantity::Span,
@@ -33,9 +34,13 @@ pub struct ClientArgs {
         required = true,
         value_name = "HOST:PORT",
         value_delimiter = ',',
+        required_unless_present = "destination_pod",
         env = "DST_LOAD_DESTINATION"
     )]
     pub destination: Vec<String>,
+    /// The way there, where it is not simply an address.
+    #[command(flatten)]
+    pub forward: ForwardArgs,
     /// Where the destination controller serves its metrics: its cost is sampled there, and streams
     /// are opened once it says that it is ready. Of several replicas, each: what they use is added
     /// up.
@@ -46,6 +51,10 @@ pub struct ClientArgs {
         env = "DST_LOAD_DESTINATION_METRICS"
     )]
     pub destination_metrics: Vec<String>,
+    /// Where `churn` serves its metrics, such as http://127.0.0.1:9990: what it does, and when it
+    /// meant to, is read there, so that there are a Kubernetes and an end-to-end stage too.
+    #[arg(long, value_name = "URL", env = "DST_LOAD_CHURN")]
+    pub churn: Option<String>,
     /// The Services to watch, as NAME.NAMESPACE.svc.cluster.local:PORT: repeated, with commas, or
     /// with braces as in bash (`web-{1..10}.shop:8080`).
     #[arg(
@@ -121,6 +130,13 @@ pub struct ClientArgs {
     /// The cluster whose EndpointSlices are observed.
     #[command(flatten)]
     pub cluster: ClusterArgs,
+    /// The context of the cluster that has the endpoints, where the Services stand for those of
+    /// another: mirror Services, and federated ones of one cluster.
+    #[arg(long, value_name = "CONTEXT", env = "DST_LOAD_OBSERVE_CONTEXT")]
+    pub observe_context: Option<String>,
+    /// The kubeconfig file of that cluster; that of the other one if absent.
+    #[arg(long, value_name = "FILE", env = "DST_LOAD_OBSERVE_KUBECONFIG")]
+    pub observe_kubeconfig: Option<PathBuf>,
 }
 
 /// What the flags of `client` ask for.
@@ -156,6 +172,7 @@ impl ClientArgs {
                 open_rate: self.open_rate,
                 lifecycle: self.lifecycle,
                 profiles: self.profiles.unwrap_or(self.lifecycle == Lifecycle::Proxy),
+                connections: self.forward.connections(None),
             },
         })
     }

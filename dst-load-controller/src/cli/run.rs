@@ -13,6 +13,7 @@ use clap::{Args, builder::BoolishValueParser};
 
 use super::{
     cluster::{ClusterArgs, TargetClusterArgs},
+    forward::ForwardArgs,
     pace::PaceArgs,
     scenario::ScenarioArgs,
 };
@@ -34,7 +35,7 @@ pub struct RunArgs {
     pub target_cluster: TargetClusterArgs,
     /// Runs the sandbox in this process in virtual time: hours in seconds, and the same bytes for
     /// the same seed.
-    #[arg(long = "virtual", conflicts_with_all = ["kubeconfig", "context", "destination", "destination_metrics", "churn_context", "churn_kubeconfig"])]
+    #[arg(long = "virtual", conflicts_with_all = ["kubeconfig", "context", "destination", "destination_pod", "destination_metrics", "churn_context", "churn_kubeconfig"])]
     pub virtual_time: bool,
     /// The destination controller of the cluster, as HOST:PORT. Of several replicas, each: repeated
     /// or with commas; virtual clients take them in turn.
@@ -45,8 +46,11 @@ pub struct RunArgs {
         env = "DST_LOAD_DESTINATION"
     )]
     pub destination: Vec<String>,
+    /// The way there, where it is not simply an address.
+    #[command(flatten)]
+    pub forward: ForwardArgs,
     /// Uses the embedded reference destination against the cluster's API.
-    #[arg(long, conflicts_with = "destination")]
+    #[arg(long, conflicts_with_all = ["destination", "destination_pod"])]
     pub reference: bool,
     /// Starts this destination controller on the embedded sandbox's API and measures it, such as
     /// './linkerd-controller destination'; flags that it needs are added. Where a cluster is

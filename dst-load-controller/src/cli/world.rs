@@ -15,12 +15,14 @@ use tokio::{
 use super::{
     UsageError,
     cluster::{ClusterArgs, TargetClusterArgs},
+    forward::{self, ForwardArgs, Reached},
     replicas::{Dials, dial_each},
     sandbox::command::parse_ready,
 };
 use crate::{
     live::{cluster::Cluster, target::Target},
     model::{
+        quantity::Bytes,
         recording::TargetKind,
         scenario::{Lifecycle, Scenario},
         seed,
@@ -65,6 +67,10 @@ pub(super) struct Chosen {
     pub(super) target: Option<Target>,
     /// Where it is, each replica of it.
     pub(super) addresses: Vec<String>,
+    /// Whether streams go through a port-forward.
+    pub(super) forwarded: bool,
+    /// The most connections to it, where clients must share them.
+    pub(super) connections: Option<u32>,
     /// What stands as long as this does.
     keeper: Keeper,
 }
@@ -109,6 +115,8 @@ impl Chosen {
             kind: TargetKind::Reference,
             version: None,
             target: None,
+            forwarded: false,
+            connections: None,
             keeper: Keeper::Embedded {
                 kubernetes,
                 target_cluster,
@@ -206,6 +214,8 @@ impl Chosen {
             kind: kind(&target).await,
             version: ready.destination_version,
             target: Some(target),
+            forwarded: false,
+            connections: None,
             keeper: Keeper::Child(Box::new(child)),
         })
     }
@@ -213,34 +223,37 @@ impl Chosen {
     /// A cluster and the replicas of its destination controller.
     ///
     /// # Errors
-    /// If there is no such cluster, or an address is none.
+    /// If there is no such cluster or Pod, or an address is none.
     pub(super) async fn cluster(
         cluster: &ClusterArgs,
         target_cluster: Option<&TargetClusterArgs>,
-        addresses: &[String],
+        replicas: &[String],
         metrics: &[String],
         lifecycle: Lifecycle,
+        way: &ForwardArgs,
     ) -> anyhow::Result<Self> {
-        let Dials { first, further } = dial_each(addresses, lifecycle)?;
-        let target = Target::of_replicas(metrics)
-            .map_err(|error| UsageError(format!("--destination-metrics: {error}")))?;
+        let addresses = way.addresses(replicas, metrics, lifecycle)?;
+        let source = cluster.find().await?;
+        let target_cluster = find_target(&source, cluster, target_cluster).await?;
+        let kube = source.factory();
+        let Reached { dials, target } = way.reach(&kube, addresses).await?;
         let kind = match &target {
             Some(target) => kind(target).await,
             None => TargetKind::Linkerd,
         };
-        let source = cluster.find().await?;
-        let target_cluster = find_target(&source, cluster, target_cluster).await?;
         Ok(Self {
             world: World {
-                kube: source.factory(),
-                destination: first,
-                further,
+                kube,
+                destination: dials.first,
+                further: dials.further,
             },
-            addresses: addresses.to_vec(),
+            addresses: replicas.to_vec(),
             target_cluster,
             kind,
             version: None,
             target,
+            forwarded: way.is_forwarded(),
+            connections: None,
             keeper: Keeper::Nothing,
         })
     }
@@ -270,8 +283,32 @@ impl Chosen {
             kind: TargetKind::Reference,
             version: None,
             target: None,
+            forwarded: false,
+            connections: None,
             keeper: Keeper::Reference(replicas),
         })
+    }
+
+    /// With clients that share connections, if there may not be one for each.
+    pub(super) fn sharing(self, connections: Option<u32>) -> Self {
+        Self {
+            connections,
+            ..self
+        }
+    }
+
+    /// With a memory limit, if one is given.
+    ///
+    /// # Errors
+    /// A [`UsageError`] if that means nothing here; nothing stands then.
+    pub(super) async fn limited(mut self, limit: Option<Bytes>) -> anyhow::Result<Self> {
+        match forward::limited(self.target.take(), limit) {
+            Ok(target) => Ok(Self { target, ..self }),
+            Err(error) => {
+                self.shutdown().await;
+                Err(error.into())
+            }
+        }
     }
 
     /// Whether the destination is our own, in this process.

@@ -12,7 +12,10 @@ mod metrics;
 #[cfg(test)]
 mod tests;
 
-pub use self::{events::EventLog, metrics::ChurnMetrics};
+pub use self::{
+    events::{ClockAnswer, EventLog},
+    metrics::ChurnMetrics,
+};
 use crate::{
     live::kubernetes::{Acted, Actor, KubernetesError},
     model::{

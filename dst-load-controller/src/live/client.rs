@@ -1,9 +1,10 @@
 //! The watching half alone: it opens streams, observes what they should say, and acts on nothing.
 //!
-//! Somebody else moves the endpoints, so there is no intended instant here and no plan that ends:
-//! it watches until it is told to stop, then checks what every stream holds.
+//! Somebody else moves the endpoints, so there is no plan that ends: it watches until it is told to
+//! stop, then checks what every stream holds. What was intended when, only that somebody can tell
+//! ([`super::partner`]).
 
-use std::{io, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -14,19 +15,21 @@ use super::{
     clock::Clock,
     destination::fleet::{Fleet, FleetConfig, FleetError},
     journal::{Journal, Sources, lag},
-    observer::{Observer, Place, WatchError},
+    observer::{Observers, Place, WatchError},
+    partner::{Partner, Told},
     recorder::{RecordError, Recorder},
-    target::Target,
+    target::{Endangered, Target},
 };
 use crate::{
     model::{
         criteria::Criteria,
+        ledger::ServiceLedger,
         recording::{End, Header, Line, Phase},
         report::Report,
         time::At,
         warning::Warning,
     },
-    world::World,
+    world::{KubeFactory, World},
 };
 
 /// How often what is waited for is looked at.
@@ -39,10 +42,14 @@ const SETTLE: Duration = Duration::from_secs(10);
 pub struct Options {
     /// The two remote systems.
     pub world: World,
+    /// The API of the cluster that has the endpoints, where that is another.
+    pub target_cluster: Option<KubeFactory>,
     /// Where the observer runs.
     pub observer: Place,
     /// The target's admin endpoint, if it has one that can be reached.
     pub target: Option<Target>,
+    /// The acting half, where it is known: it tells when changes were intended.
+    pub churn: Option<Partner>,
     /// How streams are opened.
     pub fleet: FleetConfig,
     /// An update that has not come after this long has never arrived.
@@ -55,7 +62,7 @@ pub struct Options {
 pub struct Client<W: io::Write> {
     options: Options,
     books: Arc<Books>,
-    observer: Observer,
+    observers: Observers,
     journal: Journal<W>,
     readiness: Readiness,
     stop: CancellationToken,
@@ -70,6 +77,9 @@ pub enum ClientError {
     /// The streams cannot be opened.
     #[error(transparent)]
     Fleet(#[from] FleetError),
+    /// It would have harmed its target, or others who use that.
+    #[error(transparent)]
+    Endangered(#[from] Endangered),
     /// The recording cannot be written.
     #[error(transparent)]
     Recording(#[from] RecordError),
@@ -88,9 +98,15 @@ impl<W: io::Write> Client<W> {
         stop: CancellationToken,
     ) -> Self {
         let books = Arc::new(Books::new(clock, targets, options.deadline));
-        let observer = Observer::new(Arc::clone(&books));
+        if options.churn.is_some() {
+            // From the first change on: what it tells may come after what it tells of.
+            for book in books.all() {
+                book.ledger(ServiceLedger::expect_late_intents);
+            }
+        }
+        let observers = Observers::new(&books, options.target_cluster.clone());
         let sources = Sources {
-            observers: vec![observer.clone()],
+            observers: observers.all(),
             callers: Vec::new(),
             target: options.target.clone(),
             sample_self: options.sample_self,
@@ -99,7 +115,7 @@ impl<W: io::Write> Client<W> {
             journal: Journal::new(recorder, Arc::clone(&books), sources),
             options,
             books,
-            observer,
+            observers,
             readiness,
             stop,
         }
@@ -122,6 +138,9 @@ impl<W: io::Write> Client<W> {
         let ended = tokio::select! {
             biased;
             ended = self.story() => ended,
+            never = self.follow() => match never {},
+            danger = self.journal.endangered() => Err(danger.into()),
+            never = self.journal.ping() => match never {},
             Err(error) = self.journal.keep() => Err(error.into()),
             lost = self.observe() => Err(lost),
         };
@@ -133,6 +152,7 @@ impl<W: io::Write> Client<W> {
             // A signal is how watching ends.
             interrupted: false,
             error: ended.as_ref().err().map(ToString::to_string),
+            spared: matches!(ended, Err(ClientError::Endangered(_))),
         }));
         let written = self.journal.finish();
         ended?;
@@ -151,9 +171,8 @@ impl<W: io::Write> Client<W> {
     /// All phases.
     async fn story(&self) -> Result<(), ClientError> {
         self.journal.enter(Phase::Preparing);
-        let mut observer = self.observer.clone();
         match self
-            .unless_stopped(observer.synced(self.options.fleet.connect_timeout))
+            .unless_stopped(self.observers.synced(self.options.fleet.connect_timeout))
             .await
         {
             None => return Ok(()),
@@ -169,7 +188,7 @@ impl<W: io::Write> Client<W> {
             &self.books,
             &self.options.world.replicas(),
             self.options.fleet.clone(),
-            &self.observer.nodes(),
+            &self.observers.nodes(),
         );
         let streams = fleet.streams();
         tokio::select! {
@@ -217,15 +236,30 @@ impl<W: io::Write> Client<W> {
         }
     }
 
+    /// Reads what the acting half does, if it is known, from when the observer has listed all.
+    async fn follow(&self) -> Infallible {
+        let listed = self
+            .observers
+            .synced(self.options.fleet.connect_timeout)
+            .await;
+        let (Some(churn), Ok(())) = (&self.options.churn, listed) else {
+            return std::future::pending().await;
+        };
+        churn
+            .follow(&self.books, self.now(), |told| match told {
+                Told::Clock(line) => self.journal.push(Line::Clock(line)),
+                Told::Silent { url, error } => {
+                    self.journal.warn(Warning::ChurnSilent { url, error })
+                }
+            })
+            .await
+    }
+
     /// Watches until that is no longer possible.
     async fn observe(&self) -> ClientError {
-        let kube = &self.options.world.kube;
-        let watching = self.observer.watching(kube, scope(&self.books));
-        match (self.options.observer)(watching).await {
-            Err(error) => error.into(),
-            // A watch has no end of its own.
-            Ok(()) => std::future::pending().await,
-        }
+        let (place, kube) = (self.options.observer, &self.options.world.kube);
+        let lost = self.observers.watch(place, kube, scope(&self.books));
+        lost.await.into()
     }
 
     fn now(&self) -> At {

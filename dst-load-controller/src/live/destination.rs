@@ -3,5 +3,6 @@
 pub mod decode;
 pub mod dial;
 pub mod fleet;
+pub mod forward;
 pub mod frames;
 pub mod stream;

@@ -19,13 +19,12 @@ use super::{
     destination::fleet::FleetError,
     journal::{Journal, Sources, lag},
     kubernetes::{Actor, Cleaned, KubernetesError, OnSlice},
-    observer::{Observer, Place, WatchError},
+    observer::{Observers, Place, WatchError},
     recorder::{RecordError, Recorder},
-    target::Target,
+    target::{Endangered, Target},
 };
 use crate::{
     model::{
-        federation::Site,
         plan::Plan,
         recording::{End, Header, Line},
         report::Report,
@@ -46,6 +45,8 @@ pub struct Options {
     pub target: Option<Target>,
     /// The cluster's DNS domain.
     pub cluster_domain: String,
+    /// The most connections, where clients must share them.
+    pub connections: Option<u32>,
     /// For how long a first connection is tried.
     pub connect_timeout: Duration,
     /// Whether this process's own cost is sampled. Virtual time has none.
@@ -64,9 +65,7 @@ pub struct Engine<W: io::Write> {
     books: Arc<Books>,
     /// For each Service that is made, the positions in the books of what has its endpoints.
     books_of: Arc<[Vec<usize>]>,
-    observer: Observer,
-    /// Who watches the target cluster, where there are two.
-    target_observer: Option<Observer>,
+    observers: Observers,
     stop: CancellationToken,
     journal: Journal<W>,
     tasks: RefCell<JoinSet<()>>,
@@ -110,6 +109,9 @@ pub enum EngineError {
         /// For how long they were waited for.
         after: Duration,
     },
+    /// It would have harmed its target, or others who use that.
+    #[error(transparent)]
+    Endangered(#[from] Endangered),
     /// The recording cannot be written.
     #[error(transparent)]
     Recording(#[from] RecordError),
@@ -153,15 +155,9 @@ impl<W: io::Write> Engine<W> {
         });
         let actor = actor.telling(Arc::clone(&tell));
         let beside = beside.map(|beside| beside.telling(tell));
-        let observer = Observer::new(Arc::clone(&books));
-        let target_observer = (options.target_cluster.is_some())
-            .then(|| Observer::of(Arc::clone(&books), Site::Target));
+        let observers = Observers::new(&books, options.target_cluster.clone());
         let sources = Sources {
-            observers: [Some(&observer), target_observer.as_ref()]
-                .into_iter()
-                .flatten()
-                .cloned()
-                .collect(),
+            observers: observers.all(),
             callers: [Some(&actor), beside.as_ref()]
                 .into_iter()
                 .flatten()
@@ -172,10 +168,9 @@ impl<W: io::Write> Engine<W> {
         };
         Self {
             journal: Journal::new(recorder, Arc::clone(&books), sources),
-            observer,
+            observers,
             scenario,
             options,
-            target_observer,
             actor,
             beside,
             metrics,
@@ -200,6 +195,8 @@ impl<W: io::Write> Engine<W> {
         let ended = tokio::select! {
             biased;
             ended = self.story() => ended,
+            danger = self.journal.endangered() => Err(danger.into()),
+            never = self.journal.ping() => match never {},
             Err(error) = self.journal.keep() => Err(error.into()),
             lost = self.observe() => Err(lost),
         };
@@ -213,6 +210,7 @@ impl<W: io::Write> Engine<W> {
             at,
             interrupted,
             error: error.as_ref().map(ToString::to_string),
+            spared: matches!(error, Some(EngineError::Endangered(_))),
         }));
         let flushed = self.journal.finish();
         let error = error.or_else(|| flushed.err().map(EngineError::from));
@@ -254,25 +252,8 @@ impl<W: io::Write> Engine<W> {
     async fn observe(&self) -> EngineError {
         let world = &self.options.world;
         let namespace = self.actor.namespace().to_owned();
-        let watching = self.observer.watching(&world.kube, namespace.clone());
-        let watching = (self.options.observer)(watching);
-        let target = async {
-            match (&self.target_observer, &self.options.target_cluster) {
-                (Some(observer), Some(kube)) => {
-                    (self.options.observer)(observer.watching(kube, namespace)).await
-                }
-                _ => std::future::pending().await,
-            }
-        };
-        let ended = tokio::select! {
-            biased;
-            ended = watching => ended,
-            ended = target => ended,
-        };
-        match ended {
-            Err(error) => error.into(),
-            // A watch has no end of its own.
-            Ok(()) => std::future::pending().await,
-        }
+        let place = self.options.observer;
+        let lost = self.observers.watch(place, &world.kube, namespace);
+        lost.await.into()
     }
 }

@@ -7,10 +7,13 @@ pub(in crate::live) mod lag;
 use std::{
     cell::{OnceCell, RefCell},
     collections::BTreeMap,
+    convert::Infallible,
     io,
     sync::Arc,
     time::Duration,
 };
+
+use tokio::sync::Notify;
 
 use crate::{
     live::{
@@ -18,11 +21,13 @@ use crate::{
         kubernetes::{Caller, KubernetesErrors},
         observer::Observer,
         recorder::{RecordError, Recorder},
-        target::Target,
+        target::{Endangered, Guard, Target},
     },
     model::{
         criteria::Criteria,
-        recording::{ChangeLine, EndStateLine, GeneratorSample, Line, Phase, absorb},
+        recording::{
+            ChangeLine, EndStateLine, GeneratorSample, Line, Phase, PingLine, TargetSample, absorb,
+        },
         report::Report,
         statistics::Interval,
         time::At,
@@ -32,6 +37,9 @@ use crate::{
 
 /// How often the recording is brought up to date: a crash loses no more.
 const TICK: Duration = Duration::from_secs(1);
+/// How often a kubelet asks whether a destination controller lives, with the probe of Linkerd's
+/// chart.
+const PING: Duration = Duration::from_secs(10);
 /// How often the target and this process are sampled. Scraping costs the target.
 const SAMPLE: Duration = Duration::from_secs(5);
 
@@ -59,6 +67,9 @@ pub struct Journal<W: io::Write> {
     /// What this process had used before the first phase: a floor that it measured, or the program
     /// that it replaced (`cargo run` becomes what it has built).
     used_before: OnceCell<f64>,
+    guard: RefCell<Guard>,
+    danger: RefCell<Option<Endangered>>,
+    alarm: Notify,
 }
 
 // === impl Journal ===
@@ -73,6 +84,9 @@ impl<W: io::Write> Journal<W> {
             interval: RefCell::default(),
             api_errors: RefCell::default(),
             used_before: OnceCell::new(),
+            guard: RefCell::default(),
+            danger: RefCell::default(),
+            alarm: Notify::new(),
         }
     }
 
@@ -139,7 +153,7 @@ impl<W: io::Write> Journal<W> {
         let samples = async {
             for sample in 1_u32.. {
                 clock.sleep_until(At::ZERO + SAMPLE * sample).await;
-                self.sample().await;
+                self.scrape(false).await;
             }
             Ok(())
         };
@@ -210,12 +224,54 @@ impl<W: io::Write> Journal<W> {
         }
     }
 
-    /// Samples the target's cost and our own.
+    /// Samples the target's cost and our own at the edge of a phase.
     pub async fn sample(&self) {
+        self.scrape(true).await;
+    }
+
+    /// Waits until the run must end to spare its target.
+    pub async fn endangered(&self) -> Endangered {
+        loop {
+            if let Some(endangered) = self.danger.borrow().clone() {
+                return endangered;
+            }
+            self.alarm.notified().await;
+        }
+    }
+
+    /// Asks the target whether it lives as a kubelet does, for ever.
+    pub async fn ping(&self) -> Infallible {
+        let Some(target) = &self.sources.target else {
+            return std::future::pending().await;
+        };
+        let clock = self.books.clock();
+        for round in 1_u32.. {
+            clock.sleep_until(At::ZERO + PING * round).await;
+            let at = clock.now();
+            let answered = target.ping(clock).await;
+            self.push(Line::Ping(PingLine {
+                at,
+                took_us: answered.as_ref().ok().map(|it| At::from(*it).as_micros()),
+                error: answered.err(),
+            }));
+        }
+        std::future::pending().await
+    }
+
+    async fn scrape(&self, edge: bool) {
         let at = self.books.clock().now();
         if let Some(target) = &self.sources.target {
+            let ours = self.books.active();
             let line = match target.sample(at).await {
-                Ok(sample) => Line::Target(sample),
+                Ok(page) => {
+                    let mut sample = page.sample.clone();
+                    if edge {
+                        // Some may have come or gone meanwhile.
+                        sample.foreign_streams = page.foreign(ours.max(self.books.active()));
+                    }
+                    self.look(&sample, page.overflows);
+                    Line::Target(sample)
+                }
                 Err(error) => Line::TargetSilent {
                     at,
                     error: error.to_string(),
@@ -228,6 +284,16 @@ impl<W: io::Write> Journal<W> {
         {
             sample.cpu_seconds -= self.used_before.get().copied().unwrap_or_default();
             self.push(Line::Generator(sample));
+        }
+    }
+}
+
+impl<W: io::Write> Journal<W> {
+    fn look(&self, sample: &TargetSample, overflows: BTreeMap<String, f64>) {
+        let danger = self.guard.borrow_mut().look(&self.books, sample, overflows);
+        if danger.is_some() {
+            *self.danger.borrow_mut() = danger;
+            self.alarm.notify_one();
         }
     }
 }

@@ -19,6 +19,7 @@ mod own;
 pub mod permissions;
 mod rate;
 mod resource;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +35,7 @@ pub use self::{
     error::{KubernetesError, KubernetesErrors},
     link::{Link, linked, stand_ins},
     listing::runs,
+    standing::{StandingError, Stood, standing},
 };
 
 /// Who a run is: it is written on every object that the run makes.

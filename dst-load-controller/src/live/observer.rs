@@ -7,6 +7,7 @@
 //! runs); it never waits for anything but the API server.
 
 mod objects;
+mod pair;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -32,7 +33,7 @@ use crate::{
     world::KubeFactory,
 };
 
-pub use self::watch::WatchError;
+pub use self::{pair::Observers, watch::WatchError};
 
 /// The observer's work, made where it is to run.
 pub type Watching = Box<dyn FnOnce() -> BoxFuture<'static, Result<(), WatchError>> + Send>;

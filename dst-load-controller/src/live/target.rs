@@ -1,19 +1,21 @@
-//! What the target says of itself: its readiness, and its cost from its own metrics.
+//! What the target says of itself: its readiness and liveness, and its cost from its own metrics.
+
+mod guard;
+mod page;
 
 use std::time::Duration;
 
+use ::http::{StatusCode, Uri, uri::PathAndQuery};
 use bytes::Bytes;
-use http::{StatusCode, Uri};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
 
-use crate::{
-    live::clock::Clock,
-    model::{recording::TargetSample, time::At},
+use super::{
+    clock::Clock,
+    http::{self, Http},
 };
+use crate::model::{quantity::Bytes as Size, time::At};
+
+pub(in crate::live) use self::guard::Guard;
+pub use self::{guard::Endangered, page::Page};
 
 /// How long a scrape may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -21,6 +23,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(200);
 /// How large the metrics may be: a controller with 5,000 Services and many Nodes stays below.
 const LARGEST: usize = 64 * 1024 * 1024;
+
+/// How long a kubelet waits for an answer to `/ping` with the probe of Linkerd's chart.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The metric by which the reference destination says what it is.
 const REFERENCE_INFO: &str = "dst_load_reference_info";
@@ -31,7 +36,10 @@ pub struct Target {
     metrics: Uri,
     /// The other replicas'. What they use is added up.
     further: Vec<Uri>,
-    client: Client<HttpConnector, Empty<Bytes>>,
+    http: Http,
+    /// For pings: a kubelet connects each time.
+    fresh: Http,
+    memory_limit: Option<Size>,
 }
 
 /// Why the target could not be asked.
@@ -64,7 +72,9 @@ impl Target {
         Ok(Self {
             metrics: metrics(address)?,
             further: Vec::new(),
-            client: Client::builder(TokioExecutor::new()).build_http(),
+            http: http::kept(),
+            fresh: http::fresh(),
+            memory_limit: None,
         })
     }
 
@@ -83,6 +93,31 @@ impl Target {
         }))
     }
 
+    /// Asks through these instead of over sockets of its own; the second connects each time.
+    #[must_use]
+    pub fn through(self, http: Http, fresh: Http) -> Self {
+        Self {
+            http,
+            fresh,
+            ..self
+        }
+    }
+
+    /// Says how much memory the target, or each replica of it, may have before it is killed.
+    #[must_use]
+    pub fn limited(self, memory: Option<Size>) -> Self {
+        Self {
+            memory_limit: memory.or(self.memory_limit),
+            ..self
+        }
+    }
+
+    /// How much memory it may have, where that is known.
+    #[must_use]
+    pub const fn memory_limit(&self) -> Option<Size> {
+        self.memory_limit
+    }
+
     /// Whether the target says that it is ready, all replicas of it; `None` where one does not say
     /// (404, or no answer).
     pub async fn is_ready(&self) -> Option<bool> {
@@ -98,10 +133,7 @@ impl Target {
     }
 
     async fn says_ready(&self, metrics: &Uri) -> Option<bool> {
-        let mut parts = metrics.clone().into_parts();
-        parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/ready"));
-        let uri = Uri::from_parts(parts).ok()?;
-        match self.get(uri).await {
+        match self.get(beside(metrics, "/ready")).await {
             Ok((StatusCode::NOT_FOUND, _)) => None,
             Ok((status, _)) => Some(status.is_success()),
             Err(_) => Some(false),
@@ -124,26 +156,51 @@ impl Target {
         }
     }
 
+    /// Asks whether it lives, as a kubelet does: how long the answer took, of several replicas the
+    /// slowest.
+    ///
+    /// # Errors
+    /// Why a kubelet would say that it does not.
+    pub async fn ping(&self, clock: Clock) -> Result<Duration, String> {
+        let mut slowest = Duration::ZERO;
+        for metrics in self.replicas() {
+            let sent = clock.now();
+            let asked = http::get(&self.fresh, beside(metrics, "/ping"));
+            let answer = tokio::time::timeout(PING_TIMEOUT, asked)
+                .await
+                .map_err(|_| format!("no answer within {} s", PING_TIMEOUT.as_secs()))??;
+            let status = answer.status();
+            // What a kubelet takes for success.
+            if !status.is_success() && !status.is_redirection() {
+                return Err(format!("HTTP status {status}"));
+            }
+            slowest = slowest.max(clock.now().since(sent));
+        }
+        Ok(slowest)
+    }
+
     /// Asks for its cost, over all replicas.
     ///
     /// # Errors
     /// If one does not answer, or not with metrics.
-    pub async fn sample(&self, at: At) -> Result<TargetSample, TargetError> {
-        let mut all = self.sample_of(&self.metrics, at).await?;
+    pub async fn sample(&self, at: At) -> Result<Page, TargetError> {
+        let mut all = self.page(&self.metrics, at).await?;
         for metrics in &self.further {
-            add(&mut all, &self.sample_of(metrics, at).await?);
+            all.absorb(&self.page(metrics, at).await?);
         }
         Ok(all)
     }
 
-    async fn sample_of(&self, metrics: &Uri, at: At) -> Result<TargetSample, TargetError> {
+    async fn page(&self, metrics: &Uri, at: At) -> Result<Page, TargetError> {
         let (status, body) = self.get(metrics.clone()).await?;
         if !status.is_success() {
             return Err(silent(metrics, &format!("HTTP status {status}")));
         }
         let text =
             std::str::from_utf8(&body).map_err(|error| silent(metrics, &error.to_string()))?;
-        Ok(read(text, at))
+        let mut page = Page::read(text, at);
+        page.sample.memory_limit_bytes = self.memory_limit.map(|limit| limit.0 as f64);
+        Ok(page)
     }
 
     fn replicas(&self) -> impl Iterator<Item = &Uri> {
@@ -152,10 +209,10 @@ impl Target {
 
     async fn get(&self, uri: Uri) -> Result<(StatusCode, Bytes), TargetError> {
         let asked = async {
-            let response = (self.client.get(uri.clone()).await).map_err(|e| e.to_string())?;
+            let response = http::get(&self.http, uri.clone()).await?;
             let status = response.status();
-            let body = Limited::new(response.into_body(), LARGEST).collect().await;
-            Ok::<_, String>((status, body.map_err(|e| e.to_string())?.to_bytes()))
+            let body = http::whole(response.into_body(), LARGEST).await?;
+            Ok::<_, String>((status, body))
         };
         match tokio::time::timeout(TIMEOUT, asked).await {
             Ok(Ok(answer)) => Ok(answer),
@@ -189,113 +246,22 @@ fn silent(uri: &Uri, reason: &str) -> TargetError {
     }
 }
 
-/// Adds a replica's sample to those of others. What only some say is their sum all the same.
-///
-/// Start times are added too: the sum changes when any replica restarts, which is all that is
-/// asked of them. Garbage counts as collected once all have collected theirs.
-fn add(all: &mut TargetSample, one: &TargetSample) {
-    for (all, one) in [
-        (&mut all.cpu_seconds, one.cpu_seconds),
-        (&mut all.rss_bytes, one.rss_bytes),
-        (&mut all.heap_bytes, one.heap_bytes),
-        (&mut all.overflows, one.overflows),
-        (&mut all.send_timeouts, one.send_timeouts),
-        (&mut all.views_active, one.views_active),
-        (&mut all.start_seconds, one.start_seconds),
-    ] {
-        if let Some(one) = one {
-            *all.get_or_insert(0.0) += one;
-        }
-    }
-    all.collected_seconds = match (all.collected_seconds, one.collected_seconds) {
-        (Some(all), Some(one)) => Some(all.min(one)),
-        (all, one) => all.or(one),
-    };
-}
-
-/// The sample in a page of Prometheus text. Series of one name are added up.
-fn read(text: &str, at: At) -> TargetSample {
-    let mut sample = TargetSample {
-        at,
-        ..TargetSample::default()
-    };
-    for line in text.lines() {
-        let name = line.split(['{', ' ']).next().unwrap_or_default();
-        let slot = match name {
-            "process_cpu_seconds_total" => &mut sample.cpu_seconds,
-            "process_resident_memory_bytes" => &mut sample.rss_bytes,
-            "go_memstats_heap_inuse_bytes" => &mut sample.heap_bytes,
-            "go_memstats_last_gc_time_seconds" => &mut sample.collected_seconds,
-            "process_start_time_seconds" => &mut sample.start_seconds,
-            "endpoint_updates_queue_overflow" => &mut sample.overflows,
-            "destination_stream_send_timeouts_total" => &mut sample.send_timeouts,
-            "destination_endpoint_views_active" => &mut sample.views_active,
-            _ => continue,
-        };
-        // After the labels, whose values may hold spaces: the value, and perhaps a timestamp.
-        let rest = line
-            .rsplit_once('}')
-            .map_or(&line[name.len()..], |(_, rest)| rest);
-        let value = rest
-            .split_whitespace()
-            .next()
-            .and_then(|v| v.parse::<f64>().ok());
-        if let Some(value) = value {
-            *slot.get_or_insert(0.0) += value;
-        }
-    }
-    sample
+/// Another path of the port that the metrics are on.
+fn beside(metrics: &Uri, path: &'static str) -> Uri {
+    let mut parts = metrics.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::from_static(path));
+    Uri::from_parts(parts).expect("invariant: scheme and host were there, and a path now is")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use ::http::Request;
+    use axum::{Router, body::Body, routing::get};
+    use tower::{ServiceExt, util::BoxCloneSyncService};
+
     use super::*;
-
-    #[test]
-    fn a_page_of_linkerds_metrics_is_read() {
-        let page = "# HELP process_cpu_seconds_total Total.\n\
-            process_cpu_seconds_total 12.5\n\
-            process_resident_memory_bytes 9.5e+07\n\
-            go_memstats_heap_inuse_bytes 4.2e+07 1700000000000\n\
-            go_memstats_last_gc_time_seconds 1.8e+09\n\
-            endpoint_updates_queue_overflow{service=\"a b:80\"} 2\n\
-            endpoint_updates_queue_overflow{service=\"c{}:80\"} 3\n\
-            process_start_time_seconds 1.7e9\n\
-            something_else 1\n";
-        let sample = read(page, At::from_secs(3));
-        assert_eq!(
-            sample,
-            TargetSample {
-                at: At::from_secs(3),
-                cpu_seconds: Some(12.5),
-                rss_bytes: Some(9.5e7),
-                heap_bytes: Some(4.2e7),
-                collected_seconds: Some(1.8e9),
-                overflows: Some(5.0),
-                send_timeouts: None,
-                views_active: None,
-                start_seconds: Some(1.7e9),
-            }
-        );
-    }
-
-    #[test]
-    fn what_replicas_use_is_added_up_and_garbage_is_collected_when_all_have() {
-        let sample = |cpu, collected| TargetSample {
-            cpu_seconds: Some(cpu),
-            collected_seconds: collected,
-            start_seconds: Some(100.0),
-            ..TargetSample::default()
-        };
-        let mut all = sample(1.5, Some(7.0));
-        add(&mut all, &sample(2.0, Some(5.0)));
-        add(&mut all, &sample(0.5, None));
-        assert_eq!(
-            (all.cpu_seconds, all.collected_seconds),
-            (Some(4.0), Some(5.0))
-        );
-        assert_eq!((all.start_seconds, all.rss_bytes), (Some(300.0), None));
-    }
 
     #[test]
     fn an_address_is_a_url_or_a_host_and_port() {
@@ -303,6 +269,26 @@ mod tests {
         assert!(Target::new("http://10.0.0.1:9996/metrics").is_ok());
         for wrong in ["", "https://a/metrics", "http:///metrics"] {
             assert!(Target::new(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ping_fails_as_a_kubelets_does_by_its_status_and_after_a_second() {
+        let slow = |millis| async move || tokio::time::sleep(Duration::from_millis(millis)).await;
+        let routes = |ping| Router::new().route("/ping", ping);
+        for (routes, wanted) in [
+            (routes(get(slow(990))), Ok(Duration::from_millis(990))),
+            (routes(get(slow(1_010))), Err("no answer within 1 s")),
+            (Router::new(), Err("HTTP status 404 Not Found")),
+        ] {
+            let http =
+                ServiceExt::<Request<Body>>::map_err(routes, |never: Infallible| match never {});
+            let http = BoxCloneSyncService::new(http);
+            let target = Target::new("linkerd:9996")
+                .unwrap()
+                .through(http.clone(), http);
+            let answered = target.ping(Clock::start()).await;
+            assert_eq!(answered, wanted.map_err(str::to_owned));
         }
     }
 }

@@ -10,6 +10,7 @@
 
 mod acknowledged;
 mod change;
+mod claims;
 mod expiry;
 mod intents;
 mod outbox;
@@ -32,6 +33,7 @@ use std::{
 use self::{
     acknowledged::Acknowledged,
     change::OpenChanges,
+    claims::Unclaimed,
     intents::Intents,
     repeats::Repeats,
     slots::{SlotId, Slots},
@@ -43,8 +45,9 @@ use crate::model::time::At;
 pub use self::{
     acknowledged::Written,
     change::{ChangeId, ClosedChange},
+    claims::WAIT as CLAIM_WAIT,
     intents::Intent,
-    outbox::{Counts, Delivered, KubernetesStage, Outbox},
+    outbox::{Claimed, Counts, Delivered, KubernetesStage, Outbox},
     settle::{EndState, Wrong},
     sighting::Sighting,
     streams::{StreamId, StreamPhase},
@@ -59,6 +62,7 @@ pub struct ServiceLedger {
     slots: Slots,
     changes: OpenChanges,
     intents: Intents,
+    unclaimed: Unclaimed,
     acknowledged: Acknowledged,
     deviations: Deviations,
     repeats: Repeats,
@@ -97,6 +101,7 @@ impl ServiceLedger {
             slots: Slots::default(),
             changes: OpenChanges::default(),
             intents: Intents::default(),
+            unclaimed: Unclaimed::default(),
             acknowledged: Acknowledged::default(),
             deviations: Deviations::default(),
             repeats: Repeats::default(),
@@ -111,10 +116,14 @@ impl ServiceLedger {
         self.outbox.counts.starved += self.intents.register(intent);
     }
 
-    /// No more is expected of Kubernetes: what it has not brought about by now, it never did.
+    /// No more is expected of Kubernetes: what it has not brought about by now, it never did. Of
+    /// intents that are told from elsewhere nothing follows: whoever has them may go on.
     pub fn abandon_intents(&mut self) {
-        self.outbox.counts.starved += self.intents.unreached();
+        if !self.unclaimed.takes_late() {
+            self.outbox.counts.starved += self.intents.unreached();
+        }
         self.intents = Intents::default();
+        self.give_up_claims();
     }
 
     /// Endpoints that actions have asked for and the observer has not seen yet, in both directions.

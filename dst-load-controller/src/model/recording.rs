@@ -5,10 +5,13 @@
 //! that ends early still yields a report up to its last second. Instants are microseconds since
 //! the start of the run; durations end in `_us` or `_seconds`.
 
+mod clock;
 mod codec;
 mod lines;
 mod merge;
+mod ping;
 mod proxies;
+mod target;
 #[cfg(test)]
 mod tests;
 
@@ -18,9 +21,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    clock::ClockLine,
     codec::{ReadError, read, write_line},
     merge::{MergeError, merge},
+    ping::PingLine,
     proxies::{BetweenTriesLine, ProfileCounts, ProxyCounts, ReplicaInfo, ReplicaLine},
+    target::TargetSample,
 };
 use crate::model::{
     endpoint::Direction, federation::Via, ledger::Counts, statistics::Stage, time::At,
@@ -70,8 +76,12 @@ pub enum Line {
         /// Why.
         error: String,
     },
+    /// The target was asked whether it lives.
+    Ping(PingLine),
     /// What this process has used so far.
     Generator(GeneratorSample),
+    /// The acting half's clock was compared with this one.
+    Clock(ClockLine),
     /// Something the reader must know.
     Warning {
         /// When.
@@ -138,6 +148,9 @@ pub struct TargetInfo {
     /// Its version, where it says one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Whether streams went through a port-forward.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forwarded: bool,
 }
 
 /// Whose controller was measured.
@@ -296,38 +309,6 @@ pub struct StreamCounts {
     pub profiles: ProfileCounts,
 }
 
-/// What the target says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct TargetSample {
-    /// When it was asked.
-    pub at: At,
-    /// CPU used since the first phase, seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cpu_seconds: Option<f64>,
-    /// Resident memory, bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rss_bytes: Option<f64>,
-    /// Heap in use (`go_memstats_heap_inuse_bytes`), bytes: what is live, and garbage that has not
-    /// been collected yet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub heap_bytes: Option<f64>,
-    /// When garbage was last collected, seconds since the epoch of the target's own clock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub collected_seconds: Option<f64>,
-    /// Queue overflows so far.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub overflows: Option<f64>,
-    /// Send timeouts so far, where the build counts them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub send_timeouts: Option<f64>,
-    /// `destination_endpoint_views_active`, where the build has it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub views_active: Option<f64>,
-    /// When the process started, seconds since the epoch: it changes with a restart.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start_seconds: Option<f64>,
-}
-
 /// What this process has used so far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GeneratorSample {
@@ -378,6 +359,9 @@ pub struct End {
     /// What ended the run, if it was neither the plan nor a signal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Whether that was to spare the target, or others who use it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spared: bool,
 }
 
 // === impl Line ===
@@ -394,7 +378,9 @@ impl Line {
             Self::Change(change) => (change.at, 4, &change.service, &change.object),
             Self::Target(sample) => (sample.at, 5, "", ""),
             Self::TargetSilent { at, .. } => (*at, 5, "", ""),
+            Self::Ping(ping) => (ping.at, 5, "", ""),
             Self::Generator(sample) => (sample.at, 6, "", ""),
+            Self::Clock(clock) => (clock.at, 6, "", ""),
             Self::Warning { at, .. } => (*at, 7, "", ""),
             Self::Second(second) => (second.at, 8, "", ""),
             Self::EndState(end) => (end.at, 9, &end.service, ""),

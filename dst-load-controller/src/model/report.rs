@@ -11,6 +11,7 @@ mod proxies;
 pub mod text;
 mod ways;
 
+mod surroundings;
 #[cfg(test)]
 pub(crate) mod tests;
 mod warnings;
@@ -23,7 +24,7 @@ use crate::model::{
     criteria::Criteria,
     recording::{Header, Line, Machine, TargetKind},
     statistics::{
-        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, Profiles, Replica,
+        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, OtherClock, Profiles, Replica,
         StageSummary, Statistics, Streams, Target, Updates, Way,
     },
     verdict::{Circumstances, Judged, Verdict, judge},
@@ -92,6 +93,9 @@ pub struct Report {
     pub kubernetes: KubernetesApi,
     /// Each cycle.
     pub cycles: Vec<CycleSummary>,
+    /// The clock of an acting half elsewhere, by which intended instants were translated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<OtherClock>,
     /// The latency of the tool's own reference destination on this machine (the median over
     /// deliveries): no smaller latency can be told apart from the tool itself.
     pub floor_seconds: Option<f64>,
@@ -160,6 +164,11 @@ pub enum Ending {
         /// Which.
         error: String,
     },
+    /// By itself, to spare its target or others who use it.
+    Spared {
+        /// What.
+        reason: String,
+    },
     /// The recording ends without its last line: the run was killed.
     CutOff,
 }
@@ -214,12 +223,18 @@ impl Report {
         let ending = Ending::of(statistics);
         let circumstances = Circumstances {
             target_is_judged: header.target.kind == TargetKind::Linkerd && !header.virtual_time,
+            latency_is_judged: !header.target.forwarded,
             changes_planned,
             ended: matches!(ending, Ending::Complete | Ending::Interrupted),
         };
-        let judgement = judge(criteria, &summary, circumstances);
+        let mut judgement = judge(criteria, &summary, circumstances);
+        if let Ending::Spared { reason } = &ending {
+            judgement.reasons.insert(0, reason.clone());
+        }
+        let forwarded = header.target.forwarded.then_some(Warning::Forwarded);
         let warnings = warnings::gather(recorded, &summary, &ending)
             .into_iter()
+            .chain(forwarded)
             .map(Told::from)
             .collect();
         Self {
@@ -262,6 +277,7 @@ impl Report {
             },
             kubernetes: summary.kubernetes,
             cycles: summary.cycles,
+            clock: summary.clock,
             floor_seconds: header.floor_seconds,
             deadline_seconds: header.deadline_seconds,
             virtual_time: header.virtual_time,
@@ -285,6 +301,9 @@ impl Ending {
         match statistics.ended() {
             None => Self::CutOff,
             Some(end) => match &end.error {
+                Some(reason) if end.spared => Self::Spared {
+                    reason: reason.clone(),
+                },
                 Some(error) => Self::Failed {
                     error: error.clone(),
                 },

@@ -201,6 +201,8 @@ pub struct Client {
     pub lifecycle: Lifecycle,
     /// Whether `GetProfile` streams are held beside the `Get` streams.
     pub profiles: bool,
+    /// The most connections, which clients share then; each has its own if absent.
+    pub connections: Option<u32>,
 }
 
 /// The embedded sandbox's shape.
@@ -394,6 +396,7 @@ impl Default for Client {
             open_rate: 2_000,
             lifecycle: Lifecycle::Eternal,
             profiles: false,
+            connections: None,
         }
     }
 }

@@ -2,15 +2,19 @@
 //!
 //! The live run and `report` fold the same lines, so a report rendered again says the same.
 
+mod clock;
 mod fold;
 mod latency;
+mod pings;
 mod summary;
 #[cfg(test)]
 mod tests;
 
 pub use self::{
+    clock::OtherClock,
     fold::{Interval, Statistics},
     latency::{Latency, Quantile, Stage},
+    pings::Pings,
     summary::{
         Correctness, CycleSummary, FanOut, Generator, KubernetesApi, LatencySummary, Profiles,
         Replica, StageSummary, Streams, Summary, Target, Updates, Way, WrongService,

@@ -80,6 +80,8 @@ pub enum Unit {
 pub struct Circumstances {
     /// Whether the target's own cost can be judged: not in virtual time, nor on the reference.
     pub target_is_judged: bool,
+    /// Whether latency is the target's: not through a port-forward.
+    pub latency_is_judged: bool,
     /// Whether the plan changes any endpoints.
     pub changes_planned: bool,
     /// Whether the recording has its last line, without an error in it.

@@ -72,6 +72,41 @@ pub enum Warning {
     },
     /// The recording ends without its last line.
     CutOff,
+    /// The acting half elsewhere could not be asked what it intends.
+    ChurnSilent {
+        /// Where it should be.
+        url: String,
+        /// Why not.
+        error: String,
+    },
+    /// Changes that the acting half elsewhere is not known to have caused.
+    Unattributed {
+        /// How many.
+        changes: u64,
+        /// Out of how many.
+        of: u64,
+    },
+    /// The clocks of the two halves could not be compared well enough.
+    ClockUncertain {
+        /// How wrong the offset may be, seconds.
+        uncertainty_seconds: f64,
+        /// The smallest median of a stage that it enters, seconds.
+        median_seconds: f64,
+    },
+    /// Others hold streams of the same controller.
+    ForeignStreams {
+        /// The most at a phase's edge.
+        streams: u64,
+    },
+    /// The target did not say for long that it lives.
+    WouldRestart {
+        /// Times it would have been restarted.
+        times: u64,
+        /// Pings that failed, in all.
+        failed: u64,
+    },
+    /// Streams went through a port-forward.
+    Forwarded,
     /// Cleaning up left something behind.
     CleanupFailed {
         /// What went wrong.
@@ -143,6 +178,45 @@ impl fmt::Display for Warning {
             Self::Scenario { message } => f.write_str(message),
             Self::CutOff => f.write_str(
                 "the recording ends without its last line: the run was killed, and this is what it had seen",
+            ),
+            Self::ChurnSilent { url, error } => write!(
+                f,
+                "churn at {url} could not be asked what it does ({error}): it is tried again, and \
+                 what it does meanwhile may stay without an intended instant"
+            ),
+            Self::Unattributed { changes, of } => write!(
+                f,
+                "{} of {} without an intended instant: nothing that churn told of explains them, \
+                 and they have a destination stage only",
+                count(*changes),
+                counted(*of, "change is", "changes are")
+            ),
+            Self::ClockUncertain {
+                uncertainty_seconds,
+                median_seconds,
+            } => write!(
+                f,
+                "the clocks of churn and client could be compared within {} only, and the smallest \
+                 median that this enters is {}: run them closer to each other",
+                seconds(*uncertainty_seconds),
+                seconds(*median_seconds)
+            ),
+            Self::ForeignStreams { streams } => write!(
+                f,
+                "{} of the same controller: its cost and its latency are theirs too, and what this \
+                 run does to it is done to them",
+                counted(*streams, "stream was of others", "streams were of others")
+            ),
+            Self::WouldRestart { times: n, failed } => write!(
+                f,
+                "a kubelet would have restarted the destination {}: {} went unanswered for longer \
+                 than a second",
+                times(*n),
+                counted(*failed, "ping", "pings")
+            ),
+            Self::Forwarded => f.write_str(
+                "streams went through a port-forward, whose latency is in every number here and in \
+                 no criterion: run within the cluster to judge latency",
             ),
             Self::CleanupFailed { error, run_id } => write!(
                 f,

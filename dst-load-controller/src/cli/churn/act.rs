@@ -53,6 +53,8 @@ impl Churn {
             .namespace
             .unwrap_or_else(|| cluster.default_namespace().to_owned());
         let clock = Clock::start();
+        // Also if the run's id is given, and was given before: the clock is another.
+        let start = new_run_id();
         let scenario = Arc::new(self.scenario);
         let run = RunIdentity {
             id: self.run_id.unwrap_or_else(new_run_id),
@@ -73,7 +75,7 @@ impl Churn {
         let mut registry = Registry::default();
         let metrics = ChurnMetrics::register(&mut registry, &scenario, actor.caller());
         let readiness = Readiness::default();
-        let events = EventLog::new(&scenario);
+        let events = EventLog::new(&scenario, actor.namespace(), &start);
         let routes =
             admin::routes(admin::encode(registry), readiness.clone()).merge(events.routes(clock));
         let server = Admin::bind(self.admin)
@@ -174,11 +176,13 @@ impl Work<'_> {
         let mut driver = Driver::new(self.actor, self.metrics, plan, stop);
         let mut failure = None;
         let created = driver
-            .create(|event| {
-                if let Event::Acted(acted) = event {
+            .create(|event| match event {
+                Event::Intended(action) => self.events.announce(&action),
+                Event::Acted(acted) => {
                     self.events.record(&acted);
                     failure = failure.take().or(acted.result.err());
                 }
+                Event::Cycle(_) => {}
             })
             .await;
         // Without all its Services the scenario is another one.
@@ -193,7 +197,7 @@ impl Work<'_> {
             .churn(self.actor.clock().now(), |event| match event {
                 Event::Cycle(start) => tracing::info!(cycle = start.cycle, "cycle starts"),
                 Event::Acted(acted) => self.events.record(&acted),
-                Event::Intended(_) => {}
+                Event::Intended(action) => self.events.announce(&action),
             })
             .await;
         match driven.ending {
@@ -267,7 +271,7 @@ mod tests {
         let work = Work {
             actor: &actor,
             metrics: &ChurnMetrics::register(&mut Registry::default(), &scenario, actor.caller()),
-            events: &EventLog::new(&scenario),
+            events: &EventLog::new(&scenario, "ns", "p1"),
             scenario: &scenario,
             readiness: &Readiness::default(),
             shutdown: &shutdown,

@@ -12,26 +12,27 @@ use std::{
 use anyhow::Context;
 use prometheus_client::registry::Registry;
 
-use super::{ADMIN_ADDR, ClientArgs, Watch};
+use super::{ADMIN_ADDR, ClientArgs, Watch, linked};
 use crate::{
     cli::{
-        Format, UsageError, observer_place,
-        replicas::{Dials, dial_each, infos},
+        Format, UsageError,
+        forward::Reached,
+        observer_place,
+        replicas::infos,
         report,
         run::header::{date, machine},
-        world::CLUSTER_DOMAIN,
     },
     exit::Exit,
     live::{
         admin::{self, Admin, Readiness},
-        books::Target as Watched,
-        client::{Client, Options},
+        client::{Client, ClientError, Options},
         client_metrics,
         clock::Clock,
+        cluster::Cluster,
         destination::fleet::FleetConfig,
+        partner::Partner,
         recorder::{Recorder, RunDirectory},
         runtime::Shutdown,
-        target::Target,
     },
     model::{
         quantity::Span,
@@ -59,15 +60,25 @@ pub async fn run(
     warnings: &mut impl Write,
 ) -> anyhow::Result<Exit> {
     let watch = args.watch()?;
-    let Dials { first, further } = dial_each(&args.destination, args.lifecycle)?;
-    let target = Target::of_replicas(&args.destination_metrics)
-        .map_err(|error| UsageError(format!("--destination-metrics: {error}")))?;
+    let churn = args.churn.as_deref().map(Partner::new).transpose();
+    let churn = churn.map_err(|error| UsageError(format!("--churn: {error}")))?;
+    let addresses =
+        args.forward
+            .addresses(&args.destination, &args.destination_metrics, args.lifecycle)?;
+    let cluster = args.cluster.find().await?;
+    let Reached { dials, target } = args.forward.reach(&cluster.factory(), addresses).await?;
     // A sandbox must not be quoted as Linkerd.
     let kind = match &target {
         Some(target) if target.is_reference().await => TargetKind::Reference,
         _ => TargetKind::Linkerd,
     };
-    let cluster = args.cluster.find().await?;
+    let target_info = TargetInfo {
+        kind,
+        version: None,
+        forwarded: args.forward.is_forwarded(),
+    };
+    let observed = linked::observed(args, &cluster).await?;
+    let linked = linked::resolve(&cluster, observed.as_ref(), &watch).await?;
     let directory = args.output_dir.as_deref().map(RunDirectory::at);
     let directory = directory.transpose()?;
     let namespace = args
@@ -78,6 +89,11 @@ pub async fn run(
     tracing::info!(
         cluster = cluster.url(),
         destination = args.destination.join(","),
+        pod = args
+            .forward
+            .destination_pod
+            .as_ref()
+            .map(ToString::to_string),
         services = watch.targets.len(),
         "watching"
     );
@@ -85,15 +101,17 @@ pub async fn run(
     let readiness = Readiness::default();
     let client = Client::new(
         Clock::start(),
-        targets(&watch),
+        linked.targets,
         Options {
+            target_cluster: observed.as_ref().map(Cluster::factory),
             world: World {
                 kube: cluster.factory(),
-                destination: first,
-                further,
+                destination: dials.first,
+                further: dials.further,
             },
             observer: observer_place::own_thread,
             target,
+            churn,
             fleet: fleet(args, &watch, &namespace),
             deadline: DEADLINE,
             sample_self: true,
@@ -115,7 +133,7 @@ pub async fn run(
     let work = async {
         tokio::select! {
             biased;
-            ended = client.run(header(args, &watch, &namespace, kind)) => ended.map_err(anyhow::Error::from),
+            ended = client.run(Header { linked_cluster: linked.cluster, ..header(args, &watch, &namespace, target_info) }) => ended.map_err(anyhow::Error::from),
             never = end_after(args.duration, &shutdown) => match never {},
             served = server => Err(served
                 .err()
@@ -135,8 +153,14 @@ pub async fn run(
     } else if ended.is_ok() {
         writeln!(warnings, "stopped before any stream was opened")?;
     }
-    ended?;
-    Ok(Exit::Pass)
+    match ended {
+        Err(error) if matches!(error.downcast_ref(), Some(ClientError::Endangered(_))) => {
+            writeln!(warnings, "{error}")?;
+            Ok(Exit::Invalid)
+        }
+        Err(error) => Err(error),
+        Ok(()) => Ok(Exit::Pass),
+    }
 }
 
 /// Asks for the end after `duration`, as a first signal does.
@@ -148,23 +172,10 @@ async fn end_after(duration: Option<Span>, shutdown: &Shutdown) -> Infallible {
     std::future::pending().await
 }
 
-fn targets(watch: &Watch) -> Vec<Watched> {
-    let targets = watch.targets.iter();
-    targets
-        .map(|target| {
-            Watched::new(
-                &target.service,
-                &target.namespace,
-                CLUSTER_DOMAIN,
-                target.port,
-            )
-        })
-        .collect()
-}
-
 fn fleet(args: &ClientArgs, watch: &Watch, namespace: &str) -> FleetConfig {
     FleetConfig {
         clients: watch.client.virtual_clients(),
+        connections: watch.client.connections,
         streams_per_service: watch.client.streams_per_service,
         open_rate: watch.client.open_rate,
         max_lifetime: watch.client.stream_max_lifetime,
@@ -189,7 +200,7 @@ fn recorder(directory: Option<&RunDirectory>) -> anyhow::Result<Recorder<Box<dyn
 }
 
 /// The recording's first line.
-fn header(args: &ClientArgs, watch: &Watch, namespace: &str, kind: TargetKind) -> Header {
+fn header(args: &ClientArgs, watch: &Watch, namespace: &str, target: TargetInfo) -> Header {
     let started = date();
     let client = &watch.client;
     let streams = u64::from(client.streams_per_service) * client.virtual_clients();
@@ -211,10 +222,7 @@ fn header(args: &ClientArgs, watch: &Watch, namespace: &str, kind: TargetKind) -
             },
         }),
         streams_requested: streams * watch.targets.len() as u64,
-        target: TargetInfo {
-            kind,
-            version: None,
-        },
+        target,
         virtual_time: false,
         namespace: namespace.to_owned(),
         linked_cluster: None,

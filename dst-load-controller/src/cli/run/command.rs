@@ -48,7 +48,7 @@ pub async fn run(
         )?,
     };
     let chosen = match choose(choice, args, &scenario, &directory, warnings).await {
-        Ok(chosen) => chosen,
+        Ok(chosen) => chosen.sharing(args.forward.connections(scenario.client.connections)),
         Err(error) => {
             directory.abandon();
             return Err(error);
@@ -74,8 +74,10 @@ pub async fn run(
         "recording and reports: {}",
         directory.path().display()
     )?;
-    if let Some(error) = outcome.error {
-        return Err(error.into());
+    match outcome.error {
+        // That is an outcome, and the report has said it.
+        None | Some(EngineError::Endangered(_)) => {}
+        Some(error) => return Err(error.into()),
     }
     Ok(if outcome.interrupted {
         Exit::Interrupted
@@ -119,13 +121,17 @@ fn decide(args: &RunArgs) -> Result<Choice<'_>, UsageError> {
         return Ok(Choice::Embedded);
     }
     let named = args.cluster.cluster.is_named();
-    match (named, args.destination.as_slice(), args.reference) {
-        (true, [], true) => Ok(Choice::Reference),
-        (true, [], false) => Err(UsageError(
-            "say what to measure on that cluster: --destination HOST:PORT, or --reference".into(),
+    let replicas = args.destination.as_slice();
+    let somewhere = !replicas.is_empty() || args.forward.destination_pod.is_some();
+    match (named, somewhere, args.reference) {
+        (true, true, _) => Ok(Choice::Cluster { replicas }),
+        (true, false, true) => Ok(Choice::Reference),
+        (true, false, false) => Err(UsageError(
+            "say what to measure on that cluster: --destination HOST:PORT, --destination-pod POD, \
+             or --reference"
+                .into(),
         )),
-        (true, replicas, _) => Ok(Choice::Cluster { replicas }),
-        (false, [], false) => {
+        (false, false, false) => {
             let controller = args.destination_bin.as_deref();
             controller.map(CommandLine::parse).transpose()?;
             Ok(Choice::Child { controller })
@@ -150,13 +156,15 @@ async fn choose(
         Choice::Child { controller } => {
             let log = directory.destination_log();
             let controller = controller.map(|command| Controller { command, log: &log });
-            return Chosen::child(scenario, controller).await;
+            let chosen = Chosen::child(scenario, controller).await?;
+            return chosen.limited(args.forward.destination_memory_limit).await;
         }
         Choice::Cluster { replicas } => {
             let target = args.target_cluster.named();
             let metrics = &args.destination_metrics;
             let lifecycle = scenario.client.lifecycle;
-            Chosen::cluster(&args.cluster, target, replicas, metrics, lifecycle).await?
+            let way = &args.forward;
+            Chosen::cluster(&args.cluster, target, replicas, metrics, lifecycle, way).await?
         }
         Choice::Reference => {
             let target = args.target_cluster.named();

@@ -46,6 +46,7 @@ pub(super) fn header(
         target: TargetInfo {
             kind: chosen.kind,
             version: chosen.version.clone(),
+            forwarded: chosen.forwarded,
         },
         virtual_time,
         namespace: namespace.to_owned(),

@@ -97,6 +97,7 @@ impl Setting {
             target: self.chosen.target.clone(),
             cluster_domain: CLUSTER_DOMAIN.to_owned(),
             connect_timeout: self.connect_timeout.0,
+            connections: self.chosen.connections.or(self.scenario.client.connections),
             sample_self: !self.virtual_time,
         };
         let scenario = Arc::clone(&self.scenario);

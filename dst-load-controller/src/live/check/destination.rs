@@ -33,7 +33,7 @@ pub(super) async fn check(
         };
         findings.push(SECTION, "is ready", outcome);
         let outcome = match target.sample(Clock::start().now()).await {
-            Ok(sample) if sample.cpu_seconds.is_some() => Outcome::ok(),
+            Ok(page) if page.sample.cpu_seconds.is_some() => Outcome::ok(),
             Ok(_) => Outcome::warning(
                 "its metrics have no process_cpu_seconds_total",
                 "its cost cannot be judged then; name the controller's own metrics",

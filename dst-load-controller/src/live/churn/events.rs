@@ -1,4 +1,4 @@
-//! What was done, for whoever watches from elsewhere: `/events` and `/clock` of the acting half.
+//! What is done, for whoever watches from elsewhere: `/events` and `/clock` of the acting half.
 //!
 //! Instants are microseconds of this process's clock; a reader measures with `/clock` how far its
 //! own is off, on the same connection.
@@ -14,21 +14,27 @@ use tokio::sync::Notify;
 
 use crate::{
     live::{clock::Clock, kubernetes::Acted},
-    model::{action::Verb, scenario::Scenario},
+    model::{
+        action::{Action, Verb},
+        scenario::Scenario,
+    },
 };
 
-/// Lines that are kept: ten scalings of the 5,000 Services that a namespace holds, some 10 MB. A
+/// Lines that are kept: five scalings of the 5,000 Services that a namespace holds, some 10 MB. A
 /// reader that falls further behind is told how many it lost.
 const KEPT: usize = 50_000;
 /// Lines a chunk of an answer, so that a reader who starts late is not sent 10 MB at once.
 const CHUNK: usize = 256;
 
-/// The last actions that were answered.
+/// The last actions that were due, and that were answered.
 #[derive(Clone, Debug)]
 pub struct EventLog(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    /// What tells this process from one that is started after it at the same address.
+    start: String,
+    namespace: String,
     services: Vec<String>,
     lines: Mutex<Lines>,
     more: Notify,
@@ -41,7 +47,7 @@ struct Lines {
     gone: u64,
 }
 
-/// One line of `/events`.
+/// One line of `/events`: an action that is due, and later the same one answered.
 #[derive(Serialize)]
 struct Line<'a> {
     /// From 1, without gaps.
@@ -50,10 +56,16 @@ struct Line<'a> {
     service: &'a str,
     from: u32,
     to: u32,
-    /// Microseconds of the clock that `/clock` tells, as are the next two.
+    /// Endpoints that should appear, and endpoints that should go.
+    add: u32,
+    remove: u32,
+    /// Microseconds of the clock that `/clock` tells, as are the next two; those are absent while
+    /// nothing has been answered.
     intended: u64,
-    sent: u64,
-    acknowledged: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acknowledged: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -67,22 +79,42 @@ struct After {
 }
 
 /// The answer of `/clock`.
-#[derive(Serialize)]
-struct Now {
-    now: u64,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockAnswer {
+    /// Microseconds since this process's clock began.
+    pub now: u64,
+    /// What tells this process from others: with another one, clock and events are others.
+    pub start: String,
+    /// The namespace of the Services that the events name.
+    pub namespace: String,
+    /// The number of the last event.
+    pub last: u64,
 }
 
 // === impl EventLog ===
 
 impl EventLog {
-    /// An empty log for the Services of `scenario`.
+    /// An empty log for the Services of `scenario` in a namespace, of the process that `start`
+    /// names.
     #[must_use]
-    pub fn new(scenario: &Scenario) -> Self {
+    pub fn new(scenario: &Scenario, namespace: &str, start: &str) -> Self {
         Self(Arc::new(Inner {
+            start: start.to_owned(),
+            namespace: namespace.to_owned(),
             services: scenario.services().collect(),
             lines: Mutex::default(),
             more: Notify::new(),
         }))
+    }
+
+    /// Adds an action that is due: told before its first call, so that whoever reads knows of it
+    /// before its effects.
+    ///
+    /// # Panics
+    ///
+    /// If its Service is not one of the scenario's.
+    pub fn announce(&self, action: &Action) {
+        self.add(action, None);
     }
 
     /// Adds an action that was answered.
@@ -91,7 +123,11 @@ impl EventLog {
     ///
     /// If its Service is not one of the scenario's.
     pub fn record(&self, acted: &Acted) {
-        let (action, from, to) = match acted.action.verb {
+        self.add(&acted.action, Some(acted));
+    }
+
+    fn add(&self, of: &Action, acted: Option<&Acted>) {
+        let (action, from, to) = match of.verb {
             Verb::Create { endpoints } => ("create", 0, endpoints),
             Verb::Scale { from, to } => ("scale", from, to),
             Verb::Restart { endpoints } => ("restart", endpoints, endpoints),
@@ -101,17 +137,21 @@ impl EventLog {
                 ..
             } => (provocation.name(), endpoints, endpoints),
         };
+        let (add, remove) = of.verb.expects();
+        let error = acted.and_then(|acted| acted.result.as_ref().err());
         let mut lines = self.0.lines.lock();
         let line = Line {
             sequence: lines.last() + 1,
             action,
-            service: &self.0.services[acted.action.service],
+            service: &self.0.services[of.service],
             from,
             to,
-            intended: acted.action.intended.as_micros(),
-            sent: acted.sent.as_micros(),
-            acknowledged: acted.acknowledged.as_micros(),
-            error: acted.result.as_ref().err().map(ToString::to_string),
+            add,
+            remove,
+            intended: of.intended.as_micros(),
+            sent: acted.map(|acted| acted.sent.as_micros()),
+            acknowledged: acted.map(|acted| acted.acknowledged.as_micros()),
+            error: error.map(ToString::to_string),
         };
         let mut json = serde_json::to_vec(&line).expect("invariant: plain fields have a JSON form");
         json.push(b'\n');
@@ -127,14 +167,17 @@ impl EventLog {
     /// `/events` (JSON lines from the one after `?after=N` on, and then each as it happens, until
     /// the reader leaves) and `/clock`.
     pub fn routes(&self, clock: Clock) -> Router {
-        let log = self.clone();
+        let (log, asked) = (self.clone(), self.clone());
         let events = move |Query(After { after }): Query<After>| async move {
             let lines = log.follow(after);
             let kind = [("content-type", "application/jsonl")];
             (kind, Body::from_stream(lines)).into_response()
         };
         let now = move || async move {
-            Json(Now {
+            Json(ClockAnswer {
+                start: asked.0.start.clone(),
+                namespace: asked.0.namespace.clone(),
+                last: asked.0.lines.lock().last(),
                 now: clock.now().as_micros(),
             })
         };
@@ -196,10 +239,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{
-        live::kubernetes::mock::scenario,
-        model::{action::Action, time::At},
-    };
+    use crate::{live::kubernetes::mock::scenario, model::time::At};
 
     fn acted(to: u32) -> Acted {
         Acted {
@@ -225,7 +265,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_reader_gets_what_it_missed_and_then_each_line_as_it_happens() {
-        let log = EventLog::new(&scenario(1));
+        let log = EventLog::new(&scenario(1), "shop", "p1");
         log.record(&acted(9));
         log.record(&acted(8));
         let mut reader = Box::pin(log.clone().follow(1));
@@ -234,16 +274,19 @@ mod tests {
             lines(&first),
             [json!({
                 "sequence": 2, "action": "scale", "service": "test-service-1", "from": 3, "to": 8,
+                "add": 5, "remove": 0,
                 "intended": 1_000, "sent": 2_000, "acknowledged": 3_000,
             })]
         );
-        let (next, ()) = tokio::join!(reader.next(), async { log.record(&acted(7)) });
-        assert_eq!(lines(&next.unwrap().unwrap())[0]["to"], 7);
+        let (next, ()) = tokio::join!(reader.next(), async { log.announce(&acted(7).action) });
+        let due = &lines(&next.unwrap().unwrap())[0];
+        assert_eq!((&due["to"], &due["intended"]), (&json!(7), &json!(1_000)));
+        assert_eq!((due.get("sent"), due.get("acknowledged")), (None, None));
     }
 
     #[test]
     fn a_reader_that_is_too_far_behind_is_told_what_it_lost() {
-        let log = EventLog::new(&scenario(1));
+        let log = EventLog::new(&scenario(1), "shop", "p1");
         for to in 0..u32::try_from(KEPT).unwrap() + 5 {
             log.record(&acted(to));
         }

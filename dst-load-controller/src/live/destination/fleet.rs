@@ -8,7 +8,13 @@ mod profile;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     sync::{SetOnce, watch},
@@ -34,6 +40,8 @@ use crate::{
 pub struct FleetConfig {
     /// Virtual client pods.
     pub clients: u64,
+    /// The most connections: clients beyond it share them in turn. Each has its own if absent.
+    pub connections: Option<u32>,
     /// Streams that each opens for each Service.
     pub streams_per_service: u32,
     /// Streams opened a second, at most, over all clients.
@@ -62,6 +70,18 @@ pub enum FleetError {
     Unreachable {
         /// For how long it was tried.
         after: Duration,
+        /// What the last try came to.
+        reason: String,
+    },
+    /// Some connections could be made, and no more.
+    #[error(
+        "the destination took {standing} connections and no more ({reason}): a port-forward refuses \
+         more than about 60; let clients share them with --connections 50, and say that it is one \
+         with --forwarded"
+    )]
+    Crowded {
+        /// Connections that stand.
+        standing: u64,
         /// What the last try came to.
         reason: String,
     },
@@ -94,6 +114,13 @@ struct Shared {
     cancel: CancellationToken,
     failed: watch::Sender<Option<FleetError>>,
     opened: At,
+    connected: AtomicU64,
+}
+
+/// A virtual client pod: who it is, and its streams.
+struct ClientPod {
+    identity: Identity,
+    seats: Vec<Seat>,
 }
 
 /// A stream that has been entered into its ledger and is not opened yet.
@@ -131,12 +158,15 @@ impl Fleet {
             cancel: cancel.clone(),
             failed: sender,
             opened: books.clock().now(),
+            connected: AtomicU64::new(0),
             config,
         });
         let mut tasks = JoinSet::new();
         let mut order = 0;
+        let mut connections = connections(&shared.config, replicas.len());
+        let shares = connections.len();
         for client in 0..shared.config.clients {
-            let (replica, dial) = turn(replicas, client);
+            let (replica, _) = turn(replicas, client);
             let place = place(nodes, client);
             let identity = Identity {
                 namespace: shared.config.namespace.clone(),
@@ -161,12 +191,13 @@ impl Fleet {
                     order += 1;
                 }
             }
-            tasks.spawn(client_pod(
-                Arc::clone(&shared),
-                Arc::clone(dial),
-                identity,
-                seats,
-            ));
+            let pod = ClientPod { identity, seats };
+            let share = usize::try_from(client).unwrap_or(usize::MAX) % shares;
+            connections[share].push(pod);
+        }
+        for (number, pods) in (0..).zip(connections) {
+            let (_, dial) = turn(replicas, number);
+            tasks.spawn(connection(Arc::clone(&shared), Arc::clone(dial), pods));
         }
         Self {
             tasks,
@@ -222,12 +253,27 @@ fn place(nodes: &[(String, String)], client: u64) -> Place {
         })
 }
 
-/// One virtual client: a connection, and its streams on it.
-async fn client_pod(shared: Arc<Shared>, dial: Dial, identity: Identity, seats: Vec<Seat>) {
+/// As many connections as there are to be, with nobody on them yet. Where clients share them, each
+/// replica has as many: those that share one then have one replica.
+fn connections(config: &FleetConfig, replicas: usize) -> Vec<Vec<ClientPod>> {
+    let replicas = u64::try_from(replicas).unwrap_or(u64::MAX).max(1);
+    let count = match config.connections.map(u64::from) {
+        Some(most) if most < config.clients => (most / replicas).max(1) * replicas,
+        _ => config.clients.max(1),
+    };
+    (0..count).map(|_| Vec::new()).collect()
+}
+
+/// One connection, and on it the streams of a virtual client, or of all that share it.
+async fn connection(shared: Arc<Shared>, dial: Dial, pods: Vec<ClientPod>) {
+    let Some(first) = pods.first() else {
+        return;
+    };
+    let identity = &first.identity;
     let connected = tokio::select! {
         biased;
         () = shared.cancel.cancelled() => return,
-        connected = connect(&shared, &dial, &identity) => connected,
+        connected = connect(&shared, &dial, identity) => connected,
     };
     let grpc = match connected {
         Ok(grpc) => grpc,
@@ -237,32 +283,34 @@ async fn client_pod(shared: Arc<Shared>, dial: Dial, identity: Identity, seats: 
         }
     };
     let link = Arc::new(Link::up(&shared.books));
-    let token: Arc<str> = identity.token().into();
     let mut streams = JoinSet::new();
-    for seat in seats {
-        let authority = &shared.books.all()[seat.target].target.authority;
-        let held = shared.config.profiles.then(|| Arc::new(SetOnce::new()));
-        if let Some(held) = &held {
-            for about in [About::Service, About::Endpoint(Arc::clone(held))] {
-                let profile = Profile {
-                    shared: Arc::clone(&shared),
-                    grpc: grpc.clone(),
-                    token: Arc::clone(&token),
-                    seat,
-                    about,
-                };
-                streams.spawn(profile.run());
+    for ClientPod { identity, seats } in pods {
+        let token: Arc<str> = identity.token().into();
+        for seat in seats {
+            let authority = &shared.books.all()[seat.target].target.authority;
+            let held = shared.config.profiles.then(|| Arc::new(SetOnce::new()));
+            if let Some(held) = &held {
+                for about in [About::Service, About::Endpoint(Arc::clone(held))] {
+                    let profile = Profile {
+                        shared: Arc::clone(&shared),
+                        grpc: grpc.clone(),
+                        token: Arc::clone(&token),
+                        seat,
+                        about,
+                    };
+                    streams.spawn(profile.run());
+                }
             }
+            let lifecycle = Lifecycle {
+                shared: Arc::clone(&shared),
+                grpc: grpc.clone(),
+                link: Arc::clone(&link),
+                request: request(authority, &token),
+                seat,
+                held,
+            };
+            streams.spawn(lifecycle.run());
         }
-        let lifecycle = Lifecycle {
-            shared: Arc::clone(&shared),
-            grpc: grpc.clone(),
-            link: Arc::clone(&link),
-            request: request(authority, &token),
-            seat,
-            held,
-        };
-        streams.spawn(lifecycle.run());
     }
     // The tasks end when the fleet is told to; a connection that breaks is their business.
     while streams.join_next().await.is_some() {}
@@ -276,7 +324,10 @@ async fn connect(shared: &Shared, dial: &Dial, identity: &Identity) -> Result<Gr
     let mut tries = 0;
     loop {
         let reason = match dial().await {
-            Ok(grpc) => return Ok(grpc),
+            Ok(grpc) => {
+                shared.connected.fetch_add(1, Ordering::Relaxed);
+                return Ok(grpc);
+            }
             Err(status) => status.message().to_owned(),
         };
         shared.books.count(|streams| {
@@ -285,6 +336,10 @@ async fn connect(shared: &Shared, dial: &Dial, identity: &Identity) -> Result<Gr
         let wait = shared.backoff("connect", &identity.pod, tries);
         tries += 1;
         if clock.now() + wait > until {
+            let standing = shared.connected.load(Ordering::Relaxed);
+            if standing > 0 {
+                return Err(FleetError::Crowded { standing, reason });
+            }
             return Err(FleetError::Unreachable {
                 after: config.connect_timeout,
                 reason,

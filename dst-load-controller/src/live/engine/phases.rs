@@ -42,7 +42,6 @@ impl<W: io::Write> Engine<W> {
     /// All phases. Whether a signal ended the run before its plan did.
     pub(super) async fn story(&self) -> Result<bool, EngineError> {
         self.journal.enter(Phase::Preparing);
-        let mut observer = self.observer.clone();
         let mut driver = Driver::new(
             &self.actor,
             &self.metrics,
@@ -50,12 +49,8 @@ impl<W: io::Write> Engine<W> {
             self.stop.clone(),
         )
         .beside(self.beside.as_ref());
-        let mut target_observer = self.target_observer.clone();
         let prepared = async {
-            observer.synced(self.options.connect_timeout).await?;
-            if let Some(observer) = &mut target_observer {
-                observer.synced(self.options.connect_timeout).await?;
-            }
+            self.observers.synced(self.options.connect_timeout).await?;
             self.actor.prepare().await?;
             if let Some(beside) = &self.beside {
                 beside.prepare().await?;
@@ -167,6 +162,7 @@ impl<W: io::Write> Engine<W> {
         let client = &self.scenario.client;
         let config = FleetConfig {
             clients: client.virtual_clients(),
+            connections: self.options.connections,
             streams_per_service: client.streams_per_service,
             open_rate: client.open_rate,
             max_lifetime: client.stream_max_lifetime,
@@ -181,7 +177,7 @@ impl<W: io::Write> Engine<W> {
             &self.books,
             &self.options.world.replicas(),
             config,
-            &self.observer.nodes(),
+            &self.observers.nodes(),
         )
     }
 
@@ -328,7 +324,7 @@ impl<W: io::Write> Engine<W> {
         for &book in &self.books_of[service] {
             // What is local beside a churned cluster is a probe: when Kubernetes is late with it,
             // nothing of the plan is.
-            if self.target_observer.is_none() || self.books.all()[book].target.through.is_some() {
+            if !self.observers.are_two() || self.books.all()[book].target.through.is_some() {
                 self.books.intend(book, Intent { at, add, remove });
             }
         }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 pub use self::{
     endpoints::{numbered, pod, ready, slice},
-    link::{CLUSTER_NAME, cluster_secret, stand_in},
+    link::{CLUSTER_NAME, REMOTE_DISCOVERY, REMOTE_SERVICE, cluster_secret, stand_in},
 };
 
 use crate::{

@@ -196,15 +196,24 @@ impl OpenChanges {
         (change.closed.start <= at).then(|| (number, change.slots.clone()))
     }
 
-    /// Takes out the changes that nobody has yet to learn.
-    pub(super) fn close_done(&mut self) -> Vec<ClosedChange> {
+    /// The action that caused the change was intended at `at`; whether the change is open.
+    pub(super) fn claim(&mut self, number: u64, at: At) -> bool {
+        let Some(change) = self.open.get_mut(&number) else {
+            return false;
+        };
+        change.closed.intended.get_or_insert(at);
+        true
+    }
+
+    /// Takes out the changes that nobody has yet to learn, with their numbers.
+    pub(super) fn close_done(&mut self) -> Vec<(u64, ClosedChange)> {
         let mut done = std::mem::take(&mut self.done);
         done.sort_unstable();
         done.iter()
-            .filter_map(|number| self.open.remove(number))
-            .map(|mut change| {
+            .filter_map(|number| Some((*number, self.open.remove(number)?)))
+            .map(|(number, mut change)| {
                 change.closed.known.sort_unstable();
-                change.closed
+                (number, change.closed)
             })
             .collect()
     }

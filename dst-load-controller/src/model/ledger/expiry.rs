@@ -11,6 +11,7 @@ impl ServiceLedger {
     /// Gives up what was to arrive by `now`. Cheap when there is nothing: call it every second.
     pub fn expire(&mut self, now: At) {
         self.expire_repeats(now);
+        self.expire_claims(now);
         let Some(cutoff) = now
             .as_micros()
             .checked_sub(At::from(self.deadline).as_micros())
@@ -22,7 +23,7 @@ impl ServiceLedger {
             for id in slots {
                 self.give_up(number, id);
             }
-            self.outbox.changes.extend(self.changes.close_done());
+            self.hand_on_changes();
         }
         while let Some(&(since, id, stream)) = self.deviations.queue.front()
             && since <= cutoff

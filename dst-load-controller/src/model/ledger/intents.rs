@@ -18,7 +18,16 @@ pub struct Intent {
 /// Intents in the order they were registered, with what is left of each.
 #[derive(Debug, Default)]
 pub(super) struct Intents {
-    open: VecDeque<Intent>,
+    open: VecDeque<Open>,
+}
+
+/// What is left of an intent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Open {
+    /// When it was intended; `None` before the run's clock began, or at an instant unknown.
+    pub(super) at: Option<At>,
+    pub(super) add: u32,
+    pub(super) remove: u32,
 }
 
 // === impl Intents ===
@@ -28,19 +37,19 @@ impl Intents {
     ///
     /// What is left in both directions cancels out: Kubernetes was told to go back before it had
     /// got there, and those endpoints will never have existed.
-    pub(super) fn register(&mut self, intent: Intent) -> u64 {
+    pub(super) fn register(&mut self, intent: impl Into<Open>) -> u64 {
         let (add, remove) = self.left();
         let cancelled = add.min(remove);
         self.consume(Direction::Add, cancelled);
         self.consume(Direction::Remove, cancelled);
-        self.open.push_back(intent);
+        self.open.push_back(intent.into());
         self.drop_spent();
         cancelled
     }
 
-    /// Takes one endpoint off the oldest intent in this direction: its intended instant, or
-    /// `None` if nothing of the kind was intended.
-    pub(super) fn attribute(&mut self, direction: Direction) -> Option<At> {
+    /// Takes one endpoint off the oldest intent in this direction: its intended instant, where one
+    /// is known, or `None` if nothing of the kind was intended.
+    pub(super) fn attribute(&mut self, direction: Direction) -> Option<Option<At>> {
         let mut open = self.open.iter_mut();
         let (at, left) = open.find_map(|intent| {
             let at = intent.at;
@@ -90,9 +99,19 @@ impl Intents {
     }
 }
 
-// === impl Intent ===
+// === impl Open ===
 
-impl Intent {
+impl From<Intent> for Open {
+    fn from(Intent { at, add, remove }: Intent) -> Self {
+        Self {
+            at: Some(at),
+            add,
+            remove,
+        }
+    }
+}
+
+impl Open {
     fn left_mut(&mut self, direction: Direction) -> &mut u32 {
         match direction {
             Direction::Add => &mut self.add,
@@ -118,7 +137,7 @@ mod tests {
         let mut intents = Intents::default();
         intents.register(intent(1, 2, 0));
         intents.register(intent(2, 1, 1));
-        let mut taken = || intents.attribute(Direction::Add);
+        let mut taken = || intents.attribute(Direction::Add).flatten();
         assert_eq!(
             [taken(), taken(), taken(), taken()],
             [
@@ -128,7 +147,10 @@ mod tests {
                 None
             ]
         );
-        assert_eq!(intents.attribute(Direction::Remove), Some(At::from_secs(2)));
+        assert_eq!(
+            intents.attribute(Direction::Remove),
+            Some(Some(At::from_secs(2)))
+        );
         assert_eq!(intents.outstanding(), 0);
     }
 
@@ -144,7 +166,10 @@ mod tests {
             intents.attribute(Direction::Remove);
         }
         assert_eq!(intents.register(intent(3, 190, 0)), 140);
-        assert_eq!(intents.attribute(Direction::Add), Some(At::from_secs(3)));
+        assert_eq!(
+            intents.attribute(Direction::Add),
+            Some(Some(At::from_secs(3)))
+        );
     }
 
     #[test]

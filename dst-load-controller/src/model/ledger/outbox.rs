@@ -16,6 +16,8 @@ pub struct Outbox {
     pub deliveries: Vec<Delivered>,
     /// The Kubernetes stage of deliveries that were opened.
     pub kubernetes: Vec<KubernetesStage>,
+    /// End to end of deliveries handed on before, whose intent came late.
+    pub claimed: Vec<Claimed>,
     /// Changes that every stream of their audience knows, or whose deadline has passed.
     pub changes: Vec<ClosedChange>,
     /// Streams that heard late of first endpoints, for they were between two tries.
@@ -56,6 +58,19 @@ pub struct KubernetesStage {
     pub deliveries: u64,
     /// Whether another cluster churned when the change became visible.
     pub disturbed: bool,
+}
+
+/// The end-to-end stage of a delivery that was handed on without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// The cycle of its change.
+    pub cycle: u32,
+    /// Whether the endpoint appeared or went.
+    pub direction: Direction,
+    /// Whether another cluster churned when the change became visible.
+    pub disturbed: bool,
+    /// From the intended instant.
+    pub end_to_end: Duration,
 }
 
 /// What is only counted.

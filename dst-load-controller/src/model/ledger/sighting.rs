@@ -83,7 +83,7 @@ impl ServiceLedger {
                 self.open_change(sighting, &written, start, direction, &affected, &audience);
             }
         }
-        self.outbox.changes.extend(self.changes.close_done());
+        self.hand_on_changes();
     }
 
     /// Endpoints that some class is newly promised, and those that some class no longer is, each
@@ -147,7 +147,8 @@ impl ServiceLedger {
         );
         let mut early = Vec::new();
         for &(id, ref classes) in affected.values() {
-            let intended = self.intents.attribute(direction);
+            let attributed = self.intents.attribute(direction);
+            let intended = attributed.flatten();
             let mut pending = FixedBitSet::with_capacity(self.streams.len());
             for &class in classes {
                 self.slots
@@ -162,7 +163,13 @@ impl ServiceLedger {
             self.confirm(id, &pending, audience, &mut early);
             pending.intersect_with(audience);
             self.changes.expect(number, id, intended, pending.ones());
-            self.note_kubernetes_stage(sighting, direction, intended, pending.count_ones(..));
+            let deliveries = pending.count_ones(..);
+            self.note_kubernetes_stage(sighting, direction, intended, deliveries);
+            if attributed.is_none() && sighting.timed {
+                let disturbed = self.disturbed;
+                self.unclaimed
+                    .open(number, id, sighting, direction, disturbed, deliveries);
+            }
             self.slots.get_mut(id).open.push(Entry {
                 change: number,
                 direction,
@@ -224,6 +231,7 @@ impl ServiceLedger {
         self.outbox.counts.early += u64::from(seen < start);
         let known = seen.max(start);
         let latency = known.since(start);
+        self.unclaimed.known(number, id, known);
         self.outbox.deliveries.push(Delivered {
             cycle: self.changes.cycle(number),
             direction,

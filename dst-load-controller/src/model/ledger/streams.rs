@@ -86,7 +86,7 @@ impl ServiceLedger {
             }
         }
         self.deviations.close_stream(stream);
-        outbox.changes.extend(changes.close_done());
+        self.hand_on_changes();
     }
 
     /// Where the stream stands.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 mod acknowledged;
+mod claims;
 mod waiting;
 
 use super::*;

@@ -31,7 +31,7 @@ impl ServiceLedger {
             Update::NoEndpoints { .. } => self.remove_all(stream, at),
         }
         self.streams.hold(stream);
-        self.outbox.changes.extend(self.changes.close_done());
+        self.hand_on_changes();
     }
 
     fn add(&mut self, stream: StreamId, at: At, endpoint: Endpoint) {
@@ -145,6 +145,7 @@ impl ServiceLedger {
         entry.pending.set(bit, false);
         emptied |= entry.pending.is_clear();
         let latency: Duration = at.since(self.changes.start(entry.change));
+        self.unclaimed.known(entry.change, id, at);
         self.outbox.deliveries.push(Delivered {
             cycle: self.changes.cycle(entry.change),
             direction: entry.direction,

@@ -39,7 +39,8 @@ pub enum MergeError {
 
 /// The lines of all recordings as one recording's, in order.
 ///
-/// The target's samples are the first recording's that has any: all asked the same process. A
+/// The target's samples are the first recording's that has any: all asked the same process. So are
+/// the comparisons with the acting half's clock. A
 /// change's inner quantiles are the largest among the recordings, an upper bound.
 ///
 /// # Errors
@@ -47,9 +48,12 @@ pub enum MergeError {
 pub fn merge(recordings: Vec<Vec<Line>>) -> Result<Vec<Line>, MergeError> {
     let header = header(&recordings)?;
     let count = recordings.len();
-    let samples = recordings
-        .iter()
-        .position(|lines| lines.iter().any(|line| matches!(line, Line::Target(_))));
+    let first = |of: fn(&Line) -> bool| {
+        let found = recordings.iter().position(|lines| lines.iter().any(of));
+        found.unwrap_or_default()
+    };
+    let samples = first(|line| matches!(line, Line::Target(_)));
+    let clock = first(|line| matches!(line, Line::Clock(_)));
     let mut all: Vec<(usize, Line)> = recordings
         .into_iter()
         .enumerate()
@@ -62,7 +66,10 @@ pub fn merge(recordings: Vec<Vec<Line>>) -> Result<Vec<Line>, MergeError> {
     let mut merged = Merged::new(count);
     merged.lines.push(Line::Header(Box::new(header)));
     for (source, line) in all {
-        merged.take(source, line, samples.unwrap_or_default());
+        // Each client has a clock of its own: one's comparisons say nothing beside another's.
+        if source == clock || !matches!(line, Line::Clock(_)) {
+            merged.take(source, line, samples);
+        }
     }
     Ok(merged.finish())
 }
@@ -174,7 +181,7 @@ impl Merged {
             }
             Line::LastCycleEnds { at, whole } => self.last_cycle.push((at, whole)),
             Line::Change(change) => self.change(change),
-            Line::Target(_) | Line::TargetSilent { .. } => {
+            Line::Target(_) | Line::TargetSilent { .. } | Line::Ping(_) => {
                 if source == samples_of {
                     self.lines.push(line);
                 }
@@ -188,7 +195,9 @@ impl Merged {
                     rss_bytes: self.generators.iter().map(|g| g.rss_bytes).sum(),
                 }));
             }
-            Line::Second(_) | Line::Warning { .. } | Line::EndState(_) => self.lines.push(line),
+            Line::Second(_) | Line::Clock(_) | Line::Warning { .. } | Line::EndState(_) => {
+                self.lines.push(line);
+            }
             Line::End(end) => self.ends.push(end),
         }
     }
@@ -230,6 +239,7 @@ impl Merged {
             self.lines.push(Line::End(End {
                 at,
                 interrupted: self.ends.iter().any(|end| end.interrupted),
+                spared: self.ends.iter().any(|end| end.spared),
                 error: self.ends.into_iter().find_map(|end| end.error),
             }));
         }
@@ -377,11 +387,13 @@ mod tests {
         let reference = TargetInfo {
             kind: TargetKind::Reference,
             version: None,
+            forwarded: false,
         };
         let error = with(|h| {
             h.target = TargetInfo {
                 kind: TargetKind::Reference,
                 version: None,
+                forwarded: false,
             };
         });
         assert!(error.contains(&format!("the target {reference:?}")));

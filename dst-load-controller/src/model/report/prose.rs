@@ -1,6 +1,6 @@
 //! The words of a report that its readable formats share, so that they say the same.
 
-use super::{Ending, Report, proxies};
+use super::{Ending, Report, proxies, surroundings};
 use crate::model::{
     endpoint::Direction,
     recording::TargetKind,
@@ -72,6 +72,7 @@ pub(super) fn preamble(report: &Report) -> Vec<String> {
         Ending::Interrupted => lines.push(
             "The run was interrupted before its plan ended; this is what it had seen.".to_owned(),
         ),
+        Ending::Spared { reason } => lines.push(format!("The run ended by itself: {reason}.")),
         Ending::Failed { error } => lines.push(format!("The run ended with an error: {error}.")),
     }
     lines
@@ -155,6 +156,8 @@ pub(super) fn facts(report: &Report) -> Vec<Fact> {
     facts.extend(proxies::facts(report));
     facts.extend([("Updates", updates(report)), ("Target", target(report))]);
     facts.extend(cost(report).map(|cost| ("Target's cost", cost)));
+    facts.extend(surroundings::about_target(report));
+    facts.extend(surroundings::clock(report).map(|said| ("Clocks", said)));
     facts.push(("Generator", generator(report)));
     facts.push(("Floor", floor(report)));
     facts.push(("Not opened", proxies::not_opened(report)));

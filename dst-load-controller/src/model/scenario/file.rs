@@ -308,6 +308,9 @@ struct ClientSection {
     /// Whether `GetProfile` streams are held beside them; only of the lifecycle `proxy` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     profiles: Key<bool>,
+    /// The most connections: virtual clients share them. Each has its own if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections: Key<u32>,
     #[serde(skip_serializing)]
     enabled: ChartOnly,
     #[serde(skip_serializing)]

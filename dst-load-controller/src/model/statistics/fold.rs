@@ -10,7 +10,9 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 
 use self::{cycles::Cycles, replicas::Replicas, target::TargetFold};
 use super::{
+    clock::ClockFold,
     latency::{Latency, Stage},
+    pings::PingFold,
     summary::{
         Correctness, FanOut, Generator, KubernetesApi, LatencySummary, Profiles, StageSummary,
         Streams, Summary, Updates, Way, WrongService,
@@ -69,6 +71,8 @@ pub struct Statistics {
     target: TargetFold,
     replicas: Replicas,
     between_tries: Latency,
+    clock: ClockFold,
+    pings: PingFold,
 }
 
 /// Latencies and fan-outs of a run or a cycle.
@@ -77,6 +81,7 @@ struct Window {
     latencies: BTreeMap<(Stage, Direction), Latency>,
     changes: u64,
     completed: u64,
+    unattributed: u64,
     first: Latency,
     half: Latency,
     last: Option<Duration>,
@@ -141,6 +146,17 @@ impl Interval {
                 ))
                 .or_default()
                 .record(stage.latency, stage.deliveries);
+        }
+        for claimed in &outbox.claimed {
+            self.latencies
+                .entry((
+                    claimed.cycle,
+                    Stage::EndToEnd,
+                    claimed.direction,
+                    via(claimed.disturbed),
+                ))
+                .or_default()
+                .record(claimed.end_to_end, 1);
         }
         outbox.deliveries.iter().filter(|d| !d.never).count() as u64
     }
@@ -240,6 +256,8 @@ impl Statistics {
                     .map_or(sample.rss_bytes, |(_, peak)| sample.rss_bytes.max(*peak));
                 self.generator = Some((sample.clone(), peak));
             }
+            Line::Ping(line) => self.pings.line(line),
+            Line::Clock(line) => self.clock.line(line),
             Line::Warning { .. } => {}
             Line::EndState(end) => {
                 self.replicas.ended(end);
@@ -274,7 +292,8 @@ impl Statistics {
     /// The summary of what has been folded so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let target = self.target.summary();
+        let mut target = self.target.summary();
+        target.pings = self.pings.summary();
         let mut correctness = self.correctness.clone();
         correctness.redundant = self.counts.redundant;
         correctness.repeated = self.counts.repeated;
@@ -341,6 +360,7 @@ impl Statistics {
                 untimed_changes: self.counts.untimed_changes,
             },
             cycles: self.cycles.summaries(self.now),
+            clock: self.clock.summary(),
         }
     }
 
@@ -429,6 +449,7 @@ impl Window {
         }
         self.changes += 1;
         self.completed += u64::from(change.never == 0);
+        self.unattributed += u64::from(change.intended.is_none());
         let micros = |us: Option<u64>| us.map(Duration::from_micros);
         if let Some(first) = micros(change.first_us) {
             self.first.record(first, 1);
@@ -458,6 +479,7 @@ impl Window {
         FanOut {
             changes: self.changes,
             completed: self.completed,
+            unattributed: self.unattributed,
             first_seconds: median(&self.first),
             p50_seconds: median(&self.half),
             last_seconds_max: self.last.map(|last| last.as_secs_f64()),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::proxies::{Profiles, Replica};
 use super::latency::{Latency, Quantile, Stage};
+use super::{clock::OtherClock, pings::Pings};
 use crate::model::{endpoint::Direction, federation::Via, recording::ProxyCounts};
 
 /// The numbers of a run.
@@ -40,6 +41,8 @@ pub struct Summary {
     pub kubernetes: KubernetesApi,
     /// Each cycle.
     pub cycles: Vec<CycleSummary>,
+    /// The clock of an acting half elsewhere, if there was one.
+    pub clock: Option<OtherClock>,
 }
 
 /// What streams did.
@@ -136,6 +139,10 @@ pub struct FanOut {
     pub changes: u64,
     /// Changes among them that all streams that stayed knew by the deadline.
     pub completed: u64,
+    /// Changes among them that no action is known to have caused: they have no Kubernetes and no
+    /// end-to-end stage.
+    #[serde(default)]
+    pub unattributed: u64,
     /// The median over changes of the time until the first stream knew.
     pub first_seconds: Option<f64>,
     /// The median over changes of the time until half the streams knew.
@@ -232,6 +239,15 @@ pub struct Target {
     pub cpu_max_cores: Option<f64>,
     /// The largest resident memory.
     pub peak_rss_bytes: Option<u64>,
+    /// The resident memory at which it is killed, where that is known.
+    #[serde(default)]
+    pub memory_limit_bytes: Option<u64>,
+    /// The most `Get` streams of others at a phase's edge; `null` if that is not known.
+    #[serde(default)]
+    pub foreign_streams: Option<u64>,
+    /// Whether a kubelet would have restarted it; `null` if it was never asked, or never answered.
+    #[serde(default)]
+    pub pings: Option<Pings>,
     /// The largest resident memory before the first cycle, with all streams open.
     pub idle_rss_bytes: Option<u64>,
     /// CPU a second before the first cycle, with all streams open.

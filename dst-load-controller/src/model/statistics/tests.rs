@@ -165,6 +165,7 @@ fn a_duration_counts_from_the_start_of_churn() {
         at: at(19),
         interrupted: false,
         error: None,
+        spared: false,
     };
     assert_eq!(statistics.ended(), Some(&end));
     assert_eq!(Statistics::of(&lines[..2]).ended(), None);

@@ -24,6 +24,7 @@ pub(super) fn all(
             .every_client_within
             .map(|limit| ("everyClientWithin", limit)),
         summary,
+        circumstances,
     ));
     judged.extend(latency(
         "endToEnd",
@@ -34,6 +35,7 @@ pub(super) fn all(
             .every_client_within
             .map(|limit| ("endToEnd.everyClientWithin", limit)),
         summary,
+        circumstances,
     ));
     judged.extend(counts(criteria, summary, circumstances));
     judged.extend(target(criteria, summary, circumstances));
@@ -87,6 +89,7 @@ fn latency(
     limits: &QuantileLimits,
     every: Option<(&str, Duration)>,
     summary: &Summary,
+    circumstances: Circumstances,
 ) -> Vec<Judged> {
     let quantiles = limits
         .each()
@@ -103,6 +106,12 @@ fn latency(
                 summary,
                 |stages| stages.get(stage, direction),
             ));
+        }
+    }
+    if !circumstances.latency_is_judged {
+        for judged in &mut judged {
+            judged.held = None;
+            "latency through a port-forward is the forward's too".clone_into(&mut judged.scope);
         }
     }
     judged

@@ -15,6 +15,7 @@ use crate::model::{
 
 const REAL: Circumstances = Circumstances {
     target_is_judged: true,
+    latency_is_judged: true,
     changes_planned: true,
     ended: true,
 };

@@ -37,6 +37,7 @@ pub(super) fn doubts(
     if let Some(lag) = summary.generator.loop_lag_p99_seconds {
         let limit = criteria
             .smallest_latency_limit()
+            .filter(|_| circumstances.latency_is_judged)
             .map_or(LAG_WITHOUT_LIMIT, |limit| limit.as_secs_f64() * LAG_SHARE);
         if lag > limit {
             doubts.push(format!(

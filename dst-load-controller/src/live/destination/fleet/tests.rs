@@ -138,6 +138,7 @@ fn books(clock: Clock, services: &[&str]) -> Arc<Books> {
 fn config() -> FleetConfig {
     FleetConfig {
         clients: 1,
+        connections: None,
         streams_per_service: 1,
         open_rate: 1_000,
         max_lifetime: None,
@@ -358,4 +359,64 @@ async fn a_connection_that_breaks_under_several_streams_is_lost_once_and_stands_
     assert_eq!(open, 2);
     assert!(all > 59 * SECOND && all <= 60 * SECOND, "{all:?}");
     assert_eq!(books.all_streams().unexpected_resets(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_share_no_more_connections_than_there_may_be_and_keep_their_identities() {
+    for (connections, wanted) in [(Some(3), 3), (Some(50), 7), (None, 7)] {
+        let clock = Clock::start();
+        let (grpc, calls) = controller(clock, |_, _| vec![Say::Tell]);
+        let books = books(clock, &["web", "api"]);
+        let dialled = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&dialled);
+        let dial: Dial = Arc::new(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let grpc = grpc.clone();
+            Box::pin(async move { Ok(grpc) })
+        });
+        let config = FleetConfig {
+            clients: 7,
+            connections,
+            ..config()
+        };
+        let fleet = Fleet::open(&books, &[dial], config, &[]);
+        clock.sleep_until(At::from_secs(10)).await;
+        assert_eq!(dialled.load(Ordering::Relaxed), wanted);
+        assert_eq!((calls.lock().len(), books.streams_held()), (14, (14, 14)));
+        fleet.close().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_beyond_what_a_forward_takes_end_the_run_with_what_would_help() {
+    let clock = Clock::start();
+    let (grpc, _) = controller(clock, |_, _| vec![Say::Tell]);
+    let books = books(clock, &["web"]);
+    let taken = AtomicU64::new(0);
+    let dial: Dial = Arc::new(move || {
+        let refused = taken.fetch_add(1, Ordering::Relaxed) >= 4;
+        let grpc = grpc.clone();
+        Box::pin(async move {
+            if refused {
+                return Err(Status::unavailable("Connection refused (os error 111)"));
+            }
+            Ok(grpc)
+        })
+    });
+    let config = FleetConfig {
+        clients: 6,
+        ..config()
+    };
+    let mut fleet = Fleet::open(&books, &[dial], config, &[]);
+    let error = fleet.failed().await;
+    let crowded = FleetError::Crowded {
+        standing: 4,
+        reason: "Connection refused (os error 111)".into(),
+    };
+    assert_eq!(error, crowded);
+    let said = error.to_string();
+    assert!(
+        said.contains("--connections 50") && said.contains("--forwarded"),
+        "{said}"
+    );
 }

@@ -8,9 +8,9 @@ use crate::{live::kubernetes::RunIdentity, model::federation::Through};
 
 /// Names the cluster by a label of a mirror Service, and all members by an annotation of a
 /// federated one.
-const REMOTE_DISCOVERY: &str = "multicluster.linkerd.io/remote-discovery";
+pub const REMOTE_DISCOVERY: &str = "multicluster.linkerd.io/remote-discovery";
 /// The label of a mirror Service that names the Service over there.
-const REMOTE_SERVICE: &str = "multicluster.linkerd.io/remote-service";
+pub const REMOTE_SERVICE: &str = "multicluster.linkerd.io/remote-service";
 /// The label of a linked cluster's Secret that names the cluster.
 pub const CLUSTER_NAME: &str = "multicluster.linkerd.io/cluster-name";
 /// The type of such a Secret.

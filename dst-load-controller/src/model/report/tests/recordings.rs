@@ -47,6 +47,7 @@ pub(crate) fn header(kind: TargetKind) -> Header {
         target: TargetInfo {
             kind,
             version: (kind == TargetKind::Linkerd).then(|| "edge-26.8.3".into()),
+            forwarded: false,
         },
         virtual_time: false,
         namespace: "quick-5f2a".into(),
@@ -207,6 +208,7 @@ pub(crate) fn end(at: u64) -> Line {
         at: At::from_secs(at),
         interrupted: false,
         error: None,
+        spared: false,
     })
 }
 

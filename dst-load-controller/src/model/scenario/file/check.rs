@@ -132,6 +132,7 @@ impl Checker<'_> {
             profiles: section
                 .profiles
                 .map_or(lifecycle == Lifecycle::Proxy, |it| it.value),
+            connections: self.at_least_one(section.connections)?,
         })
     }
 

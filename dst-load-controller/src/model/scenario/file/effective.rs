@@ -281,6 +281,7 @@ fn client(client: &Client) -> ClientSection {
         open_rate: key(client.open_rate),
         lifecycle: key(client.lifecycle),
         profiles: key(client.profiles),
+        connections: client.connections.and_then(key),
         ..ClientSection::default()
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct TargetFold {
     settling: Option<At>,
     idle: Vec<TargetSample>,
     peak_rss: Option<u64>,
+    memory_limit: Option<u64>,
+    foreign: Option<u64>,
     cpu_max: Option<f64>,
     views: Option<(u64, u64)>,
     heap_floor: [Option<(At, f64)>; 2],
@@ -74,6 +76,8 @@ impl TargetFold {
         if let Some(rss) = sample.rss_bytes {
             self.peak_rss = self.peak_rss.max(Some(bytes(rss)));
         }
+        self.memory_limit = sample.memory_limit_bytes.map(bytes).or(self.memory_limit);
+        self.foreign = self.foreign.max(sample.foreign_streams);
         if let Some(last) = &self.last {
             if let (Some(before), Some(after)) = (last.start_seconds, sample.start_seconds)
                 && (before - after).abs() > 1.0
@@ -133,6 +137,9 @@ impl TargetFold {
             cpu_seconds: counter(|sample| sample.cpu_seconds),
             cpu_max_cores: self.cpu_max,
             peak_rss_bytes: self.peak_rss,
+            memory_limit_bytes: self.memory_limit,
+            foreign_streams: self.foreign,
+            pings: None,
             idle_rss_bytes: self
                 .idle
                 .iter()

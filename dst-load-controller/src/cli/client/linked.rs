@@ -1,0 +1,123 @@
+//! What `client` watches, where Services stand for those of another cluster.
+
+use anyhow::bail;
+
+use super::{ClientArgs, Watch};
+use crate::{
+    cli::{UsageError, world::CLUSTER_DOMAIN},
+    live::{books::Target, cluster::Cluster, kubernetes::standing},
+    model::federation::{Site, Watched},
+};
+
+/// What is watched, and the name of the linked cluster that has the endpoints of some of it.
+pub(super) struct Linked {
+    pub(super) targets: Vec<Target>,
+    pub(super) cluster: Option<String>,
+}
+
+/// The cluster that has the endpoints, if the flags name one beside `source`.
+///
+/// # Errors
+/// There is no such cluster, or it is the same.
+pub(super) async fn observed(
+    args: &ClientArgs,
+    source: &Cluster,
+) -> anyhow::Result<Option<Cluster>> {
+    if args.observe_context.is_none() && args.observe_kubeconfig.is_none() {
+        return Ok(None);
+    }
+    let file = args.observe_kubeconfig.as_deref();
+    let file = file.or(args.cluster.cluster.kubeconfig.as_deref());
+    let found = Cluster::find(file, args.observe_context.as_deref()).await?;
+    if found.url() == source.url() {
+        return Err(UsageError(format!(
+            "--observe-context names the cluster that is asked, {}; leave it out, or name the one \
+             that has the endpoints",
+            found.url()
+        ))
+        .into());
+    }
+    Ok(Some(found))
+}
+
+/// Looks up in the `source` cluster what each Service stands for.
+///
+/// # Errors
+/// One stands for a Service of another cluster and none is `observed`, or for several; or one is
+/// not there that should say what it stands for.
+pub(super) async fn resolve(
+    source: &Cluster,
+    observed: Option<&Cluster>,
+    watch: &Watch,
+) -> anyhow::Result<Linked> {
+    let kube = source.client()?;
+    let mut linked = Linked {
+        targets: Vec::new(),
+        cluster: None,
+    };
+    let mut namespaces: Vec<&str> = watch
+        .targets
+        .iter()
+        .map(|it| it.namespace.as_str())
+        .collect();
+    namespaces.sort_unstable();
+    namespaces.dedup();
+    let mut standings = std::collections::BTreeMap::new();
+    for namespace in namespaces {
+        let wanted = watch.targets.iter().filter(|it| it.namespace == namespace);
+        let wanted: Vec<&str> = wanted.map(|it| it.service.as_str()).collect();
+        let found = standing(&kube, namespace, &wanted).await;
+        // The observer meets the same trouble, and knows which of it passes.
+        match found {
+            Err(error) if observed.is_none() => {
+                tracing::warn!(%error, "taken for this cluster's own")
+            }
+            found => drop(standings.insert(namespace, found?)),
+        }
+    }
+    for (position, target) in watch.targets.iter().enumerate() {
+        let stood = standings
+            .get(target.namespace.as_str())
+            .and_then(|all| all.get(&target.service));
+        let watched = match stood {
+            None => Watched {
+                name: target.service.clone(),
+                behind: target.service.clone(),
+                position,
+                site: Site::Source,
+                through: None,
+            },
+            Some(stood) if observed.is_none() => bail!(UsageError(format!(
+                "{} stands for {} of the cluster {}, which has the endpoints: name that cluster \
+                 with --observe-context",
+                target.service, stood.service, stood.cluster
+            ))),
+            Some(stood) => {
+                let known = linked.cluster.get_or_insert_with(|| stood.cluster.clone());
+                if *known != stood.cluster {
+                    bail!(UsageError(format!(
+                        "{} is of the cluster {}, and others are of {known}; a client observes one",
+                        target.service, stood.cluster
+                    )));
+                }
+                Watched {
+                    name: target.service.clone(),
+                    behind: stood.service.clone(),
+                    position,
+                    site: Site::Target,
+                    through: Some(stood.through),
+                }
+            }
+        };
+        let target = Target::watching(&watched, &target.namespace, CLUSTER_DOMAIN, target.port);
+        linked.targets.push(target);
+    }
+    if let (Some(observed), None) = (observed, &linked.cluster) {
+        bail!(UsageError(format!(
+            "--observe-context names {}, and no Service that is watched stands for one over there; \
+             `dst-load-controller link --scenario` makes such",
+            observed.url()
+        )));
+    }
+    Ok(linked)
+}

@@ -1,0 +1,229 @@
+//! How a destination controller is reached, where it is not simply at an address.
+
+use anyhow::Context;
+use clap::{Args, builder::BoolishValueParser};
+
+use super::{
+    UsageError,
+    replicas::{Dials, dial_each},
+};
+use crate::{
+    live::{
+        destination::forward::{Forward, PodName},
+        target::Target,
+    },
+    model::{quantity::Bytes, scenario::Lifecycle},
+    world::KubeFactory,
+};
+
+/// Connections that a port-forward takes without refusing any.
+const FORWARDED: u32 = 50;
+
+/// Flags about the way to a destination controller, and what it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct ForwardArgs {
+    /// The destination controller's Pod, in namespace `linkerd` unless another is given: reached
+    /// by a port-forward through the API server, in place of --destination. Latency is not judged
+    /// then.
+    #[arg(
+        long,
+        value_name = "[NAMESPACE/]POD",
+        env = "DST_LOAD_DESTINATION_POD",
+        conflicts_with = "destination"
+    )]
+    pub destination_pod: Option<PodName>,
+    /// Says that the destination is a port-forward, such as kubectl's: latency is not judged, and
+    /// clients share connections.
+    #[arg(long, env = "DST_LOAD_FORWARDED", value_parser = BoolishValueParser::new())]
+    pub forwarded: bool,
+    /// The most connections to the destination: virtual clients share them in turn. Each has its
+    /// own if absent; through a port-forward, which refuses more than about 60, 50.
+    #[arg(
+        long,
+        value_parser = clap::value_parser!(u32).range(1..),
+        env = "DST_LOAD_CONNECTIONS"
+    )]
+    pub connections: Option<u32>,
+    /// How much memory the destination controller may have before it is killed, such as 250Mi; with
+    /// --destination-pod, what the Pod says. A run ends by itself at four fifths of it.
+    #[arg(long, value_name = "SIZE", env = "DST_LOAD_DESTINATION_MEMORY_LIMIT")]
+    pub destination_memory_limit: Option<Bytes>,
+}
+
+/// Where a destination controller is.
+pub(super) enum Addresses {
+    /// At an address.
+    Direct(Reached),
+    /// In a Pod; its metrics perhaps at an address.
+    Pod(PodName, Option<Target>),
+}
+
+/// A destination controller that can be reached.
+pub(super) struct Reached {
+    pub(super) dials: Dials,
+    pub(super) target: Option<Target>,
+}
+
+// === impl ForwardArgs ===
+
+impl ForwardArgs {
+    /// Whether streams go through a port-forward.
+    pub(super) const fn is_forwarded(&self) -> bool {
+        self.forwarded || self.destination_pod.is_some()
+    }
+
+    /// The most connections, as far as flags say; `otherwise` is what a scenario says.
+    pub(super) fn connections(&self, otherwise: Option<u32>) -> Option<u32> {
+        let forwarded = self.is_forwarded().then_some(FORWARDED);
+        self.connections.or(otherwise).or(forwarded)
+    }
+
+    /// What can be said of the addresses before anybody is asked.
+    ///
+    /// # Errors
+    /// If one is none, or none is given, or the memory limit means nothing.
+    pub(super) fn addresses(
+        &self,
+        replicas: &[String],
+        metrics: &[String],
+        lifecycle: Lifecycle,
+    ) -> Result<Addresses, UsageError> {
+        let target = Target::of_replicas(metrics)
+            .map_err(|error| UsageError(format!("--destination-metrics: {error}")))?;
+        match &self.destination_pod {
+            Some(name) => Ok(Addresses::Pod(name.clone(), target)),
+            None if replicas.is_empty() => Err(UsageError(
+                "say what to measure: --destination HOST:PORT, or --destination-pod POD".into(),
+            )),
+            None => Ok(Addresses::Direct(Reached {
+                dials: dial_each(replicas, lifecycle)?,
+                target: limited(target, self.destination_memory_limit)?,
+            })),
+        }
+    }
+
+    /// The controller at these addresses, and its metrics.
+    ///
+    /// # Errors
+    /// If there is no such Pod.
+    pub(super) async fn reach(
+        &self,
+        kube: &KubeFactory,
+        addresses: Addresses,
+    ) -> anyhow::Result<Reached> {
+        match addresses {
+            Addresses::Direct(reached) => Ok(reached),
+            Addresses::Pod(name, target) => {
+                let forward = Forward::find(kube, name)
+                    .await
+                    .context("--destination-pod")?;
+                let target = match target {
+                    Some(target) => target,
+                    None => {
+                        let admin = forward.admin();
+                        Target::new(&forward.admin_address())?.through(admin.clone(), admin)
+                    }
+                };
+                let target = target.limited(forward.memory_limit());
+                Ok(Reached {
+                    dials: Dials {
+                        first: forward.dial(),
+                        further: Vec::new(),
+                    },
+                    target: limited(Some(target), self.destination_memory_limit)?,
+                })
+            }
+        }
+    }
+}
+
+/// The target with its memory limit, if one is given.
+///
+/// # Errors
+/// If its memory cannot be read, or the limit is none.
+pub(super) fn limited(
+    target: Option<Target>,
+    limit: Option<Bytes>,
+) -> Result<Option<Target>, UsageError> {
+    match (&target, limit) {
+        (_, Some(Bytes(0))) => Err(UsageError(
+            "--destination-memory-limit: 0 is no limit; leave the flag out".into(),
+        )),
+        (None, Some(_)) => Err(UsageError(
+            "--destination-memory-limit needs the destination's metrics, which say how much it \
+             has: give --destination-metrics too"
+                .into(),
+        )),
+        _ => Ok(target.map(|target| target.limited(limit))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn through_a_forward_clients_share_fifty_connections_unless_somebody_says_otherwise() {
+        let direct = ForwardArgs::default();
+        let forwarded = ForwardArgs {
+            forwarded: true,
+            ..ForwardArgs::default()
+        };
+        let pod = ForwardArgs {
+            destination_pod: Some("destination-0".parse().unwrap()),
+            ..ForwardArgs::default()
+        };
+        assert_eq!(direct.connections(None), None);
+        assert_eq!(direct.connections(Some(9)), Some(9));
+        assert_eq!(forwarded.connections(None), Some(50));
+        assert_eq!(pod.connections(None), Some(50));
+        assert_eq!(pod.connections(Some(9)), Some(9));
+        let asked = ForwardArgs {
+            connections: Some(4),
+            ..pod
+        };
+        assert_eq!(asked.connections(Some(9)), Some(4));
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_address_is_said_before_anybody_is_asked() {
+        let limited = ForwardArgs {
+            destination_memory_limit: Some(Bytes(250 << 20)),
+            ..ForwardArgs::default()
+        };
+        let wrong = |way: &ForwardArgs, destination: Option<&str>, metrics: Option<&str>| {
+            let given = |it: Option<&str>| it.map(str::to_owned).into_iter().collect::<Vec<_>>();
+            let (destination, metrics) = (given(destination), given(metrics));
+            let error = way.addresses(&destination, &metrics, Lifecycle::Eternal);
+            let error = error.err();
+            error.map(|UsageError(said)| said).unwrap_or_default()
+        };
+        let direct = ForwardArgs::default();
+        let at = Some("127.0.0.1:8086");
+        assert!(wrong(&direct, None, None).starts_with("say what to measure: "));
+        assert!(wrong(&direct, Some("a b"), None).starts_with("--destination: "));
+        assert!(wrong(&direct, at, Some("ftp://x")).starts_with("--destination-metrics: "));
+        assert!(wrong(&limited, at, None).contains("--destination-metrics"));
+        assert_eq!(wrong(&limited, at, Some("127.0.0.1:9996")), "");
+        // A Pod's metrics are forwarded too.
+        let pod = ForwardArgs {
+            destination_pod: Some("destination-0".parse().unwrap()),
+            ..limited
+        };
+        assert_eq!(wrong(&pod, None, None), "");
+    }
+
+    #[test]
+    fn a_memory_limit_needs_somebody_who_says_how_much_there_is() {
+        let limit = Some(Bytes(250 << 20));
+        let target = || Some(Target::new("127.0.0.1:9996").unwrap());
+        let told = limited(target(), limit).unwrap().unwrap();
+        assert_eq!(told.memory_limit(), limit);
+        // What the Pod says stays where the flag says nothing.
+        let told = limited(Some(told), None).unwrap().unwrap();
+        assert_eq!(told.memory_limit(), limit);
+        let error = limited(None, limit).unwrap_err().to_string();
+        assert!(error.contains("--destination-metrics"), "{error}");
+        assert!(limited(target(), Some(Bytes(0))).is_err());
+    }
+}

@@ -1,0 +1,100 @@
+//! HTTP to whoever serves metrics: plain HTTP/1.1, over a socket or whatever else carries it.
+
+use std::future::Future;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use http_body_util::{BodyExt, Limited};
+use hyper::{body::Incoming, client::conn::http1};
+use hyper_util::{
+    client::legacy::Client,
+    rt::{TokioExecutor, TokioIo},
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower::{Service, ServiceExt, service_fn, util::BoxCloneSyncService};
+
+/// Answers requests: an HTTP client, or routes in this process. An error is the innermost reason.
+pub type Http = BoxCloneSyncService<Request<Body>, Response<Body>, String>;
+
+/// A client that keeps its connections.
+#[must_use]
+pub fn kept() -> Http {
+    socket(usize::MAX)
+}
+
+/// A client that makes a connection for each request, as a kubelet's probes do.
+#[must_use]
+pub fn fresh() -> Http {
+    socket(0)
+}
+
+fn socket(kept: usize) -> Http {
+    let mut builder = Client::builder(TokioExecutor::new());
+    let client: Client<_, Body> = builder.pool_max_idle_per_host(kept).build_http();
+    BoxCloneSyncService::new(
+        client
+            .map_response(|response: Response<Incoming>| response.map(Body::new))
+            .map_err(|error| root(&error)),
+    )
+}
+
+/// A client that makes, for each request, a connection with `connect`.
+pub fn over<C, F, S>(connect: C) -> Http
+where
+    C: Fn() -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<S, String>> + Send + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    BoxCloneSyncService::new(service_fn(move |mut request: Request<Body>| {
+        let connect = connect.clone();
+        async move {
+            let stream = TokioIo::new(connect().await?);
+            let (mut sender, connection) = http1::handshake(stream).await.map_err(|e| root(&e))?;
+            tokio::spawn(async move {
+                // It ends with its one response; whoever reads that is told what went wrong.
+                let _ = connection.await;
+            });
+            // HTTP/1.1 names the host in a header, and the path alone in its first line.
+            if let Some(host) = request.uri().authority().cloned() {
+                let host = host.as_str().parse().map_err(|_| "no host".to_owned())?;
+                request.headers_mut().insert(http::header::HOST, host);
+                let path = request.uri().path_and_query().cloned();
+                *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
+            }
+            let response = sender.send_request(request).await.map_err(|e| root(&e))?;
+            Ok(response.map(Body::new))
+        }
+    }))
+}
+
+/// Asks for `uri`; the answer's body is still to come.
+///
+/// # Errors
+/// If there is no answer.
+pub async fn get(http: &Http, uri: Uri) -> Result<Response<Body>, String> {
+    let request = Request::get(uri)
+        .body(Body::empty())
+        .map_err(|error| error.to_string())?;
+    let mut http = http.clone();
+    http.ready().await?.call(request).await
+}
+
+/// The whole of a body, unless that is larger than `most` bytes.
+///
+/// # Errors
+/// If it does not come to its end, or is larger.
+pub async fn whole(body: Body, most: usize) -> Result<Bytes, String> {
+    let body = Limited::new(body, most).collect().await;
+    Ok(body.map_err(|error| error.to_string())?.to_bytes())
+}
+
+/// The innermost reason: the layers above it name themselves only.
+#[must_use]
+pub fn root(error: &dyn std::error::Error) -> String {
+    let mut reason = error;
+    while let Some(source) = reason.source() {
+        reason = source;
+    }
+    reason.to_string()
+}

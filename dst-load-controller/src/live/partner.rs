@@ -1,0 +1,265 @@
+//! The acting half elsewhere, as the watching half reads it: `churn`'s `/events` for intended
+//! instants, and its `/clock` for how far the two clocks are apart.
+//!
+//! It is never the reason why watching ends. While the other half is away it is looked for again,
+//! and changes have no intended instant.
+
+mod feed;
+#[cfg(test)]
+mod tests;
+
+use std::{convert::Infallible, time::Duration};
+
+use ::http::{Response, StatusCode, Uri};
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use self::feed::{Feed, Line};
+use super::{
+    books::Books,
+    churn::ClockAnswer,
+    clock::Clock,
+    http::{self, Http, root},
+};
+use crate::model::{
+    offset::{Offset, RoundTrip},
+    recording::ClockLine,
+    seed,
+    time::At,
+};
+
+/// For how long an answer may not begin.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Questions about the clock each time; the fastest answer counts. The first also connects.
+const ROUND_TRIPS: usize = 9;
+/// How often the clock is asked again: two quartzes drift apart by some milliseconds an hour.
+const AGAIN: Duration = Duration::from_secs(60);
+/// The waits between tries, the first and the longest. What happens meanwhile is still told later
+/// as long as a change waits for its intent ([`crate::model::ledger::CLAIM_WAIT`]).
+const BACKOFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(10)];
+/// The longest answer about the clock, and the longest line of events, in bytes.
+const LARGEST: usize = 64 * 1024;
+
+/// Why reading ends where other events follow.
+const RESTARTED: &str = "it was restarted";
+
+/// The acting half at an address.
+#[derive(Clone, Debug)]
+pub struct Partner {
+    base: String,
+    http: Http,
+}
+
+/// What the recording should know.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// The clocks were compared.
+    Clock(ClockLine),
+    /// It cannot be asked, or has not told all; once each time.
+    Silent {
+        /// Who.
+        url: String,
+        /// Why not.
+        error: String,
+    },
+}
+
+/// The address is not one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{address:?} is not an http address such as http://127.0.0.1:9990")]
+pub struct PartnerError {
+    address: String,
+}
+
+/// A line of `/events`: an action that is due or was answered, or how many are no longer kept.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Event {
+    Action(Line),
+    Lost { lost: u64 },
+}
+
+// === impl Partner ===
+
+impl Partner {
+    /// The acting half that serves at `address`, a URL or HOST:PORT.
+    ///
+    /// # Errors
+    /// If that is none.
+    pub fn new(address: &str) -> Result<Self, PartnerError> {
+        let url = if address.contains("://") {
+            address.to_owned()
+        } else {
+            format!("http://{address}")
+        };
+        let base = url.trim_end_matches('/').to_owned();
+        let uri = base.parse::<Uri>().ok();
+        let bare = |uri: &Uri| {
+            uri.scheme_str() == Some("http") && uri.port_u16().is_some() && uri.path() == "/"
+        };
+        if !uri.as_ref().is_some_and(bare) {
+            return Err(PartnerError {
+                address: address.to_owned(),
+            });
+        }
+        Ok(Self::through(base, http::kept()))
+    }
+
+    /// The acting half that answers through `http`, which errors call `base`.
+    #[must_use]
+    pub const fn through(base: String, http: Http) -> Self {
+        Self { base, http }
+    }
+
+    /// Enters what it tells into the ledgers, for ever. Nothing is taken for timed that was
+    /// intended before `since`, when the observer had listed everything.
+    pub async fn follow(&self, books: &Books, since: At, mut on: impl FnMut(Told)) -> Infallible {
+        let mut feed = Feed::new(books, since);
+        let mut failures = 0;
+        loop {
+            let mut compared = |line| on(Told::Clock(line));
+            let error = match self.read(&mut feed, &mut failures, &mut compared).await {
+                Ok(never) => match never {},
+                Err(error) => error,
+            };
+            if failures == 0 {
+                on(Told::Silent {
+                    url: self.base.clone(),
+                    error,
+                });
+            }
+            let wait = backoff(&self.base, failures);
+            failures += 1;
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Reads until that is no longer possible.
+    async fn read(
+        &self,
+        feed: &mut Feed<'_>,
+        failures: &mut u32,
+        compared: &mut impl FnMut(ClockLine),
+    ) -> Result<Infallible, String> {
+        let clock = feed.clock();
+        let (last, _) = self.compare(feed, compared).await?;
+        let events = format!("/events?after={}", feed.after());
+        let mut body = self.get(&events).await?.into_body();
+        tracing::info!(churn = self.base, "reading what it does");
+        *failures = 0;
+        feed.caught_up(last);
+        let mut next = clock.now() + AGAIN;
+        let mut buffer = BytesMut::new();
+        loop {
+            tokio::select! {
+                biased;
+                frame = body.frame() => {
+                    let frame = frame.ok_or("it ended")?.map_err(|error| root(&error))?;
+                    if let Ok(data) = frame.into_data() {
+                        take(feed, &mut buffer, &data)?;
+                        feed.caught_up(last);
+                    }
+                }
+                () = clock.sleep_until(next) => {
+                    let (_, same) = self.compare(feed, compared).await?;
+                    if !same {
+                        return Err(RESTARTED.to_owned());
+                    }
+                    next = clock.now() + AGAIN;
+                }
+            }
+        }
+    }
+
+    /// Compares the clocks. Returns the number of the last line that it has, and whether it is
+    /// the process that it was before.
+    async fn compare(
+        &self,
+        feed: &mut Feed<'_>,
+        compared: &mut impl FnMut(ClockLine),
+    ) -> Result<(u64, bool), String> {
+        let clock = feed.clock();
+        let mut trips = Vec::new();
+        let mut answers: Vec<ClockAnswer> = Vec::new();
+        for _ in 0..ROUND_TRIPS {
+            let (sent, text, received) = timeout(PATIENCE, self.ask(clock))
+                .await
+                .map_err(|_| "no answer in time".to_owned())??;
+            let answer: ClockAnswer = serde_json::from_slice(&text)
+                .map_err(|error| format!("/clock: {error}; is that a churn of this version?"))?;
+            trips.push(RoundTrip {
+                sent,
+                theirs: At::from_micros(answer.now),
+                received,
+            });
+            answers.push(answer);
+        }
+        let offset = Offset::best(&trips).ok_or("nothing was asked")?;
+        let answer = answers.pop().ok_or("nothing was asked")?;
+        if answers.iter().any(|it| it.start != answer.start) {
+            return Err(RESTARTED.to_owned());
+        }
+        compared(ClockLine {
+            at: clock.now(),
+            start: answer.start.clone(),
+            offset_us: offset.micros,
+            uncertainty_us: u64::try_from(offset.uncertainty.as_micros()).unwrap_or(u64::MAX),
+        });
+        let same = feed.compared(offset, &answer);
+        Ok((answer.last, same))
+    }
+
+    /// Asks for the clock: when it was asked, the answer, and when that had arrived.
+    async fn ask(&self, clock: Clock) -> Result<(At, Bytes, At), String> {
+        let sent = clock.now();
+        let body = self.get("/clock").await?.into_body();
+        let text = http::whole(body, LARGEST).await?;
+        Ok((sent, text, clock.now()))
+    }
+
+    async fn get(&self, path: &str) -> Result<Response<Body>, String> {
+        let uri: Uri = format!("{}{path}", self.base)
+            .parse()
+            .map_err(|_| format!("{path}: no path"))?;
+        let response = timeout(PATIENCE, http::get(&self.http, uri))
+            .await
+            .map_err(|_| "no answer in time".to_owned())??;
+        match response.status() {
+            StatusCode::OK => Ok(response),
+            status => Err(format!("{path}: HTTP status {status}")),
+        }
+    }
+}
+
+/// Takes whole lines off what has arrived.
+fn take(feed: &mut Feed<'_>, buffer: &mut BytesMut, data: &[u8]) -> Result<(), String> {
+    buffer.extend_from_slice(data);
+    while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+        let line = buffer.split_to(end + 1);
+        let event = serde_json::from_slice(&line).map_err(|error| format!("/events: {error}"))?;
+        match event {
+            Event::Action(line) => feed.take(line),
+            Event::Lost { lost } => feed.lost(lost),
+        }
+    }
+    if buffer.len() > LARGEST {
+        return Err("/events: a line without an end".to_owned());
+    }
+    Ok(())
+}
+
+/// The wait after this many tries have failed: doubled each time, less up to a tenth by the seed.
+fn backoff(base: &str, failures: u32) -> Duration {
+    let [first, longest] = BACKOFF;
+    let full = (first * 2_u32.pow(failures.min(10))).min(longest);
+    seed::delay(
+        0,
+        "partner",
+        &format!("{base}/{failures}"),
+        full * 9 / 10,
+        full,
+    )
+}
