@@ -31,7 +31,6 @@ pub struct ClientArgs {
     #[arg(
         long,
         visible_alias = "destination-addr",
-        required = true,
         value_name = "HOST:PORT",
         value_delimiter = ',',
         required_unless_present = "destination_pod",

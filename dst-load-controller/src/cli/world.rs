@@ -20,7 +20,10 @@ use super::{
     sandbox::command::parse_ready,
 };
 use crate::{
-    live::{cluster::Cluster, target::Target},
+    live::{
+        cluster::Cluster,
+        target::{Target, version},
+    },
     model::{
         quantity::Bytes,
         recording::TargetKind,
@@ -241,6 +244,10 @@ impl Chosen {
             Some(target) => kind(target).await,
             None => TargetKind::Linkerd,
         };
+        let version = match kind {
+            TargetKind::Linkerd => version::deployed(&kube()?).await,
+            TargetKind::Reference => None,
+        };
         Ok(Self {
             world: World {
                 kube,
@@ -250,7 +257,7 @@ impl Chosen {
             addresses: replicas.to_vec(),
             target_cluster,
             kind,
-            version: None,
+            version,
             target,
             forwarded: way.is_forwarded(),
             connections: None,

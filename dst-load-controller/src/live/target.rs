@@ -2,6 +2,7 @@
 
 mod guard;
 mod page;
+pub mod version;
 
 use std::time::Duration;
 

@@ -9,6 +9,7 @@ use crate::{
     live::{
         clock::Clock,
         destination::stream::{Identity, Method, read, request},
+        target::version,
     },
     model::check::{Findings, Outcome},
 };
@@ -47,6 +48,17 @@ pub(super) async fn check(
     }
     if destination.streams {
         findings.push(SECTION, "answers streams", answers(subject).await);
+        if let Ok(kube) = (subject.world.kube)() {
+            let outcome = match version::deployed(&kube).await {
+                Some(version) => Outcome::seen(version),
+                None => Outcome::warning(
+                    "no Deployment with label linkerd.io/control-plane-component=destination that \
+                     may be listed says it",
+                    "reports will not name the build that was measured: keep it with them",
+                ),
+            };
+            findings.push(SECTION, "says its version", outcome);
+        }
     }
 }
 

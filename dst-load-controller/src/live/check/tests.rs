@@ -46,6 +46,7 @@ fn answer(what: &str, body: &Value, refused: &[(&str, &str)]) -> Value {
                 "conditions": [{"type": "Ready", "status": "True"}],
             },
         }])),
+        "GET /apis/apps/v1/deployments" => list(json!([])),
         "GET /api/v1/pods" => list(json!([{
             "metadata": {"namespace": "shop", "name": "web"},
             "spec": {"nodeName": "kwok-1", "containers": []},
