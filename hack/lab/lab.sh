@@ -8,6 +8,7 @@ root=$(cd "$here/../.." && pwd)
 lab=${LAB_DIR:-$root/.lab}
 mkdir -p "$lab"
 lab=$(cd "$lab" && pwd)
+# shellcheck disable=SC2034 # For those who source this.
 kubeconfig=$lab/kubeconfig
 
 # The tools are built once for each state of their go.mod files, whichever clone asks.
