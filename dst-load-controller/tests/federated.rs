@@ -2,15 +2,28 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use dst_load_controller::model::{
-    federation::Via,
-    recording::{self, Line},
-    scenario::{Scenario, built_in},
-    statistics::StageSummary,
-    verdict::Verdict,
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
 };
+
+use dst_load_controller::{
+    cli::run::simulation::Simulation,
+    model::{
+        federation::Via,
+        recording::{self, Line},
+        report::Ending,
+        scenario::{Scenario, built_in},
+        statistics::StageSummary,
+        verdict::Verdict,
+    },
+};
+use k8s_openapi::api::core::v1::Service;
+use kube::{
+    Api,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
 
 #[path = "support/virtually.rs"]
 mod virtually;
@@ -138,4 +151,39 @@ async fn a_recording_of_one_cluster_says_nothing_of_ways() {
             assert!(second.latencies.iter().all(|it| it.via.is_none()));
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_cluster_that_is_not_linked_is_named_as_the_reason() {
+    // The embedded destination is linked by the name that the scenario gives; Services that name
+    // another are what a wrong name comes to.
+    let simulation = Simulation::new(short(&[])).unwrap();
+    let kube = simulation.kube().unwrap();
+    let services: Api<Service> = Api::namespaced(kube, simulation.namespace());
+    let spoil = async {
+        let name = "test-service-1-target";
+        while services.get_opt(name).await.unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let label = "multicluster.linkerd.io/remote-discovery";
+        let patch = json!({ "metadata": { "labels": { label: "elsewhere" } } });
+        let parameters = PatchParams::default();
+        services
+            .patch(name, &parameters, &Patch::Merge(patch))
+            .await
+            .unwrap();
+        std::future::pending::<()>().await;
+    };
+    let ran = tokio::select! {
+        biased;
+        () = spoil => unreachable!("it waits for ever"),
+        ran = virtually::run(simulation) => ran,
+    };
+    let Ending::Failed { error } = &ran.report.ending else {
+        panic!("{:?}", ran.report.ending);
+    };
+    assert!(
+        error.contains("Remote cluster not found: elsewhere"),
+        "{error}"
+    );
 }

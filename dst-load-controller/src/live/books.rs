@@ -74,6 +74,8 @@ pub struct Books {
     delivered: AtomicU64,
     phase: Mutex<Phase>,
     lag: Mutex<Latency>,
+    /// The last `NotFound`, in the destination's words.
+    refusal: Mutex<Option<String>>,
     /// Told when something is open that was not, so that the event loop's lag is worth sampling.
     pub activity: Notify,
 }
@@ -160,6 +162,7 @@ impl Books {
             delivered: AtomicU64::new(0),
             phase: Mutex::new(Phase::Preparing),
             lag: Mutex::default(),
+            refusal: Mutex::default(),
             activity: Notify::new(),
         }
     }
@@ -273,6 +276,17 @@ impl Books {
         let mut all = tally.taken.clone();
         all.absorb(&tally.since);
         all
+    }
+
+    /// A new stream was answered `NotFound`, with these words; it is sent again.
+    pub fn refused(&self, words: &str) {
+        *self.refusal.lock() = Some(words.to_owned());
+    }
+
+    /// The last such words.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        self.refusal.lock().clone()
     }
 
     /// A connection has been made; returns when.

@@ -100,7 +100,10 @@ pub enum EngineError {
         deployments: bool,
     },
     /// Not every stream has received its snapshot.
-    #[error("only {held} of {all} streams had received a snapshot after {}s", .after.as_secs())]
+    #[error(
+        "only {held} of {all} streams had received a snapshot after {}s{}", .after.as_secs(),
+        .refusal.as_ref().map(|said| format!("; the destination said {said}")).unwrap_or_default()
+    )]
     NotServed {
         /// Streams that had.
         held: usize,
@@ -108,6 +111,8 @@ pub enum EngineError {
         all: usize,
         /// For how long they were waited for.
         after: Duration,
+        /// The last refusal that was tried again, in the destination's words.
+        refusal: Option<String>,
     },
     /// It would have harmed its target, or others who use that.
     #[error(transparent)]

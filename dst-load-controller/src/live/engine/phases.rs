@@ -200,6 +200,7 @@ impl<W: io::Write> Engine<W> {
                     held,
                     all,
                     after: patience,
+                    refusal: self.books.refusal(),
                 });
             }
             tokio::time::sleep(LOOK).await;

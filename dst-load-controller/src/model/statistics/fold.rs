@@ -248,7 +248,7 @@ impl Statistics {
                 self.target.sample(sample);
                 self.cycles.target(sample);
             }
-            Line::TargetSilent { error, .. } => self.target.silent(error),
+            Line::TargetSilent { at, error } => self.target.silent(*at, error),
             Line::Generator(sample) => {
                 let peak = self
                     .generator

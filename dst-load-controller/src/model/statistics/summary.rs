@@ -270,6 +270,9 @@ pub struct Target {
     pub samples: u64,
     /// Times it could not be asked.
     pub silent: u64,
+    /// Those among them that were asked since the churn began: before it nothing is judged.
+    #[serde(default)]
+    pub silent_judged: u64,
     /// Why not, the last time.
     pub silent_reason: Option<String>,
 }

@@ -73,10 +73,10 @@ pub(super) fn doubts(
     let asks_target = judged
         .iter()
         .any(|j| j.name.starts_with("target.") || j.name == "sendTimeoutRate");
-    if circumstances.target_is_judged && asks_target && summary.target.silent > 0 {
+    if circumstances.target_is_judged && asks_target && summary.target.silent_judged > 0 {
         doubts.push(format!(
             "the target's metrics are judged and could not be read {}",
-            counted(summary.target.silent, "time", "times")
+            counted(summary.target.silent_judged, "time", "times")
         ));
     }
     doubts

@@ -191,6 +191,9 @@ impl Lifecycle {
     }
 
     fn count(&self, status: &Status) {
+        if status.code() == Code::NotFound {
+            self.shared.books.refused(status.message());
+        }
         self.shared.books.count(|streams| match status.code() {
             Code::Ok => streams.ended_ok += 1,
             Code::NotFound => streams.not_found += 1,

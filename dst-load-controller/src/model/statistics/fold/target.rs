@@ -24,6 +24,7 @@ pub(super) struct TargetFold {
     restarts: u64,
     samples: u64,
     silent: u64,
+    silent_judged: u64,
     silent_reason: Option<String>,
     cleaning: bool,
     worked: Option<TargetSample>,
@@ -66,8 +67,9 @@ impl TargetFold {
         }
     }
 
-    pub(super) fn silent(&mut self, error: &str) {
+    pub(super) fn silent(&mut self, at: At, error: &str) {
         self.silent += 1;
+        self.silent_judged += u64::from(self.churning.is_some_and(|churning| at >= churning));
         self.silent_reason = Some(error.to_owned());
     }
 
@@ -154,6 +156,7 @@ impl TargetFold {
             restarts: self.restarts,
             samples: self.samples,
             silent: self.silent,
+            silent_judged: self.silent_judged,
             silent_reason: self.silent_reason.clone(),
         }
     }

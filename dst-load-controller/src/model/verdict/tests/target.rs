@@ -84,7 +84,7 @@ fn memory_that_is_gone_a_cycle_later_was_garbage_and_is_no_growth() {
 #[test]
 fn the_reference_destinations_cost_is_never_judged() {
     let mut seen = greedy();
-    seen.target.silent = 4;
+    seen.target.silent_judged = 4;
     let judged = judge(&every_target_limit(), &seen, REFERENCE);
     let target = judged
         .criteria
@@ -121,7 +121,19 @@ fn a_metric_that_the_build_does_not_have_is_not_judged_and_said_so() {
 #[test]
 fn a_scrape_that_failed_is_a_doubt_only_where_the_target_is_judged() {
     let mut seen = summary();
+    // One that opens 25,000 streams may be too busy to say what it costs.
     seen.target.silent = 1;
+    assert_eq!(
+        verdict(
+            &on_target(TargetLimits {
+                restarts: Some(0),
+                ..TargetLimits::default()
+            }),
+            &seen
+        ),
+        Verdict::Pass
+    );
+    seen.target.silent_judged = 1;
     assert_eq!(verdict(&Criteria::default(), &seen), Verdict::Pass);
     let cpu = on_target(TargetLimits {
         cpu_max: Some(9.0),
