@@ -214,10 +214,11 @@ async fn measure(
     if args.keep {
         writeln!(
             warnings,
-            "kept: `dst-load-controller cleanup --run-id {run_id}` removes what was made"
+            "kept: `dst-load-controller cleanup --run-id {run_id}` removes what was made{}",
+            where_to(setting)
         )?;
     } else {
-        clean_up(&engine, shutdown, &run_id, warnings).await?;
+        clean_up(&engine, setting, shutdown, &run_id, warnings).await?;
     }
     Ok(Outcome {
         report,
@@ -226,9 +227,19 @@ async fn measure(
     })
 }
 
+/// Where a cleanup must be asked for, where that is not one cluster alone.
+const fn where_to(setting: &Setting) -> &'static str {
+    if setting.chosen.target_cluster.is_some() {
+        ", in each of the two clusters"
+    } else {
+        ""
+    }
+}
+
 /// Deletes what was made. What goes wrong is told, and changes no verdict.
 async fn clean_up<W: Write>(
     engine: &Engine<W>,
+    setting: &Setting,
     shutdown: &Shutdown,
     run_id: &str,
     warnings: &mut impl Write,
@@ -242,7 +253,8 @@ async fn clean_up<W: Write>(
     writeln!(
         warnings,
         "warning: cleaning up was not finished ({left}): \
-         `dst-load-controller cleanup --run-id {run_id}` does the rest"
+         `dst-load-controller cleanup --run-id {run_id}` does the rest{}",
+        where_to(setting)
     )?;
     Ok(())
 }
