@@ -1,9 +1,10 @@
 //! Which cluster, as Kubernetes' own tools ask for it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::UsageError;
 use crate::live::cluster::{Cluster, ClusterError};
 
 /// A cluster.
@@ -53,14 +54,22 @@ impl TargetClusterArgs {
         }
     }
 
-    /// Finds the cluster that is meant, beside `source`.
+    /// Finds the cluster that is meant, beside `source`; `same` says what is wrong if that is the
+    /// same.
     ///
     /// # Errors
-    /// There is none, with what would help.
-    pub async fn find(&self, source: &KubeconfigArgs) -> Result<Cluster, ClusterError> {
-        let file = self.churn_kubeconfig.as_deref();
-        let file = file.or(source.kubeconfig.as_deref());
-        Cluster::find(file, self.churn_context.as_deref()).await
+    /// As [`KubeconfigArgs::find_second`].
+    pub(super) async fn find(
+        &self,
+        args: &KubeconfigArgs,
+        source: &Cluster,
+        same: impl FnOnce(&str) -> String,
+    ) -> anyhow::Result<Cluster> {
+        let (file, context) = (
+            self.churn_kubeconfig.as_deref(),
+            self.churn_context.as_deref(),
+        );
+        args.find_second(source, file, context, same).await
     }
 }
 
@@ -79,6 +88,25 @@ impl KubeconfigArgs {
     /// There is none, with what would help.
     pub async fn find(&self) -> Result<Cluster, ClusterError> {
         Cluster::find(self.kubeconfig.as_deref(), self.context.as_deref()).await
+    }
+
+    /// Finds another cluster beside `source`, which these flags name: by `context`, in `file` or
+    /// in the same one.
+    ///
+    /// # Errors
+    /// There is none, with what would help; or it is `source` itself, of which `same` says, given
+    /// its address, what is wrong.
+    pub(super) async fn find_second(
+        &self,
+        source: &Cluster,
+        file: Option<&Path>,
+        context: Option<&str>,
+        same: impl FnOnce(&str) -> String,
+    ) -> anyhow::Result<Cluster> {
+        let found = Cluster::find(file.or(self.kubeconfig.as_deref()), context).await?;
+        let url = found.url();
+        anyhow::ensure!(url != source.url(), UsageError(same(&url)));
+        Ok(found)
     }
 }
 

@@ -74,14 +74,9 @@ pub async fn run(args: &LinkArgs, out: &mut impl io::Write) -> anyhow::Result<Ex
         None => None,
     };
     let source = args.source.find().await?;
-    let target = args.target.find(&args.source).await?;
-    if source.url() == target.url() {
-        return Err(UsageError(format!(
-            "both clusters are {}; a cluster cannot be linked with itself",
-            source.url()
-        ))
-        .into());
-    }
+    let same =
+        |url: &str| format!("both clusters are {url}; a cluster cannot be linked with itself");
+    let target = args.target.find(&args.source, &source, same).await?;
     let credentials = target
         .exported(&args.cluster, args.server.as_deref())
         .context("the target cluster's credentials cannot be passed on")?;

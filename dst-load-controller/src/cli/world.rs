@@ -455,14 +455,12 @@ async fn find_target(
     let Some(target) = target else {
         return Ok(None);
     };
-    let found = target.find(&cluster.cluster).await?;
-    if found.url() == source.url() {
-        return Err(UsageError(format!(
-            "the clusters to churn and to watch are both {}; a run over two clusters needs two",
-            found.url()
-        ))
-        .into());
-    }
+    let same = |url: &str| {
+        format!(
+            "the clusters to churn and to watch are both {url}; a run over two clusters needs two"
+        )
+    };
+    let found = target.find(&cluster.cluster, source, same).await?;
     Ok(Some(found.factory()))
 }
 

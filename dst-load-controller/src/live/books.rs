@@ -63,6 +63,8 @@ pub struct Books {
     clock: Clock,
     books: Vec<Book>,
     by_service: HashMap<(Site, String, String), Vec<usize>>,
+    /// Whether some of it is of a target cluster.
+    federated: bool,
     /// When a change of the target cluster was last seen, microseconds after the start; 0 before.
     target_seen: AtomicU64,
     cycle: AtomicU32,
@@ -140,6 +142,7 @@ impl Books {
             let key = (target.site, target.namespace.clone(), target.behind.clone());
             by_service.entry(key).or_default().push(index);
         }
+        let federated = targets.iter().any(|target| target.site == Site::Target);
         let series = series::assign(&targets);
         let book = |(target, series)| Book {
             target,
@@ -152,6 +155,7 @@ impl Books {
             clock,
             books: targets.into_iter().zip(series).map(book).collect(),
             by_service,
+            federated,
             target_seen: AtomicU64::new(0),
             cycle: AtomicU32::new(0),
             streams: Mutex::default(),
@@ -228,10 +232,8 @@ impl Books {
 
     /// Whether this is a run over two clusters.
     #[must_use]
-    pub fn is_federated(&self) -> bool {
-        self.books
-            .iter()
-            .any(|book| book.target.site == Site::Target)
+    pub const fn is_federated(&self) -> bool {
+        self.federated
     }
 
     /// The observer saw an event of the target cluster at `at`.
@@ -241,18 +243,20 @@ impl Books {
     }
 
     /// Whether the target cluster churns at `at`: it had an event within [`DISTURBED`], or some
-    /// stream has yet to learn of one.
+    /// stream has yet to learn of one. Never where there is no such cluster, and then at no cost:
+    /// it is asked with every event.
     #[must_use]
     pub fn is_disturbed(&self, at: At) -> bool {
+        if !self.federated {
+            return false;
+        }
         let seen = self.target_seen.load(Ordering::Relaxed);
         let recent = seen > 0 && at <= At::from_micros(seen) + DISTURBED;
-        let waits = |book: &&Book| book.ledger(|ledger| ledger.has_open_changes());
-        recent
-            || (self
-                .books
-                .iter()
-                .filter(|book| book.target.site == Site::Target))
-            .any(|book| waits(&book))
+        let mut others = self
+            .books
+            .iter()
+            .filter(|it| it.target.site == Site::Target);
+        recent || others.any(|book| book.ledger(|ledger| ledger.has_open_changes()))
     }
 
     /// Counts something that streams did.

@@ -33,7 +33,7 @@ pub use self::{
     cleaned::{Cleaned, Removed},
     cleanup::{Scope, cleanup},
     error::{KubernetesError, KubernetesErrors},
-    link::{Link, linked, stand_ins},
+    link::{Link, linked},
     listing::runs,
     standing::{StandingError, Stood, standing},
 };

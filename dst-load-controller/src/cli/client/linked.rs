@@ -1,5 +1,7 @@
 //! What `client` watches, where Services stand for those of another cluster.
 
+use std::collections::BTreeMap;
+
 use anyhow::bail;
 
 use super::{ClientArgs, Watch};
@@ -26,17 +28,19 @@ pub(super) async fn observed(
     if args.observe_context.is_none() && args.observe_kubeconfig.is_none() {
         return Ok(None);
     }
-    let file = args.observe_kubeconfig.as_deref();
-    let file = file.or(args.cluster.cluster.kubeconfig.as_deref());
-    let found = Cluster::find(file, args.observe_context.as_deref()).await?;
-    if found.url() == source.url() {
-        return Err(UsageError(format!(
-            "--observe-context names the cluster that is asked, {}; leave it out, or name the one \
-             that has the endpoints",
-            found.url()
-        ))
-        .into());
-    }
+    let (file, context) = (
+        args.observe_kubeconfig.as_deref(),
+        args.observe_context.as_deref(),
+    );
+    let same = |url: &str| {
+        format!(
+            "--observe-context names the cluster that is asked, {url}; leave it out, or name the \
+             one that has the endpoints"
+        )
+    };
+    let found = (args.cluster.cluster)
+        .find_second(source, file, context, same)
+        .await?;
     Ok(Some(found))
 }
 
@@ -62,7 +66,7 @@ pub(super) async fn resolve(
         .collect();
     namespaces.sort_unstable();
     namespaces.dedup();
-    let mut standings = std::collections::BTreeMap::new();
+    let mut standings = BTreeMap::new();
     for namespace in namespaces {
         let wanted = watch.targets.iter().filter(|it| it.namespace == namespace);
         let wanted: Vec<&str> = wanted.map(|it| it.service.as_str()).collect();

@@ -209,11 +209,8 @@ impl<W: io::Write> Engine<W> {
 
     fn served_now(&self) -> (usize, usize) {
         let now = self.clock().now();
-        let streams: usize = (self.books.all().iter())
-            .map(|book| book.ledger(|ledger| ledger.stream_phases().len()))
-            .sum();
         let asked = self.scenario.client.lifecycle == Lifecycle::Proxy
-            && self.books.all_streams().opened >= streams as u64;
+            && self.books.all_streams().opened >= self.scenario.streams();
         let books = self.books.all().iter();
         books.fold((0, 0), |(served, all), book| {
             book.ledger(|ledger| {

@@ -14,7 +14,7 @@ use super::{
     call::{Call, Caller, Reply},
     cleaned::Cleaned,
     cleanup::{Scope, cleanup},
-    objects::{self, MANAGED_BY, MANAGER},
+    objects::{self, MANAGER},
     own::Own,
     resource::{DEPLOYMENTS, Resource, SERVICES},
 };
@@ -289,8 +289,7 @@ impl Actor {
             )
             .await;
         let ours = |body: &[u8]| {
-            serde_json::from_slice::<Value>(body)
-                .is_ok_and(|found| found["metadata"]["labels"][MANAGED_BY] == MANAGER)
+            serde_json::from_slice(body).is_ok_and(|found: Value| objects::is_ours(&found))
         };
         let mut found = created.then(found);
         match &found.result {

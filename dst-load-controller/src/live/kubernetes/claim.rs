@@ -16,7 +16,7 @@ use super::{
     act::Actor,
     call::{Call, Caller},
     cleanup::{Scope, cleanup},
-    objects::{self, HEARTBEAT, MANAGED_BY, MANAGER},
+    objects::{self, HEARTBEAT, MANAGER},
     resource::{LEASES, NAMESPACES},
 };
 
@@ -133,7 +133,7 @@ impl Actor {
             Err(KubernetesError::Forbidden { .. }) => return Ok(()),
             found => found?,
         };
-        if found["metadata"]["labels"][MANAGED_BY] != MANAGER {
+        if !objects::is_ours(&found) {
             return Ok(());
         }
         let labels = json!({ "metadata": { "labels": objects::labels(&self.run) } });
@@ -150,7 +150,7 @@ impl Actor {
     /// held it.
     async fn take_over(&self, lease: &Value) -> Result<String, KubernetesError> {
         let before = read_lease(&self.caller, &self.namespace).await?;
-        if before["metadata"]["labels"][MANAGED_BY] != MANAGER {
+        if !objects::is_ours(&before) {
             return Err(KubernetesError::NotOurs {
                 resource: LEASES.plural,
                 name: MANAGER.to_owned(),

@@ -12,10 +12,9 @@ use super::{
     KubernetesError, RunIdentity,
     act::Actor,
     call::{Call, Caller},
-    objects::{self, MANAGED_BY, MANAGER},
+    objects::{self, MANAGER},
     resource::{SECRETS, SERVICES},
 };
-use crate::model::{federation::Federation, scenario::Scenario};
 
 /// Stand-ins that are written at once.
 const AT_ONCE: usize = 16;
@@ -44,41 +43,26 @@ impl Actor {
         let Some(both) = &self.scenario.federation else {
             return Ok(());
         };
-        let objects = stand_ins(&self.scenario, both, &self.namespace, &self.run);
-        stream::iter(objects)
-            .map(|(name, object)| async move {
-                let reply = self.put(&SERVICES, &name, &object).await;
+        let watched = self.scenario.watched().into_iter();
+        let stand_ins = watched.filter_map(|it| it.through.map(|through| (it, through)));
+        stream::iter(stand_ins)
+            .map(|(watched, through)| async move {
+                let object = objects::stand_in(
+                    &watched.name,
+                    &self.namespace,
+                    self.scenario.churn.port,
+                    &watched.behind,
+                    &both.cluster,
+                    through,
+                    &self.run,
+                );
+                let reply = self.put(&SERVICES, &watched.name, &object).await;
                 reply.result.map(|_| ())
             })
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await
     }
-}
-
-/// All Services of the source cluster that stand for another, by name.
-#[must_use]
-pub fn stand_ins(
-    scenario: &Scenario,
-    both: &Federation,
-    namespace: &str,
-    run: &RunIdentity,
-) -> Vec<(String, Value)> {
-    let watched = scenario.watched().into_iter();
-    watched
-        .filter_map(|watched| {
-            let object = objects::stand_in(
-                &watched.name,
-                namespace,
-                scenario.churn.port,
-                &watched.behind,
-                &both.cluster,
-                watched.through?,
-                run,
-            );
-            Some((watched.name, object))
-        })
-        .collect()
 }
 
 // === impl Link ===
@@ -96,15 +80,15 @@ impl Link {
     /// # Errors
     /// A refusal of the API server, or a Secret of that name that is not ours.
     pub async fn write(&self, caller: &Caller, run: &RunIdentity) -> Result<(), KubernetesError> {
+        let name = &self.secret_name();
         let object = objects::cluster_secret(
-            &self.secret_name(),
+            name,
             &self.cluster,
             &self.controller_namespace,
             &self.kubeconfig,
             &self.cluster_domain,
             run,
         );
-        let name = &self.secret_name();
         let path = Request::new(SECRETS.path(Some(&self.controller_namespace)));
         let get = Call::new(
             "get",
@@ -115,7 +99,7 @@ impl Link {
         match caller.fetch::<Value>(&get).await {
             Err(error) if error.is_refused_as("NotFound") => {}
             Err(error) => return Err(error),
-            Ok(found) if found["metadata"]["labels"][MANAGED_BY] != MANAGER => {
+            Ok(found) if !objects::is_ours(&found) => {
                 return Err(KubernetesError::NotOurs {
                     resource: SECRETS.plural,
                     name: name.to_owned(),

@@ -49,6 +49,12 @@ pub fn labels(run: &RunIdentity) -> Map<String, Value> {
     .collect()
 }
 
+/// Whether this tool made an object.
+#[must_use]
+pub fn is_ours(object: &Value) -> bool {
+    object["metadata"]["labels"][MANAGED_BY] == MANAGER
+}
+
 /// The namespace of a run.
 #[must_use]
 pub fn namespace(name: &str, run: &RunIdentity) -> Value {

@@ -239,7 +239,7 @@ impl State {
         if self.site == Site::Target && books.peek().is_some() {
             self.books.target_seen(by.visible);
         }
-        // Asked before any ledger is locked, and only where there are two clusters.
+        // Asked before any ledger is locked.
         let disturbed = self.site == Site::Source
             && books.peek().is_some()
             && self.books.is_disturbed(by.visible);
