@@ -228,10 +228,14 @@ impl<W: io::Write> Engine<W> {
     /// # Errors
     /// What the API server refused.
     pub async fn cleanup(&self) -> Result<Cleaned, KubernetesError> {
-        let mut cleaned = self.actor.cleanup().await?;
-        if let Some(beside) = &self.beside {
-            cleaned.absorb(beside.cleanup().await?);
-        }
+        let cleaned = self.actor.cleanup().await;
+        let Some(beside) = &self.beside else {
+            return cleaned;
+        };
+        // Asked for even where the first cluster refused.
+        let also = beside.cleanup().await;
+        let mut cleaned = cleaned?;
+        cleaned.absorb(also?);
         Ok(cleaned)
     }
 
