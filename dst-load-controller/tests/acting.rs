@@ -12,10 +12,9 @@ use dst_load_controller::{
         kubernetes::{Actor, Claim, Limits, RunIdentity},
     },
     model::{
-        criteria::Criteria,
         fault::{Fault, FaultKind},
         plan::Plan,
-        scenario::{Backend, Churn, Client, Jitter, Pattern, Sandbox, Scenario, ServiceGroup},
+        scenario::Scenario,
         time::At,
     },
     sandbox::kubernetes::{Config, Kubernetes},
@@ -34,33 +33,12 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Two Services between 2 and 120 endpoints, twice.
 fn scenario() -> Arc<Scenario> {
-    Arc::new(Scenario {
-        name: "oscillate".into(),
-        seed: 1,
-        churn: Churn {
-            groups: vec![ServiceGroup {
-                prefix: "test-service".into(),
-                first: 1,
-                count: 2,
-                pattern: Pattern::Oscillate {
-                    min: 2,
-                    max: 120,
-                    min_hold: 30 * SECOND,
-                    max_hold: 30 * SECOND,
-                    jitter: Jitter::UpTo(SECOND),
-                },
-            }],
-            duration: None,
-            cycles: Some(2),
-            backend: Backend::Deployments,
-            port: 8080,
-        },
-        client: Client::default(),
-        federation: None,
-        criteria: Criteria::default(),
-        deadline: None,
-        sandbox: Sandbox::default(),
-    })
+    let text = "
+        scenario: {name: oscillate}
+        churn: {services: 2, pattern: oscillate, minEndpoints: 2, maxEndpoints: 120,
+                minHold: 30s, maxHold: 30s, jitter: 1s, cycles: 2}";
+    let (scenario, _) = Scenario::from_yaml(text, "oscillate.yaml", &[]).unwrap();
+    Arc::new(scenario)
 }
 
 fn actor(kubernetes: &Kubernetes, clock: Clock, id: &str) -> Actor {

@@ -21,11 +21,10 @@ use dst_load_controller::{
         target::Target,
     },
     model::{
-        criteria::Criteria,
         plan::Plan,
         recording::{Header, SCHEMA_VERSION, TargetInfo, TargetKind},
         report::{Ending, Report},
-        scenario::{self, Backend, Churn, Jitter, Pattern, Sandbox, Scenario, ServiceGroup},
+        scenario::{self, Scenario},
         verdict::Verdict,
         warning::Warning,
     },
@@ -40,33 +39,12 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Two Services between 2 and 40 endpoints, twice.
 fn scenario() -> Arc<Scenario> {
-    Arc::new(Scenario {
-        name: "oscillate".into(),
-        seed: 1,
-        churn: Churn {
-            groups: vec![ServiceGroup {
-                prefix: "test-service".into(),
-                first: 1,
-                count: 2,
-                pattern: Pattern::Oscillate {
-                    min: 2,
-                    max: 40,
-                    min_hold: 30 * SECOND,
-                    max_hold: 30 * SECOND,
-                    jitter: Jitter::UpTo(SECOND),
-                },
-            }],
-            duration: None,
-            cycles: Some(2),
-            backend: Backend::Deployments,
-            port: 8080,
-        },
-        client: scenario::Client::default(),
-        federation: None,
-        criteria: Criteria::default(),
-        deadline: None,
-        sandbox: Sandbox::default(),
-    })
+    let text = "
+        scenario: {name: oscillate}
+        churn: {services: 2, pattern: oscillate, minEndpoints: 2, maxEndpoints: 40,
+                minHold: 30s, maxHold: 30s, jitter: 1s, cycles: 2}";
+    let (scenario, _) = Scenario::from_yaml(text, "oscillate.yaml", &[]).unwrap();
+    Arc::new(scenario)
 }
 
 fn world(kubernetes: &kubernetes::Kubernetes, destination: &destination::Destination) -> World {

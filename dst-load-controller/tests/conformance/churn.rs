@@ -1,6 +1,6 @@
 //! The acting half: it claims, makes, moves and takes away, and what it leaves is nothing.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use dst_load_controller::{
     live::{
@@ -8,11 +8,7 @@ use dst_load_controller::{
         clock::Clock,
         kubernetes::{Actor, Claim, KubernetesError, Limits, RunIdentity, runs},
     },
-    model::{
-        criteria::Criteria,
-        plan::Plan,
-        scenario::{Backend, Churn, Client, Jitter, Pattern, Sandbox, Scenario, ServiceGroup},
-    },
+    model::{plan::Plan, scenario::Scenario},
 };
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
@@ -26,37 +22,14 @@ in_every_world![
     a_namespace_has_one_live_run_and_what_a_dead_one_left_is_taken_over,
 ];
 
-const SECOND: Duration = Duration::from_secs(1);
-
 /// Two Services between 2 and 40 endpoints, once.
 fn scenario() -> Arc<Scenario> {
-    Arc::new(Scenario {
-        name: "oscillate".into(),
-        seed: 1,
-        churn: Churn {
-            groups: vec![ServiceGroup {
-                prefix: "test-service".into(),
-                first: 1,
-                count: 2,
-                pattern: Pattern::Oscillate {
-                    min: 2,
-                    max: 40,
-                    min_hold: 15 * SECOND,
-                    max_hold: 15 * SECOND,
-                    jitter: Jitter::UpTo(SECOND),
-                },
-            }],
-            duration: None,
-            cycles: Some(1),
-            backend: Backend::Deployments,
-            port: 8080,
-        },
-        client: Client::default(),
-        federation: None,
-        criteria: Criteria::default(),
-        deadline: None,
-        sandbox: Sandbox::default(),
-    })
+    let text = "
+        scenario: {name: oscillate}
+        churn: {services: 2, pattern: oscillate, minEndpoints: 2, maxEndpoints: 40,
+                minHold: 15s, maxHold: 15s, jitter: 1s, cycles: 1}";
+    let (scenario, _) = Scenario::from_yaml(text, "oscillate.yaml", &[]).unwrap();
+    Arc::new(scenario)
 }
 
 fn actor(world: &World, id: &str) -> Actor {

@@ -11,11 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     live::clock::Clock,
-    model::{
-        criteria::Criteria,
-        scenario::{Backend, Churn, Client, Pattern, Sandbox, Scenario, ServiceGroup},
-        time::At,
-    },
+    model::{scenario::Scenario, time::At},
 };
 
 /// What the mock does with one request.
@@ -101,25 +97,9 @@ pub(crate) fn refusal(code: u16, reason: &str, message: &str) -> Answer {
 }
 
 pub(crate) fn scenario(count: u32) -> Arc<Scenario> {
-    Arc::new(Scenario {
-        name: "quick".into(),
-        seed: 1,
-        churn: Churn {
-            groups: vec![ServiceGroup {
-                prefix: "test-service".into(),
-                first: 1,
-                count,
-                pattern: Pattern::Stable { endpoints: 3 },
-            }],
-            duration: None,
-            cycles: None,
-            backend: Backend::Deployments,
-            port: 8080,
-        },
-        client: Client::default(),
-        federation: None,
-        criteria: Criteria::default(),
-        deadline: None,
-        sandbox: Sandbox::default(),
-    })
+    let text = format!(
+        "{{scenario: {{name: quick}}, churn: {{services: {count}, pattern: stable, endpoints: 3}}}}"
+    );
+    let (scenario, _) = Scenario::from_yaml(&text, "quick.yaml", &[]).unwrap();
+    Arc::new(scenario)
 }
