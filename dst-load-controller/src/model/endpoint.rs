@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    hash::{DefaultHasher, Hasher},
+    hash::{BuildHasher, Hasher},
     net::SocketAddr,
 };
 
@@ -62,8 +62,8 @@ impl Pod {
     /// The pod with this name, as UTF-8 bytes.
     #[must_use]
     pub fn named(name: &[u8]) -> Self {
-        // `DefaultHasher::new` has fixed keys, unlike a `HashMap`'s.
-        let mut hasher = DefaultHasher::new();
+        // Of the two that foldhash has, the one whose every bit depends on the whole name.
+        let mut hasher = foldhash::quality::FixedState::default().build_hasher();
         hasher.write(name);
         Self(hasher.finish())
     }

@@ -13,6 +13,9 @@ const PREFIX: usize = 5;
 /// Far above a snapshot of all the endpoints a Service can have (some 35 MiB for 100,000).
 const LARGEST: usize = 256 * 1024 * 1024;
 
+/// The most that is set aside for a message before it has come.
+const AT_ONCE: usize = 1024 * 1024;
+
 /// The messages of one response.
 #[derive(Debug)]
 pub struct Frames {
@@ -77,10 +80,10 @@ impl Frames {
     pub fn message(&mut self) -> Result<Option<Bytes>, Status> {
         if self.partial.is_empty() {
             let Some(length) = length(&self.ready)? else {
-                return Ok(self.keep());
+                return Ok(self.keep(PREFIX));
             };
             if self.ready.len() < PREFIX + length {
-                return Ok(self.keep());
+                return Ok(self.keep(PREFIX + length));
             }
             self.ready.advance(PREFIX);
             return Ok(Some(self.ready.split_to(length)));
@@ -100,10 +103,13 @@ impl Frames {
         }
     }
 
-    /// Puts the beginning of a message aside until the rest arrives.
-    fn keep(&mut self) -> Option<Bytes> {
+    /// Puts the beginning of a message of `whole` bytes aside until the rest arrives. Room is made
+    /// for the whole at once: a message of 100 addresses comes in two frames, and would else be
+    /// copied when the second arrives.
+    fn keep(&mut self, whole: usize) -> Option<Bytes> {
         if !self.ready.is_empty() {
-            self.partial = BytesMut::from(&*self.ready);
+            self.partial = BytesMut::with_capacity(whole.min(AT_ONCE).max(self.ready.len()));
+            self.partial.extend_from_slice(&self.ready);
             self.ready = Bytes::new();
         }
         None
