@@ -439,14 +439,12 @@ impl Book {
     pub fn deliver(&self, books: &Books, with: impl FnOnce(&mut ServiceLedger)) {
         let delivered = {
             let mut ledger = self.ledger.lock();
-            let before = ledger.outbox_len();
+            let before = ledger.deliveries_made();
             with(&mut ledger);
-            ledger.outbox_len() - before
+            ledger.deliveries_made() - before
         };
         if delivered > 0 {
-            books
-                .delivered
-                .fetch_add(delivered as u64, Ordering::Relaxed);
+            books.delivered.fetch_add(delivered, Ordering::Relaxed);
         }
     }
 

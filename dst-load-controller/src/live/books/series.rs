@@ -62,7 +62,7 @@ impl Series {
         }
         let mut latency = self.latency.lock();
         for delivered in &outbox.deliveries {
-            latency.record(delivered.destination, 1);
+            latency.record(delivered.destination, delivered.times);
         }
     }
 }

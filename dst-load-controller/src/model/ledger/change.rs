@@ -58,6 +58,13 @@ pub(super) struct OpenChange {
     open: u64,
 }
 
+/// What a delivery says of its change.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Of {
+    pub(super) cycle: u32,
+    pub(super) disturbed: bool,
+}
+
 const SPOILT: u32 = u32::MAX;
 
 /// All open changes of a Service, by the order in which they became visible.
@@ -154,17 +161,11 @@ impl OpenChanges {
         self.open[&number].closed.start
     }
 
-    pub(super) fn cycle(&self, number: u64) -> u32 {
-        self.open[&number].closed.cycle
-    }
-
-    pub(super) fn disturbed(&self, number: u64) -> bool {
-        self.open[&number].closed.disturbed
-    }
-
-    /// A stream has learnt one endpoint of the change, `latency` after its start.
-    pub(super) fn deliver(&mut self, number: u64, stream: StreamId, latency: Duration) {
-        self.settle(number, stream, |change, remaining| {
+    /// A stream has learnt one endpoint of the change at `at`: how long after the change's start.
+    pub(super) fn deliver(&mut self, number: u64, stream: StreamId, at: At) -> (Duration, Of) {
+        let mut latency = Duration::ZERO;
+        let of = self.settle(number, stream, |change, remaining| {
+            latency = at.since(change.start);
             if *remaining != SPOILT {
                 *remaining -= 1;
                 if *remaining == 0 {
@@ -172,6 +173,7 @@ impl OpenChanges {
                 }
             }
         });
+        (latency, of)
     }
 
     /// A stream closed before it had learnt one endpoint of the change.
@@ -185,8 +187,8 @@ impl OpenChanges {
     }
 
     /// The deadline passed before a stream had learnt one endpoint of the change.
-    pub(super) fn miss(&mut self, number: u64, stream: StreamId) {
-        self.spoil(number, stream, |change| &mut change.never);
+    pub(super) fn miss(&mut self, number: u64, stream: StreamId) -> Of {
+        self.spoil(number, stream, |change| &mut change.never)
     }
 
     /// The oldest change that started at or before `at`, with its endpoints' slots.
@@ -223,13 +225,13 @@ impl OpenChanges {
         number: u64,
         stream: StreamId,
         counter: impl FnOnce(&mut ClosedChange) -> &mut u32,
-    ) {
+    ) -> Of {
         self.settle(number, stream, |change, remaining| {
             if *remaining != SPOILT {
                 *remaining = SPOILT;
                 *counter(change) += 1;
             }
-        });
+        })
     }
 
     fn settle(
@@ -237,13 +239,18 @@ impl OpenChanges {
         number: u64,
         stream: StreamId,
         with: impl FnOnce(&mut ClosedChange, &mut u32),
-    ) {
+    ) -> Of {
         let change = self.get(number);
         with(&mut change.closed, &mut change.remaining[stream as usize]);
         change.open -= 1;
+        let of = Of {
+            cycle: change.closed.cycle,
+            disturbed: change.closed.disturbed,
+        };
         if change.open == 0 {
             self.done.push(number);
         }
+        of
     }
 
     fn get(&mut self, number: u64) -> &mut OpenChange {

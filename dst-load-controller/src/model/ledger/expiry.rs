@@ -53,7 +53,7 @@ impl ServiceLedger {
         };
         let entry = slot.open.remove(position);
         let stages = entry.intended.map(|intended| start.since(intended));
-        for bit in entry.pending.ones() {
+        for bit in entry.pending.iter() {
             let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");
             let class = self.streams.class(stream);
             // It went there and back in silence: the stream is right, only never through this.
@@ -64,16 +64,18 @@ impl ServiceLedger {
             }
             let late = slot.late_mut(entry.direction);
             late.grow_and_insert(bit);
-            self.outbox.deliveries.push(Delivered {
-                cycle: self.changes.cycle(number),
+            let of = self.changes.miss(number, stream);
+            self.made += 1;
+            self.outbox.deliver(Delivered {
+                times: 1,
+                cycle: of.cycle,
                 direction: entry.direction,
                 destination: self.deadline,
                 end_to_end: stages.map(|before: Duration| before + self.deadline),
                 never: true,
                 replica: self.streams.replica(stream),
-                disturbed: self.changes.disturbed(number),
+                disturbed: of.disturbed,
             });
-            self.changes.miss(number, stream);
         }
     }
 

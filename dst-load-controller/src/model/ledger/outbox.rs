@@ -12,7 +12,8 @@ use crate::model::{
 /// What has gathered since it was last taken.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    /// Deliveries that were made, or given up.
+    /// Deliveries that were made, or given up; equal ones that came one after the other are one
+    /// entry.
     pub deliveries: Vec<Delivered>,
     /// The Kubernetes stage of deliveries that were opened.
     pub kubernetes: Vec<KubernetesStage>,
@@ -26,9 +27,12 @@ pub struct Outbox {
     pub counts: Counts,
 }
 
-/// One delivery: a stream learnt one wanted state of one endpoint, or did not by the deadline.
+/// Equal deliveries, each of them a stream that learnt one wanted state of one endpoint, or did not
+/// by the deadline: what a message of 100 addresses teaches is nearly always one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delivered {
+    /// How many.
+    pub times: u64,
     /// The cycle of its change.
     pub cycle: u32,
     /// Whether the endpoint appeared or went.
@@ -104,6 +108,25 @@ pub struct Counts {
     pub starved: u64,
     /// Time that streams held endpoints that were gone, summed over (stream, endpoint), seconds.
     pub stale_seconds: f64,
+}
+
+// === impl Outbox ===
+
+impl Outbox {
+    /// Takes in deliveries.
+    pub(super) fn deliver(&mut self, delivered: Delivered) {
+        if let Some(last) = self.deliveries.last_mut()
+            && *last
+                == (Delivered {
+                    times: last.times,
+                    ..delivered
+                })
+        {
+            last.times += delivered.times;
+        } else {
+            self.deliveries.push(delivered);
+        }
+    }
 }
 
 // === impl Counts ===

@@ -11,7 +11,7 @@ use super::{
     Deviation, ServiceLedger, Written,
     change::{ChangeId, ClosedChange},
     outbox::{Delivered, KubernetesStage},
-    slots::{Entry, SlotId},
+    slots::{Entry, Pending, SlotId},
 };
 use crate::model::{
     endpoint::{Direction, Endpoint},
@@ -162,8 +162,9 @@ impl ServiceLedger {
             }
             self.confirm(id, &pending, audience, &mut early);
             pending.intersect_with(audience);
-            self.changes.expect(number, id, intended, pending.ones());
-            let deliveries = pending.count_ones(..);
+            let pending = Pending::new(pending);
+            self.changes.expect(number, id, intended, pending.iter());
+            let deliveries = pending.len();
             self.note_kubernetes_stage(sighting, direction, intended, deliveries);
             if attributed.is_none() && sighting.timed {
                 let disturbed = self.disturbed;
@@ -185,7 +186,7 @@ impl ServiceLedger {
             self.slots
                 .get_mut(id)
                 .open
-                .retain(|entry| !entry.pending.is_clear());
+                .retain(|entry| !entry.pending.is_empty());
         }
     }
 
@@ -225,23 +226,25 @@ impl ServiceLedger {
         let Some(entry) = slot.open.iter_mut().find(|entry| entry.change == number) else {
             return;
         };
-        entry.pending.set(stream as usize, false);
+        entry.pending.remove(stream as usize);
         let intended = entry.intended;
         let start = self.changes.start(number);
         self.outbox.counts.early += u64::from(seen < start);
         let known = seen.max(start);
         let latency = known.since(start);
         self.unclaimed.known(number, id, known);
-        self.outbox.deliveries.push(Delivered {
-            cycle: self.changes.cycle(number),
+        let (_, of) = self.changes.deliver(number, stream, known);
+        self.made += 1;
+        self.outbox.deliver(Delivered {
+            times: 1,
+            cycle: of.cycle,
             direction,
             destination: latency,
             end_to_end: intended.map(|intended| known.since(intended)),
             never: false,
             replica: self.streams.replica(stream),
-            disturbed: self.changes.disturbed(number),
+            disturbed: of.disturbed,
         });
-        self.changes.deliver(number, stream, latency);
     }
 
     fn note_kubernetes_stage(

@@ -6,6 +6,8 @@ use std::{
 };
 
 use fixedbitset::FixedBitSet;
+use foldhash::fast::FixedState;
+use smallvec::SmallVec;
 
 use crate::model::{
     endpoint::{Direction, Endpoint, Pod},
@@ -40,7 +42,15 @@ pub(super) struct Entry {
     pub(super) change: u64,
     pub(super) direction: Direction,
     pub(super) intended: Option<At>,
-    pub(super) pending: FixedBitSet,
+    pub(super) pending: Pending,
+}
+
+/// The streams that have yet to learn something. Their number is kept: to count bits with each
+/// update would make it cost more the more streams there are.
+#[derive(Debug)]
+pub(super) struct Pending {
+    streams: FixedBitSet,
+    count: usize,
 }
 
 /// All slots of a Service. Numbers of endpoints long gone are used again.
@@ -48,8 +58,9 @@ pub(super) struct Entry {
 pub(super) struct Slots {
     slots: Vec<Option<Slot>>,
     free: Vec<SlotId>,
-    by_endpoint: HashMap<Endpoint, SlotId>,
-    by_address: HashMap<SocketAddr, Vec<SlotId>>,
+    /// Nearly always one each: an address has several while a pod has it that another had before.
+    /// The hash is a fast one: addresses come from the controller that is measured, not from a foe.
+    by_address: HashMap<SocketAddr, SmallVec<[SlotId; 4]>, FixedState>,
     promised: Vec<usize>,
     /// Slots that may be free after a while, by the instant from which to count.
     pub(super) retired: VecDeque<(At, SlotId)>,
@@ -117,7 +128,7 @@ impl Slots {
 
     /// The slot of exactly this endpoint; a new one if there is none.
     pub(super) fn exact(&mut self, endpoint: Endpoint) -> SlotId {
-        if let Some(&id) = self.by_endpoint.get(&endpoint) {
+        if let Some(id) = self.of_pod(endpoint.address, endpoint.pod) {
             return id;
         }
         let slot = Some(Slot::new(endpoint));
@@ -132,7 +143,6 @@ impl Slots {
                     .expect("invariant: fewer endpoints than a u32 counts fit into memory")
             }
         };
-        self.by_endpoint.insert(endpoint, id);
         self.by_address
             .entry(endpoint.address)
             .or_default()
@@ -141,24 +151,34 @@ impl Slots {
     }
 
     /// The slot that an update's endpoint means: the same pod where both sides name one, else
-    /// whatever is known at the address; a new one if nothing is.
-    pub(super) fn meant(&mut self, address: SocketAddr, pod: Option<Pod>) -> SlotId {
-        let endpoint = Endpoint { address, pod };
-        if let Some(&id) = self.by_endpoint.get(&endpoint) {
-            return id;
+    /// whatever is known at the address; a new one if nothing is. And whether it is the only one
+    /// at its address.
+    pub(super) fn meant(&mut self, endpoint: Endpoint) -> (SlotId, bool) {
+        let known = self.at_address(endpoint.address);
+        let of = |id: SlotId| self.get(id).endpoint.pod;
+        let exact = || known.iter().copied().find(|&id| of(id) == endpoint.pod);
+        let comparable = || {
+            let mut newest_first = known.iter().rev().copied();
+            newest_first.find(|&id| endpoint.pod.is_none() || of(id).is_none())
+        };
+        let others = known.len();
+        match exact().or_else(comparable) {
+            Some(id) => (id, others == 1),
+            None => (self.exact(endpoint), others == 0),
         }
-        let known = self.by_address.get(&address).map_or(&[][..], Vec::as_slice);
-        let comparable = known
-            .iter()
-            .rev()
-            .copied()
-            .find(|&id| pod.is_none() || self.get(id).endpoint.pod.is_none());
-        comparable.unwrap_or_else(|| self.exact(endpoint))
+    }
+
+    /// The slot of exactly this pod at an address.
+    fn of_pod(&self, address: SocketAddr, pod: Option<Pod>) -> Option<SlotId> {
+        let mut known = self.at_address(address).iter().copied();
+        known.find(|&id| self.get(id).endpoint.pod == pod)
     }
 
     /// All slots at an address.
     pub(super) fn at_address(&self, address: SocketAddr) -> &[SlotId] {
-        self.by_address.get(&address).map_or(&[], Vec::as_slice)
+        self.by_address
+            .get(&address)
+            .map_or(&[], SmallVec::as_slice)
     }
 
     /// Frees a slot's number.
@@ -166,14 +186,48 @@ impl Slots {
         let Some(slot) = self.slots[id as usize].take() else {
             return;
         };
-        self.by_endpoint.remove(&slot.endpoint);
         if let Some(ids) = self.by_address.get_mut(&slot.endpoint.address) {
-            ids.retain(|&other| other != id);
+            ids.retain(|other| *other != id);
             if ids.is_empty() {
                 self.by_address.remove(&slot.endpoint.address);
             }
         }
         self.free.push(id);
+    }
+}
+
+// === impl Pending ===
+
+impl Pending {
+    pub(super) fn new(streams: FixedBitSet) -> Self {
+        let count = streams.count_ones(..);
+        Self { streams, count }
+    }
+
+    pub(super) fn contains(&self, stream: usize) -> bool {
+        self.streams.contains(stream)
+    }
+
+    /// Takes a stream out; whether it was in.
+    pub(super) fn remove(&mut self, stream: usize) -> bool {
+        let was = self.streams.contains(stream);
+        if was {
+            self.streams.remove(stream);
+            self.count -= 1;
+        }
+        was
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
+        self.streams.ones()
     }
 }
 
@@ -199,10 +253,15 @@ impl Slot {
 
     /// Sets whether a stream holds the endpoint; whether that changed anything.
     pub(super) fn hold(&mut self, stream: usize, held: bool) -> bool {
-        self.holders.grow(stream + 1);
-        let changed = self.holders[stream] != held;
-        self.holders.set(stream, held);
-        changed
+        if held {
+            self.holders.grow(stream + 1);
+            !self.holders.put(stream)
+        } else if self.holders.contains(stream) {
+            self.holders.remove(stream);
+            true
+        } else {
+            false
+        }
     }
 
     pub(super) fn is_wanted(&self, class: usize) -> bool {

@@ -72,13 +72,12 @@ impl ServiceLedger {
                 slot.hold(bit, false);
             }
             for entry in &mut slot.open {
-                if entry.pending.contains(bit) {
-                    entry.pending.set(bit, false);
+                if entry.pending.remove(bit) {
                     outbox.counts.left += 1;
                     changes.leave(entry.change, stream);
                 }
             }
-            slot.open.retain(|entry| !entry.pending.is_clear());
+            slot.open.retain(|entry| !entry.pending.is_empty());
             for late in &mut slot.late {
                 if late.contains(bit) {
                     late.set(bit, false);

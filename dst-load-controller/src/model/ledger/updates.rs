@@ -1,7 +1,5 @@
 //! What a stream said, matched with what it was to learn.
 
-use std::time::Duration;
-
 use super::{Deviation, ServiceLedger, outbox::Delivered, slots::SlotId, streams::StreamId};
 use crate::model::{
     endpoint::{Direction, Endpoint},
@@ -35,14 +33,16 @@ impl ServiceLedger {
     }
 
     fn add(&mut self, stream: StreamId, at: At, endpoint: Endpoint) {
-        let id = self.slots.meant(endpoint.address, endpoint.pod);
+        let (id, alone) = self.slots.meant(endpoint);
         let slot = self.slots.get(id);
         if !slot.ever_wanted && slot.is_spent() {
             self.retire(id, at);
         }
-        // A proxy keeps one entry an address: whatever pod it had there before is replaced.
-        for other in self.others_held(stream, id, endpoint) {
-            self.apply(stream, at, other, Direction::Remove);
+        if !alone {
+            // A proxy keeps one entry an address: whatever pod it had there before is replaced.
+            for other in self.others_held(stream, id, endpoint) {
+                self.apply(stream, at, other, Direction::Remove);
+            }
         }
         self.apply(stream, at, id, Direction::Add);
     }
@@ -83,11 +83,8 @@ impl ServiceLedger {
     }
 
     fn others_held(&self, stream: StreamId, id: SlotId, endpoint: Endpoint) -> Vec<SlotId> {
-        let at_address = self.slots.at_address(endpoint.address);
-        if at_address.len() < 2 {
-            return Vec::new();
-        }
-        at_address
+        self.slots
+            .at_address(endpoint.address)
             .iter()
             .copied()
             .filter(|&other| other != id && self.slots.get(other).holds(stream as usize))
@@ -134,30 +131,30 @@ impl ServiceLedger {
         let slot = self.slots.get_mut(id);
         let mut emptied = false;
         for entry in &mut slot.open[..position] {
-            if entry.pending.contains(bit) {
-                entry.pending.set(bit, false);
-                emptied |= entry.pending.is_clear();
+            if entry.pending.remove(bit) {
+                emptied |= entry.pending.is_empty();
                 self.outbox.counts.superseded += 1;
                 self.changes.supersede(entry.change, stream);
             }
         }
         let entry = &mut slot.open[position];
-        entry.pending.set(bit, false);
-        emptied |= entry.pending.is_clear();
-        let latency: Duration = at.since(self.changes.start(entry.change));
+        entry.pending.remove(bit);
+        emptied |= entry.pending.is_empty();
+        let (latency, of) = self.changes.deliver(entry.change, stream, at);
         self.unclaimed.known(entry.change, id, at);
-        self.outbox.deliveries.push(Delivered {
-            cycle: self.changes.cycle(entry.change),
+        self.made += 1;
+        self.outbox.deliver(Delivered {
+            times: 1,
+            cycle: of.cycle,
             direction: entry.direction,
             destination: latency,
             end_to_end: entry.intended.map(|intended| at.since(intended)),
             never: false,
             replica: self.streams.replica(stream),
-            disturbed: self.changes.disturbed(entry.change),
+            disturbed: of.disturbed,
         });
-        self.changes.deliver(entry.change, stream, latency);
         if emptied {
-            slot.open.retain(|entry| !entry.pending.is_clear());
+            slot.open.retain(|entry| !entry.pending.is_empty());
         }
     }
 

@@ -106,7 +106,7 @@ impl Interval {
         self.counts.absorb(&outbox.counts);
         for waited in &outbox.between_tries {
             if waited.never {
-                self.between_tries.record_never(waited.latency);
+                self.between_tries.record_never(waited.latency, 1);
             } else {
                 self.between_tries.record(waited.latency, 1);
             }
@@ -115,9 +115,9 @@ impl Interval {
             if let Some(replica) = delivered.replica {
                 let latency = self.replicas.entry(replica).or_default();
                 if delivered.never {
-                    latency.record_never(delivered.destination);
+                    latency.record_never(delivered.destination, delivered.times);
                 } else {
-                    latency.record(delivered.destination, 1);
+                    latency.record(delivered.destination, delivered.times);
                 }
             }
             let stages = [
@@ -130,9 +130,9 @@ impl Interval {
                 let key = (delivered.cycle, stage, delivered.direction, via);
                 let histogram = self.latencies.entry(key).or_default();
                 if delivered.never {
-                    histogram.record_never(latency);
+                    histogram.record_never(latency, delivered.times);
                 } else {
-                    histogram.record(latency, 1);
+                    histogram.record(latency, delivered.times);
                 }
             }
         }
@@ -158,7 +158,9 @@ impl Interval {
                 .or_default()
                 .record(claimed.end_to_end, 1);
         }
-        outbox.deliveries.iter().filter(|d| !d.never).count() as u64
+        (outbox.deliveries.iter().filter(|it| !it.never))
+            .map(|it| it.times)
+            .sum()
     }
 
     /// The line of the second that ends at `at`, and a fresh start; `None` if nothing happened.

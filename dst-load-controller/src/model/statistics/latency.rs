@@ -60,10 +60,10 @@ impl Latency {
         self.histogram.saturating_record_n(micros, deliveries);
     }
 
-    /// Counts one delivery that had not arrived after `at_least`.
-    pub fn record_never(&mut self, at_least: Duration) {
-        self.record(at_least, 1);
-        self.never += 1;
+    /// Counts `deliveries` that had not arrived after `at_least`.
+    pub fn record_never(&mut self, at_least: Duration, deliveries: u64) {
+        self.record(at_least, deliveries);
+        self.never += deliveries;
     }
 
     /// Adds another's values to these. Exact.
@@ -196,8 +196,8 @@ mod tests {
         for ms in 1..=98 {
             latency.record(millis(ms), 1);
         }
-        latency.record_never(millis(30_000));
-        latency.record_never(millis(30_000));
+        latency.record_never(millis(30_000), 1);
+        latency.record_never(millis(30_000), 1);
         let p98 = latency.quantile(0.98).unwrap();
         let p99 = latency.quantile(0.99).unwrap();
         assert!(!p98.censored && p98.value >= millis(98) && p98.value < millis(99));
@@ -239,7 +239,7 @@ mod tests {
         let mut b = Latency::default();
         a.record(millis(3), 5);
         b.record(millis(700), 2);
-        b.record_never(millis(30_000));
+        b.record_never(millis(30_000), 1);
         let read = Latency::from_bytes(&b.to_bytes(), b.never()).unwrap();
         assert_eq!(read, b);
         a.merge(&read);

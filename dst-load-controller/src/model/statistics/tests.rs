@@ -450,7 +450,7 @@ proptest! {
             };
             for delivered in &outbox.deliveries {
                 if delivered.never {
-                    direct.record_never(delivered.destination);
+                    direct.record_never(delivered.destination, delivered.times);
                 } else {
                     direct.record(delivered.destination, 1);
                 }

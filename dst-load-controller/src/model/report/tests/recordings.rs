@@ -93,6 +93,7 @@ pub(crate) fn target(at: u64, cpu: f64, rss_mib: u32, heap_mib: u32) -> Line {
 pub(crate) fn delivered(cycle: u32, direction: Direction, micros: u64, never: bool) -> Delivered {
     let destination = Duration::from_micros(micros);
     Delivered {
+        times: 1,
         cycle,
         direction,
         destination,
