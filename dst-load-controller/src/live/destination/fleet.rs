@@ -312,8 +312,15 @@ async fn connection(shared: Arc<Shared>, dial: Dial, pods: Vec<ClientPod>) {
             streams.spawn(lifecycle.run());
         }
     }
-    // The tasks end when the fleet is told to; a connection that breaks is their business.
-    while streams.join_next().await.is_some() {}
+    // A connection that breaks is their business. That the fleet closes is not: to ask with each
+    // message whether it does would be a lock that all streams share.
+    let all = async { while streams.join_next().await.is_some() {} };
+    tokio::select! {
+        biased;
+        () = shared.cancel.cancelled() => {}
+        () = all => return,
+    }
+    streams.shutdown().await;
 }
 
 /// Connects, trying again until the time for it is up.
@@ -381,27 +388,18 @@ impl Shared {
         seed::delay(self.config.seed, purpose, &entity, least, most)
     }
 
-    /// Waits as [`Self::backoff`] says, or until the fleet closes; whether it may go on.
-    async fn back_off(&self, purpose: &str, entity: &str, tries: u32) -> bool {
-        tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => false,
-            () = tokio::time::sleep(self.backoff(purpose, entity, tries)) => true,
-        }
+    /// Waits as [`Self::backoff`] says.
+    async fn back_off(&self, purpose: &str, entity: &str, tries: u32) {
+        tokio::time::sleep(self.backoff(purpose, entity, tries)).await;
     }
 
-    /// Waits so that no more streams are opened a second than the rate allows; whether it may open.
-    async fn wait_for_turn(&self, seat: Seat) -> bool {
+    /// Waits so that no more streams are opened a second than the rate allows.
+    async fn wait_for_turn(&self, seat: Seat) {
         let rate = u64::from(self.config.open_rate.max(1));
         // A seat has up to three streams, two of them for profiles.
         let each = if self.config.profiles { 3 } else { 1 };
         let turn = Duration::from_millis(seat.order * each * 1_000 / rate);
-        let clock = self.clock();
-        tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => false,
-            () = clock.sleep_until(self.opened + turn) => true,
-        }
+        self.clock().sleep_until(self.opened + turn).await;
     }
 
     /// Ends the run for a reason; the first one counts.

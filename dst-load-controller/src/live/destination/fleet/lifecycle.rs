@@ -37,8 +37,6 @@ pub(super) struct Lifecycle {
 
 /// Why one life of a stream ended.
 enum Ended {
-    /// The fleet closes.
-    Cancelled,
     /// The scenario asked for it.
     Planned,
     /// A proxy would have ended it.
@@ -50,11 +48,9 @@ enum Ended {
 // === impl Lifecycle ===
 
 impl Lifecycle {
-    /// Lives until the fleet closes, or the controller refuses it for good.
+    /// Lives until it is dropped as the fleet closes, or the controller refuses it for good.
     pub(super) async fn run(self) {
-        if !self.shared.wait_for_turn(self.seat).await {
-            return;
-        }
+        self.shared.wait_for_turn(self.seat).await;
         let (mut failures, mut life) = (0, 0_u64);
         loop {
             let since = self
@@ -63,13 +59,10 @@ impl Lifecycle {
             let ended = self.live(life, since).await;
             let told =
                 self.book().ledger(|l| l.stream_phase(self.seat.stream)) == StreamPhase::Held;
-            if !matches!(ended, Ended::Cancelled) {
-                self.book()
-                    .closed(&self.shared.books, self.seat.stream, since);
-            }
+            self.book()
+                .closed(&self.shared.books, self.seat.stream, since);
             life += 1;
             match ended {
-                Ended::Cancelled => return,
                 Ended::Planned => {
                     self.shared.books.count(|streams| streams.closed += 1);
                     failures = 0;
@@ -86,9 +79,7 @@ impl Lifecycle {
                 }
             }
             failures = if told { 0 } else { failures };
-            if !self.shared.back_off("reopen", &self.name(), failures).await {
-                return;
-            }
+            self.shared.back_off("reopen", &self.name(), failures).await;
             failures += 1;
         }
     }
@@ -147,7 +138,6 @@ impl Lifecycle {
         let clock = self.shared.clock();
         tokio::select! {
             biased;
-            () = self.shared.cancel.cancelled() => Ended::Cancelled,
             status = read => Ended::Unasked(status),
             limit = heard.limit(clock, sent), if self.lives_as_a_proxy() => Ended::Limit(limit),
             () = clock.sleep_until(end.unwrap_or_default()), if end.is_some() => Ended::Planned,

@@ -41,7 +41,6 @@ pub(super) struct Profile {
 
 /// Why one life ended.
 enum Ended {
-    Cancelled,
     /// A proxy would have ended it.
     Limit,
     Unasked(Status),
@@ -50,23 +49,13 @@ enum Ended {
 // === impl Profile ===
 
 impl Profile {
-    /// Lives until the fleet closes, or there is nothing to ask about.
+    /// Lives until it is dropped as the fleet closes, or there is nothing to ask about.
     pub(super) async fn run(self) {
         if matches!(self.about, About::Service) && self.book().cluster_ip() == ClusterIp::Absent {
             return;
         }
         self.count(|profiles| profiles.requested += 1);
-        tokio::select! {
-            biased;
-            () = self.shared.cancel.cancelled() => {}
-            () = self.lives() => {}
-        }
-    }
-
-    async fn lives(&self) {
-        if !self.shared.wait_for_turn(self.seat).await {
-            return;
-        }
+        self.shared.wait_for_turn(self.seat).await;
         if let About::Endpoint(held) = &self.about {
             held.wait().await;
         }
@@ -121,7 +110,6 @@ impl Profile {
         let limited = self.shared.config.lifecycle == scenario::Lifecycle::Proxy;
         let ended = tokio::select! {
             biased;
-            () = self.shared.cancel.cancelled() => Ended::Cancelled,
             status = read => Ended::Unasked(status),
             _ = heard.limit(clock, sent), if limited => Ended::Limit,
         };
@@ -131,7 +119,6 @@ impl Profile {
     /// Counts an end; whether it is for good.
     fn is_over(&self, ended: &Ended) -> bool {
         match ended {
-            Ended::Cancelled => true,
             Ended::Limit => {
                 self.count(|profiles| profiles.closed += 1);
                 false
