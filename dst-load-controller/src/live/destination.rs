@@ -5,4 +5,6 @@ pub mod dial;
 pub mod fleet;
 pub mod forward;
 pub mod frames;
+mod own_limit;
+mod spare;
 pub mod stream;

@@ -280,6 +280,10 @@ pub struct LatencyLine {
     pub histogram: String,
 }
 
+/// Under this name [`StreamCounts::errors`] has streams whose connection a limit of our own HTTP/2
+/// library ended: the generator lagged behind, whatever the destination did.
+pub const OWN_LIMIT: &str = "OwnLimit";
+
 /// What streams did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamCounts {
@@ -293,7 +297,8 @@ pub struct StreamCounts {
     pub closed: u64,
     /// Streams that ended with status OK although we had not asked for it.
     pub ended_ok: u64,
-    /// Streams that ended with an error, by gRPC code.
+    /// Streams that ended with an error, by gRPC code; or by [`OWN_LIMIT`], which is no error of
+    /// the destination's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub errors: BTreeMap<String, u64>,
     /// `NotFound` answers to a new stream, which is sent again.

@@ -8,7 +8,10 @@
 
 mod wire;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    cell::Cell,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
 use self::wire::{Wire, delimited, fixed32, fixed64, varint};
 use crate::model::{
@@ -33,6 +36,21 @@ pub enum DecodeError {
 
 /// The most endpoints that room is made for before they have been read.
 const AT_ONCE: usize = 1_024;
+
+thread_local! {
+    /// Room for the endpoints of the next message.
+    static SPARE: Cell<Vec<Endpoint>> = const { Cell::new(Vec::new()) };
+}
+
+/// Takes an update back that was decoded on this thread, so that the next needs no memory.
+pub fn recycle(update: Update) {
+    if let Update::Add(mut endpoints) | Update::Remove(mut endpoints) = update
+        && endpoints.capacity() <= AT_ONCE
+    {
+        endpoints.clear();
+        SPARE.set(endpoints);
+    }
+}
 
 /// A decoded message; `None` where it says nothing that is known here.
 ///
@@ -67,7 +85,7 @@ fn addresses<'a>(
     decode: impl Fn(&'a [u8]) -> Result<Option<Endpoint>, DecodeError>,
 ) -> Result<Vec<Endpoint>, DecodeError> {
     const ADDRESS: u64 = delimited(1);
-    let mut endpoints = Vec::new();
+    let mut endpoints = SPARE.take();
     let mut fields = Wire::new(set);
     while let Some(key) = fields.key()? {
         if key != ADDRESS {
@@ -75,7 +93,7 @@ fn addresses<'a>(
             continue;
         }
         let address = fields.delimited()?;
-        if endpoints.capacity() == 0 {
+        if endpoints.is_empty() {
             // All are about as long as the first, which has a key and a length too.
             let about = set.len() / (address.len() + 2) + 1;
             endpoints.reserve(about.min(AT_ONCE));

@@ -399,7 +399,10 @@ impl Shared {
         // A seat has up to three streams, two of them for profiles.
         let each = if self.config.profiles { 3 } else { 1 };
         let turn = Duration::from_millis(seat.order * each * 1_000 / rate);
-        self.clock().sleep_until(self.opened + turn).await;
+        let turn = self.opened + turn;
+        if self.clock().now() < turn {
+            self.clock().sleep_until(turn).await;
+        }
     }
 
     /// Ends the run for a reason; the first one counts.

@@ -4,9 +4,11 @@
 //! stream lives; here bytes are held only while a message is incomplete. The format is that of
 //! gRPC over HTTP/2: a flag byte, a big-endian length, the message; status in the trailers.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use tonic::{Code, Status, body::Body};
+
+use super::spare;
 
 /// A flag byte and a length.
 const PREFIX: usize = 5;
@@ -21,13 +23,13 @@ const AT_ONCE: usize = 1024 * 1024;
 pub struct Frames {
     body: Body,
     ready: Bytes,
-    partial: BytesMut,
+    partial: Vec<u8>,
 }
 
 /// What comes next.
 #[derive(Debug)]
 pub enum Next {
-    /// Bytes have arrived: take the messages with [`Frames::message`], after stamping them.
+    /// Bytes have arrived: take the messages with [`Frames::each`], after stamping them.
     Arrived,
     /// The stream ended with this status.
     Ended(Status),
@@ -42,7 +44,7 @@ impl Frames {
         Self {
             body,
             ready: Bytes::new(),
-            partial: BytesMut::new(),
+            partial: Vec::new(),
         }
     }
 
@@ -73,51 +75,63 @@ impl Frames {
         }
     }
 
-    /// The next whole message among the bytes that have arrived.
+    /// Hands each message that is whole by now to `with`.
     ///
     /// # Errors
-    /// If the bytes are no gRPC, or a message is compressed (none was asked for) or absurdly large.
-    pub fn message(&mut self) -> Result<Option<Bytes>, Status> {
-        if self.partial.is_empty() {
-            let Some(length) = length(&self.ready)? else {
-                return Ok(self.keep(PREFIX));
+    /// If the bytes are no gRPC, or a message is compressed (none was asked for) or absurdly large;
+    /// else the first error of `with`.
+    pub fn each(
+        &mut self,
+        mut with: impl FnMut(&[u8]) -> Result<(), Status>,
+    ) -> Result<(), Status> {
+        loop {
+            if self.partial.is_empty() {
+                let Some(whole) = whole(&self.ready)? else {
+                    self.keep(PREFIX);
+                    return Ok(());
+                };
+                let Some(framed) = self.ready.get(..whole) else {
+                    self.keep(whole);
+                    return Ok(());
+                };
+                with(&framed[PREFIX..])?;
+                // Not `advance`: an empty rest would keep the connection's whole buffer alive.
+                drop(self.ready.split_to(whole));
+                continue;
+            }
+            self.fill(PREFIX);
+            let Some(whole) = whole(&self.partial)? else {
+                return Ok(());
             };
-            if self.ready.len() < PREFIX + length {
-                return Ok(self.keep(PREFIX + length));
+            self.fill(whole);
+            if self.partial.len() < whole {
+                return Ok(());
             }
-            self.ready.advance(PREFIX);
-            return Ok(Some(self.ready.split_to(length)));
-        }
-        self.partial.extend_from_slice(&self.ready);
-        self.ready = Bytes::new();
-        match length(&self.partial)? {
-            Some(length) if self.partial.len() >= PREFIX + length => {
-                // From here on without copies: what follows this message lies behind it.
-                let mut whole = std::mem::take(&mut self.partial).freeze();
-                whole.advance(PREFIX);
-                let message = whole.split_to(length);
-                self.ready = whole;
-                Ok(Some(message))
-            }
-            _ => Ok(None),
+            with(&self.partial[PREFIX..])?;
+            spare::give(std::mem::take(&mut self.partial));
         }
     }
 
-    /// Puts the beginning of a message of `whole` bytes aside until the rest arrives. Room is made
-    /// for the whole at once: a message of 100 addresses comes in two frames, and would else be
-    /// copied when the second arrives.
-    fn keep(&mut self, whole: usize) -> Option<Bytes> {
+    /// Puts the beginning of a message of `whole` bytes aside until the rest arrives, with room for
+    /// that.
+    fn keep(&mut self, whole: usize) {
         if !self.ready.is_empty() {
-            self.partial = BytesMut::with_capacity(whole.min(AT_ONCE).max(self.ready.len()));
-            self.partial.extend_from_slice(&self.ready);
-            self.ready = Bytes::new();
+            self.partial = spare::take(whole.min(AT_ONCE));
+            self.fill(usize::MAX);
         }
-        None
+    }
+
+    /// Adds what has arrived to what was put aside, until that has `whole` bytes.
+    fn fill(&mut self, whole: usize) {
+        let missing = whole.saturating_sub(self.partial.len());
+        let some = self.ready.split_to(missing.min(self.ready.len()));
+        self.partial.extend_from_slice(&some);
     }
 }
 
-/// The length of the message that these bytes begin; `None` if they do not say it yet.
-fn length(bytes: &[u8]) -> Result<Option<usize>, Status> {
+/// The length of the message that these bytes begin, its prefix included; `None` if they do not say
+/// it yet.
+fn whole(bytes: &[u8]) -> Result<Option<usize>, Status> {
     let Some((prefix, _)) = bytes.split_first_chunk::<PREFIX>() else {
         return Ok(None);
     };
@@ -131,7 +145,7 @@ fn length(bytes: &[u8]) -> Result<Option<usize>, Status> {
     if length > LARGEST {
         return Err(Status::internal(format!("a message of {length} bytes")));
     }
-    Ok(Some(length))
+    Ok(Some(PREFIX + length))
 }
 
 /// The status that trailers, or the headers of a response without a body, carry.
@@ -162,9 +176,11 @@ mod tests {
         let mut frames = Frames::new(Body::new(StreamBody::new(futures::stream::iter(chunks))));
         let mut messages = Vec::new();
         while let Next::Arrived = frames.next().await {
-            while let Some(message) = frames.message().unwrap() {
-                messages.push(message);
-            }
+            let each = frames.each(|message| {
+                messages.push(Bytes::copy_from_slice(message));
+                Ok(())
+            });
+            each.unwrap();
         }
         messages
     }
@@ -184,7 +200,7 @@ mod tests {
         let body = StreamBody::new(futures::stream::iter([Ok::<_, Status>(data)]));
         let mut frames = Frames::new(Body::new(body));
         assert!(matches!(frames.next().await, Next::Arrived));
-        assert!(frames.message().is_err());
+        assert!(frames.each(|_| Ok(())).is_err());
     }
 
     #[tokio::test]

@@ -106,16 +106,8 @@ pub async fn read(
             Next::Ended(status) => return status,
             Next::Arrived => {
                 let at = clock.now();
-                loop {
-                    match frames.message() {
-                        Ok(None) => break,
-                        Ok(Some(message)) => {
-                            if let Err(status) = on_message(at, &message) {
-                                return status;
-                            }
-                        }
-                        Err(status) => return status,
-                    }
+                if let Err(status) = frames.each(|message| on_message(at, message)) {
+                    return status;
                 }
             }
         }

@@ -4,6 +4,7 @@ use super::{Circumstances, Judged, Unit};
 use crate::model::{
     criteria::Criteria,
     endpoint::Direction,
+    recording::OWN_LIMIT,
     statistics::{Stage, Summary},
     words::counted,
 };
@@ -46,6 +47,12 @@ pub(super) fn doubts(
                 Unit::Seconds.words(limit)
             ));
         }
+    }
+    if let Some(&streams) = summary.streams.errors_by_code.get(OWN_LIMIT) {
+        doubts.push(format!(
+            "the generator was the bottleneck: its own HTTP/2 library ended {}, whose connection had too many small frames unread",
+            counted(streams, "stream", "streams")
+        ));
     }
     let untimed = summary.kubernetes.untimed_changes;
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]

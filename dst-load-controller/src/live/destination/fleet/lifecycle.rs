@@ -15,11 +15,16 @@ use crate::{
         books::Book,
         destination::{
             decode,
+            own_limit::is_own_limit,
             stream::{self, Method},
         },
     },
     model::{
-        ledger::StreamPhase, recording::StreamCounts, scenario, seed, time::At, update::Update,
+        ledger::StreamPhase,
+        recording::{OWN_LIMIT, StreamCounts},
+        scenario, seed,
+        time::At,
+        update::Update,
     },
     world::Grpc,
 };
@@ -130,18 +135,26 @@ impl Lifecycle {
                 if let Some(update) = update {
                     book.update(books, self.seat.stream, at, &update, message.len());
                     self.hold(&update);
+                    decode::recycle(update);
                 }
                 Ok(())
             },
         );
         let end = self.planned_end(life);
-        let clock = self.shared.clock();
-        tokio::select! {
-            biased;
-            status = read => Ended::Unasked(status),
-            limit = heard.limit(clock, sent), if self.lives_as_a_proxy() => Ended::Limit(limit),
-            () = clock.sleep_until(end.unwrap_or_default()), if end.is_some() => Ended::Planned,
+        if end.is_none() && !self.lives_as_a_proxy() {
+            return Ended::Unasked(read.await);
         }
+        let clock = self.shared.clock();
+        let ended = async {
+            tokio::select! {
+                biased;
+                status = read => Ended::Unasked(status),
+                limit = heard.limit(clock, sent), if self.lives_as_a_proxy() => Ended::Limit(limit),
+                () = clock.sleep_until(end.unwrap_or_default()), if end.is_some() => Ended::Planned,
+            }
+        };
+        // Apart: else every stream would have room for the timers that few have.
+        Box::pin(ended).await
     }
 
     fn lives_as_a_proxy(&self) -> bool {
@@ -162,6 +175,9 @@ impl Lifecycle {
     /// of all streams, each up to a tenth early so that not all come at once.
     fn planned_end(&self, life: u64) -> Option<At> {
         let config = &self.shared.config;
+        if config.max_lifetime.is_none() && config.reset_interval.is_none() {
+            return None;
+        }
         let now = self.shared.clock().now();
         let entity = format!("{}/{life}", self.name());
         let early = |purpose, span: Duration| {
@@ -187,7 +203,14 @@ impl Lifecycle {
         self.shared.books.count(|streams| match status.code() {
             Code::Ok => streams.ended_ok += 1,
             Code::NotFound => streams.not_found += 1,
-            code => *streams.errors.entry(format!("{code:?}")).or_default() += 1,
+            code => {
+                let name = if is_own_limit(status) {
+                    OWN_LIMIT.to_owned()
+                } else {
+                    format!("{code:?}")
+                };
+                *streams.errors.entry(name).or_default() += 1;
+            }
         });
         tracing::debug!(
             authority = self.book().target.authority,

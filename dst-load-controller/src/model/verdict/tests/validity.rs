@@ -30,6 +30,20 @@ fn the_generator_may_be_late_by_a_fifth_of_the_smallest_limit() {
 }
 
 #[test]
+fn streams_that_our_own_library_ended_say_nothing_of_the_destination() {
+    let mut seen = summary();
+    let errors = &mut seen.streams.errors_by_code;
+    errors.insert("Unavailable".to_owned(), 3);
+    let without = judge(&Criteria::default(), &seen, REAL);
+    assert_ne!(without.verdict, Verdict::Invalid);
+    let errors = &mut seen.streams.errors_by_code;
+    errors.insert(crate::model::recording::OWN_LIMIT.to_owned(), 50);
+    let judged = judge(&Criteria::default(), &seen, REAL);
+    assert_eq!(judged.verdict, Verdict::Invalid);
+    assert!(judged.reasons[0].contains("its own HTTP/2 library ended 50 streams"));
+}
+
+#[test]
 fn a_busy_generator_is_no_reason_for_doubt() {
     let mut seen = summary();
     seen.generator.cpu_seconds = Some(1e9);
