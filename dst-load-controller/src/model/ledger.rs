@@ -12,6 +12,7 @@ mod acknowledged;
 mod change;
 mod claims;
 mod expiry;
+mod holdings;
 mod intents;
 mod outbox;
 mod repeats;

@@ -57,12 +57,13 @@ impl ServiceLedger {
             let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");
             let class = self.streams.class(stream);
             // It went there and back in silence: the stream is right, only never through this.
-            if slot.holds(bit) == slot.is_wanted(class) {
+            let right = self.slots.holds(stream, id) == self.slots.get(id).is_wanted(class);
+            if right {
                 self.outbox.counts.superseded += 1;
                 self.changes.supersede(number, stream);
                 continue;
             }
-            let late = slot.late_mut(entry.direction);
+            let late = self.slots.get_mut(id).late_mut(entry.direction);
             late.grow_and_insert(bit);
             let of = self.changes.miss(number, stream);
             self.made += 1;
@@ -92,7 +93,7 @@ impl ServiceLedger {
             && at + rest <= now
         {
             self.slots.retired.pop_front();
-            if !self.slots.contains(id) || !self.slots.get(id).wanted.is_clear() {
+            if !self.slots.contains(id) || !self.slots.get(id).wanted.is_empty() {
                 continue;
             }
             let slot = self.slots.get(id);

@@ -58,7 +58,7 @@ impl ServiceLedger {
                 if self.streams.phase(stream) == StreamPhase::Closed {
                     continue;
                 }
-                let held = slot.holds(stream as usize);
+                let held = self.slots.holds(stream, id);
                 let wanted = slot.is_wanted(self.streams.class(stream));
                 if held == wanted {
                     continue;

@@ -9,6 +9,10 @@ use fixedbitset::FixedBitSet;
 use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
+use super::{
+    holdings::{Classes, Holdings},
+    streams::StreamId,
+};
 use crate::model::{
     endpoint::{Direction, Endpoint, Pod},
     time::At,
@@ -22,12 +26,12 @@ pub(super) type SlotId = u32;
 pub(super) struct Slot {
     pub(super) endpoint: Endpoint,
     /// By class of streams: whether it is promised to them.
-    pub(super) wanted: FixedBitSet,
+    pub(super) wanted: Classes,
     pub(super) ever_wanted: bool,
     /// When it was last no longer promised to somebody.
     pub(super) gone_since: At,
-    /// By stream: whether it holds the endpoint.
-    pub(super) holders: FixedBitSet,
+    /// How many streams hold the endpoint.
+    holders: u32,
     /// Wanted states that some stream has yet to learn, oldest first.
     pub(super) open: Vec<Entry>,
     /// By stream, for additions and removals: those past their deadline.
@@ -62,6 +66,7 @@ pub(super) struct Slots {
     /// The hash is a fast one: addresses come from the controller that is measured, not from a foe.
     by_address: HashMap<SocketAddr, SmallVec<[SlotId; 4]>, FixedState>,
     promised: Vec<usize>,
+    holdings: Holdings,
     /// Slots that may be free after a while, by the instant from which to count.
     pub(super) retired: VecDeque<(At, SlotId)>,
 }
@@ -111,8 +116,7 @@ impl Slots {
         let slot = self.slots[id as usize]
             .as_mut()
             .expect("invariant: only slots in use are wanted");
-        slot.wanted.grow(class + 1);
-        if slot.wanted[class] == wanted {
+        if slot.wanted.contains(class) == wanted {
             return;
         }
         slot.wanted.set(class, wanted);
@@ -181,6 +185,30 @@ impl Slots {
             .map_or(&[], SmallVec::as_slice)
     }
 
+    /// Whether a stream holds the endpoint.
+    pub(super) fn holds(&self, stream: StreamId, id: SlotId) -> bool {
+        self.holdings.has(stream, id)
+    }
+
+    /// Sets whether a stream holds the endpoint; whether that changed anything.
+    pub(super) fn hold(&mut self, stream: StreamId, id: SlotId, held: bool) -> bool {
+        let changed = self.holdings.set(stream, id, held);
+        if changed {
+            let slot = self.get_mut(id);
+            if held {
+                slot.holders += 1;
+            } else {
+                slot.holders -= 1;
+            }
+        }
+        changed
+    }
+
+    /// What a stream holds.
+    pub(super) fn held_by(&self, stream: StreamId) -> impl Iterator<Item = SlotId> {
+        self.holdings.of(stream)
+    }
+
     /// Frees a slot's number.
     pub(super) fn free(&mut self, id: SlotId) {
         let Some(slot) = self.slots[id as usize].take() else {
@@ -237,30 +265,13 @@ impl Slot {
     fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
-            wanted: FixedBitSet::new(),
+            wanted: Classes::default(),
             ever_wanted: false,
             gone_since: At::ZERO,
-            holders: FixedBitSet::new(),
+            holders: 0,
             open: Vec::new(),
             late: [FixedBitSet::new(), FixedBitSet::new()],
             named: None,
-        }
-    }
-
-    pub(super) fn holds(&self, stream: usize) -> bool {
-        self.holders.contains(stream)
-    }
-
-    /// Sets whether a stream holds the endpoint; whether that changed anything.
-    pub(super) fn hold(&mut self, stream: usize, held: bool) -> bool {
-        if held {
-            self.holders.grow(stream + 1);
-            !self.holders.put(stream)
-        } else if self.holders.contains(stream) {
-            self.holders.remove(stream);
-            true
-        } else {
-            false
         }
     }
 
@@ -278,6 +289,6 @@ impl Slot {
 
     /// Whether nobody wants, holds or waits for the endpoint any more.
     pub(super) fn is_spent(&self) -> bool {
-        self.wanted.is_clear() && self.holders.is_clear() && self.open.is_empty()
+        self.wanted.is_empty() && self.holders == 0 && self.open.is_empty()
     }
 }

@@ -4,10 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use fixedbitset::FixedBitSet;
 
-use super::{
-    ServiceLedger,
-    slots::{Slot, Slots},
-};
+use super::{ServiceLedger, slots::Slots};
 use crate::model::{kubernetes::Place, time::At};
 
 /// A stream's number within its Service. It outlives reconnections.
@@ -64,13 +61,15 @@ impl ServiceLedger {
         let bit = stream as usize;
         let class = self.streams.class(stream);
         let (changes, outbox) = (&mut self.changes, &mut self.outbox);
-        for (_, slot) in self.slots.iter_mut() {
-            if slot.holds(bit) {
-                if !slot.is_wanted(class) && slot.ever_wanted {
-                    outbox.counts.stale_seconds += at.since(slot.gone_since).as_secs_f64();
-                }
-                slot.hold(bit, false);
+        let held: Vec<_> = self.slots.held_by(stream).collect();
+        for id in held {
+            let slot = self.slots.get(id);
+            if !slot.is_wanted(class) && slot.ever_wanted {
+                outbox.counts.stale_seconds += at.since(slot.gone_since).as_secs_f64();
             }
+            self.slots.hold(stream, id, false);
+        }
+        for (_, slot) in self.slots.iter_mut() {
             for entry in &mut slot.open {
                 if entry.pending.remove(bit) {
                     outbox.counts.left += 1;
@@ -97,11 +96,8 @@ impl ServiceLedger {
     /// The address of one endpoint that the stream holds; `None` if it holds none.
     #[must_use]
     pub fn any_held(&self, stream: StreamId) -> Option<SocketAddr> {
-        let held = |(_, slot): &(_, &Slot)| slot.holds(stream as usize);
-        self.slots
-            .iter()
-            .find(held)
-            .map(|(_, slot)| slot.endpoint.address)
+        let first = self.slots.held_by(stream).next();
+        first.map(|id| self.slots.get(id).endpoint.address)
     }
 
     /// Where each stream stands, by its number.

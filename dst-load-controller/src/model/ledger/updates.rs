@@ -53,7 +53,7 @@ impl ServiceLedger {
         let held = known
             .iter()
             .copied()
-            .find(|&id| self.slots.get(id).holds(bit));
+            .find(|&id| self.slots.holds(stream, id));
         // Never held, yet waited for: the removal of something this stream never heard of.
         let pending = || {
             known.iter().copied().find(|&id| {
@@ -71,12 +71,7 @@ impl ServiceLedger {
     }
 
     fn remove_all(&mut self, stream: StreamId, at: At) {
-        let held: Vec<_> = self
-            .slots
-            .iter()
-            .filter(|(_, slot)| slot.holds(stream as usize))
-            .map(|(id, _)| id)
-            .collect();
+        let held: Vec<_> = self.slots.held_by(stream).collect();
         for id in held {
             self.apply(stream, at, id, Direction::Remove);
         }
@@ -87,7 +82,7 @@ impl ServiceLedger {
             .at_address(endpoint.address)
             .iter()
             .copied()
-            .filter(|&other| other != id && self.slots.get(other).holds(stream as usize))
+            .filter(|&other| other != id && self.slots.holds(stream, other))
             .collect()
     }
 
@@ -95,8 +90,8 @@ impl ServiceLedger {
     fn apply(&mut self, stream: StreamId, at: At, id: SlotId, direction: Direction) {
         let bit = stream as usize;
         let class = self.streams.class(stream);
+        let changed = self.slots.hold(stream, id, direction.is_present());
         let slot = self.slots.get_mut(id);
-        let changed = slot.hold(bit, direction.is_present());
         if changed && direction == Direction::Remove && slot.ever_wanted && !slot.is_wanted(class) {
             self.outbox.counts.stale_seconds += at.since(slot.gone_since).as_secs_f64();
         }
@@ -115,7 +110,7 @@ impl ServiceLedger {
             None => {}
         }
         let slot = self.slots.get(id);
-        if slot.holds(bit) == slot.is_wanted(class) {
+        if direction.is_present() == slot.is_wanted(class) {
             if let Some(deviation) = self.deviations.close(id, stream) {
                 self.mend(deviation);
             }
