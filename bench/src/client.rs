@@ -1,6 +1,7 @@
 //! The processes that hold streams: the tool's own client, and readers to compare it with.
 
 use std::{
+    collections::BTreeMap,
     net::TcpListener,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -46,6 +47,9 @@ struct Streams {
     errors: u64,
     unexpected_resets: u64,
     overflows: u64,
+    /// Read by whoever is told that something went wrong.
+    #[expect(dead_code, reason = "it is in the message's debug text")]
+    errors_by_code: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -130,6 +134,7 @@ impl Client {
             errors,
             unexpected_resets,
             overflows,
+            ..
         } = report.streams;
         let Correctness {
             streams_checked,
