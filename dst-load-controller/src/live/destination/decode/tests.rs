@@ -1,6 +1,7 @@
 //! The partial decoding says what the full one of linkerd2-proxy-api says.
 
 mod captured;
+mod whole;
 
 use linkerd2_proxy_api::{destination as pb, net};
 use proptest::prelude::*;
