@@ -17,6 +17,11 @@ test *args:
 ci:
     bash .ci/run
 
+# Times the hot paths: decode, fold, ledger, histogram, slice diff, fan-out. Two builds are compared by
+# `just bench -- --save-baseline main` with the one, and `just bench -- --baseline main` with the other.
+bench *args:
+    cargo bench -p dst-load-bench {{args}}
+
 # Serves the embedded cluster until stopped; its kubeconfig is sandbox.kubeconfig.
 sandbox *args:
     cargo run --release -- sandbox --kubeconfig sandbox.kubeconfig {{args}}
