@@ -82,7 +82,11 @@ impl ServiceLedger {
 
     /// Remembers to look whether the slot can be used again.
     pub(super) fn retire(&mut self, id: SlotId, at: At) {
-        self.slots.retired.push_back((at, id));
+        let slot = self.slots.get_mut(id);
+        if !slot.retired {
+            slot.retired = true;
+            self.slots.retired.push_back((at, id));
+        }
     }
 
     /// Frees the slots of endpoints that are long gone. They are kept for two deadlines, so that
@@ -93,10 +97,14 @@ impl ServiceLedger {
             && at + rest <= now
         {
             self.slots.retired.pop_front();
-            if !self.slots.contains(id) || !self.slots.get(id).wanted.is_empty() {
+            if !self.slots.contains(id) {
                 continue;
             }
-            let slot = self.slots.get(id);
+            let slot = self.slots.get_mut(id);
+            if !slot.wanted.is_empty() {
+                slot.retired = false;
+                continue;
+            }
             let recent = slot.gone_since + rest > now && slot.ever_wanted;
             if recent || !slot.is_spent() {
                 self.slots.retired.push_back((now, id));

@@ -36,6 +36,8 @@ pub(super) struct Slot {
     pub(super) open: Vec<Entry>,
     /// By stream, for additions and removals: those past their deadline.
     pub(super) late: [FixedBitSet; 2],
+    /// Whether it is in [`Slots::retired`].
+    pub(super) retired: bool,
     /// When an event of a slice last listed it, after the one by which it came to be promised.
     pub(super) named: Option<At>,
 }
@@ -67,7 +69,7 @@ pub(super) struct Slots {
     by_address: HashMap<SocketAddr, SmallVec<[SlotId; 4]>, FixedState>,
     promised: Vec<usize>,
     holdings: Holdings,
-    /// Slots that may be free after a while, by the instant from which to count.
+    /// Slots, each once, that may be free after a while, by the instant from which to count.
     pub(super) retired: VecDeque<(At, SlotId)>,
 }
 
@@ -271,6 +273,7 @@ impl Slot {
             holders: 0,
             open: Vec::new(),
             late: [FixedBitSet::new(), FixedBitSet::new()],
+            retired: false,
             named: None,
         }
     }

@@ -417,6 +417,23 @@ fn what_a_relist_brings_is_not_timed_but_wanted() {
 }
 
 #[test]
+fn an_endpoint_that_comes_and_goes_is_looked_at_once() {
+    let mut story = Story::with_streams(1);
+    for round in 1..50 {
+        story.promised(ms(round * 70_000), &[1]);
+        story
+            .ledger
+            .update(0, ms(round * 70_000 + 1), &remove(&[2]));
+        // Each time that it is looked whether the slot is free, the endpoint has just gone again.
+        story.ledger.expire(ms(round * 70_000 + 2));
+        story.promised(ms(round * 70_000 + 3), &[1, 2]);
+        story.ledger.update(0, ms(round * 70_000 + 4), &add(&[2]));
+    }
+    assert_eq!(story.ledger.slots.retired.len(), 1);
+    assert_eq!(story.end(), (0, 0, 0, 0));
+}
+
+#[test]
 fn no_endpoints_empties_what_a_stream_holds() {
     let mut story = Story::with_streams(1);
     story.promised(ms(1_000), &[]);
