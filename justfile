@@ -42,3 +42,13 @@ lab-down:
 lab-test *args:
     DST_LOAD_LAB_KUBECONFIG="${DST_LOAD_LAB_KUBECONFIG:-$PWD/.lab/kubeconfig}" \
         cargo test --test conformance --test lab -- --ignored {{args}}
+
+# Measures what the tool costs, beside a real controller (LINKERD_DESTINATION_BIN) and beside readers
+# that decode nothing or all: target/bench/e2e.json, in some eight minutes. See docs/performance.
+bench-e2e *args:
+    cargo build --release -p dst-load-controller
+    cargo run --release -p dst-load-bench -- e2e {{args}}
+
+# Lets two builds of the tool hold the same streams at the same time, and compares their cost.
+bench-compare tool with:
+    cargo run --release -p dst-load-bench -- compare --tool {{tool}} --with {{with}}

@@ -1,14 +1,9 @@
 //! The processes that hold streams: the tool's own client, and readers to compare it with.
 
-use std::{
-    collections::BTreeMap,
-    net::TcpListener,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::TcpListener, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
+use parking_lot::Mutex;
 use serde::Deserialize;
 use tokio::process::Command;
 
@@ -182,7 +177,7 @@ impl Reader {
         let watching = tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
                 if let Ok(counts) = serde_json::from_str(&line) {
-                    *told.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+                    *told.lock() = counts;
                 }
             }
         });
@@ -198,7 +193,7 @@ impl Reader {
         if self.watching.is_finished() {
             bail!("the reader has ended");
         }
-        Ok(*self.counts.lock().unwrap_or_else(PoisonError::into_inner))
+        Ok(*self.counts.lock())
     }
 
     /// Waits until at least `bytes` have come in all, and no more do.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use procfs::{Current, Meminfo};
 use serde::Serialize;
 
 use crate::{
@@ -63,12 +64,39 @@ struct Rows {
 #[derive(Clone, Debug, Default, Serialize)]
 struct Details {
     tool: String,
-    cores: usize,
+    machine: Machine,
     opening: Option<Opening>,
     updates: Option<Updates>,
     crowd: Option<Crowd>,
     decode: Option<Decode>,
     sizes: Vec<Size>,
+}
+
+/// What the rows were measured on.
+#[derive(Clone, Debug, Default, Serialize)]
+struct Machine {
+    cpu: String,
+    cores: usize,
+    memory_bytes: u64,
+    kernel: String,
+}
+
+// === impl Machine ===
+
+impl Machine {
+    fn this() -> anyhow::Result<Self> {
+        let cpus = std::fs::read_to_string("/proc/cpuinfo")?;
+        let name = cpus.lines().find(|line| line.starts_with("model name"));
+        let name = name.and_then(|line| line.split_once(": "));
+        Ok(Self {
+            cpu: name.map_or_else(String::new, |(_, name)| name.to_owned()),
+            cores: std::thread::available_parallelism()?.get(),
+            memory_bytes: Meminfo::current()?.mem_total,
+            kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease")?
+                .trim()
+                .to_owned(),
+        })
+    }
 }
 
 // === impl E2eArgs ===
@@ -89,7 +117,7 @@ pub(crate) async fn run(args: &E2eArgs) -> anyhow::Result<()> {
     let mut rows = Rows::default();
     let mut details = Details {
         tool: version(args).await?,
-        cores: std::thread::available_parallelism()?.get(),
+        machine: Machine::this()?,
         ..Details::default()
     };
     if args.wants(Part::Opening) {

@@ -3,6 +3,7 @@
 use std::{process::Stdio, time::Duration};
 
 use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},
@@ -11,7 +12,8 @@ use tokio::{
 /// How long a process may take to say its last word.
 const END: Duration = Duration::from_secs(120);
 
-/// A running process; it is killed when this is dropped.
+/// A running process; it is asked to end when this is dropped. Not killed: a sandbox has a
+/// controller to end, which would else go on for ever.
 #[derive(Debug)]
 pub(crate) struct Process {
     what: &'static str,
@@ -37,7 +39,6 @@ impl Process {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {what}"))?;
         let out = child.stdout.take().context("no standard output")?;
@@ -65,9 +66,7 @@ impl Process {
 
     /// Asks it to end, and returns what it then says.
     pub(crate) async fn end(mut self) -> anyhow::Result<String> {
-        let pid = i32::try_from(self.id()?)?;
-        let pid = rustix::process::Pid::from_raw(pid).context("no such process")?;
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        self.ask_to_end()?;
         let mut rest = String::new();
         let ended = async {
             if let Some(out) = &mut self.out {
@@ -82,6 +81,11 @@ impl Process {
             bail!("{} failed: {status}", self.what);
         }
         Ok(rest)
+    }
+
+    fn ask_to_end(&self) -> anyhow::Result<()> {
+        let pid = Pid::from_raw(i32::try_from(self.id()?)?).context("no such process")?;
+        Ok(kill_process(pid, Signal::TERM)?)
     }
 
     fn id(&self) -> anyhow::Result<u32> {
@@ -114,6 +118,13 @@ impl Process {
     pub(crate) fn peak_rss(&self) -> anyhow::Result<u64> {
         let peak = self.stat()?.status()?.vmhwm;
         Ok(peak.context("the kernel does not say VmHWM")? * 1024)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that has ended already needs no asking.
+        let _ = self.ask_to_end();
     }
 }
 
