@@ -81,6 +81,13 @@ struct Machine {
     kernel: String,
 }
 
+/// The kernel's version, without what its builder added.
+fn release() -> anyhow::Result<String> {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let version = release.trim().split('-').next();
+    Ok(version.unwrap_or_default().to_owned())
+}
+
 // === impl Machine ===
 
 impl Machine {
@@ -92,9 +99,7 @@ impl Machine {
             cpu: name.map_or_else(String::new, |(_, name)| name.to_owned()),
             cores: std::thread::available_parallelism()?.get(),
             memory_bytes: Meminfo::current()?.mem_total,
-            kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease")?
-                .trim()
-                .to_owned(),
+            kernel: release()?,
         })
     }
 }
