@@ -128,7 +128,7 @@ impl World {
             .iter()
             .map(|stage| stage.deliveries)
             .sum::<u64>();
-        self.ended += outbox.deliveries.len() as u64;
+        self.ended += outbox.deliveries.iter().map(|it| it.times).sum::<u64>();
         for change in outbox.changes {
             let known = u32::try_from(change.known.len()).unwrap();
             let ends = known + change.never + change.left + change.superseded;
