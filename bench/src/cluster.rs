@@ -193,15 +193,16 @@ pub(crate) struct Slices {
 
 impl Slices {
     /// Lets every Service have the first `count` of its endpoints, in one event each.
-    pub(crate) async fn set(&self, count: usize) -> anyhow::Result<()> {
+    pub(crate) async fn set(&self, count: u32) -> anyhow::Result<()> {
         let set = |name: String| async move { self.set_one(&name, count).await };
         self.cluster.each(self.load, set).await
     }
 
     /// Lets a Service have the first `count` of its endpoints, in one event.
-    pub(crate) async fn set_one(&self, name: &str, count: usize) -> anyhow::Result<()> {
+    pub(crate) async fn set_one(&self, name: &str, count: u32) -> anyhow::Result<()> {
         let api: Api<EndpointSlice> = self.cluster.api();
-        let Some(pods) = self.pods.get(name).and_then(|pods| pods.get(..count)) else {
+        let first = ..usize::try_from(count)?;
+        let Some(pods) = self.pods.get(name).and_then(|pods| pods.get(first)) else {
             bail!("{name} has no {count} pods");
         };
         let patch = Patch::Merge(json!({"endpoints": pods}));

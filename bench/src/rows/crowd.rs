@@ -4,13 +4,8 @@ use std::{path::Path, time::Duration};
 
 use serde::Serialize;
 
-use super::micros_each;
-use crate::{
-    client::Client,
-    load::Load,
-    sandbox::{Destination, Sandbox},
-    tell,
-};
+use super::{Stand, micros_each};
+use crate::{load::Load, tell};
 
 /// As many streams as one process is asked to hold, on many connections.
 const CROWD: Load = Load {
@@ -54,20 +49,20 @@ pub(crate) struct Size {
 
 /// Opens and updates the crowd.
 pub(crate) async fn measure(tool: &Path) -> anyhow::Result<Crowd> {
-    let sandbox = Sandbox::start(tool, Destination::Reference, 1..50).await?;
-    let cluster = sandbox.cluster().await?;
-    let slices = cluster.slices(CROWD, ENDPOINTS).await?;
-    let all = usize::try_from(ENDPOINTS)?;
-    slices.set(all).await?;
-    let client = Client::start(tool, &sandbox, CROWD)?;
-    let opened = client.heard(CROWD.streams()).await?;
+    let stand = Stand::open(tool, CROWD, ENDPOINTS).await?;
     for round in 1..=ROUNDS {
-        slices.set(all - usize::from(round % 2 == 1)).await?;
-        client.heard(opened + round * CROWD.streams()).await?;
+        stand
+            .slices
+            .set(ENDPOINTS - u32::from(round % 2 == 1))
+            .await?;
+        stand
+            .client
+            .heard(stand.opened + round * CROWD.streams())
+            .await?;
     }
-    let cpu_seconds = client.cpu()?.all;
-    let peak_rss_bytes = client.peak_rss()?;
-    let report = client.end(CROWD).await?;
+    let cpu_seconds = stand.client.cpu()?.all;
+    let peak_rss_bytes = stand.client.peak_rss()?;
+    let report = stand.client.end(CROWD).await?;
     let crowd = Crowd {
         streams: CROWD.streams(),
         messages: report.updates.messages,
@@ -98,22 +93,16 @@ pub(crate) fn flatness(sizes: &[Size]) -> Option<f64> {
 }
 
 async fn size(tool: &Path, load: Load) -> anyhow::Result<Size> {
-    let sandbox = Sandbox::start(tool, Destination::Reference, 1..50).await?;
-    let cluster = sandbox.cluster().await?;
-    let slices = cluster.slices(load, ENDPOINTS).await?;
-    let all = usize::try_from(ENDPOINTS)?;
-    slices.set(all).await?;
-    let client = Client::start(tool, &sandbox, load)?;
-    let opened = client.heard(load.streams()).await?;
-    let before = client.cpu()?;
+    let stand = Stand::open(tool, load, ENDPOINTS).await?;
+    let before = stand.client.cpu()?;
     let names: Vec<_> = load.names().collect();
     let mut pace = tokio::time::interval(PACE);
     let mut left = EVENTS;
     for round in 0.. {
-        let endpoints = all - usize::from(round % 2 == 0);
+        let endpoints = ENDPOINTS - u32::from(round % 2 == 0);
         for name in names.iter().take(usize::try_from(left)?) {
             pace.tick().await;
-            slices.set_one(name, endpoints).await?;
+            stand.slices.set_one(name, endpoints).await?;
             left -= 1;
         }
         if left == 0 {
@@ -121,11 +110,11 @@ async fn size(tool: &Path, load: Load) -> anyhow::Result<Size> {
         }
     }
     let updates = u64::from(EVENTS) * u64::from(CONNECTIONS);
-    client.heard(opened + updates).await?;
-    let used = client.cpu()?.since(before);
-    let report = client.end(load).await?;
+    stand.client.heard(stand.opened + updates).await?;
+    let used = stand.client.cpu()?.since(before);
+    let report = stand.client.end(load).await?;
     anyhow::ensure!(
-        report.updates.messages == opened + updates,
+        report.updates.messages == stand.opened + updates,
         "not one message for each stream and event: {report:?}"
     );
     let size = Size {

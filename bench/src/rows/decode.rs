@@ -5,14 +5,8 @@ use std::{path::Path, time::Duration};
 use anyhow::bail;
 use serde::Serialize;
 
-use super::micros_each;
-use crate::{
-    client::{Client, Reader},
-    load::Load,
-    reader::How,
-    sandbox::{Destination, Sandbox},
-    tell,
-};
+use super::{Stand, micros_each};
+use crate::{client::Reader, load::Load, reader::How, tell};
 
 const LOAD: Load = Load {
     services: 4,
@@ -36,30 +30,29 @@ pub(crate) struct Decode {
 
 /// Measures both over the same updates; what removes them again is not counted.
 pub(crate) async fn measure(tool: &Path) -> anyhow::Result<Decode> {
-    let sandbox = Sandbox::start(tool, Destination::Reference, 1..50).await?;
-    let cluster = sandbox.cluster().await?;
-    let slices = cluster.slices(LOAD, ENDPOINTS).await?;
-    let all = usize::try_from(ENDPOINTS)?;
-    slices.set(all).await?;
-    let client = Client::start(tool, &sandbox, LOAD)?;
-    let opened = client.heard(LOAD.streams()).await?;
-    let stock = Reader::start(How::Stock, &sandbox, LOAD, &cluster.nodes().await?)?;
+    let stand = Stand::open(tool, LOAD, ENDPOINTS).await?;
+    let stock = Reader::start(
+        How::Stock,
+        &stand.sandbox,
+        LOAD,
+        &stand.cluster.nodes().await?,
+    )?;
     stock.told(LOAD.streams()).await?;
     let (mut ours, mut theirs) = (0.0, 0.0);
     for _ in 0..ROUNDS {
-        slices.set(0).await?;
+        stand.slices.set(0).await?;
         tokio::time::sleep(PACE).await;
-        let (client_before, stock_before) = (client.cpu()?, stock.cpu()?);
-        slices.set(all).await?;
+        let (client_before, stock_before) = (stand.client.cpu()?, stock.cpu()?);
+        stand.slices.set(ENDPOINTS).await?;
         tokio::time::sleep(PACE).await;
-        ours += client.cpu()?.since(client_before).all;
+        ours += stand.client.cpu()?.since(client_before).all;
         theirs += stock.cpu()?.since(stock_before).all;
     }
     let updates = ROUNDS * LOAD.streams();
-    let heard = client.heard(opened + 2 * updates).await?;
+    let heard = stand.client.heard(stand.opened + 2 * updates).await?;
     let told = stock.told(LOAD.streams() + 2 * updates).await?;
-    let report = client.end(LOAD).await?;
-    if heard - opened != 2 * updates || told != heard {
+    let report = stand.client.end(LOAD).await?;
+    if heard - stand.opened != 2 * updates || told != heard {
         bail!("not one message each: {heard} heard, {told} told, {report:?}");
     }
     let decode = Decode {
