@@ -1,0 +1,143 @@
+{{/* What the pods of both halves have in common. Each define takes (list . "churn") or (list . "client"). */}}
+
+{{- define "dst-load-test.image" -}}
+{{- with .Values.image }}
+{{- if .digest }}
+{{- printf "%s@%s" .repository .digest }}
+{{- else }}
+{{- printf "%s:%s" .repository (default $.Chart.AppVersion .tag) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "dst-load-test.podLabels" -}}
+{{- $root := index . 0 }}
+{{- $half := index . 1 }}
+{{- include "dst-load-test.labels" $root }}
+app.kubernetes.io/component: {{ $half }}
+{{- with mergeOverwrite (dict) $root.Values.podLabels (index $root.Values $half).podLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* A proxy in the pod is refused even where the namespace asks for one. A meshed client keeps what it
+     observes by (the API server) and what it is observed by (port 9990) out of its proxy. */}}
+{{- define "dst-load-test.podAnnotations" -}}
+{{- $root := index . 0 }}
+{{- $half := index . 1 }}
+{{- $own := dict "linkerd.io/inject" "disabled" }}
+{{- if and $root.Values.mesh.enabled (eq $half "client") }}
+{{- $own = dict "linkerd.io/inject" "enabled" "config.linkerd.io/skip-outbound-ports" "443,6443,9990" "config.linkerd.io/skip-inbound-ports" "9990" "config.linkerd.io/proxy-await" "enabled" }}
+{{- end }}
+{{- toYaml (mergeOverwrite $own $root.Values.podAnnotations (index $root.Values $half).podAnnotations) }}
+{{- end }}
+
+{{/* Where the pods may run, and as whom. */}}
+{{- define "dst-load-test.placement" -}}
+{{- $root := index . 0 }}
+{{- $half := index . 1 }}
+{{- $own := index $root.Values $half -}}
+{{- with $root.Values.imagePullSecrets -}}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $root.Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+securityContext:
+  {{- toYaml $root.Values.podSecurityContext | nindent 2 }}
+{{- /* A Service named dst-load would set DST_LOAD_PORT, which is one of the tool's own settings. */}}
+enableServiceLinks: false
+{{- with mergeOverwrite (dict) $root.Values.nodeSelector $own.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with concat $root.Values.tolerations $own.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with include "dst-load-test.affinity" . | fromYaml }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* The values' affinity, and beside it that no node is KWOK's. Terms are alternatives, so each must say it. */}}
+{{- define "dst-load-test.affinity" -}}
+{{- $root := index . 0 }}
+{{- $own := index $root.Values (index . 1) }}
+{{- $affinity := deepCopy (default $root.Values.affinity $own.affinity) }}
+{{- if $root.Values.kwok.avoidNodes }}
+{{- $real := dict "key" "type" "operator" "NotIn" "values" (list "kwok") }}
+{{- $required := "requiredDuringSchedulingIgnoredDuringExecution" }}
+{{- $node := default (dict) $affinity.nodeAffinity }}
+{{- $given := dig $required "nodeSelectorTerms" (list) $node }}
+{{- $terms := list }}
+{{- range default (list (dict)) $given }}
+{{- $expressions := append (default (list) .matchExpressions) $real }}
+{{- $terms = append $terms (merge (dict "matchExpressions" $expressions) (omit . "matchExpressions")) }}
+{{- end }}
+{{- $_ := set $node $required (dict "nodeSelectorTerms" $terms) }}
+{{- $_ := set $affinity "nodeAffinity" $node }}
+{{- end }}
+{{- toYaml $affinity }}
+{{- end }}
+
+{{/* The container, but for its arguments, volumes and environment. */}}
+{{- define "dst-load-test.container" -}}
+{{- $root := index . 0 }}
+{{- $half := index . 1 -}}
+image: {{ include "dst-load-test.image" $root }}
+imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+securityContext:
+  {{- toYaml $root.Values.securityContext | nindent 2 }}
+resources:
+  {{- toYaml (mergeOverwrite (deepCopy $root.Values.resources) (index $root.Values $half).resources) | nindent 2 }}
+{{- end }}
+
+{{/* Ports and probes. A busy half is not a dead one: only minutes of silence end it, and with it what it measured. */}}
+{{- define "dst-load-test.probes" -}}
+ports:
+  - name: admin
+    containerPort: 9990
+    protocol: TCP
+startupProbe:
+  httpGet:
+    path: /live
+    port: admin
+  periodSeconds: 1
+  timeoutSeconds: 5
+  failureThreshold: 60
+livenessProbe:
+  httpGet:
+    path: /live
+    port: admin
+  periodSeconds: 20
+  timeoutSeconds: 10
+  failureThreshold: 9
+readinessProbe:
+  httpGet:
+    path: /ready
+    port: admin
+  periodSeconds: 2
+  timeoutSeconds: 5
+  failureThreshold: 3
+{{- end }}
+
+{{/* One argument a line, whatever YAML took it for. */}}
+{{- define "dst-load-test.args" -}}
+{{- $texts := list }}
+{{- range . }}
+{{- $texts = append $texts (toString .) }}
+{{- end }}
+{{- toYaml $texts }}
+{{- end }}
+
+{{/* How the clients reach what they ask and what they observe: arguments of `client`, and of its test. */}}
+{{- define "dst-load-test.clientArgs" -}}
+{{- $args := list "--destination" (include "dst-load-test.destination" .) }}
+{{- with .Values.destination.metrics }}
+{{- $args = concat $args (list "--destination-metrics" (join "," .)) }}
+{{- end }}
+{{- toYaml (dict "args" $args) }}
+{{- end }}
