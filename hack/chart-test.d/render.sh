@@ -1,0 +1,185 @@
+# Sourced by chart-test: what the chart renders, without a cluster.
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # root, chart, parts, work, helm, tool: of chart-test.
+
+scenarios=$root/values/scenarios
+kubernetes=1.36.3
+
+render() {
+    local release=$1
+    shift
+    "$helm" template "$release" "$chart" --namespace load --kube-version "$kubernetes" "$@"
+}
+
+# One template's output.
+part() {
+    local template=$1
+    shift
+    render load --show-only "templates/$template.yaml" "$@"
+}
+
+# The scenario as the pods get it.
+given() { part scenario "$@" | sed -n '/^  scenario.yaml: |/,$ s/^    //p'; }
+
+test_render() {
+    local file name
+    heading "what it renders"
+    for file in "$scenarios"/*.yaml; do
+        name=$(basename "$file" .yaml)
+        check "$name: lint" "$helm" lint --strict --quiet "$chart" -f "$file"
+        check "$name: the pods get the scenario of the file" same_scenario "$file"
+        check "$name: one churn Pod, and as many clients as asked for" halves "$file"
+    done
+    for name in quick everything source target; do
+        check "$name: as expected" as_expected "$name"
+    done
+    check "all has the labels of the release" labelled
+    check "another configuration is another churn Pod, and nothing else is" configurations
+    check "what only the chart reads is not in the scenario" chart_keys
+    check "one half alone has nothing of the other" alone
+    check "no key of a scenario in values.yaml" no_scenario_keys
+    check "values that cannot work are refused" refusals
+}
+
+same_scenario() {
+    local file=$1
+    given -f "$file" >"$work/scenario.yaml"
+    [[ -s $work/scenario.yaml ]]
+    [[ -z $tool ]] && return
+    # Not the file's name, which is another.
+    cp "$file" "$work/file.yaml"
+    "$tool" plan "$work/file.yaml" >"$work/plan.file"
+    "$tool" plan "$work/scenario.yaml" >"$work/plan.given"
+    diff "$work/plan.file" "$work/plan.given"
+}
+
+halves() {
+    local file=$1 all replicas
+    all=$(render load -f "$file")
+    replicas=$(sed -n '/^client:/,/^[^ #]/ s/^  replicas: *\([0-9]*\).*/\1/p' "$file")
+    expect Pods 1 "$(grep -c '^kind: Pod$' <<<"$all")"
+    expect Deployments 1 "$(grep -c '^kind: Deployment$' <<<"$all")"
+    expect replicas "${replicas:-1}" "$(sed -n 's/^  replicas: //p' <<<"$all")"
+    expect "replicas set" 7 "$(part client -f "$file" --set client.replicas=7 | sed -n 's/^  replicas: //p')"
+}
+
+# Without what changes with each version, and the rules, which are generated from the tool's source.
+manifests() {
+    local name=$1 values=()
+    case $name in
+        quick) values=(-f "$scenarios/quick.yaml") ;;
+        everything) values=(-f "$scenarios/quick.yaml" -f "$parts/values/everything.yaml") ;;
+        *) values=(-f "$scenarios/federated-oscillation.yaml" -f "$parts/values/$name.yaml") ;;
+    esac
+    render load "${values[@]}" | awk '
+        function flush() { if (text && source !~ /(dashboards|prometheusrule)\.yaml/) printf "%s", text; text = "" }
+        /^---/ { flush(); source = ""; rules = 0 }
+        /^# Source:/ { source = $3 }
+        /^rules:/ && source ~ /rbac/ { rules = 1; text = text "rules: […]\n"; next }
+        rules && /^[^ ]/ { rules = 0 }
+        !rules { text = text $0 "\n" }
+        END { flush() }' | sed -E \
+        -e 's/(helm.sh\/chart: dst-load-test-).*/\1VERSION/' \
+        -e 's/(app.kubernetes.io\/version: ).*/\1VERSION/' \
+        -e 's/(image: ghcr.io.*:).*/\1VERSION/' \
+        -e 's/-churn-[0-9a-f]{8}$/-churn-CONFIGURATION/' \
+        -e 's/(configuration: )"[0-9a-f]{8}"/\1CONFIGURATION/' \
+        -e 's/(checksum\/[a-z]*: )[0-9a-f]{64}/\1CHECKSUM/'
+}
+
+as_expected() {
+    manifests "$1" >"$work/manifests.yaml"
+    diff -u "$parts/expected/$1.yaml" "$work/manifests.yaml" || {
+        say "if that is meant: hack/chart-test --update"
+        return 1
+    }
+}
+
+update_expected() {
+    local name
+    for name in quick everything source target; do
+        manifests "$name" >"$parts/expected/$name.yaml"
+        say "wrote ${parts#"$root"/}/expected/$name.yaml"
+    done
+}
+
+labelled() {
+    local all objects
+    all=$(render load -f "$scenarios/quick.yaml" --set commonLabels.team=mesh \
+        --api-versions monitoring.coreos.com/v1/PodMonitor --api-versions monitoring.coreos.com/v1/PrometheusRule)
+    objects=$(grep -c '^kind: ' <<<"$all")
+    expect "objects of the release" "$objects" "$(grep -c '^    helm.sh/chart: dst-load-test-' <<<"$all")"
+    expect "objects with its common label" "$objects" "$(grep -c '^    team: mesh$' <<<"$all")"
+    # Nodes and what is about them belong to no namespace.
+    expect "objects in its namespace" $((objects - 2)) "$(grep -c '^  namespace: load$' <<<"$all")"
+    grep -q '^kind: PodMonitor$' <<<"$all"
+    expect "monitors where the kind is unknown" 0 "$(render load -f "$scenarios/quick.yaml" | grep -c '^kind: PodMonitor' || true)"
+}
+
+pod_name() { part churn "$@" | sed -n 's/^  name: \(.*-churn-.*\)/\1/p'; }
+
+configurations() {
+    local quick=(-f "$scenarios/quick.yaml") one
+    one=$(pod_name "${quick[@]}")
+    grep -qE '^load-dst-load-test-churn-[0-9a-f]{8}$' <<<"$one"
+    expect "the same again" "$one" "$(pod_name "${quick[@]}")"
+    expect "with dashboards off" "$one" "$(pod_name "${quick[@]}" --set monitoring.dashboards.enabled=false)"
+    expect "with a label" "$one" "$(pod_name "${quick[@]}" --set commonLabels.team=mesh)"
+    for change in scenario.seed=2 churn.maxEndpoints=31 churn.qps=9 churn.extraEnv[0].name=A image.tag=x \
+        nodeSelector.a=b client.clients=3; do
+        [[ $(pod_name "${quick[@]}" --set "$change") != "$one" ]] || { say "not another Pod: $change" && return 1; }
+    done
+    # The longest names there can be.
+    local long
+    long=$(printf 'r%.0s' {1..53})
+    one=$(render "$long" -f "$scenarios/quick.yaml" --show-only templates/churn.yaml | sed -n 's/^  name: //p')
+    while read -r name; do
+        ((${#name} <= 63)) || { say "too long: $name" && return 1; }
+    done <<<"$one"
+}
+
+chart_keys() {
+    local said
+    said=$(given -f "$scenarios/federated-oscillation.yaml" -f "$parts/values/everything.yaml" --set federation.standIns=false)
+    absent '^ *(enabled|startDelay|qps|burst|resources|extra.*|pod.*|nodeSelector|tolerations|affinity):' "$said"
+    absent '^ *(churnUrl|observe|snapshotSize|standIns):' "$said"
+    grep -q '^  replicas: 3$' <<<"$said"
+    # An empty section means something: two clusters.
+    printf 'federation: {}\n' >"$work/empty.yaml"
+    grep -qx 'federation: {}' <<<"$(given -f "$scenarios/quick.yaml" -f "$work/empty.yaml")"
+    absent federation "$(given -f "$scenarios/quick.yaml")"
+}
+
+alone() {
+    local said
+    said=$(render load -f "$scenarios/quick.yaml" --set client.enabled=false)
+    absent '^  name: .*-(client|nodes)$|kind: ClusterRole|stand-in' "$said"
+    said=$(render load -f "$scenarios/quick.yaml" --set churn.enabled=false)
+    absent '^  name: .*-churn|kind: Pod$|--churn$|stand-in' "$said"
+    # The default names of two ServiceAccounts that are one.
+    said=$(render load -f "$scenarios/quick.yaml" --set serviceAccount.churnName=x,serviceAccount.clientName=x)
+    expect ServiceAccounts 1 "$(grep -c '^kind: ServiceAccount$' <<<"$said")"
+    said=$(render load -f "$scenarios/quick.yaml" --set serviceAccount.create=false,rbac.create=false)
+    absent '^kind: (ServiceAccount|Role|ClusterRole)' "$said"
+    expect "pods of default" 4 "$(grep -c 'serviceAccountName: default' <<<"$said")"
+}
+
+no_scenario_keys() {
+    local said
+    # Were there one, this would not be refused.
+    said=$(given --set churn.stable.services=0)
+    expect scenario "$(printf 'churn:\n  stable:\n    services: 0')" "$said"
+}
+
+refusals() {
+    local quick=(-f "$scenarios/quick.yaml")
+    refused "churn.services is missing; say how many Services to make: helm install … -f values/scenarios/quick.yaml" render load
+    refused "churn.enabled and client.enabled are both false" render load "${quick[@]}" --set churn.enabled=false,client.enabled=false
+    refused "destination.address is missing" render load "${quick[@]}" --set destination.address=
+    refused "scraped twice" render load "${quick[@]}" --set monitoring.podMonitor.enabled=true,monitoring.serviceMonitor.enabled=true
+    if [[ -f $chart/values.schema.json ]]; then
+        refused endpionts render load "${quick[@]}" --set churn.endpionts=3
+        refused pattern render load "${quick[@]}" --set churn.pattern=oscilate
+        refused reqireNodes render load "${quick[@]}" --set kwok.reqireNodes=true
+    fi
+}
