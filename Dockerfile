@@ -6,6 +6,9 @@
 # Bases are pinned by digest, of their multi-platform index. .github/dependabot.yml keeps them fresh; by
 # hand: docker buildx imagetools inspect TAG.
 #
+# What a list of the image's packages (--sbom) shall have: Cargo.lock tells of the crates.
+ARG BUILDKIT_SBOM_SCAN_CONTEXT=true
+
 # Rust: the oldest that Cargo.toml allows, on a Debian older than that of the final image: a binary runs
 # with the glibc that it was linked with, and with newer ones. Released binaries are built here too.
 FROM --platform=$BUILDPLATFORM rust:1.95.0-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082 AS build
@@ -27,10 +30,10 @@ RUN --mount=type=cache,id=dst-load-registry,target=/usr/local/cargo/registry \
     find . -path ./target -prune -o -type f -exec touch {} + \
     && hack/build-binary --platform "$TARGETPLATFORM" --commit "$COMMIT" --dist dist
 
-# Only the binary: `--target binary --output type=local,dest=DIR` puts it there.
+# Only the binary and its SHA-256, as they are released: hack/build-image --binaries DIR puts them there.
 FROM scratch AS binary
 ARG TARGETARCH
-COPY --from=build /workspace/dist/dst-load-controller-linux-$TARGETARCH /dst-load-controller
+COPY --from=build /workspace/dist/ /
 
 # glibc, libgcc, CA certificates and time zones; no shell, and nobody is root. Not a static binary with musl,
 # though it would be smaller: its allocator is slow, and its threads wait for each other. Measured on 2 cores,
@@ -38,7 +41,8 @@ COPY --from=build /workspace/dist/dst-load-controller-linux-$TARGETARCH /dst-loa
 # docs/performance has what allocation is of this program's work, and why glibc's allocator is kept.
 FROM gcr.io/distroless/cc-debian13:nonroot@sha256:e792ab3d241a468a4fd7519ddbbebe66b49b5f365771716ea688ad40b6c6f1c2
 COPY LICENSE /usr/share/doc/dst-load-controller/LICENSE
-COPY --from=binary /dst-load-controller /usr/local/bin/dst-load-controller
+ARG TARGETARCH
+COPY --from=binary /dst-load-controller-linux-$TARGETARCH /usr/local/bin/dst-load-controller
 # A number, so that Kubernetes can see for itself that it is not root (runAsNonRoot).
 USER 65532:65532
 # The root filesystem may be read-only: recordings and the cached floor go here, and nothing elsewhere.
