@@ -21,10 +21,11 @@ misused() {
     exit 2
 }
 
-# The argument of an option, which must be there and not be the next option.
+# Puts the argument of an option into `value`: it must be there, and not be the next option. Not to be
+# called in a $( ), which would fail alone.
 argument() {
-    [[ -n ${2-} && $2 != -* ]] || misused "$1 wants a value"
-    printf '%s' "$2"
+    value=${2-}
+    [[ -n $value && $value != -* ]] || misused "$1 wants a value"
 }
 
 # A command as one would type it.
@@ -119,6 +120,15 @@ lacking() {
     while read -r line; do
         [[ -z $line ]] || grep -qxF -- "$line" <<<"$installed" || say "${line#*/}"
     done <<<"$expected"
+}
+
+# Why something is installed, given what `lacking` said.
+why() {
+    if [[ -n $1 ]]; then
+        say "missing: $(cut -d' ' -f2 <<<"$1" | paste -sd, - | sed 's/,/, /g')"
+    else
+        say "asked for with --sync"
+    fi
 }
 
 # An IPv4 range as its first and last address, in numbers.

@@ -27,7 +27,7 @@ while (($#)); do
     case $1 in
         --force) force=yes ;;
         --with=*) tool=${1#*=} ;;
-        --with) tool=$(argument "$@") && shift ;;
+        --with) argument "$@" && tool=$value && shift ;;
         --dry-run) dry_run=yes ;;
         -h | --help) usage && exit ;;
         -*) misused "unknown option $1" ;;

@@ -28,15 +28,15 @@ context='' environment=default sync='' set=()
 while (($#)); do
     case $1 in
         --context=*) context=${1#*=} ;;
-        --context) context=$(argument "$@") && shift ;;
+        --context) argument "$@" && context=$value && shift ;;
         --env=*) environment=${1#*=} ;;
-        --env) environment=$(argument "$@") && shift ;;
+        --env) argument "$@" && environment=$value && shift ;;
         --nodes=*) set+=("kwok.nodes=${1#*=}") ;;
-        --nodes) set+=("kwok.nodes=$(argument "$@")") && shift ;;
+        --nodes) argument "$@" && set+=("kwok.nodes=$value") && shift ;;
         --pods-per-node=*) set+=("kwok.podsPerNode=${1#*=}") ;;
-        --pods-per-node) set+=("kwok.podsPerNode=$(argument "$@")") && shift ;;
+        --pods-per-node) argument "$@" && set+=("kwok.podsPerNode=$value") && shift ;;
         --pod-cidr=*) set+=("kwok.podCIDR=${1#*=}") ;;
-        --pod-cidr) set+=("kwok.podCIDR=$(argument "$@")") && shift ;;
+        --pod-cidr) argument "$@" && set+=("kwok.podCIDR=$value") && shift ;;
         --sync) sync=yes ;;
         --dry-run) dry_run=yes ;;
         -h | --help) usage && exit ;;
@@ -65,10 +65,14 @@ on() { kubectl ${context:+--context "$context"} "$@"; }
 
 # The Nodes by name: a Node is named after its range.
 wanted_nodes() {
-    local manifests
+    local manifests reason
     # Of a chart in this repository: nothing is fetched.
-    manifests=$(helmfile --file "$root/helmfile.yaml" "${state[@]}" --selector name=kwok-nodes \
-        template --skip-deps 2>&1) || die "the Nodes cannot be as asked for: $manifests"
+    if ! manifests=$(helmfile --file "$root/helmfile.yaml" "${state[@]}" --selector name=kwok-nodes \
+        template --skip-deps 2>&1); then
+        # The chart says what is wrong, and helmfile says it twice and much beside.
+        reason=$(sed -n 's/.*execution error at ([^)]*): //p' <<<"$manifests" | head -1)
+        die "the Nodes cannot be as asked for: ${reason:-$manifests}"
+    fi
     sed -n 's#^  name: \(kwok-.*\)#node/\1#p' <<<"$manifests" | sort
 }
 
@@ -76,11 +80,11 @@ reason=''
 absent=$(lacking "$context" "${kwok[@]}")
 nodes=$(wanted_nodes)
 if [[ -n $absent ]]; then
-    reason="missing: $(paste -sd, - <<<"$absent" | sed 's/,/, /g')"
+    reason=$(why "$absent")
 elif [[ $(on get nodes --selector type=kwok --output name | sort) != "$nodes" ]]; then
     reason="the Nodes are not those that are wanted"
 elif [[ -n $sync ]]; then
-    reason="asked for with --sync"
+    reason=$(why '')
 fi
 if [[ -n $reason ]]; then
     say "Installing KWOK ($reason)."
@@ -100,6 +104,8 @@ fake=() room=0
 while read -r name kind range pods; do
     [[ $kind == kwok ]] || continue
     fake+=("$name $range")
+    # 4000 is shown as 4k.
+    [[ $pods != *k ]] || pods=${pods%k}000
     room=$((room + pods))
 done <<<"$table"
 while read -r name kind range _; do

@@ -30,11 +30,11 @@ source_context=k3d-source target_context=k3d-target server='' any_cli='' sync=''
 while (($#)); do
     case $1 in
         --source=*) source_context=${1#*=} ;;
-        --source) source_context=$(argument "$@") && shift ;;
+        --source) argument "$@" && source_context=$value && shift ;;
         --target=*) target_context=${1#*=} ;;
-        --target) target_context=$(argument "$@") && shift ;;
+        --target) argument "$@" && target_context=$value && shift ;;
         --server=*) server=${1#*=} ;;
-        --server) server=$(argument "$@") && shift ;;
+        --server) argument "$@" && server=$value && shift ;;
         --monitoring) monitoring=(--state-values-set monitoring.enabled=true) ;;
         --any-cli) any_cli=yes ;;
         --sync) sync=yes ;;
@@ -84,7 +84,7 @@ install() {
         say "$context has all that is wanted."
         return
     fi
-    say "Installing into $context (${absent:+missing: $(paste -sd, - <<<"$absent" | sed 's/,/, /g')}${absent:-asked for with --sync})."
+    say "Installing into $context ($(why "$absent"))."
     run helmfile --file "$root/helmfile.yaml" "$@" sync ||
         die "helmfile could not install all into $context; what it said is above"
 }
@@ -117,8 +117,9 @@ apply "$target_context" "the ConfigMap linkerd-config" "$config"
 if [[ -z $server ]]; then
     address=$(kubectl --context "$target_context" get nodes \
         --selector node-role.kubernetes.io/control-plane \
-        --output 'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}' 2>/dev/null) ||
-        die "$target_context has no Node of its control plane to see; give the API server's address with --server URL"
+        --output 'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}' 2>/dev/null) || address=''
+    [[ -n $address ]] ||
+        die "$target_context shows no address of a Node of its control plane; give the API server's with --server URL"
     server=https://$address:6443
 fi
 

@@ -35,9 +35,9 @@ delete=''
 while (($#)); do
     case $1 in
         --image=*) image=${1#*=} ;;
-        --image) image=$(argument "$@") && shift ;;
+        --image) argument "$@" && image=$value && shift ;;
         --network=*) network=${1#*=} ;;
-        --network) network=$(argument "$@") && shift ;;
+        --network) argument "$@" && network=$value && shift ;;
         --delete) delete=yes ;;
         --dry-run) dry_run=yes ;;
         -h | --help) usage && exit ;;
@@ -75,7 +75,7 @@ if [[ -n $delete ]]; then
     if network_exists; then
         run docker network rm "$network"
     fi
-    say "The clusters source and target are gone."
+    [[ -n $dry_run ]] || say "The clusters source and target are gone."
     exit
 fi
 
