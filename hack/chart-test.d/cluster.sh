@@ -13,7 +13,7 @@ lab_up() {
         lab=$(mktemp -d)/lab
     else
         lab=$work/lab
-        trap 'LAB_DIR=$lab "$root/hack/lab/down" >/dev/null; rm -rf "$work"' EXIT
+        trap 'stop_processes; LAB_DIR=$lab "$root/hack/lab/down" >/dev/null; rm -rf "$work"' EXIT
     fi
     # Without a controller: the chart is tested, not what its clients would measure.
     LAB_DIR=$lab LINKERD_DESTINATION_BIN='' "$root/hack/lab/up" --clusters 2 --nodes 2 >"$work/up.log" ||
@@ -73,12 +73,14 @@ test_cluster() {
     check "churn may do what it does, and no more" churn_may
     check "clients may do what they do, and no more" client_may
     check "upgrade with the same values changes nothing" unchanged
+    check "upgrade makes a churn Pod that is missing" missing_made
     check "upgrade with another scenario: one churn Pod, another, and what the old one made is gone" replaced
     check "the Deployment scales by hand, and by values" scaled
     check "monitors come with their kinds" monitored
     check "every key of values.yaml is taken by the API server" all_taken
     check "helm test runs both checks, and leaves nothing" tested
     check "uninstall leaves nothing" uninstalled
+    check "kubectl run, as the README has it" one_liners
 }
 
 # Creating is one request for each object, where applying is three. Accounts must be there for a Pod
@@ -225,6 +227,14 @@ unchanged() {
     expect "the pods' uids" "$uids" "$(pod_uids)"
 }
 
+missing_made() {
+    local pod
+    pod=$(churn_pods)
+    one delete pod "$pod" --wait >/dev/null
+    h lab-1 upgrade "$release" "$chart" -f "$scenarios/quick.yaml" "${on_lab[@]}" --wait --timeout 60s >/dev/null
+    expect "the Pod" "$pod" "$(churn_pods)"
+}
+
 # As churn does it: a Service that belongs to its Pod, made with its account.
 made_by_churn() {
     one create --as "system:serviceaccount:$namespace:$release-churn" -f - >/dev/null <<Y
@@ -272,17 +282,17 @@ scaled() {
 
 # In name only: enough to know the kind.
 monitoring_kinds() {
-    local kind plural
+    local kind singular
     for kind in PodMonitor ServiceMonitor PrometheusRule; do
-        plural=${kind,,}s
+        singular=$(tr '[:upper:]' '[:lower:]' <<<"$kind")
         cat <<Y
 ---
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
-metadata: {name: $plural.monitoring.coreos.com}
+metadata: {name: ${singular}s.monitoring.coreos.com}
 spec:
   group: monitoring.coreos.com
-  names: {kind: $kind, plural: $plural, singular: ${kind,,}}
+  names: {kind: $kind, plural: ${singular}s, singular: $singular}
   scope: Namespaced
   versions:
     - name: v1
@@ -305,7 +315,8 @@ monitored() {
     name=$(one get podmonitor "$release" -o 'jsonpath={.spec.selector.matchLabels.app\.kubernetes\.io/name}')
     instance=$(one get podmonitor "$release" -o 'jsonpath={.spec.selector.matchLabels.app\.kubernetes\.io/instance}')
     expect "pods that it finds" 2 "$(one get pods -o name -l "app.kubernetes.io/name=$name,app.kubernetes.io/instance=$instance" | wc -l)"
-    expect "their port" "admin admin" "$(one get pods -o 'jsonpath={.items[*].spec.containers[*].ports[*].name}')"
+    name=$(one get podmonitor "$release" -o 'jsonpath={.spec.podMetricsEndpoints[0].port}')
+    expect "their port" "$name $name" "$(one get pods -o 'jsonpath={.items[*].spec.containers[*].ports[*].name}')"
 }
 
 # KWOK says of a Job's pod at once that it has succeeded. So this shows that both Jobs are admitted and
@@ -335,4 +346,29 @@ uninstalled() {
     h lab-1 uninstall "$release" --wait --timeout 60s >/dev/null
     k lab-1 delete crd {podmonitors,servicemonitors,prometheusrules}.monitoring.coreos.com >/dev/null
     within 30 nothing_left lab-1
+}
+
+# The README's lines, with a dry run for an end; and what the role edit allows. In a namespace that
+# enforces nothing: such a Pod says nothing of its security.
+one_liners() {
+    local line argument count=0 rule given dry
+    dry=" --dry-run=server -o 'jsonpath={range .spec.containers[0].args[*]}{@}{\"\\n\"}{end}'"
+    while IFS= read -r line; do
+        line="${line/ --rm -it/$dry}"
+        line="k lab-1 -n default${line#kubectl -n shop}"
+        eval "$line" >"$work/run" || { say "$line" && return 1; }
+        given=()
+        while IFS= read -r argument; do given+=("$argument"); done <"$work/run"
+        [[ -z $tool ]] || "$tool" "${given[@]}" --help >/dev/null
+        count=$((count + 1))
+    done < <(sed -e ':join' -e '/\\$/ { N; s/\\\n *//; b join' -e '}' "$chart/README.md" | grep '^kubectl -n shop run')
+    expect "lines" 2 "$count"
+    one create rolebinding ad-hoc --clusterrole=edit --serviceaccount="$namespace:default"
+    for rule in "create services" "deletecollection services" "patch deployments.apps" "deletecollection deployments.apps" \
+        "create leases.coordination.k8s.io" "patch leases.coordination.k8s.io" "watch endpointslices.discovery.k8s.io"; do
+        # shellcheck disable=SC2086 # Two words.
+        expect "$rule" yes "$(one auth can-i $rule --as "system:serviceaccount:$namespace:default")"
+    done
+    expect scale yes "$(one auth can-i patch deployments.apps --subresource scale --as "system:serviceaccount:$namespace:default")"
+    one delete rolebinding ad-hoc
 }

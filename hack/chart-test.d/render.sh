@@ -33,6 +33,7 @@ test_render() {
     for name in quick everything source target; do
         check "$name: as expected" as_expected "$name"
     done
+    [[ -n $tool ]] && check "the tool knows every argument that it is given" arguments_known
     check "all has the labels of the release" labelled
     check "another configuration is another churn Pod, and nothing else is" configurations
     check "what only the chart reads is not in the scenario" chart_keys
@@ -101,6 +102,34 @@ update_expected() {
         manifests "$name" >"$parts/expected/$name.yaml"
         say "wrote ${parts#"$root"/}/expected/$name.yaml"
     done
+}
+
+# The arguments of each container, a line each, with a blank line after each container.
+arguments() {
+    awk '
+        /^ *args:$/ { indent = match($0, /[^ ]/) + 1; inside = 1; next }
+        inside && match($0, /[^ ]/) == indent + 1 && /^ *- / { sub(/^ *- /, ""); gsub(/^"|"$/, ""); print; next }
+        inside { inside = 0; print "" }
+    '
+}
+
+# Asked for help at the end, it still refuses what it does not know before that.
+arguments_known() {
+    local name argument given containers=0
+    for name in quick everything source target; do
+        given=()
+        while IFS= read -r argument; do
+            if [[ -n $argument ]]; then
+                given+=("$argument")
+                continue
+            fi
+            "$tool" "${given[@]}" --help >/dev/null || { say "$name: ${given[*]}" && return 1; }
+            containers=$((containers + 1))
+            given=()
+        done < <(manifests "$name" | arguments)
+    done
+    # Of churn, of the clients, and of both tests, twice; and of one half each.
+    expect "containers" 12 "$containers"
 }
 
 labelled() {

@@ -1,0 +1,164 @@
+# Sourced by chart-test: a whole run in a cluster, from `helm install` to `report --from-pods`.
+#
+# No container runs on a lab. So the processes run beside it: each with the arguments, the environment
+# and the scenario of its Pod, as its ServiceAccount, and reached by a port-forward through its Pod.
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # root, chart, work, tool, scenarios, …: of chart-test and its parts.
+
+test_measured() {
+    [[ -n $tool ]] || return 0
+    heading "a run in a cluster, as processes beside it"
+    check "install: both halves work with what the chart grants" measured_begins
+    check "report --from-pods: two clients' recordings are one, and it passes" measured
+    check "what the clients told Prometheus and what the report says agree" agreed
+    check "uninstall: churn leaves everything to the garbage collector" measured_ends
+    stop_processes
+}
+
+free_port() {
+    local port
+    for port in $(shuf -i 20000-30000 -n 50); do
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { printf '%s' "$port" && return; }
+    done
+    return 1
+}
+
+# The lab's kubeconfig with an account's token in the place of its certificate.
+as_account() {
+    local account=$1 file=$work/$1.kubeconfig user
+    k lab-1 config view --raw --minify --flatten >"$file"
+    user=$(kubectl --kubeconfig "$file" config view -o 'jsonpath={.contexts[0].context.user}')
+    kubectl --kubeconfig "$file" config unset users >/dev/null
+    kubectl --kubeconfig "$file" config set-credentials "$user" --token "$(one create token "$account" --duration 1h)" >/dev/null
+}
+
+# Starts what a Pod would start, on a port of this machine.
+start_as_pod() {
+    local pod=$1 account=$2 port=$3 arguments
+    mapfile -t arguments < <(one get pod "$pod" -o 'jsonpath={range .spec.containers[0].args[*]}{@}{"\n"}{end}')
+    arguments=("${arguments[@]/#0.0.0.0:9990/127.0.0.1:$port}")
+    arguments=("${arguments[@]/#\/etc\/dst-load\/scenario.yaml/$work/measured.yaml}")
+    KUBECONFIG=$work/$account.kubeconfig DST_LOAD_POD=$pod \
+        DST_LOAD_POD_UID=$(one get pod "$pod" -o 'jsonpath={.metadata.uid}') \
+        "$tool" "${arguments[@]}" >"$work/$pod.log" 2>&1 &
+    printf '%s\n' $! >"$work/$pod.pid"
+}
+
+# Checks run in shells of their own, so that what they start is known by its file only.
+stop_processes() {
+    local file
+    for file in "$work"/*.pid; do
+        [[ -f $file ]] && kill "$(cat "$file")" 2>/dev/null
+        rm -f "$file"
+    done
+    return 0
+}
+
+forward() {
+    k lab-1 apply -f - >/dev/null <<Y
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: ClusterPortForward
+metadata: {name: $1}
+spec:
+  selector: {matchNamespaces: [$namespace], matchNames: [$1]}
+  forwards: [{ports: [9990], target: {address: 127.0.0.1, port: $2}}]
+Y
+}
+
+client_pods() { one get pods -l app.kubernetes.io/component=client -o 'jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}'; }
+
+measured_begins() {
+    local grpc metrics churn port pod values
+    everything_there lab-1 >"$work/before"
+    grpc=$(free_port) metrics=$(free_port) churn=$(free_port)
+    "$tool" destination --kubeconfig "$kubeconfig" --context lab-1 --addr "127.0.0.1:$grpc" \
+        --metrics-addr "127.0.0.1:$metrics" >"$work/destination.log" 2>&1 &
+    printf '%s\n' $! >"$work/destination.pid"
+    # Half of the scenario's clients each.
+    values="client.replicas=2,client.clients=10,client.churnUrl=http://127.0.0.1:$churn,churn.startDelay=5s"
+    values+=",destination.address=127.0.0.1:$grpc,destination.metrics={http://127.0.0.1:$metrics/metrics}"
+    h lab-1 install "$release" "$chart" -f "$scenarios/quick.yaml" "${on_lab[@]}" --set "$values" \
+        --wait --timeout 60s >/dev/null
+    one get configmap "$release-scenario" -o 'jsonpath={.data.scenario\.yaml}' >"$work/measured.yaml"
+    as_account "$release-churn"
+    as_account "$release-client"
+    start_as_pod "$(churn_pods)" "$release-churn" "$churn"
+    : >"$work/client-ports"
+    for pod in $(client_pods); do
+        port=$(free_port)
+        printf '%s\n' "$port" >>"$work/client-ports"
+        start_as_pod "$pod" "$release-client" "$port"
+        forward "$pod" "$port"
+    done
+    expect clients 2 "$(wc -l <"$work/client-ports")"
+    while read -r port; do
+        within 30 ready "$port" || { tail -n 20 "$work"/*.log && return 1; }
+    done <"$work/client-ports"
+}
+
+ready() {
+    local status
+    exec 3<>"/dev/tcp/127.0.0.1/$1" || return 1
+    printf 'GET /ready HTTP/1.0\r\n\r\n' >&3
+    read -r _ status _ <&3 || true
+    exec 3>&-
+    [[ $status == 200 ]]
+}
+
+page() {
+    exec 3<>"/dev/tcp/127.0.0.1/$1"
+    printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3
+    cat <&3
+    exec 3>&-
+}
+
+measured() {
+    local code=0
+    "$tool" report --from-pods --kubeconfig "$kubeconfig" --context lab-1 --namespace "$namespace" \
+        --release "$release" --wait 2m --output-dir "$work/measured" >"$work/report" 2>"$work/report.log" || code=$?
+    ((code == 0)) || { cat "$work/report" "$work/report.log" && tail -n 5 "$work"/dst-load-test-*.log && return 1; }
+    grep -q '"verdict": "pass"' "$work/measured/report.json"
+    # 5 Services, 10 virtual clients a replica, 2 replicas; and the cycles of the plan, whole.
+    grep -q '"requested": 100' "$work/measured/report.json"
+    expect "whole cycles" 2 "$(grep -c '"whole": true' "$work/measured/report.json")"
+    expect recordings 2 "$(find "$work/measured/replicas" -name '*.jsonl' | wc -l)"
+    # What churn told of its intentions has arrived: all stages have numbers.
+    expect "stages without deliveries" 0 "$(grep -c '"count": 0' "$work/measured/report.json")"
+    # What is collected again says the same; so does the merged recording.
+    "$tool" report "$work/measured" -o json >"$work/again.json"
+    diff "$work/measured/report.json" "$work/again.json"
+}
+
+agreed() {
+    local port
+    while read -r port; do
+        page "$port"
+    done <"$work/client-ports" >"$work/pages"
+    # At the destination stage, additions and removals together.
+    python3 - "$work" <<'P'
+import json, re, sys
+work = sys.argv[1]
+report = json.load(open(f"{work}/measured/report.json"))
+reported = sum(of["count"] for of in report["latency"]["destination"].values())
+name = r"^destination_client_update_latency_histogram_seconds_count\{.*\} (\d+)"
+served = sum(map(int, re.findall(name, open(f"{work}/pages").read(), re.M)))
+assert reported >= 10_000 and served == reported, (reported, served)
+P
+}
+
+stopped() { ! kill -0 "$1" 2>/dev/null; }
+
+measured_ends() {
+    local pod pid
+    pod=$(churn_pods)
+    pid=$(cat "$work/$pod.pid")
+    # What it made is there, and is its Pod's.
+    expect "the owner of what it made" "$pod" "$(one get service test-service-1 -o 'jsonpath={.metadata.ownerReferences[*].name}')"
+    k lab-1 delete clusterportforwards --all >/dev/null
+    h lab-1 uninstall "$release" --wait --timeout 60s >/dev/null
+    # As its kubelet would; by now it may do nothing any more.
+    kill "$pid"
+    within 20 stopped "$pid"
+    absent 'ERROR|WARN|^error' "$(tail -n 3 "$work/$pod.log")"
+    within 60 nothing_left lab-1
+}
