@@ -248,6 +248,18 @@ def bounds_differ(pages):
     return named ^ {float(bound) for bound in real}
 
 
+def without_data(missing, prometheus):
+    """Series that nobody serves, with where they are asked for; and what returns nothing all the same."""
+    names = {name for text in missing for name in expressions.names(text)}
+    absent = {name for name in names if not prometheus.query(f'count({{__name__="{name}"}})')}
+    for name in sorted(absent):
+        origins = {e.origin for text, asked in missing.items() if name in expressions.names(text) for e in asked}
+        yield f"no series: {name}\n    of " + "\n    of ".join(sorted(origins))
+    for text, asked in missing.items():
+        if not absent & expressions.names(text):
+            yield f"no data: {' '.join(text.split())}\n    of {asked[0].origin}"
+
+
 def run(arguments, directory, processes):
     linkerd = os.environ.get("LINKERD_DESTINATION_BIN", "")
     tool, scenario = arguments.tool, HERE / "scenario.yaml"
@@ -281,7 +293,7 @@ def run(arguments, directory, processes):
             del missing[text]
     # Long enough for the alerts' `for`, which is shortened here, to show a false alarm.
     time.sleep(max(0, arguments.least - (time.monotonic() - begin)))
-    problems = [f"no data: {' '.join(text.split())}\n    of {asked[0].origin}" for text, asked in missing.items()]
+    problems = list(without_data(missing, prometheus))
     of_target = served([target])
     real = served([address for address, _ in halves]) | of_target
     doubled = synthetic.nowhere & real | synthetic.not_of_target & of_target
