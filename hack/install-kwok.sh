@@ -86,6 +86,15 @@ elif [[ $(on get nodes --selector type=kwok --output name | sort) != "$nodes" ]]
 elif [[ -n $sync ]]; then
     reason=$(why '')
 fi
+
+# Where Kubernetes hands out ranges it refuses to start again with a Node whose range is outside the
+# cluster's own. What that is cannot be asked for; but real Nodes have a part of it.
+real=$(on get nodes --selector 'type!=kwok' --output 'jsonpath={range .items[*]}{.spec.podCIDR}{"\n"}{end}')
+near=$(head -1 <<<"$nodes" | sed 's#node/kwok-\([0-9]*\)-\([0-9]*\)-.*#\1.\2.#')
+if [[ -n $real && $'\n'$real != *$'\n'"$near"* ]]; then
+    warn "the fake Nodes' range begins with $near, and those of real Nodes with $(head -1 <<<"$real" | cut -d. -f1,2).; if it is not within the cluster's range, kube-controller-manager will not start again: give one that is, with --pod-cidr"
+fi
+
 if [[ -n $reason ]]; then
     say "Installing KWOK ($reason)."
     run helmfile --file "$root/helmfile.yaml" "${kwok[@]}" sync ||

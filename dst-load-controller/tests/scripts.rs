@@ -159,6 +159,26 @@ fn nodes_that_share_addresses_are_found() {
     }
 }
 
+/// A cluster with another range than k3s's, or one that gives Nodes none.
+#[test]
+fn nodes_outside_the_range_of_the_cluster_are_warned_of() {
+    for (range, warned) in [
+        ("10.244.0.0/24", true),
+        ("10.42.3.0/24", false),
+        ("", false),
+    ] {
+        let outcome = stage(KWOK).run_with(KWOK, &["--dry-run"], &[("REAL_NODE_RANGE", range)]);
+        assert_eq!(outcome.code, 0, "{}", outcome.text());
+        let warning = "range begins with 10.42., and those of real Nodes with 10.244.;";
+        assert_eq!(
+            outcome.stderr.contains(warning),
+            warned,
+            "{}",
+            outcome.text()
+        );
+    }
+}
+
 #[test]
 fn what_fails_below_is_said() {
     let stage = stage(KWOK);
