@@ -13,7 +13,7 @@ lab_up() {
         lab=$(mktemp -d)/lab
     else
         lab=$work/lab
-        trap 'stop_processes; LAB_DIR=$lab "$root/hack/lab/down" >/dev/null; rm -rf "$work"' EXIT
+        trap 'stop_processes || true; LAB_DIR=$lab "$root/hack/lab/down" >/dev/null; rm -rf "$work"' EXIT
     fi
     # Without a controller: the chart is tested, not what its clients would measure.
     LAB_DIR=$lab LINKERD_DESTINATION_BIN='' "$root/hack/lab/up" --clusters 2 --nodes 2 >"$work/up.log" ||
