@@ -48,7 +48,7 @@ start_as_pod() {
 stop_processes() {
     local file
     for file in "$work"/*.pid; do
-        [[ -f $file ]] && kill "$(cat "$file")" 2>/dev/null
+        [[ ! -f $file ]] || kill "$(cat "$file")" 2>/dev/null || true
         rm -f "$file"
     done
     return 0
