@@ -98,7 +98,12 @@ pub fn open(name: &str) -> anyhow::Result<Draft> {
 
 impl From<crate::model::scenario::ScenarioError> for UsageError {
     fn from(error: crate::model::scenario::ScenarioError) -> Self {
-        Self(error.to_string())
+        let mut message = error.to_string();
+        for line in &error.in_helm {
+            message.push_str("\n  as helm says it: ");
+            message.push_str(line);
+        }
+        Self(message)
     }
 }
 

@@ -155,6 +155,25 @@ impl Permission {
         all
     }
 
+    /// The rules of a Role that grants these, or of a ClusterRole where `cluster`: resources of one
+    /// group with the same verbs in one rule, in the order of the permissions.
+    #[must_use]
+    pub fn rules(all: &[Self], cluster: bool) -> Vec<serde_json::Value> {
+        let mut resources: Vec<(&str, String, Vec<&str>)> = Vec::new();
+        for one in all.iter().filter(|one| one.cluster == cluster) {
+            let name = one.resource();
+            match resources
+                .iter_mut()
+                .find(|it| it.0 == one.group && it.1 == name)
+            {
+                Some((_, _, verbs)) => verbs.push(one.verb),
+                None => resources.push((one.group, name, vec![one.verb])),
+            }
+        }
+        let rule = |(group, resource, verbs)| serde_json::json!({"apiGroups": [group], "resources": [resource], "verbs": verbs});
+        resources.into_iter().map(rule).collect()
+    }
+
     /// The resource as RBAC names it, such as `deployments/scale`.
     #[must_use]
     pub fn resource(&self) -> String {
@@ -198,6 +217,57 @@ mod tests {
             backend: Backend::Deployments,
         });
         assert!(watching.iter().all(|one| SEE.contains(&one.verb)));
+    }
+
+    /// The chart grants exactly what is asked for; namespaces, which are the cluster's, it does not
+    /// need, for Helm makes the one that it installs into.
+    #[test]
+    fn the_charts_roles_are_these() {
+        let addresses = crate::model::quantity::AddressRange::RESERVED;
+        let meshed = false;
+        let acting = |backend| Purpose {
+            acts: true,
+            endpoints: true,
+            watches: false,
+            backend,
+        };
+        let watching = Purpose {
+            acts: false,
+            endpoints: false,
+            watches: true,
+            backend: Backend::Deployments,
+        };
+        for (name, purpose, cluster) in [
+            ("churn-deployments", acting(Backend::Deployments), false),
+            (
+                "churn-pods",
+                acting(Backend::Pods { meshed, addresses }),
+                false,
+            ),
+            ("churn-slices", acting(Backend::Slices { addresses }), false),
+            ("client", watching, false),
+            ("client-nodes", watching, true),
+        ] {
+            let rules = Permission::rules(&Permission::of(purpose), cluster);
+            let mut text = String::from("# Generated from what the tool asks of Kubernetes.\n");
+            for rule in rules {
+                text.push_str(&format!("- apiGroups: {}\n", rule["apiGroups"]));
+                text.push_str(&format!("  resources: {}\n", rule["resources"]));
+                text.push_str(&format!("  verbs: {}\n", rule["verbs"]));
+            }
+            let place = format!(
+                "{}/../charts/dst-load-test/files/rbac/{name}.yaml",
+                env!("CARGO_MANIFEST_DIR")
+            );
+            if std::env::var_os("UPDATE_SCHEMA").is_some() {
+                std::fs::create_dir_all(std::path::Path::new(&place).parent().unwrap()).unwrap();
+                std::fs::write(&place, &text).unwrap();
+            }
+            assert!(
+                std::fs::read_to_string(&place).is_ok_and(|there| there == text),
+                "{name}.yaml is out of date: run this test with UPDATE_SCHEMA=1"
+            );
+        }
     }
 
     #[test]

@@ -85,6 +85,10 @@ impl<'de> Deserialize<'de> for Bytes {
 }
 
 impl JsonSchema for Bytes {
+    fn inline_schema() -> bool {
+        true
+    }
+
     fn schema_name() -> Cow<'static, str> {
         "Size".into()
     }
@@ -92,10 +96,9 @@ impl JsonSchema for Bytes {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "description": "A size in bytes: 512Mi, 2GiB, 6GB.",
-            "anyOf": [
-                {"type": "string", "pattern": "^[0-9]+(\\.[0-9]*)?([kKMGT]i?)?B?$"},
-                {"type": "integer", "minimum": 0},
-            ],
+            "type": ["string", "integer"],
+            "pattern": "^[0-9]+(\\.[0-9]*)?([kKMGT]i?)?B?$",
+            "minimum": 0,
         })
     }
 }

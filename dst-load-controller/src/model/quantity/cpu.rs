@@ -49,6 +49,10 @@ impl<'de> Deserialize<'de> for Cpu {
 }
 
 impl JsonSchema for Cpu {
+    fn inline_schema() -> bool {
+        true
+    }
+
     fn schema_name() -> Cow<'static, str> {
         "Cpu".into()
     }
@@ -56,10 +60,9 @@ impl JsonSchema for Cpu {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "description": "An amount of CPU: 500m, 2.",
-            "anyOf": [
-                {"type": "string", "pattern": "^[0-9]+(\\.[0-9]*)?m?$"},
-                {"type": "number", "minimum": 0},
-            ],
+            "type": ["string", "number"],
+            "pattern": "^[0-9]+(\\.[0-9]*)?m?$",
+            "minimum": 0,
         })
     }
 }

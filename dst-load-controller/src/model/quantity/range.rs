@@ -96,6 +96,10 @@ impl<'de> Deserialize<'de> for AddressRange {
 }
 
 impl JsonSchema for AddressRange {
+    fn inline_schema() -> bool {
+        true
+    }
+
     fn schema_name() -> Cow<'static, str> {
         "AddressRange".into()
     }

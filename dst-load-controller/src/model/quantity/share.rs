@@ -59,6 +59,10 @@ impl<'de> Deserialize<'de> for Share {
 }
 
 impl JsonSchema for Share {
+    fn inline_schema() -> bool {
+        true
+    }
+
     fn schema_name() -> Cow<'static, str> {
         "Percentage".into()
     }
@@ -66,11 +70,10 @@ impl JsonSchema for Share {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "description": "A percentage such as 10%, or a fraction from 0 to 1.",
-            "anyOf": [
-                {"type": "string", "pattern": "^[0-9]+(\\.[0-9]*)?%$"},
-                {"type": "string", "pattern": "^(0(\\.[0-9]*)?|1)$"},
-                {"type": "number", "minimum": 0, "maximum": 1},
-            ],
+            "type": ["string", "number"],
+            "pattern": "^([0-9]+(\\.[0-9]*)?%|0(\\.[0-9]*)?|1)$",
+            "minimum": 0,
+            "maximum": 1,
         })
     }
 }

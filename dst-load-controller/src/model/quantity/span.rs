@@ -112,6 +112,10 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 impl JsonSchema for Span {
+    fn inline_schema() -> bool {
+        true
+    }
+
     fn schema_name() -> Cow<'static, str> {
         "Duration".into()
     }
@@ -119,10 +123,10 @@ impl JsonSchema for Span {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "description": "A duration as in Go: 500ms, 2m, 1h30m.",
-            "anyOf": [
-                {"type": "string", "pattern": "^(0|([0-9]+(\\.[0-9]*)?(h|m|s|ms|us|µs|ns))+)$"},
-                {"const": 0},
-            ],
+            "type": ["string", "integer"],
+            "pattern": "^(0|([0-9]+(\\.[0-9]*)?(h|m|s|ms|us|µs|ns))+)$",
+            "minimum": 0,
+            "maximum": 0,
         })
     }
 }

@@ -16,6 +16,8 @@ pub struct ScenarioError {
     pub place: String,
     /// What is wrong there.
     pub message: String,
+    /// What Helm says of the same file, a line each, where its schema refuses it too.
+    pub in_helm: Vec<String>,
 }
 
 /// A scenario that may still be overridden.
@@ -31,6 +33,7 @@ impl ScenarioError {
         Self {
             place: place.to_owned(),
             message: message.to_owned(),
+            in_helm: Vec::new(),
         }
     }
 }
@@ -112,7 +115,10 @@ impl Draft {
     /// # Errors
     /// The first thing that is wrong.
     pub fn finish(&self) -> Result<(Scenario, Vec<String>), ScenarioError> {
-        file::check::check(&self.tree)
+        file::check::check(&self.tree).map_err(|error| ScenarioError {
+            in_helm: file::violations(&self.tree),
+            ..error
+        })
     }
 }
 

@@ -4,29 +4,40 @@
 //! effective scenario, and the chart's `values.schema.json` is generated from them. What a value
 //! means, and which go together, is judged in `check`.
 
-use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    quantity::{AddressRange, Bytes, Cpu, Share, Span},
+    quantity::{AddressRange, Span},
     scenario::Lifecycle,
 };
 
+mod chart;
 pub(super) mod check;
 mod decode;
 pub(super) mod effective;
 mod either;
 mod embedded;
 mod federation;
+mod limits;
 mod placed;
 mod provoke;
+mod schema;
 pub(super) mod tree;
 
-use either::{Amount, ChartOnly, JitterBound, Percent};
+use chart::{
+    DestinationSection, ImageSection, KwokSection, MeshSection, MonitoringSection,
+    NetworkPolicySection, Object, Objects, ObserveSection, RbacSection, ServiceAccountSection,
+    Texts, Word,
+};
+use either::{Amount, JitterBound, Percent};
 use embedded::SandboxSection;
 use federation::FederationSection;
+use limits::{CriteriaSection, EndToEndSection, QuantileSection, TargetSection};
 use placed::Placed;
 use provoke::ProvokeGroup;
+pub use schema::schema;
+pub(super) use schema::violations;
 
 type Key<T> = Option<Placed<T>>;
 
@@ -57,44 +68,75 @@ struct File {
     /// The embedded sandbox's shape; the chart ignores it.
     #[serde(skip_serializing_if = "Option::is_none")]
     sandbox: Key<SandboxSection>,
+    /// Helm's own.
     #[serde(skip_serializing)]
-    global: ChartOnly,
+    global: Option<Object>,
+    /// The image of both halves.
     #[serde(skip_serializing)]
-    image: ChartOnly,
+    image: Option<ImageSection>,
+    /// Secrets to pull it with.
     #[serde(skip_serializing)]
-    image_pull_secrets: ChartOnly,
+    image_pull_secrets: Option<Objects>,
+    /// Replaces the chart's name in the names of objects.
     #[serde(skip_serializing)]
-    name_override: ChartOnly,
+    name_override: Option<String>,
+    /// Replaces the names of objects altogether.
     #[serde(skip_serializing)]
-    fullname_override: ChartOnly,
+    fullname_override: Option<String>,
+    /// Labels of every object.
     #[serde(skip_serializing)]
-    common_labels: ChartOnly,
+    common_labels: Option<Texts>,
+    /// What a container may use.
     #[serde(skip_serializing)]
-    resources: ChartOnly,
+    resources: Option<Object>,
+    /// Annotations of pods.
     #[serde(skip_serializing)]
-    pod_annotations: ChartOnly,
+    pod_annotations: Option<Texts>,
+    /// Labels of pods.
     #[serde(skip_serializing)]
-    pod_labels: ChartOnly,
+    pod_labels: Option<Texts>,
+    /// The security context of pods.
     #[serde(skip_serializing)]
-    pod_security_context: ChartOnly,
+    pod_security_context: Option<Object>,
+    /// The security context of containers.
     #[serde(skip_serializing)]
-    security_context: ChartOnly,
+    security_context: Option<Object>,
+    /// The nodes for our own pods.
     #[serde(skip_serializing)]
-    node_selector: ChartOnly,
+    node_selector: Option<Texts>,
+    /// Taints that our own pods tolerate.
     #[serde(skip_serializing)]
-    tolerations: ChartOnly,
+    tolerations: Option<Objects>,
+    /// The affinity of our own pods.
     #[serde(skip_serializing)]
-    affinity: ChartOnly,
+    affinity: Option<Object>,
+    /// The priority class of our own pods.
     #[serde(skip_serializing)]
-    priority_class_name: ChartOnly,
+    priority_class_name: Option<String>,
+    /// The identities of the two halves.
     #[serde(skip_serializing)]
-    service_account: ChartOnly,
+    service_account: Option<ServiceAccountSection>,
+    /// What they may do.
     #[serde(skip_serializing)]
-    rbac: ChartOnly,
+    rbac: Option<RbacSection>,
+    /// What Prometheus and Grafana are told.
     #[serde(skip_serializing)]
-    monitoring: ChartOnly,
+    monitoring: Option<MonitoringSection>,
+    /// The destination controller that clients ask.
     #[serde(skip_serializing)]
-    destination: ChartOnly,
+    destination: Option<DestinationSection>,
+    /// Whether clients are part of the mesh.
+    #[serde(skip_serializing)]
+    mesh: Option<MeshSection>,
+    /// Which nodes are KWOK's.
+    #[serde(skip_serializing)]
+    kwok: Option<KwokSection>,
+    /// Who may reach the pods, and whom they may reach.
+    #[serde(skip_serializing)]
+    network_policy: Option<NetworkPolicySection>,
+    /// For how long a pod may clean up, seconds.
+    #[serde(skip_serializing)]
+    termination_grace_period_seconds: Option<u32>,
 }
 
 /// What a scenario is called.
@@ -191,28 +233,43 @@ struct ChurnSection {
     /// The port of the Services and of their endpoints; 8080 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Key<u16>,
+    /// Whether the chart makes this half.
     #[serde(skip_serializing)]
-    enabled: ChartOnly,
+    enabled: Option<bool>,
+    /// What its container may use.
     #[serde(skip_serializing)]
-    namespace: ChartOnly,
+    resources: Option<Object>,
+    /// Further arguments.
     #[serde(skip_serializing)]
-    image: ChartOnly,
+    extra_args: Option<Vec<Word>>,
+    /// Further environment variables.
     #[serde(skip_serializing)]
-    resources: ChartOnly,
+    extra_env: Option<Objects>,
+    /// Further annotations of its pods.
     #[serde(skip_serializing)]
-    extra_args: ChartOnly,
+    pod_annotations: Option<Texts>,
+    /// Further labels of its pods.
     #[serde(skip_serializing)]
-    extra_env: ChartOnly,
+    pod_labels: Option<Texts>,
+    /// The nodes for its pods.
     #[serde(skip_serializing)]
-    pod_annotations: ChartOnly,
+    node_selector: Option<Texts>,
+    /// Further taints that its pods tolerate.
     #[serde(skip_serializing)]
-    pod_labels: ChartOnly,
+    tolerations: Option<Objects>,
+    /// The affinity of its pods.
     #[serde(skip_serializing)]
-    node_selector: ChartOnly,
+    affinity: Option<Object>,
+    /// How long to wait between making the Services and the plan's beginning, so that clients can
+    /// open their streams.
     #[serde(skip_serializing)]
-    tolerations: ChartOnly,
+    start_delay: Option<Span>,
+    /// Requests a second to the API server; 0 for the tool's default.
     #[serde(skip_serializing)]
-    affinity: ChartOnly,
+    qps: Option<u32>,
+    /// Requests at once after a rest; 0 for the tool's default.
+    #[serde(skip_serializing)]
+    burst: Option<u32>,
 }
 
 /// How endpoints change.
@@ -311,26 +368,42 @@ struct ClientSection {
     /// The most connections: virtual clients share them. Each has its own if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     connections: Key<u32>,
+    /// Whether the chart makes this half.
     #[serde(skip_serializing)]
-    enabled: ChartOnly,
+    enabled: Option<bool>,
+    /// What its container may use.
     #[serde(skip_serializing)]
-    image: ChartOnly,
+    resources: Option<Object>,
+    /// Further arguments.
     #[serde(skip_serializing)]
-    resources: ChartOnly,
+    extra_args: Option<Vec<Word>>,
+    /// Further environment variables.
     #[serde(skip_serializing)]
-    extra_args: ChartOnly,
+    extra_env: Option<Objects>,
+    /// Further annotations of its pods.
     #[serde(skip_serializing)]
-    extra_env: ChartOnly,
+    pod_annotations: Option<Texts>,
+    /// Further labels of its pods.
     #[serde(skip_serializing)]
-    pod_annotations: ChartOnly,
+    pod_labels: Option<Texts>,
+    /// The nodes for its pods.
     #[serde(skip_serializing)]
-    pod_labels: ChartOnly,
+    node_selector: Option<Texts>,
+    /// Further taints that its pods tolerate.
     #[serde(skip_serializing)]
-    node_selector: ChartOnly,
+    tolerations: Option<Objects>,
+    /// The affinity of its pods.
     #[serde(skip_serializing)]
-    tolerations: ChartOnly,
+    affinity: Option<Object>,
+    /// Where churn serves its metrics; that of the same release if empty.
     #[serde(skip_serializing)]
-    affinity: ChartOnly,
+    churn_url: Option<String>,
+    /// The cluster whose EndpointSlices are observed, where it is another.
+    #[serde(skip_serializing)]
+    observe: Option<ObserveSection>,
+    /// How much room a pod's recording has.
+    #[serde(skip_serializing)]
+    snapshot_size: Option<String>,
 }
 
 /// How it is measured.
@@ -341,119 +414,6 @@ struct MeasureSection {
     /// of 30 s and twice the largest limit judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     deadline: Key<Span>,
-}
-
-/// What a run is judged by. Absent means not judged.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct CriteriaSection {
-    /// From the change being visible in Kubernetes to the client: additions and removals each.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    update_latency: Key<QuantileSection>,
-    /// Every client holds the whole of every change this long after it became visible.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    every_client_within: Key<Span>,
-    /// From the change's intended instant to the client.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    end_to_end: Key<EndToEndSection>,
-    /// Streams that ended although nobody asked for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unexpected_resets: Key<u64>,
-    /// Streams that the target ended for a full queue, over streams.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    send_timeout_rate: Key<Share>,
-    /// Streams that ended with an error, over streams.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error_rate: Key<Share>,
-    /// Updates that changed nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    redundant: Key<u64>,
-    /// Deliveries a second, at least, while changes are open.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    throughput_min: Key<f64>,
-    /// What the target may use.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target: Key<TargetSection>,
-}
-
-/// Upper limits of a distribution's quantiles.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct QuantileSection {
-    /// The median.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    p50: Key<Span>,
-    /// The 95th percentile.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    p95: Key<Span>,
-    /// The 99th percentile.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    p99: Key<Span>,
-    /// The 99.9th percentile.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    p999: Key<Span>,
-    /// The largest value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max: Key<Span>,
-}
-
-/// Upper limits from the intended instant to the client.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct EndToEndSection {
-    /// The median.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    p50: Key<Span>,
-    /// The 95th percentile.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    p95: Key<Span>,
-    /// The 99th percentile.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    p99: Key<Span>,
-    /// The 99.9th percentile.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    p999: Key<Span>,
-    /// The largest value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max: Key<Span>,
-    /// Every client holds the whole of every change this long after it was intended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    every_client_within: Key<Span>,
-}
-
-/// What the target may use.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct TargetSection {
-    /// Resident memory.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    memory_max: Key<Bytes>,
-    /// Resident memory above the idle baseline.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    memory_spike: Key<Bytes>,
-    /// Growth of live heap from the end of cycle 1, a cycle.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    memory_growth_per_cycle: Key<Share>,
-    /// Growth of live heap, an hour.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    memory_growth_per_hour: Key<Share>,
-    /// CPU on average over any sampling interval.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cpu_max: Key<Cpu>,
-    /// The exact value of `destination_endpoint_views_active`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    views_active: Key<u64>,
-    /// Restarts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    restarts: Key<u64>,
-}
-
-/// The JSON schema of a scenario file, in the draft that every Helm 3 understands.
-#[must_use]
-pub fn schema() -> Schema {
-    SchemaSettings::draft07()
-        .into_generator()
-        .into_root_schema_for::<File>()
 }
 
 #[cfg(test)]

@@ -8,11 +8,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::placed::Placed;
 use crate::model::quantity::{Share, Span};
 
-/// A key that the chart reads and a scenario does not.
-#[derive(Clone, Copy, Debug, Default, JsonSchema)]
-#[schemars(inline, transparent)]
-pub(super) struct ChartOnly(#[schemars(with = "serde_json::Value")] ());
-
 /// A delay's bound: a duration, or a percentage of the hold before it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum JitterBound {
@@ -48,14 +43,6 @@ pub(super) struct PodStartRange {
     pub(super) max: Placed<Span>,
 }
 
-// === impl ChartOnly ===
-
-impl<'de> Deserialize<'de> for ChartOnly {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        de::IgnoredAny::deserialize(deserializer).map(|_| Self(()))
-    }
-}
-
 // === impl JitterBound ===
 
 impl<'de> Deserialize<'de> for JitterBound {
@@ -82,15 +69,21 @@ impl Serialize for JitterBound {
 }
 
 impl JsonSchema for JitterBound {
+    fn inline_schema() -> bool {
+        true
+    }
+
     fn schema_name() -> Cow<'static, str> {
         "Jitter".into()
     }
 
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({"anyOf": [
-            generator.subschema_for::<Span>(),
-            {"type": "string", "pattern": "^[0-9]+(\\.[0-9]*)?%$"},
-        ]})
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "integer"],
+            "pattern": "^(0|([0-9]+(\\.[0-9]*)?(h|m|s|ms|us|µs|ns))+|[0-9]+(\\.[0-9]*)?%)$",
+            "minimum": 0,
+            "maximum": 0,
+        })
     }
 }
 
@@ -134,15 +127,20 @@ impl Serialize for Amount {
 }
 
 impl JsonSchema for Amount {
+    fn inline_schema() -> bool {
+        true
+    }
+
     fn schema_name() -> Cow<'static, str> {
         "Amount".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"anyOf": [
-            {"type": "integer", "minimum": 0},
-            {"type": "string", "pattern": "^[0-9]+(\\.[0-9]*)?%?$"},
-        ]})
+        json_schema!({
+            "type": ["string", "integer"],
+            "pattern": "^[0-9]+(\\.[0-9]*)?%?$",
+            "minimum": 0,
+        })
     }
 }
 
@@ -173,15 +171,21 @@ impl Serialize for Percent {
 }
 
 impl JsonSchema for Percent {
+    fn inline_schema() -> bool {
+        true
+    }
+
     fn schema_name() -> Cow<'static, str> {
         "PlainPercentage".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"anyOf": [
-            {"type": "number", "minimum": 0, "maximum": 100},
-            {"type": "string", "pattern": "^[0-9]+(\\.[0-9]*)?%?$"},
-        ]})
+        json_schema!({
+            "type": ["string", "number"],
+            "pattern": "^[0-9]+(\\.[0-9]*)?%?$",
+            "minimum": 0,
+            "maximum": 100,
+        })
     }
 }
 
@@ -226,6 +230,10 @@ impl Serialize for PodStart {
 }
 
 impl JsonSchema for PodStart {
+    fn inline_schema() -> bool {
+        true
+    }
+
     fn schema_name() -> Cow<'static, str> {
         "PodStart".into()
     }
@@ -239,7 +247,7 @@ impl JsonSchema for PodStart {
 }
 
 /// A scalar's text, whatever its type.
-fn text<'de, D: Deserializer<'de>>(
+pub(super) fn text<'de, D: Deserializer<'de>>(
     deserializer: D,
     expecting: &'static str,
 ) -> Result<String, D::Error> {

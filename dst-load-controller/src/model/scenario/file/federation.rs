@@ -36,6 +36,10 @@ pub(super) struct FederationSection {
     /// How often an endpoint is added to each of these, or taken away again; 2s if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     local_every: Key<Span>,
+    /// Whether the chart makes the Services that stand for those of the churned cluster; not where
+    /// linkerd-multicluster's service mirror does.
+    #[serde(skip_serializing)]
+    stand_ins: Option<bool>,
 }
 
 /// The names of the first cluster's Services before the number.

@@ -389,13 +389,42 @@ fn a_rollouts_percentages_round_as_in_kubernetes() {
 }
 
 #[test]
-fn the_schema_knows_the_keys_and_the_backends() {
-    let schema = serde_json::to_value(super::schema()).unwrap();
-    assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
-    assert_eq!(schema["additionalProperties"], false);
-    let text = schema.to_string();
-    assert!(text.contains("\"minEndpoints\"") && text.contains("\"imagePullSecrets\""));
-    for word in ["deployments", "pods", "slices", "portChanged"] {
-        assert!(text.contains(&format!("\"{word}\"")), "{word}");
+fn the_charts_schema_is_this_one() {
+    let place = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../charts/dst-load-test/values.schema.json"
+    );
+    let mut schema = serde_json::to_string_pretty(&super::schema()).unwrap();
+    schema.push('\n');
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(place, &schema).unwrap();
     }
+    assert!(
+        std::fs::read_to_string(place).is_ok_and(|there| there == schema),
+        "the chart's values.schema.json is out of date: run this test with UPDATE_SCHEMA=1"
+    );
+    assert!(!schema.contains("\"null\"") && !schema.contains("oneOf"));
+}
+
+/// What Helm itself says of these is compared in the chart's tests.
+#[test]
+fn what_breaks_the_schema_is_said_in_helms_words_too() {
+    let said = |text: &str| {
+        let error = Scenario::from_yaml(text, "s.yaml", &[]).unwrap_err();
+        format!("{error}\n  {}", error.in_helm.join("\n  "))
+    };
+    let messages = [
+        said("churn: {services: 1, endpionts: 1}"),
+        said("churn: {services: one, pattern: oscilate, minHold: soon}"),
+        said("churn: {services: -1, endpoints: 1.5}"),
+        said("churn: {services: 1, endpoints: 1}\nclient: 5"),
+        said("churn: {services: 1, endpoints: 1}\ncriteria: {errorRate: 200%, sendTimeoutRate: 2}"),
+        said("churn: {services: 1, endpoints: 1}\nimage: {pullPolicy: Sometimes}"),
+        said(
+            "churn: {services: 1, endpoints: 1}\nsandbox: {faults: [{kind: dropUpdates}, {at: 5s}]}",
+        ),
+        said("churn: {services: 1, endpoints: 1}\nmonitoring: {rules: {enabled: perhaps}}"),
+        said("churn: {services: 0}"),
+    ];
+    insta::assert_snapshot!(messages.join("\n"));
 }
