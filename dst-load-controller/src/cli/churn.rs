@@ -13,6 +13,7 @@ use clap::{Args, builder::BoolishValueParser};
 use super::{UsageError, cluster::ClusterArgs, pace::PaceArgs, scenario};
 use crate::{
     exit::Exit,
+    live::kubernetes::OwnerPod,
     model::{
         quantity::{AddressRange, Span},
         scenario::{Draft, Scenario},
@@ -135,6 +136,24 @@ pub struct ChurnArgs {
     /// Leaves what was made in Kubernetes when it ends.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_KEEP")]
     pub keep: bool,
+    /// Waits this long between making the Services and the plan's beginning, so that clients
+    /// elsewhere can open their streams.
+    #[arg(long, env = "DST_LOAD_START_DELAY")]
+    pub start_delay: Option<Span>,
+    /// Stays when the plan is over, with its Services standing and its events served, until it is
+    /// told to stop.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_LINGER")]
+    pub linger: bool,
+    /// Waits this long, at most, for another run to leave the namespace.
+    #[arg(long, value_name = "DURATION", env = "DST_LOAD_WAIT_TURN")]
+    pub wait_turn: Option<Span>,
+    /// The Pod, in the same namespace, to which all that is made shall belong: Kubernetes takes it
+    /// away with that Pod. Within a Pod, its own name.
+    #[arg(long, value_name = "POD", env = "DST_LOAD_POD", requires = "pod_uid")]
+    pub pod: Option<String>,
+    /// That Pod's uid.
+    #[arg(long, value_name = "UID", env = "DST_LOAD_POD_UID", requires = "pod")]
+    pub pod_uid: Option<String>,
     /// Where metrics, events and probes are served; a free port if it is taken.
     #[arg(long, value_name = "ADDR", env = "DST_LOAD_ADMIN_ADDR")]
     pub admin_addr: Option<SocketAddr>,
@@ -161,12 +180,21 @@ pub async fn run(
     for warning in said {
         writeln!(warnings, "warning: {warning}")?;
     }
+    let owner = args.pod.clone().zip(args.pod_uid.clone());
     let churn = act::Churn {
-        scenario,
+        // A second cluster is the watching half's affair: whoever churns alone does it here.
+        scenario: Scenario {
+            federation: None,
+            ..scenario
+        },
         cluster: args.cluster.clone(),
         run_id: args.run_id.clone(),
         keep: args.keep,
         kwok_nodes: args.kwok_nodes,
+        owner: owner.map(|(name, uid)| OwnerPod { name, uid }),
+        start_delay: args.start_delay.map(|span| span.0).unwrap_or_default(),
+        linger: args.linger,
+        wait_turn: args.wait_turn.map(|span| span.0).unwrap_or_default(),
         admin: args.admin_addr.unwrap_or(ADMIN_ADDR),
         limits: args.pace.limits(),
     };

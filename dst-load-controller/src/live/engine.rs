@@ -170,6 +170,7 @@ impl<W: io::Write> Engine<W> {
                 .collect(),
             target: options.target.clone(),
             sample_self: options.sample_self,
+            one_of_several: false,
         };
         Self {
             journal: Journal::new(recorder, Arc::clone(&books), sources),

@@ -47,6 +47,16 @@ pub struct RunIdentity {
     pub scenario: String,
 }
 
+/// The Pod that all of a run belongs to, in the same namespace: when it goes, Kubernetes' garbage
+/// collector takes away what the run had made, whatever became of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnerPod {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+}
+
 /// How hard the API server may be pressed, and how long it is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -106,6 +106,24 @@ impl Plan {
         })
     }
 
+    /// Whether the plan's end is a cycle's, and not cut off by a duration.
+    #[must_use]
+    pub fn ends_with_a_cycle(scenario: &Scenario) -> bool {
+        let mut unbounded = scenario.clone();
+        let Some(duration) = unbounded.churn.duration.take() else {
+            return true;
+        };
+        let Some(cycles) = unbounded.churn.cycles else {
+            return false;
+        };
+        let cut = At::from(duration);
+        let full = Self::new(&unbounded).find_map(|step| match step {
+            Step::End(at) => Some(at),
+            Step::Cycle(_) | Step::Act(_) => None,
+        });
+        cycles > 0 && full.is_some_and(|full| full <= cut)
+    }
+
     /// The plan of `scenario`, from its first step.
     #[must_use]
     pub fn new(scenario: &Scenario) -> Self {

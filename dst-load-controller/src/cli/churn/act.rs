@@ -11,7 +11,8 @@ use crate::{
         admin::{self, Admin, Readiness},
         churn::{ChurnMetrics, Driven, Driver, Ending, Event, EventLog},
         clock::Clock,
-        kubernetes::{Actor, KubernetesError, Limits, RunIdentity},
+        kubernetes::{Actor, Claim, KubernetesError, Limits, OwnerPod, RunIdentity},
+        process_metrics,
         runtime::Shutdown,
     },
     model::{plan::Plan, scenario::Scenario, seed},
@@ -30,6 +31,14 @@ pub(super) struct Churn {
     pub(super) keep: bool,
     /// Keeps the pods on KWOK's nodes.
     pub(super) kwok_nodes: bool,
+    /// The Pod that everything shall belong to.
+    pub(super) owner: Option<OwnerPod>,
+    /// From the making of the Services to the plan's beginning.
+    pub(super) start_delay: Duration,
+    /// Stays when the plan is over.
+    pub(super) linger: bool,
+    /// For how long another run is waited for.
+    pub(super) wait_turn: Duration,
     /// Where metrics are served, or near it if that port is taken.
     pub(super) admin: SocketAddr,
     /// How hard the API server may be pressed.
@@ -72,8 +81,11 @@ impl Churn {
         if self.kwok_nodes {
             actor = actor.on_kwok_nodes();
         }
+        let owned = self.owner.is_some();
+        actor = actor.owned_by(self.owner);
         let mut registry = Registry::default();
         let metrics = ChurnMetrics::register(&mut registry, &scenario, actor.caller());
+        process_metrics::register(&mut registry);
         let readiness = Readiness::default();
         let events = EventLog::new(&scenario, actor.namespace(), &start);
         let routes =
@@ -91,11 +103,19 @@ impl Churn {
             scenario: &scenario,
             readiness: &readiness,
             shutdown: &shutdown,
+            start_delay: self.start_delay,
+            linger: self.linger,
+            wait_turn: self.wait_turn,
+        };
+        let leave = match (self.keep, owned) {
+            (true, _) => Leave::Everything,
+            (false, true) => Leave::ToGarbageCollector,
+            (false, false) => Leave::Nothing,
         };
         let work = async {
             tokio::select! {
                 biased;
-                said = work.run(self.keep) => said,
+                said = work.run(leave) => said,
                 served = server => Err(served
                     .err()
                     .map_or_else(|| anyhow::anyhow!("ended"), anyhow::Error::from)
@@ -116,19 +136,37 @@ struct Work<'a> {
     scenario: &'a Scenario,
     readiness: &'a Readiness,
     shutdown: &'a Shutdown,
+    start_delay: Duration,
+    linger: bool,
+    wait_turn: Duration,
 }
+
+/// What is left in the cluster at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leave {
+    /// All that was made.
+    Everything,
+    /// Whatever a Pod owns that is being deleted: who may no longer delete it himself, because his
+    /// permissions are being deleted with his Pod, need not. Nothing if the plan ends.
+    ToGarbageCollector,
+    /// Nothing.
+    Nothing,
+}
+
+/// How often it is looked whether the namespace is free.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 // === impl Work ===
 
 impl Work<'_> {
     /// From the claim to the cleanup; returns what is to be said of it.
-    async fn run(&self, keep: bool) -> anyhow::Result<String> {
+    async fn run(&self, leave: Leave) -> anyhow::Result<String> {
         let actor = self.actor;
         let stop = self.shutdown.draining();
         let claimed = tokio::select! {
             biased;
             () = stop.cancelled() => return Ok("stopped before anything was made\n".into()),
-            claimed = actor.prepare() => claimed,
+            claimed = self.claim() => claimed,
         };
         if let Err(error @ (KubernetesError::InUse { .. } | KubernetesError::NotOurs { .. })) =
             claimed
@@ -152,7 +190,10 @@ impl Work<'_> {
             Ok(driven) => summary(driven, actor),
             Err(_) => String::new(),
         };
-        if keep {
+        let stopped = self.shutdown.draining().is_cancelled();
+        if leave == Leave::ToGarbageCollector && stopped {
+            tracing::info!("what was made goes with the Pod that it belongs to");
+        } else if leave == Leave::Everything {
             tracing::info!(
                 run_id = actor.run_id(),
                 "kept; `cleanup --run-id` removes it"
@@ -167,6 +208,22 @@ impl Work<'_> {
         }
         churned?;
         Ok(said)
+    }
+
+    /// Takes the namespace, once it is free.
+    async fn claim(&self) -> Result<Claim, KubernetesError> {
+        let until = self.actor.clock().now() + self.wait_turn;
+        loop {
+            match self.actor.prepare().await {
+                Err(KubernetesError::InUse { namespace, holder })
+                    if self.actor.clock().now() < until =>
+                {
+                    tracing::info!(namespace, %holder, "waiting for another run to leave");
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                claimed => return claimed,
+            }
+        }
     }
 
     /// Creates, then churns.
@@ -193,13 +250,33 @@ impl Work<'_> {
         if created.ending != Ending::Finished {
             return Ok(created);
         }
+        let clients_time = tokio::time::sleep(self.start_delay);
+        if !self.start_delay.is_zero() {
+            tracing::info!(delay = ?self.start_delay, "giving clients time to open their streams");
+        }
+        tokio::select! {
+            biased;
+            () = self.shutdown.draining().cancelled_owned() => {
+                return Ok(Driven { ending: Ending::Stopped, ..created });
+            }
+            () = clients_time => {}
+        }
         let driven = driver
             .churn(self.actor.clock().now(), |event| match event {
-                Event::Cycle(start) => tracing::info!(cycle = start.cycle, "cycle starts"),
+                Event::Cycle(start) => {
+                    tracing::info!(cycle = start.cycle, "cycle starts");
+                    self.events.cycle(&start);
+                }
                 Event::Acted(acted) => self.events.record(&acted),
                 Event::Intended(action) => self.events.announce(&action),
             })
             .await;
+        let whole = driven.ending == Ending::Finished && Plan::ends_with_a_cycle(self.scenario);
+        self.events.end(self.actor.clock().now(), whole);
+        if self.linger && driven.ending == Ending::Finished {
+            tracing::info!("the plan is over; staying until told to stop");
+            self.shutdown.draining().cancelled_owned().await;
+        }
         match driven.ending {
             Ending::Refused(error) => Err(error),
             Ending::Finished | Ending::Stopped => Ok(driven),
@@ -255,7 +332,7 @@ mod tests {
     async fn churn(
         answer: impl FnMut(&str) -> Answer + Send + 'static,
         stop_after: u64,
-        keep: bool,
+        leave: Leave,
     ) -> (anyhow::Result<String>, Log, At) {
         let clock = Clock::start();
         let (kube, log) = mock(clock, answer);
@@ -275,6 +352,9 @@ mod tests {
             scenario: &scenario,
             readiness: &Readiness::default(),
             shutdown: &shutdown,
+            start_delay: Duration::ZERO,
+            linger: false,
+            wait_turn: Duration::ZERO,
         };
         let stop = async {
             clock.sleep_until(At::from_secs(stop_after)).await;
@@ -283,7 +363,7 @@ mod tests {
         };
         let said = tokio::select! {
             biased;
-            said = work.run(keep) => said,
+            said = work.run(leave) => said,
             () = stop => unreachable!("it waits for ever"),
         };
         (said, log, clock.now())
@@ -298,7 +378,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_stable_topology_stands_until_stopped_and_is_then_taken_away() {
-        let (said, log, ended) = churn(fine, 3_600, false).await;
+        let (said, log, ended) = churn(fine, 3_600, Leave::Nothing).await;
         let said = said.unwrap();
         assert!(said.starts_with("0 actions, 0 given up"), "{said}");
         assert_eq!(ended, At::from_secs(3_600));
@@ -309,7 +389,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_to_be_kept_is_not_even_looked_at() {
-        let (said, log, _) = churn(fine, 60, true).await;
+        let (said, log, _) = churn(fine, 60, Leave::Everything).await;
         said.unwrap();
         assert_eq!((count(&log, "GET"), count(&log, "DELETE")), (0, 0));
     }
@@ -324,7 +404,7 @@ mod tests {
             }
             fine(what)
         };
-        let (said, log, ended) = churn(answer, 60, false).await;
+        let (said, log, ended) = churn(answer, 60, Leave::Nothing).await;
         let error = said.unwrap_err().to_string();
         assert!(
             error.starts_with("not permitted to create deployments"),

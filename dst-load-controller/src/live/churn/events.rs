@@ -15,8 +15,9 @@ use tokio::sync::Notify;
 use crate::{
     live::{clock::Clock, kubernetes::Acted},
     model::{
-        action::{Action, Verb},
+        action::{Action, CycleStart, Verb},
         scenario::Scenario,
+        time::At,
     },
 };
 
@@ -68,6 +69,21 @@ struct Line<'a> {
     acknowledged: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+}
+
+/// Another line of `/events`: where in the plan all Services are.
+#[derive(Serialize)]
+struct MarkLine {
+    sequence: u64,
+    /// `cycle` or `end`.
+    action: &'static str,
+    /// The cycle that starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cycle: Option<u32>,
+    /// Whether the last cycle ran its whole course.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    whole: Option<bool>,
+    intended: u64,
 }
 
 /// The query of `/events`.
@@ -139,9 +155,8 @@ impl EventLog {
         };
         let (add, remove) = of.verb.expects();
         let error = acted.and_then(|acted| acted.result.as_ref().err());
-        let mut lines = self.0.lines.lock();
-        let line = Line {
-            sequence: lines.last() + 1,
+        self.push(|sequence| Line {
+            sequence,
             action,
             service: &self.0.services[of.service],
             from,
@@ -152,7 +167,34 @@ impl EventLog {
             sent: acted.map(|acted| acted.sent.as_micros()),
             acknowledged: acted.map(|acted| acted.acknowledged.as_micros()),
             error: error.map(ToString::to_string),
-        };
+        });
+    }
+
+    /// Adds that a cycle starts.
+    pub fn cycle(&self, start: &CycleStart) {
+        self.push(|sequence| MarkLine {
+            sequence,
+            action: "cycle",
+            cycle: Some(start.cycle),
+            whole: None,
+            intended: start.at.as_micros(),
+        });
+    }
+
+    /// Adds that the plan is over; `whole` tells if its last cycle ran its whole course.
+    pub fn end(&self, at: At, whole: bool) {
+        self.push(|sequence| MarkLine {
+            sequence,
+            action: "end",
+            cycle: None,
+            whole: Some(whole),
+            intended: at.as_micros(),
+        });
+    }
+
+    fn push<T: Serialize>(&self, line: impl FnOnce(u64) -> T) {
+        let mut lines = self.0.lines.lock();
+        let line = line(lines.last() + 1);
         let mut json = serde_json::to_vec(&line).expect("invariant: plain fields have a JSON form");
         json.push(b'\n');
         if lines.kept.len() == KEPT {
@@ -239,7 +281,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{live::kubernetes::mock::scenario, model::time::At};
+    use crate::live::kubernetes::mock::scenario;
 
     fn acted(to: u32) -> Acted {
         Acted {

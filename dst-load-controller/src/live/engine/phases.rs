@@ -264,7 +264,7 @@ impl<W: io::Write> Engine<W> {
         let churned = Churned {
             // With neither a duration nor cycles, a signal is the natural end.
             interrupted: stopped && !endless,
-            whole_cycle: !stopped && self.ends_with_a_cycle(),
+            whole_cycle: !stopped && Plan::ends_with_a_cycle(&self.scenario),
         };
         if cycled {
             self.journal.push(Line::LastCycleEnds {
@@ -279,23 +279,6 @@ impl<W: io::Write> Engine<W> {
             });
         }
         Ok(churned)
-    }
-
-    /// Whether the plan's end is a cycle's, and not cut off by a duration.
-    fn ends_with_a_cycle(&self) -> bool {
-        let mut unbounded = (*self.scenario).clone();
-        let Some(duration) = unbounded.churn.duration.take() else {
-            return true;
-        };
-        let Some(cycles) = unbounded.churn.cycles else {
-            return false;
-        };
-        let cut = At::from(duration);
-        let full = Plan::new(&unbounded).find_map(|step| match step {
-            Step::End(at) => Some(at),
-            Step::Cycle(_) | Step::Act(_) => None,
-        });
-        cycles > 0 && full.is_some_and(|full| full <= cut)
     }
 
     /// Waits for what is still on its way, but not for ever.

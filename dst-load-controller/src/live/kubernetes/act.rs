@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::{
-    KubernetesError, KubernetesErrors, Limits, RunIdentity,
+    KubernetesError, KubernetesErrors, Limits, OwnerPod, RunIdentity,
     call::{Call, Caller, Reply},
     cleaned::Cleaned,
     cleanup::{Scope, cleanup},
@@ -40,6 +40,7 @@ pub struct Actor {
     pub(super) run: RunIdentity,
     pub(super) scenario: Arc<Scenario>,
     kwok_nodes: bool,
+    pub(super) owner: Option<OwnerPod>,
     site: Site,
     pub(super) on_slice: Option<OnSlice>,
     services: Vec<Target>,
@@ -115,6 +116,7 @@ impl Actor {
             services: services.collect(),
             scenario,
             kwok_nodes: false,
+            owner: None,
             site: Site::Source,
             on_slice: None,
         }
@@ -124,6 +126,13 @@ impl Actor {
     #[must_use]
     pub fn on_kwok_nodes(mut self) -> Self {
         self.kwok_nodes = true;
+        self
+    }
+
+    /// Makes everything belong to a Pod of the namespace.
+    #[must_use]
+    pub fn owned_by(mut self, owner: Option<OwnerPod>) -> Self {
+        self.owner = owner;
         self
     }
 
@@ -237,7 +246,7 @@ impl Actor {
     async fn create(&self, target: &Target, endpoints: u32) -> Reply {
         let (name, port) = (&target.name, self.scenario.churn.port);
         let service = objects::service(name, &self.namespace, port, true, &self.run);
-        let first = self.put(&SERVICES, name, &service).await;
+        let first = self.put(&SERVICES, name, service).await;
         if first.result.is_err() {
             return first;
         }
@@ -250,7 +259,7 @@ impl Actor {
             &self.run,
             self.kwok_nodes,
         );
-        let second = self.put(&DEPLOYMENTS, name, &deployment).await;
+        let second = self.put(&DEPLOYMENTS, name, deployment).await;
         first.then(second)
     }
 
@@ -260,8 +269,9 @@ impl Actor {
         &self,
         resource: &'static Resource,
         name: &str,
-        object: &Value,
+        object: Value,
     ) -> Reply {
+        let object = &objects::owned(object, self.owner.as_ref());
         let collection = Request::new(resource.path(Some(&self.namespace)));
         let params = PostParams {
             field_manager: Some(MANAGER.to_owned()),

@@ -49,6 +49,7 @@ impl Actor {
     /// [`KubernetesError::NotOurs`], or a refusal of the API server.
     pub async fn prepare(&self) -> Result<Claim, KubernetesError> {
         let lease = objects::lease(&self.namespace, &self.run, STALE_AFTER.as_secs());
+        let lease = objects::owned(lease, self.owner.as_ref());
         let mut created = self.create_lease(&lease).await;
         // Only now: who may not make namespaces need not be refused if it is there.
         if let Err(error) = &created

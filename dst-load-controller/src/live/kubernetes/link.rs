@@ -56,7 +56,7 @@ impl Actor {
                     through,
                     &self.run,
                 );
-                let reply = self.put(&SERVICES, &watched.name, &object).await;
+                let reply = self.put(&SERVICES, &watched.name, object).await;
                 reply.result.map(|_| ())
             })
             .buffer_unordered(AT_ONCE)

@@ -13,7 +13,7 @@ pub use self::{
 };
 
 use crate::{
-    live::kubernetes::RunIdentity,
+    live::kubernetes::{OwnerPod, RunIdentity},
     model::scenario::{Pattern, ServiceGroup},
 };
 
@@ -47,6 +47,16 @@ pub fn labels(run: &RunIdentity) -> Map<String, Value> {
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value.into()))
     .collect()
+}
+
+/// The object, belonging to a Pod of its namespace.
+#[must_use]
+pub fn owned(mut object: Value, owner: Option<&OwnerPod>) -> Value {
+    if let Some(OwnerPod { name, uid }) = owner {
+        object["metadata"]["ownerReferences"] =
+            json!([{ "apiVersion": "v1", "kind": "Pod", "name": name, "uid": uid }]);
+    }
+    object
 }
 
 /// Whether this tool made an object.
@@ -103,6 +113,17 @@ pub fn service(name: &str, namespace: &str, port: u16, selector: bool, run: &Run
     service
 }
 
+/// The security context of a Pod in a namespace where Pod Security is `restricted`: there Pods
+/// without it are refused, and a Deployment then says nothing.
+fn unprivileged() -> Value {
+    json!({ "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } })
+}
+
+/// That of its containers.
+fn contained() -> Value {
+    json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } })
+}
+
 /// The Deployment `name` with `replicas` pods that listen, in name only, on `port`.
 ///
 /// Its pods are never meant to run: KWOK's nodes are tolerated, and with `kwok_nodes` required.
@@ -122,6 +143,7 @@ pub fn deployment(
         // Neither is of use to a fake pod, and both make every pod object larger.
         "automountServiceAccountToken": false,
         "enableServiceLinks": false,
+        "securityContext": unprivileged(),
         "tolerations": [
             { "key": "kwok.x-k8s.io/node", "operator": "Exists", "effect": "NoSchedule" },
         ],
@@ -130,6 +152,7 @@ pub fn deployment(
             "image": "fake",
             "ports": [{ "name": PORT_NAME, "containerPort": port, "protocol": "TCP" }],
             "resources": { "requests": { "cpu": "1m", "memory": "1Mi" } },
+            "securityContext": contained(),
         }],
     });
     if kwok_nodes {

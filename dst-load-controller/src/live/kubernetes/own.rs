@@ -130,14 +130,14 @@ impl<'a> Own<'a> {
         match write {
             Write::MakeService => {
                 let service = objects::service(name, namespace, port, false, run);
-                self.actor.put(&SERVICES, name, &service).await
+                self.actor.put(&SERVICES, name, service).await
             }
             Write::DropService => self.drop(&SERVICES, name).await,
             Write::MakePod(member) => {
                 let meshed = matches!(scenario.churn.backend, Backend::Pods { meshed: true, .. });
                 let pod = objects::pod(name, namespace, member.number, port, meshed, run);
                 let pod_name = numbered(name, member.number);
-                self.actor.put(&PODS, &pod_name, &pod).await
+                self.actor.put(&PODS, &pod_name, pod).await
             }
             Write::ReadyPod(member) => {
                 let pod_name = numbered(name, member.number);
@@ -185,6 +185,7 @@ impl<'a> Own<'a> {
         let pods = matches!(scenario.churn.backend, Backend::Pods { .. });
         let name = numbered(self.name, slice.number);
         let body = objects::slice(self.name, namespace, slice, pods, run);
+        let body = objects::owned(body, self.actor.owner.as_ref());
         let body = body.to_string().into_bytes();
         let collection = Request::new(SLICES.path(Some(namespace)));
         let params = PostParams {

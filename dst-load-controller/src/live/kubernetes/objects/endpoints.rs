@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{MANAGER, PORT_NAME, SERVICE_PROXY_NAME, labels};
+use super::{MANAGER, PORT_NAME, SERVICE_PROXY_NAME, contained, labels, unprivileged};
 use crate::{
     live::kubernetes::RunIdentity,
     model::roster::{Member, Slice},
@@ -42,12 +42,14 @@ pub fn pod(
         "name": "fake",
         "image": "fake",
         "ports": [{ "name": PORT_NAME, "containerPort": port, "protocol": "TCP" }],
+        "securityContext": contained(),
     })];
     if meshed {
         labels.insert("linkerd.io/control-plane-ns".into(), CONTROL_PLANE.into());
         containers.push(json!({
             "name": "linkerd-proxy",
             "image": "fake",
+            "securityContext": contained(),
             "env": [
                 { "name": "LINKERD2_PROXY_INBOUND_LISTEN_ADDR", "value": "0.0.0.0:4143" },
                 { "name": "LINKERD2_PROXY_CONTROL_LISTEN_ADDR", "value": "0.0.0.0:4190" },
@@ -68,6 +70,7 @@ pub fn pod(
             "terminationGracePeriodSeconds": 0,
             "automountServiceAccountToken": false,
             "enableServiceLinks": false,
+            "securityContext": unprivileged(),
             "containers": containers,
         },
     })
