@@ -52,3 +52,19 @@ bench-e2e *args:
 # Lets two builds of the tool hold the same streams at the same time, and compares their cost.
 bench-compare tool with:
     cargo run --release -p dst-load-bench -- compare --tool {{tool}} --with {{with}}
+
+# Tests the Helm chart on two clusters of a lab of its own: lint, install, upgrade, a measured run, uninstall.
+chart-test *args:
+    hack/chart-test {{args}}
+
+# Parses every PromQL expression, and asks a real Prometheus that scrapes the tool; tests the alerts.
+monitoring-test *args:
+    hack/monitoring-test {{args}}
+
+# Lints Dockerfile, workflows and scripts.
+lint-ci:
+    hack/lint-ci
+
+# Checks what goes into the image, without a container engine.
+image-test *args:
+    hack/image-test {{args}}

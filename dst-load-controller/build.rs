@@ -3,7 +3,11 @@
 use std::{path::Path, process::Command};
 
 fn main() {
-    let commit = git(&["rev-parse", "--short=12", "HEAD"]);
+    // Where there is no repository, as in an image's build, whoever builds says it.
+    let given = std::env::var("DST_LOAD_COMMIT")
+        .ok()
+        .filter(|commit| !commit.is_empty());
+    let commit = given.or_else(|| git(&["rev-parse", "--short=12", "HEAD"]));
     println!(
         "cargo::rustc-env=DST_LOAD_COMMIT={}",
         commit.as_deref().unwrap_or("unknown")
@@ -16,6 +20,7 @@ fn main() {
         }
     }
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=DST_LOAD_COMMIT");
 }
 
 fn git(args: &[&str]) -> Option<String> {

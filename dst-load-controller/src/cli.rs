@@ -180,6 +180,14 @@ pub fn run(
             let output = args.global.output.plain()?;
             on_runtime(&args.global, Time::Real, check::run(&check, output, out))
         }
+        Command::Report(report) if report.pods.from_pods => {
+            let output = args.global.output;
+            on_runtime(
+                &args.global,
+                Time::Real,
+                report::run_from_pods(&report, output, out, warnings),
+            )
+        }
         Command::Report(report) => report::run(&report, args.global.output, out),
         Command::Churn(churn) => {
             on_runtime(&args.global, Time::Real, churn::run(&churn, out, warnings))

@@ -74,8 +74,9 @@ measured_begins() {
     "$tool" destination --kubeconfig "$kubeconfig" --context lab-1 --addr "127.0.0.1:$grpc" \
         --metrics-addr "127.0.0.1:$metrics" >"$work/destination.log" 2>&1 &
     printf '%s\n' $! >"$work/destination.pid"
-    # Half of the scenario's clients each.
-    values="client.replicas=2,client.clients=10,client.churnUrl=http://127.0.0.1:$churn,churn.startDelay=5s"
+    # Half of the scenario's clients each, and time for Kubernetes on a small and busy machine.
+    values="churn.maxEndpoints=12,churn.minHold=8s,churn.maxHold=12s,churn.startDelay=5s"
+    values+=",client.replicas=2,client.clients=10,client.churnUrl=http://127.0.0.1:$churn"
     values+=",destination.address=127.0.0.1:$grpc,destination.metrics={http://127.0.0.1:$metrics/metrics}"
     h lab-1 install "$release" "$chart" -f "$scenarios/quick.yaml" "${on_lab[@]}" --set "$values" \
         --wait --timeout 60s >/dev/null
@@ -122,8 +123,6 @@ measured() {
     grep -q '"requested": 100' "$work/measured/report.json"
     expect "whole cycles" 2 "$(grep -c '"whole": true' "$work/measured/report.json")"
     expect recordings 2 "$(find "$work/measured/replicas" -name '*.jsonl' | wc -l)"
-    # What churn told of its intentions has arrived: all stages have numbers.
-    expect "stages without deliveries" 0 "$(grep -c '"count": 0' "$work/measured/report.json")"
     # What is collected again says the same; so does the merged recording.
     "$tool" report "$work/measured" -o json >"$work/again.json"
     diff "$work/measured/report.json" "$work/again.json"
@@ -142,7 +141,10 @@ report = json.load(open(f"{work}/measured/report.json"))
 reported = sum(of["count"] for of in report["latency"]["destination"].values())
 name = r"^destination_client_update_latency_histogram_seconds_count\{.*\} (\d+)"
 served = sum(map(int, re.findall(name, open(f"{work}/pages").read(), re.M)))
-assert reported >= 10_000 and served == reported, (reported, served)
+assert reported >= 2_800 and served == reported, (reported, served)
+# What churn told of its intentions has arrived: the other stages have numbers too.
+for stage in ("kubernetes", "end_to_end"):
+    assert all(of["count"] > 0 for of in report["latency"][stage].values()), stage
 P
 }
 
@@ -155,9 +157,9 @@ measured_ends() {
     # What it made is there, and is its Pod's.
     expect "the owner of what it made" "$pod" "$(one get service test-service-1 -o 'jsonpath={.metadata.ownerReferences[*].name}')"
     k lab-1 delete clusterportforwards --all >/dev/null
+    # As its kubelet would, when the Pod is deleted: soon after that it may do nothing any more.
+    { until gone "pod/$pod"; do :; done && kill "$pid"; } >/dev/null 2>&1 &
     h lab-1 uninstall "$release" --wait --timeout 60s >/dev/null
-    # As its kubelet would; by now it may do nothing any more.
-    kill "$pid"
     within 20 stopped "$pid"
     absent 'ERROR|WARN|^error' "$(tail -n 3 "$work/$pod.log")"
     within 60 nothing_left lab-1

@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{
     Output,
@@ -35,6 +35,9 @@ pub struct CheckArgs {
     /// Overrides a value of the scenario, as in Helm. May be repeated.
     #[arg(long, value_name = "KEY=VALUE", requires = "scenario")]
     pub set: Vec<String>,
+    /// Looks only at what one half needs, where the two run apart, each with permissions of its own.
+    #[arg(long, value_name = "HALF", env = "DST_LOAD_HALF")]
+    pub half: Option<Half>,
     /// The cluster.
     #[command(flatten)]
     pub cluster: ClusterArgs,
@@ -59,6 +62,15 @@ pub struct CheckArgs {
         env = "DST_LOAD_DESTINATION_METRICS"
     )]
     pub destination_metrics: Vec<String>,
+}
+
+/// A half of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Half {
+    /// Acts on Kubernetes.
+    Churn,
+    /// Holds streams, and watches.
+    Client,
 }
 
 /// The namespace that permissions are asked for where none is named: a run makes one of its own,
@@ -101,6 +113,7 @@ pub async fn run(
         }),
         args.cluster.namespace.as_deref(),
         scenario.as_ref(),
+        args.half,
     )
     .await;
     match output {
@@ -125,7 +138,7 @@ pub(super) async fn before_run(
     scenario: &Scenario,
     warnings: &mut impl io::Write,
 ) -> anyhow::Result<()> {
-    let findings = look(chosen, None, namespace, Some(scenario)).await;
+    let findings = look(chosen, None, namespace, Some(scenario), None).await;
     let bad: Vec<_> = findings.failed().collect();
     if bad.is_empty() {
         return Ok(());
@@ -146,26 +159,29 @@ async fn look(
     destination: Option<Destination<'_>>,
     namespace: Option<&str>,
     scenario: Option<&Scenario>,
+    half: Option<Half>,
 ) -> Findings {
+    let (acts, watches) = (half != Some(Half::Client), half != Some(Half::Churn));
     let backend = scenario.map_or(Backend::Deployments, |scenario| scenario.churn.backend);
     let wants = |site| {
         scenario.map(|scenario| Wants {
             pods: match backend {
-                Backend::Deployments => scenario.endpoints_at_most(site),
-                Backend::Pods { .. } | Backend::Slices { .. } => 0,
+                Backend::Deployments if acts => scenario.endpoints_at_most(site),
+                _ => 0,
             },
             connections: scenario
                 .client
                 .connections
                 .map_or(u64::MAX, u64::from)
-                .min(scenario.client.virtual_clients()),
+                .min(scenario.client.virtual_clients())
+                .min(if watches { u64::MAX } else { 0 }),
         })
     };
     let both = scenario.and_then(|scenario| scenario.federation.as_ref());
     let purpose = Purpose {
-        acts: true,
-        endpoints: true,
-        watches: true,
+        acts,
+        endpoints: acts,
+        watches,
         backend,
     };
     let source = Subject {

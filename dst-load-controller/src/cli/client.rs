@@ -11,11 +11,12 @@ use std::{
 
 use clap::{Args, builder::BoolishValueParser};
 
-use super::{UsageError, cluster::ClusterArgs, forward::ForwardArgs};
+use super::{UsageError, cluster::ClusterArgs, forward::ForwardArgs, scenario};
 use crate::model::{
     authority::Authority,
+    federation::Site,
     quantity::Span,
-    scenario::{Client, Lifecycle},
+    scenario::{Client, Lifecycle, Scenario},
 };
 
 pub use self::command::run;
@@ -54,12 +55,24 @@ pub struct ClientArgs {
     /// meant to, is read there, so that there are a Kubernetes and an end-to-end stage too.
     #[arg(long, value_name = "URL", env = "DST_LOAD_CHURN")]
     pub churn: Option<String>,
+    /// Takes from a scenario file, or a built-in one, what to watch and how, and what to be judged
+    /// by; watching then ends with churn's plan. It is one replica of the scenario's.
+    #[arg(
+        long,
+        value_name = "SCENARIO",
+        env = "DST_LOAD_SCENARIO",
+        conflicts_with_all = [
+            "services", "streams_per_service", "stream_max_lifetime", "stream_reset_interval",
+            "clients", "open_rate", "lifecycle", "profiles",
+        ]
+    )]
+    pub scenario: Option<String>,
     /// The Services to watch, as NAME.NAMESPACE.svc.cluster.local:PORT: repeated, with commas, or
     /// with braces as in bash (`web-{1..10}.shop:8080`).
     #[arg(
         long,
         visible_alias = "target-services",
-        required = true,
+        required_unless_present = "scenario",
         value_name = "AUTHORITY",
         env = "DST_LOAD_SERVICES"
     )]
@@ -138,7 +151,7 @@ pub struct ClientArgs {
     pub observe_kubeconfig: Option<PathBuf>,
 }
 
-/// What the flags of `client` ask for.
+/// What the flags of `client`, or a scenario, ask for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Watch {
     /// What is watched, in the order given.
@@ -150,7 +163,42 @@ pub struct Watch {
 // === impl ClientArgs ===
 
 impl ClientArgs {
-    /// What to watch and how.
+    /// The scenario, if one is given.
+    ///
+    /// # Errors
+    /// A [`UsageError`] if it is not there or not right.
+    pub fn scenario(&self) -> anyhow::Result<Option<Scenario>> {
+        let Some(name) = &self.scenario else {
+            return Ok(None);
+        };
+        let (scenario, _) = scenario::open(name)?.finish().map_err(UsageError::from)?;
+        Ok(Some(scenario))
+    }
+
+    /// What one replica of the scenario watches, and how, where its Services are in `namespace`.
+    /// Beside a second cluster that churns, this cluster has no Services of its own.
+    #[must_use]
+    pub fn watch_of(&self, scenario: &Scenario, namespace: &str) -> Watch {
+        let watched = scenario.watched().into_iter();
+        let churned = watched
+            .filter(|it| scenario.federation.is_none() || it.site == Site::Target)
+            .map(|it| Authority {
+                service: it.name,
+                namespace: namespace.to_owned(),
+                port: scenario.churn.port,
+            });
+        let client = scenario.client.clone();
+        Watch {
+            targets: churned.collect(),
+            client: Client {
+                replicas: 1,
+                connections: self.forward.connections(client.connections),
+                ..client
+            },
+        }
+    }
+
+    /// What to watch and how, as the flags say it.
     ///
     /// # Errors
     /// A [`UsageError`] if a Service is no Service, or is given twice, or a duration is zero.

@@ -1,5 +1,7 @@
 //! `report`: renders recordings again, or several clients' as one.
 
+mod from_pods;
+
 use std::{
     fs::File,
     io::{self, BufReader, IsTerminal},
@@ -23,19 +25,37 @@ use crate::{
     },
 };
 
+pub use self::from_pods::FromPodsArgs;
+
 /// Flags of `report`.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct ReportArgs {
     /// Recordings, or directories of runs. Several, of clients of the same scenario and seed, are
     /// reported as one.
-    #[arg(required = true, value_name = "RECORDING")]
+    #[arg(required_unless_present = "from_pods", value_name = "RECORDING")]
     pub recordings: Vec<PathBuf>,
+    /// A run in a cluster.
+    #[command(flatten)]
+    pub pods: FromPodsArgs,
     /// Writes the report to this file instead of standard output.
     #[arg(long, value_name = "FILE", env = "DST_LOAD_OUTPUT_FILE")]
     pub output_file: Option<PathBuf>,
     /// Exits with 3 if the run failed and with 4 if it is invalid, as `run` does.
     #[arg(long, env = "DST_LOAD_EXIT_CODE")]
     pub exit_code: bool,
+}
+
+/// Collects the recordings of a cluster's clients, and renders what they come to.
+///
+/// # Errors
+/// As [`run`]; and no cluster, no pods, or one that does not answer.
+pub async fn run_from_pods(
+    args: &ReportArgs,
+    format: Format,
+    out: &mut impl io::Write,
+    warnings: &mut impl io::Write,
+) -> anyhow::Result<Exit> {
+    from_pods::run(args, format, out, warnings).await
 }
 
 /// Renders the recordings.

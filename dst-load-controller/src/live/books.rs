@@ -38,6 +38,9 @@ use crate::{
 /// disturbed by it: Kubernetes writes the slices of one scaling at most a second apart.
 const DISTURBED: Duration = Duration::from_secs(1);
 
+/// The longest lag of the event loop that can be told from longer ones.
+const LONGEST_LAG: Duration = Duration::from_secs(60);
+
 /// A Service and port, as a stream asks for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Target {
@@ -76,6 +79,9 @@ pub struct Books {
     delivered: AtomicU64,
     phase: Mutex<Phase>,
     lag: Mutex<Latency>,
+    /// The same since the start, for whoever serves metrics.
+    all_lag: Mutex<Distribution>,
+    streams_wanted: AtomicU64,
     /// The last `NotFound`, in the destination's words.
     refusal: Mutex<Option<String>>,
     /// Told when something is open that was not, so that the event loop's lag is worth sampling.
@@ -166,6 +172,8 @@ impl Books {
             delivered: AtomicU64::new(0),
             phase: Mutex::new(Phase::Preparing),
             lag: Mutex::default(),
+            all_lag: Mutex::new(Distribution::new(LONGEST_LAG)),
+            streams_wanted: AtomicU64::new(0),
             refusal: Mutex::default(),
             activity: Notify::new(),
         }
@@ -376,6 +384,23 @@ impl Books {
     /// The event loop was `late` while `deliveries` were handled.
     pub fn note_lag(&self, late: Duration, deliveries: u64) {
         self.lag.lock().record(late, deliveries);
+        self.all_lag.lock().record(late, deliveries);
+    }
+
+    /// The event loop's lateness since the start.
+    pub(in crate::live) fn all_lag(&self) -> Distribution {
+        self.all_lag.lock().clone()
+    }
+
+    /// This many streams are to be held.
+    pub fn want_streams(&self, streams: u64) {
+        self.streams_wanted.store(streams, Ordering::Relaxed);
+    }
+
+    /// Streams that are to be held.
+    #[must_use]
+    pub fn streams_wanted(&self) -> u64 {
+        self.streams_wanted.load(Ordering::Relaxed)
     }
 
     /// Takes the event loop's lateness since the last call.
@@ -391,6 +416,11 @@ impl Book {
     /// The ledger, for as long as `with` takes: keep it short, streams wait.
     pub fn ledger<T>(&self, with: impl FnOnce(&mut ServiceLedger) -> T) -> T {
         with(&mut self.ledger.lock())
+    }
+
+    /// The value of the label `service` in its metrics.
+    pub(in crate::live) fn series(&self) -> &str {
+        &self.series.service
     }
 
     /// The Service's ClusterIP.

@@ -4,7 +4,7 @@
 //! stop, then checks what every stream holds. What was intended when, only that somebody can tell
 //! ([`super::partner`]).
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{cell::Cell, convert::Infallible, fs::File, io, sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -15,16 +15,17 @@ use super::{
     clock::Clock,
     destination::fleet::{Fleet, FleetConfig, FleetError},
     journal::{Journal, Sources, lag},
-    observer::{Observers, Place, WatchError},
+    observer::{Observer, Observers, Place, WatchError},
     partner::{Partner, Told},
     recorder::{RecordError, Recorder},
+    snapshot::{Asked, Closed},
     target::{Endangered, Target},
 };
 use crate::{
     model::{
         criteria::Criteria,
         ledger::ServiceLedger,
-        recording::{End, Header, Line, Phase},
+        recording::{End, Header, Line, Phase, write_line},
         report::Report,
         time::At,
         warning::Warning,
@@ -54,6 +55,8 @@ pub struct Options {
     pub fleet: FleetConfig,
     /// An update that has not come after this long has never arrived.
     pub deadline: Duration,
+    /// Whether watching ends with the acting half's plan.
+    pub ends_with_plan: bool,
     /// Whether this process's own cost is sampled. Virtual time has none.
     pub sample_self: bool,
 }
@@ -66,6 +69,10 @@ pub struct Client<W: io::Write> {
     journal: Journal<W>,
     readiness: Readiness,
     stop: CancellationToken,
+    /// Cancelled when the acting half says that its plan is over.
+    plan_over: CancellationToken,
+    /// Whether all has been written.
+    ended: Cell<bool>,
 }
 
 /// Why watching ended by itself.
@@ -110,6 +117,7 @@ impl<W: io::Write> Client<W> {
             callers: Vec::new(),
             target: options.target.clone(),
             sample_self: options.sample_self,
+            one_of_several: true,
         };
         Self {
             journal: Journal::new(recorder, Arc::clone(&books), sources),
@@ -118,6 +126,8 @@ impl<W: io::Write> Client<W> {
             observers,
             readiness,
             stop,
+            plan_over: CancellationToken::new(),
+            ended: Cell::new(false),
         }
     }
 
@@ -125,6 +135,12 @@ impl<W: io::Write> Client<W> {
     #[must_use]
     pub const fn books(&self) -> &Arc<Books> {
         &self.books
+    }
+
+    /// Who watches Kubernetes, for whoever serves metrics meanwhile.
+    #[must_use]
+    pub fn observers(&self) -> Vec<Observer> {
+        self.observers.all()
     }
 
     /// Watches until it is told to stop, and checks the end.
@@ -144,7 +160,9 @@ impl<W: io::Write> Client<W> {
             Err(error) = self.journal.keep() => Err(error.into()),
             lost = self.observe() => Err(lost),
         };
-        self.readiness.set(false);
+        if !self.options.ends_with_plan {
+            self.readiness.set(false);
+        }
         let at = self.now();
         self.journal.tick(at);
         self.journal.push(Line::End(End {
@@ -155,17 +173,46 @@ impl<W: io::Write> Client<W> {
             spared: matches!(ended, Err(ClientError::Endangered(_))),
         }));
         let written = self.journal.finish();
+        self.ended.set(true);
         ended?;
         Ok(written?)
     }
 
-    /// Writes what has gathered, and renders it; `None` before it has begun. Nothing but
-    /// correctness is judged: there are no criteria here.
+    /// Writes what has gathered, and renders it; `None` before it has begun. It is judged by
+    /// `criteria`, and correctness always is.
     ///
     /// # Errors
     /// If the recording cannot be written.
-    pub fn report(&self) -> Result<Option<Report>, RecordError> {
-        self.journal.report(&Criteria::default(), false)
+    pub fn report(
+        &self,
+        criteria: &Criteria,
+        changes_planned: bool,
+    ) -> Result<Option<Report>, RecordError> {
+        self.journal.report(criteria, changes_planned)
+    }
+
+    /// Closes the recording, which is written to `file`, for each who asks; for ever.
+    pub async fn answer(&self, file: &File, asked: &mut Asked) -> Infallible {
+        while let Some(answer) = asked.recv().await {
+            // Who asked may have left.
+            let _ = answer.send(self.close(file));
+        }
+        std::future::pending().await
+    }
+
+    fn close(&self, file: &File) -> io::Result<Closed> {
+        let closing = if self.ended.get() {
+            Vec::new()
+        } else {
+            let lines = self.journal.close_at(self.now());
+            lines.map_err(io::Error::other)?
+        };
+        let mut lines = Vec::new();
+        for line in closing {
+            write_line(&line, &mut lines)?;
+        }
+        let written = file.metadata()?.len();
+        Ok(Closed { written, lines })
     }
 
     /// All phases.
@@ -191,6 +238,7 @@ impl<W: io::Write> Client<W> {
             &self.observers.nodes(),
         );
         let streams = fleet.streams();
+        self.books.want_streams(streams);
         tokio::select! {
             biased;
             error = fleet.failed() => return Err(error.into()),
@@ -212,8 +260,13 @@ impl<W: io::Write> Client<W> {
             self.readiness.set(true);
             self.journal.enter(Phase::Churning);
             self.journal.sample().await;
-            self.stop.cancelled().await;
-            self.readiness.set(false);
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => {}
+                () = self.plan_over.cancelled(), if self.options.ends_with_plan => {}
+            }
+            // Who is done is not unready: there is a snapshot to be had.
+            self.readiness.set(self.options.ends_with_plan);
         }
         self.journal.enter(Phase::Settling);
         self.settle().await;
@@ -245,11 +298,22 @@ impl<W: io::Write> Client<W> {
         let (Some(churn), Ok(())) = (&self.options.churn, listed) else {
             return std::future::pending().await;
         };
+        let cycled = Cell::new(false);
         churn
             .follow(&self.books, self.now(), |told| match told {
                 Told::Clock(line) => self.journal.push(Line::Clock(line)),
                 Told::Silent { url, error } => {
                     self.journal.warn(Warning::ChurnSilent { url, error })
+                }
+                Told::Cycle { at, cycle } => {
+                    cycled.set(true);
+                    self.journal.push(Line::Cycle { at, cycle });
+                }
+                Told::End { at, whole } => {
+                    if cycled.get() {
+                        self.journal.push(Line::LastCycleEnds { at, whole });
+                    }
+                    self.plan_over.cancel();
                 }
             })
             .await

@@ -5,6 +5,7 @@
 //! Beside each family of quantiles, which cannot be added up over replicas, stands a histogram in
 //! buckets, which can; its name ends in `_histogram_seconds`.
 
+mod health;
 mod proxies;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::books::{Books, Distribution};
+use super::{
+    books::{Books, Distribution},
+    observer::Observer,
+};
 
 /// The quantiles that are told, with their labels.
 const QUANTILES: [(f64, &str); 4] = [
@@ -47,14 +51,16 @@ const REASONS: [&str; 6] = ["lost", "name", "other", "refused", "timeout", "unre
 #[derive(Debug)]
 struct ClientMetrics {
     books: Arc<Books>,
+    observers: Vec<Observer>,
 }
 
 /// Registers the families under the prefix `destination_client`.
-pub fn register(registry: &mut Registry, books: &Arc<Books>) {
+pub fn register(registry: &mut Registry, books: &Arc<Books>, observers: Vec<Observer>) {
     registry
         .sub_registry_with_prefix("destination_client")
         .register_collector(Box::new(ClientMetrics {
             books: Arc::clone(books),
+            observers,
         }));
 }
 
@@ -65,6 +71,7 @@ impl Collector for ClientMetrics {
         self.latencies(&mut encoder)?;
         self.lifetimes(&mut encoder)?;
         self.streams(&mut encoder)?;
+        self.health(&mut encoder)?;
         self.proxies(&mut encoder)?;
         self.connection_errors(&mut encoder)
     }
@@ -204,7 +211,11 @@ impl ClientMetrics {
 }
 
 fn gauge(encoder: MetricEncoder<'_>, value: Duration) -> fmt::Result {
-    ConstGauge::new(value.as_secs_f64()).encode(encoder)
+    gauge_of(encoder, value.as_secs_f64())
+}
+
+fn gauge_of(encoder: MetricEncoder<'_>, value: f64) -> fmt::Result {
+    ConstGauge::new(value).encode(encoder)
 }
 
 fn histogram(

@@ -26,7 +26,8 @@ use crate::{
     model::{
         criteria::Criteria,
         recording::{
-            ChangeLine, EndStateLine, GeneratorSample, Line, Phase, PingLine, TargetSample, absorb,
+            ChangeLine, End, EndStateLine, GeneratorSample, Line, Phase, PingLine, TargetSample,
+            absorb,
         },
         report::Report,
         statistics::Interval,
@@ -54,6 +55,8 @@ pub struct Sources {
     pub target: Option<Target>,
     /// Whether this process's own cost is sampled. Virtual time has none.
     pub sample_self: bool,
+    /// Whether this is one of several that will be merged: changes then keep each stream's time.
+    pub one_of_several: bool,
 }
 
 /// The journal of a run.
@@ -121,6 +124,39 @@ impl<W: io::Write> Journal<W> {
         self.recorder.borrow_mut().finish()
     }
 
+    /// Writes all that has happened until now, and returns the lines with which the recording
+    /// could end here. Services with something on its way are not checked, and said to be so.
+    ///
+    /// # Errors
+    /// If the recording cannot be written.
+    pub fn close_at(&self, at: At) -> Result<Vec<Line>, RecordError> {
+        self.tick(at);
+        self.recorder.borrow_mut().flush(at)?;
+        let mut lines = Vec::new();
+        let mut services = 0;
+        for book in self.books.all() {
+            let end = book.ledger(|ledger| ledger.is_settled().then(|| ledger.end_state(at)));
+            match end {
+                Some(end) => {
+                    let line = EndStateLine::new(&book.target.service, at, &end);
+                    lines.push(Line::EndState(line));
+                }
+                None => services += 1,
+            }
+        }
+        if services > 0 {
+            let warning = Warning::Unsettled { services };
+            lines.push(Line::Warning { at, warning });
+        }
+        lines.push(Line::End(End {
+            at,
+            interrupted: false,
+            error: None,
+            spared: false,
+        }));
+        Ok(lines)
+    }
+
     /// The report of all that has been said; `None` if not even a header has been.
     ///
     /// # Errors
@@ -177,7 +213,12 @@ impl<W: io::Write> Journal<W> {
                 interval.absorb(&outbox);
             }
             for change in outbox.changes.iter().filter(|change| change.audience > 0) {
-                self.push(Line::Change(ChangeLine::new(&book.target.service, change)));
+                let line = ChangeLine::new(&book.target.service, change);
+                self.push(Line::Change(if self.sources.one_of_several {
+                    line.with_times(change)
+                } else {
+                    line
+                }));
             }
         }
         interval.streams.absorb(&self.books.take_streams());

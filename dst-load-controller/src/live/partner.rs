@@ -17,7 +17,7 @@ use http_body_util::BodyExt;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use self::feed::{Feed, Line};
+use self::feed::{Feed, Line, Mark};
 use super::{
     books::Books,
     churn::ClockAnswer,
@@ -65,6 +65,20 @@ pub enum Told {
         /// Why not.
         error: String,
     },
+    /// A cycle of its plan starts.
+    Cycle {
+        /// When, by our clock.
+        at: At,
+        /// Which, from 1.
+        cycle: u32,
+    },
+    /// Its plan is over.
+    End {
+        /// When, by our clock.
+        at: At,
+        /// Whether the last cycle ran its whole course.
+        whole: bool,
+    },
 }
 
 /// The address is not one.
@@ -78,6 +92,7 @@ pub struct PartnerError {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Event {
+    Mark(Mark),
     Action(Line),
     Lost { lost: u64 },
 }
@@ -120,8 +135,7 @@ impl Partner {
         let mut feed = Feed::new(books, since);
         let mut failures = 0;
         loop {
-            let mut compared = |line| on(Told::Clock(line));
-            let error = match self.read(&mut feed, &mut failures, &mut compared).await {
+            let error = match self.read(&mut feed, &mut failures, &mut on).await {
                 Ok(never) => match never {},
                 Err(error) => error,
             };
@@ -142,10 +156,10 @@ impl Partner {
         &self,
         feed: &mut Feed<'_>,
         failures: &mut u32,
-        compared: &mut impl FnMut(ClockLine),
+        on: &mut impl FnMut(Told),
     ) -> Result<Infallible, String> {
         let clock = feed.clock();
-        let (last, _) = self.compare(feed, compared).await?;
+        let (last, _) = self.compare(feed, on).await?;
         let events = format!("/events?after={}", feed.after());
         let mut body = self.get(&events).await?.into_body();
         tracing::info!(churn = self.base, "reading what it does");
@@ -159,12 +173,12 @@ impl Partner {
                 frame = body.frame() => {
                     let frame = frame.ok_or("it ended")?.map_err(|error| root(&error))?;
                     if let Ok(data) = frame.into_data() {
-                        take(feed, &mut buffer, &data)?;
+                        take(feed, &mut buffer, &data, on)?;
                         feed.caught_up(last);
                     }
                 }
                 () = clock.sleep_until(next) => {
-                    let (_, same) = self.compare(feed, compared).await?;
+                    let (_, same) = self.compare(feed, on).await?;
                     if !same {
                         return Err(RESTARTED.to_owned());
                     }
@@ -179,7 +193,7 @@ impl Partner {
     async fn compare(
         &self,
         feed: &mut Feed<'_>,
-        compared: &mut impl FnMut(ClockLine),
+        on: &mut impl FnMut(Told),
     ) -> Result<(u64, bool), String> {
         let clock = feed.clock();
         let mut trips = Vec::new();
@@ -202,12 +216,12 @@ impl Partner {
         if answers.iter().any(|it| it.start != answer.start) {
             return Err(RESTARTED.to_owned());
         }
-        compared(ClockLine {
+        on(Told::Clock(ClockLine {
             at: clock.now(),
             start: answer.start.clone(),
             offset_us: offset.micros,
             uncertainty_us: u64::try_from(offset.uncertainty.as_micros()).unwrap_or(u64::MAX),
-        });
+        }));
         let same = feed.compared(offset, &answer);
         Ok((answer.last, same))
     }
@@ -235,12 +249,18 @@ impl Partner {
 }
 
 /// Takes whole lines off what has arrived.
-fn take(feed: &mut Feed<'_>, buffer: &mut BytesMut, data: &[u8]) -> Result<(), String> {
+fn take(
+    feed: &mut Feed<'_>,
+    buffer: &mut BytesMut,
+    data: &[u8],
+    on: &mut impl FnMut(Told),
+) -> Result<(), String> {
     buffer.extend_from_slice(data);
     while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
         let line = buffer.split_to(end + 1);
         let event = serde_json::from_slice(&line).map_err(|error| format!("/events: {error}"))?;
         match event {
+            Event::Mark(mark) => drop(feed.mark(&mark).map(&mut *on)),
             Event::Action(line) => feed.take(line),
             Event::Lost { lost } => feed.lost(lost),
         }

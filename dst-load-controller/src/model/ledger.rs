@@ -49,7 +49,7 @@ pub use self::{
     claims::WAIT as CLAIM_WAIT,
     intents::Intent,
     outbox::{Claimed, Counts, Delivered, KubernetesStage, Outbox},
-    settle::{EndState, Wrong},
+    settle::{EndState, EndpointCounts, Wrong},
     sighting::Sighting,
     streams::{StreamId, StreamPhase},
     waiting::BetweenTries,

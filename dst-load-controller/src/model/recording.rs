@@ -5,6 +5,7 @@
 //! that ends early still yields a report up to its last second. Instants are microseconds since
 //! the start of the run; durations end in `_us` or `_seconds`.
 
+mod align;
 mod clock;
 mod codec;
 mod lines;
@@ -14,6 +15,7 @@ mod proxies;
 mod target;
 #[cfg(test)]
 mod tests;
+mod times;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    align::started,
     clock::ClockLine,
     codec::{ReadError, read, write_line},
     merge::{MergeError, merge},
@@ -230,6 +233,10 @@ pub struct ChangeLine {
     pub p99_us: Option<u64>,
     /// Until the last of those that ever knew.
     pub last_us: Option<u64>,
+    /// How long each of those took, where replicas are to be merged exactly: ascending
+    /// microseconds, as base64 of their differences in LEB128.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<String>,
 }
 
 /// What happened within one second.

@@ -105,6 +105,13 @@ pub enum Warning {
         /// Pings that failed, in all.
         failed: u64,
     },
+    /// A pod of the watching half was started again.
+    ReplicaRestarted {
+        /// Which.
+        pod: String,
+        /// How often.
+        times: u64,
+    },
     /// Streams went through a port-forward.
     Forwarded,
     /// Cleaning up left something behind.
@@ -213,6 +220,12 @@ impl fmt::Display for Warning {
                  than a second",
                 times(*n),
                 counted(*failed, "ping", "pings")
+            ),
+            Self::ReplicaRestarted { pod, times: n } => write!(
+                f,
+                "the client pod {pod} was started again {}: what it had measured before is lost; \
+                 see `kubectl logs --previous`, and give it more memory or fewer streams",
+                times(*n)
             ),
             Self::Forwarded => f.write_str(
                 "streams went through a port-forward, whose latency is in every number here and in \

@@ -3,7 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
-use std::{convert::Infallible, path::Path, sync::Arc, time::Duration};
+mod replicas;
+
+use std::{convert::Infallible, io, path::Path, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, routing::get};
 use dst_load_controller::{
@@ -21,6 +23,7 @@ use dst_load_controller::{
         target::Target,
     },
     model::{
+        criteria::Criteria,
         plan::Plan,
         recording::{Header, SCHEMA_VERSION, TargetInfo, TargetKind},
         report::{Ending, Report},
@@ -108,13 +111,14 @@ fn actor(kubernetes: &kubernetes::Kubernetes, clock: Clock, scenario: &Arc<Scena
 }
 
 /// A client of both Services whose clock starts now.
-fn client(
+fn client<W: io::Write>(
     kubernetes: &kubernetes::Kubernetes,
     destination: &destination::Destination,
     target: Option<Target>,
-    churn: Option<Partner>,
+    (churn, ends_with_plan): (Option<Partner>, bool),
     stop: CancellationToken,
-) -> Client<Vec<u8>> {
+    out: W,
+) -> Client<W> {
     let services = ["test-service-1", "test-service-2"];
     let targets = services.map(|name| Watched::new(name, "churned", "cluster.local", 8080));
     Client::new(
@@ -140,9 +144,10 @@ fn client(
                 profiles: false,
             },
             deadline: 30 * SECOND,
+            ends_with_plan,
             sample_self: false,
         },
-        Recorder::new(Vec::new(), Path::new("memory")),
+        Recorder::new(out, Path::new("memory")),
         Readiness::default(),
         stop,
     )
@@ -177,9 +182,16 @@ async fn watched(told: bool) -> (Report, String) {
     let stop = CancellationToken::new();
     let churn = told.then_some(churn);
     // Five seconds behind.
-    let client = client(&kubernetes, &destination, None, churn, stop.clone());
+    let client = client(
+        &kubernetes,
+        &destination,
+        None,
+        (churn, false),
+        stop.clone(),
+        Vec::new(),
+    );
     let mut registry = Registry::default();
-    client_metrics::register(&mut registry, client.books());
+    client_metrics::register(&mut registry, client.books(), client.observers());
     let encode = admin::encode(registry);
     let churn = async {
         tokio::time::sleep(5 * SECOND).await;
@@ -193,7 +205,7 @@ async fn watched(told: bool) -> (Report, String) {
     let (ended, scraped) = tokio::join!(client.run(header()), churn);
     ended.unwrap();
 
-    let report = client.report().unwrap().unwrap();
+    let report = client.report(&Criteria::default(), false).unwrap().unwrap();
     destination.shutdown().await;
     kubernetes.shutdown().await;
     (report, scraped)
@@ -292,7 +304,14 @@ async fn beside(target: Target, seconds: u64) -> (Result<(), ClientError>, Repor
     driver.create(|_| {}).await;
     tokio::time::sleep(5 * SECOND).await;
     let stop = CancellationToken::new();
-    let client = client(&kubernetes, &destination, Some(target), None, stop.clone());
+    let client = client(
+        &kubernetes,
+        &destination,
+        Some(target),
+        (None, false),
+        stop.clone(),
+        Vec::new(),
+    );
     let end = async {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         stop.cancel();
@@ -303,7 +322,7 @@ async fn beside(target: Target, seconds: u64) -> (Result<(), ClientError>, Repor
         ended = client.run(header()) => ended,
         never = end => match never {},
     };
-    let report = client.report().unwrap().unwrap();
+    let report = client.report(&Criteria::default(), false).unwrap().unwrap();
     destination.shutdown().await;
     kubernetes.shutdown().await;
     (ended, report)

@@ -3,8 +3,8 @@
 use std::{
     convert::Infallible,
     fs::File,
-    io::{self, BufWriter, Write},
-    path::Path,
+    io::{BufWriter, Write},
+    path::PathBuf,
     process,
     time::Duration,
 };
@@ -31,12 +31,17 @@ use crate::{
         cluster::Cluster,
         destination::fleet::FleetConfig,
         partner::Partner,
+        process_metrics,
         recorder::{Recorder, RunDirectory},
         runtime::Shutdown,
+        snapshot::Snapshots,
     },
     model::{
+        criteria::Criteria,
+        plan::Plan,
         quantity::Span,
         recording::{Header, SCHEMA_VERSION, TargetInfo, TargetKind},
+        scenario::Scenario,
         seed,
     },
     world::World,
@@ -59,7 +64,10 @@ pub async fn run(
     out: &mut impl Write,
     warnings: &mut impl Write,
 ) -> anyhow::Result<Exit> {
-    let watch = args.watch()?;
+    let scenario = args.scenario()?;
+    if scenario.is_none() {
+        args.watch()?;
+    }
     let churn = args.churn.as_deref().map(Partner::new).transpose();
     let churn = churn.map_err(|error| UsageError(format!("--churn: {error}")))?;
     let addresses =
@@ -78,14 +86,24 @@ pub async fn run(
         forwarded: args.forward.is_forwarded(),
     };
     let observed = linked::observed(args, &cluster).await?;
-    let linked = linked::resolve(&cluster, observed.as_ref(), &watch).await?;
-    let directory = args.output_dir.as_deref().map(RunDirectory::at);
-    let directory = directory.transpose()?;
     let namespace = args
         .cluster
         .namespace
         .clone()
         .unwrap_or_else(|| cluster.default_namespace().to_owned());
+    let watch = match &scenario {
+        Some(scenario) => args.watch_of(scenario, &namespace),
+        None => args.watch()?,
+    };
+    let linked = match &scenario {
+        Some(scenario) => linked::of(scenario, observed.is_some(), &namespace)?,
+        None => linked::resolve(&cluster, observed.as_ref(), &watch).await?,
+    };
+    let directory = args.output_dir.as_deref().map(RunDirectory::at);
+    let directory = directory.transpose()?;
+    let deadline = (scenario.as_ref()).map_or(DEADLINE, Scenario::deadline);
+    let (file, place) = spool(directory.as_ref())?;
+    let (snapshots, mut asked) = Snapshots::new(file.try_clone()?);
     tracing::info!(
         cluster = cluster.url(),
         destination = args.destination.join(","),
@@ -113,28 +131,46 @@ pub async fn run(
             target,
             churn,
             fleet: fleet(args, &watch, &namespace),
-            deadline: DEADLINE,
+            deadline,
+            ends_with_plan: scenario.is_some(),
             sample_self: true,
         },
-        recorder(directory.as_ref())?,
+        Recorder::new(BufWriter::new(file.try_clone()?), &place),
         readiness.clone(),
         shutdown.draining(),
     );
     let mut registry = Registry::default();
-    client_metrics::register(&mut registry, client.books());
+    client_metrics::register(&mut registry, client.books(), client.observers());
+    process_metrics::register(&mut registry);
     let address = args.admin_addr.unwrap_or(ADMIN_ADDR);
     let server = Admin::bind(address)
         .await
         .with_context(|| format!("cannot serve metrics on {address}"))?
         .serve(
-            admin::routes(admin::encode(registry), readiness),
+            admin::routes(admin::encode(registry), readiness).merge(snapshots.routes()),
             std::future::pending(),
         );
+    let header = Header {
+        linked_cluster: linked.cluster,
+        deadline_seconds: deadline.as_secs_f64(),
+        ..header(args, scenario.as_ref(), &watch, &namespace, target_info)?
+    };
+    let whole = async {
+        let ended = client.run(header).await;
+        snapshots.set_over();
+        ended?;
+        if scenario.is_some() && !shutdown.draining().is_cancelled() {
+            tracing::info!("churn's plan is over; serving /snapshot until told to stop");
+            shutdown.draining().cancelled_owned().await;
+        }
+        Ok(())
+    };
     let work = async {
         tokio::select! {
             biased;
-            ended = client.run(Header { linked_cluster: linked.cluster, ..header(args, &watch, &namespace, target_info) }) => ended.map_err(anyhow::Error::from),
+            ended = whole => ended,
             never = end_after(args.duration, &shutdown) => match never {},
+            never = client.answer(&file, &mut asked) => match never {},
             served = server => Err(served
                 .err()
                 .map_or_else(|| anyhow::anyhow!("ended"), anyhow::Error::from)
@@ -142,7 +178,11 @@ pub async fn run(
         }
     };
     let ended = shutdown.guard(work).await.context("signals")??;
-    let report = client.report()?;
+    let (criteria, planned) = match &scenario {
+        Some(scenario) => (scenario.criteria.clone(), Plan::changes_endpoints(scenario)),
+        None => (Criteria::default(), false),
+    };
+    let report = client.report(&criteria, planned)?;
     if let Some(report) = report.filter(|report| report.streams.opened > 0) {
         out.write_all(report::render(&report, output, report::style()).as_bytes())?;
         if let Some(directory) = &directory {
@@ -188,31 +228,39 @@ fn fleet(args: &ClientArgs, watch: &Watch, namespace: &str) -> FleetConfig {
     }
 }
 
-/// Into the directory, if there is one. The numbers are folded either way.
-fn recorder(directory: Option<&RunDirectory>) -> anyhow::Result<Recorder<Box<dyn Write>>> {
+/// Where the recording goes, and how errors call it: into the directory, if there is one, else into
+/// a file that nobody else sees and that is gone with this process.
+fn spool(directory: Option<&RunDirectory>) -> anyhow::Result<(File, PathBuf)> {
     let Some(directory) = directory else {
-        return Ok(Recorder::new(Box::new(io::sink()), Path::new("nowhere")));
+        let file = tempfile::tempfile().with_context(|| {
+            let place = std::env::temp_dir();
+            format!("cannot create a file in {} for the recording; name a directory with --output-dir, or with TMPDIR", place.display())
+        })?;
+        return Ok((file, PathBuf::from("the recording")));
     };
     let path = directory.recording();
-    let file =
-        File::create_new(&path).with_context(|| format!("cannot create {}", path.display()))?;
-    Ok(Recorder::new(Box::new(BufWriter::new(file)), &path))
+    // It is also read, for whoever wants a snapshot.
+    let mut options = File::options();
+    let file = options.create_new(true).read(true).append(true).open(&path);
+    let file = file.with_context(|| format!("cannot create {}", path.display()))?;
+    Ok((file, path))
 }
 
 /// The recording's first line.
-fn header(args: &ClientArgs, watch: &Watch, namespace: &str, target: TargetInfo) -> Header {
+fn header(
+    args: &ClientArgs,
+    scenario: Option<&Scenario>,
+    watch: &Watch,
+    namespace: &str,
+    target: TargetInfo,
+) -> anyhow::Result<Header> {
     let started = date();
     let client = &watch.client;
     let streams = u64::from(client.streams_per_service) * client.virtual_clients();
     let services: Vec<_> = watch.targets.iter().map(ToString::to_string).collect();
-    Header {
-        schema_version: SCHEMA_VERSION,
-        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: env!("DST_LOAD_COMMIT").to_owned(),
-        run_id: seed::hex(u64::from(process::id()), "run-id", &started, 4),
-        name: "client".to_owned(),
-        seed: SEED,
-        scenario: serde_json::json!({
+    let effective = match scenario {
+        Some(scenario) => scenario.effective()?,
+        None => serde_json::json!({
             "client": {
                 "clients": client.clients,
                 "streamsPerService": client.streams_per_service,
@@ -221,6 +269,15 @@ fn header(args: &ClientArgs, watch: &Watch, namespace: &str, target: TargetInfo)
                 "services": services,
             },
         }),
+    };
+    Ok(Header {
+        schema_version: SCHEMA_VERSION,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: env!("DST_LOAD_COMMIT").to_owned(),
+        run_id: seed::hex(u64::from(process::id()), "run-id", &started, 4),
+        name: scenario.map_or("client", |it| &it.name).to_owned(),
+        seed: scenario.map_or(SEED, |it| it.seed),
+        scenario: effective,
         streams_requested: streams * watch.targets.len() as u64,
         target,
         virtual_time: false,
@@ -235,5 +292,5 @@ fn header(args: &ClientArgs, watch: &Watch, namespace: &str, target: TargetInfo)
             client.virtual_clients(),
             u64::from(client.streams_per_service) * watch.targets.len() as u64,
         ),
-    }
+    })
 }

@@ -8,7 +8,10 @@ use super::{ClientArgs, Watch};
 use crate::{
     cli::{UsageError, world::CLUSTER_DOMAIN},
     live::{books::Target, cluster::Cluster, kubernetes::standing},
-    model::federation::{Site, Watched},
+    model::{
+        federation::{Site, Watched},
+        scenario::Scenario,
+    },
 };
 
 /// What is watched, and the name of the linked cluster that has the endpoints of some of it.
@@ -42,6 +45,40 @@ pub(super) async fn observed(
         .find_second(source, file, context, same)
         .await?;
     Ok(Some(found))
+}
+
+/// What a scenario has watched, which says itself what stands for what.
+///
+/// # Errors
+/// It spans two clusters, and the other one is not `observed`; or the other way round.
+pub(super) fn of(
+    scenario: &Scenario,
+    observed: bool,
+    namespace: &str,
+) -> Result<Linked, UsageError> {
+    let cluster = scenario.federation.as_ref().map(|it| it.cluster.clone());
+    let message = match (&cluster, observed) {
+        (Some(cluster), false) => format!(
+            "the scenario's Services have their endpoints in the cluster {cluster}: name it with \
+             --observe-context or --observe-kubeconfig"
+        ),
+        (None, true) => {
+            "--observe-context names a second cluster, and the scenario has no section \
+                         federation"
+                .to_owned()
+        }
+        (Some(_), true) | (None, false) => {
+            let watched = scenario.watched().into_iter();
+            let churned = watched.filter(|it| cluster.is_none() || it.site == Site::Target);
+            let port = scenario.churn.port;
+            let targets = churned.map(|it| Target::watching(&it, namespace, CLUSTER_DOMAIN, port));
+            return Ok(Linked {
+                targets: targets.collect(),
+                cluster,
+            });
+        }
+    };
+    Err(UsageError(message))
 }
 
 /// Looks up in the `source` cluster what each Service stands for.

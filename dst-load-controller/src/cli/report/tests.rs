@@ -28,8 +28,7 @@ fn saved(mut lines: Vec<Line>, seed: u64) -> TempDir {
 fn args(folders: &[&TempDir]) -> ReportArgs {
     ReportArgs {
         recordings: folders.iter().map(|f| f.path().to_owned()).collect(),
-        output_file: None,
-        exit_code: false,
+        ..ReportArgs::default()
     }
 }
 

@@ -75,7 +75,9 @@ pub(super) fn suffix(scenario: &Scenario, virtual_time: bool) -> anyhow::Result<
 
 /// Now, RFC 3339.
 pub(in crate::cli) fn date() -> String {
-    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    Timestamp::now()
+        .strftime("%Y-%m-%dT%H:%M:%S.%3fZ")
+        .to_string()
 }
 
 /// Where this runs; `None` where it cannot be told.

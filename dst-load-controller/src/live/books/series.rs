@@ -28,6 +28,7 @@ pub(in crate::live) struct Series {
     pub(in crate::live) service: String,
     updates: AtomicU64,
     latency: Mutex<Distribution>,
+    never: AtomicU64,
 }
 
 // === impl Series ===
@@ -38,12 +39,18 @@ impl Series {
             service: service.to_owned(),
             updates: AtomicU64::new(0),
             latency: Mutex::new(Distribution::new(HIGHEST)),
+            never: AtomicU64::new(0),
         }
     }
 
     /// Messages received.
     pub(in crate::live) fn updates(&self) -> u64 {
         self.updates.load(Ordering::Relaxed)
+    }
+
+    /// Deliveries that had not arrived by the deadline.
+    pub(in crate::live) fn never(&self) -> u64 {
+        self.never.load(Ordering::Relaxed)
     }
 
     /// The destination stage of deliveries, additions and removals together; those that never
@@ -63,6 +70,9 @@ impl Series {
         let mut latency = self.latency.lock();
         for delivered in &outbox.deliveries {
             latency.record(delivered.destination, delivered.times);
+            if delivered.never {
+                self.never.fetch_add(delivered.times, Ordering::Relaxed);
+            }
         }
     }
 }

@@ -39,7 +39,7 @@ fn books() -> Arc<Books> {
 /// Every series with its value; no series may come twice.
 fn scrape(books: &Arc<Books>) -> BTreeMap<String, f64> {
     let mut registry = Registry::default();
-    register(&mut registry, books);
+    register(&mut registry, books, Vec::new());
     let text = admin::encode(registry)().unwrap();
     assert!(text.ends_with("# EOF\n"), "{text}");
     let mut all = BTreeMap::new();

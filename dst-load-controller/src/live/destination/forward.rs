@@ -140,6 +140,16 @@ impl Forward {
         })
     }
 
+    /// A way to the Pod of this name, which nobody looks up.
+    #[must_use]
+    pub fn to(kube: &KubeFactory, name: PodName) -> Self {
+        Self {
+            kube: Arc::clone(kube),
+            name,
+            memory_limit: None,
+        }
+    }
+
     /// How much memory the controller may have, where its Pod says so.
     #[must_use]
     pub const fn memory_limit(&self) -> Option<Bytes> {
@@ -178,10 +188,16 @@ impl Forward {
     /// Asks the controller's admin port, wherever the requests say that it is.
     #[must_use]
     pub fn admin(&self) -> Http {
+        self.http(ADMIN)
+    }
+
+    /// Asks a port of the Pod, wherever the requests say that it is.
+    #[must_use]
+    pub fn http(&self, port: u16) -> Http {
         let forward = self.clone();
         http::over(move || {
             let forward = forward.clone();
-            async move { forward.connect(ADMIN).await }
+            async move { forward.connect(port).await }
         })
     }
 

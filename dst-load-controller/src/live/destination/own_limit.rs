@@ -6,8 +6,19 @@
 
 use tonic::Status;
 
+use crate::model::recording::OWN_LIMIT;
+
+/// What a stream's error is counted as: its gRPC code, unless it is no error of the destination's.
+pub(super) fn name(status: &Status) -> String {
+    if is_own_limit(status) {
+        OWN_LIMIT.to_owned()
+    } else {
+        format!("{:?}", status.code())
+    }
+}
+
 /// Whether the stream ended because h2, on this side, gave its connection up.
-pub(super) fn is_own_limit(status: &Status) -> bool {
+fn is_own_limit(status: &Status) -> bool {
     let mut cause = std::error::Error::source(status);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<h2::Error>() {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::Told;
 use crate::{
     live::{
         books::{Book, Books},
@@ -38,6 +39,25 @@ pub(super) struct Line {
     error: Option<String>,
 }
 
+/// Where in its plan the acting half is.
+#[derive(Debug, Deserialize)]
+pub(super) struct Mark {
+    sequence: u64,
+    action: MarkKind,
+    #[serde(default)]
+    cycle: u32,
+    #[serde(default)]
+    whole: bool,
+    intended: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum MarkKind {
+    Cycle,
+    End,
+}
+
 /// Enters lines into the ledgers.
 pub(super) struct Feed<'a> {
     books: &'a Books,
@@ -46,6 +66,8 @@ pub(super) struct Feed<'a> {
     process: Option<Process>,
     /// The sequence number of the last line.
     after: u64,
+    /// Cycles of processes before this one: what is restarted counts from 1 again.
+    earlier: u32,
     /// By Service: its last action of those before our time.
     history: BTreeMap<String, Line>,
 }
@@ -65,6 +87,7 @@ impl<'a> Feed<'a> {
             since,
             process: None,
             after: 0,
+            earlier: 0,
             history: BTreeMap::new(),
         }
     }
@@ -88,6 +111,7 @@ impl<'a> Feed<'a> {
         if !same {
             if self.process.is_some() {
                 tracing::info!("churn was restarted");
+                self.earlier = self.books.cycle();
                 self.forget();
             }
             self.after = 0;
@@ -98,6 +122,26 @@ impl<'a> Feed<'a> {
             offset,
         });
         same
+    }
+
+    /// Takes in a mark; returns what the recording should know of it. A cycle that began before
+    /// our time is none that could be judged.
+    pub(super) fn mark(&mut self, mark: &Mark) -> Option<Told> {
+        self.after = mark.sequence;
+        let offset = self.process.as_ref()?.offset;
+        let at = offset.ours(At::from_micros(mark.intended));
+        match mark.action {
+            MarkKind::End => Some(Told::End {
+                at: at.unwrap_or_default(),
+                whole: mark.whole,
+            }),
+            MarkKind::Cycle => {
+                let cycle = self.earlier + mark.cycle;
+                self.books.start_cycle(cycle);
+                let at = at.filter(|at| *at >= self.since)?;
+                Some(Told::Cycle { at, cycle })
+            }
+        }
     }
 
     /// Takes in a line.

@@ -14,7 +14,7 @@ use crate::{
         kubernetes::{Acted, KubernetesError, mock::scenario},
     },
     model::{
-        action::{Action, Verb},
+        action::{Action, CycleStart, Verb},
         endpoint::Endpoint,
         ledger::{ServiceLedger, Sighting},
     },
@@ -131,6 +131,7 @@ fn starts(told: &[Told]) -> Vec<&str> {
     let each = told.iter().map(|told| match told {
         Told::Clock(line) => line.start.as_str(),
         Told::Silent { error, .. } => error.as_str(),
+        Told::Cycle { .. } | Told::End { .. } => "",
     });
     each.collect()
 }
@@ -168,7 +169,7 @@ async fn its_instants_are_told_in_our_time_whichever_clock_began_first() {
         assert_eq!(kubernetes(&books), [1_000, 3_000]);
         let offsets = told.iter().map(|told| match told {
             Told::Clock(line) => line.offset_us,
-            Told::Silent { error, .. } => panic!("{error}"),
+            other => panic!("{other:?}"),
         });
         let ahead = if ours == 0 { -500_000_000 } else { 500_000_000 };
         assert_eq!(offsets.collect::<Vec<_>>(), [ahead; 3]);
@@ -306,13 +307,66 @@ async fn lines_that_are_no_longer_kept_leave_nothing_to_be_mispaired() {
     };
     // In pieces, as a network delivers them.
     for piece in line(1).as_bytes().chunks(50) {
-        take(&mut feed, &mut buffer, piece).unwrap();
+        take(&mut feed, &mut buffer, piece, &mut drop).unwrap();
     }
     assert_eq!((feed.after(), books.outstanding()), (1, 7));
-    take(&mut feed, &mut buffer, b"{\"lost\":40}\n").unwrap();
+    take(&mut feed, &mut buffer, b"{\"lost\":40}\n", &mut drop).unwrap();
     assert_eq!(books.outstanding(), 0);
-    let error = take(&mut feed, &mut buffer, b"nonsense\n").unwrap_err();
+    let error = take(&mut feed, &mut buffer, b"nonsense\n", &mut drop).unwrap_err();
     assert!(error.starts_with("/events: "), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn cycles_and_the_end_are_told_in_our_time_and_go_on_counting_after_a_restart() {
+    let address = Address::default();
+    let start = |name: &str| {
+        let process = Process::start(name);
+        process.serve(&address);
+        process
+    };
+    let process = start("p1");
+    let cycle = |process: &Process, cycle: u32| {
+        let at = process.clock.now();
+        process.log.cycle(&CycleStart { at, cycle });
+    };
+    // Before our time: whatever belongs to it, it is not whole.
+    cycle(&process, 1);
+    tokio::time::sleep(5 * SECOND).await;
+    let books = books();
+    let began = books.clock().now();
+    let mut told = follow(&partner(&address), &books, async {
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(books.cycle(), 1);
+        cycle(&process, 2);
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(books.cycle(), 2);
+        process.log.end(process.clock.now(), true);
+        tokio::time::sleep(SECOND).await;
+        let again = start("p2");
+        tokio::time::sleep(120 * SECOND).await;
+        cycle(&again, 1);
+        tokio::time::sleep(SECOND).await;
+    })
+    .await;
+    assert_eq!(books.cycle(), 3);
+    told.retain(|it| matches!(it, Told::Cycle { .. } | Told::End { .. }));
+    let at = |seconds: u32| began + SECOND * seconds;
+    assert_eq!(
+        told[0],
+        Told::Cycle {
+            at: at(1),
+            cycle: 2
+        }
+    );
+    assert_eq!(
+        told[1],
+        Told::End {
+            at: at(2),
+            whole: true
+        }
+    );
+    assert!(matches!(told[2], Told::Cycle { cycle: 3, .. }));
+    assert_eq!(told.len(), 3);
 }
 
 #[test]

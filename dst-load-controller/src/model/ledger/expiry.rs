@@ -101,7 +101,7 @@ impl ServiceLedger {
                 continue;
             }
             let slot = self.slots.get_mut(id);
-            if !slot.wanted.is_empty() {
+            if !slot.is_unwanted() {
                 slot.retired = false;
                 continue;
             }

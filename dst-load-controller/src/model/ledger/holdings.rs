@@ -53,6 +53,12 @@ impl Holdings {
         }
     }
 
+    /// How many endpoints a stream holds.
+    pub(super) fn count(&self, stream: StreamId) -> usize {
+        let held = self.0.get(stream as usize);
+        held.map_or(0, |held| held.count_ones(..))
+    }
+
     /// What a stream holds, in the slots' order.
     pub(super) fn of(&self, stream: StreamId) -> impl Iterator<Item = SlotId> {
         let held = self.0.get(stream as usize).into_iter();

@@ -39,7 +39,7 @@ impl ServiceLedger {
     /// itself asks for repeats nothing.
     pub fn name(&mut self, visible: At, addresses: &BTreeSet<IpAddr>) {
         for (_, slot) in self.slots.iter_mut() {
-            if !slot.wanted.is_empty() && addresses.contains(&slot.endpoint.address.ip()) {
+            if !slot.is_unwanted() && addresses.contains(&slot.endpoint.address.ip()) {
                 slot.named = Some(visible);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Deviation, ServiceLedger, streams::StreamPhase};
+use super::{Deviation, ServiceLedger, StreamId, streams::StreamPhase};
 use crate::model::{endpoint::Endpoint, time::At};
 
 /// What the streams of a Service hold at the settled end.
@@ -42,12 +42,39 @@ pub struct Wrong {
     pub since: Option<Duration>,
 }
 
+/// How many endpoints there are, as Kubernetes and as the streams have it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EndpointCounts {
+    /// Endpoints that some stream is promised.
+    pub promised: u64,
+    /// Endpoints held, summed over open streams.
+    pub held: u64,
+    /// Open streams.
+    pub streams: u64,
+}
+
 /// Examples kept for each Service: enough to find a pattern, too few to fill a recording.
 const EXAMPLES: usize = 5;
 
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
+    /// Counts endpoints as they stand.
+    #[must_use]
+    pub fn endpoint_counts(&self) -> EndpointCounts {
+        let open = |stream: &StreamId| self.streams.phase(*stream) != StreamPhase::Closed;
+        let promised = self.slots.iter().filter(|(_, slot)| !slot.is_unwanted());
+        let mut counts = EndpointCounts {
+            promised: promised.count() as u64,
+            ..EndpointCounts::default()
+        };
+        for stream in self.streams.ids().filter(open) {
+            counts.streams += 1;
+            counts.held += self.slots.count_held_by(stream) as u64;
+        }
+        counts
+    }
+
     /// Checks every open stream. Changes nothing: what is still waited for is judged as it stands.
     #[must_use]
     pub fn end_state(&self, at: At) -> EndState {

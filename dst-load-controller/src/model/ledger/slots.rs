@@ -134,7 +134,8 @@ impl Slots {
 
     /// The slot of exactly this endpoint; a new one if there is none.
     pub(super) fn exact(&mut self, endpoint: Endpoint) -> SlotId {
-        if let Some(id) = self.of_pod(endpoint.address, endpoint.pod) {
+        let known = self.at_address(endpoint.address);
+        if let Some(id) = self.of_pod(known, endpoint.pod) {
             return id;
         }
         let slot = Some(Slot::new(endpoint));
@@ -161,22 +162,20 @@ impl Slots {
     /// at its address.
     pub(super) fn meant(&mut self, endpoint: Endpoint) -> (SlotId, bool) {
         let known = self.at_address(endpoint.address);
-        let of = |id: SlotId| self.get(id).endpoint.pod;
-        let exact = || known.iter().copied().find(|&id| of(id) == endpoint.pod);
         let comparable = || {
             let mut newest_first = known.iter().rev().copied();
-            newest_first.find(|&id| endpoint.pod.is_none() || of(id).is_none())
+            newest_first.find(|&id| endpoint.pod.is_none() || self.get(id).endpoint.pod.is_none())
         };
         let others = known.len();
-        match exact().or_else(comparable) {
+        match self.of_pod(known, endpoint.pod).or_else(comparable) {
             Some(id) => (id, others == 1),
             None => (self.exact(endpoint), others == 0),
         }
     }
 
-    /// The slot of exactly this pod at an address.
-    fn of_pod(&self, address: SocketAddr, pod: Option<Pod>) -> Option<SlotId> {
-        let mut known = self.at_address(address).iter().copied();
+    /// The slot of exactly this pod among those that are `known` at an address.
+    fn of_pod(&self, known: &[SlotId], pod: Option<Pod>) -> Option<SlotId> {
+        let mut known = known.iter().copied();
         known.find(|&id| self.get(id).endpoint.pod == pod)
     }
 
@@ -204,6 +203,11 @@ impl Slots {
             }
         }
         changed
+    }
+
+    /// How many endpoints a stream holds.
+    pub(super) fn count_held_by(&self, stream: StreamId) -> usize {
+        self.holdings.count(stream)
     }
 
     /// What a stream holds.
@@ -278,6 +282,11 @@ impl Slot {
         }
     }
 
+    /// Whether it is promised to nobody.
+    pub(super) fn is_unwanted(&self) -> bool {
+        self.wanted.is_empty()
+    }
+
     pub(super) fn is_wanted(&self, class: usize) -> bool {
         self.wanted.contains(class)
     }
@@ -292,6 +301,6 @@ impl Slot {
 
     /// Whether nobody wants, holds or waits for the endpoint any more.
     pub(super) fn is_spent(&self) -> bool {
-        self.wanted.is_empty() && self.holders == 0 && self.open.is_empty()
+        self.is_unwanted() && self.holders == 0 && self.open.is_empty()
     }
 }

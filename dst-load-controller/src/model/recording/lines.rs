@@ -33,7 +33,16 @@ impl ChangeLine {
             p95_us: quantile(0.95),
             p99_us: quantile(0.99),
             last_us: change.known.last().copied().map(micros),
+            times: None,
         }
+    }
+
+    /// The same with the time of each stream, which lets it be merged exactly with others'.
+    #[must_use]
+    pub fn with_times(mut self, change: &ClosedChange) -> Self {
+        let micros = |d: &std::time::Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
+        self.times = Some(super::times::encode(change.known.iter().map(micros)));
+        self
     }
 }
 

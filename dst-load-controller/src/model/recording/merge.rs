@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{ChangeLine, End, GeneratorSample, Header, Line, Phase};
-use crate::model::{endpoint::Direction, time::At};
+use super::{ChangeLine, End, GeneratorSample, Header, Line, Phase, align, times};
+use crate::model::{endpoint::Direction, statistics::nearest_rank, time::At};
 
 /// Why recordings cannot be merged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,14 +40,15 @@ pub enum MergeError {
 /// The lines of all recordings as one recording's, in order.
 ///
 /// The target's samples are the first recording's that has any: all asked the same process. So are
-/// the comparisons with the acting half's clock. A
-/// change's inner quantiles are the largest among the recordings, an upper bound.
+/// the comparisons with the acting half's clock. A change's inner quantiles are exact where all
+/// recordings have the time of each stream, and else the largest among them, an upper bound.
 ///
 /// # Errors
 /// If there is none, one has no header, or they are not of the same scenario, seed and target.
-pub fn merge(recordings: Vec<Vec<Line>>) -> Result<Vec<Line>, MergeError> {
+pub fn merge(mut recordings: Vec<Vec<Line>>) -> Result<Vec<Line>, MergeError> {
+    align::align(&mut recordings);
     let header = header(&recordings)?;
-    let count = recordings.len();
+    let requested: Vec<u64> = recordings.iter().map(|lines| requested(lines)).collect();
     let first = |of: fn(&Line) -> bool| {
         let found = recordings.iter().position(|lines| lines.iter().any(of));
         found.unwrap_or_default()
@@ -63,7 +64,7 @@ pub fn merge(recordings: Vec<Vec<Line>>) -> Result<Vec<Line>, MergeError> {
         a.order().cmp(&b.order()).then(a_source.cmp(b_source))
     });
 
-    let mut merged = Merged::new(count);
+    let mut merged = Merged::new(requested);
     merged.lines.push(Line::Header(Box::new(header)));
     for (source, line) in all {
         // Each client has a clock of its own: one's comparisons say nothing beside another's.
@@ -128,6 +129,10 @@ fn header(recordings: &[Vec<Line>]) -> Result<Header, MergeError> {
         let of_each = headers.iter().map(|header| &header.replicas[index]);
         replica.streams = of_each.map(|it| it.streams).sum();
     }
+    header.started = headers
+        .iter()
+        .min_by_key(|header| align::started(header))
+        .and_then(|header| header.started.clone());
     header.streams_requested = headers.iter().map(|h| h.streams_requested).sum();
     // The worst of the machines bounds what all of them can tell apart.
     header.floor_seconds = headers
@@ -137,10 +142,19 @@ fn header(recordings: &[Vec<Line>]) -> Result<Header, MergeError> {
     Ok(header)
 }
 
+fn requested(lines: &[Line]) -> u64 {
+    match lines.first() {
+        Some(Line::Header(header)) => header.streams_requested,
+        _ => 0,
+    }
+}
+
 /// What names a change across recordings.
 type ChangeKey = (String, String, String, Direction);
 
 struct Merged {
+    /// Streams that each was to open.
+    requested: Vec<u64>,
     lines: Vec<Line>,
     changes: BTreeMap<ChangeKey, ChangeLine>,
     phases: BTreeMap<Phase, At>,
@@ -153,8 +167,10 @@ struct Merged {
 // === impl Merged ===
 
 impl Merged {
-    fn new(sources: usize) -> Self {
+    fn new(requested: Vec<u64>) -> Self {
+        let sources = requested.len();
         Self {
+            requested,
             lines: Vec::new(),
             changes: BTreeMap::new(),
             phases: BTreeMap::new(),
@@ -181,7 +197,18 @@ impl Merged {
             }
             Line::LastCycleEnds { at, whole } => self.last_cycle.push((at, whole)),
             Line::Change(change) => self.change(change),
-            Line::Target(_) | Line::TargetSilent { .. } | Line::Ping(_) => {
+            Line::Target(mut sample) => {
+                if source == samples_of {
+                    // To one client the others' streams are foreign.
+                    let others = self.requested.iter().sum::<u64>() - self.requested[source];
+                    let foreign = sample.foreign_streams.as_mut();
+                    foreign
+                        .into_iter()
+                        .for_each(|it| *it = it.saturating_sub(others));
+                    self.lines.push(Line::Target(sample));
+                }
+            }
+            Line::TargetSilent { .. } | Line::Ping(_) => {
                 if source == samples_of {
                     self.lines.push(line);
                 }
@@ -262,12 +289,26 @@ impl ChangeLine {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
+        self.last_us = self.last_us.max(other.last_us);
+        let decode = |of: &Self| times::decode(of.times.as_ref()?);
+        if let (Some(mut all), Some(others)) = (decode(self), decode(other)) {
+            all.extend(others);
+            all.sort_unstable();
+            let quantile = |q| {
+                let rank = nearest_rank(q, all.len() as u64 + u64::from(self.never))?;
+                all.get(usize::try_from(rank).ok()? - 1).copied()
+            };
+            (self.p50_us, self.p95_us) = (quantile(0.5), quantile(0.95));
+            self.p99_us = quantile(0.99);
+            self.times = Some(times::encode(all));
+            return;
+        }
+        self.times = None;
         // Where one side did not get that far, the whole may not have either.
         let both = |a: Option<u64>, b: Option<u64>| Some(a?.max(b?));
         self.p50_us = both(self.p50_us, other.p50_us);
         self.p95_us = both(self.p95_us, other.p95_us);
         self.p99_us = both(self.p99_us, other.p99_us);
-        self.last_us = self.last_us.max(other.last_us);
     }
 }
 
@@ -361,6 +402,73 @@ mod tests {
         assert_eq!((summary.fan_out.changes, summary.fan_out.completed), (4, 0));
         assert_eq!(summary.fan_out.first_seconds, Some(0.000_1));
         assert_eq!(summary.fan_out.last_seconds_max, Some(9.0));
+    }
+
+    #[test]
+    fn with_the_time_of_each_stream_a_changes_quantiles_are_exact() {
+        let change = |known: &[u64], never: u32| {
+            let mut lines = recordings::passed();
+            lines.retain(|line| !matches!(line, Line::Change(_)));
+            let of = recordings::passed()
+                .into_iter()
+                .find_map(|line| match line {
+                    Line::Change(change) => Some(change),
+                    _ => None,
+                });
+            let known_too = u32::try_from(known.len()).unwrap();
+            lines.insert(
+                1,
+                Line::Change(ChangeLine {
+                    audience: known_too + never,
+                    known: known_too,
+                    never,
+                    p50_us: None,
+                    times: Some(times::encode(known.iter().copied())),
+                    ..of.unwrap()
+                }),
+            );
+            lines
+        };
+        let merged = |recordings| {
+            let lines = merge(recordings).unwrap();
+            let change = lines.into_iter().find_map(|line| match line {
+                Line::Change(change) => Some(change),
+                _ => None,
+            });
+            change.unwrap()
+        };
+        let two = vec![change(&[1, 2, 3, 4, 90], 0), change(&[10, 20, 30, 40], 1)];
+        let whole = merged(two);
+        assert_eq!(whole.p50_us, Some(10));
+        // The tenth of ten never knew.
+        assert_eq!((whole.p95_us, whole.known, whole.never), (None, 9, 1));
+        // As if one process had seen it all, in whichever order.
+        let three = |order: [usize; 3]| {
+            let parts: [&[u64]; 3] = [&[5, 7], &[1, 9, 11], &[2]];
+            merged(order.map(|of| change(parts[of], 0)).to_vec()).p50_us
+        };
+        assert_eq!((three([0, 1, 2]), three([2, 1, 0])), (Some(5), Some(5)));
+    }
+
+    #[test]
+    fn to_one_client_the_others_streams_are_foreign_and_to_all_of_them_they_are_not() {
+        let foreign = |seen: u64| {
+            let with = |streams| {
+                let mut lines = recordings::passed();
+                for line in &mut lines {
+                    match line {
+                        Line::Target(sample) => sample.foreign_streams = Some(seen),
+                        Line::Header(header) => header.streams_requested = streams,
+                        _ => {}
+                    }
+                }
+                lines
+            };
+            let merged = merge(vec![with(50), with(30), with(20)]).unwrap();
+            Statistics::of(&merged).summary().target.foreign_streams
+        };
+        assert_eq!(foreign(57), Some(7));
+        assert_eq!(foreign(50), Some(0));
     }
 
     #[test]

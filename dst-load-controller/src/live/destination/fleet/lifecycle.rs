@@ -14,17 +14,12 @@ use crate::{
     live::{
         books::Book,
         destination::{
-            decode,
-            own_limit::is_own_limit,
+            decode, own_limit,
             stream::{self, Method},
         },
     },
     model::{
-        ledger::StreamPhase,
-        recording::{OWN_LIMIT, StreamCounts},
-        scenario, seed,
-        time::At,
-        update::Update,
+        ledger::StreamPhase, recording::StreamCounts, scenario, seed, time::At, update::Update,
     },
     world::Grpc,
 };
@@ -203,14 +198,7 @@ impl Lifecycle {
         self.shared.books.count(|streams| match status.code() {
             Code::Ok => streams.ended_ok += 1,
             Code::NotFound => streams.not_found += 1,
-            code => {
-                let name = if is_own_limit(status) {
-                    OWN_LIMIT.to_owned()
-                } else {
-                    format!("{code:?}")
-                };
-                *streams.errors.entry(name).or_default() += 1;
-            }
+            _ => *streams.errors.entry(own_limit::name(status)).or_default() += 1,
         });
         tracing::debug!(
             authority = self.book().target.authority,

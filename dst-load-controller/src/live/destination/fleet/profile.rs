@@ -14,7 +14,10 @@ use super::{Seat, Shared, limits::Heard};
 use crate::{
     live::{
         books::{Book, ClusterIp},
-        destination::stream::{self, Method, request},
+        destination::{
+            own_limit,
+            stream::{self, Method, request},
+        },
     },
     model::{recording::ProfileCounts, scenario},
     world::Grpc,
@@ -126,7 +129,7 @@ impl Profile {
             Ended::Unasked(status) => {
                 self.count(|profiles| match status.code() {
                     Code::Ok => profiles.ended_ok += 1,
-                    code => *profiles.errors.entry(format!("{code:?}")).or_default() += 1,
+                    _ => *profiles.errors.entry(own_limit::name(status)).or_default() += 1,
                 });
                 tracing::debug!(
                     name = self.name(),

@@ -175,6 +175,7 @@ pub(crate) fn change(at: u64, cycle: u32, direction: Direction, never: u32) -> L
         p95_us: Some(14_000),
         p99_us: (never < 10).then_some(27_000),
         last_us: Some(30_400),
+        times: None,
     })
 }
 

@@ -1,0 +1,260 @@
+//! `report --from-pods`: the way a run in a cluster ends.
+
+use std::{
+    fs::{self, File},
+    io::{BufReader, BufWriter, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use super::{ReportArgs, exit, judged_by, render, style};
+use crate::{
+    cli::{Format, UsageError, cluster::ClusterArgs},
+    exit::Exit,
+    live::{
+        collect::{CollectError, Replica, replicas},
+        prometheus::{Prometheus, SELECTOR},
+        recorder::RunDirectory,
+        target::version::deployed,
+    },
+    model::{
+        quantity::Span,
+        recording::{Header, Line, TargetKind, merge, read, started, write_line},
+        report::Report,
+        warning::Warning,
+        words::counted,
+    },
+};
+
+/// How often it is looked whether the replicas are done.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Flags about a run in a cluster.
+#[derive(Clone, Debug, Default, Args)]
+pub struct FromPodsArgs {
+    /// Collects the recordings of the client pods in a cluster, through the API server, and judges
+    /// them as one. Exits as `run` does.
+    #[arg(long, env = "DST_LOAD_FROM_PODS", conflicts_with = "recordings")]
+    pub from_pods: bool,
+    /// Which cluster, and the namespace of the clients.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Whose pods, where the namespace has several releases.
+    #[arg(long, requires = "from_pods", env = "DST_LOAD_RELEASE")]
+    pub release: Option<String>,
+    /// Waits until churn's plan is over and every client has checked the end, at most this long.
+    /// Without it, what there is now is reported.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        requires = "from_pods",
+        env = "DST_LOAD_WAIT"
+    )]
+    pub wait: Option<Span>,
+    /// Takes the destination controller's own series from this Prometheus, such as
+    /// http://127.0.0.1:9090.
+    #[arg(
+        long,
+        value_name = "URL",
+        requires = "from_pods",
+        env = "DST_LOAD_PROMETHEUS"
+    )]
+    pub prometheus: Option<String>,
+    /// What picks these series out.
+    #[arg(
+        long,
+        value_name = "MATCHERS",
+        default_value = SELECTOR,
+        env = "DST_LOAD_PROMETHEUS_SELECTOR"
+    )]
+    pub prometheus_selector: String,
+    /// Where recordings and reports go: `runs/<scenario>-<time>` if absent.
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "from_pods",
+        env = "DST_LOAD_OUTPUT_DIR"
+    )]
+    pub output_dir: Option<PathBuf>,
+}
+
+/// Collects, merges, judges and writes.
+///
+/// # Errors
+/// A [`UsageError`]; no cluster, no pods, one that does not answer, or a directory that cannot be
+/// written. What was collected until then stays there.
+pub(super) async fn run(
+    args: &ReportArgs,
+    format: Format,
+    out: &mut impl Write,
+    warnings: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let flags = &args.pods;
+    let prometheus = match &flags.prometheus {
+        Some(url) => {
+            let found = Prometheus::new(url, &flags.prometheus_selector);
+            Some(found.map_err(|error| UsageError(format!("--prometheus: {error}")))?)
+        }
+        None => None,
+    };
+    let cluster = flags.cluster.find().await?;
+    let kube = cluster.factory();
+    let default = cluster.default_namespace().to_owned();
+    let namespace = flags.cluster.namespace.clone().unwrap_or(default);
+    let release = flags.release.as_deref();
+    if let Some(Span(patience)) = flags.wait {
+        wait(patience, || replicas(&kube, &namespace, release), warnings).await?;
+    }
+    let replicas = replicas(&kube, &namespace, release).await?;
+
+    let collected = tempfile::tempdir().context("cannot make a directory to collect into")?;
+    let mut recordings = Vec::new();
+    for replica in &replicas {
+        let path = collected.path().join(format!("{}.jsonl", replica.name.pod));
+        recordings.push((collect(replica, &path).await?, path));
+    }
+    let Some(Line::Header(first)) = recordings.first().and_then(|(lines, _)| lines.first()) else {
+        bail!("the recordings have no header");
+    };
+    let directory = directory(flags, first)?;
+    for (_, path) in &recordings {
+        keep(path, &directory.path().join("replicas"))?;
+    }
+    let mut lines = merge(recordings.into_iter().map(|(lines, _)| lines).collect())?;
+    note_restarts(&replicas, &mut lines);
+    if let Some(prometheus) = &prometheus {
+        add_series(prometheus, &mut lines).await?;
+    }
+    if let Some(Line::Header(header)) = lines.first_mut()
+        && header.target.kind == TargetKind::Linkerd
+        && header.target.version.is_none()
+        && let Ok(client) = cluster.client()
+    {
+        header.target.version = deployed(&client).await;
+    }
+    let mut whole = BufWriter::new(File::create_new(directory.recording())?);
+    for line in &lines {
+        write_line(line, &mut whole)?;
+    }
+    whole.flush()?;
+    let Some(Line::Header(header)) = lines.first() else {
+        bail!("the recordings have no header");
+    };
+    let (criteria, planned) = judged_by(header)?;
+    let report = Report::of(&lines, &criteria, planned).context("the recordings have no header")?;
+    directory.write_reports(&report)?;
+    out.write_all(render(&report, format, style()).as_bytes())?;
+    let count = counted(replicas.len() as u64, "client pod", "client pods");
+    let path = directory.path().display();
+    writeln!(warnings, "recordings of {count} and reports: {path}")?;
+    Ok(exit(&report))
+}
+
+/// Waits until every replica has measured all that it is going to.
+async fn wait<F>(
+    patience: Duration,
+    find: impl Fn() -> F,
+    warnings: &mut impl Write,
+) -> anyhow::Result<()>
+where
+    F: Future<Output = Result<Vec<Replica>, CollectError>>,
+{
+    let mut said = String::new();
+    let waited = async {
+        loop {
+            let missing = match find().await {
+                // Who is not permitted to look will not be later.
+                Err(error @ (CollectError::Kubernetes { .. } | CollectError::Several { .. })) => {
+                    return Err(error.into());
+                }
+                Err(error) => error.to_string(),
+                Ok(replicas) => {
+                    let mut measuring = Vec::new();
+                    for replica in &replicas {
+                        match replica.state().await {
+                            Ok(state) if state.over => {}
+                            Ok(_) => measuring.push(replica.name.pod.clone()),
+                            Err(error) => measuring.push(error.to_string()),
+                        }
+                    }
+                    if measuring.is_empty() {
+                        return Ok(());
+                    }
+                    format!("still measuring: {}", measuring.join(", "))
+                }
+            };
+            if missing != said {
+                writeln!(warnings, "{missing}")?;
+                said = missing;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        done = waited => return done,
+        () = tokio::time::sleep(patience) => {}
+    }
+    bail!(
+        "not over after {}; {said}. Without --wait, what there is so far is reported",
+        Span(patience)
+    )
+}
+
+/// One replica's recording, also written to `path`.
+async fn collect(replica: &Replica, path: &Path) -> anyhow::Result<Vec<Line>> {
+    let place = || format!("pod {}", replica.name);
+    let mut file = BufWriter::new(File::create_new(path)?);
+    replica.snapshot(&mut file).await?;
+    file.flush()?;
+    read(BufReader::new(File::open(path)?)).with_context(place)
+}
+
+fn directory(flags: &FromPodsArgs, header: &Header) -> anyhow::Result<RunDirectory> {
+    Ok(match &flags.output_dir {
+        Some(path) => RunDirectory::at(path)?,
+        None => {
+            let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+            RunDirectory::create(Path::new("runs"), &header.name, &time.to_string())?
+        }
+    })
+}
+
+/// Copies what was collected to where it stays.
+fn keep(path: &Path, into: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(into).with_context(|| into.display().to_string())?;
+    let name = path.file_name().unwrap_or_default();
+    fs::copy(path, into.join(name)).with_context(|| into.display().to_string())?;
+    Ok(())
+}
+
+/// What a container that was started again had measured before is lost.
+fn note_restarts(replicas: &[Replica], lines: &mut Vec<Line>) {
+    let at = lines.last().map(|line| line.order().0).unwrap_or_default();
+    for replica in replicas.iter().filter(|it| it.restarts > 0) {
+        let warning = Warning::ReplicaRestarted {
+            pod: replica.name.pod.clone(),
+            times: u64::from(replica.restarts),
+        };
+        let before_the_end = lines.len().saturating_sub(1);
+        lines.insert(before_the_end, Line::Warning { at, warning });
+    }
+}
+
+/// Puts the target's samples that Prometheus has in the place of those of the clients.
+async fn add_series(prometheus: &Prometheus, lines: &mut Vec<Line>) -> anyhow::Result<()> {
+    let Some(Line::Header(header)) = lines.first() else {
+        return Ok(());
+    };
+    let began = started(header).context("the recordings do not say when they started")?;
+    let ended = lines.last().map(|line| line.order().0).unwrap_or_default();
+    let samples = prometheus.samples(began, ended.since_start()).await?;
+    lines.retain(|line| !matches!(line, Line::Target(_) | Line::TargetSilent { .. }));
+    lines.extend(samples.into_iter().map(Line::Target));
+    // The header stays first: it has the earliest instant and the first kind.
+    lines.sort_by(|a, b| a.order().cmp(&b.order()));
+    Ok(())
+}
