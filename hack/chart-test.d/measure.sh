@@ -11,6 +11,11 @@ test_measured() {
     check "install: both halves work with what the chart grants" measured_begins
     check "report --from-pods: two clients' recordings are one, and it passes" measured
     check "what the clients told Prometheus and what the report says agree" agreed
+    if command -v prometheus >/dev/null; then
+        check "report --prometheus: what the destination cost, from a Prometheus that scraped it" from_prometheus
+    else
+        say "not asked of a Prometheus, which is not here (Debian's package prometheus)"
+    fi
     check "uninstall: churn leaves everything to the garbage collector" measured_ends
     stop_processes
 }
@@ -54,6 +59,23 @@ stop_processes() {
     return 0
 }
 
+# It scrapes the destination under the labels that a PodMonitor would give.
+start_prometheus() {
+    command -v prometheus >/dev/null || return 0
+    local port
+    port=$(free_port)
+    cat >"$work/prometheus.yaml" <<Y
+scrape_configs:
+  - job_name: linkerd
+    scrape_interval: 1s
+    static_configs: [{targets: ["127.0.0.1:$1"], labels: {namespace: linkerd, container: destination}}]
+Y
+    prometheus --config.file "$work/prometheus.yaml" --storage.tsdb.path "$work/prometheus" \
+        --web.listen-address "127.0.0.1:$port" >"$work/prometheus.log" 2>&1 &
+    printf '%s\n' $! >"$work/prometheus.pid"
+    printf '%s\n' "$port" >"$work/prometheus.port"
+}
+
 forward() {
     k lab-1 apply -f - >/dev/null <<Y
 apiVersion: kwok.x-k8s.io/v1alpha1
@@ -74,6 +96,7 @@ measured_begins() {
     "$tool" destination --kubeconfig "$kubeconfig" --context lab-1 --addr "127.0.0.1:$grpc" \
         --metrics-addr "127.0.0.1:$metrics" >"$work/destination.log" 2>&1 &
     printf '%s\n' $! >"$work/destination.pid"
+    start_prometheus "$metrics"
     # Half of the scenario's clients each, and time for Kubernetes on a small and busy machine.
     values="churn.maxEndpoints=12,churn.minHold=8s,churn.maxHold=12s,churn.startDelay=5s"
     values+=",client.replicas=2,client.clients=10,client.churnUrl=http://127.0.0.1:$churn"
@@ -146,6 +169,28 @@ assert reported >= 2_800 and served == reported, (reported, served)
 for stage in ("kubernetes", "end_to_end"):
     assert all(of["count"] > 0 for of in report["latency"][stage].values()), stage
 P
+}
+
+from_prometheus() {
+    local url
+    url=http://127.0.0.1:$(cat "$work/prometheus.port")
+    "$tool" report --from-pods --kubeconfig "$kubeconfig" --context lab-1 --namespace "$namespace" \
+        --prometheus "$url" --output-dir "$work/with-prometheus" >/dev/null
+    # The clients' own samples are gone, and the others say no less.
+    python3 - "$work" <<'P'
+import json, sys
+work = sys.argv[1]
+of = lambda name: json.load(open(f"{work}/{name}/report.json"))["target"]
+own, theirs = of("measured"), of("with-prometheus")
+assert theirs["cpu_seconds"] > 0 and theirs["peak_rss_bytes"] > 1 << 20, theirs
+# Both have watched the same process, from about the same instant on.
+assert abs(theirs["peak_rss_bytes"] / own["peak_rss_bytes"] - 1) < 0.2, (own, theirs)
+P
+    # Labels that nothing has are told, and what was collected until then stays.
+    refused 'has no series of {container="other"}' "$tool" report --from-pods --kubeconfig "$kubeconfig" \
+        --context lab-1 --namespace "$namespace" --prometheus "$url" --prometheus-selector '{container="other"}' \
+        --output-dir "$work/no-series"
+    expect recordings 2 "$(find "$work/no-series/replicas" -name '*.jsonl' | wc -l)"
 }
 
 stopped() { ! kill -0 "$1" 2>/dev/null; }
