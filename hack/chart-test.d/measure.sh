@@ -28,23 +28,26 @@ free_port() {
     return 1
 }
 
-# The lab's kubeconfig with an account's token in the place of its certificate.
+# A cluster's kubeconfig with an account's token in the place of its certificate.
 as_account() {
-    local account=$1 file=$work/$1.kubeconfig user
-    k lab-1 config view --raw --minify --flatten >"$file"
+    local context=$1 account=$2 file=$work/$2.kubeconfig user
+    k "$context" config view --raw --minify --flatten >"$file"
     user=$(kubectl --kubeconfig "$file" config view -o 'jsonpath={.contexts[0].context.user}')
     kubectl --kubeconfig "$file" config unset users >/dev/null
-    kubectl --kubeconfig "$file" config set-credentials "$user" --token "$(one create token "$account" --duration 1h)" >/dev/null
+    kubectl --kubeconfig "$file" config set-credentials "$user" \
+        --token "$(k "$context" -n "$namespace" create token "$account" --duration 1h)" >/dev/null
 }
 
 # Starts what a Pod would start, on a port of this machine.
 start_as_pod() {
-    local pod=$1 account=$2 port=$3 arguments
-    mapfile -t arguments < <(one get pod "$pod" -o 'jsonpath={range .spec.containers[0].args[*]}{@}{"\n"}{end}')
+    local context=$1 pod=$2 account=$3 port=$4 arguments
+    k "$context" -n "$namespace" get configmap "$release-scenario" -o 'jsonpath={.data.scenario\.yaml}' >"$work/$pod.yaml"
+    mapfile -t arguments < <(k "$context" -n "$namespace" get pod "$pod" -o 'jsonpath={range .spec.containers[0].args[*]}{@}{"\n"}{end}')
     arguments=("${arguments[@]/#0.0.0.0:9990/127.0.0.1:$port}")
-    arguments=("${arguments[@]/#\/etc\/dst-load\/scenario.yaml/$work/measured.yaml}")
+    arguments=("${arguments[@]/#\/etc\/dst-load\/scenario.yaml/$work/$pod.yaml}")
+    arguments=("${arguments[@]/#\/etc\/dst-load\/observe\/kubeconfig/$work/target.kubeconfig.read}")
     KUBECONFIG=$work/$account.kubeconfig DST_LOAD_POD=$pod \
-        DST_LOAD_POD_UID=$(one get pod "$pod" -o 'jsonpath={.metadata.uid}') \
+        DST_LOAD_POD_UID=$(k "$context" -n "$namespace" get pod "$pod" -o 'jsonpath={.metadata.uid}') \
         "$tool" "${arguments[@]}" >"$work/$pod.log" 2>&1 &
     printf '%s\n' $! >"$work/$pod.pid"
 }
@@ -103,15 +106,14 @@ measured_begins() {
     values+=",destination.address=127.0.0.1:$grpc,destination.metrics={http://127.0.0.1:$metrics/metrics}"
     h lab-1 install "$release" "$chart" -f "$scenarios/quick.yaml" "${on_lab[@]}" --set "$values" \
         --wait --timeout 60s >/dev/null
-    one get configmap "$release-scenario" -o 'jsonpath={.data.scenario\.yaml}' >"$work/measured.yaml"
-    as_account "$release-churn"
-    as_account "$release-client"
-    start_as_pod "$(churn_pods)" "$release-churn" "$churn"
+    as_account lab-1 "$release-churn"
+    as_account lab-1 "$release-client"
+    start_as_pod lab-1 "$(churn_pods)" "$release-churn" "$churn"
     : >"$work/client-ports"
     for pod in $(client_pods); do
         port=$(free_port)
         printf '%s\n' "$port" >>"$work/client-ports"
-        start_as_pod "$pod" "$release-client" "$port"
+        start_as_pod lab-1 "$pod" "$release-client" "$port"
         forward "$pod" "$port"
     done
     expect clients 2 "$(wc -l <"$work/client-ports")"
@@ -208,4 +210,41 @@ measured_ends() {
     within 20 stopped "$pid"
     absent 'ERROR|WARN|^error' "$(tail -n 3 "$work/$pod.log")"
     within 60 nothing_left lab-1
+}
+
+# Over two clusters, with a real controller: the reference destination alone is not linked with a second one.
+measured_federated() {
+    local churn port pod values
+    churn=$(free_port) port=$(free_port)
+    LAB_DIR=$lab "$root/hack/lab/up" --clusters 2 --nodes 2 >/dev/null
+    "$tool" link --kubeconfig "$kubeconfig" --context lab-1 --churn-context lab-2
+    values="churn.services=2,churn.minEndpoints=2,churn.maxEndpoints=6,churn.minHold=8s,churn.maxHold=10s,churn.cycles=1"
+    values+=",churn.startDelay=5s,client.clients=5,federation.localServices=0"
+    values+=",destination.address=127.0.0.1:$(cat "$lab/destination.port")"
+    values+=",destination.metrics={http://127.0.0.1:$(cat "$lab/destination.metrics-port")/metrics}"
+    h lab-2 upgrade "$release" "$chart" -f "$scenario" -f "$parts/values/target.yaml" "${on_lab[@]}" --set "$values" --wait --timeout 60s
+    h lab-1 upgrade "$release" "$chart" -f "$scenario" -f "$parts/values/source.yaml" "${on_lab[@]}" --set "$values" \
+        --set client.churnUrl="http://127.0.0.1:$churn",client.observe.context= --wait --timeout 60s
+    as_account lab-2 "$release-churn"
+    as_account lab-1 "$release-client"
+    pod=$(k lab-2 -n "$namespace" get pods -l app.kubernetes.io/component=churn -o 'jsonpath={.items[*].metadata.name}')
+    start_as_pod lab-2 "$pod" "$release-churn" "$churn"
+    pod=$(client_pods)
+    start_as_pod lab-1 "$pod" "$release-client" "$port"
+    forward "$pod" "$port"
+    "$tool" report --from-pods --kubeconfig "$kubeconfig" --context lab-1 --namespace "$namespace" \
+        --wait 2m --output-dir "$work/federated" || { tail -n 5 "$work"/dst-load-test-*.log && return 1; }
+    python3 - "$work" <<'P'
+import json, sys
+report = json.load(open(f"{sys.argv[1]}/federated/report.json"))
+# 2 Services, asked for in two ways by 5 clients.
+assert report["streams"]["opened"] == 20 and report["target"]["kind"] == "linkerd", report["streams"]
+ways = report["federation"]["ways"]
+told = {way["via"]: way["latency"]["destination"]["add"]["count"] for way in ways}
+assert all(told[way] >= 40 for way in ("remote_discovery", "federated")), told
+P
+    # That of the pod, and that of the controller, which came with it.
+    k lab-1 delete clusterportforwards --all
+    "$tool" cleanup --kubeconfig "$kubeconfig" --context lab-1 --run-id link-target
+    stop_processes
 }
