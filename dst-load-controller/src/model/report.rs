@@ -3,6 +3,8 @@
 //! A report is a view. It adds no number that the recording does not hold, and every format is
 //! rendered from it alone, so that they cannot disagree.
 
+mod advice;
+mod criteria;
 pub mod json;
 pub mod junit;
 pub mod markdown;
@@ -25,7 +27,7 @@ use crate::model::{
     recording::{Header, Line, Machine, TargetKind},
     statistics::{
         Correctness, CycleSummary, FanOut, Generator, KubernetesApi, OtherClock, Profiles, Replica,
-        StageSummary, Statistics, Streams, Target, Updates, Way,
+        SlowestChange, StageSummary, Statistics, Streams, Target, Updates, Way,
     },
     verdict::{Circumstances, Judged, Verdict, judge},
     warning::Warning,
@@ -81,6 +83,9 @@ pub struct Report {
     pub federation: Option<Federated>,
     /// How changes spread over the streams.
     pub fan_out: FanOut,
+    /// The change that took longest to reach its last stream; `null` if none reached any.
+    #[serde(default)]
+    pub slowest: Option<SlowestChange>,
     /// What streams held against what they were promised.
     pub correctness: Correctness,
     /// What was received.
@@ -109,6 +114,9 @@ pub struct Report {
     pub machine: Option<Machine>,
     /// What a reader must know beside the numbers.
     pub warnings: Vec<Told>,
+    /// What to try, as it follows from the findings, most important first.
+    #[serde(default)]
+    pub recommendations: Vec<String>,
 }
 
 /// A run over two clusters.
@@ -237,7 +245,7 @@ impl Report {
             .chain(forwarded)
             .map(Told::from)
             .collect();
-        Self {
+        let mut report = Self {
             schema_version: SCHEMA_VERSION,
             tool: Tool {
                 version: header.tool_version.clone(),
@@ -267,6 +275,7 @@ impl Report {
                 ways: summary.ways,
             }),
             fan_out: summary.fan_out,
+            slowest: summary.slowest,
             correctness: summary.correctness,
             updates: summary.updates,
             generator: summary.generator,
@@ -284,7 +293,10 @@ impl Report {
             started: header.started.clone(),
             machine: header.machine.clone(),
             warnings,
-        }
+            recommendations: Vec::new(),
+        };
+        report.recommendations = advice::recommendations(&report);
+        report
     }
 
     /// Whether the run measured nothing but this tool itself.
