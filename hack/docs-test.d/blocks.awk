@@ -4,10 +4,6 @@
 
 function close_command() {
     if (command == "") return
-    wanted = 0
-    if (match(command, /# exits with [0-9]+[ \t]*$/)) {
-        wanted = substr(command, RSTART + 13) + 0
-    }
     plain = command
     if (needs != "") {
         bare = command
@@ -72,10 +68,12 @@ taken {
     if (command == "") {
         if (line ~ /^[ \t]*(#.*)?$/) next
         from = NR
+        wanted = 0
         command = line
     } else {
         command = command "\n" line
     }
+    if (match(line, /# exits with [0-9]+[ \t]*$/)) wanted = substr(line, RSTART + 13) + 0
     if (line ~ /\\$/) next
     if (match(line, /<<-?'?[A-Z]+'?/)) {
         until = substr(line, RSTART + 2, RLENGTH - 2)
