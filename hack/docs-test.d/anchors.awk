@@ -1,4 +1,7 @@
 # The anchors of a page's headings, as GitHub makes them.
+# What is commented out is not shown.
+!fenced && hidden { if (/-->/) hidden = 0; next }
+!fenced && /^ *<!--/ { hidden = !/-->/; next }
 /^ *```/ { fenced = !fenced; next }
 fenced { next }
 /^#+ / {

@@ -43,6 +43,9 @@ function begin_block(info) {
     until = ""
 }
 
+# What is commented out is not shown.
+!inside && hidden { if (/-->/) hidden = 0; next }
+!inside && /^ *<!--/ { hidden = !/-->/; next }
 /^ *```/ {
     if (!inside) {
         inside = 1

@@ -6,6 +6,9 @@ NR == FNR {
     of[$1 " " $2] = 1
     next
 }
+# What is commented out is not shown.
+!fenced && hidden { if (/-->/) hidden = 0; next }
+!fenced && /^ *<!--/ { hidden = !/-->/; next }
 /^ *```/ { fenced = !fenced; next }
 fenced { next }
 {

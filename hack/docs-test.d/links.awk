@@ -1,4 +1,7 @@
 # The links of a page, but for those in code: their line and where they lead.
+# What is commented out is not shown.
+!fenced && hidden { if (/-->/) hidden = 0; next }
+!fenced && /^ *<!--/ { hidden = !/-->/; next }
 /^ *```/ { fenced = !fenced; next }
 fenced { next }
 {
