@@ -361,12 +361,12 @@ other_ways() {
         line="${line/ -n dst-load-test --create-namespace/ --dry-run=server}"
         (cd "$root" && eval "h lab-1 ${line#helm}" >/dev/null) || { say "$line" && return 1; }
         count=$((count + 1))
-    done < <(commands "$root/docs/in-a-cluster.md" | grep '^helm install')
+    done < <(commands "$root/README.md" "$root/docs/in-a-cluster.md" | grep '^helm install')
     [[ -z $tool ]] || while IFS= read -r line; do
         eval "\"\$tool\" ${line#cargo run --release -- } --help" >/dev/null || { say "$line" && return 1; }
         count=$((count + 1))
-    done < <(commands "$root/docs/in-a-cluster.md" | grep '^cargo run --release -- client')
-    expect "lines" "$([[ -n $tool ]] && echo 2 || echo 1)" "$count"
+    done < <(commands "$root/README.md" "$root/docs/in-a-cluster.md" | grep '^cargo run --release -- client')
+    expect "lines" "$([[ -n $tool ]] && echo 4 || echo 2)" "$count"
 }
 
 # The documents' lines, with a dry run for an end; and what the role edit allows. In a namespace that
@@ -382,8 +382,8 @@ one_liners() {
         while IFS= read -r argument; do given+=("$argument"); done <"$work/run"
         [[ -z $tool ]] || "$tool" "${given[@]}" --help >/dev/null
         count=$((count + 1))
-    done < <(commands "$chart/README.md" "$root/docs/in-a-cluster.md" | grep '^kubectl -n shop run')
-    expect "lines" 3 "$count"
+    done < <(commands "$chart/README.md" "$root/README.md" "$root/docs/in-a-cluster.md" | grep '^kubectl -n shop run')
+    expect "lines" 4 "$count"
     one create rolebinding ad-hoc --clusterrole=edit --serviceaccount="$namespace:default"
     for rule in "create services" "deletecollection services" "patch deployments.apps" "deletecollection deployments.apps" \
         "create leases.coordination.k8s.io" "patch leases.coordination.k8s.io" "watch endpointslices.discovery.k8s.io"; do
