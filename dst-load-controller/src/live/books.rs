@@ -27,7 +27,7 @@ use crate::{
     model::{
         federation::{Site, Through, Watched},
         ledger::{Intent, Outbox, ServiceLedger, StreamId, Written},
-        recording::{Phase, StreamCounts},
+        recording::{EndpointsLine, Phase, StreamCounts},
         statistics::Latency,
         time::At,
         update::Update,
@@ -363,6 +363,15 @@ impl Books {
             .iter()
             .map(|b| b.ledger.lock().outstanding())
             .sum()
+    }
+
+    /// How many endpoints there are.
+    #[must_use]
+    pub fn endpoints(&self) -> EndpointsLine {
+        EndpointsLine::sum(self.books.iter().map(|book| {
+            let ledger = book.ledger.lock();
+            (ledger.promised() as u64, ledger.mean_held())
+        }))
     }
 
     /// Streams that have received their snapshot, by Service name, and streams in all.

@@ -3,9 +3,11 @@
 //! A report is a view. It adds no number that the recording does not hold, and every format is
 //! rendered from it alone, so that they cannot disagree.
 
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+pub mod page;
 mod prose;
 mod proxies;
 pub mod text;

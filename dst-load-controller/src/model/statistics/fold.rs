@@ -23,8 +23,8 @@ use crate::model::{
     federation::{Through, Via},
     ledger::{Counts, Outbox},
     recording::{
-        BetweenTriesLine, ChangeLine, End, EndStateLine, GeneratorSample, LatencyLine, Line, Phase,
-        Second, StreamCounts, absorb,
+        BetweenTriesLine, ChangeLine, End, EndStateLine, EndpointsLine, GeneratorSample,
+        LatencyLine, Line, Phase, Second, StreamCounts, absorb,
     },
     time::At,
 };
@@ -42,6 +42,8 @@ pub struct Interval {
     pub kubernetes_errors: BTreeMap<String, u64>,
     /// The event loop's lateness, weighted by deliveries.
     pub loop_lag: Latency,
+    /// How many endpoints there are, if that is worth a line.
+    pub endpoints: Option<EndpointsLine>,
     counts: Counts,
     latencies: BTreeMap<Key, Latency>,
     /// The destination stage by replica, where there are several.
@@ -188,7 +190,8 @@ impl Interval {
             && between_tries.is_none()
             && taken.counts == Counts::default()
             && taken.streams == StreamCounts::default()
-            && taken.kubernetes_errors.is_empty();
+            && taken.kubernetes_errors.is_empty()
+            && taken.endpoints.is_none();
         (!nothing).then(|| Second {
             at,
             bytes: taken.bytes,
@@ -202,6 +205,7 @@ impl Interval {
             loop_lag: (taken.loop_lag.max().is_some_and(|lag| !lag.value.is_zero()))
                 .then(|| BASE64_STANDARD.encode(taken.loop_lag.to_bytes())),
             streams_active,
+            endpoints: taken.endpoints,
         })
     }
 }
@@ -437,9 +441,8 @@ const WRONG_SERVICES: usize = 20;
 /// Wrong holdings quoted in a report.
 const EXAMPLES: usize = 10;
 
-fn decode(text: &str, never: u64) -> Option<Latency> {
-    let bytes = BASE64_STANDARD.decode(text).ok()?;
-    Latency::from_bytes(&bytes, never).ok()
+pub(in crate::model) fn decode(text: &str, never: u64) -> Option<Latency> {
+    Latency::from_bytes(&BASE64_STANDARD.decode(text).ok()?, never).ok()
 }
 
 // === impl Window ===
