@@ -71,6 +71,11 @@ async function look(run, claim) {
     assert.equal(head.includes("SELF-TEST This run measured"), report.target.kind === "reference", head);
     for (const reason of report.reasons) assert.ok(head.includes(reason.replace(/\s+/g, " ")), reason);
   });
+  await claim("it names the build that was tested", async () => {
+    const tested = await tab.evaluate(() => document.getElementById("tested")?.textContent ?? "");
+    if (report.target.kind === "reference") assert.equal(tested, "");
+    else assert.ok(tested.includes(report.target.version ?? "unknown version"), tested);
+  });
   await claim("its tables say what report.json says", () => numbers(tab, report));
   await claim("every chart is drawn", () => drawn(tab, report));
   await claim("charts say their values to the keyboard", () => keyboard(tab));

@@ -26,8 +26,8 @@ use crate::{
     model::{
         criteria::Criteria,
         recording::{
-            ChangeLine, End, EndStateLine, EndpointsLine, GeneratorSample, Line, Phase, PingLine, TargetSample,
-            absorb,
+            ChangeLine, End, EndStateLine, EndpointsLine, GeneratorSample, Line, Phase, PingLine,
+            TargetSample, absorb,
         },
         report::{Report, page::Page},
         statistics::Interval,

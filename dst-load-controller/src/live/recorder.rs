@@ -18,7 +18,10 @@ pub use self::directory::{RECORDING, RunDirectory, write_whole};
 use crate::model::{
     criteria::Criteria,
     recording::{Header, Line, write_line},
-    report::{Report, page::{Page, PageFold}},
+    report::{
+        Report,
+        page::{Page, PageFold},
+    },
     statistics::Statistics,
     time::At,
     warning::Warning,

@@ -74,6 +74,4 @@ fn data(page: &Page) -> String {
         .expect("invariant: the page's maps have text keys and nothing else can fail");
     // Only within strings: JSON has none of these elsewhere.
     json.replace('<', "\\u003c")
-        .replace('\u{2028}', "\\u2028")
-        .replace('\u{2029}', "\\u2029")
 }

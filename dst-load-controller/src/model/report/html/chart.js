@@ -106,7 +106,7 @@ function panels(spec, width) {
   const scale = spec.x.log ? logarithmic : linear;
   const sx = scale(spec.x.from, spec.x.to, left, width - right);
   const [top, bottom] = [above, above + inner];
-  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": spec.name });
+  const root = svg("svg", { class: width < 480 ? "narrow" : undefined, viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": spec.name });
   for (const shade of spec.shades ?? []) {
     const [a, b] = [sx.of(shade.from), sx.of(shade.to)];
     root.append(svg("rect", { class: shade.odd ? "shade odd" : "shade", x: px(a), y: top, width: px(Math.max(0, b - a)), height: inner }));
@@ -137,11 +137,11 @@ function panels(spec, width) {
       root.append(path({ class: tick === 0 ? "grid zero" : "grid" }, [`M${left} ${at}H${width - right}`]));
       root.append(svg("text", { x: left - 6, y: at + 3.5, "text-anchor": "end" }, panel.words(tick)));
     }
-    for (const [value, words] of panel.rules ?? []) {
+    for (const [i, [value, words]] of (panel.rules ?? []).entries()) {
       if (value < panel.from || value > panel.to) continue;
       const at = px(sy.of(value));
       root.append(path({ class: "rule" }, [`M${left} ${at}H${width - right}`]));
-      root.append(svg("text", { class: "rule-words", x: width - right - 2, y: at - 4, "text-anchor": "end" }, words));
+      root.append(svg("text", { class: "rule-words", x: width - right - 2 - i * Math.min(130, (width - left) / 3), y: at - 4, "text-anchor": "end" }, words));
     }
     const layer = svg("g", { class: "marks" });
     panel.draw(layer, sx.of, sy.of, { left, right: width - right, low, high });

@@ -13,8 +13,8 @@ function memoryByCycle(page) {
     x: { from: first - 0.5, to: last + 0.5, words: count, wide: 40, title: "cycle",
       ticks: (most) => steps(first, last, Math.max(1, Math.round(nice((last - first) / most)))) },
     panels: [{
-      title: page.report.target.kind === "linkerd" ? "Memory of the destination controller" : "Memory of the reference destination, not Linkerd’s",
-      height: 140, from: 0, to: high * 1.08, words: bytes,
+      title: page.report.target.kind === "linkerd" ? "Memory of the destination controller" : "Memory of the reference, not Linkerd’s",
+      height: 140, from: 0, to: high * 1.08, words: bytes, ticks: byteSteps(high * 1.08, 4),
       draw: (layer, sx, sy) => {
         for (const [kind, , field] of series) {
           const points = all.filter((c) => c[field] !== null).map((c) => [c.cycle, c[field]]);

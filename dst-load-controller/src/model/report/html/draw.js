@@ -52,6 +52,12 @@ function steps(from, to, step) {
   return all;
 }
 
+// Ticks of memory are round in KiB, MiB, …
+function byteSteps(to, most) {
+  const unit = 1024 ** Math.max(0, Math.floor(Math.log(to / 2) / Math.log(1024)));
+  return steps(0, to, nice(to / unit / most) * unit);
+}
+
 // Ticks of time lie where a clock has them.
 function timeSteps(to, most) {
   const sizes = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
@@ -59,18 +65,22 @@ function timeSteps(to, most) {
   return steps(0, to, step);
 }
 
-// Whole decades around all positive values, at least one.
+// Whole decades around all positive values, at least one. Where there are zeros a decade more: its
+// lower end stands for them, and is called 0.
 function decades(values, least) {
-  let [low, high] = [Infinity, 0];
+  let [low, high, zero] = [Infinity, 0, false];
   for (const value of values) {
     if (value > 0) [low, high] = [Math.min(low, value), Math.max(high, value)];
+    else zero = true;
   }
   if (high === 0) [low, high] = [least, least * 10];
   const from = 10 ** Math.floor(Math.log10(Math.max(low, least)) + 1e-9);
   let to = 10 ** Math.ceil(Math.log10(Math.max(high, least)) - 1e-9);
   if (to <= from) to = from * 10;
-  return [from, to];
+  return zero ? [from / 10, to, true] : [from, to, false];
 }
+
+const zeroAt = (from, zero, words) => (value) => (zero && value <= from * 1.001 ? "0" : words(value));
 
 const path = (attributes, commands) => svg("path", { ...attributes, d: commands.join("") });
 
@@ -80,6 +90,12 @@ function line(points, sx, sy, step) {
     if (i === 0) return `M${a} ${b}`;
     return step ? `H${a}V${b}` : `L${a} ${b}`;
   });
+}
+
+// The largest round number that is not above a value.
+function round(value) {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return [5, 2, 1].find((n) => n * power <= value * 1.0001) * power;
 }
 
 function bars(all, sx, sy) {

@@ -13,7 +13,7 @@ function fanOut(page) {
   };
   const times = all.flatMap((c) => points(c).map(([x]) => x));
   if (all.some((c) => c.never)) times.push(deadline);
-  const [from, to] = decades(times, 1);
+  const [from, to, zero] = decades(times, 1);
   const curve = (c, sx, sy, end) => {
     const known = points(c);
     if (!known.length) return [`M${px(sx(from))} ${px(sy(0))}H${px(end)}`];
@@ -32,7 +32,7 @@ function fanOut(page) {
     ["line worst", "known, never", `${count(c.known)}, ${count(c.never)} of ${count(c.audience)}`],
   ];
   const stops = all.map((c) => ({ x: Math.max(c.p50 ?? c.last ?? deadline, from), title: title(c), rows: rows(c) }));
-  const heads = ["Service", "change", "cycle", "visible at", "Kubernetes", "first", "half", "95 %", "99 %", "last", "known", "never", "streams", "closed or overtaken"];
+  const heads = ["Service", "change", "cycle", "visible at", "Kubernetes", "first", "half", "95 %", "99 %", "last", "known", "never", "of streams", "left or overtaken"];
   const cells = (c) => [
     c.service, `${c.direction === "add" ? "+" : "−"}${count(c.endpoints)}`, c.cycle ? count(c.cycle) : "-", clock(c.at),
     said(c.kubernetes), said(c.first), said(c.p50), said(c.p95), said(c.p99), said(c.last), count(c.known), count(c.never),
@@ -41,12 +41,12 @@ function fanOut(page) {
   const notes = [
     `${counted(changes, "change", "changes")} had streams that were to learn of them.` +
       (left > 0 ? ` Drawn are the ${worst.length} worst, and an even sample of ${count(others.length)} of the others.` : " All are drawn.") +
-      (all.some((c) => c.first === 0) ? " A change that a stream knew before the observer saw it counts as known at once; that lies at the left edge." : ""),
+      (all.some((c) => c.first === 0) ? " What a stream knew before the observer saw it counts as known at once." : ""),
   ];
   return {
     name: "Fan-out of changes",
     legend: [["line curve add", "endpoints that appeared"], ["line curve remove", "endpoints that went"], ["line worst", "the worst change"]],
-    x: { from, to, log: true, words: micros, title: "since the change was visible" },
+    x: { from, to, log: true, words: zeroAt(from, zero, micros), title: "since the change was visible" },
     panels: [{
       title: "Streams that know", height: 260, from: 0, to: 1, words: percent, ticks: [0, 0.25, 0.5, 0.75, 1],
       draw: (layer, sx, sy, box) => {
@@ -74,6 +74,7 @@ function fanOut(page) {
     },
     highlight: (layer, index, drawn) => layer.append(path({ class: "line chosen" }, curve(all[index], drawn.sx, drawn.sy[0], drawn.right))),
     table: { heads, rows: () => all.map(cells) },
-    worst: { heads, rows: worst.slice(0, 5).map(cells) },
+    // Without the last column, which says little of them.
+    worst: { heads: heads.slice(0, -1), rows: worst.slice(0, 5).map((c) => cells(c).slice(0, -1)) },
   };
 }

@@ -25,13 +25,13 @@ function eachStage(page) {
 function stages(page) {
   const all = eachStage(page);
   const values = all.flatMap(({ latency }) => QUANTILES.map((q) => latency[`${q}_seconds`]));
-  const [from, to] = decades(values, 1e-6);
+  const [from, to, zero] = decades(values, 1e-6);
   return {
     name: "Stages side by side",
-    legend: [["bar add", "additions"], ["bar remove", "removals"], ["line range", "from the median (dot) over p95 and p99 (bars) to the largest"]],
-    x: { from, to, log: true, words: seconds },
+    legend: [["bar add", "additions"], ["bar remove", "removals"], ["line range", "median (dot), to p95 (thick), p99 (bar) and the largest; n deliveries"]],
+    x: { from, to, log: true, words: zeroAt(from, zero, seconds) },
     panels: all.map(({ direction, latency, name }) => ({
-      title: `${name}: ${counted(latency.count, "delivery", "deliveries")}${latency.never ? `, ${count(latency.never)} never arrived` : ""}`,
+      title: `${name}: n ${count(latency.count)}${latency.never ? `, never ${count(latency.never)}` : ""}`,
       height: 18, from: 0, to: 1, ticks: [], words: String,
       draw: (layer, sx, sy) => {
         const at = (q) => px(sx(latency[`${q}_seconds`]));
@@ -70,7 +70,7 @@ function distribution(page) {
     });
     return { ...d, bars: shares.reverse() };
   });
-  const [from, to] = decades(all.flatMap((d) => d.bars.flatMap((bar) => [bar.low, bar.high + 1])), 1);
+  const [from, to, zero] = decades(all.flatMap((d) => d.bars.flatMap((bar) => (bar.high > 0 ? [Math.max(bar.low, 1), bar.high + 1] : [0]))), 1);
   const floor = page.report.floor_seconds;
   const blocks = (d, what) => d.bars.filter((bar) => bar[what]).map((bar) =>
     [Math.max(bar.low, from), Math.max(bar.high + 1, from * 1.19), (d.direction === "add" ? 1 : -1) * (bar[what] / d.count)]);
@@ -81,7 +81,8 @@ function distribution(page) {
     const removals = here.some((d) => d.direction === "remove");
     const n = here.map((d) => `${count(d.count)} ${DIRECTIONS[d.direction]}`).join(", ");
     return {
-      title: `${STAGES[stage]} (${n})`, height: 110, from: removals ? -high : 0, to: high, words: (value) => percent(Math.abs(value)),
+      title: `${STAGES[stage]}: ${n}`, height: 110, from: removals ? -high : 0, to: high, words: (value) => percent(Math.abs(value)),
+      ticks: removals ? [-round(high), 0, round(high)] : undefined,
       draw: (layer, sx, sy, box) => {
         for (const d of here) {
           layer.append(path({ class: `bar ${d.direction}` }, bars(blocks(d, "n"), sx, sy)));
@@ -106,7 +107,7 @@ function distribution(page) {
     legend: [["bar add", "additions, up"], ["bar remove", "removals, down"],
       ...(all.some((d) => d.never) ? [["bar bad", "never arrived"]] : []),
       ...(floor ? [["rule", `the tool’s own floor, ${seconds(floor)}`]] : [])],
-    x: { from, to, log: true, words: micros },
+    x: { from, to, log: true, words: zeroAt(from, zero, micros) },
     panels: present.map(panelOf),
     stops: lows.map((low) => ({
       x: Math.max(low, from), title: range(low),
@@ -125,7 +126,7 @@ function quantilesByTime(page) {
   const width = page.timeline.bucket_seconds;
   const end = page.timeline.end_seconds;
   const all = page.quantiles.filter((q) => q.moments.length);
-  const [from, to] = decades(all.flatMap((q) => q.moments.flatMap(([, , , p50, p99, max]) => [p50, p99, max])), 1);
+  const [from, to, zero] = decades(all.flatMap((q) => q.moments.flatMap(([, , , p50, p99, max]) => [p50, p99, max])), 1);
   const present = Object.keys(STAGES).filter((stage) => all.some((q) => q.stage === stage));
   const limits = (stage) => {
     const keys = { destination: /^updateLatency\.|^everyClientWithin/, end_to_end: /^endToEnd\./ }[stage];
@@ -133,12 +134,13 @@ function quantilesByTime(page) {
     for (const criterion of page.report.criteria) {
       if (keys?.test(criterion.name)) found.set(criterion.name.replace(/ \(.*/, ""), criterion.limit * 1e6);
     }
-    return [...found].map(([name, limit]) => [limit, `${name} ${micros(limit)}`]);
+    const short = (name) => (name.endsWith("everyClientWithin") ? "every client" : name.replace(/^.*\./, ""));
+    return [...found].map(([name, limit]) => [limit, `${short(name)} ≤ ${micros(limit)}`]);
   };
   const bound = ([, all, never], q) => (Math.ceil(q * all) > all - never ? "≥ " : "");
   const at = (n) => Math.min((n + 1) * width, end);
   const panelOf = (stage) => ({
-    title: STAGES[stage], height: 130, from, to, log: true, words: micros, rules: limits(stage),
+    title: STAGES[stage], height: 130, from, to, log: true, words: zeroAt(from, zero, micros), rules: limits(stage),
     draw: (layer, sx, sy) => {
       for (const q of all.filter((q) => q.stage === stage)) {
         const aside = q.direction === "add" ? -1.5 : 1.5;

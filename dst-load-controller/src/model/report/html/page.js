@@ -10,7 +10,7 @@ for (const figure of document.querySelectorAll("figure[data-chart]")) {
     const head = html("tr", {}, ...spec.worst.heads.map((head) => html("th", { scope: "col" }, head)));
     const rows = spec.worst.rows.map((row) => html("tr", {}, ...row.map((cell, i) => (i === 0 ? html("th", { scope: "row" }, cell) : html("td", {}, cell)))));
     const table = html("table", {}, html("caption", {}, "The worst changes"), html("thead", {}, head), html("tbody", {}, ...rows));
-    figure.after(html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "The worst changes" }, table));
+    figure.after(html("h3", {}, "The worst changes"), html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "The worst changes" }, table));
   }
 }
 

@@ -10,10 +10,29 @@ function timeline(page) {
     if (all.length) all.push([it.end_seconds, all.at(-1)[1]]);
     return all;
   };
-  const band = (points) => points.filter(([, min, max]) => max > min).map(([n, min, max]) => [n * width, (n + 1) * width, min, max]);
+  // In long buckets levels come and go: of them the smallest and the largest is drawn. Each starts at
+  // the level at which the one before ended.
+  const coarse = width > 8;
+  const edge = (points, which, field) => {
+    const found = new Map(points.map((point) => [point[0], point]));
+    const all = [];
+    let level = points[0]?.[3];
+    for (let n = points[0]?.[0] ?? 0; n * width < it.end_seconds; n++) {
+      const point = found.get(n);
+      all.push([n * width, point ? which(level, point[field]) : level]);
+      if (point) level = point[3];
+    }
+    if (all.length) all.push([it.end_seconds, all.at(-1)[1]]);
+    return all;
+  };
+  // Within a second or less, what is smallest and largest in a bucket is a step and no spread.
+  const spread = (kind, points, sx, sy) => path({ class: kind.replace("line", "band") }, (width <= 1 ? [] : points).map(([n, min, max]) => {
+    const [a, b] = [sx(n * width), sx((n + 1) * width)];
+    return `M${px(a)} ${px(sy(min) + 0.75)}V${px(sy(max) - 0.75)}H${px(Math.max(b, a + 1))}V${px(sy(min) + 0.75)}Z`;
+  }));
   const blocks = (list, sign) => list.map(([n, amount]) => [n * width, (n + 1) * width, sign * amount]);
   const most = (lists) => Math.max(0, ...lists.flat().map((point) => point[2]));
-  const whose = page.report.target.kind === "linkerd" ? "the destination controller" : "the reference destination, not Linkerd’s";
+  const whose = page.report.target.kind === "linkerd" ? "of the destination controller" : "of the reference, not Linkerd’s";
 
   const planned = it.planned?.endpoints ?? [];
   const levels = [
@@ -33,10 +52,9 @@ function timeline(page) {
       title: "Endpoints, over all Services", height: 150, from: 0, to: most(levels.map((l) => l[2])) * 1.05 || 1, words: number,
       draw: (layer, sx, sy) => {
         for (const [kind, , points] of levels) {
-          layer.append(path({ class: kind.replace("line", "band") }, band(points).map(([a, b, min, max]) =>
-            `M${px(sx(a))} ${px(sy(min))}V${px(sy(max))}H${px(Math.max(sx(b), sx(a) + 1))}V${px(sy(min))}Z`)));
+          if (coarse) layer.append(path({ class: kind }, [...line(edge(points, Math.max, 2), sx, sy, true), ...line(edge(points, Math.min, 1), sx, sy, true)]));
+          else layer.append(path({ class: kind }, line(held(points), sx, sy, true)));
         }
-        for (const [kind, , points] of levels) layer.append(path({ class: kind }, line(held(points), sx, sy, true)));
       },
     });
   }
@@ -44,6 +62,7 @@ function timeline(page) {
     const high = Math.max(...[...of.add, ...of.remove].map(([, n]) => n), 1);
     return {
       title, height: 84, from: of.remove.length ? -high : 0, to: high, words: (value) => number(Math.abs(value)),
+      ticks: of.remove.length ? [-round(high), 0, round(high)] : undefined,
       draw: (layer, sx, sy) => {
         layer.append(path({ class: "bar add" }, bars(blocks(of.add, 1), sx, sy)));
         layer.append(path({ class: "bar remove" }, bars(blocks(of.remove, -1), sx, sy)));
@@ -52,31 +71,32 @@ function timeline(page) {
   };
   const some = (of) => of.add.some(([, n]) => n) || of.remove.some(([, n]) => n);
   const each = clock(width);
-  if (some(intended)) list.push(mirrored(`Intended: endpoints to appear (up) and to go (down), each ${each}`, intended));
-  if (some(delivered)) list.push(mirrored(`Deliveries of additions (up) and removals (down), each ${each}`, delivered));
+  if (some(intended)) list.push(mirrored(`Intended, endpoints in each ${each}`, intended));
+  if (some(delivered)) list.push(mirrored(`Deliveries in each ${each}`, delivered));
   const over = (title, kinds, words) => ({
     title, height: 84, from: 0, to: most(kinds.map((k) => k[1])) * 1.08 || 1, words,
     draw: (layer, sx, sy) => {
       for (const [kind, points] of kinds) {
-        layer.append(path({ class: kind.replace("line", "band") }, band(points).map(([a, b, min, max]) =>
-          `M${px(sx(a))} ${px(sy(min))}V${px(sy(max))}H${px(Math.max(sx(b), sx(a) + 1))}V${px(sy(min))}Z`)));
+        layer.append(spread(kind, points, sx, sy));
         layer.append(path({ class: kind }, line(ends(points), sx, sy, false)));
       }
     },
+    ticks: words === bytes ? byteSteps(most(kinds.map((k) => k[1])) * 1.08, 3) : undefined,
   });
-  if (it.cpu.length) list.push({ ...over(`CPU of ${whose}, cores`, [["line cpu", it.cpu]], number) });
+  if (it.cpu.length) list.push(over(`CPU ${whose}, cores`, [["line cpu", it.cpu]], number));
   const memory = [["line resident", it.resident], ["line heap", it.heap]].filter(([, points]) => points.length);
-  if (memory.length) list.push(over(`Memory of ${whose}`, memory, bytes));
+  if (memory.length) list.push(over(`Memory ${whose}`, memory, bytes));
   if (it.resets.length) {
     list.push({
-      title: `Streams that ended unasked, each ${each}`, height: 60, from: 0, to: Math.max(...it.resets.map(([, n]) => n)), words: number,
+      title: `Streams that ended unasked, in each ${each}`, height: 60, from: 0, to: Math.max(...it.resets.map(([, n]) => n)), words: number,
       draw: (layer, sx, sy) => layer.append(path({ class: "bar bad" }, bars(blocks(it.resets, 1), sx, sy))),
     });
   }
 
   // What can be read: every bucket in which anything was said.
   const columns = [
-    ...levels.map(([kind, name, points]) => [kind, name, points, (p) => number(p[3]), true]),
+    ...levels.map(([kind, name, points]) => [kind, name, points,
+      (p) => (coarse && p[1] < p[2] ? `${number(p[1])} to ${number(p[2])}` : number(p[3])), true]),
     ["bar add", "intended additions", intended.add, (p) => count(p[1])],
     ["bar remove", "intended removals", intended.remove, (p) => count(p[1])],
     ["bar add", "deliveries of additions", delivered.add, (p) => count(p[1])],
@@ -110,6 +130,8 @@ function timeline(page) {
   const notes = [];
   const phases = it.phases.map((p) => `${p.phase.replace("_", " ")} from ${clock(p.at)}`);
   if (phases.length) notes.push(`Phases: ${phases.join(", ")}.`);
+  if (it.kubernetes.length) notes.push("Endpoints in Kubernetes and at the clients are counted once a second.");
+  if (coarse) notes.push(`A bucket is ${each} long: drawn are the smallest and the largest number of endpoints in each.`);
   if (!it.planned) notes.push("What was planned is not in this recording.");
   if (!it.kubernetes.length) notes.push("This recording does not say how many endpoints there were; it is of an older version, or no stream was opened.");
   if (!it.cpu.length && !memory.length) {
@@ -117,7 +139,7 @@ function timeline(page) {
   }
   return {
     name: "Timeline", legend: columns.filter(([kind], i) => columns.findIndex(([k]) => k === kind) === i)
-      .map(([kind, name]) => [kind, { "bar add": "additions", "bar remove": "removals" }[kind] ?? name]),
+      .map(([kind, name]) => [kind, { "bar add": "additions, up", "bar remove": "removals, down" }[kind] ?? name]),
     x: { from: 0, to: it.end_seconds, time: true, words: clock, title: "since the start of the run" },
     panels: list, stops, shades, marks: buckets.length, notes,
     table: {

@@ -21,6 +21,7 @@ pub(super) struct Words {
     title: String,
     scenario: String,
     self_test: bool,
+    tested: String,
     preamble: Vec<String>,
     verdict: &'static str,
     verdict_word: &'static str,
@@ -95,6 +96,7 @@ impl Words {
             title: prose::title(report),
             scenario: report.scenario.name.clone(),
             self_test: report.is_self_test(),
+            tested: tested(report),
             preamble: prose::preamble(report),
             verdict: match report.verdict {
                 Verdict::Pass => "pass",
@@ -137,7 +139,11 @@ impl Words {
             }),
             wrong_services: wrong::services(report),
             examples: report.correctness.examples.clone(),
-            warnings: report.warnings.iter().map(|it| it.message.clone()).collect(),
+            warnings: report
+                .warnings
+                .iter()
+                .map(|it| it.message.clone())
+                .collect(),
             settings: serde_json::to_string_pretty(&page.settings)
                 .expect("invariant: the settings were JSON before"),
             tool: format!("{} ({})", report.tool.version, report.tool.commit),
@@ -162,14 +168,20 @@ fn tiles(report: &Report) -> Vec<Tile> {
     vec![
         Tile {
             label: "Until the last stream knew",
-            value: match fan_out.last_seconds_max {
-                Some(last) if incomplete => format!("≥ {}", seconds(last)),
-                last => known(last),
+            // A stream that never knew took at least until the deadline.
+            value: if incomplete {
+                format!("≥ {}", seconds(report.deadline_seconds))
+            } else {
+                known(fan_out.last_seconds_max)
             },
-            note: format!(
-                "worst of {}",
-                counted(fan_out.changes, "change", "changes")
-            ),
+            note: if incomplete {
+                format!(
+                    "the deadline; of those that ever knew the last after {}",
+                    known(fan_out.last_seconds_max)
+                )
+            } else {
+                format!("worst of {}", counted(fan_out.changes, "change", "changes"))
+            },
             tone: "",
         },
         Tile {
@@ -218,30 +230,24 @@ fn tiles(report: &Report) -> Vec<Tile> {
     ]
 }
 
+/// What was measured.
+fn tested(report: &Report) -> String {
+    match (report.is_self_test(), &report.target.version) {
+        (true, _) => "the reference destination of this tool, not Linkerd".to_owned(),
+        (false, Some(version)) => format!("Linkerd's destination controller {version}"),
+        (false, None) => "Linkerd's destination controller, of an unknown version".to_owned(),
+    }
+}
+
 /// What was run, on what, with what.
 #[expect(clippy::cast_precision_loss, reason = "bytes stay far below 2^52")]
 fn about(page: &Page) -> Vec<(&'static str, String)> {
     let report = &page.report;
     let mut about = vec![
-        (
-            "Target",
-            match (report.is_self_test(), &report.target.version) {
-                (true, _) => "the reference destination of this tool, not Linkerd".to_owned(),
-                (false, Some(version)) => {
-                    format!("Linkerd's destination controller {version}")
-                }
-                (false, None) => {
-                    "Linkerd's destination controller, of an unknown version".to_owned()
-                }
-            },
-        ),
+        ("Target", tested(report)),
         (
             "Scenario",
-            format!(
-                "{} (seed {})",
-                report.scenario.name,
-                report.scenario.seed
-            ),
+            format!("{} (seed {})", report.scenario.name, report.scenario.seed),
         ),
         ("Run", report.run_id.clone()),
         ("Namespace", page.namespace.clone()),
@@ -264,7 +270,15 @@ fn about(page: &Page) -> Vec<(&'static str, String)> {
     about.push((
         "Machine",
         report.machine.as_ref().map_or_else(
-            || "not recorded".to_owned(),
+            || {
+                let virtually = "in virtual time none matters";
+                (if report.virtual_time {
+                    virtually
+                } else {
+                    "not recorded"
+                })
+                .to_owned()
+            },
             |machine| {
                 format!(
                     "{}, {}, {}",
@@ -338,7 +352,9 @@ impl Criterion {
             _ => ("at most", judged.observed.map(|it| judged.limit - it)),
         };
         let lower = if judged.censored { "≥ " } else { "" };
-        let used = judged.observed.filter(|_| bound == "at most" && judged.limit > 0.0);
+        let used = judged
+            .observed
+            .filter(|_| bound == "at most" && judged.limit > 0.0);
         let (state, said) = match judged.held {
             Some(true) => ("held", "held"),
             Some(false) => ("broken", "did not hold"),

@@ -107,7 +107,9 @@ impl LatencyFold {
         each.map(|(&(stage, direction), buckets)| Quantiles {
             stage,
             direction,
-            moments: (buckets.coarsened(width).iter()).filter_map(moment).collect(),
+            moments: (buckets.coarsened(width).iter())
+                .filter_map(moment)
+                .collect(),
         })
         .collect()
     }
