@@ -42,6 +42,7 @@ function fanOut(page) {
     `${counted(changes, "change", "changes")} had streams that were to learn of them.` +
       (left > 0 ? ` Drawn are the ${worst.length} worst, and an even sample of ${count(others.length)} of the others.` : " All are drawn.") +
       (all.some((c) => c.first === 0) ? " What a stream knew before the observer saw it counts as known at once." : ""),
+    "A line goes through the first stream, half of them, 95 %, 99 % and the last; between these it is no measurement.",
   ];
   return {
     name: "Fan-out of changes",

@@ -73,7 +73,7 @@ function distribution(page) {
   const [from, to, zero] = decades(all.flatMap((d) => d.bars.flatMap((bar) => (bar.high > 0 ? [Math.max(bar.low, 1), bar.high + 1] : [0]))), 1);
   const floor = page.report.floor_seconds;
   const blocks = (d, what) => d.bars.filter((bar) => bar[what]).map((bar) =>
-    [Math.max(bar.low, from), Math.max(bar.high + 1, from * 1.19), (d.direction === "add" ? 1 : -1) * (bar[what] / d.count)]);
+    [Math.max(bar.low, from), bar.high > 0 ? Math.max(bar.high + 1, from * 1.19) : from * 1.19, (d.direction === "add" ? 1 : -1) * (bar[what] / d.count)]);
   const present = Object.keys(STAGES).filter((stage) => all.some((d) => d.stage === stage));
   const panelOf = (stage) => {
     const here = all.filter((d) => d.stage === stage);
