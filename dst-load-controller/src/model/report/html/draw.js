@@ -84,6 +84,11 @@ const zeroAt = (from, zero, words) => (value) => (zero && value <= from * 1.001 
 
 const path = (attributes, commands) => svg("path", { ...attributes, d: commands.join("") });
 
+// A line whose values hold from the point before: what was used between two samples.
+function since(points, sx, sy) {
+  return points.map(([x, y], i) => (i === 0 ? `M${px(sx(x))} ${px(sy(y))}` : `V${px(sy(y))}H${px(sx(x))}`));
+}
+
 function line(points, sx, sy, step) {
   return points.map(([x, y], i) => {
     const [a, b] = [px(sx(x)), px(sy(y))];

@@ -78,7 +78,8 @@ function timeline(page) {
     draw: (layer, sx, sy) => {
       for (const [kind, points] of kinds) {
         layer.append(spread(kind, points, sx, sy));
-        layer.append(path({ class: kind }, line(ends(points), sx, sy, false)));
+        const shape = words === bytes ? line(ends(points), sx, sy, false) : since(ends(points), sx, sy);
+        layer.append(path({ class: kind }, shape));
       }
     },
     ticks: words === bytes ? byteSteps(most(kinds.map((k) => k[1])) * 1.08, 3) : undefined,
