@@ -69,6 +69,10 @@ page-test *args:
 lint-ci:
     hack/lint-ci
 
+# Runs the commands of the documents, and follows their links; wants a debug build (`cargo build`).
+docs-test *args:
+    hack/docs-test {{args}}
+
 # Checks what goes into the image, without a container engine.
 image-test *args:
     hack/image-test {{args}}

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use tokio::runtime::Builder;
 
 use crate::{
@@ -73,6 +73,16 @@ pub struct GlobalArgs {
         env = "DST_LOAD_LOG_LEVEL"
     )]
     pub log_level: String,
+    /// Says nothing on standard error but errors: no progress, no log, no warnings. What was asked
+    /// for still goes to standard output.
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_parser = BoolishValueParser::new(),
+        env = "DST_LOAD_QUIET"
+    )]
+    pub quiet: bool,
     /// How the log is written.
     #[arg(
         long,
@@ -151,8 +161,23 @@ pub fn run(
     out: &mut impl io::Write,
     warnings: &mut impl io::Write,
 ) -> anyhow::Result<Exit> {
+    let mut nowhere = io::sink();
+    let warnings: &mut dyn io::Write = if args.global.quiet {
+        &mut nowhere
+    } else {
+        warnings
+    };
+    dispatch(args, out, &mut { warnings })
+}
+
+fn dispatch(
+    args: Args,
+    out: &mut impl io::Write,
+    warnings: &mut impl io::Write,
+) -> anyhow::Result<Exit> {
     match args.command {
-        Command::Run(run) => {
+        Command::Run(mut run) => {
+            run.no_progress |= args.global.quiet;
             let (scenario, noticed) = run.scenario.load()?;
             for warning in noticed {
                 writeln!(warnings, "warning: {warning}")?;
@@ -230,7 +255,12 @@ fn on_runtime(
         Output::Text => LogFormat::Plain,
         Output::Json => LogFormat::Json,
     };
-    init_logs(&global.log_level, format).map_err(|error| UsageError(error.to_string()))?;
+    let level = if global.quiet {
+        "error"
+    } else {
+        &global.log_level
+    };
+    init_logs(level, format).map_err(|error| UsageError(error.to_string()))?;
     let runtime = match time {
         Time::Real => Builder::new_multi_thread().enable_all().build()?,
         Time::Virtual => Builder::new_current_thread()

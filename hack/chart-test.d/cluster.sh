@@ -80,8 +80,8 @@ test_cluster() {
     check "every key of values.yaml is taken by the API server" all_taken
     check "helm test runs both checks, and leaves nothing" tested
     check "uninstall leaves nothing" uninstalled
-    check "kubectl run, as the README has it" one_liners
-    check "helm install and cargo run, as the README has them" other_ways
+    check "kubectl run, as the documents have it" one_liners
+    check "helm install and cargo run, as the book has them" other_ways
     # Churn's fake pods say nothing of their security, and would be refused in what follows.
     k lab-1 label namespace "$namespace" pod-security.kubernetes.io/enforce- >/dev/null
 }
@@ -354,22 +354,22 @@ uninstalled() {
 # The command lines of documents, each on one line.
 commands() { sed -s -e ':join' -e '/\\$/ { N; s/\\\n *//; b join' -e '}' "$@"; }
 
-# The other ways of the README: a release, shown to the API server, and the tool on one's own machine.
+# The other ways of the book: a release, shown to the API server, and the tool on one's own machine.
 other_ways() {
     local line count=0
     while IFS= read -r line; do
         line="${line/ -n dst-load-test --create-namespace/ --dry-run=server}"
         (cd "$root" && eval "h lab-1 ${line#helm}" >/dev/null) || { say "$line" && return 1; }
         count=$((count + 1))
-    done < <(commands "$root/README.md" | grep '^helm install')
+    done < <(commands "$root/README.md" "$root/docs/in-a-cluster.md" | grep '^helm install')
     [[ -z $tool ]] || while IFS= read -r line; do
         eval "\"\$tool\" ${line#cargo run --release -- } --help" >/dev/null || { say "$line" && return 1; }
         count=$((count + 1))
-    done < <(commands "$root/README.md" | grep '^cargo run --release -- client')
-    expect "lines" "$([[ -n $tool ]] && echo 2 || echo 1)" "$count"
+    done < <(commands "$root/README.md" "$root/docs/in-a-cluster.md" | grep '^cargo run --release -- client')
+    expect "lines" "$([[ -n $tool ]] && echo 4 || echo 2)" "$count"
 }
 
-# The README's lines, with a dry run for an end; and what the role edit allows. In a namespace that
+# The documents' lines, with a dry run for an end; and what the role edit allows. In a namespace that
 # enforces nothing: such a Pod says nothing of its security.
 one_liners() {
     local line argument count=0 rule given dry
@@ -382,8 +382,8 @@ one_liners() {
         while IFS= read -r argument; do given+=("$argument"); done <"$work/run"
         [[ -z $tool ]] || "$tool" "${given[@]}" --help >/dev/null
         count=$((count + 1))
-    done < <(commands "$chart/README.md" "$root/README.md" | grep '^kubectl -n shop run')
-    expect "lines" 3 "$count"
+    done < <(commands "$chart/README.md" "$root/README.md" "$root/docs/in-a-cluster.md" | grep '^kubectl -n shop run')
+    expect "lines" 4 "$count"
     one create rolebinding ad-hoc --clusterrole=edit --serviceaccount="$namespace:default"
     for rule in "create services" "deletecollection services" "patch deployments.apps" "deletecollection deployments.apps" \
         "create leases.coordination.k8s.io" "patch leases.coordination.k8s.io" "watch endpointslices.discovery.k8s.io"; do

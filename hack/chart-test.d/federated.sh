@@ -12,6 +12,11 @@ test_federated() {
     check "install: churn alone in the target" target
     check "install: clients alone in the source" source_cluster
     check "the Services that stand for others are Linkerd's" stand_ins
+    if [[ -n $tool && -n ${LINKERD_DESTINATION_BIN:-} ]]; then
+        check "report --from-pods: two releases are one run, and Linkerd passes it" measured_federated
+    else
+        say "not measured over two clusters, without a real controller (LINKERD_DESTINATION_BIN)"
+    fi
     check "uninstall leaves nothing in either" both_uninstalled
     if [[ -n ${CHART_TEST_KEEP:-} ]]; then
         check "install, to be kept" kept

@@ -11,6 +11,11 @@ test_measured() {
     check "install: both halves work with what the chart grants" measured_begins
     check "report --from-pods: two clients' recordings are one, and it passes" measured
     check "what the clients told Prometheus and what the report says agree" agreed
+    if command -v prometheus >/dev/null; then
+        check "report --prometheus: what the destination cost, from a Prometheus that scraped it" from_prometheus
+    else
+        say "not asked of a Prometheus, which is not here (Debian's package prometheus)"
+    fi
     check "uninstall: churn leaves everything to the garbage collector" measured_ends
     stop_processes
 }
@@ -23,23 +28,26 @@ free_port() {
     return 1
 }
 
-# The lab's kubeconfig with an account's token in the place of its certificate.
+# A cluster's kubeconfig with an account's token in the place of its certificate.
 as_account() {
-    local account=$1 file=$work/$1.kubeconfig user
-    k lab-1 config view --raw --minify --flatten >"$file"
+    local context=$1 account=$2 file=$work/$2.kubeconfig user
+    k "$context" config view --raw --minify --flatten >"$file"
     user=$(kubectl --kubeconfig "$file" config view -o 'jsonpath={.contexts[0].context.user}')
     kubectl --kubeconfig "$file" config unset users >/dev/null
-    kubectl --kubeconfig "$file" config set-credentials "$user" --token "$(one create token "$account" --duration 1h)" >/dev/null
+    kubectl --kubeconfig "$file" config set-credentials "$user" \
+        --token "$(k "$context" -n "$namespace" create token "$account" --duration 1h)" >/dev/null
 }
 
 # Starts what a Pod would start, on a port of this machine.
 start_as_pod() {
-    local pod=$1 account=$2 port=$3 arguments
-    mapfile -t arguments < <(one get pod "$pod" -o 'jsonpath={range .spec.containers[0].args[*]}{@}{"\n"}{end}')
+    local context=$1 pod=$2 account=$3 port=$4 arguments
+    k "$context" -n "$namespace" get configmap "$release-scenario" -o 'jsonpath={.data.scenario\.yaml}' >"$work/$pod.yaml"
+    mapfile -t arguments < <(k "$context" -n "$namespace" get pod "$pod" -o 'jsonpath={range .spec.containers[0].args[*]}{@}{"\n"}{end}')
     arguments=("${arguments[@]/#0.0.0.0:9990/127.0.0.1:$port}")
-    arguments=("${arguments[@]/#\/etc\/dst-load\/scenario.yaml/$work/measured.yaml}")
+    arguments=("${arguments[@]/#\/etc\/dst-load\/scenario.yaml/$work/$pod.yaml}")
+    arguments=("${arguments[@]/#\/etc\/dst-load\/observe\/kubeconfig/$work/target.kubeconfig.read}")
     KUBECONFIG=$work/$account.kubeconfig DST_LOAD_POD=$pod \
-        DST_LOAD_POD_UID=$(one get pod "$pod" -o 'jsonpath={.metadata.uid}') \
+        DST_LOAD_POD_UID=$(k "$context" -n "$namespace" get pod "$pod" -o 'jsonpath={.metadata.uid}') \
         "$tool" "${arguments[@]}" >"$work/$pod.log" 2>&1 &
     printf '%s\n' $! >"$work/$pod.pid"
 }
@@ -52,6 +60,23 @@ stop_processes() {
         rm -f "$file"
     done
     return 0
+}
+
+# It scrapes the destination under the labels that a PodMonitor would give.
+start_prometheus() {
+    command -v prometheus >/dev/null || return 0
+    local port
+    port=$(free_port)
+    cat >"$work/prometheus.yaml" <<Y
+scrape_configs:
+  - job_name: linkerd
+    scrape_interval: 1s
+    static_configs: [{targets: ["127.0.0.1:$1"], labels: {namespace: linkerd, container: destination}}]
+Y
+    prometheus --config.file "$work/prometheus.yaml" --storage.tsdb.path "$work/prometheus" \
+        --web.listen-address "127.0.0.1:$port" >"$work/prometheus.log" 2>&1 &
+    printf '%s\n' $! >"$work/prometheus.pid"
+    printf '%s\n' "$port" >"$work/prometheus.port"
 }
 
 forward() {
@@ -74,21 +99,21 @@ measured_begins() {
     "$tool" destination --kubeconfig "$kubeconfig" --context lab-1 --addr "127.0.0.1:$grpc" \
         --metrics-addr "127.0.0.1:$metrics" >"$work/destination.log" 2>&1 &
     printf '%s\n' $! >"$work/destination.pid"
+    start_prometheus "$metrics"
     # Half of the scenario's clients each, and time for Kubernetes on a small and busy machine.
     values="churn.maxEndpoints=12,churn.minHold=8s,churn.maxHold=12s,churn.startDelay=5s"
     values+=",client.replicas=2,client.clients=10,client.churnUrl=http://127.0.0.1:$churn"
     values+=",destination.address=127.0.0.1:$grpc,destination.metrics={http://127.0.0.1:$metrics/metrics}"
     h lab-1 install "$release" "$chart" -f "$scenarios/quick.yaml" "${on_lab[@]}" --set "$values" \
         --wait --timeout 60s >/dev/null
-    one get configmap "$release-scenario" -o 'jsonpath={.data.scenario\.yaml}' >"$work/measured.yaml"
-    as_account "$release-churn"
-    as_account "$release-client"
-    start_as_pod "$(churn_pods)" "$release-churn" "$churn"
+    as_account lab-1 "$release-churn"
+    as_account lab-1 "$release-client"
+    start_as_pod lab-1 "$(churn_pods)" "$release-churn" "$churn"
     : >"$work/client-ports"
     for pod in $(client_pods); do
         port=$(free_port)
         printf '%s\n' "$port" >>"$work/client-ports"
-        start_as_pod "$pod" "$release-client" "$port"
+        start_as_pod lab-1 "$pod" "$release-client" "$port"
         forward "$pod" "$port"
     done
     expect clients 2 "$(wc -l <"$work/client-ports")"
@@ -148,6 +173,28 @@ for stage in ("kubernetes", "end_to_end"):
 P
 }
 
+from_prometheus() {
+    local url
+    url=http://127.0.0.1:$(cat "$work/prometheus.port")
+    "$tool" report --from-pods --kubeconfig "$kubeconfig" --context lab-1 --namespace "$namespace" \
+        --prometheus "$url" --output-dir "$work/with-prometheus" >/dev/null
+    # The clients' own samples are gone, and the others say no less.
+    python3 - "$work" <<'P'
+import json, sys
+work = sys.argv[1]
+of = lambda name: json.load(open(f"{work}/{name}/report.json"))["target"]
+own, theirs = of("measured"), of("with-prometheus")
+assert theirs["cpu_seconds"] > 0 and theirs["peak_rss_bytes"] > 1 << 20, theirs
+# Both have watched the same process, from about the same instant on.
+assert abs(theirs["peak_rss_bytes"] / own["peak_rss_bytes"] - 1) < 0.2, (own, theirs)
+P
+    # Labels that nothing has are told, and what was collected until then stays.
+    refused 'has no series of {container="other"}' "$tool" report --from-pods --kubeconfig "$kubeconfig" \
+        --context lab-1 --namespace "$namespace" --prometheus "$url" --prometheus-selector '{container="other"}' \
+        --output-dir "$work/no-series"
+    expect recordings 2 "$(find "$work/no-series/replicas" -name '*.jsonl' | wc -l)"
+}
+
 stopped() { ! kill -0 "$1" 2>/dev/null; }
 
 measured_ends() {
@@ -163,4 +210,41 @@ measured_ends() {
     within 20 stopped "$pid"
     absent 'ERROR|WARN|^error' "$(tail -n 3 "$work/$pod.log")"
     within 60 nothing_left lab-1
+}
+
+# Over two clusters, with a real controller: the reference destination alone is not linked with a second one.
+measured_federated() {
+    local churn port pod values
+    churn=$(free_port) port=$(free_port)
+    LAB_DIR=$lab "$root/hack/lab/up" --clusters 2 --nodes 2 >/dev/null
+    "$tool" link --kubeconfig "$kubeconfig" --context lab-1 --churn-context lab-2
+    values="churn.services=2,churn.minEndpoints=2,churn.maxEndpoints=6,churn.minHold=8s,churn.maxHold=10s,churn.cycles=1"
+    values+=",churn.startDelay=5s,client.clients=5,federation.localServices=0"
+    values+=",destination.address=127.0.0.1:$(cat "$lab/destination.port")"
+    values+=",destination.metrics={http://127.0.0.1:$(cat "$lab/destination.metrics-port")/metrics}"
+    h lab-2 upgrade "$release" "$chart" -f "$scenario" -f "$parts/values/target.yaml" "${on_lab[@]}" --set "$values" --wait --timeout 60s
+    h lab-1 upgrade "$release" "$chart" -f "$scenario" -f "$parts/values/source.yaml" "${on_lab[@]}" --set "$values" \
+        --set client.churnUrl="http://127.0.0.1:$churn",client.observe.context= --wait --timeout 60s
+    as_account lab-2 "$release-churn"
+    as_account lab-1 "$release-client"
+    pod=$(k lab-2 -n "$namespace" get pods -l app.kubernetes.io/component=churn -o 'jsonpath={.items[*].metadata.name}')
+    start_as_pod lab-2 "$pod" "$release-churn" "$churn"
+    pod=$(client_pods)
+    start_as_pod lab-1 "$pod" "$release-client" "$port"
+    forward "$pod" "$port"
+    "$tool" report --from-pods --kubeconfig "$kubeconfig" --context lab-1 --namespace "$namespace" \
+        --wait 2m --output-dir "$work/federated" || { tail -n 5 "$work"/dst-load-test-*.log && return 1; }
+    python3 - "$work" <<'P'
+import json, sys
+report = json.load(open(f"{sys.argv[1]}/federated/report.json"))
+# 2 Services, asked for in two ways by 5 clients.
+assert report["streams"]["opened"] == 20 and report["target"]["kind"] == "linkerd", report["streams"]
+ways = report["federation"]["ways"]
+told = {way["via"]: way["latency"]["destination"]["add"]["count"] for way in ways}
+assert all(told[way] >= 40 for way in ("remote_discovery", "federated")), told
+P
+    # That of the pod, and that of the controller, which came with it.
+    k lab-1 delete clusterportforwards --all
+    "$tool" cleanup --kubeconfig "$kubeconfig" --context lab-1 --run-id link-target
+    stop_processes
 }

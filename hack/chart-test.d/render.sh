@@ -40,6 +40,8 @@ test_render() {
     check "one half alone has nothing of the other" alone
     check "no key of a scenario in values.yaml" no_scenario_keys
     check "values that cannot work are refused" refusals
+    [[ -n $tool ]] && check "what breaks the schema is refused in the same words as by run" same_words
+    return 0
 }
 
 same_scenario() {
@@ -206,9 +208,44 @@ refusals() {
     refused "churn.enabled and client.enabled are both false" render load "${quick[@]}" --set churn.enabled=false,client.enabled=false
     refused "destination.address is missing" render load "${quick[@]}" --set destination.address=
     refused "scraped twice" render load "${quick[@]}" --set monitoring.podMonitor.enabled=true,monitoring.serviceMonitor.enabled=true
-    if [[ -f $chart/values.schema.json ]]; then
-        refused endpionts render load "${quick[@]}" --set churn.endpionts=3
-        refused pattern render load "${quick[@]}" --set churn.pattern=oscilate
-        refused reqireNodes render load "${quick[@]}" --set kwok.reqireNodes=true
-    fi
+    refused endpionts render load "${quick[@]}" --set churn.endpionts=3
+    refused pattern render load "${quick[@]}" --set churn.pattern=oscilate
+    refused reqireNodes render load "${quick[@]}" --set kwok.reqireNodes=true
+}
+
+# Files that break the schema, one on each line.
+broken() {
+    cat <<'Y'
+churn: {services: 1, endpionts: 1}
+churn: {services: one, endpoints: 1}
+churn: {services: -1, endpoints: 1.5}
+churn: {services: 1, pattern: oscilate, minEndpoints: 1, maxEndpoints: 2, minHold: soon, maxHold: 3s}
+churn: {services: 1, endpoints: 1, backend: pod, jitter: 5 %}
+churn: {services: 1, endpoints: 1, provoke: {kinds: [portChange]}}
+churn: [1]
+{churn: {services: 1, endpoints: 1}, client: {clients: "5", lifecycle: eternl}}
+{churn: {services: 1, endpoints: 1}, criteria: {updateLatency: {p90: 1s}, errorRate: 2, target: {memoryMax: 6 GB}}}
+{churn: {services: 1, endpoints: 1}, sandbox: {faults: [{kind: dropUpdates}, {at: 5s}], nodes: true}}
+{churn: {services: 1, endpoints: 1}, federation: {through: [remote]}}
+{churn: {services: 1, endpoints: 1}, image: {pullPolicy: Sometimes}, monitoring: {rules: {enabled: perhaps}}}
+{churn: {services: 1, endpoints: 1}, tolerations: {key: a}, podLabels: {a: 1}, kwok: {avoid: true}}
+{churn: {services: 1, endpoints: 1}, destination: {address: 8086}, 'odd''key': 1}
+Y
+}
+
+# Whatever helm says of a file, the tool says too, word for word, and neither says more.
+same_words() {
+    local line count=0
+    while IFS= read -r line; do
+        printf '%s\n' "$line" >"$work/broken.yaml"
+        if render load -f "$work/broken.yaml" >"$work/helm.said" 2>&1 || "$tool" plan "$work/broken.yaml" >"$work/tool.said" 2>&1; then
+            say "not refused by both: $line" && return 1
+        fi
+        sed -n "s/^ *- \(at '\)/\1/p" "$work/helm.said" | grep -v "': validation failed$" | sort >"$work/helm.words"
+        sed -n "s/^ *as helm says it: //p" "$work/tool.said" | sort >"$work/tool.words"
+        [[ -s $work/helm.words ]] || { cat "$work/helm.said" && return 1; }
+        diff "$work/helm.words" "$work/tool.words" || { say "$line" && return 1; }
+        count=$((count + 1))
+    done < <(broken)
+    expect "files" 14 "$count"
 }

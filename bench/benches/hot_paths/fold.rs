@@ -72,6 +72,7 @@ fn change(service: u64, at: At) -> Line {
         p95_us: Some(3_000),
         p99_us: Some(3_100),
         last_us: Some(3_150 + service),
+        times: None,
     })
 }
 

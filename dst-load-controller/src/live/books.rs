@@ -4,6 +4,7 @@
 
 mod cluster_ip;
 mod distribution;
+mod glance;
 mod lives;
 mod series;
 
@@ -19,6 +20,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+pub use self::glance::Glance;
 pub(in crate::live) use self::{
     cluster_ip::ClusterIp, distribution::Distribution, lives::Lives, series::Series,
 };
@@ -82,6 +84,7 @@ pub struct Books {
     /// The same since the start, for whoever serves metrics.
     all_lag: Mutex<Distribution>,
     streams_wanted: AtomicU64,
+    glance: Glance,
     /// The last `NotFound`, in the destination's words.
     refusal: Mutex<Option<String>>,
     /// Told when something is open that was not, so that the event loop's lag is worth sampling.
@@ -174,6 +177,7 @@ impl Books {
             lag: Mutex::default(),
             all_lag: Mutex::new(Distribution::new(LONGEST_LAG)),
             streams_wanted: AtomicU64::new(0),
+            glance: Glance::default(),
             refusal: Mutex::default(),
             activity: Notify::new(),
         }

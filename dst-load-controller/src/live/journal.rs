@@ -110,6 +110,7 @@ impl<W: io::Write> Journal<W> {
     /// Notes something that the reader must know.
     pub fn warn(&self, warning: Warning) {
         tracing::warn!("{warning}");
+        self.books.glance().warned(warning.to_string());
         let at = self.books.clock().now();
         self.push(Line::Warning { at, warning });
     }
@@ -322,6 +323,7 @@ impl<W: io::Write> Journal<W> {
                         // Some may have come or gone meanwhile.
                         sample.foreign_streams = page.foreign(ours.max(self.books.active()));
                     }
+                    self.books.glance().sampled(&sample);
                     self.look(&sample, page.overflows);
                     Line::Target(sample)
                 }

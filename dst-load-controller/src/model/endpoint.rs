@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An address with, where it is known, the pod behind it.
@@ -28,7 +29,9 @@ pub struct Endpoint {
 pub struct Pod(u64);
 
 /// Whether an endpoint appears or goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// It appears.

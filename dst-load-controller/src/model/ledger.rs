@@ -45,7 +45,7 @@ use crate::model::time::At;
 
 pub use self::{
     acknowledged::Written,
-    change::{ChangeId, ClosedChange},
+    change::{ChangeId, ClosedChange, UnderWay},
     claims::WAIT as CLAIM_WAIT,
     intents::Intent,
     outbox::{Claimed, Counts, Delivered, KubernetesStage, Outbox},
@@ -140,6 +140,12 @@ impl ServiceLedger {
     #[must_use]
     pub fn has_open_changes(&self) -> bool {
         !self.changes.is_empty()
+    }
+
+    /// The newest change that some stream has yet to learn.
+    #[must_use]
+    pub fn under_way(&self, now: At) -> Option<UnderWay> {
+        self.changes.newest(now)
     }
 
     /// Whether nothing is waited for any more: no open changes, no stream between two tries that has

@@ -3,6 +3,8 @@
 //! A report is a view. It adds no number that the recording does not hold, and every format is
 //! rendered from it alone, so that they cannot disagree.
 
+mod advice;
+mod criteria;
 pub mod html;
 pub mod json;
 pub mod junit;
@@ -27,7 +29,7 @@ use crate::model::{
     recording::{Header, Line, Machine, TargetKind},
     statistics::{
         Correctness, CycleSummary, FanOut, Generator, KubernetesApi, OtherClock, Profiles, Replica,
-        StageSummary, Statistics, Streams, Target, Updates, Way,
+        SlowestChange, StageSummary, Statistics, Streams, Target, Updates, Way,
     },
     verdict::{Circumstances, Judged, Verdict, judge},
     warning::Warning,
@@ -83,6 +85,9 @@ pub struct Report {
     pub federation: Option<Federated>,
     /// How changes spread over the streams.
     pub fan_out: FanOut,
+    /// The change that took longest to reach its last stream; `null` if none reached any.
+    #[serde(default)]
+    pub slowest: Option<SlowestChange>,
     /// What streams held against what they were promised.
     pub correctness: Correctness,
     /// What was received.
@@ -111,6 +116,9 @@ pub struct Report {
     pub machine: Option<Machine>,
     /// What a reader must know beside the numbers.
     pub warnings: Vec<Told>,
+    /// What to try, as it follows from the findings, most important first.
+    #[serde(default)]
+    pub recommendations: Vec<String>,
 }
 
 /// A run over two clusters.
@@ -239,7 +247,7 @@ impl Report {
             .chain(forwarded)
             .map(Told::from)
             .collect();
-        Self {
+        let mut report = Self {
             schema_version: SCHEMA_VERSION,
             tool: Tool {
                 version: header.tool_version.clone(),
@@ -269,6 +277,7 @@ impl Report {
                 ways: summary.ways,
             }),
             fan_out: summary.fan_out,
+            slowest: summary.slowest,
             correctness: summary.correctness,
             updates: summary.updates,
             generator: summary.generator,
@@ -286,7 +295,10 @@ impl Report {
             started: header.started.clone(),
             machine: header.machine.clone(),
             warnings,
-        }
+            recommendations: Vec::new(),
+        };
+        report.recommendations = advice::recommendations(&report);
+        report
     }
 
     /// Whether the run measured nothing but this tool itself.

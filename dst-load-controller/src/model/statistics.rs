@@ -6,6 +6,7 @@ mod clock;
 mod fold;
 mod latency;
 mod pings;
+mod slowest;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ pub use self::{
     fold::{Interval, Statistics},
     latency::{Latency, Quantile, Stage},
     pings::Pings,
+    slowest::{Delay, SlowestChange},
     summary::{
         Correctness, CycleSummary, FanOut, Generator, KubernetesApi, LatencySummary, Profiles,
         Replica, StageSummary, Streams, Summary, Target, Updates, Way, WrongService,

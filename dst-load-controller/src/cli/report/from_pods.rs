@@ -200,7 +200,7 @@ where
         () = tokio::time::sleep(patience) => {}
     }
     bail!(
-        "not over after {}; {said}. Without --wait, what there is so far is reported",
+        "not over after {}: {said} (without --wait, what there is so far is reported)",
         Span(patience)
     )
 }

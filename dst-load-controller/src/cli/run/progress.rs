@@ -1,73 +1,148 @@
-//! How far a run has come: one line on a terminal, a log line a phase elsewhere.
+//! How far a run has come: a few lines that are drawn over and over on a terminal, and elsewhere a
+//! log line at each phase and cycle, and every half minute.
+
+mod view;
 
 use std::{convert::Infallible, io::IsTerminal, sync::Arc, time::Duration};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use self::view::{Change, View};
 use crate::{
     live::books::Books,
-    model::{plan::Plan, recording::Phase, scenario::Scenario},
+    model::{plan::Plan, recording::Phase, scenario::Scenario, time::At},
 };
 
 /// How often it is looked.
 const TICK: Duration = Duration::from_millis(250);
+/// The rate is that of this many ticks.
+const RATE_OVER: usize = 4;
+/// How often a line is written where lines are only ever added.
+const SAY: Duration = Duration::from_secs(30);
 
 /// Shows progress until it is dropped; nothing if it is not wanted.
 pub(super) async fn show(books: &Arc<Books>, scenario: &Scenario, wanted: bool) -> Infallible {
     if !wanted {
         return std::future::pending().await;
     }
-    let planned = Plan::new(scenario).end().map_or_else(
-        || "until stopped".to_owned(),
-        |end| format!("{} s planned", end.as_micros() / 1_000_000),
-    );
+    let look = Look::new(books, scenario);
     if std::io::stderr().is_terminal() {
-        draw(books, &planned).await
+        draw(look).await
     } else {
-        log(books, &planned).await
+        log(look).await
     }
 }
 
-/// One line, drawn over and over.
-async fn draw(books: &Books, planned: &str) -> Infallible {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    // A template that cannot be parsed would show in every run; the default is good enough then.
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed_precise} {msg}") {
-        bar.set_style(style);
-    }
+/// Lines drawn over and over; what is logged meanwhile would tear them, so warnings are among them.
+async fn draw(mut look: Look<'_>) -> Infallible {
+    let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+    let lines: [ProgressBar; 4] = std::array::from_fn(|_| {
+        let line = all.add(ProgressBar::new_spinner());
+        // A template that cannot be parsed would show in every run; the default is good enough then.
+        if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
+            line.set_style(style);
+        }
+        line
+    });
     loop {
-        let waiting = if books.is_settled() {
-            ""
-        } else {
-            ", updates on their way"
-        };
-        bar.set_message(format!("{}{waiting} ({planned})", words(books)));
-        bar.tick();
-        tokio::time::sleep(TICK).await;
-    }
-}
-
-/// A line whenever the phase or the cycle changes.
-async fn log(books: &Books, planned: &str) -> Infallible {
-    let mut before = None;
-    loop {
-        let now = (books.phase(), books.cycle());
-        if before != Some(now) {
-            tracing::info!("{} ({planned})", words(books));
-            before = Some(now);
+        for (line, text) in lines.iter().zip(look.view().screen()) {
+            line.set_message(text);
+            line.tick();
         }
         tokio::time::sleep(TICK).await;
     }
 }
 
-fn words(books: &Books) -> String {
-    let (held, all) = books.streams_held();
-    match books.phase() {
-        Phase::Preparing => format!("making {} Services", books.all().len()),
-        Phase::Opening => format!("opening streams, {held} of {all}"),
-        Phase::Churning if books.cycle() == 0 => format!("{held} streams, before the first cycle"),
-        Phase::Churning => format!("{held} streams, cycle {}", books.cycle()),
-        Phase::Settling => "waiting for what is still on its way".to_owned(),
-        Phase::CleaningUp => "cleaning up".to_owned(),
+/// A line whenever the phase or the cycle changes, and now and then.
+async fn log(mut look: Look<'_>) -> Infallible {
+    let mut before = None;
+    let mut said = Duration::ZERO;
+    loop {
+        let view = look.view();
+        let now = (view.phase, view.cycle);
+        if before != Some(now) || view.elapsed >= said + SAY {
+            tracing::info!("{}", view.line());
+            (before, said) = (Some(now), view.elapsed);
+        }
+        tokio::time::sleep(TICK).await;
+    }
+}
+
+/// What was seen before, for what is a difference.
+struct Look<'a> {
+    books: &'a Books,
+    scenario: &'a Scenario,
+    whole: Option<Duration>,
+    churning_since: Option<At>,
+    updates: std::collections::VecDeque<(At, u64)>,
+}
+
+// === impl Look ===
+
+impl<'a> Look<'a> {
+    fn new(books: &'a Books, scenario: &'a Scenario) -> Self {
+        Self {
+            books,
+            scenario,
+            whole: Plan::new(scenario).end().map(At::since_start),
+            churning_since: None,
+            updates: std::collections::VecDeque::new(),
+        }
+    }
+
+    fn view(&mut self) -> View {
+        let (books, now) = (self.books, self.books.clock().now());
+        let phase = books.phase();
+        if phase == Phase::Churning {
+            self.churning_since.get_or_insert(now);
+        }
+        let latency = books.latency();
+        let glance = books.glance();
+        View {
+            phase: Some(phase),
+            elapsed: now.since_start(),
+            plan: self
+                .churning_since
+                .zip(self.whole)
+                .map(|(since, whole)| (now.since(since).min(whole), whole)),
+            cycle: books.cycle(),
+            cycles: self.scenario.churn.cycles,
+            services: books.all().len() as u64,
+            streams_open: books.active(),
+            streams_wanted: self.scenario.streams(),
+            change: books.change_under_way(now).map(|(service, change)| Change {
+                service,
+                direction: change.direction,
+                endpoints: change.endpoints,
+                known: change.known,
+                audience: change.audience,
+                age: change.age,
+            }),
+            deliveries: latency.count,
+            never: latency.never,
+            p50: latency.p50,
+            p99: latency.p99,
+            updates_per_second: self.rate(now, latency.updates),
+            cores: glance.target_cores(),
+            memory: glance.target_memory(),
+            warnings: glance.warnings(),
+        }
+    }
+
+    fn rate(&mut self, now: At, updates: u64) -> f64 {
+        self.updates.push_back((now, updates));
+        if self.updates.len() > RATE_OVER + 1 {
+            self.updates.pop_front();
+        }
+        let Some(&(since, before)) = self.updates.front() else {
+            return 0.0;
+        };
+        let span = now.since(since).as_secs_f64();
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a second's updates are far below 2^52"
+        )]
+        let more = updates.saturating_sub(before) as f64;
+        if span > 0.0 { more / span } else { 0.0 }
     }
 }

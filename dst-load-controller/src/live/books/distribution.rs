@@ -40,6 +40,18 @@ impl Distribution {
         self.sum = self.sum.saturating_add(duration.saturating_mul(times));
     }
 
+    /// Counts what another has counted, of the same bounds.
+    pub(in crate::live) fn merge(&mut self, other: &Self) {
+        match (&mut self.histogram, &other.histogram) {
+            (Some(own), Some(others)) => own
+                .add(others)
+                .expect("invariant: both have the bounds of the same constants"),
+            (own @ None, Some(others)) => *own = Some(others.clone()),
+            (_, None) => {}
+        }
+        self.sum = self.sum.saturating_add(other.sum);
+    }
+
     /// How many were counted.
     pub(in crate::live) fn count(&self) -> u64 {
         self.histogram.as_ref().map_or(0, Histogram::len)

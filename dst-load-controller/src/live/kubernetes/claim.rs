@@ -50,20 +50,32 @@ impl Actor {
     pub async fn prepare(&self) -> Result<Claim, KubernetesError> {
         let lease = objects::lease(&self.namespace, &self.run, STALE_AFTER.as_secs());
         let lease = objects::owned(lease, self.owner.as_ref());
-        let mut created = self.create_lease(&lease).await;
+        loop {
+            if let Some(claim) = self.claim(&lease).await? {
+                return Ok(claim);
+            }
+        }
+    }
+
+    /// `None` if whoever held the lease ended while it was watched: the namespace is free then.
+    async fn claim(&self, lease: &Value) -> Result<Option<Claim>, KubernetesError> {
+        let mut created = self.create_lease(lease).await;
         // Only now: who may not make namespaces need not be refused if it is there.
         if let Err(error) = &created
             && error.is_refused_as("NotFound")
         {
             self.make_namespace().await?;
-            created = self.create_lease(&lease).await;
+            created = self.create_lease(lease).await;
         }
         match created {
-            Ok(()) => return Ok(Claim::Fresh),
+            Ok(()) => return Ok(Some(Claim::Fresh)),
             Err(error) if error.is_refused_as("AlreadyExists") => {}
             Err(error) => return Err(error),
         }
-        let from = self.take_over(&lease).await?;
+        let from = match self.take_over(lease).await {
+            Err(error) if error.is_refused_as("NotFound") => return Ok(None),
+            taken => taken?,
+        };
         tracing::info!(namespace = self.namespace, %from, "took over from a dead run");
         cleanup(
             &self.caller,
@@ -72,7 +84,7 @@ impl Actor {
         )
         .await?;
         self.adopt_namespace().await?;
-        Ok(Claim::TakenOver { from })
+        Ok(Some(Claim::TakenOver { from }))
     }
 
     /// Counts heartbeats for as long as it is polled. It returns only when the lease is another's,

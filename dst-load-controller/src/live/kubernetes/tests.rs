@@ -319,6 +319,37 @@ async fn a_live_run_is_refused_and_a_dead_one_taken_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_ends_while_it_is_watched_leaves_the_namespace_to_the_next() {
+    let clock = Clock::start();
+    let mut looks = 0;
+    let (kube, log) = mock(clock, move |what| {
+        let gone = looks > 1;
+        if what.starts_with("POST") && !gone {
+            return refusal(409, "AlreadyExists", "exists");
+        }
+        if what.starts_with("GET") {
+            looks += 1;
+            if looks > 1 {
+                return refusal(404, "NotFound", "leases \"dst-load-controller\" not found");
+            }
+        }
+        let labels = json!({ objects::MANAGED_BY: objects::MANAGER });
+        let spec = json!({ "holderIdentity": "old" });
+        Answer::Json(
+            200,
+            json!({ "metadata": { "labels": labels }, "spec": spec }),
+        )
+    });
+    let claim = actor(kube, clock, Limits::default()).prepare().await;
+    assert_eq!(claim.unwrap(), Claim::Fresh);
+    let posts = paths(&log)
+        .iter()
+        .filter(|what| what.starts_with("POST"))
+        .count();
+    assert_eq!(posts, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_namespace_that_is_not_there_and_may_not_be_made_says_both() {
     let clock = Clock::start();
     let (kube, _) = mock(clock, |what| {

@@ -45,6 +45,23 @@ pub struct ClosedChange {
     pub superseded: u32,
 }
 
+/// How far a change has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnderWay {
+    /// Whether endpoints appear or go.
+    pub direction: Direction,
+    /// How many.
+    pub endpoints: u32,
+    /// Streams that are to learn of it.
+    pub audience: u32,
+    /// Streams that hold the whole of it.
+    pub known: u32,
+    /// When it became visible.
+    pub visible: At,
+    /// Since the start of its destination stage.
+    pub age: Duration,
+}
+
 /// A change that some stream has yet to learn.
 #[derive(Debug)]
 pub(super) struct OpenChange {
@@ -99,6 +116,19 @@ impl ClosedChange {
 impl OpenChanges {
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
+    }
+
+    /// How far the newest change that streams are still to learn has come.
+    pub(super) fn newest(&self, now: At) -> Option<UnderWay> {
+        let change = self.open.values().rev().find(|it| it.open > 0)?;
+        Some(UnderWay {
+            direction: change.closed.id.direction,
+            endpoints: change.closed.endpoints,
+            audience: change.closed.audience,
+            known: u32::try_from(change.closed.known.len()).unwrap_or(u32::MAX),
+            visible: change.closed.visible,
+            age: now.since(change.closed.start),
+        })
     }
 
     /// Opens a change; deliveries are added with [`Self::expect`].

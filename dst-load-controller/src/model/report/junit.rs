@@ -1,10 +1,7 @@
 //! The report as JUnit XML: one test case a criterion, so that a CI system shows each.
 
-use super::Report;
-use crate::model::{
-    report::prose,
-    verdict::{Judged, Verdict},
-};
+use super::{Report, criteria};
+use crate::model::verdict::{Judged, Verdict};
 
 /// The report as JUnit XML, ending in a newline.
 ///
@@ -57,7 +54,7 @@ fn case(report: &Report, judged: &Judged) -> String {
         escape(&report.scenario.name),
         escape(&judged.name)
     );
-    let said = escape(&prose::criterion(judged).1);
+    let said = escape(&criteria::sentence(judged));
     match judged.held {
         Some(true) => format!("{open}/>"),
         Some(false) if report.verdict == Verdict::Invalid => format!(

@@ -1,7 +1,7 @@
 //! The report as GitHub Markdown, for a pull request's comment.
 
 use super::{
-    Report,
+    Report, criteria,
     prose::{self, CYCLE_HEADS, LATENCY_HEADS},
     proxies::{self, REPLICA_HEADS},
     ways, wrong,
@@ -30,6 +30,12 @@ pub fn render(report: &Report) -> String {
             .map(|line| format!("> {}", escape(line))),
     );
     blocks.extend(list(&report.reasons));
+    blocks.push("### Criteria".to_owned());
+    blocks.push(judged(report));
+    if let Some(advice) = list(&report.recommendations) {
+        blocks.push("### What to try".to_owned());
+        blocks.push(advice);
+    }
     blocks.push("### Latency of deliveries".to_owned());
     blocks.push(latency(report));
     blocks.extend(list(&prose::censored(&report.latency)));
@@ -38,8 +44,6 @@ pub fn render(report: &Report) -> String {
         .map(|(label, sentence)| format!("- **{label}**: {}", escape(&sentence)))
         .collect();
     blocks.push(facts.join("\n"));
-    blocks.push("### Criteria".to_owned());
-    blocks.push(criteria(report));
     let cycles = prose::cycle_rows(report);
     if !cycles.is_empty() {
         blocks.push("### Cycles (destination stage)".to_owned());
@@ -88,16 +92,24 @@ fn latency(report: &Report) -> String {
     table(&heads, &rows)
 }
 
-fn criteria(report: &Report) -> String {
+fn judged(report: &Report) -> String {
     let rows: Vec<_> = report
         .criteria
         .iter()
         .map(|judged| {
-            let (mark, said) = prose::criterion(judged);
-            vec![mark.to_owned(), format!("`{}`", judged.name), escape(&said)]
+            let (mark, cells) = criteria::row(judged);
+            let cells = cells.iter().enumerate().map(|(column, cell)| match column {
+                0 => format!("`{cell}`"),
+                _ => escape(cell),
+            });
+            std::iter::once(mark.to_owned()).chain(cells).collect()
         })
         .collect();
-    table(&["", "criterion", "observed"].map(str::to_owned), &rows)
+    let heads: Vec<_> = std::iter::once("")
+        .chain(criteria::HEADS)
+        .map(str::to_owned)
+        .collect();
+    table(&heads, &rows)
 }
 
 /// A table whose columns but the first are aligned to the right if they hold numbers.

@@ -5,7 +5,7 @@ use crate::model::{
     endpoint::Direction,
     recording::TargetKind,
     statistics::{CycleSummary, LatencySummary, Stage, StageSummary},
-    verdict::{Judged, Unit, Verdict},
+    verdict::{Unit, Verdict},
     words::{bytes, count, counted, number, seconds, span},
 };
 
@@ -148,11 +148,12 @@ pub(super) fn censored(stages: &StageSummary) -> Vec<String> {
 
 /// What else was seen, one labelled sentence each.
 pub(super) fn facts(report: &Report) -> Vec<Fact> {
-    let mut facts = vec![
-        ("Changes", fan_out(report)),
+    let mut facts = vec![("Changes", fan_out(report))];
+    facts.extend(surroundings::slowest(report).map(|said| ("Slowest", said)));
+    facts.extend([
         ("Correctness", correctness(report)),
         ("Streams", streams(report)),
-    ];
+    ]);
     facts.extend(proxies::facts(report));
     facts.extend([("Updates", updates(report)), ("Target", target(report))]);
     facts.extend(cost(report).map(|cost| ("Target's cost", cost)));
@@ -162,31 +163,6 @@ pub(super) fn facts(report: &Report) -> Vec<Fact> {
     facts.push(("Floor", floor(report)));
     facts.push(("Not opened", proxies::not_opened(report)));
     facts
-}
-
-/// A criterion's mark (held, not held, not judged) and what is said of it.
-pub(super) fn criterion(judged: &Judged) -> (&'static str, String) {
-    let limit = judged.words(judged.limit);
-    let bound = match judged.name.as_str() {
-        "throughputMin" => "at least",
-        "target.viewsActive" => "exactly",
-        _ => "at most",
-    };
-    let limit = format!("{bound} {limit}");
-    let observed = judged.observed.map(|observed| {
-        let lower = if judged.censored { "≥ " } else { "" };
-        format!("{lower}{}", judged.words(observed))
-    });
-    match (judged.held, observed) {
-        (Some(held), Some(observed)) => (
-            if held { "√" } else { "×" },
-            format!("{observed} in {}; asked for {limit}", judged.scope),
-        ),
-        _ => (
-            "-",
-            format!("not judged: {}; asked for {limit}", judged.scope),
-        ),
-    }
 }
 
 /// The cycles' table, shortened in the middle; empty for fewer than two cycles.
@@ -247,7 +223,7 @@ fn quantile_name(key: &str) -> &str {
     if key == "p999" { "p99.9" } else { key }
 }
 
-fn nothing() -> String {
+pub(super) fn nothing() -> String {
     "-".to_owned()
 }
 

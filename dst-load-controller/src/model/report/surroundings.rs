@@ -3,13 +3,49 @@
 
 use super::{Report, prose::Fact};
 use crate::model::{
-    statistics::Pings,
-    words::{bytes, count, counted, number, seconds},
+    endpoint::Direction,
+    statistics::{Delay, Pings},
+    words::{bytes, count, counted, number, seconds, span},
 };
 
 /// The memory that a destination controller may have with Linkerd's values for high availability
 /// (`values-ha.yaml`, `destinationResources.memory.limit`); without them it has no limit.
 const LINKERDS_LIMIT: u64 = 250 << 20;
+
+/// The change that took longest, and where its time went.
+pub(super) fn slowest(report: &Report) -> Option<String> {
+    let change = report.slowest.as_ref()?;
+    let what = match change.direction {
+        Direction::Add => "came",
+        Direction::Remove => "went",
+    };
+    let endpoints = counted(change.endpoints.into(), "endpoint", "endpoints");
+    let mut said = format!(
+        "at {} {endpoints} of {} {what}, for {}",
+        span(change.at_seconds),
+        change.service,
+        counted(change.audience.into(), "stream", "streams")
+    );
+    let mut add = |what: &str, value: Option<f64>| {
+        if let Some(value) = value {
+            said.push_str(&format!("; {what} {}", seconds(value)));
+        }
+    };
+    add("Kubernetes took", change.kubernetes_seconds);
+    add("then the first stream knew after", change.first_seconds);
+    add("half after", change.p50_seconds);
+    add("the last after", change.last_seconds);
+    said.push_str(&match change.delay() {
+        Delay::Lost => format!(
+            ": {} never learnt of it",
+            counted(change.never.into(), "stream", "streams")
+        ),
+        Delay::Start => ": already the first one waited".to_owned(),
+        Delay::Tail => ": the others waited".to_owned(),
+        Delay::Spread => ": one after the other".to_owned(),
+    });
+    Some(said)
+}
 
 /// The clock of an acting half elsewhere.
 pub(super) fn clock(report: &Report) -> Option<String> {

@@ -1,7 +1,7 @@
 //! The report for a terminal: 80 columns, and readable aloud: nothing is said by colour alone.
 
 use super::{
-    Report,
+    Report, criteria,
     prose::{self, CYCLE_HEADS, LATENCY_HEADS},
     proxies::{self, REPLICA_HEADS},
     ways, wrong,
@@ -36,12 +36,12 @@ pub fn render(report: &Report, style: Style) -> String {
         style,
     };
     page.head(report);
+    page.criteria(report);
     page.latency(report);
     page.text.push('\n');
     for (label, sentence) in prose::facts(report) {
         page.labelled(label, &sentence);
     }
-    page.criteria(report);
     page.cycles(report);
     page.replicas(report);
     page.ways(report);
@@ -52,6 +52,7 @@ pub fn render(report: &Report, style: Style) -> String {
     );
     let warnings: Vec<_> = report.warnings.iter().map(|w| w.message.clone()).collect();
     page.marked("Warnings", "‼", Colour::Doubtful, &warnings);
+    page.list("What to try", &report.recommendations);
     page.text
 }
 
@@ -107,15 +108,40 @@ impl Page {
 
     fn criteria(&mut self, report: &Report) {
         self.section("Criteria");
-        for judged in &report.criteria {
-            let (mark, said) = prose::criterion(judged);
+        let rows: Vec<_> = report.criteria.iter().map(criteria::row).collect();
+        let widths: Vec<usize> = (0..criteria::HEADS.len())
+            .map(|column| {
+                let cells = rows.iter().map(|(_, row)| row[column].chars().count());
+                cells.max().unwrap_or_default()
+            })
+            .collect();
+        for ((mark, row), judged) in rows.iter().zip(&report.criteria) {
             let colour = match judged.held {
                 Some(true) => Colour::Good,
                 Some(false) => Colour::Bad,
                 None => Colour::Doubtful,
             };
-            let text = format!("{}: {said}", judged.name);
-            self.bullet(mark, colour, &text);
+            let [name, limit, observed, margin, place] = row.as_slice() else {
+                continue;
+            };
+            let [name_width, limit_width, observed_width, margin_width, _] = widths.as_slice()
+            else {
+                continue;
+            };
+            let painted = self.paint(colour, mark);
+            let cells = format!(
+                "{name:<name_width$}  {observed:>observed_width$}  {limit:<limit_width$}  \
+                 {margin:>margin_width$}"
+            );
+            // Where it was seen is short; why it was not judged has a line of its own.
+            if judged.held.is_some()
+                && 4 + cells.chars().count() + 2 + place.chars().count() <= WIDTH
+            {
+                self.line(&format!("  {painted} {cells}  {place}"));
+            } else {
+                self.line(format!("  {painted} {cells}").trim_end());
+                self.wrapped("      ", place, 6);
+            }
         }
     }
 

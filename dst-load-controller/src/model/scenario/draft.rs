@@ -24,6 +24,8 @@ pub struct ScenarioError {
 #[derive(Clone, Debug)]
 pub struct Draft {
     tree: Tree,
+    /// Whether there is no file beneath the overrides.
+    flags: bool,
 }
 
 // === impl ScenarioError ===
@@ -74,7 +76,8 @@ impl Draft {
     /// # Errors
     /// If it is not one YAML document.
     pub fn parse(text: &str, file_name: &str) -> Result<Self, ScenarioError> {
-        Tree::parse(text, file_name).map(|tree| Self { tree })
+        let flags = false;
+        Tree::parse(text, file_name).map(|tree| Self { tree, flags })
     }
 
     /// Starts from nothing, for flags: what is missing in the end is reported at `place`, and
@@ -83,6 +86,7 @@ impl Draft {
     pub fn from_flags(name: &str, place: &str) -> Self {
         Self {
             tree: Tree::empty(name, place),
+            flags: true,
         }
     }
 
@@ -115,9 +119,14 @@ impl Draft {
     /// # Errors
     /// The first thing that is wrong.
     pub fn finish(&self) -> Result<(Scenario, Vec<String>), ScenarioError> {
-        file::check::check(&self.tree).map_err(|error| ScenarioError {
-            in_helm: file::violations(&self.tree),
-            ..error
+        file::check::check(&self.tree).map_err(|error| {
+            // Flags are no file that Helm could have been given.
+            let of_a_file = !error.place.starts_with("--") && !self.flags;
+            let in_helm = of_a_file.then(|| file::violations(&self.tree));
+            ScenarioError {
+                in_helm: in_helm.unwrap_or_default(),
+                ..error
+            }
         })
     }
 }

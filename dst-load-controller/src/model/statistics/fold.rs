@@ -3,19 +3,20 @@
 mod cycles;
 mod replicas;
 mod target;
+mod window;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-use self::{cycles::Cycles, replicas::Replicas, target::TargetFold};
+use self::{cycles::Cycles, replicas::Replicas, target::TargetFold, window::Window};
 use super::{
     clock::ClockFold,
     latency::{Latency, Stage},
     pings::PingFold,
     summary::{
-        Correctness, FanOut, Generator, KubernetesApi, LatencySummary, Profiles, StageSummary,
-        Streams, Summary, Updates, Way, WrongService,
+        Correctness, Generator, KubernetesApi, LatencySummary, Profiles, Streams, Summary, Updates,
+        Way, WrongService,
     },
 };
 use crate::model::{
@@ -23,8 +24,8 @@ use crate::model::{
     federation::{Through, Via},
     ledger::{Counts, Outbox},
     recording::{
-        BetweenTriesLine, ChangeLine, End, EndStateLine, EndpointsLine, GeneratorSample,
-        LatencyLine, Line, Phase, Second, StreamCounts, absorb,
+        BetweenTriesLine, End, EndStateLine, EndpointsLine, GeneratorSample, LatencyLine, Line, Phase,
+        Second, StreamCounts, absorb,
     },
     time::At,
 };
@@ -75,19 +76,6 @@ pub struct Statistics {
     between_tries: Latency,
     clock: ClockFold,
     pings: PingFold,
-}
-
-/// Latencies and fan-outs of a run or a cycle.
-#[derive(Debug, Default)]
-struct Window {
-    latencies: BTreeMap<(Stage, Direction), Latency>,
-    changes: u64,
-    completed: u64,
-    unattributed: u64,
-    first: Latency,
-    half: Latency,
-    last: Option<Duration>,
-    last_end_to_end: Option<Duration>,
 }
 
 // === impl Interval ===
@@ -344,6 +332,7 @@ impl Statistics {
                 })
                 .collect(),
             fan_out,
+            slowest: self.run.slowest(),
             correctness,
             updates: Updates {
                 messages: self.counts.messages,
@@ -443,52 +432,4 @@ const EXAMPLES: usize = 10;
 
 pub(in crate::model) fn decode(text: &str, never: u64) -> Option<Latency> {
     Latency::from_bytes(&BASE64_STANDARD.decode(text).ok()?, never).ok()
-}
-
-// === impl Window ===
-
-impl Window {
-    fn change(&mut self, change: &ChangeLine) {
-        if change.audience == 0 {
-            return;
-        }
-        self.changes += 1;
-        self.completed += u64::from(change.never == 0);
-        self.unattributed += u64::from(change.intended.is_none());
-        let micros = |us: Option<u64>| us.map(Duration::from_micros);
-        if let Some(first) = micros(change.first_us) {
-            self.first.record(first, 1);
-        }
-        if let Some(half) = micros(change.p50_us) {
-            self.half.record(half, 1);
-        }
-        let last = micros(change.last_us);
-        self.last = self.last.max(last);
-        if let (Some(last), Some(intended)) = (last, change.intended) {
-            self.last_end_to_end = self
-                .last_end_to_end
-                .max(Some(change.at.since(intended) + last));
-        }
-    }
-
-    fn stages(&self) -> StageSummary {
-        let mut stages = StageSummary::default();
-        for (&(stage, direction), latency) in &self.latencies {
-            stages.set(stage, direction, latency);
-        }
-        stages
-    }
-
-    fn fan_out(&self) -> FanOut {
-        let median = |latency: &Latency| latency.quantile(0.5).map(|q| q.value.as_secs_f64());
-        FanOut {
-            changes: self.changes,
-            completed: self.completed,
-            unattributed: self.unattributed,
-            first_seconds: median(&self.first),
-            p50_seconds: median(&self.half),
-            last_seconds_max: self.last.map(|last| last.as_secs_f64()),
-            last_end_to_end_seconds_max: self.last_end_to_end.map(|last| last.as_secs_f64()),
-        }
-    }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::proxies::{Profiles, Replica};
 use super::latency::{Latency, Quantile, Stage};
-use super::{clock::OtherClock, pings::Pings};
+use super::{clock::OtherClock, pings::Pings, slowest::SlowestChange};
 use crate::model::{endpoint::Direction, federation::Via, recording::ProxyCounts};
 
 /// The numbers of a run.
@@ -29,6 +29,8 @@ pub struct Summary {
     pub ways: Vec<Way>,
     /// How changes spread over the run.
     pub fan_out: FanOut,
+    /// The change that took longest.
+    pub slowest: Option<SlowestChange>,
     /// What streams held against what they were promised.
     pub correctness: Correctness,
     /// What was received.

@@ -1,0 +1,197 @@
+//! Claims about recordings of several clients.
+
+use super::*;
+use crate::model::{
+    criteria::Criteria,
+    recording::{TargetInfo, TargetKind},
+    report::{Report, tests::recordings},
+    statistics::Statistics,
+    verdict::Verdict,
+};
+
+fn of_two() -> Vec<Line> {
+    merge(vec![recordings::passed(), recordings::passed()]).unwrap()
+}
+
+#[test]
+fn one_recording_merged_says_what_it_said() {
+    let merged = merge(vec![recordings::failed()]).unwrap();
+    let criteria = recordings::criteria();
+    assert_eq!(
+        Report::of(&merged, &criteria, true),
+        Report::of(&recordings::failed(), &criteria, true)
+    );
+}
+
+#[test]
+fn streams_and_deliveries_add_up_and_changes_do_not() {
+    let one = Statistics::of(&recordings::passed()).summary();
+    let two = Statistics::of(&of_two()).summary();
+    assert_eq!(two.streams.requested, 2 * one.streams.requested);
+    assert_eq!(two.streams.opened, 2 * one.streams.opened);
+    assert_eq!(
+        two.latency.destination.add.count,
+        2 * one.latency.destination.add.count
+    );
+    assert_eq!(
+        two.latency.destination.add.p99_seconds,
+        one.latency.destination.add.p99_seconds
+    );
+    assert_eq!(two.correctness.streams_checked, 2_000);
+    assert_eq!(two.fan_out, one.fan_out);
+    assert_eq!(two.target, one.target);
+    let rate = |s: &crate::model::statistics::Summary| s.updates.deliveries_per_second;
+    assert_eq!(rate(&two), rate(&one).map(|rate| 2.0 * rate));
+    assert_eq!(two.generator.cpu_seconds, Some(3.5));
+}
+
+#[test]
+fn the_cycles_of_all_are_folded_together() {
+    let one = Statistics::of(&recordings::passed()).summary();
+    let two = Statistics::of(&of_two()).summary();
+    assert_eq!(two.cycles.len(), 2);
+    for (one, two) in one.cycles.iter().zip(&two.cycles) {
+        assert!(two.whole);
+        assert_eq!(
+            two.latency.destination.add.count,
+            2 * one.latency.destination.add.count
+        );
+    }
+}
+
+#[test]
+fn one_clients_failure_fails_them_all_and_one_cut_off_makes_all_invalid() {
+    let criteria = Criteria::default();
+    let verdict = |other: Vec<Line>| {
+        let mut first = recordings::failed();
+        first.retain(|line| !matches!(line, Line::EndState(_)));
+        let merged = merge(vec![first, other]).unwrap();
+        Report::of(&merged, &criteria, true).unwrap().verdict
+    };
+    assert_eq!(verdict(recordings::failed()), Verdict::Fail);
+    let mut cut_off = recordings::failed();
+    cut_off.retain(|line| !matches!(line, Line::End(_)));
+    assert_eq!(verdict(cut_off), Verdict::Invalid);
+}
+
+#[test]
+fn of_a_shared_change_the_earliest_first_and_the_latest_last_count() {
+    let mut other = recordings::passed();
+    for line in &mut other {
+        if let Line::Change(change) = line {
+            change.first_us = Some(100);
+            change.last_us = Some(9_000_000);
+            change.never = 2;
+        }
+    }
+    let summary = Statistics::of(&merge(vec![recordings::passed(), other]).unwrap()).summary();
+    assert_eq!((summary.fan_out.changes, summary.fan_out.completed), (4, 0));
+    assert_eq!(summary.fan_out.first_seconds, Some(0.000_1));
+    assert_eq!(summary.fan_out.last_seconds_max, Some(9.0));
+}
+
+#[test]
+fn with_the_time_of_each_stream_a_changes_quantiles_are_exact() {
+    let change = |known: &[u64], never: u32| {
+        let mut lines = recordings::passed();
+        lines.retain(|line| !matches!(line, Line::Change(_)));
+        let of = recordings::passed()
+            .into_iter()
+            .find_map(|line| match line {
+                Line::Change(change) => Some(change),
+                _ => None,
+            });
+        let known_too = u32::try_from(known.len()).unwrap();
+        lines.insert(
+            1,
+            Line::Change(ChangeLine {
+                audience: known_too + never,
+                known: known_too,
+                never,
+                p50_us: None,
+                times: Some(times::encode(known.iter().copied())),
+                ..of.unwrap()
+            }),
+        );
+        lines
+    };
+    let merged = |recordings| {
+        let lines = merge(recordings).unwrap();
+        let change = lines.into_iter().find_map(|line| match line {
+            Line::Change(change) => Some(change),
+            _ => None,
+        });
+        change.unwrap()
+    };
+    let two = vec![change(&[1, 2, 3, 4, 90], 0), change(&[10, 20, 30, 40], 1)];
+    let whole = merged(two);
+    assert_eq!(whole.p50_us, Some(10));
+    // The tenth of ten never knew.
+    assert_eq!((whole.p95_us, whole.known, whole.never), (None, 9, 1));
+    // As if one process had seen it all, in whichever order.
+    let three = |order: [usize; 3]| {
+        let parts: [&[u64]; 3] = [&[5, 7], &[1, 9, 11], &[2]];
+        merged(order.map(|of| change(parts[of], 0)).to_vec()).p50_us
+    };
+    assert_eq!((three([0, 1, 2]), three([2, 1, 0])), (Some(5), Some(5)));
+}
+
+#[test]
+fn to_one_client_the_others_streams_are_foreign_and_to_all_of_them_they_are_not() {
+    let foreign = |seen: u64| {
+        let with = |streams| {
+            let mut lines = recordings::passed();
+            for line in &mut lines {
+                match line {
+                    Line::Target(sample) => sample.foreign_streams = Some(seen),
+                    Line::Header(header) => header.streams_requested = streams,
+                    _ => {}
+                }
+            }
+            lines
+        };
+        let merged = merge(vec![with(50), with(30), with(20)]).unwrap();
+        Statistics::of(&merged).summary().target.foreign_streams
+    };
+    assert_eq!(foreign(57), Some(7));
+    assert_eq!(foreign(50), Some(0));
+}
+
+#[test]
+fn recordings_of_different_things_are_not_merged() {
+    let with = |change: fn(&mut Header)| {
+        let mut other = recordings::passed();
+        if let Some(Line::Header(header)) = other.first_mut() {
+            change(header);
+        }
+        merge(vec![recordings::passed(), other])
+            .unwrap_err()
+            .to_string()
+    };
+    let cannot = "recording 2 cannot be merged with the first: it has";
+    assert_eq!(
+        with(|h| h.seed = 8),
+        format!("{cannot} the seed 8, the first has 7")
+    );
+    assert_eq!(
+        with(|h| h.name = "other".into()),
+        format!("{cannot} the scenario other, the first has quick")
+    );
+    assert!(with(|h| h.scenario = serde_json::json!({})).contains("the settings {}"));
+    let reference = TargetInfo {
+        kind: TargetKind::Reference,
+        version: None,
+        forwarded: false,
+    };
+    let error = with(|h| {
+        h.target = TargetInfo {
+            kind: TargetKind::Reference,
+            version: None,
+            forwarded: false,
+        };
+    });
+    assert!(error.contains(&format!("the target {reference:?}")));
+    assert_eq!(merge(Vec::new()), Err(MergeError::Nothing));
+    let headless = merge(vec![recordings::passed(), Vec::new()]);
+    assert_eq!(headless, Err(MergeError::NoHeader { number: 2 }));
+}

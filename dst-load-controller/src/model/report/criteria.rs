@@ -1,0 +1,122 @@
+//! Criteria in words: what was asked for, what was seen, and how far apart the two are.
+
+use super::prose::nothing;
+use crate::model::{verdict::Judged, words::number};
+
+/// The heads of the criteria's table, after the mark.
+pub(super) const HEADS: [&str; 5] = ["criterion", "limit", "observed", "margin", "where"];
+
+/// A criterion's mark (held, not held, not judged) and its cells below [`HEADS`].
+pub(super) fn row(judged: &Judged) -> (&'static str, Vec<String>) {
+    let mark = match judged.held {
+        Some(true) => "√",
+        Some(false) => "×",
+        None => "-",
+    };
+    let limit = judged.words(judged.limit);
+    let limit = match bound(judged) {
+        Bound::Most => format!("≤ {limit}"),
+        Bound::Least => format!("≥ {limit}"),
+        Bound::Exactly => format!("= {limit}"),
+    };
+    let observed = judged.observed.map_or_else(nothing, |observed| {
+        let lower = if judged.censored { "≥ " } else { "" };
+        format!("{lower}{}", judged.words(observed))
+    });
+    let place = if judged.held.is_none() {
+        format!("not judged: {}", judged.scope)
+    } else {
+        judged.scope.clone()
+    };
+    let cells = vec![judged.name.clone(), limit, observed, margin(judged), place];
+    (mark, cells)
+}
+
+/// The same as one sentence.
+pub(super) fn sentence(judged: &Judged) -> String {
+    let (_, cells) = row(judged);
+    let [_, limit, observed, margin, place] = cells.as_slice() else {
+        return String::new();
+    };
+    if judged.held.is_none() {
+        return format!("{place}; asked for {limit}");
+    }
+    let margin = if *margin == nothing() {
+        String::new()
+    } else {
+        format!(" ({margin})")
+    };
+    format!("{observed} in {place}; asked for {limit}{margin}")
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bound {
+    Most,
+    Least,
+    Exactly,
+}
+
+fn bound(judged: &Judged) -> Bound {
+    match judged.name.as_str() {
+        "throughputMin" => Bound::Least,
+        "target.viewsActive" => Bound::Exactly,
+        _ => Bound::Most,
+    }
+}
+
+/// How much of the limit is left, or how often it was used.
+fn margin(judged: &Judged) -> String {
+    let (Some(_), Some(observed)) = (judged.held, judged.observed) else {
+        return nothing();
+    };
+    let used = match bound(judged) {
+        Bound::Most => observed / judged.limit,
+        Bound::Least => judged.limit / observed,
+        Bound::Exactly => return nothing(),
+    };
+    // Of a limit of none nothing can be left.
+    if !used.is_finite() || judged.limit == 0.0 {
+        return nothing();
+    }
+    if used <= 1.0 {
+        format!("{:.0} % left", (1.0 - used) * 100.0)
+    } else {
+        format!("{}× the limit", number(used))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::verdict::Unit;
+
+    fn judged(name: &str, limit: f64, observed: Option<f64>) -> Judged {
+        Judged {
+            name: name.to_owned(),
+            unit: Unit::Seconds,
+            limit,
+            observed,
+            censored: false,
+            held: observed.map(|it| it <= limit),
+            scope: "cycle 2".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_margin_is_what_is_left_or_how_often_the_limit_was_used() {
+        let said = |name, limit, observed| margin(&judged(name, limit, observed));
+        assert_eq!(
+            said("updateLatency.p95 (add)", 0.5, Some(0.013)),
+            "97 % left"
+        );
+        assert_eq!(said("updateLatency.p95 (add)", 0.5, Some(0.5)), "0 % left");
+        assert_eq!(
+            said("updateLatency.p95 (add)", 0.5, Some(1.6)),
+            "3.2× the limit"
+        );
+        assert_eq!(said("unexpectedResets", 0.0, Some(3.0)), "-");
+        assert_eq!(said("throughputMin", 1_000.0, Some(500.0)), "2× the limit");
+        assert_eq!(said("target.viewsActive", 1_000.0, Some(1_000.0)), "-");
+        assert_eq!(said("target.cpuMax", 1.0, None), "-");
+    }
+}
