@@ -405,17 +405,6 @@ impl Books {
         self.all_lag.lock().clone()
     }
 
-    /// This many streams are to be held.
-    pub fn want_streams(&self, streams: u64) {
-        self.streams_wanted.store(streams, Ordering::Relaxed);
-    }
-
-    /// Streams that are to be held.
-    #[must_use]
-    pub fn streams_wanted(&self) -> u64 {
-        self.streams_wanted.load(Ordering::Relaxed)
-    }
-
     /// Takes the event loop's lateness since the last call.
     #[must_use]
     pub fn take_lag(&self) -> Latency {

@@ -24,8 +24,8 @@ use crate::model::{
     federation::{Through, Via},
     ledger::{Counts, Outbox},
     recording::{
-        BetweenTriesLine, End, EndStateLine, EndpointsLine, GeneratorSample, LatencyLine, Line, Phase,
-        Second, StreamCounts, absorb,
+        BetweenTriesLine, End, EndStateLine, EndpointsLine, GeneratorSample, LatencyLine, Line,
+        Phase, Second, StreamCounts, absorb,
     },
     time::At,
 };
