@@ -61,6 +61,10 @@ chart-test *args:
 monitoring-test *args:
     hack/monitoring-test {{args}}
 
+# Opens report.html in a headless Chromium: nothing on the console, charts drawn, numbers as in report.json.
+page-test *args:
+    hack/page-test {{args}}
+
 # Lints Dockerfile, workflows and scripts.
 lint-ci:
     hack/lint-ci

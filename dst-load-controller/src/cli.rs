@@ -116,6 +116,8 @@ pub enum Format {
     Markdown,
     /// For a CI system, in XML; reports only.
     Junit,
+    /// For a browser, one page with charts; reports only.
+    Html,
 }
 
 /// The commands.
@@ -283,8 +285,8 @@ impl Format {
         match self {
             Self::Text => Ok(Output::Text),
             Self::Json => Ok(Output::Json),
-            Self::Markdown | Self::Junit => Err(UsageError(
-                "only reports are printed as markdown or junit; use --output text or json"
+            Self::Markdown | Self::Junit | Self::Html => Err(UsageError(
+                "only reports are printed as markdown, junit or html; use --output text or json"
                     .to_owned(),
             )),
         }

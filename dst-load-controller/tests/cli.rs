@@ -161,7 +161,13 @@ fn a_run_that_holds_exits_with_0_and_is_saved() {
     let [run] = &runs.map(|run| run.unwrap().path()).collect::<Vec<_>>()[..] else {
         panic!("not one run");
     };
-    for name in ["recording.jsonl", "report.json", "report.md", "report.xml"] {
+    for name in [
+        "recording.jsonl",
+        "report.json",
+        "report.md",
+        "report.xml",
+        "report.html",
+    ] {
         assert!(run.join(name).exists(), "{name}");
     }
 }

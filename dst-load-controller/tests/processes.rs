@@ -192,7 +192,7 @@ fn a_run_without_a_cluster_brings_its_own_and_passes() {
     assert!(out.starts_with("SELF-TEST: quick (seed 1)"), "{out}");
     assert!(out.contains("Verdict: PASS"), "{out}");
     assert_eq!(Run::report(&output)["target"]["kind"], "reference");
-    for name in ["recording.jsonl", "report.md", "report.xml"] {
+    for name in ["recording.jsonl", "report.md", "report.xml", "report.html"] {
         assert!(output.join(name).exists(), "{name}");
     }
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);

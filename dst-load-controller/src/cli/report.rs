@@ -19,7 +19,7 @@ use crate::{
         criteria::Criteria,
         plan::Plan,
         recording::{Header, Line, merge, read},
-        report::{Report, json, junit, markdown, text},
+        report::{Report, html, json, junit, markdown, page::Page, text},
         scenario::Scenario,
         verdict::Verdict,
     },
@@ -63,13 +63,13 @@ pub async fn run_from_pods(
 /// # Errors
 /// If one cannot be read, they cannot be merged, or the report cannot be written.
 pub fn run(args: &ReportArgs, format: Format, out: &mut impl io::Write) -> anyhow::Result<Exit> {
-    let report = load(&args.recordings)?;
+    let page = load(&args.recordings)?;
     match &args.output_file {
-        Some(path) => write_whole(path, &render(&report, format, text::Style::Plain))?,
-        None => out.write_all(render(&report, format, style()).as_bytes())?,
+        Some(path) => write_whole(path, &render(&page, format, text::Style::Plain))?,
+        None => out.write_all(render(&page, format, style()).as_bytes())?,
     }
     Ok(if args.exit_code {
-        exit(&report)
+        exit(&page.report)
     } else {
         Exit::Pass
     })
@@ -87,12 +87,14 @@ pub const fn exit(report: &Report) -> Exit {
 
 /// The report in a form; the style is for text alone.
 #[must_use]
-pub fn render(report: &Report, format: Format, style: text::Style) -> String {
+pub fn render(page: &Page, format: Format, style: text::Style) -> String {
+    let report = &page.report;
     match format {
         Format::Text => text::render(report, style),
         Format::Json => json::render(report),
         Format::Markdown => markdown::render(report),
         Format::Junit => junit::render(report),
+        Format::Html => html::render(page),
     }
 }
 
@@ -108,7 +110,7 @@ pub fn style() -> text::Style {
 }
 
 /// The report of the recordings at these paths, judged by the scenario that they hold.
-fn load(paths: &[PathBuf]) -> anyhow::Result<Report> {
+fn load(paths: &[PathBuf]) -> anyhow::Result<Page> {
     let recordings = paths
         .iter()
         .map(|path| open(path))
@@ -118,7 +120,9 @@ fn load(paths: &[PathBuf]) -> anyhow::Result<Report> {
         anyhow::bail!("the recording has no header");
     };
     let (criteria, planned) = judged_by(header)?;
-    Report::of(&lines, &criteria, planned).context("the recording has no header")
+    Report::of(&lines, &criteria, planned)
+        .and_then(|report| Page::of(&lines, report))
+        .context("the recording has no header")
 }
 
 /// The criteria that a recording holds, and whether its plan changes any endpoints. A client that

@@ -29,7 +29,7 @@ use crate::{
     model::{
         federation::{Site, Through, Watched},
         ledger::{Intent, Outbox, ServiceLedger, StreamId, Written},
-        recording::{Phase, StreamCounts},
+        recording::{EndpointsLine, Phase, StreamCounts},
         statistics::Latency,
         time::At,
         update::Update,
@@ -369,6 +369,15 @@ impl Books {
             .sum()
     }
 
+    /// How many endpoints there are.
+    #[must_use]
+    pub fn endpoints(&self) -> EndpointsLine {
+        EndpointsLine::sum(self.books.iter().map(|book| {
+            let ledger = book.ledger.lock();
+            (ledger.promised() as u64, ledger.mean_held())
+        }))
+    }
+
     /// Streams that have received their snapshot, by Service name, and streams in all.
     #[must_use]
     pub fn streams_held(&self) -> (usize, usize) {
@@ -394,17 +403,6 @@ impl Books {
     /// The event loop's lateness since the start.
     pub(in crate::live) fn all_lag(&self) -> Distribution {
         self.all_lag.lock().clone()
-    }
-
-    /// This many streams are to be held.
-    pub fn want_streams(&self, streams: u64) {
-        self.streams_wanted.store(streams, Ordering::Relaxed);
-    }
-
-    /// Streams that are to be held.
-    #[must_use]
-    pub fn streams_wanted(&self) -> u64 {
-        self.streams_wanted.load(Ordering::Relaxed)
     }
 
     /// Takes the event loop's lateness since the last call.

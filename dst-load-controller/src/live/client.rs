@@ -26,7 +26,7 @@ use crate::{
         criteria::Criteria,
         ledger::ServiceLedger,
         recording::{End, Header, Line, Phase, write_line},
-        report::Report,
+        report::{Report, page::Page},
         time::At,
         warning::Warning,
     },
@@ -189,6 +189,12 @@ impl<W: io::Write> Client<W> {
         changes_planned: bool,
     ) -> Result<Option<Report>, RecordError> {
         self.journal.report(criteria, changes_planned)
+    }
+
+    /// The page with this report, which is the last one; `None` before it has begun.
+    #[must_use]
+    pub fn page(&self, report: Report) -> Option<Page> {
+        self.journal.page(report)
     }
 
     /// Closes the recording, which is written to `file`, for each who asks; for ever.

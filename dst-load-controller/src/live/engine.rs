@@ -27,7 +27,7 @@ use crate::{
     model::{
         plan::Plan,
         recording::{End, Header, Line},
-        report::Report,
+        report::{Report, page::Page},
         scenario::Scenario,
     },
     world::{KubeFactory, World},
@@ -248,6 +248,12 @@ impl<W: io::Write> Engine<W> {
         let changes_planned = Plan::changes_endpoints(&self.scenario);
         self.journal
             .report(&self.scenario.criteria, changes_planned)
+    }
+
+    /// The page with this report, which is the last one; `None` before the run has begun.
+    #[must_use]
+    pub fn page(&self, report: Report) -> Option<Page> {
+        self.journal.page(report)
     }
 
     fn clock(&self) -> Clock {

@@ -5,7 +5,7 @@
 pub(in crate::live) mod lag;
 
 use std::{
-    cell::{OnceCell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::BTreeMap,
     convert::Infallible,
     io,
@@ -26,10 +26,10 @@ use crate::{
     model::{
         criteria::Criteria,
         recording::{
-            ChangeLine, End, EndStateLine, GeneratorSample, Line, Phase, PingLine, TargetSample,
-            absorb,
+            ChangeLine, End, EndStateLine, EndpointsLine, GeneratorSample, Line, Phase, PingLine,
+            TargetSample, absorb,
         },
-        report::Report,
+        report::{Report, page::Page},
         statistics::Interval,
         time::At,
         warning::Warning,
@@ -65,6 +65,8 @@ pub struct Journal<W: io::Write> {
     sources: Sources,
     recorder: RefCell<Recorder<W>>,
     interval: RefCell<Interval>,
+    /// How many endpoints there were when that was last said.
+    endpoints: Cell<EndpointsLine>,
     /// The Kubernetes API's failures as counted so far.
     api_errors: RefCell<BTreeMap<String, u64>>,
     /// What this process had used before the first phase: a floor that it measured, or the program
@@ -85,6 +87,7 @@ impl<W: io::Write> Journal<W> {
             sources,
             recorder: RefCell::new(recorder),
             interval: RefCell::default(),
+            endpoints: Cell::default(),
             api_errors: RefCell::default(),
             used_before: OnceCell::new(),
             guard: RefCell::default(),
@@ -172,6 +175,11 @@ impl<W: io::Write> Journal<W> {
         Ok(recorder.report(criteria, changes_planned))
     }
 
+    /// The page with this report; `None` if not even a header has been written.
+    pub fn page(&self, report: Report) -> Option<Page> {
+        self.recorder.borrow().page(report)
+    }
+
     /// Keeps the recording up to date until it cannot be written.
     ///
     /// # Errors
@@ -221,6 +229,10 @@ impl<W: io::Write> Journal<W> {
                     line
                 }));
             }
+        }
+        let endpoints = self.books.endpoints();
+        if self.endpoints.replace(endpoints) != endpoints {
+            interval.endpoints = Some(endpoints);
         }
         interval.streams.absorb(&self.books.take_streams());
         interval.loop_lag.merge(&self.books.take_lag());

@@ -18,7 +18,10 @@ pub use self::directory::{RECORDING, RunDirectory, write_whole};
 use crate::model::{
     criteria::Criteria,
     recording::{Header, Line, write_line},
-    report::Report,
+    report::{
+        Report,
+        page::{Page, PageFold},
+    },
     statistics::Statistics,
     time::At,
     warning::Warning,
@@ -40,6 +43,7 @@ pub struct Recorder<W: Write> {
     path: PathBuf,
     waiting: Vec<(Line, Vec<u8>)>,
     statistics: Statistics,
+    page: PageFold,
     header: Option<Box<Header>>,
     warnings: Vec<Warning>,
 }
@@ -70,6 +74,7 @@ impl<W: Write> Recorder<W> {
             path: path.to_owned(),
             waiting: Vec::new(),
             statistics: Statistics::default(),
+            page: PageFold::default(),
             header: None,
             warnings: Vec::new(),
         }
@@ -124,6 +129,13 @@ impl<W: Write> Recorder<W> {
         ))
     }
 
+    /// The page with this report, which is of the lines written so far; `None` before the header
+    /// is.
+    #[must_use]
+    pub fn page(&self, report: Report) -> Option<Page> {
+        self.page.page(report)
+    }
+
     fn write(&mut self, mut lines: Vec<(Line, Vec<u8>)>) -> Result<(), RecordError> {
         lines.sort_by(|(a, a_text), (b, b_text)| {
             a.order().cmp(&b.order()).then_with(|| a_text.cmp(b_text))
@@ -134,6 +146,7 @@ impl<W: Write> Recorder<W> {
             .and_then(|()| self.out.flush());
         for (line, _) in lines {
             self.statistics.absorb(&line);
+            self.page.absorb(&line);
             match line {
                 Line::Header(header) => self.header = Some(header),
                 Line::Warning { warning, .. }

@@ -8,6 +8,7 @@
 mod align;
 mod clock;
 mod codec;
+mod endpoints;
 mod lines;
 mod merge;
 mod ping;
@@ -26,6 +27,7 @@ pub use self::{
     align::started,
     clock::ClockLine,
     codec::{ReadError, read, write_line},
+    endpoints::EndpointsLine,
     merge::{MergeError, merge},
     ping::PingLine,
     proxies::{BetweenTriesLine, ProfileCounts, ProxyCounts, ReplicaInfo, ReplicaLine},
@@ -267,6 +269,9 @@ pub struct Second {
     pub loop_lag: Option<String>,
     /// Streams open at its end.
     pub streams_active: u64,
+    /// How many endpoints there are at its end, where that differs from what was last said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoints: Option<EndpointsLine>,
 }
 
 /// A histogram of one second.

@@ -5,9 +5,11 @@
 
 mod advice;
 mod criteria;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+pub mod page;
 mod prose;
 mod proxies;
 pub mod text;

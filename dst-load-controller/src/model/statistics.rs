@@ -11,6 +11,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::model) use self::fold::decode;
 pub use self::{
     clock::OtherClock,
     fold::{Interval, Statistics},

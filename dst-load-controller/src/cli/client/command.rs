@@ -183,10 +183,11 @@ pub async fn run(
         None => (Criteria::default(), false),
     };
     let report = client.report(&criteria, planned)?;
-    if let Some(report) = report.filter(|report| report.streams.opened > 0) {
-        out.write_all(report::render(&report, output, report::style()).as_bytes())?;
+    let report = report.filter(|report| report.streams.opened > 0);
+    if let Some(page) = report.and_then(|report| client.page(report)) {
+        out.write_all(report::render(&page, output, report::style()).as_bytes())?;
         if let Some(directory) = &directory {
-            directory.write_reports(&report)?;
+            directory.write_reports(&page)?;
             let path = directory.path().display();
             writeln!(warnings, "recording and reports: {path}")?;
         }

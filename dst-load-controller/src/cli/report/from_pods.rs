@@ -23,7 +23,7 @@ use crate::{
     model::{
         quantity::Span,
         recording::{Header, Line, TargetKind, merge, read, started, write_line},
-        report::Report,
+        report::{Report, page::Page},
         warning::Warning,
         words::counted,
     },
@@ -145,12 +145,13 @@ pub(super) async fn run(
     };
     let (criteria, planned) = judged_by(header)?;
     let report = Report::of(&lines, &criteria, planned).context("the recordings have no header")?;
-    directory.write_reports(&report)?;
-    out.write_all(render(&report, format, style()).as_bytes())?;
+    let page = Page::of(&lines, report).context("the recordings have no header")?;
+    directory.write_reports(&page)?;
+    out.write_all(render(&page, format, style()).as_bytes())?;
     let count = counted(replicas.len() as u64, "client pod", "client pods");
     let path = directory.path().display();
     writeln!(warnings, "recordings of {count} and reports: {path}")?;
-    Ok(exit(&report))
+    Ok(exit(&page.report))
 }
 
 /// Waits until every replica has measured all that it is going to.

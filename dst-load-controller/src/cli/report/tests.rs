@@ -70,6 +70,7 @@ fn every_format_is_printed_in_its_own_shape() {
         (Format::Json, "{\n"),
         (Format::Markdown, "## quick"),
         (Format::Junit, "<?xml"),
+        (Format::Html, "<!DOCTYPE html>\n"),
     ] {
         let (exit, text) = printed(&args(&[&folder]), format).unwrap();
         assert!(text.starts_with(start), "{text}");

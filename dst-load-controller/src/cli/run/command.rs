@@ -15,12 +15,12 @@ use crate::{
         recorder::{Recorder, RunDirectory},
         runtime::Shutdown,
     },
-    model::{report::Report, scenario::Scenario},
+    model::{report::page::Page, scenario::Scenario},
 };
 
 /// A run's outcome, before it is an exit code.
 struct Outcome {
-    report: Report,
+    page: Page,
     interrupted: bool,
     error: Option<EngineError>,
 }
@@ -66,8 +66,8 @@ pub async fn run(
     let measured = measure(args, &setting, &directory, &shutdown, warnings).await;
     setting.chosen.shutdown().await;
     let outcome = measured?;
-    directory.write_reports(&outcome.report)?;
-    let rendered = report::render(&outcome.report, output, report::style());
+    directory.write_reports(&outcome.page)?;
+    let rendered = report::render(&outcome.page, output, report::style());
     out.write_all(rendered.as_bytes())?;
     writeln!(
         warnings,
@@ -82,7 +82,7 @@ pub async fn run(
     Ok(if outcome.interrupted {
         Exit::Interrupted
     } else {
-        report::exit(&outcome.report)
+        report::exit(&outcome.page.report)
     })
 }
 
@@ -208,8 +208,9 @@ async fn measure(
     };
     // A second signal cuts the run off where it stands; what it had seen is reported all the same.
     let (interrupted, error) = shutdown.guard(running).await?.unwrap_or((true, None));
-    let report = engine
+    let page = engine
         .report()?
+        .and_then(|report| engine.page(report))
         .ok_or_else(|| anyhow::anyhow!("interrupted before the run had begun"))?;
     if args.keep {
         writeln!(
@@ -221,7 +222,7 @@ async fn measure(
         clean_up(&engine, setting, shutdown, &run_id, warnings).await?;
     }
     Ok(Outcome {
-        report,
+        page,
         interrupted,
         error,
     })

@@ -1,6 +1,6 @@
 //! What is shown of a run while it goes on, beside what the ledgers hold.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use parking_lot::Mutex;
 
@@ -79,6 +79,17 @@ impl Books {
     #[must_use]
     pub const fn glance(&self) -> &Glance {
         &self.glance
+    }
+
+    /// This many streams are to be held.
+    pub fn want_streams(&self, streams: u64) {
+        self.streams_wanted.store(streams, Ordering::Relaxed);
+    }
+
+    /// Streams that are to be held.
+    #[must_use]
+    pub fn streams_wanted(&self) -> u64 {
+        self.streams_wanted.load(Ordering::Relaxed)
     }
 
     /// The newest change that some stream has yet to learn, with its Service.

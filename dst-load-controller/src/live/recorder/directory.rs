@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::RecordError;
-use crate::model::report::{Report, json, junit, markdown};
+use crate::model::report::{html, json, junit, markdown, page::Page};
 
 /// The recording's name in a run's directory.
 pub const RECORDING: &str = "recording.jsonl";
@@ -93,14 +93,16 @@ impl RunDirectory {
         let _ = fs::remove_dir(&self.path);
     }
 
-    /// Writes `report.json`, `report.md` and `report.xml`, each whole or not at all.
+    /// Writes `report.json`, `report.md`, `report.xml` and `report.html`, each whole or not at all.
     ///
     /// # Errors
     /// If one cannot be written.
-    pub fn write_reports(&self, report: &Report) -> Result<(), RecordError> {
+    pub fn write_reports(&self, page: &Page) -> Result<(), RecordError> {
+        let report = &page.report;
         self.write("report.json", &json::render(report))?;
         self.write("report.md", &markdown::render(report))?;
-        self.write("report.xml", &junit::render(report))
+        self.write("report.xml", &junit::render(report))?;
+        self.write("report.html", &html::render(page))
     }
 
     fn write(&self, name: &str, text: &str) -> Result<(), RecordError> {

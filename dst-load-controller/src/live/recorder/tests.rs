@@ -68,7 +68,10 @@ fn what_is_folded_while_writing_is_what_is_folded_from_the_file() {
     let read = read(file.as_slice()).unwrap();
     assert_eq!(Report::of(&read, &criteria, true), Some(live.clone()));
 
-    directory.write_reports(&live).unwrap();
+    let page = recorder.page(live.clone());
+    assert_eq!(Page::of(&read, live.clone()), page);
+
+    directory.write_reports(&page.unwrap()).unwrap();
     let mut names: Vec<_> = fs::read_dir(directory.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -76,7 +79,13 @@ fn what_is_folded_while_writing_is_what_is_folded_from_the_file() {
     names.sort();
     assert_eq!(
         names,
-        ["recording.jsonl", "report.json", "report.md", "report.xml"]
+        [
+            "recording.jsonl",
+            "report.html",
+            "report.json",
+            "report.md",
+            "report.xml"
+        ]
     );
 }
 

@@ -69,6 +69,8 @@ pub(super) struct Slots {
     by_address: HashMap<SocketAddr, SmallVec<[SlotId; 4]>, FixedState>,
     promised: Vec<usize>,
     holdings: Holdings,
+    /// (stream, endpoint) pairs held.
+    held: u64,
     /// Slots, each once, that may be free after a while, by the instant from which to count.
     pub(super) retired: VecDeque<(At, SlotId)>,
 }
@@ -198,11 +200,18 @@ impl Slots {
             let slot = self.get_mut(id);
             if held {
                 slot.holders += 1;
+                self.held += 1;
             } else {
                 slot.holders -= 1;
+                self.held -= 1;
             }
         }
         changed
+    }
+
+    /// (stream, endpoint) pairs held.
+    pub(super) const fn held(&self) -> u64 {
+        self.held
     }
 
     /// How many endpoints a stream holds.

@@ -106,6 +106,16 @@ impl ServiceLedger {
         &self.streams.phases
     }
 
+    /// How many endpoints a stream holds: the mean over the open ones; `None` if none is open.
+    #[must_use]
+    pub fn mean_held(&self) -> Option<f64> {
+        let phases = self.streams.phases.iter();
+        let open = phases.filter(|phase| **phase != StreamPhase::Closed);
+        let open = open.count();
+        #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+        (open > 0).then(|| self.slots.held() as f64 / open as f64)
+    }
+
     /// Streams that have received their snapshot, and streams in all.
     #[must_use]
     pub fn streams_held(&self) -> (usize, usize) {

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{ChangeLine, End, GeneratorSample, Header, Line, Phase, align, times};
+use super::{
+    ChangeLine, End, GeneratorSample, Header, Line, Phase, align, endpoints::EndpointsOfAll, times,
+};
 use crate::model::{endpoint::Direction, statistics::nearest_rank, time::At};
 
 /// Why recordings cannot be merged.
@@ -161,6 +163,7 @@ struct Merged {
     cycles: BTreeMap<u32, At>,
     last_cycle: Vec<(At, bool)>,
     generators: Vec<GeneratorSample>,
+    endpoints: EndpointsOfAll,
     ends: Vec<End>,
 }
 
@@ -177,6 +180,7 @@ impl Merged {
             cycles: BTreeMap::new(),
             last_cycle: Vec::new(),
             generators: vec![GeneratorSample::default(); sources],
+            endpoints: EndpointsOfAll::new(sources),
             ends: Vec::new(),
         }
     }
@@ -222,7 +226,11 @@ impl Merged {
                     rss_bytes: self.generators.iter().map(|g| g.rss_bytes).sum(),
                 }));
             }
-            Line::Second(_) | Line::Clock(_) | Line::Warning { .. } | Line::EndState(_) => {
+            Line::Second(mut second) => {
+                self.endpoints.tell(source, &mut second);
+                self.lines.push(Line::Second(second));
+            }
+            Line::Clock(_) | Line::Warning { .. } | Line::EndState(_) => {
                 self.lines.push(line);
             }
             Line::End(end) => self.ends.push(end),

@@ -182,7 +182,7 @@ pub(super) fn cycle_rows(report: &Report) -> Vec<Vec<String>> {
     rows
 }
 
-fn cycle_row(cycle: &CycleSummary) -> Vec<String> {
+pub(super) fn cycle_row(cycle: &CycleSummary) -> Vec<String> {
     let p99 = |direction| quantile(cycle.latency.get(Stage::Destination, direction), "p99");
     let partial = if cycle.whole { "" } else { " (partial)" };
     vec![

@@ -24,8 +24,8 @@ use crate::model::{
     federation::{Through, Via},
     ledger::{Counts, Outbox},
     recording::{
-        BetweenTriesLine, End, EndStateLine, GeneratorSample, LatencyLine, Line, Phase, Second,
-        StreamCounts, absorb,
+        BetweenTriesLine, End, EndStateLine, EndpointsLine, GeneratorSample, LatencyLine, Line,
+        Phase, Second, StreamCounts, absorb,
     },
     time::At,
 };
@@ -43,6 +43,8 @@ pub struct Interval {
     pub kubernetes_errors: BTreeMap<String, u64>,
     /// The event loop's lateness, weighted by deliveries.
     pub loop_lag: Latency,
+    /// How many endpoints there are, if that is worth a line.
+    pub endpoints: Option<EndpointsLine>,
     counts: Counts,
     latencies: BTreeMap<Key, Latency>,
     /// The destination stage by replica, where there are several.
@@ -176,7 +178,8 @@ impl Interval {
             && between_tries.is_none()
             && taken.counts == Counts::default()
             && taken.streams == StreamCounts::default()
-            && taken.kubernetes_errors.is_empty();
+            && taken.kubernetes_errors.is_empty()
+            && taken.endpoints.is_none();
         (!nothing).then(|| Second {
             at,
             bytes: taken.bytes,
@@ -190,6 +193,7 @@ impl Interval {
             loop_lag: (taken.loop_lag.max().is_some_and(|lag| !lag.value.is_zero()))
                 .then(|| BASE64_STANDARD.encode(taken.loop_lag.to_bytes())),
             streams_active,
+            endpoints: taken.endpoints,
         })
     }
 }
@@ -426,7 +430,6 @@ const WRONG_SERVICES: usize = 20;
 /// Wrong holdings quoted in a report.
 const EXAMPLES: usize = 10;
 
-fn decode(text: &str, never: u64) -> Option<Latency> {
-    let bytes = BASE64_STANDARD.decode(text).ok()?;
-    Latency::from_bytes(&bytes, never).ok()
+pub(in crate::model) fn decode(text: &str, never: u64) -> Option<Latency> {
+    Latency::from_bytes(&BASE64_STANDARD.decode(text).ok()?, never).ok()
 }

@@ -133,6 +133,13 @@ impl Latency {
         self.histogram.count_between(micros(from) + 1, micros(to))
     }
 
+    /// Values as they are told, in microseconds and ascending, each with its count.
+    pub(in crate::model) fn values(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.histogram
+            .iter_recorded()
+            .map(|step| (step.value_iterated_to(), step.count_at_value()))
+    }
+
     /// The sum of all latencies, seconds, as exact as the resolution allows.
     #[must_use]
     pub fn sum_seconds(&self) -> f64 {

@@ -1,0 +1,77 @@
+//! The report as one HTML page that needs nothing else: no network, no other file.
+//!
+//! Words and tables are written here, so that they are there without JavaScript too. Charts are
+//! drawn by a script of the page, from the numbers that are embedded in it, as SVG. That script is
+//! our own and small: what is drawn is steps, bands and bars on linear and logarithmic axes, with a
+//! reading for keyboard and screen reader, and must print. A library (uPlot, 50 KB) would draw on a
+//! canvas, which neither prints well nor can be read aloud, and no crate ships one that is kept up.
+
+mod words;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use minijinja::{Environment, Value, context};
+use sha2::{Digest, Sha256};
+
+use super::page::Page;
+
+/// The page's own parts. Names that end in `.html` have what is put into them escaped.
+const TEMPLATE: &str = include_str!("html/page.html.jinja");
+const STYLE: &str = include_str!("html/page.css");
+
+/// The script, in the order in which its parts need each other.
+const SCRIPT: [&str; 8] = [
+    include_str!("html/words.js"),
+    include_str!("html/draw.js"),
+    include_str!("html/chart.js"),
+    include_str!("html/timeline.js"),
+    include_str!("html/fan_out.js"),
+    include_str!("html/latency.js"),
+    include_str!("html/cycles.js"),
+    include_str!("html/page.js"),
+];
+
+/// The report as a page.
+#[must_use]
+pub fn render(page: &Page) -> String {
+    let script = script();
+    let mut environment = Environment::new();
+    environment.set_trim_blocks(true);
+    environment.set_lstrip_blocks(true);
+    environment
+        .render_named_str(
+            "page.html",
+            TEMPLATE,
+            context! {
+                policy => policy(&script),
+                style => Value::from_safe_string(STYLE.to_owned()),
+                script => Value::from_safe_string(script),
+                data => Value::from_safe_string(data(page)),
+                words => words::Words::of(page),
+            },
+        )
+        .expect("invariant: the template is a constant, which every test of the page renders")
+}
+
+/// All of the script in one function, so that nothing of it is global.
+fn script() -> String {
+    format!("(() => {{\n\"use strict\";\n{}}})();\n", SCRIPT.concat())
+}
+
+/// What the page may do: its own style and script, and nothing else. Text that came from elsewhere
+/// could not run even if it were not escaped, and nothing is fetched.
+fn policy(script: &str) -> String {
+    // The element's text is hashed as it stands between its tags.
+    let hash = BASE64_STANDARD.encode(Sha256::digest(format!("\n{script}")));
+    format!(
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'; \
+         base-uri 'none'; form-action 'none'"
+    )
+}
+
+/// The page's numbers as JSON that cannot end the element in which it stands.
+fn data(page: &Page) -> String {
+    let json = serde_json::to_string(page)
+        .expect("invariant: the page's maps have text keys and nothing else can fail");
+    // Only within strings: JSON has none of these elsewhere.
+    json.replace('<', "\\u003c")
+}

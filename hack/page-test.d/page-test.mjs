@@ -1,0 +1,268 @@
+// Opens each run's page from disk and holds it to what it promises.
+import assert from "node:assert/strict";
+import { mkdir, readFile, stat } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { basename, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import puppeteer from "puppeteer-core";
+
+const [executablePath, pictures, ...runs] = process.argv.slice(2);
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const MOST_BYTES = 5_000_000;
+const MOST_MILLIS = 1_000;
+
+if (pictures) await mkdir(pictures, { recursive: true });
+// Root in a container has no sandbox of Chromium's to enter; the pages are our own.
+const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
+const browser = await puppeteer.launch({ executablePath, args: [...args, "--force-device-scale-factor=1"] });
+let failed = 0;
+for (const run of runs) {
+  const claims = [];
+  const claim = async (words, check) => {
+    try {
+      const said = await check();
+      claims.push(`  √ ${words}${said ? `: ${said}` : ""}`);
+    } catch (error) {
+      failed += 1;
+      claims.push(`  × ${words}: ${error.message}`);
+    }
+  };
+  await look(run, claim);
+  console.log(`${basename(run)}\n${claims.join("\n")}`);
+}
+await browser.close();
+process.exit(failed ? 1 : 0);
+
+async function look(run, claim) {
+  const file = join(run, "report.html");
+  const report = JSON.parse(await readFile(join(run, "report.json"), "utf8"));
+  const tab = await browser.newPage();
+  const said = [];
+  const fetched = [];
+  tab.on("console", (message) => said.push(`${message.type()}: ${message.text()}`));
+  tab.on("pageerror", (error) => said.push(`error: ${error.message}`));
+  tab.on("request", (request) => fetched.push(request.url()));
+  await tab.setViewport({ width: 1200, height: 900 });
+  const shot = async (name) => {
+    if (pictures) await tab.screenshot({ path: join(pictures, `${basename(run)}-${name}.png`), fullPage: true });
+  };
+
+  await claim(`it is smaller than ${MOST_BYTES / 1e6} MB`, async () => {
+    const { size } = await stat(file);
+    assert.ok(size < MOST_BYTES, `${size} bytes`);
+    return `${Math.round(size / 1000)} kB`;
+  });
+  await claim(`it opens, with its charts, within ${MOST_MILLIS} ms`, async () => {
+    const before = performance.now();
+    await tab.goto(pathToFileURL(file).href, { waitUntil: "load" });
+    await tab.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    const took = performance.now() - before;
+    assert.ok(took < MOST_MILLIS, `${Math.round(took)} ms`);
+    return `${Math.round(took)} ms`;
+  });
+  await claim("it fetches nothing but itself", () => assert.equal(fetched.length, 1, fetched.join(" ")));
+  await claim("its embedded report is report.json", async () => {
+    const embedded = await tab.evaluate(() => JSON.parse(document.getElementById("data").textContent).report);
+    assert.deepEqual(embedded, report);
+  });
+  await claim("it says what was tested, and the verdict", async () => {
+    const head = await tab.evaluate(() => document.querySelector("header").innerText);
+    assert.ok(head.toLowerCase().includes(report.verdict), head);
+    assert.equal(head.includes("SELF-TEST This run measured"), report.target.kind === "reference", head);
+    for (const reason of report.reasons) assert.ok(head.includes(reason.replace(/\s+/g, " ")), reason);
+  });
+  await claim("it names the build that was tested", async () => {
+    const tested = await tab.evaluate(() => document.getElementById("tested")?.textContent ?? "");
+    if (report.target.kind === "reference") assert.equal(tested, "");
+    else assert.ok(tested.includes(report.target.version ?? "unknown version"), tested);
+  });
+  await claim("its tables say what report.json says", () => numbers(tab, report));
+  await claim("every chart is drawn", () => drawn(tab, report));
+  await claim("charts say their values to the keyboard", () => keyboard(tab));
+  await claim("charts say their values to the pointer", () => pointer(tab));
+  await claim("every chart has a table with all that can be read", () => tables(tab));
+  for (const scheme of ["light", "dark"]) {
+    await tab.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+    await shot(scheme);
+    await claim(`axe finds nothing in the ${scheme} theme`, () => accessible(tab));
+  }
+  await claim("the switch chooses the theme", async () => {
+    const paper = () => tab.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const dark = await paper();
+    await tab.select("#theme", "light");
+    assert.notEqual(await paper(), dark);
+    await tab.select("#theme", "dark");
+    assert.equal(await paper(), dark);
+    await tab.select("#theme", "");
+  });
+  await tab.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
+  for (const width of [360, 600, 1600]) {
+    await claim(`nothing overflows a screen of ${width} px`, async () => {
+      await tab.setViewport({ width, height: 800 });
+      await tab.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+      const wide = await tab.evaluate(() => {
+        const over = [...document.querySelectorAll("body *")].filter((it) =>
+          it.getBoundingClientRect().right > innerWidth + 1 && !it.closest(".wide, pre, .skip, svg"));
+        return [document.documentElement.scrollWidth - innerWidth, over.map((it) => `${it.tagName}.${it.className}`)];
+      });
+      assert.ok(wide[0] <= 0 && wide[1].length === 0, JSON.stringify(wide));
+      if (width === 360) await shot("narrow");
+    });
+  }
+  await claim("it prints, with its charts, on a few sheets", async () => {
+    await tab.setViewport({ width: 1200, height: 900 });
+    const path = pictures ? join(pictures, `${basename(run)}.pdf`) : undefined;
+    const paper = Buffer.from(await tab.pdf({ format: "A4", path, margin: { top: "12mm", bottom: "12mm", left: "12mm", right: "12mm" } }));
+    const sheets = paper.toString("latin1").match(/\/Type\s*\/Page\b/g)?.length ?? 0;
+    assert.ok(sheets >= 2 && sheets <= 14, `${sheets} sheets`);
+    return `${sheets} sheets`;
+  });
+  await claim("it says nothing to the console", () => assert.deepEqual(said, []));
+  await tab.close();
+}
+
+// A span of time as the report says it, read back: seconds.
+function read(text) {
+  const [, value, unit] = /^(?:≥ )?([\d,.]+) (µs|ms|s)$/.exec(text) ?? [];
+  return value === undefined ? null : Number(value.replaceAll(",", "")) * { "µs": 1e-6, ms: 1e-3, s: 1 }[unit];
+}
+
+function close(shown, real, what) {
+  if (real === null) return assert.equal(shown, "-", what);
+  const value = read(shown);
+  // Three digits are shown.
+  assert.ok(value !== null && Math.abs(value - real) <= Math.max(0.006 * real, 0.51e-6), `${what}: ${shown} for ${real}`);
+}
+
+function plain(text) {
+  return Number(text.replaceAll(",", ""));
+}
+
+async function numbers(tab, report) {
+  const { latency, criteria, cycles } = await tab.evaluate(() => {
+    const table = (within) => [...document.querySelectorAll(`${within} table`)].map((it) =>
+      [...it.querySelectorAll("tbody tr")].map((row) => [...row.children].map((cell) => cell.firstChild?.textContent ?? "")));
+    return { latency: table("#latency")[0] ?? [], criteria: table("#criteria")[0], cycles: table("#cycles").at(-1) ?? [] };
+  });
+  let compared = 0;
+  for (const [name, n, never, ...quantiles] of latency) {
+    const [, stage, direction] = /^(.*) (add|remove)$/.exec(name);
+    const real = report.latency[stage.replaceAll(" ", "_")][direction];
+    assert.equal(plain(n), real.count, name);
+    assert.equal(plain(never), real.never, name);
+    ["p50", "p95", "p99", "p999", "max"].forEach((q, i) => close(quantiles[i], real[`${q}_seconds`], `${name} ${q}`));
+    compared += 7;
+  }
+  const counting = Object.values(report.latency).flatMap((it) => Object.values(it)).filter((it) => it.count > 0);
+  assert.equal(latency.length, counting.length);
+  assert.equal(criteria.length, report.criteria.length);
+  report.criteria.forEach((real, i) => {
+    const [name, said, , observed] = criteria[i];
+    assert.equal(name, real.name);
+    assert.equal(said, real.held === null ? "not judged" : real.held ? "held" : "did not hold", name);
+    if (real.unit === "seconds") close(observed, real.observed, name);
+    if (real.unit === "count" && real.observed !== null) assert.equal(plain(observed), real.observed, name);
+    compared += 1;
+  });
+  for (const row of cycles) {
+    const real = report.cycles.find((cycle) => cycle.cycle === parseInt(row[0].replaceAll(",", ""), 10));
+    assert.equal(plain(row[2]), real.fan_out.changes);
+    assert.equal(plain(row[3]), real.fan_out.completed);
+    close(row[6], real.fan_out.last_seconds_max, `cycle ${row[0]}`);
+    compared += 3;
+  }
+  assert.equal(cycles.length, Math.min(report.cycles.length, 200));
+  return `${compared} numbers compared`;
+}
+
+async function drawn(tab, report) {
+  const all = await tab.evaluate(() => [...document.querySelectorAll("figure[data-chart]")].map((figure) => ({
+    name: figure.dataset.chart,
+    marks: Number(figure.dataset.marks),
+    shapes: [...figure.querySelectorAll("svg .marks :is(path, rect, circle)")].filter((it) => {
+      const box = it.getBBox();
+      return (it.getAttribute("d") ?? "x") !== "" && box.width + box.height > 0;
+    }).length,
+    broken: [...figure.querySelectorAll("svg *")].filter((it) => [...it.attributes].some((a) => /NaN|Infinity|undefined/.test(a.value))).length,
+    note: figure.innerText,
+  })));
+  const expected = ["timeline", "fan-out"];
+  if (report.latency.destination.add.count + report.latency.destination.remove.count > 0) expected.push("stages", "distribution", "quantiles");
+  if (report.cycles.length) expected.push("memory");
+  assert.deepEqual(all.map((it) => it.name).sort(), expected.sort());
+  for (const it of all) {
+    assert.equal(it.broken, 0, `${it.name} has ${it.broken} broken shapes`);
+    // What cannot be known is said in words, and only where report.json does not know it either.
+    const unknown = { memory: report.cycles.every((c) => c.heap_floor_bytes === null && c.peak_rss_bytes === null), "fan-out": report.fan_out.changes === 0 };
+    if (unknown[it.name]) assert.ok(it.marks === 0 && it.note.length > 20, it.name);
+    else assert.ok(it.marks > 0 && it.shapes > 0, `${it.name}: ${it.marks} marks, ${it.shapes} shapes`);
+  }
+  return all.map((it) => `${it.name} ${it.marks}`).join(", ");
+}
+
+async function keyboard(tab) {
+  const stages = await tab.$$(".stage");
+  for (const stage of stages) {
+    await stage.focus();
+    await tab.keyboard.press("Home");
+    const first = await stage.evaluate((it) => it.getAttribute("aria-valuetext"));
+    await tab.keyboard.press("End");
+    const [last, shown, now, most] = await stage.evaluate((it) =>
+      [it.getAttribute("aria-valuetext"), it.querySelector(".reading").innerText, it.getAttribute("aria-valuenow"), it.getAttribute("aria-valuemax")]);
+    assert.equal(now, most);
+    assert.ok(/\d/.test(first) && /\d/.test(last) && shown.length > 5, `${first} / ${last} / ${shown}`);
+    if (most !== "0") assert.notEqual(first, last);
+    await tab.keyboard.press("Escape");
+    assert.ok(await stage.evaluate((it) => it.querySelector(".reading").hidden));
+  }
+  return `${stages.length} charts`;
+}
+
+async function pointer(tab) {
+  for (const stage of await tab.$$(".stage")) {
+    await stage.scrollIntoView();
+    const box = await stage.boundingBox();
+    const seen = new Set();
+    for (const part of [0.2, 0.5, 0.8]) {
+      await tab.mouse.move(box.x + box.width * part, box.y + box.height / 2);
+      const [text, left, right] = await stage.evaluate((it) => {
+        const reading = it.querySelector(".reading");
+        const [inner, outer] = [reading.getBoundingClientRect(), it.getBoundingClientRect()];
+        return [reading.innerText, inner.left - outer.left, outer.right - inner.right];
+      });
+      assert.ok(text.length > 5 && left >= -1 && right >= -1, `${text} ${left} ${right}`);
+      seen.add(text);
+    }
+    await tab.mouse.move(2, 2);
+    assert.ok(seen.size > 0);
+  }
+}
+
+async function tables(tab) {
+  const rows = await tab.evaluate(async () => {
+    const all = [];
+    for (const figure of document.querySelectorAll("figure[data-chart]")) {
+      const details = figure.querySelector("details");
+      if (!details) continue;
+      details.open = true;
+      await new Promise((done) => setTimeout(done, 30));
+      all.push([figure.dataset.chart, details.querySelectorAll("tbody tr").length, Number(figure.querySelector(".stage").getAttribute("aria-valuemax")) + 1]);
+      details.open = false;
+    }
+    return all;
+  });
+  for (const [name, has, readable] of rows) assert.ok(has === readable && has > 0, `${name}: ${has} rows for ${readable}`);
+  return rows.map(([name, has]) => `${name} ${has}`).join(", ");
+}
+
+async function accessible(tab) {
+  // The page's policy forbids eval, but not the browser's own way in.
+  const session = await tab.createCDPSession();
+  await session.send("Runtime.evaluate", { expression: axe });
+  await session.detach();
+  const violations = await tab.evaluate(async () => {
+    const found = await window.axe.run(document, { resultTypes: ["violations"] });
+    return found.violations.map((it) => `${it.id} (${it.impact}): ${it.nodes.slice(0, 3).map((node) => node.target.join(" ")).join("; ")}`);
+  });
+  assert.deepEqual(violations, []);
+}
