@@ -13,11 +13,13 @@ use crate::{
     live::runtime::{Aborted, LogFormat, init_logs},
 };
 
+pub mod ab;
 pub mod check;
 pub mod churn;
 pub mod cleanup;
 pub mod client;
 pub mod cluster;
+pub mod compare;
 pub mod completions;
 pub mod destination;
 pub mod forward;
@@ -135,6 +137,10 @@ pub enum Command {
     Check(Box<check::CheckArgs>),
     /// Render recordings again, or several as one.
     Report(report::ReportArgs),
+    /// Compare two builds by their recordings: is the candidate worse?
+    Compare(compare::CompareArgs),
+    /// Run two controller builds in turn on this machine, and compare them.
+    Ab(Box<ab::AbArgs>),
     /// Act on Kubernetes alone: make Services and move their endpoints until stopped.
     Churn(Box<churn::ChurnArgs>),
     /// Watch Services alone: hold streams, and measure what they are told, until stopped.
@@ -216,6 +222,15 @@ fn dispatch(
             )
         }
         Command::Report(report) => report::run(&report, args.global.output, out),
+        Command::Compare(compare) => compare::run(&compare, args.global.output, out),
+        Command::Ab(ab) => {
+            let output = args.global.output;
+            on_runtime(
+                &args.global,
+                Time::Real,
+                ab::run(&ab, output, out, warnings),
+            )
+        }
         Command::Churn(churn) => {
             on_runtime(&args.global, Time::Real, churn::run(&churn, out, warnings))
         }

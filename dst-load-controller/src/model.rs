@@ -6,6 +6,7 @@
 pub mod action;
 pub mod authority;
 pub mod check;
+pub mod compare;
 pub mod criteria;
 pub mod endpoint;
 pub mod fault;

@@ -127,7 +127,7 @@ fn load(paths: &[PathBuf]) -> anyhow::Result<Page> {
 
 /// The criteria that a recording holds, and whether its plan changes any endpoints. A client that
 /// watched alone had neither criteria nor a plan.
-fn judged_by(header: &Header) -> anyhow::Result<(Criteria, bool)> {
+pub(super) fn judged_by(header: &Header) -> anyhow::Result<(Criteria, bool)> {
     if header.scenario.get("churn").is_none() {
         return Ok((Criteria::default(), false));
     }
@@ -138,7 +138,8 @@ fn judged_by(header: &Header) -> anyhow::Result<(Criteria, bool)> {
     Ok((scenario.criteria, planned))
 }
 
-fn open(path: &Path) -> anyhow::Result<Vec<Line>> {
+/// The lines of the recording at this path, or in this directory of a run.
+pub(super) fn open(path: &Path) -> anyhow::Result<Vec<Line>> {
     let path = if path.is_dir() {
         path.join(RECORDING)
     } else {

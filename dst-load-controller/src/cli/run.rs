@@ -20,6 +20,7 @@ use super::{
 use crate::model::quantity::Span;
 
 pub use self::command::run;
+pub(super) use self::command::with_controller;
 
 /// Flags of `run`. Without a cluster it runs on the embedded sandbox.
 #[derive(Clone, Debug, Args)]

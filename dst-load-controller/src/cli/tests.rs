@@ -14,6 +14,8 @@ enum Everything {
     Report(report::ReportArgs),
     Cleanup(cleanup::CleanupArgs),
     Plan(plan::PlanArgs),
+    Compare(compare::CompareArgs),
+    Ab(Box<ab::AbArgs>),
 }
 
 fn parse(line: &str) -> Result<Everything, clap::error::ErrorKind> {
@@ -42,7 +44,14 @@ fn every_flag_has_a_help_text_and_a_mirror_in_the_environment() {
                 let env = env.to_string_lossy();
                 ours.iter().any(|prefix| env.starts_with(prefix))
             });
-            let alone = ["help", "set", "virtual_time", "reference", "recordings"];
+            let alone = [
+                "help",
+                "set",
+                "virtual_time",
+                "reference",
+                "recordings",
+                "sides",
+            ];
             assert!(
                 mirrored || alone.contains(&id.as_str()),
                 "{} {id}",

@@ -283,6 +283,21 @@ impl<W: io::Write> Journal<W> {
         self.scrape(true).await;
     }
 
+    /// Samples the target after all streams have left it, `after` a while in which it may notice.
+    /// One that does not answer then is no matter: nothing is judged by it.
+    pub async fn sample_left(&self, after: Duration) {
+        let Some(target) = &self.sources.target else {
+            return;
+        };
+        tokio::time::sleep(after).await;
+        if let Ok(page) = target.sample(self.books.clock().now()).await {
+            self.push(Line::Target(TargetSample {
+                our_streams: Some(0),
+                ..page.sample
+            }));
+        }
+    }
+
     /// Waits until the run must end to spare its target.
     pub async fn endangered(&self) -> Endangered {
         loop {
@@ -322,6 +337,7 @@ impl<W: io::Write> Journal<W> {
                     if edge {
                         // Some may have come or gone meanwhile.
                         sample.foreign_streams = page.foreign(ours.max(self.books.active()));
+                        sample.our_streams = Some(ours);
                     }
                     self.books.glance().sampled(&sample);
                     self.look(&sample, page.overflows);

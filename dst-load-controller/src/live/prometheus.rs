@@ -64,7 +64,7 @@ struct Series {
 }
 
 /// As [`super::target`] reads a page, and adds up replicas.
-const SERIES: [Series; 8] = [
+const SERIES: [Series; 11] = [
     Series {
         query: "sum(process_cpu_seconds_total{S})",
         slot: |sample| &mut sample.cpu_seconds,
@@ -80,6 +80,18 @@ const SERIES: [Series; 8] = [
     Series {
         query: "min(go_memstats_last_gc_time_seconds{S})",
         slot: |sample| &mut sample.collected_seconds,
+    },
+    Series {
+        query: "sum(go_memstats_alloc_bytes_total{S})",
+        slot: |sample| &mut sample.allocated_bytes,
+    },
+    Series {
+        query: "sum(go_memstats_mallocs_total{S})",
+        slot: |sample| &mut sample.allocations,
+    },
+    Series {
+        query: "sum(go_goroutines{S})",
+        slot: |sample| &mut sample.goroutines,
     },
     Series {
         query: "sum(process_start_time_seconds{S})",

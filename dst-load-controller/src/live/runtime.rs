@@ -142,7 +142,10 @@ impl Shutdown {
         let aborted = async {
             let mut signals = std::pin::pin!(signals.fuse());
             if signals.next().await.is_some() {
-                tracing::info!("ending; a second signal ends it at once");
+                // Of works within works the first says it for all.
+                if !self.drain.is_cancelled() {
+                    tracing::info!("ending; a second signal ends it at once");
+                }
                 self.drain();
             }
             if signals.next().await.is_none() {

@@ -12,17 +12,26 @@ use crate::{
     exit::Exit,
     live::{
         engine::{Engine, EngineError},
+        kubernetes::Limits,
         recorder::{Recorder, RunDirectory},
         runtime::Shutdown,
     },
-    model::{report::page::Page, scenario::Scenario},
+    model::{quantity::Span, report::page::Page, scenario::Scenario},
 };
 
 /// A run's outcome, before it is an exit code.
-struct Outcome {
-    page: Page,
+pub(in crate::cli) struct Outcome {
+    /// What it says.
+    pub(in crate::cli) page: Page,
     interrupted: bool,
-    error: Option<EngineError>,
+    /// What ended it, if it was neither its plan nor a signal.
+    pub(in crate::cli) error: Option<EngineError>,
+}
+
+/// What else a run must know.
+struct Manner {
+    keep: bool,
+    progress: bool,
 }
 
 /// Runs the scenario and says what came of it.
@@ -63,7 +72,11 @@ pub async fn run(
         kwok_nodes: args.kwok_nodes,
         limits: args.pace.limits(),
     };
-    let measured = measure(args, &setting, &directory, &shutdown, warnings).await;
+    let manner = Manner {
+        keep: args.keep,
+        progress: !args.no_progress && !args.virtual_time,
+    };
+    let measured = measure(&manner, &setting, &directory, &shutdown, warnings).await;
     setting.chosen.shutdown().await;
     let outcome = measured?;
     directory.write_reports(&outcome.page)?;
@@ -84,6 +97,42 @@ pub async fn run(
     } else {
         report::exit(&outcome.page.report)
     })
+}
+
+/// Runs the scenario on the sandbox's API against a controller of the user's own, without showing
+/// progress or printing the report, and saves it in `directory`.
+///
+/// # Errors
+/// If the controller does not come up, or the tool itself fails.
+pub(in crate::cli) async fn with_controller(
+    scenario: &Arc<Scenario>,
+    command: &str,
+    connect_timeout: Span,
+    directory: &RunDirectory,
+    shutdown: &Shutdown,
+    warnings: &mut impl Write,
+) -> anyhow::Result<Outcome> {
+    let log = directory.destination_log();
+    let controller = Controller { command, log: &log };
+    let chosen = Chosen::child(scenario, Some(controller)).await?;
+    let setting = Setting {
+        chosen: chosen.sharing(scenario.client.connections),
+        scenario: Arc::clone(scenario),
+        virtual_time: false,
+        namespace: None,
+        connect_timeout,
+        kwok_nodes: false,
+        limits: Limits::default(),
+    };
+    let manner = Manner {
+        keep: false,
+        progress: false,
+    };
+    let measured = measure(&manner, &setting, directory, shutdown, warnings).await;
+    setting.chosen.shutdown().await;
+    let outcome = measured?;
+    directory.write_reports(&outcome.page)?;
+    Ok(outcome)
 }
 
 /// The scenario over the clusters that are named: with a second one, any scenario spans both.
@@ -184,7 +233,7 @@ async fn choose(
 
 /// The run itself, up to its report, and its cleanup.
 async fn measure(
-    args: &RunArgs,
+    manner: &Manner,
     setting: &Setting,
     directory: &RunDirectory,
     shutdown: &Shutdown,
@@ -196,14 +245,14 @@ async fn measure(
     let recorder = Recorder::create(&directory.recording())?;
     let engine = setting.engine(&header, recorder, shutdown.draining())?;
     let running = async {
-        if !args.virtual_time {
+        if !setting.virtual_time {
             header.floor_seconds = floor::seconds().await;
         }
         tokio::select! {
             biased;
             ended = engine.run(header) => ended,
             never = setting.stall() => match never {},
-            never = progress::show(engine.books(), scenario, !args.no_progress && !args.virtual_time) => match never {},
+            never = progress::show(engine.books(), scenario, manner.progress) => match never {},
         }
     };
     // A second signal cuts the run off where it stands; what it had seen is reported all the same.
@@ -212,7 +261,7 @@ async fn measure(
         .report()?
         .and_then(|report| engine.page(report))
         .ok_or_else(|| anyhow::anyhow!("interrupted before the run had begun"))?;
-    if args.keep {
+    if manner.keep {
         writeln!(
             warnings,
             "kept: `dst-load-controller cleanup --run-id {run_id}` removes what was made{}",

@@ -65,7 +65,7 @@ pub(super) fn header(
 
 /// What tells the directories of a scenario's runs apart: the date, or, in virtual time, which has
 /// none, the run's id.
-pub(super) fn suffix(scenario: &Scenario, virtual_time: bool) -> anyhow::Result<String> {
+pub(in crate::cli) fn suffix(scenario: &Scenario, virtual_time: bool) -> anyhow::Result<String> {
     Ok(if virtual_time {
         format!("virtual-{}", run_id(scenario, virtual_time)?)
     } else {

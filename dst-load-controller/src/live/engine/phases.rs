@@ -80,6 +80,8 @@ impl<W: io::Write> Engine<W> {
             if let Some(target) = &self.options.target {
                 let until = self.clock().now() + self.options.connect_timeout;
                 target.ready(self.clock(), until).await;
+                // What it uses from here on is for our streams.
+                self.journal.sample().await;
             }
             let mut fleet = self.open();
             tokio::select! {
@@ -106,6 +108,9 @@ impl<W: io::Write> Engine<W> {
             told = told => told,
         };
         fleet.close().await;
+        if matches!(told, Ok(false)) {
+            self.journal.sample_left(QUIET).await;
+        }
         told
     }
 

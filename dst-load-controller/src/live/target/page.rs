@@ -46,6 +46,9 @@ impl Page {
             "process_resident_memory_bytes" => &mut sample.rss_bytes,
             "go_memstats_heap_inuse_bytes" => &mut sample.heap_bytes,
             "go_memstats_last_gc_time_seconds" => &mut sample.collected_seconds,
+            "go_memstats_alloc_bytes_total" => &mut sample.allocated_bytes,
+            "go_memstats_mallocs_total" => &mut sample.allocations,
+            "go_goroutines" => &mut sample.goroutines,
             "process_start_time_seconds" => &mut sample.start_seconds,
             "endpoint_updates_queue_overflow" => {
                 if let Some(service) = label(labels, "service") {
@@ -106,6 +109,9 @@ fn add(all: &mut TargetSample, one: &TargetSample) {
         (&mut all.send_timeouts, one.send_timeouts),
         (&mut all.views_active, one.views_active),
         (&mut all.start_seconds, one.start_seconds),
+        (&mut all.allocated_bytes, one.allocated_bytes),
+        (&mut all.allocations, one.allocations),
+        (&mut all.goroutines, one.goroutines),
         (&mut all.memory_limit_bytes, one.memory_limit_bytes),
     ] {
         if let Some(one) = one {
@@ -161,6 +167,9 @@ mod tests {
             process_resident_memory_bytes 9.5e+07\n\
             go_memstats_heap_inuse_bytes 4.2e+07 1700000000000\n\
             go_memstats_last_gc_time_seconds 1.8e+09\n\
+            go_memstats_alloc_bytes_total 7.5e+09\n\
+            go_memstats_mallocs_total 6.5e+07\n\
+            go_goroutines 431\n\
             endpoint_updates_queue_overflow{service=\"a b:80\"} 2\n\
             endpoint_updates_queue_overflow{service=\"c{}:80\"} 3\n\
             process_start_time_seconds 1.7e9\n\
@@ -174,6 +183,9 @@ mod tests {
                 rss_bytes: Some(9.5e7),
                 heap_bytes: Some(4.2e7),
                 collected_seconds: Some(1.8e9),
+                allocated_bytes: Some(7.5e9),
+                allocations: Some(6.5e7),
+                goroutines: Some(431.0),
                 overflows: Some(5.0),
                 start_seconds: Some(1.7e9),
                 ..TargetSample::default()

@@ -37,6 +37,19 @@ pub struct TargetSample {
     /// `Get` streams that are not this tool's, at a phase's edge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreign_streams: Option<u64>,
+    /// `Get` streams of this tool's that were open, at a phase's edge: none before streams are
+    /// opened, and none again after all of them have left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub our_streams: Option<u64>,
+    /// Memory allocated so far, freed or not (`go_memstats_alloc_bytes_total`), bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allocated_bytes: Option<f64>,
+    /// Objects allocated so far, freed or not (`go_memstats_mallocs_total`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allocations: Option<f64>,
+    /// Goroutines (`go_goroutines`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goroutines: Option<f64>,
     /// The resident memory at which it is killed, where that is known, bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_limit_bytes: Option<f64>,

@@ -141,7 +141,7 @@ fn list(items: &[String]) -> Option<String> {
 }
 
 /// Text from elsewhere must neither end a table's cell nor become markup or a mention.
-fn escape(text: &str) -> String {
+pub(in crate::model) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -305,6 +305,22 @@ fn idle_is_what_comes_before_the_first_cycle_with_all_streams_open() {
 }
 
 #[test]
+fn what_the_target_used_to_let_its_streams_go_is_for_no_change() {
+    let mut lines = recordings::passed();
+    let before = target(&lines).cpu_above_idle_seconds;
+    let left = recordings::target(32, 50.0, 131, 20);
+    let Line::Target(mut sample) = left else {
+        panic!("{left:?}")
+    };
+    sample.our_streams = Some(0);
+    let settled = lines
+        .iter()
+        .position(|line| matches!(line, Line::EndState(_)));
+    lines.insert(settled.unwrap(), Line::Target(sample));
+    assert_eq!(target(&lines).cpu_above_idle_seconds, before);
+}
+
+#[test]
 fn a_restart_is_seen_and_counters_count_again_from_zero() {
     let mut lines = recordings::passed();
     let mut seen = 0;

@@ -102,7 +102,8 @@ impl TargetFold {
                 self.idle.push(sample.clone());
             }
         }
-        if self.first_cycle.is_some() && !self.cleaning {
+        let left = self.settling.is_some() && sample.our_streams == Some(0);
+        if self.first_cycle.is_some() && !self.cleaning && !left {
             self.worked = Some(sample.clone());
         }
         self.first.get_or_insert_with(|| sample.clone());

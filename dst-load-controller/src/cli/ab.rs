@@ -1,0 +1,286 @@
+//! `ab`: two controller builds in turn on this machine, compared.
+//!
+//! The order alternates from pair to pair (A B, B A, …), so that a machine that gets slower, or
+//! faster, does so for both.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::{Args, builder::BoolishValueParser, value_parser};
+
+use super::{
+    Format, UsageError, compare,
+    compare::JudgingArgs,
+    run::{header::suffix, with_controller},
+    sandbox::controller::CommandLine,
+    scenario::ScenarioArgs,
+};
+use crate::{
+    exit::Exit,
+    live::{
+        recorder::{RunDirectory, write_whole},
+        runtime::Shutdown,
+    },
+    model::{
+        compare::Comparison,
+        quantity::Span,
+        report::{Ending, Report, text::Style},
+        scenario::Scenario,
+        words::seconds,
+    },
+};
+
+/// Flags of `ab`.
+#[derive(Clone, Debug, Args)]
+pub struct AbArgs {
+    /// What to run.
+    #[command(flatten)]
+    pub scenario: ScenarioArgs,
+    /// The destination controller to compare with, as `run --destination-bin` takes it, such as
+    /// './before/controller destination'. `dst-load-controller destination` makes a self-test.
+    #[arg(long, value_name = "COMMAND", env = "DST_LOAD_BASELINE_BIN")]
+    pub baseline_bin: String,
+    /// The destination controller that is compared.
+    #[arg(long, value_name = "COMMAND", env = "DST_LOAD_CANDIDATE_BIN")]
+    pub candidate_bin: String,
+    /// Runs of each. With fewer than 5 the comparison is weak.
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..), env = "DST_LOAD_PAIRS")]
+    pub pairs: u32,
+    /// Runs one pair before that does not count: it warms up disks and caches.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_WARM_UP")]
+    pub warm_up: bool,
+    /// How long to try to reach a controller.
+    #[arg(long, default_value = "30s", env = "DST_LOAD_CONNECT_TIMEOUT")]
+    pub connect_timeout: Span,
+    /// Where recordings and the comparison go; `runs/ab-<name>-<time>` if absent.
+    #[arg(long, value_name = "DIR", env = "DST_LOAD_OUTPUT_DIR")]
+    pub output_dir: Option<PathBuf>,
+    /// Says nothing of each run.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_NO_PROGRESS")]
+    pub no_progress: bool,
+    /// How they are judged.
+    #[command(flatten)]
+    pub judging: JudgingArgs,
+}
+
+/// One run of many.
+struct Turn {
+    /// What it is called in progress.
+    name: String,
+    /// Where it is saved, below the directory of all.
+    place: String,
+    candidate: bool,
+}
+
+/// Runs both builds in turn, and says how they compare. A signal ends the run of the moment;
+/// those before it are compared.
+///
+/// # Errors
+/// If the scenario is wrong, a controller does not come up, or the tool itself fails.
+pub async fn run(
+    args: &AbArgs,
+    format: Format,
+    out: &mut impl Write,
+    warnings: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    args.judging.check(format)?;
+    CommandLine::parse(&args.baseline_bin)?;
+    CommandLine::parse(&args.candidate_bin)?;
+    let (scenario, noticed) = args.scenario.load()?;
+    for warning in noticed {
+        writeln!(warnings, "warning: {warning}")?;
+    }
+    if scenario.churn.cycles.is_none() && scenario.churn.duration.is_none() {
+        return Err(UsageError(format!(
+            "{} runs until stopped; say how long with --cycles or --duration",
+            scenario.name
+        ))
+        .into());
+    }
+    let root = match &args.output_dir {
+        Some(path) => path.clone(),
+        None => {
+            let name = format!("ab-{}", scenario.name);
+            let directory =
+                RunDirectory::create("runs".as_ref(), &name, &suffix(&scenario, false)?)?;
+            directory.path().to_owned()
+        }
+    };
+    let shutdown = Shutdown::new();
+    let scenario = Arc::new(scenario);
+    let running = all(args, &scenario, &root, &shutdown, warnings);
+    // A second signal leaves the runs where they are; what was saved can be compared later.
+    let aborted = shutdown.guard(running).await?;
+    aborted??;
+    let interrupted = shutdown.draining().is_cancelled();
+    let [baseline, candidate] = ["baseline", "candidate"].map(|side| root.join(side));
+    if interrupted && !(baseline.exists() && candidate.exists()) {
+        writeln!(
+            warnings,
+            "interrupted before both had run; nothing is compared: {}",
+            root.display()
+        )?;
+        return Ok(Exit::Interrupted);
+    }
+    // Two builds may say the same version, or none; what was started tells them apart.
+    let mut judging = args.judging.clone();
+    judging
+        .baseline_name
+        .get_or_insert_with(|| args.baseline_bin.clone());
+    judging
+        .candidate_name
+        .get_or_insert_with(|| args.candidate_bin.clone());
+    let compared = compare::compare(&[baseline], &[candidate], &judging);
+    let comparison = match compared {
+        Err(error) if interrupted && error.is::<UsageError>() => {
+            writeln!(warnings, "interrupted; nothing is compared: {error}")?;
+            return Ok(Exit::Interrupted);
+        }
+        compared => compared?,
+    };
+    save(&root, &comparison)?;
+    args.judging.print(&comparison, format, out)?;
+    writeln!(warnings, "recordings and comparison: {}", root.display())?;
+    Ok(if interrupted {
+        Exit::Interrupted
+    } else {
+        args.judging.exit(&comparison)
+    })
+}
+
+/// All runs, one after the other, until a signal.
+async fn all(
+    args: &AbArgs,
+    scenario: &Arc<Scenario>,
+    root: &Path,
+    shutdown: &Shutdown,
+    warnings: &mut impl Write,
+) -> anyhow::Result<()> {
+    for turn in turns(args.pairs, args.warm_up) {
+        if shutdown.draining().is_cancelled() {
+            break;
+        }
+        let command = if turn.candidate {
+            &args.candidate_bin
+        } else {
+            &args.baseline_bin
+        };
+        let directory = RunDirectory::at(&root.join(&turn.place))?;
+        let measured = with_controller(
+            scenario,
+            command,
+            args.connect_timeout,
+            &directory,
+            shutdown,
+            warnings,
+        );
+        let outcome = match measured.await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                directory.abandon();
+                // Only what is empty can be removed like this.
+                for made in directory.path().ancestors().skip(1).take(2) {
+                    let _ = fs::remove_dir(made);
+                }
+                return Err(error.context(turn.name));
+            }
+        };
+        if !args.no_progress {
+            writeln!(warnings, "{}: {}", turn.name, told(&outcome.page.report))?;
+        }
+        if let Some(error) = outcome.error {
+            writeln!(warnings, "warning: {}: {error}", turn.name)?;
+        }
+    }
+    Ok(())
+}
+
+/// A run in a few words.
+fn told(report: &Report) -> String {
+    let mut words = vec![if report.ending == Ending::Interrupted {
+        "interrupted".to_owned()
+    } else {
+        report.verdict.to_string()
+    }];
+    words.push(seconds(report.duration_seconds));
+    if let Some(cpu) = report.target.used.cpu_seconds {
+        words.push(format!("CPU {}", seconds(cpu)));
+    }
+    if let Some(p99) = report.latency.destination.add.p99_seconds {
+        words.push(format!("destination add p99 {}", seconds(p99)));
+    }
+    words.join(", ")
+}
+
+/// The turns: the two of a pair change places from pair to pair.
+fn turns(pairs: u32, warm_up: bool) -> Vec<Turn> {
+    let width = pairs.to_string().len().max(2);
+    let side = |candidate| if candidate { "candidate" } else { "baseline" };
+    let mut turns = Vec::new();
+    if warm_up {
+        turns.extend([false, true].map(|candidate| Turn {
+            name: format!("warm-up, {}", side(candidate)),
+            place: format!("warm-up/{}", side(candidate)),
+            candidate,
+        }));
+    }
+    for pair in 1..=pairs {
+        let first = pair % 2 == 0;
+        turns.extend([first, !first].map(|candidate| Turn {
+            name: format!("pair {pair} of {pairs}, {}", side(candidate)),
+            place: format!("{}/run-{pair:0width$}", side(candidate)),
+            candidate,
+        }));
+    }
+    turns
+}
+
+/// Saves the comparison beside the recordings, in every form.
+fn save(root: &Path, comparison: &Comparison) -> anyhow::Result<()> {
+    for (name, format) in [
+        ("comparison.txt", Format::Text),
+        ("comparison.md", Format::Markdown),
+        ("comparison.json", Format::Json),
+    ] {
+        let text = compare::render(comparison, format, Style::Plain);
+        write_whole(&root.join(name), &text)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_of_a_pair_change_places_from_pair_to_pair() {
+        let places: Vec<_> = turns(4, true).into_iter().map(|turn| turn.place).collect();
+        assert_eq!(
+            places,
+            [
+                "warm-up/baseline",
+                "warm-up/candidate",
+                "baseline/run-01",
+                "candidate/run-01",
+                "candidate/run-02",
+                "baseline/run-02",
+                "baseline/run-03",
+                "candidate/run-03",
+                "candidate/run-04",
+                "baseline/run-04",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_turn_runs_the_build_it_is_named_after() {
+        for turn in turns(3, true) {
+            assert_eq!(turn.candidate, turn.name.contains("candidate"));
+            assert_eq!(turn.candidate, turn.place.contains("candidate"));
+        }
+    }
+}

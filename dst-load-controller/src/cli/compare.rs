@@ -1,0 +1,322 @@
+//! `compare`: is this build better than that one?
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use clap::{Args, builder::BoolishValueParser};
+
+use super::{Format, UsageError, report};
+use crate::{
+    exit::Exit,
+    live::recorder::{RECORDING, write_whole},
+    model::{
+        compare::{Comparison, Incomparable, Options, Outcome, Run, json, keys, markdown, text},
+        quantity::Share,
+        recording::Line,
+        report::{Tool, text::Style},
+        words::nearest,
+    },
+};
+
+/// Flags of `compare`.
+#[derive(Clone, Debug, Args)]
+pub struct CompareArgs {
+    /// The baseline and the candidate, each a recording, a directory of a run, or a directory that
+    /// has several of either, which all count; or several of these with commas.
+    #[arg(value_name = "RECORDINGS", num_args = 0..=2)]
+    pub sides: Vec<PathBuf>,
+    /// The baseline's recordings, instead of the first argument.
+    #[arg(long, value_name = "RECORDINGS", num_args = 1.., value_delimiter = ',', env = "DST_LOAD_BASELINE")]
+    pub baseline: Vec<PathBuf>,
+    /// The candidate's recordings, instead of the second argument.
+    #[arg(long, value_name = "RECORDINGS", num_args = 1.., value_delimiter = ',', env = "DST_LOAD_CANDIDATE")]
+    pub candidate: Vec<PathBuf>,
+    /// How they are judged.
+    #[command(flatten)]
+    pub judging: JudgingArgs,
+}
+
+/// How two sides are judged, and where the comparison goes.
+#[derive(Clone, Debug, Args)]
+pub struct JudgingArgs {
+    /// A difference of a smaller share does not matter, such as 10%; for one measure,
+    /// destination_add_p99=30%. May be repeated. By default 5% of costs and memory, 20% of
+    /// latencies and nothing of what is wrong.
+    #[arg(
+        long,
+        value_name = "[MEASURE=]SHARE",
+        value_delimiter = ',',
+        env = "DST_LOAD_THRESHOLD"
+    )]
+    pub threshold: Vec<String>,
+    /// The share of intervals that hold the truth: wider ones err less often, and tell less.
+    #[arg(long, default_value = "95%", env = "DST_LOAD_CONFIDENCE")]
+    pub confidence: Share,
+    /// What the baseline is called, such as its branch.
+    #[arg(long, value_name = "NAME", env = "DST_LOAD_BASELINE_NAME")]
+    pub baseline_name: Option<String>,
+    /// What the candidate is called.
+    #[arg(long, value_name = "NAME", env = "DST_LOAD_CANDIDATE_NAME")]
+    pub candidate_name: Option<String>,
+    /// Exits with 4 if the comparison is inconclusive.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_FAIL_ON_INCONCLUSIVE")]
+    pub fail_on_inconclusive: bool,
+    /// Compares runs of different scenarios, seeds or settings all the same, and counts those that
+    /// are invalid or did not end as planned; with a warning.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_FORCE")]
+    pub force: bool,
+    /// Writes the comparison to this file instead of standard output.
+    #[arg(long, value_name = "FILE", env = "DST_LOAD_OUTPUT_FILE")]
+    pub output_file: Option<PathBuf>,
+}
+
+/// Compares two sides and says what came of it.
+///
+/// # Errors
+/// A [`UsageError`] if the sides cannot be compared; a recording that cannot be read.
+pub fn run(args: &CompareArgs, format: Format, out: &mut impl Write) -> anyhow::Result<Exit> {
+    args.judging.check(format)?;
+    let [baseline, candidate] = args.sides()?;
+    let comparison = compare(&baseline, &candidate, &args.judging)?;
+    args.judging.print(&comparison, format, out)?;
+    Ok(args.judging.exit(&comparison))
+}
+
+/// Compares what is at these paths.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn compare(
+    baseline: &[PathBuf],
+    candidate: &[PathBuf],
+    judging: &JudgingArgs,
+) -> anyhow::Result<Comparison> {
+    let mut options = judging.options()?;
+    options.repeat = repeat(baseline, candidate, judging);
+    let tool = Tool {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: env!("DST_LOAD_COMMIT").to_owned(),
+    };
+    let (baseline, candidate) = (load(baseline)?, load(candidate)?);
+    let compared = Comparison::of(&baseline, &candidate, &options, tool);
+    Ok(compared.map_err(|error| usage(&error))?)
+}
+
+/// The comparison in a form; the style is for text alone.
+pub(super) fn render(comparison: &Comparison, format: Format, style: Style) -> String {
+    match format {
+        Format::Json => json::render(comparison),
+        Format::Markdown => markdown::render(comparison),
+        _ => text::render(comparison, style),
+    }
+}
+
+// === impl CompareArgs ===
+
+impl CompareArgs {
+    /// The paths of both sides.
+    fn sides(&self) -> Result<[Vec<PathBuf>; 2], UsageError> {
+        match (self.sides.as_slice(), &self.baseline, &self.candidate) {
+            ([baseline, candidate], _, _) => Ok([listed(baseline), listed(candidate)]),
+            ([], baseline, candidate) if !baseline.is_empty() && !candidate.is_empty() => {
+                Ok([baseline.clone(), candidate.clone()])
+            }
+            // The other side is named by its flag, or by its variable in CI.
+            ([candidate], baseline, _) if !baseline.is_empty() => {
+                Ok([baseline.clone(), listed(candidate)])
+            }
+            _ => Err(UsageError(
+                "say what to compare: `compare BASELINE CANDIDATE`, or several recordings a side \
+                 with --baseline A1 A2 --candidate B1 B2"
+                    .into(),
+            )),
+        }
+    }
+}
+
+// === impl JudgingArgs ===
+
+impl JudgingArgs {
+    /// Refuses what cannot be done, before anything is.
+    ///
+    /// # Errors
+    /// A [`UsageError`] for a form that comparisons do not have, or a threshold that is none.
+    pub(super) fn check(&self, format: Format) -> Result<(), UsageError> {
+        if let Format::Junit | Format::Html = format {
+            return Err(UsageError(
+                "a comparison is printed as text, json or markdown".into(),
+            ));
+        }
+        self.options().map(|_| ())
+    }
+
+    fn options(&self) -> Result<Options, UsageError> {
+        let (mut threshold, mut thresholds) = (None, BTreeMap::new());
+        let share = |given: &str, share: &str| {
+            let share: Result<Share, _> = share.parse();
+            share.map_err(|error| UsageError(format!("--threshold {given}: {error}")))
+        };
+        for given in &self.threshold {
+            match given.split_once('=') {
+                None => threshold = Some(share(given, given)?.0),
+                Some((key, value)) => {
+                    if !keys().any(|known| known == key) {
+                        let known: Vec<_> = keys().collect();
+                        return Err(UsageError(format!(
+                            "--threshold {given}: there is no measure {key}; did you mean {}? \
+                             (there are {})",
+                            nearest(key, &known).unwrap_or_default(),
+                            known.join(", ")
+                        )));
+                    }
+                    thresholds.insert(key.to_owned(), share(given, value)?.0);
+                }
+            }
+        }
+        let confidence = self.confidence.0;
+        if !(0.5..1.0).contains(&confidence) {
+            return Err(UsageError(format!(
+                "--confidence {} is none: it lies between 50% and 100%",
+                self.confidence
+            )));
+        }
+        Ok(Options {
+            confidence,
+            threshold,
+            thresholds,
+            force: self.force,
+            names: [self.baseline_name.clone(), self.candidate_name.clone()],
+            repeat: String::new(),
+        })
+    }
+
+    /// Prints the comparison, or writes it to the file that was named.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(super) fn print(
+        &self,
+        comparison: &Comparison,
+        format: Format,
+        out: &mut impl Write,
+    ) -> anyhow::Result<()> {
+        match &self.output_file {
+            Some(path) => write_whole(path, &render(comparison, format, Style::Plain))?,
+            None => out.write_all(render(comparison, format, report::style()).as_bytes())?,
+        }
+        Ok(())
+    }
+
+    /// The exit code that an outcome means.
+    pub(super) fn exit(&self, comparison: &Comparison) -> Exit {
+        match comparison.outcome {
+            Outcome::Regression => Exit::Failed,
+            Outcome::Inconclusive if self.fail_on_inconclusive => Exit::Invalid,
+            _ => Exit::Pass,
+        }
+    }
+}
+
+fn usage(error: &Incomparable) -> UsageError {
+    UsageError(error.to_string())
+}
+
+/// Several paths with commas, unless that is the name of something.
+fn listed(path: &Path) -> Vec<PathBuf> {
+    match path.to_str() {
+        Some(text) if !path.exists() => text.split(',').map(PathBuf::from).collect(),
+        _ => vec![path.to_owned()],
+    }
+}
+
+/// The runs at these paths. Of each recording no more is kept than its numbers.
+fn load(paths: &[PathBuf]) -> anyhow::Result<Vec<Run>> {
+    let mut runs = Vec::new();
+    for path in paths {
+        for found in recordings(path)? {
+            runs.push(one(&found)?);
+        }
+    }
+    Ok(runs)
+}
+
+fn one(path: &Path) -> anyhow::Result<Run> {
+    let lines = report::open(path)?;
+    let place = path.display().to_string();
+    let no_header = || format!("{place}: the recording has no header");
+    let Some(Line::Header(header)) = lines.first() else {
+        anyhow::bail!(no_header());
+    };
+    let (criteria, planned) = report::judged_by(header)?;
+    Run::of(place.clone(), &lines, &criteria, planned).with_context(no_header)
+}
+
+/// The recordings at a path: itself, or, of a directory that has none, those of its directories
+/// and files, by name.
+fn recordings(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let refused = |error: &io::Error| UsageError(format!("{}: {error}", path.display()));
+    let about = fs::metadata(path).map_err(|error| refused(&error))?;
+    if !about.is_dir() || path.join(RECORDING).exists() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).map_err(|error| refused(&error))? {
+        let entry = entry?.path();
+        let recording = entry.extension().is_some_and(|it| it == "jsonl") && entry.is_file();
+        if recording || entry.join(RECORDING).exists() {
+            found.push(entry);
+        }
+    }
+    if found.is_empty() {
+        let message = format!(
+            "{}: there is no {RECORDING} in it, nor in a directory of it",
+            path.display()
+        );
+        return Err(UsageError(message).into());
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The command that says this again, as a shell reads it.
+fn repeat(baseline: &[PathBuf], candidate: &[PathBuf], judging: &JudgingArgs) -> String {
+    let text = |path: &PathBuf| path.display().to_string();
+    let mut words = vec!["dst-load-controller".to_owned(), "compare".to_owned()];
+    match (baseline, candidate) {
+        ([one], [other]) => words.extend([text(one), text(other)]),
+        (several, others) => {
+            words.push("--baseline".to_owned());
+            words.extend(several.iter().map(text));
+            words.push("--candidate".to_owned());
+            words.extend(others.iter().map(text));
+        }
+    }
+    for given in &judging.threshold {
+        words.extend(["--threshold".to_owned(), given.clone()]);
+    }
+    if judging.confidence != Share(crate::model::compare::CONFIDENCE) {
+        words.extend(["--confidence".to_owned(), judging.confidence.to_string()]);
+    }
+    for (flag, name) in [
+        ("--baseline-name", &judging.baseline_name),
+        ("--candidate-name", &judging.candidate_name),
+    ] {
+        if let Some(name) = name {
+            words.extend([flag.to_owned(), name.clone()]);
+        }
+    }
+    words.extend(judging.force.then(|| "--force".to_owned()));
+    let quoted = words.iter().map(|word| {
+        // Only what no shell can hold is not quoted, and then the words themselves say most.
+        shlex::try_quote(word).map_or_else(|_| word.clone(), std::borrow::Cow::into_owned)
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests;

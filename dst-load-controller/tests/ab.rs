@@ -1,0 +1,165 @@
+//! Two builds in turn, compared: by the binary, with the tool's own destination on both sides.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail a test")]
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+    thread,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+const SCENARIO: &str = "
+scenario: {name: tiny, seed: 3}
+churn:
+  services: 2
+  pattern: oscillate
+  minEndpoints: 1
+  maxEndpoints: 5
+  minHold: 500ms
+  maxHold: 500ms
+  cycles: 2
+client: {clients: 3}
+measure: {deadline: 5s}
+sandbox: {nodes: 1, zones: 1, podStart: 1ms, sliceSync: 10ms}
+";
+
+/// A command of the tool, with nothing in its environment that is meant for it.
+fn command(directory: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dst-load-controller"));
+    for (name, _) in std::env::vars_os() {
+        let known = name.to_string_lossy();
+        if known.starts_with("DST_LOAD_") || known == "LINKERD_DESTINATION_BIN" {
+            command.env_remove(name);
+        }
+    }
+    command
+        .args(args)
+        .env_remove("KUBECONFIG")
+        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn ab(directory: &Path, more: &[&str]) -> Command {
+    fs::write(directory.join("tiny.yaml"), SCENARIO).unwrap();
+    let own = format!(
+        "'{}' destination",
+        env!("CARGO_BIN_EXE_dst-load-controller")
+    );
+    let mut args = vec!["--log-level=warn", "ab", "tiny.yaml", "--output-dir", "ab"];
+    args.extend(["--baseline-bin", &own, "--candidate-bin", &own]);
+    args.extend(more);
+    command(directory, &args)
+}
+
+fn json(directory: &Path, file: &str) -> Value {
+    serde_json::from_str(&fs::read_to_string(directory.join(file)).unwrap()).unwrap()
+}
+
+#[test]
+fn both_run_in_turn_and_the_comparison_can_be_said_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let output: Output = ab(folder, &["--pairs", "2", "-o", "markdown"])
+        .output()
+        .unwrap();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    // Which it is depends on the machine's noise; that it is one of these does not.
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{out}{err}");
+    assert!(out.starts_with("## SELF-TEST: tiny (seed 3): "), "{out}");
+    let told: Vec<_> = err
+        .lines()
+        .filter(|line| line.starts_with("pair "))
+        .collect();
+    let order = [
+        "1 of 2, baseline",
+        "1 of 2, candidate",
+        "2 of 2, candidate",
+        "2 of 2, baseline",
+    ];
+    assert_eq!(told.len(), order.len(), "{err}");
+    for (told, place) in told.iter().zip(order) {
+        assert!(told.starts_with(&format!("pair {place}: pass, ")), "{err}");
+    }
+    let saved = json(folder, "ab/comparison.json");
+    assert_eq!(saved["self_test"], true);
+    assert_eq!(
+        (&saved["baseline"]["runs"], &saved["candidate"]["runs"]),
+        (&2.into(), &2.into())
+    );
+    // A reference destination has a process's metrics, and none of Go's.
+    let measure = |key: &str| {
+        let all = saved["measures"].as_array().unwrap();
+        all.iter().find(|it| it["key"] == key).unwrap().clone()
+    };
+    assert!(measure("cpu_per_open")["baseline"]["mean"].is_number());
+    assert_eq!(measure("heap_per_stream")["baseline"], Value::Null);
+    assert_eq!(measure("streams_wrong")["outcome"], "no_difference");
+    // What the comparison says of itself is the command that says it again.
+    let repeat = saved["repeat"].as_str().unwrap();
+    let mut args = shlex::split(repeat).unwrap();
+    args.extend(["-o", "json"].map(str::to_owned));
+    let args: Vec<_> = args.iter().skip(1).map(String::as_str).collect();
+    let again = command(folder, &args).output().unwrap();
+    let again: Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!(again, saved);
+    assert_eq!(
+        fs::read_to_string(folder.join("ab/comparison.md")).unwrap(),
+        out
+    );
+}
+
+#[test]
+fn a_signal_ends_the_run_of_the_moment_and_what_was_saved_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let child = ab(folder, &["--pairs", "50"]).spawn().unwrap();
+    // The third turn is under way.
+    for _ in 0..2_400 {
+        if folder.join("ab/candidate/run-02/recording.jsonl").exists() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(130), "{out}{err}");
+    let saved = json(folder, "ab/comparison.json");
+    assert_eq!(saved["baseline"]["runs"], 1, "{err}");
+    assert_eq!(saved["candidate"]["runs"], 1, "{err}");
+    assert!(
+        out.contains("it was interrupted before its plan ended"),
+        "{out}"
+    );
+}
+
+#[test]
+fn what_cannot_be_compared_is_not_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (more, said) in [
+        (&["--threshold", "5"][..], "--threshold 5: 5 has no unit"),
+        (&["-o", "junit"], "not as junit"),
+        (&["--set", "churn.cycles=null"], "runs until stopped"),
+    ] {
+        let output = ab(folder, more).output().unwrap();
+        let err = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{err}");
+        assert!(err.contains(said), "{err}");
+        assert!(!folder.join("ab").exists());
+    }
+}
