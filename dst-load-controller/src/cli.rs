@@ -27,6 +27,7 @@ pub mod link;
 mod observer_place;
 pub mod pace;
 pub mod plan;
+mod push;
 mod replicas;
 pub mod report;
 pub mod run;
@@ -221,7 +222,14 @@ fn dispatch(
                 report::run_from_pods(&report, output, out, warnings),
             )
         }
-        Command::Report(report) => report::run(&report, args.global.output, out),
+        Command::Report(report) => {
+            let output = args.global.output;
+            on_runtime(
+                &args.global,
+                Time::Real,
+                report::run(&report, output, out, warnings),
+            )
+        }
         Command::Compare(compare) => compare::run(&compare, args.global.output, out),
         Command::Ab(ab) => {
             let output = args.global.output;

@@ -14,7 +14,6 @@ use clap::{Args, builder::BoolishValueParser};
 use super::{UsageError, cluster::ClusterArgs, forward::ForwardArgs, scenario};
 use crate::model::{
     authority::Authority,
-    federation::Site,
     quantity::Span,
     scenario::{Client, Lifecycle, Scenario},
 };
@@ -179,14 +178,11 @@ impl ClientArgs {
     /// Beside a second cluster that churns, this cluster has no Services of its own.
     #[must_use]
     pub fn watch_of(&self, scenario: &Scenario, namespace: &str) -> Watch {
-        let watched = scenario.watched().into_iter();
-        let churned = watched
-            .filter(|it| scenario.federation.is_none() || it.site == Site::Target)
-            .map(|it| Authority {
-                service: it.name,
-                namespace: namespace.to_owned(),
-                port: scenario.churn.port,
-            });
+        let churned = linked::churned(scenario).map(|it| Authority {
+            service: it.name,
+            namespace: namespace.to_owned(),
+            port: scenario.churn.port,
+        });
         let client = scenario.client.clone();
         Watch {
             targets: churned.collect(),

@@ -11,7 +11,10 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 
-use super::{Format, UsageError};
+use super::{
+    Format, UsageError,
+    push::{self, PushArgs},
+};
 use crate::{
     exit::Exit,
     live::recorder::{RECORDING, write_whole},
@@ -37,6 +40,9 @@ pub struct ReportArgs {
     /// A run in a cluster.
     #[command(flatten)]
     pub pods: FromPodsArgs,
+    /// Where its numbers go too.
+    #[command(flatten)]
+    pub push: PushArgs,
     /// Writes the report to this file instead of standard output.
     #[arg(long, value_name = "FILE", env = "DST_LOAD_OUTPUT_FILE")]
     pub output_file: Option<PathBuf>,
@@ -62,12 +68,19 @@ pub async fn run_from_pods(
 ///
 /// # Errors
 /// If one cannot be read, they cannot be merged, or the report cannot be written.
-pub fn run(args: &ReportArgs, format: Format, out: &mut impl io::Write) -> anyhow::Result<Exit> {
+pub async fn run(
+    args: &ReportArgs,
+    format: Format,
+    out: &mut impl io::Write,
+    warnings: &mut impl io::Write,
+) -> anyhow::Result<Exit> {
+    let gateway = args.push.gateway()?;
     let page = load(&args.recordings)?;
     match &args.output_file {
         Some(path) => write_whole(path, &render(&page, format, text::Style::Plain))?,
         None => out.write_all(render(&page, format, style()).as_bytes())?,
     }
+    push::push(gateway.as_ref(), &page.report, warnings).await?;
     Ok(if args.exit_code {
         exit(&page.report)
     } else {
@@ -115,13 +128,17 @@ fn load(paths: &[PathBuf]) -> anyhow::Result<Page> {
         .iter()
         .map(|path| open(path))
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let lines = merge(recordings).map_err(|error| UsageError(error.to_string()))?;
+    judged(&merge(recordings).map_err(|error| UsageError(error.to_string()))?)
+}
+
+/// The report of these lines, judged by the scenario that they hold.
+fn judged(lines: &[Line]) -> anyhow::Result<Page> {
     let Some(Line::Header(header)) = lines.first() else {
         anyhow::bail!("the recording has no header");
     };
     let (criteria, planned) = judged_by(header)?;
-    Report::of(&lines, &criteria, planned)
-        .and_then(|report| Page::of(&lines, report))
+    Report::of(lines, &criteria, planned)
+        .and_then(|report| Page::of(lines, report))
         .context("the recording has no header")
 }
 

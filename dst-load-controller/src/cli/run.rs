@@ -7,7 +7,7 @@ mod progress;
 mod setting;
 pub mod simulation;
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, builder::BoolishValueParser};
 
@@ -15,6 +15,7 @@ use super::{
     cluster::{ClusterArgs, TargetClusterArgs},
     forward::ForwardArgs,
     pace::PaceArgs,
+    push::PushArgs,
     scenario::ScenarioArgs,
 };
 use crate::model::quantity::Span;
@@ -36,7 +37,7 @@ pub struct RunArgs {
     pub target_cluster: TargetClusterArgs,
     /// Runs the sandbox in this process in virtual time: hours in seconds, and the same bytes for
     /// the same seed.
-    #[arg(long = "virtual", conflicts_with_all = ["kubeconfig", "context", "destination", "destination_pod", "destination_metrics", "churn_context", "churn_kubeconfig"])]
+    #[arg(long = "virtual", conflicts_with_all = ["kubeconfig", "context", "destination", "destination_pod", "destination_metrics", "churn_context", "churn_kubeconfig", "push_gateway"])]
     pub virtual_time: bool,
     /// The destination controller of the cluster, as HOST:PORT. Of several replicas, each: repeated
     /// or with commas; virtual clients take them in turn.
@@ -76,6 +77,18 @@ pub struct RunArgs {
     /// Where the recording and the report go; `runs/<name>-<time>` if absent.
     #[arg(long, value_name = "DIR", env = "DST_LOAD_OUTPUT_DIR")]
     pub output_dir: Option<PathBuf>,
+    /// Serves the page of the run at this address while the run goes on, such as 127.0.0.1:8080. It
+    /// updates itself.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        conflicts_with = "virtual_time",
+        env = "DST_LOAD_LIVE"
+    )]
+    pub live: Option<SocketAddr>,
+    /// Where its numbers go too.
+    #[command(flatten)]
+    pub push: PushArgs,
     /// Leaves what was made in Kubernetes when the run ends.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_KEEP")]
     pub keep: bool,

@@ -3,7 +3,7 @@
 
 use std::{fmt, io::Write, time::Duration};
 
-use ::http::{StatusCode, Uri};
+use ::http::StatusCode;
 use axum::body::Body;
 use http_body_util::BodyExt;
 use k8s_openapi::api::core::v1::Pod;
@@ -221,11 +221,8 @@ impl Replica {
     }
 
     async fn get(&self, path: &'static str) -> Result<Body, CollectError> {
-        let uri: Uri = format!("http://{}{path}", self.name.pod)
-            .parse()
-            .map_err(|_| self.silent(path, "no path".to_owned()))?;
-        let answer = timeout(PATIENCE, http::get(&self.http, uri)).await;
-        let answer = answer.map_err(|_| self.silent(path, "no answer in time".to_owned()))?;
+        let uri = format!("http://{}{path}", self.name.pod);
+        let answer = http::get_within(&self.http, &uri, PATIENCE).await;
         let answer = answer.map_err(|cause| self.silent(path, cause))?;
         match answer.status() {
             StatusCode::OK => Ok(answer.into_body()),

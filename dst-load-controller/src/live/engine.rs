@@ -256,6 +256,14 @@ impl<W: io::Write> Engine<W> {
         self.journal.page(report)
     }
 
+    /// The page of what has been recorded so far; `None` before the run has begun.
+    #[must_use]
+    pub fn page_so_far(&self) -> Option<Page> {
+        let changes_planned = Plan::changes_endpoints(&self.scenario);
+        self.journal
+            .page_so_far(&self.scenario.criteria, changes_planned)
+    }
+
     fn clock(&self) -> Clock {
         self.books.clock()
     }

@@ -1,6 +1,6 @@
 //! HTTP to whoever serves metrics: plain HTTP/1.1, over a socket or whatever else carries it.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -11,7 +11,10 @@ use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioIo},
 };
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
 use tower::{Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 /// Answers requests: an HTTP client, or routes in this process. An error is the innermost reason.
@@ -76,8 +79,30 @@ pub async fn get(http: &Http, uri: Uri) -> Result<Response<Body>, String> {
     let request = Request::get(uri)
         .body(Body::empty())
         .map_err(|error| error.to_string())?;
+    send(http, request).await
+}
+
+/// Sends `request`; the answer's body is still to come.
+///
+/// # Errors
+/// If there is no answer.
+pub async fn send(http: &Http, request: Request<Body>) -> Result<Response<Body>, String> {
     let mut http = http.clone();
     http.ready().await?.call(request).await
+}
+
+/// Asks for `uri`, whose answer must begin within `patience`.
+///
+/// # Errors
+/// If that is no URI, or there is no answer in time.
+pub async fn get_within(
+    http: &Http,
+    uri: &str,
+    patience: Duration,
+) -> Result<Response<Body>, String> {
+    let uri = uri.parse().map_err(|_| format!("{uri:?} is no address"))?;
+    (timeout(patience, get(http, uri)).await)
+        .unwrap_or_else(|_| Err("no answer in time".to_owned()))
 }
 
 /// The whole of a body, unless that is larger than `most` bytes.
@@ -97,4 +122,11 @@ pub fn root(error: &dyn std::error::Error) -> String {
         reason = source;
     }
     reason.to_string()
+}
+
+/// Routes in place of a server.
+#[cfg(test)]
+pub(in crate::live) fn routed(routes: axum::Router) -> Http {
+    let served = ServiceExt::<Request<Body>>::map_err(routes, |never| match never {});
+    BoxCloneSyncService::new(served)
 }

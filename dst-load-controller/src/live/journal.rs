@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 use crate::{
     live::{
-        books::Books,
+        books::{Book, Books},
         kubernetes::{Caller, KubernetesErrors},
         observer::Observer,
         recorder::{RecordError, Recorder},
@@ -139,13 +139,10 @@ impl<W: io::Write> Journal<W> {
         let mut lines = Vec::new();
         let mut services = 0;
         for book in self.books.all() {
-            let end = book.ledger(|ledger| ledger.is_settled().then(|| ledger.end_state(at)));
-            match end {
-                Some(end) => {
-                    let line = EndStateLine::new(&book.target.service, at, &end);
-                    lines.push(Line::EndState(line));
-                }
-                None => services += 1,
+            if book.ledger(|ledger| ledger.is_settled()) {
+                lines.push(end_state(book, at));
+            } else {
+                services += 1;
             }
         }
         if services > 0 {
@@ -178,6 +175,12 @@ impl<W: io::Write> Journal<W> {
     /// The page with this report; `None` if not even a header has been written.
     pub fn page(&self, report: Report) -> Option<Page> {
         self.recorder.borrow().page(report)
+    }
+
+    /// The page of what has been written so far, of a run that goes on; `None` before its header is.
+    pub fn page_so_far(&self, criteria: &Criteria, changes_planned: bool) -> Option<Page> {
+        let recorder = self.recorder.borrow();
+        recorder.page(recorder.report(criteria, changes_planned)?)
     }
 
     /// Keeps the recording up to date until it cannot be written.
@@ -223,6 +226,7 @@ impl<W: io::Write> Journal<W> {
             }
             for change in outbox.changes.iter().filter(|change| change.audience > 0) {
                 let line = ChangeLine::new(&book.target.service, change);
+                self.books.glance().closed(&line);
                 self.push(Line::Change(if self.sources.one_of_several {
                     line.with_times(change)
                 } else {
@@ -268,9 +272,7 @@ impl<W: io::Write> Journal<W> {
         }
         self.tick(at);
         for book in self.books.all() {
-            let end = book.ledger(|ledger| ledger.end_state(at));
-            let line = EndStateLine::new(&book.target.service, at, &end);
-            self.push(Line::EndState(line));
+            self.push(end_state(book, at));
         }
         let times = self.sources.observers.iter().map(Observer::relists).sum();
         if times > 0 {
@@ -367,6 +369,12 @@ impl<W: io::Write> Journal<W> {
             self.alarm.notify_one();
         }
     }
+}
+
+/// What a Service's streams hold at this instant.
+fn end_state(book: &Book, at: At) -> Line {
+    let end = book.ledger(|ledger| ledger.end_state(at));
+    Line::EndState(EndStateLine::new(&book.target.service, at, &end))
 }
 
 /// What this process has used since it began, from `/proc`; `None` where there is none.

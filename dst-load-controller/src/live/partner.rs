@@ -235,12 +235,8 @@ impl Partner {
     }
 
     async fn get(&self, path: &str) -> Result<Response<Body>, String> {
-        let uri: Uri = format!("{}{path}", self.base)
-            .parse()
-            .map_err(|_| format!("{path}: no path"))?;
-        let response = timeout(PATIENCE, http::get(&self.http, uri))
-            .await
-            .map_err(|_| "no answer in time".to_owned())??;
+        let uri = format!("{}{path}", self.base);
+        let response = http::get_within(&self.http, &uri, PATIENCE).await?;
         match response.status() {
             StatusCode::OK => Ok(response),
             status => Err(format!("{path}: HTTP status {status}")),
@@ -260,7 +256,11 @@ fn take(
         let line = buffer.split_to(end + 1);
         let event = serde_json::from_slice(&line).map_err(|error| format!("/events: {error}"))?;
         match event {
-            Event::Mark(mark) => drop(feed.mark(&mark).map(&mut *on)),
+            Event::Mark(mark) => {
+                if let Some(told) = feed.mark(&mark) {
+                    on(told);
+                }
+            }
             Event::Action(line) => feed.take(line),
             Event::Lost { lost } => feed.lost(lost),
         }

@@ -206,9 +206,7 @@ impl Prometheus {
             start + lasted.as_secs_f64(),
             step.as_secs_f64()
         );
-        let uri = uri.parse().map_err(|_| silent("no address".to_owned()))?;
-        let answer = timeout(PATIENCE, http::get(&self.http, uri)).await;
-        let answer = answer.map_err(|_| silent("no answer in time".to_owned()))?;
+        let answer = http::get_within(&self.http, &uri, PATIENCE).await;
         let answer = answer.map_err(silent)?;
         let status = answer.status();
         let body = timeout(PATIENCE, http::whole(answer.into_body(), LARGEST)).await;
@@ -249,29 +247,13 @@ fn escape(query: &str) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use ::http::Request;
-    use axum::{Json, Router, body::Body, extract::Query, routing::get};
+    use axum::{Json, Router, extract::Query, routing::get};
     use parking_lot::Mutex;
     use serde_json::json;
-    use tower::{ServiceExt, util::BoxCloneSyncService};
 
     use super::*;
 
     type Asked = Arc<Mutex<Vec<BTreeMap<String, String>>>>;
-
-    /// Routes in place of a server.
-    fn http(routes: Router) -> Http {
-        let answer = tower::service_fn(move |request: Request<Body>| {
-            let routes = routes.clone();
-            async move {
-                routes
-                    .oneshot(request)
-                    .await
-                    .map_err(|never| match never {})
-            }
-        });
-        BoxCloneSyncService::new(answer)
-    }
 
     /// A Prometheus that knows the CPU and the heap of one start, 1,000 s after the epoch.
     fn prometheus() -> (Prometheus, Asked) {
@@ -288,7 +270,7 @@ mod tests {
             Json(json!({"status": "success", "data": {"result": [{"values": values}]}}))
         };
         let routes: Router = Router::new().route("/api/v1/query_range", get(answer));
-        let http = http(routes);
+        let http = http::routed(routes);
         let url = "http://prometheus:9090/";
         (Prometheus::through(url, SELECTOR, http).unwrap(), asked)
     }
@@ -336,7 +318,8 @@ mod tests {
         );
         let said = |routes: Router| async move {
             let selector = "{a=\"b\"}";
-            let prometheus = Prometheus::through("http://p:9090", selector, http(routes)).unwrap();
+            let prometheus =
+                Prometheus::through("http://p:9090", selector, http::routed(routes)).unwrap();
             let samples = prometheus.samples(0, Duration::from_secs(1)).await;
             samples.unwrap_err().to_string()
         };

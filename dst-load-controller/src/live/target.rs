@@ -256,11 +256,7 @@ fn beside(metrics: &Uri, path: &'static str) -> Uri {
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
-    use ::http::Request;
-    use axum::{Router, body::Body, routing::get};
-    use tower::{ServiceExt, util::BoxCloneSyncService};
+    use axum::{Router, routing::get};
 
     use super::*;
 
@@ -282,9 +278,7 @@ mod tests {
             (routes(get(slow(1_010))), Err("no answer within 1 s")),
             (Router::new(), Err("HTTP status 404 Not Found")),
         ] {
-            let http =
-                ServiceExt::<Request<Body>>::map_err(routes, |never: Infallible| match never {});
-            let http = BoxCloneSyncService::new(http);
+            let http = http::routed(routes);
             let target = Target::new("linkerd:9996")
                 .unwrap()
                 .through(http.clone(), http);

@@ -11,8 +11,9 @@ use dst_load_controller::{
         clock::Clock,
         kubernetes::{Actor, Limits, RunIdentity},
         process_metrics,
+        push::gauges,
     },
-    model::scenario::Scenario,
+    model::{report::Report, scenario::Scenario},
     sandbox::kubernetes::{Config, Kubernetes},
 };
 use prometheus_client::registry::Registry;
@@ -61,7 +62,37 @@ async fn families() {
         body.push_str(&rows(&admin::encode(registry)().unwrap()));
     }
     kubernetes.shutdown().await;
+    body.push_str(
+        "\n## Pushed\n\nWhat a run came to, in the group `job=\"dst-load-controller\"` and `scenario` of a Pushgateway, with \
+         `--push-gateway URL` of\n`run` and `report`. What was not measured has no series.\n\n\
+         | Family | Type | Labels | What it is |\n|---|---|---|---|\n",
+    );
+    body.push_str(&rows(&gauges::render(&report())));
     page("metrics.md", "Metrics", &body);
+}
+
+/// The report of a run in virtual time, with what only a real target has.
+fn report() -> Report {
+    let tool = env!("CARGO_BIN_EXE_dst-load-controller");
+    let directory = tempfile::tempdir().unwrap();
+    let run = [
+        "run",
+        "quick",
+        "--virtual",
+        "--output",
+        "json",
+        "--output-dir",
+    ];
+    let place = directory.path().join("run");
+    let output = std::process::Command::new(tool)
+        .args(run)
+        .arg(place)
+        .output();
+    let mut report: Report = serde_json::from_slice(&output.unwrap().stdout).unwrap();
+    let used = &mut report.target.used;
+    (used.cpu_seconds, used.cpu_max_cores) = (Some(1.0), Some(1.0));
+    used.peak_rss_bytes = Some(1);
+    report
 }
 
 fn rows(scrape: &str) -> String {

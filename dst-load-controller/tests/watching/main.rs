@@ -110,6 +110,14 @@ fn actor(kubernetes: &kubernetes::Kubernetes, clock: Clock, scenario: &Arc<Scena
     Actor::new(kube, clock, namespace, run, Arc::clone(scenario), limits)
 }
 
+/// The acting half that has this log, in this process.
+fn partner(log: &EventLog, clock: Clock) -> Partner {
+    let routes = log.routes(clock);
+    let http =
+        ServiceExt::<http::Request<Body>>::map_err(routes, |never: Infallible| match never {});
+    Partner::through("http://churn:9990".into(), BoxCloneSyncService::new(http))
+}
+
 /// A client of both Services whose clock starts now.
 fn client<W: io::Write>(
     kubernetes: &kubernetes::Kubernetes,
@@ -173,11 +181,7 @@ async fn watched(told: bool) -> (Report, String) {
     };
     driver.create(record).await;
     tokio::time::sleep(5 * SECOND).await;
-    let http =
-        ServiceExt::<http::Request<Body>>::map_err(log.routes(clock), |never: Infallible| {
-            match never {}
-        });
-    let churn = Partner::through("http://churn:9990".into(), BoxCloneSyncService::new(http));
+    let churn = partner(&log, clock);
 
     let stop = CancellationToken::new();
     let churn = told.then_some(churn);

@@ -90,19 +90,12 @@ async fn what_replicas_record_is_one_run_that_ends_with_the_plan_and_can_be_read
         Event::Cycle(start) => log.cycle(&start),
     };
     driver.create(record).await;
-    let partner = || {
-        let routes = log.routes(clock);
-        let http =
-            ServiceExt::<http::Request<Body>>::map_err(routes, |never: Infallible| match never {});
-        Partner::through("http://churn:9990".into(), BoxCloneSyncService::new(http))
-    };
-
     let stop = CancellationToken::new();
     tokio::time::sleep(5 * SECOND).await;
-    let mut first = Replica::start(&kubernetes, &destination, partner(), &stop);
+    let mut first = Replica::start(&kubernetes, &destination, partner(&log, clock), &stop);
     // A second pod that came 3.5 s later: its clock counts from then.
     tokio::time::sleep(3 * SECOND + SECOND / 2).await;
-    let mut second = Replica::start(&kubernetes, &destination, partner(), &stop);
+    let mut second = Replica::start(&kubernetes, &destination, partner(&log, clock), &stop);
     let routes = [first.routes.clone(), second.routes.clone()];
     let both = || async { vec![snapshot(&routes[0]).await, snapshot(&routes[1]).await] };
     let story = async {

@@ -65,9 +65,11 @@ pub async fn run(
     warnings: &mut impl Write,
 ) -> anyhow::Result<Exit> {
     let scenario = args.scenario()?;
-    if scenario.is_none() {
-        args.watch()?;
-    }
+    // Before anything is reached: a flag may be wrong.
+    let flags = match scenario {
+        Some(_) => None,
+        None => Some(args.watch()?),
+    };
     let churn = args.churn.as_deref().map(Partner::new).transpose();
     let churn = churn.map_err(|error| UsageError(format!("--churn: {error}")))?;
     let addresses =
@@ -91,13 +93,16 @@ pub async fn run(
         .namespace
         .clone()
         .unwrap_or_else(|| cluster.default_namespace().to_owned());
-    let watch = match &scenario {
-        Some(scenario) => args.watch_of(scenario, &namespace),
-        None => args.watch()?,
-    };
-    let linked = match &scenario {
-        Some(scenario) => linked::of(scenario, observed.is_some(), &namespace)?,
-        None => linked::resolve(&cluster, observed.as_ref(), &watch).await?,
+    let (watch, linked) = match (&scenario, flags) {
+        (Some(scenario), _) => (
+            args.watch_of(scenario, &namespace),
+            linked::of(scenario, observed.is_some(), &namespace)?,
+        ),
+        (None, Some(watch)) => {
+            let linked = linked::resolve(&cluster, observed.as_ref(), &watch).await?;
+            (watch, linked)
+        }
+        (None, None) => unreachable!("flags are read where there is no scenario"),
     };
     let directory = args.output_dir.as_deref().map(RunDirectory::at);
     let directory = directory.transpose()?;

@@ -47,6 +47,13 @@ pub(super) async fn observed(
     Ok(Some(found))
 }
 
+/// What a scenario's clients ask for: beside a second cluster that churns, nothing of this one's own.
+pub(super) fn churned(scenario: &Scenario) -> impl Iterator<Item = Watched> {
+    let alone = scenario.federation.is_none();
+    let watched = scenario.watched().into_iter();
+    watched.filter(move |it| alone || it.site == Site::Target)
+}
+
 /// What a scenario has watched, which says itself what stands for what.
 ///
 /// # Errors
@@ -68,10 +75,9 @@ pub(super) fn of(
                 .to_owned()
         }
         (Some(_), true) | (None, false) => {
-            let watched = scenario.watched().into_iter();
-            let churned = watched.filter(|it| cluster.is_none() || it.site == Site::Target);
             let port = scenario.churn.port;
-            let targets = churned.map(|it| Target::watching(&it, namespace, CLUSTER_DOMAIN, port));
+            let targets =
+                churned(scenario).map(|it| Target::watching(&it, namespace, CLUSTER_DOMAIN, port));
             return Ok(Linked {
                 targets: targets.collect(),
                 cluster,

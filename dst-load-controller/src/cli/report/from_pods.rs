@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::{ReportArgs, exit, judged_by, render, style};
+use super::{ReportArgs, exit, judged, push, render, style};
 use crate::{
     cli::{Format, UsageError, cluster::ClusterArgs},
     exit::Exit,
@@ -23,7 +23,6 @@ use crate::{
     model::{
         quantity::Span,
         recording::{Header, Line, TargetKind, merge, read, started, write_line},
-        report::{Report, page::Page},
         warning::Warning,
         words::counted,
     },
@@ -100,6 +99,7 @@ pub(super) async fn run(
         }
         None => None,
     };
+    let gateway = args.push.gateway()?;
     let cluster = flags.cluster.find().await?;
     let kube = cluster.factory();
     let default = cluster.default_namespace().to_owned();
@@ -128,6 +128,8 @@ pub(super) async fn run(
     if let Some(prometheus) = &prometheus {
         add_series(prometheus, &mut lines).await?;
     }
+    // The header stays first and the end last: they have the first and the last kind.
+    lines.sort_by(|a, b| a.order().cmp(&b.order()));
     if let Some(Line::Header(header)) = lines.first_mut()
         && header.target.kind == TargetKind::Linkerd
         && header.target.version.is_none()
@@ -140,17 +142,13 @@ pub(super) async fn run(
         write_line(line, &mut whole)?;
     }
     whole.flush()?;
-    let Some(Line::Header(header)) = lines.first() else {
-        bail!("the recordings have no header");
-    };
-    let (criteria, planned) = judged_by(header)?;
-    let report = Report::of(&lines, &criteria, planned).context("the recordings have no header")?;
-    let page = Page::of(&lines, report).context("the recordings have no header")?;
+    let page = judged(&lines)?;
     directory.write_reports(&page)?;
     out.write_all(render(&page, format, style()).as_bytes())?;
     let count = counted(replicas.len() as u64, "client pod", "client pods");
     let path = directory.path().display();
     writeln!(warnings, "recordings of {count} and reports: {path}")?;
+    push::push(gateway.as_ref(), &page.report, warnings).await?;
     Ok(exit(&page.report))
 }
 
@@ -235,14 +233,14 @@ fn keep(path: &Path, into: &Path) -> anyhow::Result<()> {
 /// What a container that was started again had measured before is lost.
 fn note_restarts(replicas: &[Replica], lines: &mut Vec<Line>) {
     let at = lines.last().map(|line| line.order().0).unwrap_or_default();
-    for replica in replicas.iter().filter(|it| it.restarts > 0) {
-        let warning = Warning::ReplicaRestarted {
+    let restarted = replicas.iter().filter(|it| it.restarts > 0);
+    lines.extend(restarted.map(|replica| Line::Warning {
+        at,
+        warning: Warning::ReplicaRestarted {
             pod: replica.name.pod.clone(),
             times: u64::from(replica.restarts),
-        };
-        let before_the_end = lines.len().saturating_sub(1);
-        lines.insert(before_the_end, Line::Warning { at, warning });
-    }
+        },
+    }));
 }
 
 /// Puts the target's samples that Prometheus has in the place of those of the clients.
@@ -255,7 +253,5 @@ async fn add_series(prometheus: &Prometheus, lines: &mut Vec<Line>) -> anyhow::R
     let samples = prometheus.samples(began, ended.since_start()).await?;
     lines.retain(|line| !matches!(line, Line::Target(_) | Line::TargetSilent { .. }));
     lines.extend(samples.into_iter().map(Line::Target));
-    // The header stays first: it has the earliest instant and the first kind.
-    lines.sort_by(|a, b| a.order().cmp(&b.order()));
     Ok(())
 }

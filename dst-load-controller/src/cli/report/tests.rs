@@ -34,7 +34,7 @@ fn args(folders: &[&TempDir]) -> ReportArgs {
 
 fn printed(args: &ReportArgs, format: Format) -> anyhow::Result<(Exit, String)> {
     let mut out = Vec::new();
-    let exit = run(args, format, &mut out)?;
+    let exit = futures::executor::block_on(run(args, format, &mut out, &mut io::sink()))?;
     Ok((exit, String::from_utf8(out).unwrap()))
 }
 

@@ -1,11 +1,15 @@
 //! `run`, carried out: scenario → World → engine → recording → report.
 
-use std::{io::Write, sync::Arc};
+use std::{convert::Infallible, io::Write, net::SocketAddr, sync::Arc};
+
+use anyhow::Context;
 
 use super::{RunArgs, floor, header, progress, setting::Setting};
 use crate::{
     cli::{
-        Format, UsageError, check, report,
+        Format, UsageError, check,
+        push::push,
+        report,
         sandbox::controller::CommandLine,
         world::{Chosen, Controller},
     },
@@ -13,6 +17,7 @@ use crate::{
     live::{
         engine::{Engine, EngineError},
         kubernetes::Limits,
+        live_page::LivePage,
         recorder::{Recorder, RunDirectory},
         runtime::Shutdown,
     },
@@ -29,9 +34,11 @@ pub(in crate::cli) struct Outcome {
 }
 
 /// What else a run must know.
-struct Manner {
+struct Manner<'a> {
     keep: bool,
     progress: bool,
+    /// Who serves its page meanwhile.
+    live: Option<&'a LivePage>,
 }
 
 /// Runs the scenario and says what came of it.
@@ -48,6 +55,11 @@ pub async fn run(
     let scenario = over_clusters(args, scenario)?;
     let choice = decide(args)?;
     let shutdown = Shutdown::new();
+    let gateway = args.push.gateway()?;
+    let live = match args.live {
+        Some(at) => Some(serve_live(at, warnings).await?),
+        None => None,
+    };
     let directory = match &args.output_dir {
         Some(path) => RunDirectory::at(path)?,
         None => RunDirectory::create(
@@ -75,6 +87,7 @@ pub async fn run(
     let manner = Manner {
         keep: args.keep,
         progress: !args.no_progress && !args.virtual_time,
+        live: live.as_ref(),
     };
     let measured = measure(&manner, &setting, &directory, &shutdown, warnings).await;
     setting.chosen.shutdown().await;
@@ -87,6 +100,7 @@ pub async fn run(
         "recording and reports: {}",
         directory.path().display()
     )?;
+    push(gateway.as_ref(), &outcome.page.report, warnings).await?;
     match outcome.error {
         // That is an outcome, and the report has said it.
         None | Some(EngineError::Endangered(_)) => {}
@@ -127,12 +141,20 @@ pub(in crate::cli) async fn with_controller(
     let manner = Manner {
         keep: false,
         progress: false,
+        live: None,
     };
     let measured = measure(&manner, &setting, directory, shutdown, warnings).await;
     setting.chosen.shutdown().await;
     let outcome = measured?;
     directory.write_reports(&outcome.page)?;
     Ok(outcome)
+}
+
+/// Serves the run's page, and says where.
+async fn serve_live(at: SocketAddr, warnings: &mut impl Write) -> anyhow::Result<LivePage> {
+    let live = (LivePage::serve(at).await).with_context(|| format!("--live {at}"))?;
+    writeln!(warnings, "watch the run at {}", live.url())?;
+    Ok(live)
 }
 
 /// The scenario over the clusters that are named: with a second one, any scenario spans both.
@@ -233,7 +255,7 @@ async fn choose(
 
 /// The run itself, up to its report, and its cleanup.
 async fn measure(
-    manner: &Manner,
+    manner: &Manner<'_>,
     setting: &Setting,
     directory: &RunDirectory,
     shutdown: &Shutdown,
@@ -253,6 +275,7 @@ async fn measure(
             ended = engine.run(header) => ended,
             never = setting.stall() => match never {},
             never = progress::show(engine.books(), scenario, manner.progress) => match never {},
+            never = follow(manner.live, &engine) => match never {},
         }
     };
     // A second signal cuts the run off where it stands; what it had seen is reported all the same.
@@ -261,6 +284,9 @@ async fn measure(
         .report()?
         .and_then(|report| engine.page(report))
         .ok_or_else(|| anyhow::anyhow!("interrupted before the run had begun"))?;
+    if let Some(live) = manner.live {
+        live.finish(&page);
+    }
     if manner.keep {
         writeln!(
             warnings,
@@ -270,11 +296,22 @@ async fn measure(
     } else {
         clean_up(&engine, setting, shutdown, &run_id, warnings).await?;
     }
+    if let Some(live) = manner.live {
+        live.was_seen().await;
+    }
     Ok(Outcome {
         page,
         interrupted,
         error,
     })
+}
+
+/// Shows the run to whoever looks at its page.
+async fn follow<W: Write>(live: Option<&LivePage>, engine: &Engine<W>) -> Infallible {
+    match live {
+        Some(live) => live.answer(|| engine.page_so_far()).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Where a cleanup must be asked for, where that is not one cluster alone.

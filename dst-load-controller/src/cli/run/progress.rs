@@ -118,6 +118,7 @@ impl<'a> Look<'a> {
                 audience: change.audience,
                 age: change.age,
             }),
+            last: glance.last_change(),
             deliveries: latency.count,
             never: latency.never,
             p50: latency.p50,

@@ -5,13 +5,18 @@ use std::{sync::atomic::Ordering, time::Duration};
 use parking_lot::Mutex;
 
 use super::Books;
-use crate::model::{ledger::UnderWay, recording::TargetSample, time::At};
+use crate::model::{
+    ledger::UnderWay,
+    recording::{ChangeLine, TargetSample},
+    time::At,
+};
 
 /// The last that was said of the target, and of what the reader must know.
 #[derive(Debug, Default)]
 pub struct Glance {
     samples: Mutex<[Option<TargetSample>; 2]>,
     warnings: Mutex<Vec<String>>,
+    change: Mutex<Option<ChangeLine>>,
 }
 
 // === impl Glance ===
@@ -27,6 +32,17 @@ impl Glance {
     /// The reader was warned.
     pub(in crate::live) fn warned(&self, warning: String) {
         self.warnings.lock().push(warning);
+    }
+
+    /// A change is over.
+    pub(in crate::live) fn closed(&self, change: &ChangeLine) {
+        *self.change.lock() = Some(change.clone());
+    }
+
+    /// The last change that is over.
+    #[must_use]
+    pub fn last_change(&self) -> Option<ChangeLine> {
+        self.change.lock().clone()
     }
 
     /// CPU that the target used between its last two samples, in cores; `None` before the second,

@@ -4,7 +4,7 @@
 //! drawn by a script of the page, from the numbers that are embedded in it, as SVG. That script is
 //! our own and small: what is drawn is steps, bands and bars on linear and logarithmic axes, with a
 //! reading for keyboard and screen reader, and must print. A library (uPlot, 50 KB) would draw on a
-//! canvas, which neither prints well nor can be read aloud, and no crate ships one that is kept up.
+//! canvas, which neither prints well nor can be read aloud.
 
 mod words;
 
@@ -30,10 +30,33 @@ const SCRIPT: [&str; 8] = [
     include_str!("html/page.js"),
 ];
 
+/// What a page that follows its run has beside that.
+const FOLLOWS: &str = include_str!("html/live.js");
+
+/// Whether more will come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The run is over.
+    Final,
+    /// It goes on, and the page is asked for again and again where it came from.
+    Running,
+}
+
 /// The report as a page.
 #[must_use]
 pub fn render(page: &Page) -> String {
-    let script = script();
+    rendered(page, State::Final)
+}
+
+/// The page of a run that goes on. It has no verdict yet, and follows the run for as long as it can
+/// be had again from where it came from.
+#[must_use]
+pub fn render_running(page: &Page) -> String {
+    rendered(page, State::Running)
+}
+
+fn rendered(page: &Page, state: State) -> String {
+    let script = script(state);
     let mut environment = Environment::new();
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
@@ -42,29 +65,39 @@ pub fn render(page: &Page) -> String {
             "page.html",
             TEMPLATE,
             context! {
-                policy => policy(&script),
+                policy => policy(&script, state),
                 style => Value::from_safe_string(STYLE.to_owned()),
                 script => Value::from_safe_string(script),
                 data => Value::from_safe_string(data(page)),
-                words => words::Words::of(page),
+                words => words::Words::of(page, state),
             },
         )
         .expect("invariant: the template is a constant, which every test of the page renders")
 }
 
 /// All of the script in one function, so that nothing of it is global.
-fn script() -> String {
-    format!("(() => {{\n\"use strict\";\n{}}})();\n", SCRIPT.concat())
+fn script(state: State) -> String {
+    let follows = match state {
+        State::Final => "",
+        State::Running => FOLLOWS,
+    };
+    let parts = SCRIPT.concat();
+    format!("(() => {{\n\"use strict\";\n{parts}{follows}}})();\n")
 }
 
 /// What the page may do: its own style and script, and nothing else. Text that came from elsewhere
-/// could not run even if it were not escaped, and nothing is fetched.
-fn policy(script: &str) -> String {
+/// could not run even if it were not escaped, and nothing is fetched but, while the run goes on, the
+/// page itself.
+fn policy(script: &str, state: State) -> String {
+    let itself = match state {
+        State::Final => "",
+        State::Running => "connect-src 'self'; ",
+    };
     // The element's text is hashed as it stands between its tags.
     let hash = BASE64_STANDARD.encode(Sha256::digest(format!("\n{script}")));
     format!(
         "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'; \
-         base-uri 'none'; form-action 'none'"
+         {itself}base-uri 'none'; form-action 'none'"
     )
 }
 

@@ -109,12 +109,7 @@ impl Page {
     fn criteria(&mut self, report: &Report) {
         self.section("Criteria");
         let rows: Vec<_> = report.criteria.iter().map(criteria::row).collect();
-        let widths: Vec<usize> = (0..criteria::HEADS.len())
-            .map(|column| {
-                let cells = rows.iter().map(|(_, row)| row[column].chars().count());
-                cells.max().unwrap_or_default()
-            })
-            .collect();
+        let widths = widths(rows.iter().map(|(_, row)| row.as_slice()));
         for ((mark, row), judged) in rows.iter().zip(&report.criteria) {
             let colour = match judged.held {
                 Some(true) => Colour::Good,
@@ -182,15 +177,9 @@ impl Page {
 
     /// Pads the cells: the first column to the left, the others to the right.
     fn table(&mut self, rows: &[Vec<String>]) {
-        let columns = rows.first().map_or(0, Vec::len);
-        let widths: Vec<usize> = (0..columns)
-            .map(|column| {
-                let cells = rows.iter().map(|row| row[column].chars().count());
-                cells.max().unwrap_or_default()
-            })
-            .collect();
+        let widths = widths(rows.iter().map(Vec::as_slice));
         let content: usize = widths.iter().sum();
-        let gaps = columns.saturating_sub(1).max(1);
+        let gaps = widths.len().saturating_sub(1).max(1);
         let gap = (WIDTH.saturating_sub(content) / gaps).clamp(1, 3);
         for row in rows {
             let mut line = String::new();
@@ -286,4 +275,16 @@ impl Page {
             Style::Coloured => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
         }
     }
+}
+
+/// The widest cell of each column.
+fn widths<'a>(rows: impl Iterator<Item = &'a [String]>) -> Vec<usize> {
+    let mut widths = Vec::new();
+    for row in rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    widths
 }

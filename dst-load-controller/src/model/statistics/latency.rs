@@ -49,6 +49,16 @@ const SIGNIFICANT_DIGITS: u8 = 3;
 impl Stage {
     /// All, in the order in which they pass.
     pub const ALL: [Self; 3] = [Self::Kubernetes, Self::Destination, Self::EndToEnd];
+
+    /// Its key, as in `report.json`.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Kubernetes => "kubernetes",
+            Self::Destination => "destination",
+            Self::EndToEnd => "end_to_end",
+        }
+    }
 }
 
 // === impl Latency ===

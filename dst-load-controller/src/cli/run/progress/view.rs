@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::{
     endpoint::Direction,
-    recording::Phase,
+    recording::{ChangeLine, Phase},
     verdict::Unit,
     words::{bytes, count, counted, number, seconds, span},
 };
@@ -25,6 +25,8 @@ pub(super) struct View {
     pub(super) streams_open: u64,
     pub(super) streams_wanted: u64,
     pub(super) change: Option<Change>,
+    /// The last that is over.
+    pub(super) last: Option<ChangeLine>,
     pub(super) deliveries: u64,
     pub(super) never: u64,
     pub(super) p50: Duration,
@@ -116,24 +118,48 @@ impl View {
         )
     }
 
+    /// The change on its way, or how the last one went: most take a few milliseconds, and are seen
+    /// only afterwards.
     fn fan_out(&self) -> String {
-        let Some(change) = &self.change else {
-            return "no change on its way".to_owned();
+        if let Some(change) = &self.change {
+            return format!(
+                "{} {} of {} streams know, {}",
+                spread(
+                    &change.service,
+                    change.direction,
+                    change.endpoints,
+                    change.known,
+                    change.audience
+                ),
+                count(change.known.into()),
+                count(change.audience.into()),
+                seconds(change.age.as_secs_f64())
+            );
+        }
+        let Some(last) = &self.last else {
+            return "no change yet".to_owned();
         };
-        let sign = match change.direction {
-            Direction::Add => '+',
-            Direction::Remove => '-',
+        let known = match last.last_us {
+            _ if last.never > 0 => format!(
+                "{} of {} streams never knew",
+                count(last.never.into()),
+                count(last.audience.into())
+            ),
+            Some(micros) => format!(
+                "{} knew within {}",
+                counted(last.known.into(), "stream", "streams"),
+                seconds(Duration::from_micros(micros).as_secs_f64())
+            ),
+            None => "overtaken before a stream knew".to_owned(),
         };
-        let share = f64::from(change.known) / f64::from(change.audience.max(1));
-        format!(
-            "{} {sign}{} {} {} of {} streams know, {}",
-            change.service,
-            count(change.endpoints.into()),
-            bar(share),
-            count(change.known.into()),
-            count(change.audience.into()),
-            seconds(change.age.as_secs_f64())
-        )
+        let spread = spread(
+            &last.service,
+            last.direction,
+            last.endpoints,
+            last.known,
+            last.audience,
+        );
+        format!("{spread} {known}")
     }
 
     fn latency(&self) -> Option<String> {
@@ -160,6 +186,22 @@ impl View {
         let parts: Vec<_> = cores.into_iter().chain(memory).collect();
         (!parts.is_empty()).then(|| format!("target {}", parts.join(", ")))
     }
+}
+
+/// A change and the share of its streams that know.
+fn spread(
+    service: &str,
+    direction: Direction,
+    endpoints: u32,
+    known: u32,
+    audience: u32,
+) -> String {
+    let sign = match direction {
+        Direction::Add => '+',
+        Direction::Remove => '-',
+    };
+    let share = f64::from(known) / f64::from(audience.max(1));
+    format!("{service} {sign}{} {}", count(endpoints.into()), bar(share))
 }
 
 fn joined(parts: &[String]) -> String {
@@ -195,6 +237,7 @@ fn clock(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::time::At;
 
     fn amid() -> View {
         View {
@@ -214,6 +257,7 @@ mod tests {
                 audience: 100,
                 age: Duration::from_micros(4_100),
             }),
+            last: None,
             deliveries: 123_456,
             never: 0,
             p50: Duration::from_micros(1_200),
@@ -228,6 +272,40 @@ mod tests {
     #[test]
     fn a_run_amid_its_plan() {
         insta::assert_snapshot!(amid().screen().join("\n"));
+    }
+
+    #[test]
+    fn between_changes_the_last_one_is_shown() {
+        let over = |never, last_us: Option<u64>| ChangeLine {
+            at: At::ZERO,
+            service: "test-service-3".into(),
+            object: "test-service-3-abcde".into(),
+            resource_version: "7".into(),
+            direction: Direction::Remove,
+            cycle: 1,
+            intended: None,
+            endpoints: 25,
+            audience: 1_000,
+            known: if last_us.is_some() { 1_000 - never } else { 0 },
+            never,
+            left: 0,
+            superseded: 0,
+            first_us: None,
+            p50_us: None,
+            p95_us: None,
+            p99_us: None,
+            last_us,
+            times: None,
+        };
+        let lines = [over(0, Some(8_200)), over(30, Some(8_200)), over(0, None)].map(|last| {
+            View {
+                change: None,
+                last: Some(last),
+                ..amid()
+            }
+            .fan_out()
+        });
+        insta::assert_snapshot!(lines.join("\n"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::State;
 use crate::model::{
     report::{
         Report,
@@ -12,6 +13,7 @@ use crate::model::{
     },
     statistics::CycleSummary,
     verdict::{Judged, Verdict},
+    warning::Warning,
     words::{bytes, count, counted, number, seconds, span},
 };
 
@@ -23,6 +25,8 @@ pub(super) struct Words {
     self_test: bool,
     tested: String,
     preamble: Vec<String>,
+    /// How far the run has come; `None` when it is over.
+    running: Option<String>,
     verdict: &'static str,
     verdict_word: &'static str,
     verdict_said: String,
@@ -88,8 +92,9 @@ const CYCLES: usize = 100;
 // === impl Words ===
 
 impl Words {
-    pub(super) fn of(page: &Page) -> Self {
+    pub(super) fn of(page: &Page, state: State) -> Self {
         let report = &page.report;
+        let running = state == State::Running;
         let rows = prose::latency_rows(&report.latency);
         let (cycles, cycles_left_out) = cycles(report);
         Self {
@@ -98,18 +103,30 @@ impl Words {
             self_test: report.is_self_test(),
             tested: tested(report),
             preamble: prose::preamble(report),
+            running: running.then(|| so_far(report)),
             verdict: match report.verdict {
+                _ if running => "running",
                 Verdict::Pass => "pass",
                 Verdict::Fail => "fail",
                 Verdict::Invalid => "invalid",
             },
             verdict_word: match report.verdict {
+                _ if running => "Running",
                 Verdict::Pass => "Pass",
                 Verdict::Fail => "Fail",
                 Verdict::Invalid => "Invalid",
             },
-            verdict_said: prose::verdict(report),
-            reasons: report.reasons.clone(),
+            verdict_said: if running {
+                criteria_so_far(report)
+            } else {
+                prose::verdict(report)
+            },
+            // What is not over yet is no doubt about it.
+            reasons: if running {
+                Vec::new()
+            } else {
+                report.reasons.clone()
+            },
             tiles: tiles(report),
             about: about(page),
             criteria: report.criteria.iter().map(Criterion::of).collect(),
@@ -142,6 +159,7 @@ impl Words {
             warnings: report
                 .warnings
                 .iter()
+                .filter(|it| !running || !waits_for_the_end(&it.warning))
                 .map(|it| it.message.clone())
                 .collect(),
             settings: serde_json::to_string_pretty(&page.settings)
@@ -149,6 +167,38 @@ impl Words {
             tool: format!("{} ({})", report.tool.version, report.tool.commit),
         }
     }
+}
+
+/// What the page of a run that goes on says of itself.
+fn so_far(report: &Report) -> String {
+    format!(
+        "The run goes on, {} since its start. This page follows it; nothing here is final.",
+        seconds(report.duration_seconds.round())
+    )
+}
+
+fn criteria_so_far(report: &Report) -> String {
+    let with = |held| {
+        (report.criteria.iter())
+            .filter(|it| it.held == held)
+            .count() as u64
+    };
+    let open = with(None);
+    let open = if open == 0 {
+        String::new()
+    } else {
+        format!(", {} cannot be judged yet", count(open))
+    };
+    format!(
+        "so far {} of {} hold{open}",
+        count(with(Some(true))),
+        counted(report.criteria.len() as u64, "criterion", "criteria"),
+    )
+}
+
+/// Whether a warning says no more than that the run has not ended yet.
+const fn waits_for_the_end(warning: &Warning) -> bool {
+    matches!(warning, Warning::CutOff | Warning::UncheckedStreams { .. })
 }
 
 /// What a reader looks for first.

@@ -1,0 +1,171 @@
+//! A run's numbers, pushed to a Prometheus Pushgateway, which keeps them for Prometheus to scrape.
+//!
+//! <https://github.com/prometheus/pushgateway#api>: `PUT` takes the place of all that the group had.
+
+pub mod gauges;
+
+use std::time::Duration;
+
+use ::http::{Request, Uri, header::CONTENT_TYPE};
+use axum::body::Body;
+use base64::{Engine, prelude::BASE64_URL_SAFE};
+use tokio::time::timeout;
+
+use super::http::{self, Http};
+use crate::model::report::Report;
+
+/// For how long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// As much of an answer as is repeated, bytes.
+const LARGEST: usize = 4096;
+/// The job of every group.
+const JOB: &str = "dst-load-controller";
+
+/// Why nothing was pushed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PushError {
+    /// The address is none.
+    #[error("{0:?} is not an http address such as http://127.0.0.1:9091")]
+    Address(String),
+    /// It does not take them.
+    #[error("the Pushgateway at {url}: {cause}")]
+    Refused {
+        /// Where.
+        url: String,
+        /// What it says.
+        cause: String,
+    },
+}
+
+/// A Pushgateway.
+#[derive(Clone, Debug)]
+pub struct PushGateway {
+    url: String,
+    http: Http,
+}
+
+// === impl PushGateway ===
+
+impl PushGateway {
+    /// The Pushgateway at `url`, with its route prefix if it has one.
+    ///
+    /// # Errors
+    /// If that is no http address.
+    pub fn new(url: &str) -> Result<Self, PushError> {
+        Self::through(url, http::fresh())
+    }
+
+    fn through(url: &str, http: Http) -> Result<Self, PushError> {
+        let is_http = |uri: &Uri| uri.scheme_str() == Some("http") && uri.query().is_none();
+        if !url.parse().ok().as_ref().is_some_and(is_http) {
+            return Err(PushError::Address(url.to_owned()));
+        }
+        Ok(Self {
+            url: url.trim_end_matches('/').to_owned(),
+            http,
+        })
+    }
+
+    /// Pushes what a run came to, in place of what was known of the scenario before.
+    ///
+    /// # Errors
+    /// If it is not taken.
+    pub async fn push(&self, report: &Report) -> Result<(), PushError> {
+        let refused = |cause| PushError::Refused {
+            url: self.url.clone(),
+            cause,
+        };
+        // As base64, a name may have whatever a path may not.
+        let scenario = BASE64_URL_SAFE.encode(&report.scenario.name);
+        let request = Request::put(format!(
+            "{}/metrics/job/{JOB}/scenario@base64/{scenario}",
+            self.url
+        ))
+        .header(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")
+        .body(Body::from(gauges::render(report)))
+        .map_err(|error| refused(error.to_string()))?;
+        let asked = async {
+            let answer = http::send(&self.http, request).await?;
+            let status = answer.status();
+            let body = http::whole(answer.into_body(), LARGEST).await?;
+            Ok((status, body))
+        };
+        let (status, body) = timeout(PATIENCE, asked)
+            .await
+            .unwrap_or_else(|_| Err("no answer in time".to_owned()))
+            .map_err(refused)?;
+        if !status.is_success() {
+            let said = String::from_utf8_lossy(&body);
+            return Err(refused(format!("HTTP status {status}: {}", said.trim())));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::{Router, extract::Path, http::StatusCode, routing::put};
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::model::report::tests::recordings;
+
+    type Pushed = Arc<Mutex<Vec<(String, String)>>>;
+
+    fn report() -> Report {
+        Report::of(&recordings::passed(), &recordings::criteria(), true).unwrap()
+    }
+
+    /// A Pushgateway in this process that answers so.
+    fn gateway(status: StatusCode, says: &'static str) -> (PushGateway, Pushed) {
+        let pushed = Pushed::default();
+        let kept = Arc::clone(&pushed);
+        let take = move |Path(group): Path<String>, body: String| async move {
+            kept.lock().push((group, body));
+            (status, says)
+        };
+        let routes = Router::new().route("/behind/metrics/job/{*group}", put(take));
+        let url = "http://pushgateway:9091/behind/";
+        let gateway = PushGateway::through(url, http::routed(routes)).unwrap();
+        (gateway, pushed)
+    }
+
+    #[tokio::test]
+    async fn a_run_takes_the_place_of_its_scenarios_last() {
+        let (gateway, pushed) = gateway(StatusCode::OK, "");
+        gateway.push(&report()).await.unwrap();
+        let pushed = pushed.lock();
+        let [(group, body)] = pushed.as_slice() else {
+            panic!("{pushed:?}");
+        };
+        let (job, scenario) = group.split_once("/scenario@base64/").unwrap();
+        assert_eq!(job, JOB);
+        let scenario = BASE64_URL_SAFE.decode(scenario).unwrap();
+        assert_eq!(scenario, report().scenario.name.as_bytes());
+        assert!(
+            body.contains("\ndst_load_run_verdict{verdict=\"pass\"} 1"),
+            "{body}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_it_does_not_take_is_said_with_its_words() {
+        let (gateway, _) = gateway(StatusCode::BAD_REQUEST, "text format parsing error\n");
+        let error = gateway.push(&report()).await.unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the Pushgateway at http://pushgateway:9091/behind: HTTP status 400 Bad Request: \
+             text format parsing error"
+        );
+    }
+
+    #[test]
+    fn an_address_must_be_http() {
+        for url in ["pushgateway:9091", "https://pushgateway", "http://a/?b", ""] {
+            let error = PushGateway::new(url).unwrap_err();
+            assert_eq!(error, PushError::Address(url.to_owned()));
+        }
+    }
+}
