@@ -17,6 +17,7 @@ pub mod kubernetes;
 pub mod observer;
 pub mod partner;
 pub mod process_metrics;
+pub mod profiles;
 pub mod prometheus;
 pub mod recorder;
 pub mod runtime;
