@@ -99,7 +99,7 @@ fn functions(profiled: &Profiled) -> String {
     format!(
         "<details><summary>{}</summary>\n\n{}\n\n{}\n\n</details>",
         escape(&prose::profiled(profiled)),
-        prose::PROFILES,
+        prose::reading(profiled),
         lines.join("\n")
     )
 }

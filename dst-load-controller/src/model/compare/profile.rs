@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Run;
-use crate::model::verdict::Unit;
+use crate::model::{time::At, verdict::Unit, warning::ProfiledChange};
 
 /// Functions that are named of a profile.
 const NAMED: usize = 10;
@@ -278,6 +278,16 @@ fn sum(kind: ProfileKind, runs: &[&Run]) -> Option<Sum> {
     }
     sum.addresses = sum.addresses.filter(|addresses| *addresses > 0);
     (sum.runs > 0).then_some(sum)
+}
+
+/// Addresses of the seconds, by their ends, that ended while a profile was taken.
+pub(super) fn received(change: &ProfiledChange, seconds: &[(At, u64)]) -> u64 {
+    let within = |at: &At| {
+        let at = at.as_secs_f64();
+        at > change.from_seconds && at <= change.to_seconds
+    };
+    let seconds = seconds.iter().filter(|(at, _)| within(at));
+    seconds.map(|(_, addresses)| addresses).sum()
 }
 
 /// What a reader must know of how the sides were profiled.

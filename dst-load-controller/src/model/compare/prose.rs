@@ -243,9 +243,23 @@ pub(super) fn profiled(profiled: &Profiled) -> String {
     )
 }
 
+/// With fewer samples a side most differences are luck.
+const FEW_SAMPLES: u64 = 300;
+
 /// How the rows of a profile are to be read.
-pub(super) const PROFILES: &str = "What functions cost by themselves, largest difference first. No intervals: a hint where to \
-     look.";
+pub(super) fn reading(profiled: &Profiled) -> String {
+    let samples = profiled.baseline.samples.min(profiled.candidate.samples);
+    // A heap's are places that allocate, and not draws.
+    let luck = if profiled.kind == ProfileKind::CpuWorstChange && samples < FEW_SAMPLES {
+        " With so few samples most of these differences are luck: take more runs, or more load."
+    } else {
+        ""
+    };
+    format!(
+        "What functions cost by themselves, largest difference first. No intervals: a hint where \
+         to look.{luck}"
+    )
+}
 
 /// A function's row: its name without its package's path, both sides, and the difference.
 pub(super) fn function(function: &FunctionCost, unit: Unit) -> [String; 4] {

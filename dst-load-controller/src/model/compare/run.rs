@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     measure::{MEASURES, Measure, Source},
-    profile::{Profile, ProfileKind},
+    profile::{Profile, ProfileKind, received},
 };
 use crate::model::{
     criteria::Criteria,
@@ -130,7 +130,8 @@ impl Run {
             ending: report.ending,
             profiles: BTreeMap::new(),
             profile_errors: Vec::new(),
-            profiled: gathered.profiled(),
+            profiled: (gathered.profiled)
+                .map(|change| change.map(|change| received(&change, &gathered.addresses))),
             values,
         })
     }
@@ -200,19 +201,6 @@ impl Gathered {
             } => self.profiled = Some(*worst_change),
             _ => {}
         }
-    }
-
-    /// If it was profiled: the addresses of the seconds that ended while the profile was taken.
-    fn profiled(&self) -> Option<Option<u64>> {
-        let addresses = |change: ProfiledChange| {
-            let within = |at: &At| {
-                let at = at.as_secs_f64();
-                at > change.from_seconds && at <= change.to_seconds
-            };
-            let seconds = self.addresses.iter().filter(|(at, _)| within(at));
-            seconds.map(|(_, addresses)| addresses).sum()
-        };
-        Some(self.profiled?.map(addresses))
     }
 
     fn change(&mut self, change: &ChangeLine, deadline: f64) {

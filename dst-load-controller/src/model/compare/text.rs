@@ -126,7 +126,7 @@ impl Page {
             let line = self.paint(BOLD, line);
             self.line(&line);
         }
-        self.wrapped("", prose::PROFILES, 0);
+        self.wrapped("", &prose::reading(profiled), 0);
         let heads = ["", "baseline", "candidate", "difference"].map(str::to_owned);
         let functions = profiled.functions.iter();
         let functions = functions.map(|it| prose::function(it, profiled.unit));
