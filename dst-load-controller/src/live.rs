@@ -18,6 +18,7 @@ pub mod live_page;
 pub mod observer;
 pub mod partner;
 pub mod process_metrics;
+pub mod profiles;
 pub mod prometheus;
 pub mod push;
 pub mod recorder;

@@ -155,6 +155,10 @@ fn what_cannot_be_compared_is_not_begun() {
         (&["--threshold", "5"][..], "--threshold 5: 5 has no unit"),
         (&["-o", "junit"], "not as junit"),
         (&["--set", "churn.cycles=null"], "runs until stopped"),
+        (
+            &["--context", "any", "--set", "federation.cluster=target"],
+            "spans two clusters",
+        ),
     ] {
         let output = ab(folder, more).output().unwrap();
         let err = text(&output.stderr);
@@ -162,4 +166,87 @@ fn what_cannot_be_compared_is_not_begun() {
         assert!(err.contains(said), "{err}");
         assert!(!folder.join("ab").exists());
     }
+}
+
+#[test]
+fn a_build_without_profiles_is_told_of_once_and_compared_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let output = ab(folder, &["--pairs", "1", "--pprof"]).output().unwrap();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{out}{err}");
+    for side in ["baseline", "candidate"] {
+        let report = json(folder, &format!("ab/{side}/run-01/report.json"));
+        let warnings = report["warnings"].as_array().unwrap().iter();
+        let told = warnings.filter(|it| {
+            it.to_string()
+                .contains("was not profiled (HTTP status 404)")
+        });
+        assert_eq!(told.count(), 1, "{report}");
+    }
+    assert_eq!(
+        json(folder, "ab/comparison.json")["profiles"],
+        Value::Array(Vec::new())
+    );
+}
+
+/// A sandbox in another process serves as the cluster: what it is, `ab` cannot tell.
+#[test]
+fn on_a_cluster_each_run_has_a_controller_and_a_namespace_of_its_own_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let sandbox = ["sandbox", "--kubeconfig", "cluster.yaml"];
+    let mut cluster = command(folder, &sandbox).spawn().unwrap();
+    for _ in 0..600 {
+        if folder.join("cluster.yaml").exists() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    let temporary = folder.join("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let on = ["--kubeconfig", "cluster.yaml", "--context", "sandbox"];
+    let mut run = ab(folder, &["--pairs", "1", "-o", "json"]);
+    let output = run.args(on).env("TMPDIR", &temporary).output().unwrap();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{out}{err}");
+    let saved: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(saved["baseline"]["passed"], 1, "{out}");
+    assert_eq!(saved["candidate"]["passed"], 1, "{out}");
+    assert!(!saved["repeat"].as_str().unwrap().contains("cluster.yaml"));
+    // The kubeconfigs of the controllers are gone.
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
+    let header = |side: &str| {
+        let place = folder.join(format!("ab/{side}/run-01/recording.jsonl"));
+        let text = fs::read_to_string(place).unwrap();
+        serde_json::from_str::<Value>(text.lines().next().unwrap()).unwrap()
+    };
+    let namespaces = ["baseline", "candidate"].map(|side| header(side)["namespace"].clone());
+    assert_ne!(namespaces[0], namespaces[1]);
+    // Nothing is left to clean up.
+    for namespace in &namespaces {
+        let id = namespace.as_str().unwrap().rsplit('-').next().unwrap();
+        let mut args = vec!["cleanup", "--run-id", id];
+        args.extend(on);
+        let cleaned = command(folder, &args).output().unwrap();
+        let said = text(&cleaned.stdout) + &text(&cleaned.stderr);
+        assert!(cleaned.status.success(), "{said}");
+        assert!(said.contains("nothing to remove"), "{said}");
+    }
+    let pid = Pid::from_raw(i32::try_from(cluster.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    cluster.wait().unwrap();
+}
+
+#[test]
+fn a_context_that_is_none_is_named_and_nothing_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("empty.yaml"), "apiVersion: v1\nkind: Config\n").unwrap();
+    let on = ["--kubeconfig", "empty.yaml", "--context", "nowhere"];
+    let output = ab(folder, &on).output().unwrap();
+    let err = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert!(err.contains("context \"nowhere\" cannot be used"), "{err}");
+    assert!(!folder.join("ab").exists(), "{err}");
 }

@@ -287,3 +287,21 @@ fn a_recording_that_is_not_there_is_named_and_no_verdict() {
     assert_eq!((code, out.as_str()), (1, ""));
     assert!(err.starts_with("error: no/such/run: "), "{err}");
 }
+
+#[test]
+fn profiles_of_what_has_none_are_refused_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    for (of, said) in [
+        (&["--reference"][..], "the reference destination has none"),
+        (
+            &["--destination", "a:1"],
+            "say where with --destination-metrics",
+        ),
+    ] {
+        let args = [&["run", "quick", "--pprof", "--context", "any"], of].concat();
+        let (code, out, err) = dlc_in(folder.path(), &args);
+        assert_eq!((code, out.as_str()), (2, ""), "{err}");
+        assert!(err.contains(said), "{err}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}

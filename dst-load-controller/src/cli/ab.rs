@@ -1,4 +1,5 @@
-//! `ab`: two controller builds in turn on this machine, compared.
+//! `ab`: two controller builds in turn on this machine, on the sandbox's API or a cluster's,
+//! compared.
 //!
 //! The order alternates from pair to pair (A B, B A, …), so that a machine that gets slower, or
 //! faster, does so for both.
@@ -13,9 +14,12 @@ use std::{
 use clap::{Args, builder::BoolishValueParser, value_parser};
 
 use super::{
-    Format, UsageError, compare,
+    Format, UsageError,
+    cluster::ClusterArgs,
+    compare,
     compare::JudgingArgs,
-    run::{header::suffix, with_controller},
+    pace::PaceArgs,
+    run::{Build, header::suffix, with_controller},
     sandbox::controller::CommandLine,
     scenario::ScenarioArgs,
 };
@@ -47,6 +51,11 @@ pub struct AbArgs {
     /// The destination controller that is compared.
     #[arg(long, value_name = "COMMAND", env = "DST_LOAD_CANDIDATE_BIN")]
     pub candidate_bin: String,
+    /// On which cluster's API both run, such as a lab's; the sandbox's if none is named, and
+    /// KUBECONFIG alone never names one here. Not one where Linkerd is installed: its controllers
+    /// would be at work too.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     /// Runs of each. With fewer than 5 the comparison is weak.
     #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..), env = "DST_LOAD_PAIRS")]
     pub pairs: u32,
@@ -56,6 +65,19 @@ pub struct AbArgs {
     /// How long to try to reach a controller.
     #[arg(long, default_value = "30s", env = "DST_LOAD_CONNECT_TIMEOUT")]
     pub connect_timeout: Span,
+    /// How hard the API server may be pressed.
+    #[command(flatten)]
+    pub pace: PaceArgs,
+    /// Runs on a cluster though `check` says that it will not work.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_SKIP_CHECKS")]
+    pub skip_checks: bool,
+    /// Keeps the pods on KWOK's nodes (label `type=kwok`), for clusters that have others too.
+    #[arg(long, env = "DST_LOAD_KWOK_NODES", value_parser = BoolishValueParser::new())]
+    pub kwok_nodes: bool,
+    /// Takes CPU and heap profiles of both, and compares them by function. -enable-pprof is added
+    /// to both commands; it costs them some 1 to 3 % of their CPU.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_PPROF")]
+    pub pprof: bool,
     /// Where recordings and the comparison go; `runs/ab-<name>-<time>` if absent.
     #[arg(long, value_name = "DIR", env = "DST_LOAD_OUTPUT_DIR")]
     pub output_dir: Option<PathBuf>,
@@ -97,6 +119,13 @@ pub async fn run(
     if scenario.churn.cycles.is_none() && scenario.churn.duration.is_none() {
         return Err(UsageError(format!(
             "{} runs until stopped; say how long with --cycles or --duration",
+            scenario.name
+        ))
+        .into());
+    }
+    if args.cluster.cluster.is_named() && scenario.federation.is_some() {
+        return Err(UsageError(format!(
+            "{} spans two clusters, which `ab` does on the sandbox only; name no cluster",
             scenario.name
         ))
         .into());
@@ -170,14 +199,17 @@ async fn all(
             &args.baseline_bin
         };
         let directory = RunDirectory::at(&root.join(&turn.place))?;
-        let measured = with_controller(
+        let build = Build {
             scenario,
             command,
-            args.connect_timeout,
-            &directory,
-            shutdown,
-            warnings,
-        );
+            cluster: &args.cluster,
+            skip_checks: args.skip_checks,
+            connect_timeout: args.connect_timeout,
+            kwok_nodes: args.kwok_nodes,
+            limits: args.pace.limits(),
+            pprof: args.pprof,
+        };
+        let measured = with_controller(&build, &directory, shutdown, warnings);
         let outcome = match measured.await {
             Ok(outcome) => outcome,
             Err(error) => {

@@ -3,19 +3,26 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
 use anyhow::Context;
 use clap::{Args, builder::BoolishValueParser};
+use flate2::read::MultiGzDecoder;
 
 use super::{Format, UsageError, report};
 use crate::{
     exit::Exit,
-    live::recorder::{RECORDING, write_whole},
+    live::{
+        profiles::{CPU_WORST_CHANGE, HEAP_PEAK},
+        recorder::{RECORDING, write_whole},
+    },
     model::{
-        compare::{Comparison, Incomparable, Options, Outcome, Run, json, keys, markdown, text},
+        compare::{
+            Comparison, Incomparable, Options, Outcome, Profile, ProfileKind, Run, json, keys,
+            markdown, text,
+        },
         quantity::Share,
         recording::Line,
         report::{Tool, text::Style},
@@ -253,7 +260,47 @@ fn one(path: &Path) -> anyhow::Result<Run> {
         anyhow::bail!(no_header());
     };
     let (criteria, planned) = report::judged_by(header)?;
-    Run::of(place.clone(), &lines, &criteria, planned).with_context(no_header)
+    let mut run = Run::of(place.clone(), &lines, &criteria, planned).with_context(no_header)?;
+    // A file that lies among others is no run's directory.
+    let directory = match path.file_name() {
+        Some(name) if name == RECORDING => path.parent(),
+        _ => path.is_dir().then_some(path),
+    };
+    if let Some(directory) = directory {
+        profiles(directory, &mut run);
+    }
+    Ok(run)
+}
+
+/// The most that a profile may hold when it is unpacked, bytes; a controller's have some 1 MB.
+const LARGEST_PROFILE: u64 = 256 * 1024 * 1024;
+
+/// Reads the profiles of a run, where there are any. One that cannot be read is told of: the
+/// recording beside it is worth comparing all the same.
+fn profiles(directory: &Path, run: &mut Run) {
+    for kind in ProfileKind::ALL {
+        let path = directory.join(match kind {
+            ProfileKind::CpuWorstChange => CPU_WORST_CHANGE,
+            ProfileKind::HeapPeak => HEAP_PEAK,
+        });
+        if !path.exists() {
+            continue;
+        }
+        match profile(kind, &path) {
+            Ok(profile) => drop(run.profiles.insert(kind, profile)),
+            Err(error) => {
+                let told = format!("{} cannot be read: {error:#}", path.display());
+                run.profile_errors.push(told);
+            }
+        }
+    }
+}
+
+fn profile(kind: ProfileKind, path: &Path) -> anyhow::Result<Profile> {
+    let mut bytes = Vec::new();
+    let unpacked = MultiGzDecoder::new(fs::File::open(path)?);
+    unpacked.take(LARGEST_PROFILE).read_to_end(&mut bytes)?;
+    Ok(Profile::read(kind, &bytes)?)
 }
 
 /// The recordings at a path: itself, or, of a directory that has none, those of its directories

@@ -54,6 +54,9 @@ pub struct DestinationArgs {
     /// Means nothing here: it sends no identities.
     #[arg(long, hide = true)]
     pub identity_trust_domain: Option<String>,
+    /// Means nothing here: it has no profiles.
+    #[arg(long, hide = true, value_parser = BoolishValueParser::new())]
+    pub enable_pprof: Option<bool>,
     /// Means nothing here: both families are served.
     #[arg(long, hide = true, value_parser = BoolishValueParser::new())]
     pub enable_ipv6: Option<bool>,

@@ -21,7 +21,7 @@ use super::{
 use crate::model::quantity::Span;
 
 pub use self::command::run;
-pub(super) use self::command::with_controller;
+pub(super) use self::command::{Build, with_controller};
 
 /// Flags of `run`. Without a cluster it runs on the embedded sandbox.
 #[derive(Clone, Debug, Args)]
@@ -95,6 +95,11 @@ pub struct RunArgs {
     /// Runs on a cluster though `check` says that it will not work.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_SKIP_CHECKS")]
     pub skip_checks: bool,
+    /// Takes CPU and heap profiles of the destination controller, beside the recording. It must serve
+    /// them: Linkerd's does with -enable-pprof (charts: enablePprof), which is added to
+    /// --destination-bin. They cost it some 1 to 3 % of its CPU.
+    #[arg(long, conflicts_with = "virtual_time", value_parser = BoolishValueParser::new(), env = "DST_LOAD_PPROF")]
+    pub pprof: bool,
     /// Shows no progress.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_NO_PROGRESS")]
     pub no_progress: bool,

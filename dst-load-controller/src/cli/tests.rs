@@ -106,6 +106,7 @@ fn virtual_time_excludes_a_real_cluster() {
     for line in [
         "dlc run quick --virtual --context kind",
         "dlc run quick --virtual --destination a:1",
+        "dlc run quick --virtual --pprof",
         "dlc run quick --reference --destination a:1",
     ] {
         assert_eq!(

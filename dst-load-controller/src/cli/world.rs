@@ -1,5 +1,7 @@
 //! Which World a run gets, and what keeps it standing.
 
+mod controlled;
+
 use std::{
     collections::BTreeMap, net::Ipv4Addr, path::Path, process::Stdio, sync::Arc, time::Duration,
 };
@@ -92,6 +94,8 @@ enum Keeper {
     Reference(Vec<destination::Destination>),
     /// The sandbox as a child process.
     Child(Box<Child>),
+    /// A controller of the user's own as a child process, on a real cluster.
+    Controller(controlled::Serving),
 }
 
 // === impl Chosen ===
@@ -137,18 +141,8 @@ impl Chosen {
         scenario: &Scenario,
         controller: Option<Controller<'_>>,
     ) -> anyhow::Result<Self> {
-        let faults = &scenario.sandbox.faults;
-        if controller.is_some()
-            && faults
-                .iter()
-                .any(|fault| fault.kind.is_of_the_destination())
-        {
-            return Err(UsageError(
-                "sandbox.faults names faults of the reference destination, and --destination-bin \
-                 (or LINKERD_DESTINATION_BIN) another controller, which has none of them"
-                    .into(),
-            )
-            .into());
+        if controller.is_some() {
+            without_faults(scenario)?;
         }
         let mut command = Command::new(std::env::current_exe().context("this binary's path")?);
         command
@@ -339,6 +333,7 @@ impl Chosen {
                 }
             }
             Keeper::Reference(replicas) => shut_down(&replicas).await,
+            Keeper::Controller(serving) => serving.shutdown().await,
             Keeper::Child(mut child) => {
                 // Told rather than killed: it may have a child of its own to end.
                 let pid = child.id().and_then(|id| i32::try_from(id).ok());
@@ -355,6 +350,19 @@ impl Chosen {
             }
         }
     }
+}
+
+/// Refuses faults of the reference destination where it is not the one that is run.
+fn without_faults(scenario: &Scenario) -> Result<(), UsageError> {
+    let mut faults = scenario.sandbox.faults.iter();
+    if faults.any(|fault| fault.kind.is_of_the_destination()) {
+        return Err(UsageError(
+            "sandbox.faults names faults of the reference destination, and --destination-bin \
+             (or LINKERD_DESTINATION_BIN) another controller, which has none of them"
+                .into(),
+        ));
+    }
+    Ok(())
 }
 
 /// The reference destination in this process, as many of it as the scenario wants.

@@ -118,6 +118,7 @@ impl<W: io::Write> Client<W> {
             target: options.target.clone(),
             sample_self: options.sample_self,
             one_of_several: true,
+            profiles: None,
         };
         Self {
             journal: Journal::new(recorder, Arc::clone(&books), sources),

@@ -7,7 +7,7 @@ mod phases;
 #[cfg(test)]
 mod tests;
 
-use std::{cell::RefCell, io, sync::Arc, time::Duration};
+use std::{cell::RefCell, io, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,7 @@ use super::{
     journal::{Journal, Sources, lag},
     kubernetes::{Actor, Cleaned, KubernetesError, OnSlice},
     observer::{Observers, Place, WatchError},
+    profiles::Profiles,
     recorder::{RecordError, Recorder},
     target::{Endangered, Target},
 };
@@ -51,6 +52,8 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// Whether this process's own cost is sampled. Virtual time has none.
     pub sample_self: bool,
+    /// Where profiles of the target go, if they are wanted.
+    pub profiles: Option<PathBuf>,
 }
 
 /// A run that is about to start, or is under way.
@@ -68,6 +71,7 @@ pub struct Engine<W: io::Write> {
     observers: Observers,
     stop: CancellationToken,
     journal: Journal<W>,
+    profiles: Option<Arc<Profiles>>,
     tasks: RefCell<JoinSet<()>>,
 }
 
@@ -161,6 +165,11 @@ impl<W: io::Write> Engine<W> {
         let actor = actor.telling(Arc::clone(&tell));
         let beside = beside.map(|beside| beside.telling(tell));
         let observers = Observers::new(&books, options.target_cluster.clone());
+        let wanted = options.target.as_ref().zip(options.profiles.as_ref());
+        let profiles = wanted.map(|(target, directory)| {
+            let (target, directory) = (target.clone(), directory.clone());
+            Arc::new(Profiles::new(target, clock, directory, scenario.deadline()))
+        });
         let sources = Sources {
             observers: observers.all(),
             callers: [Some(&actor), beside.as_ref()]
@@ -171,6 +180,7 @@ impl<W: io::Write> Engine<W> {
             target: options.target.clone(),
             sample_self: options.sample_self,
             one_of_several: false,
+            profiles: profiles.clone(),
         };
         Self {
             journal: Journal::new(recorder, Arc::clone(&books), sources),
@@ -183,6 +193,7 @@ impl<W: io::Write> Engine<W> {
             books,
             books_of,
             stop,
+            profiles,
             tasks: RefCell::default(),
         }
     }
@@ -198,6 +209,11 @@ impl<W: io::Write> Engine<W> {
     pub async fn run(&self, header: Header) -> (bool, Option<EngineError>) {
         self.journal.push(Line::Header(Box::new(header)));
         self.spawn(lag::sample(Arc::clone(&self.books)));
+        // Beside everything else: a profile takes as long as its window.
+        if let Some(profiles) = &self.profiles {
+            self.spawn(Arc::clone(profiles).take_cpu());
+            self.spawn(Arc::clone(profiles).take_heaps());
+        }
         let ended = tokio::select! {
             biased;
             ended = self.story() => ended,
@@ -212,6 +228,13 @@ impl<W: io::Write> Engine<W> {
         };
         let at = self.clock().now();
         self.journal.tick(at);
+        if let Some(profiles) = &self.profiles {
+            let whole = error.is_none() && !interrupted;
+            if let Some(warning) = profiles.finish(whole).await {
+                // As of the end: the run has not waited for it.
+                self.journal.push(Line::Warning { at, warning });
+            }
+        }
         self.journal.push(Line::End(End {
             at,
             interrupted,

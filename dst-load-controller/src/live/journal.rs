@@ -20,6 +20,7 @@ use crate::{
         books::{Book, Books},
         kubernetes::{Caller, KubernetesErrors},
         observer::Observer,
+        profiles::Profiles,
         recorder::{RecordError, Recorder},
         target::{Endangered, Guard, Target},
     },
@@ -57,6 +58,8 @@ pub struct Sources {
     pub sample_self: bool,
     /// Whether this is one of several that will be merged: changes then keep each stream's time.
     pub one_of_several: bool,
+    /// Profiles of the target, if they are wanted.
+    pub profiles: Option<Arc<Profiles>>,
 }
 
 /// The journal of a run.
@@ -105,6 +108,11 @@ impl<W: io::Write> Journal<W> {
                 .get_or_init(|| own_cost(at).map_or(0.0, |cost| cost.cpu_seconds));
         }
         self.push(Line::Phase { at, phase });
+        if let Some(profiles) = &self.sources.profiles
+            && phase == Phase::Opening
+        {
+            profiles.open();
+        }
     }
 
     /// Notes something that the reader must know.
@@ -227,6 +235,9 @@ impl<W: io::Write> Journal<W> {
             for change in outbox.changes.iter().filter(|change| change.audience > 0) {
                 let line = ChangeLine::new(&book.target.service, change);
                 self.books.glance().closed(&line);
+                if let Some(profiles) = &self.sources.profiles {
+                    profiles.closed(&line);
+                }
                 self.push(Line::Change(if self.sources.one_of_several {
                     line.with_times(change)
                 } else {
@@ -256,6 +267,10 @@ impl<W: io::Write> Journal<W> {
             if count > before {
                 *interval.kubernetes_errors.entry(reason).or_default() += count - before;
             }
+        }
+        let refusal = (self.sources.profiles.as_ref()).and_then(|it| it.take_refusal());
+        if let Some(warning) = refusal {
+            self.warn(warning);
         }
         if let Some(second) = interval.take(now, self.books.active()) {
             self.push(Line::Second(Box::new(second)));
@@ -297,6 +312,9 @@ impl<W: io::Write> Journal<W> {
                 our_streams: Some(0),
                 ..page.sample
             }));
+        }
+        if let Some(profiles) = &self.sources.profiles {
+            profiles.left().await;
         }
     }
 
@@ -342,6 +360,9 @@ impl<W: io::Write> Journal<W> {
                         sample.our_streams = Some(ours);
                     }
                     self.books.glance().sampled(&sample);
+                    if let Some(profiles) = &self.sources.profiles {
+                        profiles.sampled(sample.heap_bytes);
+                    }
                     self.look(&sample, page.overflows);
                     Line::Target(sample)
                 }

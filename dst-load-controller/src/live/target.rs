@@ -204,18 +204,55 @@ impl Target {
         Ok(page)
     }
 
+    /// A profile of it, of several replicas of the first, as `net/http/pprof` serves it at `path`;
+    /// `None` if it serves none.
+    ///
+    /// # Errors
+    /// If it does not answer `within` that time, or with something else.
+    pub(in crate::live) async fn profile(
+        &self,
+        path: &'static str,
+        within: Duration,
+    ) -> Result<Option<Bytes>, TargetError> {
+        let uri = beside(&self.metrics, path);
+        let (status, body) = self.get_within(uri.clone(), within).await?;
+        if status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        if !status.is_success() {
+            let said = String::from_utf8_lossy(&body);
+            let reason = format!("HTTP status {status}: {}", said.trim());
+            return Err(silent(&uri, &reason));
+        }
+        Ok(Some(body))
+    }
+
+    /// How many replicas there are of it.
+    #[must_use]
+    pub fn replica_count(&self) -> u64 {
+        self.replicas().count() as u64
+    }
+
     fn replicas(&self) -> impl Iterator<Item = &Uri> {
         std::iter::once(&self.metrics).chain(&self.further)
     }
 
     async fn get(&self, uri: Uri) -> Result<(StatusCode, Bytes), TargetError> {
+        self.get_within(uri, TIMEOUT).await
+    }
+
+    async fn get_within(
+        &self,
+        uri: Uri,
+        within: Duration,
+    ) -> Result<(StatusCode, Bytes), TargetError> {
         let asked = async {
             let response = http::get(&self.http, uri.clone()).await?;
             let status = response.status();
             let body = http::whole(response.into_body(), LARGEST).await?;
             Ok::<_, String>((status, body))
         };
-        match tokio::time::timeout(TIMEOUT, asked).await {
+        match tokio::time::timeout(within, asked).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(reason)) => Err(silent(&uri, &reason)),
             Err(_) => Err(silent(&uri, "no answer in time")),

@@ -8,6 +8,7 @@ mod bootstrap;
 pub mod json;
 pub mod markdown;
 mod measure;
+mod profile;
 mod prose;
 mod run;
 mod sides;
@@ -22,7 +23,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::measure::{MEASURES, Measure};
-pub use self::{bootstrap::RESAMPLES, measure::Worse, run::Run, sides::Incomparable};
+pub use self::{
+    bootstrap::RESAMPLES,
+    measure::Worse,
+    profile::{FunctionCost, Profile, ProfileError, ProfileKind, Profiled, ProfiledSide},
+    run::Run,
+    sides::Incomparable,
+};
 use crate::model::{
     recording::{Machine, TargetKind},
     report::{ScenarioId, Tool},
@@ -96,6 +103,9 @@ pub struct Comparison {
     pub candidate: Side,
     /// Each measure, those first that say most with the least noise.
     pub measures: Vec<Compared>,
+    /// Where CPU and memory go by function, of what both sides have profiles of.
+    #[serde(default)]
+    pub profiles: Vec<Profiled>,
     /// What a reader must know beside the numbers.
     pub warnings: Vec<String>,
     /// The command that says this again.
@@ -231,6 +241,7 @@ impl Comparison {
             sides::side(candidate, &kept_candidate, 1, options),
         ];
         warnings.extend(sides::doubts(&sides));
+        warnings.extend(profile::doubts(&kept_baseline, &kept_candidate));
         let all = kept_baseline.iter().chain(&kept_candidate);
         let floor = all
             .filter_map(|run| run.header.floor_seconds)
@@ -261,6 +272,7 @@ impl Comparison {
             baseline,
             candidate,
             measures,
+            profiles: profile::compared(&kept_baseline, &kept_candidate),
             warnings,
             repeat: options.repeat.clone(),
         })

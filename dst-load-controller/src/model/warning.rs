@@ -114,6 +114,24 @@ pub enum Warning {
     },
     /// Streams went through a port-forward.
     Forwarded,
+    /// The target was profiled while it was measured.
+    Profiled {
+        /// The profiles, in the run's directory.
+        files: Vec<String>,
+        /// How many replicas the target has, of which the first was profiled.
+        replicas: u64,
+        /// What the CPU profile of the worst change is of; `null` if there is none.
+        worst_change: Option<ProfiledChange>,
+        /// How many CPU profiles did not come.
+        failed: u64,
+        /// Why the last of them did not, or could not be written.
+        error: Option<String>,
+    },
+    /// The target was to be profiled, and was not.
+    NoProfiles {
+        /// Why not.
+        error: String,
+    },
     /// Cleaning up left something behind.
     CleanupFailed {
         /// What went wrong.
@@ -121,6 +139,19 @@ pub enum Warning {
         /// The run id that `cleanup --run-id` takes.
         run_id: String,
     },
+}
+
+/// The worst change, and when the CPU profile was taken in which it became visible.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProfiledChange {
+    /// When that profile began, seconds after the run's start.
+    pub from_seconds: f64,
+    /// When it ended, seconds after the run's start.
+    pub to_seconds: f64,
+    /// When the change became visible, seconds after the run's start.
+    pub visible_seconds: f64,
+    /// How long it took until its last stream knew, seconds; at least that where some never did.
+    pub last_seconds: f64,
 }
 
 impl fmt::Display for Warning {
@@ -230,6 +261,45 @@ impl fmt::Display for Warning {
             Self::Forwarded => f.write_str(
                 "streams went through a port-forward, whose latency is in every number here and in \
                  no criterion: run within the cluster to judge latency",
+            ),
+            Self::Profiled {
+                files,
+                replicas,
+                worst_change,
+                failed,
+                error,
+            } => {
+                f.write_str("the destination ")?;
+                if *replicas > 1 {
+                    write!(f, "(the first of {} replicas) ", count(*replicas))?;
+                }
+                write!(
+                    f,
+                    "was profiled while it was measured, which costs it some 1 to 3 % of its CPU; \
+                     `go tool pprof` reads {} in the run's directory",
+                    files.join(", ")
+                )?;
+                if let Some(change) = worst_change {
+                    write!(
+                        f,
+                        "; the worst change, whose last stream knew after {}, became visible {} \
+                         after the start, and its profile is of {} to {}",
+                        seconds(change.last_seconds),
+                        seconds(change.visible_seconds),
+                        seconds(change.from_seconds),
+                        seconds(change.to_seconds)
+                    )?;
+                }
+                if let Some(error) = error {
+                    let failed = counted(*failed, "CPU profile", "CPU profiles");
+                    write!(f, "; {failed} did not come, the last one because {error}")?;
+                }
+                Ok(())
+            }
+            Self::NoProfiles { error } => write!(
+                f,
+                "the destination was not profiled ({error}): Linkerd's serves /debug/pprof beside \
+                 its metrics if it is started with -enable-pprof (charts: enablePprof)"
             ),
             Self::CleanupFailed { error, run_id } => write!(
                 f,

@@ -8,6 +8,7 @@ use super::{RunArgs, floor, header, progress, setting::Setting};
 use crate::{
     cli::{
         Format, UsageError, check,
+        cluster::ClusterArgs,
         push::push,
         report,
         sandbox::controller::CommandLine,
@@ -83,6 +84,7 @@ pub async fn run(
         connect_timeout: args.connect_timeout,
         kwok_nodes: args.kwok_nodes,
         limits: args.pace.limits(),
+        profiles: args.pprof.then(|| directory.path().to_owned()),
     };
     let manner = Manner {
         keep: args.keep,
@@ -113,30 +115,62 @@ pub async fn run(
     })
 }
 
-/// Runs the scenario on the sandbox's API against a controller of the user's own, without showing
-/// progress or printing the report, and saves it in `directory`.
+/// A controller of the user's own, and how a scenario is run against it.
+pub(in crate::cli) struct Build<'a> {
+    /// What to run.
+    pub(in crate::cli) scenario: &'a Arc<Scenario>,
+    /// The controller's command line.
+    pub(in crate::cli) command: &'a str,
+    /// The cluster on whose API it is started; the sandbox's if none is named.
+    pub(in crate::cli) cluster: &'a ClusterArgs,
+    /// Runs on a cluster though `check` says that it will not work.
+    pub(in crate::cli) skip_checks: bool,
+    /// How long to try to reach it.
+    pub(in crate::cli) connect_timeout: Span,
+    /// Whether the pods must keep to KWOK's nodes.
+    pub(in crate::cli) kwok_nodes: bool,
+    /// How hard the API server may be pressed.
+    pub(in crate::cli) limits: Limits,
+    /// Whether to take profiles.
+    pub(in crate::cli) pprof: bool,
+}
+
+/// Runs a scenario against a controller of the user's own, without showing progress or printing the
+/// report, and saves it in `directory`.
 ///
 /// # Errors
-/// If the controller does not come up, or the tool itself fails.
+/// If the controller does not come up, the cluster will not do, or the tool itself fails.
 pub(in crate::cli) async fn with_controller(
-    scenario: &Arc<Scenario>,
-    command: &str,
-    connect_timeout: Span,
+    build: &Build<'_>,
     directory: &RunDirectory,
     shutdown: &Shutdown,
     warnings: &mut impl Write,
 ) -> anyhow::Result<Outcome> {
+    let Build {
+        scenario, cluster, ..
+    } = build;
     let log = directory.destination_log();
-    let controller = Controller { command, log: &log };
-    let chosen = Chosen::child(scenario, Some(controller)).await?;
+    let command = command(build.command, build.pprof)?;
+    let controller = Controller {
+        command: &command,
+        log: &log,
+    };
+    let chosen = if cluster.cluster.is_named() {
+        let chosen = Chosen::controlled(cluster, scenario, controller).await?;
+        let namespace = cluster.namespace.as_deref();
+        checked(chosen, build.skip_checks, namespace, scenario, warnings).await?
+    } else {
+        Chosen::child(scenario, Some(controller)).await?
+    };
     let setting = Setting {
         chosen: chosen.sharing(scenario.client.connections),
         scenario: Arc::clone(scenario),
         virtual_time: false,
-        namespace: None,
-        connect_timeout,
-        kwok_nodes: false,
-        limits: Limits::default(),
+        namespace: cluster.namespace.clone(),
+        connect_timeout: build.connect_timeout,
+        kwok_nodes: build.kwok_nodes,
+        limits: build.limits,
+        profiles: build.pprof.then(|| directory.path().to_owned()),
     };
     let manner = Manner {
         keep: false,
@@ -155,6 +189,15 @@ async fn serve_live(at: SocketAddr, warnings: &mut impl Write) -> anyhow::Result
     let live = (LivePage::serve(at).await).with_context(|| format!("--live {at}"))?;
     writeln!(warnings, "watch the run at {}", live.url())?;
     Ok(live)
+}
+
+/// The controller's command line, with what profiles need if they are wanted.
+fn command(command: &str, pprof: bool) -> Result<String, UsageError> {
+    if pprof {
+        CommandLine::profiled(command)
+    } else {
+        Ok(command.to_owned())
+    }
 }
 
 /// The scenario over the clusters that are named: with a second one, any scenario spans both.
@@ -194,6 +237,21 @@ fn decide(args: &RunArgs) -> Result<Choice<'_>, UsageError> {
     let named = args.cluster.cluster.is_named();
     let replicas = args.destination.as_slice();
     let somewhere = !replicas.is_empty() || args.forward.destination_pod.is_some();
+    let of_its_own = !named && args.destination_bin.is_some();
+    if args.pprof && !somewhere && !of_its_own {
+        return Err(UsageError(
+            "--pprof takes profiles of a real controller, and the reference destination has none; \
+             name one with --destination-bin, or a cluster and --destination"
+                .into(),
+        ));
+    }
+    if args.pprof && !replicas.is_empty() && args.destination_metrics.is_empty() {
+        return Err(UsageError(
+            "--pprof asks where the controller serves its metrics; say where with \
+             --destination-metrics"
+                .into(),
+        ));
+    }
     match (named, somewhere, args.reference) {
         (true, true, _) => Ok(Choice::Cluster { replicas }),
         (true, false, true) => Ok(Choice::Reference),
@@ -226,7 +284,12 @@ async fn choose(
         Choice::Embedded => return Ok(Chosen::embedded(scenario)),
         Choice::Child { controller } => {
             let log = directory.destination_log();
-            let controller = controller.map(|command| Controller { command, log: &log });
+            let command = controller
+                .map(|line| command(line, args.pprof))
+                .transpose()?;
+            let controller = command
+                .as_ref()
+                .map(|command| Controller { command, log: &log });
             let chosen = Chosen::child(scenario, controller).await?;
             return chosen.limited(args.forward.destination_memory_limit).await;
         }
@@ -242,13 +305,21 @@ async fn choose(
             Chosen::reference(&args.cluster, target, scenario).await?
         }
     };
-    if !args.skip_checks {
-        let namespace = args.cluster.namespace.as_deref();
-        let checked = check::before_run(&chosen, namespace, scenario, warnings).await;
-        if let Err(error) = checked {
-            chosen.shutdown().await;
-            return Err(error);
-        }
+    let namespace = args.cluster.namespace.as_deref();
+    checked(chosen, args.skip_checks, namespace, scenario, warnings).await
+}
+
+/// The cluster, if a run on it would work; nothing stands if it would not.
+async fn checked(
+    chosen: Chosen,
+    skip: bool,
+    namespace: Option<&str>,
+    scenario: &Scenario,
+    warnings: &mut impl Write,
+) -> anyhow::Result<Chosen> {
+    if !skip && let Err(error) = check::before_run(&chosen, namespace, scenario, warnings).await {
+        chosen.shutdown().await;
+        return Err(error);
     }
     Ok(chosen)
 }

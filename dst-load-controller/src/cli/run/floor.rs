@@ -78,6 +78,7 @@ async fn measure() -> anyhow::Result<f64> {
         connect_timeout: Span(Duration::from_secs(5)),
         kwok_nodes: false,
         limits: Limits::default(),
+        profiles: None,
     };
     let floor = run(&setting).await;
     setting.chosen.shutdown().await;

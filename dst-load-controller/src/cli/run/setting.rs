@@ -1,6 +1,6 @@
 //! What a run is made from, whoever asked for it: a scenario, a World, and where it writes.
 
-use std::{convert::Infallible, io::Write, sync::Arc};
+use std::{convert::Infallible, io::Write, path::PathBuf, sync::Arc};
 
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,8 @@ pub(super) struct Setting {
     pub(super) kwok_nodes: bool,
     /// How hard the API server may be pressed.
     pub(super) limits: Limits,
+    /// Where profiles of the target go, if they are wanted.
+    pub(super) profiles: Option<PathBuf>,
 }
 
 // === impl Setting ===
@@ -99,6 +101,7 @@ impl Setting {
             connect_timeout: self.connect_timeout.0,
             connections: self.chosen.connections.or(self.scenario.client.connections),
             sample_self: !self.virtual_time,
+            profiles: self.profiles.clone(),
         };
         let scenario = Arc::clone(&self.scenario);
         Ok(Engine::new(

@@ -48,6 +48,7 @@ impl Simulation {
             connect_timeout: CONNECT_TIMEOUT,
             kwok_nodes: false,
             limits: Limits::default(),
+            profiles: None,
         };
         Ok(Self {
             namespace: setting.header()?.namespace,

@@ -1,4 +1,5 @@
-//! A destination controller of the user's own, as a child process on the sandbox's API.
+//! A destination controller of the user's own, as a child process on the sandbox's API or a
+//! cluster's.
 
 use std::{
     ffi::OsStr,
@@ -33,25 +34,27 @@ const TAIL: usize = 10;
 /// holder of its lease.
 const HOSTNAME: &str = "HOSTNAME";
 
-/// A command line that can be completed with what only the sandbox knows.
+/// A command line that can be completed with what only whoever starts it knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct CommandLine {
     program: String,
     args: Vec<String>,
+    /// Whether it is started in a process group of its own.
+    apart: bool,
 }
 
 /// A controller that serves.
 #[derive(Debug)]
-pub(super) struct Controller {
+pub(in crate::cli) struct Controller {
     child: Child,
     name: String,
     log: Option<PathBuf>,
     /// Where it serves gRPC.
-    pub(super) destination: SocketAddr,
+    pub(in crate::cli) destination: SocketAddr,
     /// Where it serves its metrics.
-    pub(super) metrics: String,
+    pub(in crate::cli) metrics: String,
     /// Its version, where it says one.
-    pub(super) version: Option<String>,
+    pub(in crate::cli) version: Option<String>,
 }
 
 // === impl CommandLine ===
@@ -72,7 +75,28 @@ impl CommandLine {
         Ok(Self {
             program,
             args: words.collect(),
+            apart: false,
         })
+    }
+
+    /// The same command line with profiles, which Linkerd's controllers serve when they are told to.
+    ///
+    /// # Errors
+    /// As [`CommandLine::parse`].
+    pub(in crate::cli) fn profiled(text: &str) -> Result<String, UsageError> {
+        let mut line = Self::parse(text)?;
+        line.default("enable-pprof", "true");
+        let words = std::iter::once(&line.program).chain(&line.args);
+        let joined = shlex::try_join(words.map(String::as_str));
+        joined.map_err(|error| UsageError(format!("--destination-bin {text:?}: {error}")))
+    }
+
+    /// Started in a process group of its own, which a terminal's signals do not reach.
+    pub(in crate::cli) fn apart(self) -> Self {
+        Self {
+            apart: true,
+            ..self
+        }
     }
 
     /// Adds `--NAME=VALUE`, which Go's `flag` reads too, unless the user has said it.
@@ -92,6 +116,15 @@ impl CommandLine {
             .args(&self.args)
             .stdin(Stdio::null())
             .kill_on_drop(true);
+        // Our own environment is about the run; the tool's own destination would take it for its.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("DST_LOAD_") {
+                command.env_remove(name);
+            }
+        }
+        if self.apart {
+            command.process_group(0);
+        }
         command
     }
 
@@ -115,7 +148,7 @@ impl Controller {
     ///
     /// # Errors
     /// If it cannot be started, ends, or is not ready in time; with the end of its log.
-    pub(super) async fn start(
+    pub(in crate::cli) async fn start(
         mut line: CommandLine,
         kubeconfig: &Path,
         listen: IpAddr,
@@ -184,7 +217,7 @@ impl Controller {
     }
 
     /// Completes when the controller has ended by itself, with what there is to say of it.
-    pub(super) async fn died(&mut self) -> String {
+    pub(in crate::cli) async fn died(&mut self) -> String {
         match self.child.wait().await {
             Ok(status) => format!("{} {}{}", self.name, ended(&status), self.tail()),
             Err(error) => format!("{} cannot be waited for: {error}", self.name),
@@ -192,7 +225,7 @@ impl Controller {
     }
 
     /// Tells it to end, and ends it if it does not.
-    pub(super) async fn end(mut self) {
+    pub(in crate::cli) async fn end(mut self) {
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok());
         if let Some(pid) = pid.and_then(Pid::from_raw) {
             // It may have ended just now; then there is nobody to tell.
@@ -246,6 +279,20 @@ mod tests {
         for (text, wrong) in [("", "no command"), ("'./a", "a quote is not closed")] {
             let error = CommandLine::parse(text).unwrap_err().to_string();
             assert!(error.contains(wrong), "{error}");
+        }
+    }
+
+    #[test]
+    fn profiles_are_asked_for_unless_the_user_has_said_it() {
+        for (given, wanted) in [
+            (
+                "'my d' destination",
+                "'my d' destination --enable-pprof=true",
+            ),
+            ("d -enable-pprof=false", "d -enable-pprof=false"),
+        ] {
+            let line = CommandLine::profiled(given).unwrap();
+            assert_eq!(CommandLine::parse(&line), CommandLine::parse(wanted));
         }
     }
 

@@ -110,16 +110,16 @@ impl RunDirectory {
     }
 }
 
-/// Writes a file so that a reader finds either what was there before or all of `text`.
+/// Writes a file so that a reader finds either what was there before or all of `content`.
 ///
 /// # Errors
 /// If it cannot be written.
-pub fn write_whole(path: &Path, text: &str) -> Result<(), RecordError> {
+pub fn write_whole(path: &Path, content: impl AsRef<[u8]>) -> Result<(), RecordError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".part");
     let part = path.with_file_name(name);
     let written = fs::File::create(&part).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
+        file.write_all(content.as_ref())?;
         file.sync_all()
     });
     written.map_err(RecordError::at("write", &part))?;

@@ -2,7 +2,7 @@
 //! glance, and the rest folded away.
 
 use super::{
-    Compared, Comparison, Outcome,
+    Compared, Comparison, Outcome, Profiled,
     prose::{self, ORDER},
 };
 use crate::model::report::markdown::escape;
@@ -54,6 +54,7 @@ pub fn render(comparison: &Comparison) -> String {
             notes.join("\n\n")
         ));
     }
+    blocks.extend(comparison.profiles.iter().map(functions));
     // Nothing within a fence is markup, so nothing is escaped.
     blocks.push(format!("```sh\n{}\n```", comparison.repeat));
     let mut text = blocks.join("\n\n");
@@ -76,6 +77,31 @@ fn split(comparison: &Comparison) -> (Vec<&Compared>, Vec<&Compared>) {
     };
     shown.sort_by_key(place);
     (shown, folded)
+}
+
+/// The functions that differ most, folded away.
+fn functions(profiled: &Profiled) -> String {
+    let mut lines = vec![
+        "| function | baseline | candidate | difference | with callees |".to_owned(),
+        "| --- | ---: | ---: | ---: | ---: |".to_owned(),
+        format!("| {} | |", prose::all_functions(profiled).join(" | ")),
+    ];
+    lines.extend(profiled.functions.iter().map(|it| {
+        let [name, numbers @ ..] = prose::function(it, profiled.unit);
+        format!(
+            "| `{}` | {} | {} → {} |",
+            name.replace('|', "\\|"),
+            numbers.join(" | "),
+            prose::value(it.baseline_cumulative, profiled.unit),
+            prose::value(it.candidate_cumulative, profiled.unit)
+        )
+    }));
+    format!(
+        "<details><summary>{}</summary>\n\n{}\n\n{}\n\n</details>",
+        escape(&prose::profiled(profiled)),
+        prose::reading(profiled),
+        lines.join("\n")
+    )
 }
 
 fn table(comparison: &Comparison, measures: &[&Compared]) -> String {

@@ -1,6 +1,9 @@
 //! The words of a comparison that its readable formats share, so that they say the same.
 
-use super::{Compared, Comparison, Difference, Estimate, Outcome, Resampled, Side};
+use super::{
+    Compared, Comparison, Difference, Estimate, FunctionCost, Outcome, ProfileKind, Profiled,
+    Resampled, Side,
+};
 use crate::model::{
     verdict::Unit,
     words::{bytes, count, counted, number, seconds},
@@ -217,6 +220,77 @@ pub(super) fn value(value: f64, unit: Unit) -> String {
         Unit::Count | Unit::PerSecond => number(value),
         Unit::Fraction => format!("{} %", number(value * 100.0)),
     }
+}
+
+/// What a profile by function is of.
+pub(super) fn profiled(profiled: &Profiled) -> String {
+    let of = match (profiled.kind, profiled.unit) {
+        (ProfileKind::HeapPeak, _) => "Live heap by function, at its peak",
+        (ProfileKind::CpuWorstChange, Unit::Seconds) => {
+            "CPU by function for a million addresses received, around the worst change"
+        }
+        (ProfileKind::CpuWorstChange, _) => {
+            "CPU by function as a share of all, around the worst change"
+        }
+    };
+    let (baseline, candidate) = (&profiled.baseline, &profiled.candidate);
+    format!(
+        "{of} ({} and {} samples of {} and {})",
+        count(baseline.samples),
+        count(candidate.samples),
+        count(baseline.runs),
+        counted(candidate.runs, "run", "runs")
+    )
+}
+
+/// With fewer samples a side most differences are luck.
+const FEW_SAMPLES: u64 = 300;
+
+/// How the rows of a profile are to be read.
+pub(super) fn reading(profiled: &Profiled) -> String {
+    let samples = profiled.baseline.samples.min(profiled.candidate.samples);
+    // A heap's are places that allocate, and not draws.
+    let luck = if profiled.kind == ProfileKind::CpuWorstChange && samples < FEW_SAMPLES {
+        " With so few samples most of these differences are luck: take more runs, or more load."
+    } else {
+        ""
+    };
+    format!(
+        "What functions cost by themselves, largest difference first. No intervals: a hint where \
+         to look.{luck}"
+    )
+}
+
+/// A function's row: its name without its package's path, both sides, and the difference.
+pub(super) fn function(function: &FunctionCost, unit: Unit) -> [String; 4] {
+    let plain = |it: f64| value(it, unit);
+    [
+        short(&function.name),
+        plain(function.baseline),
+        plain(function.candidate),
+        signed(function.difference, &plain(function.difference.abs())),
+    ]
+}
+
+/// The row of all functions together.
+pub(super) fn all_functions(profiled: &Profiled) -> [String; 4] {
+    let (baseline, candidate) = (profiled.baseline.total, profiled.candidate.total);
+    let plain = |it: f64| value(it, profiled.unit);
+    let difference = candidate - baseline;
+    [
+        "all functions".to_owned(),
+        plain(baseline),
+        plain(candidate),
+        signed(difference, &plain(difference.abs())),
+    ]
+}
+
+/// A function's name without the path of its package, and without the types it is made for.
+fn short(name: &str) -> String {
+    let (bare, types) = name.split_once('[').map_or((name, ""), |(bare, rest)| {
+        (bare, rest.rsplit_once(']').map_or("", |(_, rest)| rest))
+    });
+    format!("{}{types}", bare.rsplit('/').next().unwrap_or(bare))
 }
 
 /// What was not measured, and why there is no interval where there is none.

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::measure::{MEASURES, Measure, Source};
+use super::{
+    measure::{MEASURES, Measure, Source},
+    profile::{Profile, ProfileKind, received},
+};
 use crate::model::{
     criteria::Criteria,
     endpoint::Direction,
@@ -11,6 +14,7 @@ use crate::model::{
     statistics::{StageSummary, nearest_rank},
     time::At,
     verdict::Verdict,
+    warning::{ProfiledChange, Warning},
 };
 
 /// One run, as far as a comparison needs it. A recording of a day leaves no more than this.
@@ -26,6 +30,13 @@ pub struct Run {
     pub reasons: Vec<String>,
     /// How it ended.
     pub ending: Ending,
+    /// Its profiles that can be read.
+    pub profiles: BTreeMap<ProfileKind, Profile>,
+    /// What is wrong with those that cannot.
+    pub profile_errors: Vec<String>,
+    /// If it was profiled: how many addresses streams received while the CPU profile was taken, if
+    /// that is known.
+    pub(super) profiled: Option<Option<u64>>,
     values: BTreeMap<&'static str, Values>,
 }
 
@@ -71,6 +82,10 @@ struct Gathered {
     /// Messages by the second's end.
     messages: Vec<(At, u64)>,
     snapshots: u64,
+    /// Addresses that streams received, by the second's end.
+    addresses: Vec<(At, u64)>,
+    /// If it was profiled: the worst change's profile, if there is one.
+    profiled: Option<Option<ProfiledChange>>,
 }
 
 /// The samples between which a run's costs lie.
@@ -113,8 +128,22 @@ impl Run {
             verdict: report.verdict,
             reasons: report.reasons,
             ending: report.ending,
+            profiles: BTreeMap::new(),
+            profile_errors: Vec::new(),
+            profiled: (gathered.profiled)
+                .map(|change| change.map(|change| received(&change, &gathered.addresses))),
             values,
         })
+    }
+
+    /// Whether its target was profiled, which disturbs it.
+    pub(super) const fn was_profiled(&self) -> bool {
+        self.profiled.is_some()
+    }
+
+    /// How many addresses streams received while the CPU profile was taken, if that is known.
+    pub(super) fn profiled_addresses(&self) -> Option<u64> {
+        self.profiled.flatten()
     }
 
     pub(super) fn values(&self, measure: &Measure) -> &Values {
@@ -163,8 +192,13 @@ impl Gathered {
             Line::Change(change) => self.change(change, deadline),
             Line::Second(second) => {
                 self.messages.push((second.at, second.counts.messages));
+                self.addresses.push((second.at, second.counts.addresses));
                 self.snapshots += second.streams.snapshots;
             }
+            Line::Warning {
+                warning: Warning::Profiled { worst_change, .. },
+                ..
+            } => self.profiled = Some(*worst_change),
             _ => {}
         }
     }

@@ -1,12 +1,14 @@
 //! The comparison for a terminal: 80 columns, and readable aloud: nothing is said by colour alone.
 
 use super::{
-    Comparison, Outcome,
+    Comparison, Outcome, Profiled,
     prose::{self, ORDER},
 };
 use crate::model::report::text::Style;
 
 const WIDTH: usize = 80;
+/// The widest name of a function.
+const NAME: usize = 43;
 
 /// The comparison as text, ending in a newline.
 #[must_use]
@@ -21,6 +23,9 @@ pub fn render(comparison: &Comparison, style: Style) -> String {
         "Not compared, or without an interval",
         &prose::notes(comparison),
     );
+    for profiled in &comparison.profiles {
+        page.functions(profiled);
+    }
     page.list("Warnings", &comparison.warnings);
     page.text.push('\n');
     page.wrapped("", &prose::method(comparison), 0);
@@ -108,6 +113,35 @@ impl Page {
                 let line = self.columns(row, &widths, &row[0]);
                 self.line(&line);
             }
+        }
+    }
+
+    fn functions(&mut self, profiled: &Profiled) {
+        self.text.push('\n');
+        let start = self.text.len();
+        self.wrapped("", &prose::profiled(profiled), 0);
+        let head = self.text.split_off(start);
+        // Line by line: wrapping counts widths, and escapes have none.
+        for line in head.lines() {
+            let line = self.paint(BOLD, line);
+            self.line(&line);
+        }
+        self.wrapped("", &prose::reading(profiled), 0);
+        let heads = ["", "baseline", "candidate", "difference"].map(str::to_owned);
+        let functions = profiled.functions.iter();
+        let functions = functions.map(|it| prose::function(it, profiled.unit));
+        let rows = [heads, prose::all_functions(profiled)];
+        for [name, baseline, candidate, difference] in rows.into_iter().chain(functions) {
+            let name: String = if name.chars().count() > NAME {
+                // Its end says most.
+                let cut = name.chars().count() + 1 - NAME;
+                std::iter::once('…').chain(name.chars().skip(cut)).collect()
+            } else {
+                name
+            };
+            self.line(&format!(
+                "  {name:<NAME$} {baseline:>10} {candidate:>10} {difference:>11}"
+            ));
         }
     }
 
