@@ -1,5 +1,6 @@
 //! Claims about comparisons, and what each form looks like.
 
+mod pages;
 mod sides;
 
 use self::sides::{Side as Made, runs};

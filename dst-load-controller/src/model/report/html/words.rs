@@ -30,6 +30,7 @@ pub(super) struct Words {
     tiles: Vec<Tile>,
     about: Vec<(&'static str, String)>,
     criteria: Vec<Criterion>,
+    recommendations: Vec<String>,
     latency: Table,
     censored: Vec<String>,
     facts: Vec<(&'static str, String)>,
@@ -113,6 +114,7 @@ impl Words {
             tiles: tiles(report),
             about: about(page),
             criteria: report.criteria.iter().map(Criterion::of).collect(),
+            recommendations: report.recommendations.clone(),
             latency: Table {
                 heads: (std::iter::once("stage").chain(LATENCY_HEADS))
                     .map(str::to_owned)

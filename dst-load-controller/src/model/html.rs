@@ -1,0 +1,52 @@
+//! What the pages of the tool share: their style, what they may do, and the parts of their
+//! templates.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use minijinja::{Environment, Value, context};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+const STYLE: &str = include_str!("html/page.css");
+/// Macros: a page's head, and a table.
+const PARTS: &str = include_str!("html/parts.html.jinja");
+
+/// A page of this template, which finds its style and what it may do in `head`, and what is its own
+/// in `words`, `script` and `data`. `script` is the text of its only script, if it has one.
+pub(super) fn page(template: &str, words: impl Serialize, script: &str, data: &str) -> String {
+    let mut environment = Environment::new();
+    environment.set_trim_blocks(true);
+    environment.set_lstrip_blocks(true);
+    // Names that end in `.html` have what is put into them escaped.
+    environment
+        .add_template("parts.html", PARTS)
+        .expect("invariant: the template is a constant, which every test of a page renders");
+    environment
+        .render_named_str(
+            "page.html",
+            template,
+            context! {
+                policy => policy(script),
+                style => Value::from_safe_string(STYLE.to_owned()),
+                script => Value::from_safe_string(script.to_owned()),
+                data => Value::from_safe_string(data.to_owned()),
+                words => Value::from_serialize(words),
+            },
+        )
+        .expect("invariant: the template is a constant, which every test of the page renders")
+}
+
+/// What the page may do: its own style and script, and nothing else. Text that came from elsewhere
+/// could not run even if it were not escaped, and nothing is fetched.
+fn policy(script: &str) -> String {
+    let script = if script.is_empty() {
+        String::new()
+    } else {
+        // The element's text is hashed as it stands between its tags.
+        let hash = BASE64_STANDARD.encode(Sha256::digest(format!("\n{script}")));
+        format!("script-src 'sha256-{hash}'; ")
+    };
+    format!(
+        "default-src 'none'; style-src 'unsafe-inline'; {script}base-uri 'none'; \
+         form-action 'none'"
+    )
+}
