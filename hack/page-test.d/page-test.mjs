@@ -151,7 +151,8 @@ async function lookAtComparison(run, claim) {
     for (const bar of bars) {
       const { difference, margin, outcome, baseline, candidate } = comparison.measures.find((it) => it.key === bar.key);
       assert.ok(!bar.broken && bar.width > 40 && bar.height > 8 && bar.said.length > 5, JSON.stringify(bar));
-      assert.equal(bar.known !== null, difference.interval !== null, bar.key);
+      const all = difference.interval?.every((it) => it > 5 * margin) || difference.interval?.every((it) => it < -5 * margin);
+      if (!(margin > 0 && all)) assert.equal(bar.known !== null, difference.interval !== null, bar.key);
       if (!bar.known || baseline.at_least || candidate.at_least) continue;
       const [low, high] = difference.interval;
       // Zero is in the middle, and the threshold's lower end at a fifth of the way from there.
@@ -198,7 +199,8 @@ async function look(run, claim) {
       [...document.querySelectorAll("#advice li")].map((it) => it.textContent),
       document.getElementById("slowest")?.textContent ?? null,
     ]);
-    assert.deepEqual(advice, report.recommendations);
+    // What is typed has backticks in one, and a type of its own in the other.
+    assert.deepEqual(advice, report.recommendations.map((it) => it.replaceAll("`", "")));
     assert.equal(slowest === null, report.slowest === null);
     if (report.slowest) assert.ok(slowest.includes(report.slowest.service), slowest);
     return `${advice.length} to try`;

@@ -2,7 +2,7 @@
 //! templates.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use minijinja::{Environment, Value, context};
+use minijinja::{Environment, HtmlEscape, Value, context};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -16,6 +16,7 @@ pub(super) fn page(template: &str, words: impl Serialize, script: &str, data: &s
     let mut environment = Environment::new();
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
+    environment.add_filter("code", code);
     // Names that end in `.html` have what is put into them escaped.
     environment
         .add_template("parts.html", PARTS)
@@ -35,6 +36,24 @@ pub(super) fn page(template: &str, words: impl Serialize, script: &str, data: &s
         .expect("invariant: the template is a constant, which every test of the page renders")
 }
 
+/// Text whose parts between backticks are what is typed, as in Markdown.
+fn code(text: &str) -> Value {
+    let parts: Vec<_> = text.split('`').collect();
+    // The last of an odd number of backticks opens nothing.
+    let paired = parts.len() % 2 == 1;
+    let mut markup = String::with_capacity(text.len());
+    for (n, part) in parts.iter().enumerate() {
+        let part = HtmlEscape(part);
+        let last = n + 1 == parts.len();
+        markup += &match n % 2 {
+            0 => part.to_string(),
+            _ if last && !paired => format!("`{part}"),
+            _ => format!("<code>{part}</code>"),
+        };
+    }
+    Value::from_safe_string(markup)
+}
+
 /// What the page may do: its own style and script, and nothing else. Text that came from elsewhere
 /// could not run even if it were not escaped, and nothing is fetched.
 fn policy(script: &str) -> String {
@@ -49,4 +68,30 @@ fn policy(script: &str) -> String {
         "default-src 'none'; style-src 'unsafe-inline'; {script}base-uri 'none'; \
          form-action 'none'"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_stands_out_and_stays_text() {
+        for (text, markup) in [
+            ("plain <b>", "plain &lt;b&gt;"),
+            (
+                "run `a <b` and `c`.",
+                "run <code>a &lt;b</code> and <code>c</code>.",
+            ),
+            ("a ` alone", "a ` alone"),
+            ("`a` and ` alone", "<code>a</code> and ` alone"),
+        ] {
+            assert_eq!(code(text).as_str(), Some(markup));
+        }
+    }
+
+    #[test]
+    fn a_page_without_a_script_may_run_none() {
+        assert!(!policy("").contains("script"));
+        assert!(policy("f();").contains("script-src 'sha256-"));
+    }
 }

@@ -137,7 +137,9 @@ fn threshold(compared: &Compared) -> String {
     } else if compared.margin > compared.threshold * smaller * 1.001 {
         format!("± {}", prose::value(compared.margin, compared.unit))
     } else if compared.threshold > 0.0 {
-        format!("± {} %", number(compared.threshold * 100.0))
+        // A share of nothing is nothing.
+        let of = if smaller > 0.0 { "" } else { " of 0" };
+        format!("± {} %{of}", number(compared.threshold * 100.0))
     } else {
         "none".to_owned()
     }

@@ -15,7 +15,8 @@ const SPAN: f64 = 5.0;
 pub(super) struct Bar {
     /// From where to where a difference does not matter; `None` if any does.
     band: Option<(f64, f64)>,
-    /// The interval, or how far the difference is known; `None` if it is not.
+    /// The interval as far as it fits, or how far the difference is known; `None` if it is not, or
+    /// all of it lies beyond an end.
     interval: Option<(f64, f64)>,
     /// The difference itself; `None` beyond an end.
     point: Option<f64>,
@@ -28,9 +29,12 @@ pub(super) struct Bar {
 // === impl Bar ===
 
 impl Bar {
-    /// `None` where nothing is known of a difference.
+    /// `None` where nothing is known of a difference, or no way of it is worse.
     pub(super) fn of(compared: &Compared) -> Option<Self> {
         let difference = compared.difference.as_ref()?;
+        if compared.worse == Worse::Neither {
+            return None;
+        }
         let at_least = |side: &Option<Estimate>| side.as_ref().is_some_and(|it| it.at_least);
         let open = match (at_least(&compared.baseline), at_least(&compared.candidate)) {
             // Two lower bounds say nothing of their difference.
@@ -53,11 +57,11 @@ impl Bar {
             )
         });
         let ends = known.unwrap_or((value, value));
-        let judged = compared.outcome.is_some();
-        let band = (judged && compared.margin > 0.0).then(|| compared.margin / scale);
+        let band = (compared.margin > 0.0).then(|| compared.margin / scale);
+        let seen = known.filter(|&(low, high)| low <= SPAN && high >= -SPAN);
         Some(Self {
             band: band.map(|margin| (place(-margin), place(margin))),
-            interval: known.map(|(low, high)| (place(low), place(high))),
+            interval: seen.map(|(low, high)| (place(low), place(high))),
             point: (value.abs() <= SPAN).then(|| place(value)),
             beyond: (ends.0 < -SPAN, ends.1 > SPAN),
             said: said(known, band),
@@ -68,7 +72,7 @@ impl Bar {
 /// What is one on the axis: what does not matter or, where everything does, so much that all of it
 /// can be seen.
 fn scale(compared: &Compared, difference: &Difference) -> f64 {
-    if compared.margin > 0.0 && compared.outcome.is_some() {
+    if compared.margin > 0.0 {
         return compared.margin;
     }
     let (low, high) = difference.interval.unwrap_or_default();
@@ -94,9 +98,9 @@ fn said(known: Option<(f64, f64)>, band: Option<f64>) -> String {
         None => (0.0, "zero"),
     };
     if low > edge {
-        format!("the whole interval lies beyond {what}, on the side of more")
+        format!("the whole interval lies beyond {what}, on the worse side")
     } else if high < -edge {
-        format!("the whole interval lies beyond {what}, on the side of less")
+        format!("the whole interval lies beyond {what}, on the better side")
     } else if low >= -edge && high <= edge {
         match band {
             Some(_) => "the whole interval lies within the threshold".to_owned(),
@@ -161,6 +165,11 @@ mod tests {
         let bar = drawn(40.0, -10.0, 90.0);
         assert_eq!((bar.point, bar.interval), (None, Some((30.0, 100.0))));
         assert_eq!(bar.beyond, (false, true));
+        let bar = drawn(-40.0, -42.0, -38.0);
+        assert_eq!(
+            (bar.point, bar.interval, bar.beyond),
+            (None, None, (true, false))
+        );
     }
 
     #[test]
@@ -169,12 +178,12 @@ mod tests {
             (
                 6.0,
                 9.0,
-                "the whole interval lies beyond the threshold, on the side of more",
+                "the whole interval lies beyond the threshold, on the worse side",
             ),
             (
                 -9.0,
                 -6.0,
-                "the whole interval lies beyond the threshold, on the side of less",
+                "the whole interval lies beyond the threshold, on the better side",
             ),
             (-4.0, 4.0, "the whole interval lies within the threshold"),
             (-4.0, 6.0, "the interval reaches over the threshold"),
@@ -190,6 +199,9 @@ mod tests {
         of.worse = Worse::Less;
         let bar = Bar::of(&of).unwrap();
         assert_eq!((bar.point, bar.interval), (Some(70.0), Some((62.0, 80.0))));
+        assert!(bar.said.ends_with("on the worse side"), "{}", bar.said);
+        of.worse = Worse::Neither;
+        assert_eq!(Bar::of(&of), None);
     }
 
     #[test]
