@@ -61,7 +61,7 @@ chart-test *args:
 monitoring-test *args:
     hack/monitoring-test {{args}}
 
-# Opens report.html in a headless Chromium: nothing on the console, charts drawn, numbers as in report.json.
+# Opens report.html and comparison.html in a headless Chromium: nothing on the console, numbers as in their JSON.
 page-test *args:
     hack/page-test {{args}}
 

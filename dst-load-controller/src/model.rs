@@ -11,6 +11,7 @@ pub mod criteria;
 pub mod endpoint;
 pub mod fault;
 pub mod federation;
+mod html;
 pub mod kubernetes;
 pub mod ledger;
 pub mod offset;

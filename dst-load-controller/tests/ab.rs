@@ -119,6 +119,8 @@ fn both_run_in_turn_and_the_comparison_can_be_said_again() {
         fs::read_to_string(folder.join("ab/comparison.md")).unwrap(),
         out
     );
+    let page = fs::read_to_string(folder.join("ab/comparison.html")).unwrap();
+    assert!(page.contains("SELF-TEST: tiny (seed 3)"), "{page}");
 }
 
 #[test]

@@ -191,6 +191,8 @@ fn a_run_without_a_cluster_brings_its_own_and_passes() {
     assert_eq!(code, Some(0), "{out}\n{log}");
     assert!(out.starts_with("SELF-TEST: quick (seed 1)"), "{out}");
     assert!(out.contains("Verdict: PASS"), "{out}");
+    let next = format!("dst-load-controller compare {} OTHER", output.display());
+    assert!(log.trim_end().ends_with(&next), "{log}");
     assert_eq!(Run::report(&output)["target"]["kind"], "reference");
     for name in ["recording.jsonl", "report.md", "report.xml", "report.html"] {
         assert!(output.join(name).exists(), "{name}");

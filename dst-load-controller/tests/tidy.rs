@@ -348,7 +348,10 @@ fn every_page_that_the_documents_lead_to_is_there() {
         let folder = Path::new(page).parent().unwrap();
         let text = read(page);
         let links = text.split("](").skip(1);
-        for link in links.filter_map(|link| link.split(')').next()) {
+        let links = links.filter_map(|link| link.split(')').next());
+        let pictures = ["src=\"", "srcset=\""].map(|name| text.split(name).skip(1));
+        let pictures = pictures.into_iter().flatten();
+        for link in links.chain(pictures.filter_map(|it| it.split('"').next())) {
             if link.starts_with("http") {
                 continue;
             }

@@ -19,7 +19,7 @@ fenced { next }
         printf "%d\t%s\n", NR, link
     }
     rest = text
-    while (match(rest, /(src|href)="[^"]+"/)) {
+    while (match(rest, /(src|srcset|href)="[^"]+"/)) {
         link = substr(rest, RSTART, RLENGTH)
         sub(/^[a-z]+="/, "", link)
         sub(/"$/, "", link)

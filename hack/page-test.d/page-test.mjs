@@ -1,6 +1,6 @@
-// Opens each run's page from disk and holds it to what it promises.
+// Opens each page from disk and holds it to what it promises.
 import assert from "node:assert/strict";
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { access, mkdir, readFile, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -27,15 +27,15 @@ for (const run of runs) {
       claims.push(`  × ${words}: ${error.message}`);
     }
   };
-  await look(run, claim);
+  const compared = await access(join(run, "comparison.html")).then(() => true, () => false);
+  await (compared ? lookAtComparison : look)(run, claim);
   console.log(`${basename(run)}\n${claims.join("\n")}`);
 }
 await browser.close();
 process.exit(failed ? 1 : 0);
 
-async function look(run, claim) {
-  const file = join(run, "report.html");
-  const report = JSON.parse(await readFile(join(run, "report.json"), "utf8"));
+// Opens a page, with what every page promises while it opens.
+async function open(file, claim) {
   const tab = await browser.newPage();
   const said = [];
   const fetched = [];
@@ -43,10 +43,6 @@ async function look(run, claim) {
   tab.on("pageerror", (error) => said.push(`error: ${error.message}`));
   tab.on("request", (request) => fetched.push(request.url()));
   await tab.setViewport({ width: 1200, height: 900 });
-  const shot = async (name) => {
-    if (pictures) await tab.screenshot({ path: join(pictures, `${basename(run)}-${name}.png`), fullPage: true });
-  };
-
   await claim(`it is smaller than ${MOST_BYTES / 1e6} MB`, async () => {
     const { size } = await stat(file);
     assert.ok(size < MOST_BYTES, `${size} bytes`);
@@ -55,12 +51,134 @@ async function look(run, claim) {
   await claim(`it opens, with its charts, within ${MOST_MILLIS} ms`, async () => {
     const before = performance.now();
     await tab.goto(pathToFileURL(file).href, { waitUntil: "load" });
-    await tab.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    await settled(tab);
     const took = performance.now() - before;
     assert.ok(took < MOST_MILLIS, `${Math.round(took)} ms`);
     return `${Math.round(took)} ms`;
   });
   await claim("it fetches nothing but itself", () => assert.equal(fetched.length, 1, fetched.join(" ")));
+  return { tab, said };
+}
+
+function settled(tab) {
+  return tab.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+}
+
+async function picture(tab, run, name) {
+  if (pictures) await tab.screenshot({ path: join(pictures, `${basename(run)}-${name}.png`), fullPage: true });
+}
+
+// What every page promises in both themes.
+async function themes(tab, run, claim) {
+  for (const scheme of ["light", "dark"]) {
+    await tab.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+    await picture(tab, run, scheme);
+    await claim(`axe finds nothing in the ${scheme} theme`, () => accessible(tab));
+  }
+}
+
+// What every page promises on screens of all sizes, on paper, and to the console.
+async function sizes(tab, run, claim, [fewest, most], said) {
+  await tab.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
+  for (const width of [360, 600, 1600]) {
+    await claim(`nothing overflows a screen of ${width} px`, async () => {
+      await tab.setViewport({ width, height: 800 });
+      await settled(tab);
+      const wide = await tab.evaluate(() => {
+        const over = [...document.querySelectorAll("body *")].filter((it) =>
+          it.getBoundingClientRect().right > innerWidth + 1 && !it.closest(".wide, pre, .skip, svg"));
+        return [document.documentElement.scrollWidth - innerWidth, over.map((it) => `${it.tagName}.${it.className}`)];
+      });
+      assert.ok(wide[0] <= 0 && wide[1].length === 0, JSON.stringify(wide));
+      if (width === 360) await picture(tab, run, "narrow");
+    });
+  }
+  await claim("it prints, with its charts, on a few sheets", async () => {
+    await tab.setViewport({ width: 1200, height: 900 });
+    const path = pictures ? join(pictures, `${basename(run)}.pdf`) : undefined;
+    const paper = Buffer.from(await tab.pdf({ format: "A4", path, margin: { top: "12mm", bottom: "12mm", left: "12mm", right: "12mm" } }));
+    const sheets = paper.toString("latin1").match(/\/Type\s*\/Page\b/g)?.length ?? 0;
+    assert.ok(sheets >= fewest && sheets <= most, `${sheets} sheets`);
+    return `${sheets} sheets`;
+  });
+  await claim("it says nothing to the console", () => assert.deepEqual(said, []));
+}
+
+async function lookAtComparison(run, claim) {
+  const comparison = JSON.parse(await readFile(join(run, "comparison.json"), "utf8"));
+  const { tab, said } = await open(join(run, "comparison.html"), claim);
+  await claim("it says what was compared, and the verdict", async () => {
+    const head = await tab.evaluate(() => document.querySelector("header").innerText);
+    assert.ok(head.toLowerCase().includes(comparison.outcome.replace("_", " ")), head);
+    assert.equal(head.includes("SELF-TEST This compares runs"), comparison.self_test, head);
+    assert.ok(head.includes(`${comparison.scenario.name} (seed ${comparison.scenario.seed})`), head);
+    for (const side of [comparison.baseline, comparison.candidate])
+      for (const word of [side.name, ...side.builds]) assert.ok(word === null || head.includes(word), word);
+  });
+  await claim("it has every measure that both sides have, as comparison.json has it", async () => {
+    const rows = await tab.evaluate(() => [...document.querySelectorAll("#measures tbody tr")].map((row) =>
+      [row.querySelector("th").title, ...[...row.children].map((cell) => cell.innerText.trim())]));
+    const both = comparison.measures.filter((it) => it.difference);
+    assert.deepEqual(rows.map((row) => row[0]).sort(), both.map((it) => it.key).sort());
+    const words = { regression: "worse", improvement: "better", no_difference: "no difference", inconclusive: "inconclusive" };
+    for (const [key, , verdict, baseline, candidate, difference] of rows) {
+      const real = both.find((it) => it.key === key);
+      assert.equal(verdict, real.outcome === null ? "not judged" : words[real.outcome], key);
+      if (real.unit === "seconds") {
+        close(baseline, real.baseline.mean, `${key} of the baseline`);
+        close(candidate, real.candidate.mean, `${key} of the candidate`);
+      }
+      const percent = /^([-+]?[\d.,]+) %$/.exec(difference);
+      if (percent && real.difference.relative !== null) {
+        const [shown, share] = [plain(percent[1]), 100 * real.difference.relative];
+        assert.ok(Math.abs(shown - share) <= Math.max(0.006 * Math.abs(share), 0.0051), `${key}: ${difference} for ${share}`);
+      }
+    }
+    return `${rows.length} measures`;
+  });
+  await claim("every bar lies as its numbers do", async () => {
+    const bars = await tab.evaluate(() => [...document.querySelectorAll("#measures tbody tr")].flatMap((row) => {
+      const svg = row.querySelector("svg");
+      if (!svg) return [];
+      const known = /^M([\d.]+) 7H([\d.]+)$/.exec(svg.querySelector(".known")?.getAttribute("d") ?? "");
+      const band = svg.querySelector(".within");
+      const box = svg.getBoundingClientRect();
+      return [{ key: row.querySelector("th").title, said: svg.getAttribute("aria-label"), width: box.width, height: box.height,
+        known: known && [Number(known[1]), Number(known[2])], band: band && Number(band.getAttribute("x")),
+        broken: svg.outerHTML.match(/NaN|inf|undefined|none/) !== null }];
+    }));
+    assert.ok(bars.length > 0);
+    for (const bar of bars) {
+      const { difference, margin, outcome, baseline, candidate } = comparison.measures.find((it) => it.key === bar.key);
+      assert.ok(!bar.broken && bar.width > 40 && bar.height > 8 && bar.said.length > 5, JSON.stringify(bar));
+      const all = difference.interval?.every((it) => it > 5 * margin) || difference.interval?.every((it) => it < -5 * margin);
+      if (!(margin > 0 && all)) assert.equal(bar.known !== null, difference.interval !== null, bar.key);
+      if (!bar.known || baseline.at_least || candidate.at_least) continue;
+      const [low, high] = difference.interval;
+      // Zero is in the middle, and the threshold's lower end at a fifth of the way from there.
+      assert.ok(Math.sign(bar.known[0] - 50) * Math.sign(low) >= 0 && Math.sign(bar.known[1] - 50) * Math.sign(high) >= 0, bar.key);
+      if (outcome === null || margin === 0) continue;
+      assert.equal(bar.band, 40, bar.key);
+      const at = (value) => 50 + 10 * Math.max(-5, Math.min(5, value / margin));
+      assert.ok(Math.abs(bar.known[0] - at(low)) < 0.11 && Math.abs(bar.known[1] - at(high)) < 0.11, bar.key);
+    }
+    return `${bars.length} bars`;
+  });
+  await claim("it says what was left out, every warning, and the command that says it again", async () => {
+    const text = await tab.evaluate(() => document.body.innerText.replace(/\s+/g, " "));
+    const all = [...comparison.baseline.recordings, ...comparison.candidate.recordings];
+    for (const it of all) assert.ok(text.includes(it.place) && text.includes(it.left_out ?? ""), it.place);
+    for (const it of [...comparison.warnings, comparison.repeat]) assert.ok(text.includes(it.replace(/\s+/g, " ")), it);
+    for (const it of comparison.measures.filter((it) => !it.difference)) assert.ok(text.includes(it.name), it.name);
+  });
+  await themes(tab, run, claim);
+  await sizes(tab, run, claim, [1, 6], said);
+  await tab.close();
+}
+
+async function look(run, claim) {
+  const report = JSON.parse(await readFile(join(run, "report.json"), "utf8"));
+  const { tab, said } = await open(join(run, "report.html"), claim);
   await claim("its embedded report is report.json", async () => {
     const embedded = await tab.evaluate(() => JSON.parse(document.getElementById("data").textContent).report);
     assert.deepEqual(embedded, report);
@@ -76,16 +194,23 @@ async function look(run, claim) {
     if (report.target.kind === "reference") assert.equal(tested, "");
     else assert.ok(tested.includes(report.target.version ?? "unknown version"), tested);
   });
+  await claim("it says what to try, and the slowest change", async () => {
+    const [advice, slowest] = await tab.evaluate(() => [
+      [...document.querySelectorAll("#advice li")].map((it) => it.textContent),
+      document.getElementById("slowest")?.textContent ?? null,
+    ]);
+    // What is typed has backticks in one, and a type of its own in the other.
+    assert.deepEqual(advice, report.recommendations.map((it) => it.replaceAll("`", "")));
+    assert.equal(slowest === null, report.slowest === null);
+    if (report.slowest) assert.ok(slowest.includes(report.slowest.service), slowest);
+    return `${advice.length} to try`;
+  });
   await claim("its tables say what report.json says", () => numbers(tab, report));
   await claim("every chart is drawn", () => drawn(tab, report));
   await claim("charts say their values to the keyboard", () => keyboard(tab));
   await claim("charts say their values to the pointer", () => pointer(tab));
   await claim("every chart has a table with all that can be read", () => tables(tab));
-  for (const scheme of ["light", "dark"]) {
-    await tab.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
-    await shot(scheme);
-    await claim(`axe finds nothing in the ${scheme} theme`, () => accessible(tab));
-  }
+  await themes(tab, run, claim);
   await claim("the switch chooses the theme", async () => {
     const paper = () => tab.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const dark = await paper();
@@ -95,29 +220,7 @@ async function look(run, claim) {
     assert.equal(await paper(), dark);
     await tab.select("#theme", "");
   });
-  await tab.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
-  for (const width of [360, 600, 1600]) {
-    await claim(`nothing overflows a screen of ${width} px`, async () => {
-      await tab.setViewport({ width, height: 800 });
-      await tab.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-      const wide = await tab.evaluate(() => {
-        const over = [...document.querySelectorAll("body *")].filter((it) =>
-          it.getBoundingClientRect().right > innerWidth + 1 && !it.closest(".wide, pre, .skip, svg"));
-        return [document.documentElement.scrollWidth - innerWidth, over.map((it) => `${it.tagName}.${it.className}`)];
-      });
-      assert.ok(wide[0] <= 0 && wide[1].length === 0, JSON.stringify(wide));
-      if (width === 360) await shot("narrow");
-    });
-  }
-  await claim("it prints, with its charts, on a few sheets", async () => {
-    await tab.setViewport({ width: 1200, height: 900 });
-    const path = pictures ? join(pictures, `${basename(run)}.pdf`) : undefined;
-    const paper = Buffer.from(await tab.pdf({ format: "A4", path, margin: { top: "12mm", bottom: "12mm", left: "12mm", right: "12mm" } }));
-    const sheets = paper.toString("latin1").match(/\/Type\s*\/Page\b/g)?.length ?? 0;
-    assert.ok(sheets >= 2 && sheets <= 14, `${sheets} sheets`);
-    return `${sheets} sheets`;
-  });
-  await claim("it says nothing to the console", () => assert.deepEqual(said, []));
+  await sizes(tab, run, claim, [2, 14], said);
   await tab.close();
 }
 

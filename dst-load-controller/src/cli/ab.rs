@@ -277,6 +277,7 @@ fn save(root: &Path, comparison: &Comparison) -> anyhow::Result<()> {
         ("comparison.txt", Format::Text),
         ("comparison.md", Format::Markdown),
         ("comparison.json", Format::Json),
+        ("comparison.html", Format::Html),
     ] {
         let text = compare::render(comparison, format, Style::Plain);
         write_whole(&root.join(name), &text)?;

@@ -20,8 +20,8 @@ use crate::{
     },
     model::{
         compare::{
-            Comparison, Incomparable, Options, Outcome, Profile, ProfileKind, Run, json, keys,
-            markdown, text,
+            Comparison, Incomparable, Options, Outcome, Profile, ProfileKind, Run, html, json,
+            keys, markdown, text,
         },
         quantity::Share,
         recording::Line,
@@ -119,6 +119,7 @@ pub(super) fn render(comparison: &Comparison, format: Format, style: Style) -> S
     match format {
         Format::Json => json::render(comparison),
         Format::Markdown => markdown::render(comparison),
+        Format::Html => html::render(comparison),
         _ => text::render(comparison, style),
     }
 }
@@ -154,9 +155,9 @@ impl JudgingArgs {
     /// # Errors
     /// A [`UsageError`] for a form that comparisons do not have, or a threshold that is none.
     pub(super) fn check(&self, format: Format) -> Result<(), UsageError> {
-        if let Format::Junit | Format::Html = format {
+        if format == Format::Junit {
             return Err(UsageError(
-                "a comparison is printed as text, json or markdown".into(),
+                "a comparison is printed as text, json, markdown or html, not as junit".into(),
             ));
         }
         self.options().map(|_| ())

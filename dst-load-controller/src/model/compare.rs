@@ -5,6 +5,7 @@
 //! resampled. Each format is rendered from [`Comparison`] alone.
 
 mod bootstrap;
+pub mod html;
 pub mod json;
 pub mod markdown;
 mod measure;

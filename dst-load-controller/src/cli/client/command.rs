@@ -41,6 +41,7 @@ use crate::{
         plan::Plan,
         quantity::Span,
         recording::{Header, SCHEMA_VERSION, TargetInfo, TargetKind},
+        report::next,
         scenario::Scenario,
         seed,
     },
@@ -193,8 +194,9 @@ pub async fn run(
         out.write_all(report::render(&page, output, report::style()).as_bytes())?;
         if let Some(directory) = &directory {
             directory.write_reports(&page)?;
-            let path = directory.path().display();
+            let path = directory.path().display().to_string();
             writeln!(warnings, "recording and reports: {path}")?;
+            writeln!(warnings, "{}", next::command(&page.report, &path))?;
         }
     } else if ended.is_ok() {
         writeln!(warnings, "stopped before any stream was opened")?;

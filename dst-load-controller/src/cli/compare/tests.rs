@@ -178,6 +178,8 @@ fn every_mistake_is_a_usage_error_that_says_which() {
     }
     let error = printed(&args(&[main, branch]), Format::Junit).unwrap_err();
     assert!(error.is::<UsageError>(), "{error:#}");
+    let (_, page) = printed(&args(&[main, branch]), Format::Html).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
     assert!(printed(&args(&[main, &at("other"), "--force"]), Format::Text).is_ok());
 }
 

@@ -23,6 +23,7 @@ use crate::{
     model::{
         quantity::Span,
         recording::{Header, Line, TargetKind, merge, read, started, write_line},
+        report::next,
         warning::Warning,
         words::counted,
     },
@@ -146,8 +147,9 @@ pub(super) async fn run(
     directory.write_reports(&page)?;
     out.write_all(render(&page, format, style()).as_bytes())?;
     let count = counted(replicas.len() as u64, "client pod", "client pods");
-    let path = directory.path().display();
+    let path = directory.path().display().to_string();
     writeln!(warnings, "recordings of {count} and reports: {path}")?;
+    writeln!(warnings, "{}", next::command(&page.report, &path))?;
     push::push(gateway.as_ref(), &page.report, warnings).await?;
     Ok(exit(&page.report))
 }

@@ -22,7 +22,11 @@ use crate::{
         recorder::{Recorder, RunDirectory},
         runtime::Shutdown,
     },
-    model::{quantity::Span, report::page::Page, scenario::Scenario},
+    model::{
+        quantity::Span,
+        report::{next, page::Page},
+        scenario::Scenario,
+    },
 };
 
 /// A run's outcome, before it is an exit code.
@@ -97,11 +101,9 @@ pub async fn run(
     directory.write_reports(&outcome.page)?;
     let rendered = report::render(&outcome.page, output, report::style());
     out.write_all(rendered.as_bytes())?;
-    writeln!(
-        warnings,
-        "recording and reports: {}",
-        directory.path().display()
-    )?;
+    let place = directory.path().display().to_string();
+    writeln!(warnings, "recording and reports: {place}")?;
+    writeln!(warnings, "{}", next::command(&outcome.page.report, &place))?;
     push(gateway.as_ref(), &outcome.page.report, warnings).await?;
     match outcome.error {
         // That is an outcome, and the report has said it.

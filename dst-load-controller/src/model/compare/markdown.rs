@@ -89,11 +89,10 @@ fn functions(profiled: &Profiled) -> String {
     lines.extend(profiled.functions.iter().map(|it| {
         let [name, numbers @ ..] = prose::function(it, profiled.unit);
         format!(
-            "| `{}` | {} | {} → {} |",
+            "| `{}` | {} | {} |",
             name.replace('|', "\\|"),
             numbers.join(" | "),
-            prose::value(it.baseline_cumulative, profiled.unit),
-            prose::value(it.candidate_cumulative, profiled.unit)
+            prose::with_callees(it, profiled.unit)
         )
     }));
     format!(

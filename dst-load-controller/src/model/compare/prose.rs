@@ -272,6 +272,15 @@ pub(super) fn function(function: &FunctionCost, unit: Unit) -> [String; 4] {
     ]
 }
 
+/// What a function costs with those that it calls, on both sides.
+pub(super) fn with_callees(function: &FunctionCost, unit: Unit) -> String {
+    format!(
+        "{} → {}",
+        value(function.baseline_cumulative, unit),
+        value(function.candidate_cumulative, unit)
+    )
+}
+
 /// The row of all functions together.
 pub(super) fn all_functions(profiled: &Profiled) -> [String; 4] {
     let (baseline, candidate) = (profiled.baseline.total, profiled.candidate.total);

@@ -1,5 +1,6 @@
 //! Claims about comparisons, and what each form looks like.
 
+mod pages;
 mod profiles;
 mod sides;
 
@@ -489,12 +490,9 @@ fn runs_that_say_nothing_are_left_out_and_named() {
     assert_eq!(comparison.candidate.recordings.len(), 6);
     let told = "was left out: its recording was cut off";
     assert!(comparison.warnings.iter().any(|it| it.contains(told)));
-    let error = Comparison::of(&main, &runs(&cut, 2), &options(), tool()).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("no run of the candidate says anything")
-    );
+    let error = Comparison::of(&main, &runs(&cut, 2), &options(), tool());
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("no run of the candidate says anything"));
     let nothing = Comparison::of(&[], &main, &options(), tool()).unwrap_err();
     assert_eq!(nothing.to_string(), "the baseline has no recording");
 }

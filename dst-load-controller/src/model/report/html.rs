@@ -8,15 +8,10 @@
 
 mod words;
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use minijinja::{Environment, Value, context};
-use sha2::{Digest, Sha256};
-
 use super::page::Page;
+use crate::model::html::{self, Script};
 
-/// The page's own parts. Names that end in `.html` have what is put into them escaped.
 const TEMPLATE: &str = include_str!("html/page.html.jinja");
-const STYLE: &str = include_str!("html/page.css");
 
 /// The script, in the order in which its parts need each other.
 const SCRIPT: [&str; 8] = [
@@ -56,23 +51,16 @@ pub fn render_running(page: &Page) -> String {
 }
 
 fn rendered(page: &Page, state: State) -> String {
-    let script = script(state);
-    let mut environment = Environment::new();
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
-    environment
-        .render_named_str(
-            "page.html",
-            TEMPLATE,
-            context! {
-                policy => policy(&script, state),
-                style => Value::from_safe_string(STYLE.to_owned()),
-                script => Value::from_safe_string(script),
-                data => Value::from_safe_string(data(page)),
-                words => words::Words::of(page, state),
-            },
-        )
-        .expect("invariant: the template is a constant, which every test of the page renders")
+    let script = Script {
+        text: script(state),
+        fetches_itself: state == State::Running,
+    };
+    html::page(
+        TEMPLATE,
+        words::Words::of(page, state),
+        &script,
+        &data(page),
+    )
 }
 
 /// All of the script in one function, so that nothing of it is global.
@@ -83,22 +71,6 @@ fn script(state: State) -> String {
     };
     let parts = SCRIPT.concat();
     format!("(() => {{\n\"use strict\";\n{parts}{follows}}})();\n")
-}
-
-/// What the page may do: its own style and script, and nothing else. Text that came from elsewhere
-/// could not run even if it were not escaped, and nothing is fetched but, while the run goes on, the
-/// page itself.
-fn policy(script: &str, state: State) -> String {
-    let itself = match state {
-        State::Final => "",
-        State::Running => "connect-src 'self'; ",
-    };
-    // The element's text is hashed as it stands between its tags.
-    let hash = BASE64_STANDARD.encode(Sha256::digest(format!("\n{script}")));
-    format!(
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'; \
-         {itself}base-uri 'none'; form-action 'none'"
-    )
 }
 
 /// The page's numbers as JSON that cannot end the element in which it stands.

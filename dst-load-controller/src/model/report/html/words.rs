@@ -34,6 +34,7 @@ pub(super) struct Words {
     tiles: Vec<Tile>,
     about: Vec<(&'static str, String)>,
     criteria: Vec<Criterion>,
+    recommendations: Vec<String>,
     latency: Table,
     censored: Vec<String>,
     facts: Vec<(&'static str, String)>,
@@ -95,6 +96,7 @@ impl Words {
     pub(super) fn of(page: &Page, state: State) -> Self {
         let report = &page.report;
         let running = state == State::Running;
+        let at_the_end = |said: &[String]| if running { Vec::new() } else { said.to_vec() };
         let rows = prose::latency_rows(&report.latency);
         let (cycles, cycles_left_out) = cycles(report);
         Self {
@@ -121,15 +123,12 @@ impl Words {
             } else {
                 prose::verdict(report)
             },
-            // What is not over yet is no doubt about it.
-            reasons: if running {
-                Vec::new()
-            } else {
-                report.reasons.clone()
-            },
+            // What is not over yet is no doubt about it, and nothing has to be done about it.
+            reasons: at_the_end(&report.reasons),
             tiles: tiles(report),
             about: about(page),
             criteria: report.criteria.iter().map(Criterion::of).collect(),
+            recommendations: at_the_end(&report.recommendations),
             latency: Table {
                 heads: (std::iter::once("stage").chain(LATENCY_HEADS))
                     .map(str::to_owned)
