@@ -214,7 +214,7 @@ impl JudgingArgs {
         out: &mut impl Write,
     ) -> anyhow::Result<()> {
         match &self.output_file {
-            Some(path) => write_whole(path, render(comparison, format, Style::Plain))?,
+            Some(path) => write_whole(path, &render(comparison, format, Style::Plain))?,
             None => out.write_all(render(comparison, format, report::style()).as_bytes())?,
         }
         Ok(())

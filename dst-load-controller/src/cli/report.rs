@@ -77,7 +77,7 @@ pub async fn run(
     let gateway = args.push.gateway()?;
     let page = load(&args.recordings)?;
     match &args.output_file {
-        Some(path) => write_whole(path, render(&page, format, text::Style::Plain))?,
+        Some(path) => write_whole(path, &render(&page, format, text::Style::Plain))?,
         None => out.write_all(render(&page, format, style()).as_bytes())?,
     }
     push::push(gateway.as_ref(), &page.report, warnings).await?;

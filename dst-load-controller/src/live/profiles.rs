@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{clock::Clock, recorder::write_whole, target::Target};
+use super::{clock::Clock, recorder::write_bytes, target::Target};
 use crate::model::{
     recording::ChangeLine,
     time::At,
@@ -243,7 +243,7 @@ impl Profiles {
             (HEAP_LEFT, &state.left),
         ] {
             let Some(profile) = profile else { continue };
-            match write_whole(&self.directory.join(name), profile) {
+            match write_bytes(&self.directory.join(name), profile) {
                 Ok(()) => files.push(name.to_owned()),
                 Err(wrong) => error = Some(wrong.to_string()),
             }

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use self::directory::{RECORDING, RunDirectory, write_whole};
+pub use self::directory::{RECORDING, RunDirectory, write_bytes, write_whole};
 use crate::model::{
     criteria::Criteria,
     recording::{Header, Line, write_line},

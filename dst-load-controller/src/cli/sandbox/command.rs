@@ -94,7 +94,7 @@ async fn serve(
         .transpose()?;
     let mut clusters = vec![("sandbox", address)];
     clusters.extend(linked.zip(target_address));
-    write_whole(&path, kubernetes::serve::kubeconfig_of(&clusters))?;
+    write_whole(&path, &kubernetes::serve::kubeconfig_of(&clusters))?;
     let kubernetes = kubernetes::Kubernetes::start(world::kubernetes_config(scenario));
     let sandbox = Sandbox {
         scenario,

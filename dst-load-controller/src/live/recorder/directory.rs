@@ -110,16 +110,24 @@ impl RunDirectory {
     }
 }
 
-/// Writes a file so that a reader finds either what was there before or all of `content`.
+/// Writes a file so that a reader finds either what was there before or all of `text`.
 ///
 /// # Errors
 /// If it cannot be written.
-pub fn write_whole(path: &Path, content: impl AsRef<[u8]>) -> Result<(), RecordError> {
+pub fn write_whole(path: &Path, text: &str) -> Result<(), RecordError> {
+    write_bytes(path, text.as_bytes())
+}
+
+/// As [`write_whole`], of what is no text.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_bytes(path: &Path, content: &[u8]) -> Result<(), RecordError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".part");
     let part = path.with_file_name(name);
     let written = fs::File::create(&part).and_then(|mut file| {
-        file.write_all(content.as_ref())?;
+        file.write_all(content)?;
         file.sync_all()
     });
     written.map_err(RecordError::at("write", &part))?;
