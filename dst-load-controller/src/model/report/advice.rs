@@ -71,13 +71,16 @@ fn correctness(report: &Report) -> Option<String> {
 
 /// What broke a latency limit, as far as the slowest change and the target's CPU tell.
 fn slow(report: &Report) -> String {
-    let busy = report.target.used.cpu_max_cores.map_or_else(
-        || "its CPU is not known: give --destination-metrics or --prometheus".to_owned(),
-        |cores| {
+    let busy = match report.target.used.cpu_max_cores {
+        Some(cores) => {
             let cores = Unit::Cores.words(cores);
             format!("it used at most {cores} between two samples: compare that with its limit")
-        },
-    );
+        }
+        None if report.virtual_time => {
+            "virtual time has no CPU, so that nothing is slow for want of it".to_owned()
+        }
+        None => "its CPU is not known: give --destination-metrics or --prometheus".to_owned(),
+    };
     let why = match report.slowest.as_ref().map(|it| (it.delay(), it)) {
         None => return format!("A latency limit broke. Look at the controller: {busy}."),
         Some((Delay::Lost, change)) => format!(

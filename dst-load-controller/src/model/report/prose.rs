@@ -37,11 +37,12 @@ pub(super) type Fact = (&'static str, String);
 /// Cycles shown at either end of a long list.
 const CYCLES_SHOWN: usize = 4;
 
-/// What was run, for how long.
+/// What was tested, with what, and for how long.
 pub(super) fn title(report: &Report) -> String {
-    let kind = match report.target.kind {
-        TargetKind::Reference => "SELF-TEST: ",
-        TargetKind::Linkerd => "",
+    let tested = match (report.target.kind, &report.target.version) {
+        (TargetKind::Reference, _) => "SELF-TEST".to_owned(),
+        (TargetKind::Linkerd, Some(version)) => format!("LINKERD {version}"),
+        (TargetKind::Linkerd, None) => "LINKERD, unknown build".to_owned(),
     };
     let clock = if report.virtual_time {
         " of virtual time"
@@ -49,7 +50,7 @@ pub(super) fn title(report: &Report) -> String {
         ""
     };
     format!(
-        "{kind}{} (seed {}), {}{clock}",
+        "{tested}: {} (seed {}), {}{clock}",
         report.scenario.name,
         report.scenario.seed,
         span(report.duration_seconds)
