@@ -66,9 +66,9 @@ fn a_directory_and_its_recording_say_the_same() {
 fn every_format_is_printed_in_its_own_shape() {
     let folder = saved(recordings::passed(), 7);
     for (format, start) in [
-        (Format::Text, "quick (seed 7)"),
+        (Format::Text, "LINKERD edge-26.8.3: quick (seed 7)"),
         (Format::Json, "{\n"),
-        (Format::Markdown, "## quick"),
+        (Format::Markdown, "## LINKERD edge-26.8.3: quick"),
         (Format::Junit, "<?xml"),
         (Format::Html, "<!DOCTYPE html>\n"),
     ] {
@@ -102,7 +102,7 @@ fn a_report_goes_to_a_file_and_replaces_what_was_there() {
     args.output_file = Some(file.clone());
     let (_, out) = printed(&args, Format::Markdown).unwrap();
     assert_eq!(out, "");
-    assert!(fs::read_to_string(&file).unwrap().starts_with("## quick"));
+    assert!(fs::read_to_string(&file).unwrap().starts_with("## LINKERD"));
     assert!(!folder.path().join("again.md.part").exists());
 }
 
