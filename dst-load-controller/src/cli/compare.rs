@@ -26,7 +26,7 @@ use crate::{
         quantity::Share,
         recording::Line,
         report::{Tool, text::Style},
-        words::nearest,
+        words::{nearest, quoted},
     },
 };
 
@@ -359,10 +359,7 @@ fn repeat(baseline: &[PathBuf], candidate: &[PathBuf], judging: &JudgingArgs) ->
         }
     }
     words.extend(judging.force.then(|| "--force".to_owned()));
-    let quoted = words.iter().map(|word| {
-        // Only what no shell can hold is not quoted, and then the words themselves say most.
-        shlex::try_quote(word).map_or_else(|_| word.clone(), std::borrow::Cow::into_owned)
-    });
+    let quoted = words.iter().map(|word| quoted(word));
     quoted.collect::<Vec<_>>().join(" ")
 }
 

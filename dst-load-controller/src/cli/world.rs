@@ -160,12 +160,7 @@ impl Chosen {
             .kill_on_drop(true)
             // A Ctrl-C in a terminal goes to the whole group; the sandbox must outlive the drain.
             .process_group(0);
-        // The flags above are all it should know: our own environment is about this run.
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("DST_LOAD_") {
-                command.env_remove(name);
-            }
-        }
+        without_our_environment(&mut command);
         if let Some(controller) = controller {
             command.args(["--destination-bin", controller.command, "--destination-log"]);
             command.arg(controller.log);
@@ -348,6 +343,15 @@ impl Chosen {
                     tracing::warn!(%error, "the sandbox could not be ended");
                 }
             }
+        }
+    }
+}
+
+/// Keeps what is meant for this process from one that it starts: its flags are all it should know.
+pub(super) fn without_our_environment(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("DST_LOAD_") {
+            command.env_remove(name);
         }
     }
 }

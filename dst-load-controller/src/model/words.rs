@@ -8,6 +8,12 @@ pub fn count(n: u64) -> String {
     grouped(&n.to_string())
 }
 
+/// Text as a shell reads it. Only what no shell can hold is left as it is, and then it says most.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    shlex::try_quote(text).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
+}
+
 /// A span of time: `417 µs`, `1.25 ms`, `12.3 s`.
 #[must_use]
 pub fn seconds(span: f64) -> String {

@@ -15,7 +15,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
 use crate::{
-    cli::{UsageError, destination::bind, world::CLUSTER_DOMAIN},
+    cli::{
+        UsageError,
+        destination::bind,
+        world::{CLUSTER_DOMAIN, without_our_environment},
+    },
     live::target::Target,
 };
 
@@ -116,12 +120,8 @@ impl CommandLine {
             .args(&self.args)
             .stdin(Stdio::null())
             .kill_on_drop(true);
-        // Our own environment is about the run; the tool's own destination would take it for its.
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("DST_LOAD_") {
-                command.env_remove(name);
-            }
-        }
+        // The tool's own destination would take it for its.
+        without_our_environment(&mut command);
         if self.apart {
             command.process_group(0);
         }

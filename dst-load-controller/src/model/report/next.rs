@@ -1,15 +1,11 @@
 //! What to type next, once a run is saved.
 
 use super::Report;
-use crate::model::verdict::Verdict;
+use crate::model::{verdict::Verdict, words::quoted};
 
 /// What comes next and the command for it, where the run and its reports are saved at `place`.
 #[must_use]
 pub fn command(report: &Report, place: &str) -> String {
-    // Only what no shell can hold is not quoted, and then the path itself says most.
-    let quoted = |path: &str| {
-        shlex::try_quote(path).map_or_else(|_| path.to_owned(), std::borrow::Cow::into_owned)
-    };
     let place = place.trim_end_matches('/');
     let page = format!("xdg-open {}", quoted(&format!("{place}/report.html")));
     match report.verdict {
