@@ -1,5 +1,7 @@
 //! Claims about lines as bytes.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::model::report::tests::recordings;
 
@@ -46,6 +48,33 @@ fn every_kind_of_line_reads_back_as_it_was_written() {
         assert!(text.contains(&format!("{{\"kind\":\"{kind}\"")), "{kind}");
     }
     assert_eq!(read(text.as_bytes()).unwrap(), lines);
+}
+
+/// As a generator sample's, which is a sum over replicas.
+fn read_back(cpu_seconds: f64) -> f64 {
+    let sample = Line::Generator(GeneratorSample {
+        at: At::ZERO,
+        cpu_seconds,
+        rss_bytes: 1,
+    });
+    let lines = [&recordings::passed()[..1], &[sample]].concat();
+    match read(&written(&lines)[..]).unwrap().pop() {
+        Some(Line::Generator(sample)) => sample.cpu_seconds,
+        other => panic!("{other:?}"),
+    }
+}
+
+proptest! {
+    // A report that is made again from its recording says the same to the last digit.
+    #[test]
+    fn numbers_read_back_to_the_last_bit(number in prop::num::f64::NORMAL | prop::num::f64::ZERO) {
+        prop_assert_eq!(read_back(number).to_bits(), number.to_bits());
+    }
+}
+
+#[test]
+fn a_sum_of_hundredths_reads_back() {
+    assert_eq!(read_back(0.2 + 0.21), 0.2 + 0.21);
 }
 
 #[test]
