@@ -9,6 +9,7 @@ use clap::Parser;
 use dst_load_controller::{
     cli::{self, Args, UsageError},
     exit::Exit,
+    model::words::chain,
 };
 
 fn main() -> ExitCode {
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
         return Exit::Pass.into();
     }
     // With standard error closed too, the exit code is all there is left to say.
-    let _ = writeln!(io::stderr(), "error: {error:#}");
+    let _ = writeln!(io::stderr(), "error: {}", chain(error.as_ref()));
     if error.is::<UsageError>() {
         Exit::Usage.into()
     } else {

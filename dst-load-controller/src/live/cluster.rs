@@ -7,13 +7,14 @@ mod export;
 
 use std::{path::Path, path::PathBuf, sync::Arc};
 
+use http::uri::Scheme;
 use kube::{
     Config,
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 use thiserror::Error;
 
-use crate::{live::kubernetes::chain, world::KubeFactory};
+use crate::{model::words::chain, world::KubeFactory};
 
 pub use self::export::ExportError;
 
@@ -141,6 +142,10 @@ impl From<Config> for Cluster {
     fn from(mut config: Config) -> Self {
         // Its retries are not counted, and one of its waits may last 1,000 s.
         config.default_retry = false;
+        // Without TLS nothing is asked of the system's certificates, and a machine may have none.
+        if config.cluster_url.scheme() == Some(&Scheme::HTTP) && config.root_cert.is_none() {
+            config.root_cert = Some(Vec::new());
+        }
         Self { config }
     }
 }
@@ -177,6 +182,8 @@ contexts: [{name: here, context: {cluster: c, user: u, namespace: there}}]
         assert_eq!(cluster.default_namespace(), "there");
         assert_eq!(cluster.url(), "http://127.0.0.1:1/");
         assert!(!cluster.config.default_retry);
+        // What it would take from the system, where there may be none.
+        assert!(cluster.config.root_cert.is_some());
 
         let error = Cluster::find(Some(&path), Some("elsewhere")).await;
         let error = error.unwrap_err().to_string();

@@ -14,9 +14,8 @@ use tokio::time::timeout;
 use super::{
     destination::forward::{Forward, PodName},
     http::{self, Http},
-    kubernetes::chain,
 };
-use crate::world::KubeFactory;
+use crate::{model::words::chain, world::KubeFactory};
 
 /// What marks the pods of the watching half, as the chart writes it.
 const COMPONENT: &str = "app.kubernetes.io/component=client";

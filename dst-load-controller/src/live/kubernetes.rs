@@ -25,7 +25,6 @@ mod tests;
 
 use std::{num::NonZeroU32, time::Duration};
 
-pub(in crate::live) use self::error::chain;
 pub use self::{
     act::{Acted, Actor, OnSlice},
     call::Caller,

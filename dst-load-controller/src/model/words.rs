@@ -1,6 +1,8 @@
-//! Numbers as people read them: three significant digits, a unit, thousands separators.
+//! Numbers as people read them: three significant digits, a unit, thousands separators; and errors.
 //!
 //! Three digits are what the histograms resolve; more would promise what was not measured.
+
+use std::error::Error;
 
 /// A whole number with thousands separators: `1,234,567`.
 #[must_use]
@@ -12,6 +14,23 @@ pub fn count(n: u64) -> String {
 #[must_use]
 pub fn quoted(text: &str) -> String {
     shlex::try_quote(text).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
+}
+
+/// An error with its causes, each said once: hyper's own text is often no more than "connection
+/// error", while kube's repeats its cause.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
 }
 
 /// A span of time: `417 µs`, `1.25 ms`, `12.3 s`.

@@ -20,6 +20,7 @@ use crate::{
         quantity::Span,
         recording::{self, Line},
         scenario::Scenario,
+        words::chain,
     },
 };
 
@@ -61,7 +62,8 @@ pub(super) async fn seconds() -> Option<f64> {
             Some(floor)
         }
         Err(error) => {
-            tracing::warn!("the tool's own floor could not be measured: {error:#}");
+            let error = chain(error.as_ref());
+            tracing::warn!("the tool's own floor could not be measured: {error}");
             None
         }
     }

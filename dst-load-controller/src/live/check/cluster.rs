@@ -15,7 +15,7 @@ use super::Subject;
 use crate::{
     live::{
         clock::Clock,
-        kubernetes::{Caller, Limits, chain, linked, permissions::Permission},
+        kubernetes::{Caller, Limits, linked, permissions::Permission},
     },
     model::{
         check::{
@@ -23,6 +23,7 @@ use crate::{
             capacity::{Node, Pod, collisions, kwok, room},
         },
         quantity::Bytes,
+        words::chain,
     },
 };
 

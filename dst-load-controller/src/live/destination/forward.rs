@@ -17,11 +17,8 @@ use tonic::{Status, transport::Endpoint};
 use tower::{service_fn, util::BoxCloneSyncService};
 
 use crate::{
-    live::{
-        http::{self, Http, root},
-        kubernetes::chain,
-    },
-    model::quantity::Bytes,
+    live::http::{self, Http, root},
+    model::{quantity::Bytes, words::chain},
     world::{Dial, KubeFactory},
 };
 

@@ -16,12 +16,11 @@ use tokio::sync::Semaphore;
 use super::{
     KubernetesError, KubernetesErrors, Limits,
     answer::{Attempt, judge},
-    chain,
     rate::Rate,
 };
 use crate::{
     live::clock::Clock,
-    model::{seed, time::At},
+    model::{seed, time::At, words::chain},
 };
 
 /// The wait before the second attempt, at most; it doubles with each further one.

@@ -1,7 +1,5 @@
 //! What can go wrong with a call, and how often it did.
 
-use std::error::Error as StdError;
-
 use serde::Serialize;
 use thiserror::Error;
 
@@ -170,20 +168,4 @@ impl KubernetesErrors {
     pub fn total(&self) -> u64 {
         self.by_reason().iter().map(|(_, count)| count).sum()
     }
-}
-
-/// An error with its causes: hyper's own text is often no more than "connection error",
-/// while kube's repeats its cause.
-pub(in crate::live) fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.contains(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -19,7 +19,7 @@ use super::{
     objects::{Metadata, Object},
     state::{Event, State},
 };
-use crate::{live::kubernetes::chain, model::time::At};
+use crate::model::{time::At, words::chain};
 
 /// Asked of the server; it ends a watch that lasts longer, and we resume.
 const WATCH_SECONDS: u32 = 290;

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{ErrorKind, Write},
+    io::{self, ErrorKind, Write},
     path::{Path, PathBuf},
 };
 
@@ -58,9 +58,11 @@ impl RunDirectory {
         };
         let recording = directory.recording();
         if recording.exists() {
-            return Err(RecordError::at("create", &recording)(
-                ErrorKind::AlreadyExists.into(),
-            ));
+            let help = "there is a recording already; name another directory";
+            return Err(RecordError::at("create", &recording)(io::Error::new(
+                ErrorKind::AlreadyExists,
+                help,
+            )));
         }
         Ok(directory)
     }

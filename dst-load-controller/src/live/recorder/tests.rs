@@ -98,7 +98,11 @@ fn no_run_overwrites_another() {
     Recorder::create(&first.recording()).unwrap();
     let taken = Recorder::create(&first.recording()).unwrap_err();
     assert!(taken.to_string().contains("quick-abc/recording.jsonl"));
-    assert!(RunDirectory::at(first.path()).is_err());
+    let error = RunDirectory::at(first.path()).unwrap_err().to_string();
+    assert!(
+        error.ends_with("there is a recording already; name another directory"),
+        "{error}"
+    );
     assert!(RunDirectory::at(second.path()).is_ok());
 }
 
