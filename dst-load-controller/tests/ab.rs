@@ -5,13 +5,18 @@
 use std::{
     fs,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Command, Output},
     thread,
     time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+
+#[path = "support/tool.rs"]
+mod tool;
+
+use tool::{TOOL, command, text};
 
 const SCENARIO: &str = "
 scenario: {name: tiny, seed: 3}
@@ -28,36 +33,9 @@ measure: {deadline: 5s}
 sandbox: {nodes: 1, zones: 1, podStart: 1ms, sliceSync: 10ms}
 ";
 
-/// A command of the tool, with nothing in its environment that is meant for it.
-fn command(directory: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dst-load-controller"));
-    for (name, _) in std::env::vars_os() {
-        let known = name.to_string_lossy();
-        if known.starts_with("DST_LOAD_") || known == "LINKERD_DESTINATION_BIN" {
-            command.env_remove(name);
-        }
-    }
-    command
-        .args(args)
-        .env_remove("KUBECONFIG")
-        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
-        .current_dir(directory)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
 fn ab(directory: &Path, more: &[&str]) -> Command {
     fs::write(directory.join("tiny.yaml"), SCENARIO).unwrap();
-    let own = format!(
-        "'{}' destination",
-        env!("CARGO_BIN_EXE_dst-load-controller")
-    );
+    let own = format!("'{TOOL}' destination");
     let mut args = vec!["--log-level=warn", "ab", "tiny.yaml", "--output-dir", "ab"];
     args.extend(["--baseline-bin", &own, "--candidate-bin", &own]);
     args.extend(more);

@@ -13,31 +13,10 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A command of the tool, in a directory of its own and with nothing in its environment that is
-/// meant for it.
-fn command(directory: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dst-load-controller"));
-    for (name, _) in std::env::vars_os() {
-        let known = name.to_string_lossy();
-        if known.starts_with("DST_LOAD_") || known == "LINKERD_DESTINATION_BIN" {
-            command.env_remove(name);
-        }
-    }
-    command
-        .args(args)
-        .env_remove("KUBECONFIG")
-        // The floor that a first run measures is kept there, and not with the user's.
-        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
-        .current_dir(directory)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
+#[path = "support/tool.rs"]
+mod tool;
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
+use tool::{TOOL, command, started_by, text};
 
 /// `sandbox`, until dropped.
 struct Sandbox {
@@ -232,6 +211,50 @@ fn an_interrupted_run_reports_and_leaves_nothing_behind() {
     assert_eq!(sandbox.cleanup(&["--all"]), "nothing to remove\n");
 }
 
+/// What becomes of a run that `env` starts with this, and that is told that its terminal is closed:
+/// its exit code, its log and its report.
+fn hung_up(disposition: &str) -> (Option<i32>, String, Value) {
+    let directory = tempfile::tempdir().unwrap();
+    let output = directory.path().join("run");
+    let mut args = vec![disposition, TOOL, "run", "quick", "--cycles=1"];
+    args.extend(["--output-dir", output.to_str().unwrap()]);
+    args.extend(PATIENT);
+    let mut run = Run::start(started_by("env", directory.path(), &args), output.clone());
+    run.until("before the first cycle");
+    run.signal("HUP");
+    let (code, _, log) = run.end();
+    (code, log, Run::report(&output))
+}
+
+#[test]
+fn a_run_whose_terminal_is_closed_ends_in_order() {
+    // Whoever runs the tests may have been told to outlive a terminal itself.
+    let (code, log, report) = hung_up("--default-signal=HUP");
+    assert_eq!(code, Some(130), "{log}");
+    assert_eq!(report["verdict"], "invalid");
+}
+
+#[test]
+fn a_run_that_was_told_to_outlive_its_terminal_does() {
+    let (code, log, report) = hung_up("--ignore-signal=HUP");
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(report["verdict"], "pass");
+}
+
+#[test]
+fn a_machine_without_certificates_runs_it_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = directory.path().join("run");
+    let mut args = vec!["run", "quick", "--cycles=1", "--output-dir", "run"];
+    args.extend(PATIENT);
+    let mut command = command(directory.path(), &args);
+    command
+        .env("SSL_CERT_FILE", "none")
+        .env("SSL_CERT_DIR", "none");
+    let (code, out, log) = Run::start(command, output).end();
+    assert_eq!(code, Some(0), "{out}\n{log}");
+}
+
 #[test]
 fn a_second_signal_ends_a_run_where_it_stands() {
     let sandbox = Sandbox::start();
@@ -311,8 +334,7 @@ fn a_check_of_a_cluster_that_will_do_says_so_and_a_run_that_will_not_do_makes_no
 #[test]
 fn a_controller_of_the_users_own_is_started_measured_and_ended() {
     let directory = tempfile::tempdir().unwrap();
-    let ours = env!("CARGO_BIN_EXE_dst-load-controller");
-    let bin = format!("'{ours}' destination");
+    let bin = format!("'{TOOL}' destination");
     let args = [
         "run",
         "quick",

@@ -10,6 +10,7 @@ use std::{
 };
 
 use futures::{Stream, StreamExt, stream};
+use procfs::process::Process;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -80,6 +81,14 @@ fn colours(declined: bool) -> bool {
     !declined && io::stderr().is_terminal()
 }
 
+/// Whether this process was started to outlive its terminal, as `nohup` does it: what is listened to
+/// is no longer ignored.
+fn ignores_hangup() -> bool {
+    let status = Process::myself().and_then(|process| process.status());
+    // The first bit is the first signal's, SIGHUP.
+    status.is_ok_and(|status| status.sigign & 1 == 1)
+}
+
 fn filter(level: &str) -> Result<EnvFilter, LogError> {
     let plain = !level.contains([',', '=']);
     let directives = if plain {
@@ -113,20 +122,22 @@ impl Shutdown {
         self.drain.cancel();
     }
 
-    /// Does `work` under the process's SIGINT and SIGTERM.
+    /// Does `work` under the process's SIGINT, SIGTERM and, unless it was told to outlive its
+    /// terminal, SIGHUP.
     ///
     /// # Errors
     ///
     /// [`Aborted`] on the second signal; `work` is dropped where it stands. The outer error is
     /// that of a system which cannot deliver signals.
     pub async fn guard<T>(&self, work: impl Future<Output = T>) -> io::Result<Result<T, Aborted>> {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let signals = stream::select(
-            stream::poll_fn(move |cx| interrupt.poll_recv(cx)),
-            stream::poll_fn(move |cx| terminate.poll_recv(cx)),
-        );
-        Ok(self.guard_on(signals, work).await)
+        let hangup = (!ignores_hangup()).then(SignalKind::hangup);
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate()];
+        let signals = kinds.into_iter().chain(hangup).map(|kind| {
+            let mut signal = signal(kind)?;
+            Ok(stream::poll_fn(move |cx| signal.poll_recv(cx)))
+        });
+        let signals: Vec<_> = signals.collect::<io::Result<_>>()?;
+        Ok(self.guard_on(stream::select_all(signals), work).await)
     }
 
     /// Does `work` under any other source of signals; once that has ended there will be no more.
