@@ -14,5 +14,7 @@ pub mod cli;
 pub mod exit;
 pub mod live;
 pub mod model;
+#[cfg(test)]
+mod published;
 pub mod sandbox;
 pub mod world;

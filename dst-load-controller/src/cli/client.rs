@@ -159,19 +159,37 @@ pub struct Watch {
     pub client: Client,
 }
 
+/// What says what is watched.
+#[derive(Clone, Debug)]
+enum Asked {
+    Scenario(Box<Scenario>),
+    Flags(Watch),
+}
+
+// === impl Asked ===
+
+impl Asked {
+    fn scenario(&self) -> Option<&Scenario> {
+        match self {
+            Self::Scenario(scenario) => Some(scenario),
+            Self::Flags(_) => None,
+        }
+    }
+}
+
 // === impl ClientArgs ===
 
 impl ClientArgs {
-    /// The scenario, if one is given.
+    /// The scenario, or what the flags say where none is given.
     ///
     /// # Errors
-    /// A [`UsageError`] if it is not there or not right.
-    pub fn scenario(&self) -> anyhow::Result<Option<Scenario>> {
+    /// A [`UsageError`] if the scenario is not there or not right, or a flag is not right.
+    fn asked(&self) -> anyhow::Result<Asked> {
         let Some(name) = &self.scenario else {
-            return Ok(None);
+            return Ok(Asked::Flags(self.watch()?));
         };
         let (scenario, _) = scenario::open(name)?.finish().map_err(UsageError::from)?;
-        Ok(Some(scenario))
+        Ok(Asked::Scenario(Box::new(scenario)))
     }
 
     /// What one replica of the scenario watches, and how, where its Services are in `namespace`.

@@ -12,7 +12,7 @@ use std::{
 use anyhow::Context;
 use prometheus_client::registry::Registry;
 
-use super::{ADMIN_ADDR, ClientArgs, Watch, linked};
+use super::{ADMIN_ADDR, Asked, ClientArgs, Watch, linked};
 use crate::{
     cli::{
         Format, UsageError,
@@ -65,12 +65,9 @@ pub async fn run(
     out: &mut impl Write,
     warnings: &mut impl Write,
 ) -> anyhow::Result<Exit> {
-    let scenario = args.scenario()?;
-    // Before anything is reached: a flag may be wrong.
-    let flags = match scenario {
-        Some(_) => None,
-        None => Some(args.watch()?),
-    };
+    // Before anything is reached: it may be wrong.
+    let asked = args.asked()?;
+    let scenario = asked.scenario();
     let churn = args.churn.as_deref().map(Partner::new).transpose();
     let churn = churn.map_err(|error| UsageError(format!("--churn: {error}")))?;
     let addresses =
@@ -94,20 +91,19 @@ pub async fn run(
         .namespace
         .clone()
         .unwrap_or_else(|| cluster.default_namespace().to_owned());
-    let (watch, linked) = match (&scenario, flags) {
-        (Some(scenario), _) => (
+    let (watch, linked) = match &asked {
+        Asked::Scenario(scenario) => (
             args.watch_of(scenario, &namespace),
             linked::of(scenario, observed.is_some(), &namespace)?,
         ),
-        (None, Some(watch)) => {
-            let linked = linked::resolve(&cluster, observed.as_ref(), &watch).await?;
-            (watch, linked)
-        }
-        (None, None) => unreachable!("flags are read where there is no scenario"),
+        Asked::Flags(watch) => (
+            watch.clone(),
+            linked::resolve(&cluster, observed.as_ref(), watch).await?,
+        ),
     };
     let directory = args.output_dir.as_deref().map(RunDirectory::at);
     let directory = directory.transpose()?;
-    let deadline = (scenario.as_ref()).map_or(DEADLINE, Scenario::deadline);
+    let deadline = scenario.map_or(DEADLINE, Scenario::deadline);
     let (file, place) = spool(directory.as_ref())?;
     let (snapshots, mut asked) = Snapshots::new(file.try_clone()?);
     tracing::info!(
@@ -159,7 +155,7 @@ pub async fn run(
     let header = Header {
         linked_cluster: linked.cluster,
         deadline_seconds: deadline.as_secs_f64(),
-        ..header(args, scenario.as_ref(), &watch, &namespace, target_info)?
+        ..header(args, scenario, &watch, &namespace, target_info)?
     };
     let whole = async {
         let ended = client.run(header).await;
@@ -184,7 +180,7 @@ pub async fn run(
         }
     };
     let ended = shutdown.guard(work).await.context("signals")??;
-    let (criteria, planned) = match &scenario {
+    let (criteria, planned) = match scenario {
         Some(scenario) => (scenario.criteria.clone(), Plan::changes_endpoints(scenario)),
         None => (Criteria::default(), false),
     };

@@ -188,6 +188,7 @@ impl Permission {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::published::assert_published;
 
     #[test]
     fn what_is_needed_for_something_else_is_not_asked_twice_nor_called_dispensable() {
@@ -255,17 +256,9 @@ mod tests {
                 text.push_str(&format!("  resources: {}\n", rule["resources"]));
                 text.push_str(&format!("  verbs: {}\n", rule["verbs"]));
             }
-            let place = format!(
-                "{}/../charts/dst-load-test/files/rbac/{name}.yaml",
-                env!("CARGO_MANIFEST_DIR")
-            );
-            if std::env::var_os("UPDATE_SCHEMA").is_some() {
-                std::fs::create_dir_all(std::path::Path::new(&place).parent().unwrap()).unwrap();
-                std::fs::write(&place, &text).unwrap();
-            }
-            assert!(
-                std::fs::read_to_string(&place).is_ok_and(|there| there == text),
-                "{name}.yaml is out of date: run this test with UPDATE_SCHEMA=1"
+            assert_published(
+                &format!("charts/dst-load-test/files/rbac/{name}.yaml"),
+                &text,
             );
         }
     }

@@ -154,7 +154,7 @@ fn latency(report: &Report, gauges: &mut Gauges) {
         "Changes that all their streams knew by the deadline",
         Some(whole(fan_out.completed)),
     );
-    let last = if fan_out.completed < fan_out.changes {
+    let last = if fan_out.is_incomplete() {
         Some(report.deadline_seconds)
     } else {
         fan_out.last_seconds_max

@@ -245,7 +245,7 @@ fn fan_out(report: &Report) -> String {
     };
     add("first stream after", fan_out.first_seconds, " (median)");
     add("half of them after", fan_out.p50_seconds, " (median)");
-    let of = if fan_out.completed < fan_out.changes {
+    let of = if fan_out.is_incomplete() {
         " (worst of those that ever knew)"
     } else {
         " (worst)"

@@ -156,6 +156,17 @@ pub struct FanOut {
     pub last_end_to_end_seconds_max: Option<f64>,
 }
 
+// === impl FanOut ===
+
+impl FanOut {
+    /// Whether some stream that stayed did not know some change by the deadline: then what is said
+    /// of the last stream is a lower bound.
+    #[must_use]
+    pub const fn is_incomplete(&self) -> bool {
+        self.completed < self.changes
+    }
+}
+
 /// What streams held against what they were promised.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Correctness {

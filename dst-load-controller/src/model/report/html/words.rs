@@ -204,7 +204,7 @@ const fn waits_for_the_end(warning: &Warning) -> bool {
 fn tiles(report: &Report) -> Vec<Tile> {
     let (fan_out, right) = (&report.fan_out, &report.correctness);
     let known = |seconds_: Option<f64>| seconds_.map_or_else(|| "-".to_owned(), seconds);
-    let incomplete = fan_out.completed < fan_out.changes;
+    let incomplete = fan_out.is_incomplete();
     let p99 = |latency: &crate::model::statistics::LatencySummary| match latency.quantile("p99") {
         Some((value, true)) => format!("≥ {}", seconds(value)),
         Some((value, false)) => seconds(value),

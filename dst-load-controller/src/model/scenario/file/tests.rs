@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use crate::model::{
-    provocation::Provocation,
-    scenario::{Draft, Lifecycle, Scenario},
+use crate::{
+    model::{
+        provocation::Provocation,
+        scenario::{Draft, Lifecycle, Scenario},
+    },
+    published::{assert_published, pretty},
 };
 
 /// The error that `text` earns as `s.yaml`.
@@ -390,19 +393,8 @@ fn a_rollouts_percentages_round_as_in_kubernetes() {
 
 #[test]
 fn the_charts_schema_is_this_one() {
-    let place = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../charts/dst-load-test/values.schema.json"
-    );
-    let mut schema = serde_json::to_string_pretty(&super::schema()).unwrap();
-    schema.push('\n');
-    if std::env::var_os("UPDATE_SCHEMA").is_some() {
-        std::fs::write(place, &schema).unwrap();
-    }
-    assert!(
-        std::fs::read_to_string(place).is_ok_and(|there| there == schema),
-        "the chart's values.schema.json is out of date: run this test with UPDATE_SCHEMA=1"
-    );
+    let schema = pretty(&super::schema());
+    assert_published("charts/dst-load-test/values.schema.json", &schema);
     assert!(!schema.contains("\"null\"") && !schema.contains("oneOf"));
 }
 
