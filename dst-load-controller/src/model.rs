@@ -25,6 +25,7 @@ pub mod roster;
 pub mod scenario;
 pub mod seed;
 pub mod statistics;
+pub mod terminal;
 pub mod time;
 pub mod update;
 pub mod verdict;

@@ -145,7 +145,7 @@ async fn a_lagging_replica_shows_beside_the_other() {
     );
     let text = dst_load_controller::model::report::text::render(
         &report,
-        dst_load_controller::model::report::text::Style::Plain,
+        dst_load_controller::model::terminal::Style::PLAIN,
     );
     assert!(
         text.contains("p99 differs by at most 700 ms (replica-2"),

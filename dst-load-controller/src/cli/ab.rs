@@ -32,8 +32,9 @@ use crate::{
     model::{
         compare::Comparison,
         quantity::Span,
-        report::{Ending, Report, text::Style},
+        report::{Ending, Report},
         scenario::Scenario,
+        terminal::Style,
         words::seconds,
     },
 };
@@ -75,7 +76,8 @@ pub struct AbArgs {
     #[arg(long, env = "DST_LOAD_KWOK_NODES", value_parser = BoolishValueParser::new())]
     pub kwok_nodes: bool,
     /// Takes CPU and heap profiles of both, and compares them by function. -enable-pprof is added
-    /// to both commands; it costs them some 1 to 3 % of their CPU.
+    /// to both commands; it costs them some percent of what they allocate and
+    /// of their CPU.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_PPROF")]
     pub pprof: bool,
     /// Where recordings and the comparison go; `runs/ab-<name>-<time>` if absent.
@@ -279,7 +281,7 @@ fn save(root: &Path, comparison: &Comparison) -> anyhow::Result<()> {
         ("comparison.json", Format::Json),
         ("comparison.html", Format::Html),
     ] {
-        let text = compare::render(comparison, format, Style::Plain);
+        let text = compare::render(comparison, format, Style::PLAIN);
         write_whole(&root.join(name), &text)?;
     }
     Ok(())

@@ -25,8 +25,9 @@ use crate::{
         },
         quantity::Share,
         recording::Line,
-        report::{Tool, text::Style},
-        words::{nearest, quoted},
+        report::Tool,
+        terminal::Style,
+        words::{chain, nearest, quoted},
     },
 };
 
@@ -214,7 +215,7 @@ impl JudgingArgs {
         out: &mut impl Write,
     ) -> anyhow::Result<()> {
         match &self.output_file {
-            Some(path) => write_whole(path, &render(comparison, format, Style::Plain))?,
+            Some(path) => write_whole(path, &render(comparison, format, Style::PLAIN))?,
             None => out.write_all(render(comparison, format, report::style()).as_bytes())?,
         }
         Ok(())
@@ -290,7 +291,11 @@ fn profiles(directory: &Path, run: &mut Run) {
         match profile(kind, &path) {
             Ok(profile) => drop(run.profiles.insert(kind, profile)),
             Err(error) => {
-                let told = format!("{} cannot be read: {error:#}", path.display());
+                let told = format!(
+                    "{} cannot be read: {}",
+                    path.display(),
+                    chain(error.as_ref())
+                );
                 run.profile_errors.push(told);
             }
         }

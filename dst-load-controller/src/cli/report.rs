@@ -4,12 +4,13 @@ mod from_pods;
 
 use std::{
     fs::File,
-    io::{self, BufReader, IsTerminal},
+    io::{self, BufReader},
     path::{Path, PathBuf},
 };
 
 use anyhow::Context;
 use clap::Args;
+use rustix::termios::tcgetwinsize;
 
 use super::{
     Format, UsageError,
@@ -24,6 +25,7 @@ use crate::{
         recording::{Header, Line, merge, read},
         report::{Report, html, json, junit, markdown, page::Page, text},
         scenario::Scenario,
+        terminal::Style,
         verdict::Verdict,
     },
 };
@@ -77,7 +79,7 @@ pub async fn run(
     let gateway = args.push.gateway()?;
     let page = load(&args.recordings)?;
     match &args.output_file {
-        Some(path) => write_whole(path, &render(&page, format, text::Style::Plain))?,
+        Some(path) => write_whole(path, &render(&page, format, Style::PLAIN))?,
         None => out.write_all(render(&page, format, style()).as_bytes())?,
     }
     push::push(gateway.as_ref(), &page.report, warnings).await?;
@@ -100,7 +102,7 @@ pub const fn exit(report: &Report) -> Exit {
 
 /// The report in a form; the style is for text alone.
 #[must_use]
-pub fn render(page: &Page, format: Format, style: text::Style) -> String {
+pub fn render(page: &Page, format: Format, style: Style) -> String {
     let report = &page.report;
     match format {
         Format::Text => text::render(report, style),
@@ -111,14 +113,18 @@ pub fn render(page: &Page, format: Format, style: text::Style) -> String {
     }
 }
 
-/// Colours where standard output is a terminal that wants them (<https://no-color.org>).
+/// On a terminal as wide as that is, and in colours unless they are declined
+/// (<https://no-color.org>); plain elsewhere.
 #[must_use]
-pub fn style() -> text::Style {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if io::stdout().is_terminal() && !refused {
-        text::Style::Coloured
-    } else {
-        text::Style::Plain
+pub fn style() -> Style {
+    /// Longer lines are hard to follow.
+    const WIDEST: usize = 120;
+    let Ok(size) = tcgetwinsize(io::stdout()) else {
+        return Style::PLAIN;
+    };
+    Style {
+        coloured: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        columns: usize::from(size.ws_col).clamp(Style::PLAIN.columns, WIDEST),
     }
 }
 

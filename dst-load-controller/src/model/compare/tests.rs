@@ -6,7 +6,10 @@ mod sides;
 
 use self::sides::{Side as Made, runs};
 use super::*;
-use crate::model::report::text::Style;
+use crate::{
+    model::terminal::Style,
+    published::{assert_published, pretty},
+};
 
 fn tool() -> Tool {
     Tool {
@@ -66,7 +69,7 @@ fn self_test() -> Comparison {
 
 #[test]
 fn a_branch_in_text() {
-    insta::assert_snapshot!(text::render(&branch(), Style::Plain));
+    insta::assert_snapshot!(text::render(&branch(), Style::PLAIN));
 }
 
 #[test]
@@ -81,7 +84,7 @@ fn a_branch_in_json() {
 
 #[test]
 fn a_self_test_of_one_run_a_side_in_text() {
-    insta::assert_snapshot!(text::render(&self_test(), Style::Plain));
+    insta::assert_snapshot!(text::render(&self_test(), Style::PLAIN));
 }
 
 #[test]
@@ -91,10 +94,16 @@ fn a_self_test_of_one_run_a_side_in_markdown() {
 
 #[test]
 fn colours_change_nothing_but_colour() {
-    let coloured = text::render(&branch(), Style::Coloured);
+    let coloured = text::render(
+        &branch(),
+        Style {
+            coloured: true,
+            ..Style::PLAIN
+        },
+    );
     let escapes = regex::Regex::new("\u{1b}\\[[0-9]+m").unwrap();
     assert_ne!(coloured, escapes.replace_all(&coloured, ""));
-    let plain = text::render(&branch(), Style::Plain);
+    let plain = text::render(&branch(), Style::PLAIN);
     assert_eq!(escapes.replace_all(&coloured, ""), plain);
     let long: Vec<_> = plain.lines().filter(|it| it.chars().count() > 80).collect();
     assert_eq!(long, [] as [&str; 0]);
@@ -115,17 +124,7 @@ fn json_reads_back_to_the_same_comparison() {
 
 #[test]
 fn the_published_schema_has_not_drifted() {
-    let place = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/compare.schema.json");
-    let mut schema = serde_json::to_string_pretty(&json::schema()).unwrap();
-    schema.push('\n');
-    if std::env::var_os("UPDATE_SCHEMA").is_some() {
-        std::fs::write(place, &schema).unwrap();
-    }
-    let published = std::fs::read_to_string(place).unwrap();
-    assert!(
-        published == schema,
-        "docs/compare.schema.json is out of date: run this test with UPDATE_SCHEMA=1"
-    );
+    assert_published("docs/compare.schema.json", &pretty(&json::schema()));
 }
 
 #[test]
@@ -469,7 +468,7 @@ fn what_is_beyond_any_table_is_cut() {
     );
     let row = prose::row(measure(&comparison, "last_stream_add_p99"));
     assert_eq!(row[3], ">+999 %");
-    let both = text::render(&comparison, Style::Plain);
+    let both = text::render(&comparison, Style::PLAIN);
     assert!(
         both.lines().all(|line| line.chars().count() <= 80),
         "{both}"

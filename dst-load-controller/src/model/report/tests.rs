@@ -2,7 +2,11 @@
 
 pub(crate) mod recordings;
 
-use super::{text::Style, *};
+use super::*;
+use crate::{
+    model::terminal::Style,
+    published::{assert_published, pretty},
+};
 
 fn report(lines: &[Line]) -> Report {
     Report::of(lines, &recordings::criteria(), true).unwrap()
@@ -10,22 +14,31 @@ fn report(lines: &[Line]) -> Report {
 
 #[test]
 fn a_pass_in_text() {
-    insta::assert_snapshot!(text::render(&report(&recordings::passed()), Style::Plain));
+    insta::assert_snapshot!(text::render(&report(&recordings::passed()), Style::PLAIN));
+}
+
+#[test]
+fn a_pass_on_a_wide_terminal() {
+    let style = Style {
+        columns: 120,
+        ..Style::PLAIN
+    };
+    insta::assert_snapshot!(text::render(&report(&recordings::passed()), style));
 }
 
 #[test]
 fn a_fail_in_text() {
-    insta::assert_snapshot!(text::render(&report(&recordings::failed()), Style::Plain));
+    insta::assert_snapshot!(text::render(&report(&recordings::failed()), Style::PLAIN));
 }
 
 #[test]
 fn an_invalid_run_in_text() {
-    insta::assert_snapshot!(text::render(&report(&recordings::invalid()), Style::Plain));
+    insta::assert_snapshot!(text::render(&report(&recordings::invalid()), Style::PLAIN));
 }
 
 #[test]
 fn a_day_in_text() {
-    insta::assert_snapshot!(text::render(&report(&recordings::a_day()), Style::Plain));
+    insta::assert_snapshot!(text::render(&report(&recordings::a_day()), Style::PLAIN));
 }
 
 #[test]
@@ -63,17 +76,7 @@ fn json_reads_back_to_the_same_report() {
 
 #[test]
 fn the_published_schema_has_not_drifted() {
-    let place = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/report.schema.json");
-    let mut schema = serde_json::to_string_pretty(&json::schema()).unwrap();
-    schema.push('\n');
-    if std::env::var_os("UPDATE_SCHEMA").is_some() {
-        std::fs::write(place, &schema).unwrap();
-    }
-    let published = std::fs::read_to_string(place).unwrap();
-    assert!(
-        published == schema,
-        "docs/report.schema.json is out of date: run this test with UPDATE_SCHEMA=1"
-    );
+    assert_published("docs/report.schema.json", &pretty(&json::schema()));
 }
 
 #[test]
@@ -173,10 +176,16 @@ fn text_fits_a_terminal_and_colour_changes_no_word() {
         recordings::a_day(),
     ] {
         let report = report(&lines);
-        let plain = text::render(&report, Style::Plain);
+        let plain = text::render(&report, Style::PLAIN);
         let wide: Vec<_> = plain.lines().filter(|l| l.chars().count() > 80).collect();
         assert_eq!(wide, Vec::<&str>::new());
-        let mut coloured = text::render(&report, Style::Coloured);
+        let mut coloured = text::render(
+            &report,
+            Style {
+                coloured: true,
+                ..Style::PLAIN
+            },
+        );
         assert_ne!(coloured, plain);
         for code in ["0", "1", "31", "32", "33"] {
             coloured = coloured.replace(&format!("\u{1b}[{code}m"), "");
@@ -188,7 +197,7 @@ fn text_fits_a_terminal_and_colour_changes_no_word() {
 #[test]
 fn a_self_test_says_so_and_names_no_cost_of_linkerd() {
     let report = report(&recordings::failed());
-    let text = text::render(&report, Style::Plain);
+    let text = text::render(&report, Style::PLAIN);
     assert!(text.starts_with("SELF-TEST: "));
     assert!(markdown::render(&report).starts_with("## SELF-TEST: "));
     assert!(!text.contains("Target's cost") && !text.contains("above idle"));
@@ -200,7 +209,7 @@ fn linkerds_cost_is_stated_net_of_the_idle_baseline() {
     // 0.02 cores idle; from 8 s on, 3 s of CPU in 22 s.
     let above = report.target.used.cpu_above_idle_seconds.unwrap();
     assert!((above - (3.0 - 0.02 * 22.0)).abs() < 1e-9, "{above}");
-    assert!(text::render(&report, Style::Plain).contains("above idle"));
+    assert!(text::render(&report, Style::PLAIN).contains("above idle"));
 }
 
 #[test]

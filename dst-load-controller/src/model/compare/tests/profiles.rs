@@ -185,7 +185,7 @@ fn functions_that_differ_are_named_in_every_form_and_no_line_is_too_long() {
         &[profiled(ProfileKind::CpuWorstChange, &a)],
         &[profiled(ProfileKind::CpuWorstChange, &b)],
     );
-    let text = text::render(&comparison, Style::Plain);
+    let text = text::render(&comparison, Style::PLAIN);
     assert!(text.contains("CPU by function"), "{text}");
     // Two stacks of two samples each.
     let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
