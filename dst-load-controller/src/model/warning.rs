@@ -275,8 +275,8 @@ impl fmt::Display for Warning {
                 }
                 write!(
                     f,
-                    "was profiled while it was measured, which costs it some 1 to 3 % of its CPU; \
-                     `go tool pprof` reads {} in the run's directory",
+                    "was profiled while it was measured, which costs it some percent of what it \
+                     allocates and of its CPU; `go tool pprof` reads {} in the run's directory",
                     files.join(", ")
                 )?;
                 if let Some(change) = worst_change {

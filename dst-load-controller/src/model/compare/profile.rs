@@ -300,7 +300,8 @@ pub(super) fn doubts(baseline: &[&Run], candidate: &[&Run]) -> Vec<String> {
     if before * candidate.len() != after * baseline.len() {
         doubts.push(format!(
             "{before} of {} runs of the baseline were profiled, and {after} of {} of the candidate: \
-             that costs a controller some 1 to 3 % of its CPU, which is part of the difference",
+             that costs a controller some percent of what it allocates and of its CPU, which is part \
+             of the difference",
             baseline.len(),
             candidate.len()
         ));
