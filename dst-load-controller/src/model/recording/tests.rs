@@ -1,9 +1,11 @@
 //! Claims about lines as bytes.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::report::tests::recordings;
+use crate::model::{report::tests::recordings, warning::ProfiledChange};
 
 fn written(lines: &[Line]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -100,15 +102,59 @@ fn every_warning_reads_back_and_says_something() {
         },
         Warning::MendedUpdates { updates: 5 },
         Warning::UncheckedStreams { streams: 6 },
+        Warning::Unsettled { services: 1 },
         Warning::Scenario {
             message: "so".into(),
         },
         Warning::CutOff,
+        Warning::ChurnSilent {
+            url: "http://churn:9990".into(),
+            error: "refused".into(),
+        },
+        Warning::Unattributed { changes: 2, of: 9 },
+        Warning::ClockUncertain {
+            uncertainty_seconds: 0.012,
+            median_seconds: 0.004,
+        },
+        Warning::ForeignStreams { streams: 1_200 },
+        Warning::WouldRestart {
+            times: 1,
+            failed: 7,
+        },
+        Warning::ReplicaRestarted {
+            pod: "client-1".into(),
+            times: 2,
+        },
+        Warning::Forwarded,
+        Warning::Profiled {
+            files: vec!["heap-peak.pb.gz".into(), "cpu-worst-change.pb.gz".into()],
+            replicas: 2,
+            worst_change: Some(ProfiledChange {
+                from_seconds: 12.0,
+                to_seconds: 22.0,
+                visible_seconds: 14.5,
+                last_seconds: 0.75,
+            }),
+            failed: 1,
+            error: Some("500".into()),
+        },
+        Warning::NoProfiles {
+            error: "404".into(),
+        },
         Warning::CleanupFailed {
             error: "403".into(),
             run_id: "r".into(),
         },
     ];
+    let kinds = schemars::schema_for!(Warning).to_value();
+    let kinds = kinds["oneOf"].as_array().unwrap().iter();
+    let kinds: BTreeSet<_> = kinds
+        .map(|kind| kind["properties"]["warning"]["const"].clone().to_string())
+        .collect();
+    let said = warnings
+        .iter()
+        .map(|it| serde_json::json!(it)["warning"].to_string());
+    assert_eq!(said.collect::<BTreeSet<_>>(), kinds);
     let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(told.join("\n"));
     for warning in warnings {
