@@ -3,11 +3,12 @@
 //! Every command's flags and their meaning are in the file of that name. This ring composes the
 //! others; it decides nothing about measuring.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use clap::{Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use tokio::runtime::Builder;
 
+use self::listener::Listener;
 use crate::{
     exit::Exit,
     live::runtime::{Aborted, LogFormat, init_logs},
@@ -24,6 +25,7 @@ pub mod completions;
 pub mod destination;
 pub mod forward;
 pub mod link;
+mod listener;
 mod observer_place;
 pub mod pace;
 pub mod plan;
@@ -174,7 +176,13 @@ pub fn run(
     } else {
         warnings
     };
-    dispatch(args, out, &mut { warnings })
+    let warnings = &mut Listener::new(warnings, true);
+    // A plan may have no end but its reader's.
+    if matches!(args.command, Command::Plan(_)) {
+        return dispatch(args, out, warnings);
+    }
+    let mut out = Listener::new(out, io::stdout().is_terminal());
+    dispatch(args, &mut out, warnings)
 }
 
 fn dispatch(

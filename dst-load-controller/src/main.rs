@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Ok(exit) => return exit.into(),
         Err(error) => error,
     };
-    // Whoever reads no further, as `head` does, has had what they wanted.
+    // Whoever reads no further of a plan, as `head` does, has had what they wanted.
     let source = error.downcast_ref::<io::Error>();
     if source.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         return Exit::Pass.into();

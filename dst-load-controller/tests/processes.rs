@@ -221,9 +221,26 @@ fn hung_up(disposition: &str) -> (Option<i32>, String, Value) {
     args.extend(PATIENT);
     let mut run = Run::start(started_by("env", directory.path(), &args), output.clone());
     run.until("before the first cycle");
+    // A shell passes it on, and the system sends it too.
+    run.signal("HUP");
+    run.until("INFO");
     run.signal("HUP");
     let (code, _, log) = run.end();
     (code, log, Run::report(&output))
+}
+
+#[test]
+fn a_run_that_nobody_listens_to_any_more_says_its_verdict_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = directory.path().join("run");
+    let mut args = vec!["run", "quick", "--cycles=1", "--output-dir", "run"];
+    args.extend(PATIENT);
+    args.push("--set=criteria.throughputMin=1000000000");
+    let mut run = Run::start(command(directory.path(), &args), output.clone());
+    run.until("before the first cycle");
+    drop((run.child.stdout.take(), run.child.stderr.take()));
+    assert_eq!(run.child.wait().unwrap().code(), Some(3));
+    assert_eq!(Run::report(&output)["verdict"], "fail");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! The first signal asks the work to drain, a second ends the process without waiting for it.
 
 use std::{
+    convert::Infallible,
     env,
     future::Future,
     io::{self, IsTerminal},
@@ -12,7 +13,7 @@ use std::{
 use futures::{Stream, StreamExt, stream};
 use procfs::process::Process;
 use thiserror::Error;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -67,6 +68,8 @@ pub fn init_logs(level: &str, format: LogFormat) -> Result<(), LogError> {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(colours(env::var_os("NO_COLOR").is_some()))
+        // It would say so on standard error, where nobody is who could read it, and panic.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     let outcome = match format {
         // For people the module that speaks is noise; programs get it as a field.
@@ -130,14 +133,35 @@ impl Shutdown {
     /// [`Aborted`] on the second signal; `work` is dropped where it stands. The outer error is
     /// that of a system which cannot deliver signals.
     pub async fn guard<T>(&self, work: impl Future<Output = T>) -> io::Result<Result<T, Aborted>> {
-        let hangup = (!ignores_hangup()).then(SignalKind::hangup);
-        let kinds = [SignalKind::interrupt(), SignalKind::terminate()];
-        let signals = kinds.into_iter().chain(hangup).map(|kind| {
-            let mut signal = signal(kind)?;
-            Ok(stream::poll_fn(move |cx| signal.poll_recv(cx)))
-        });
-        let signals: Vec<_> = signals.collect::<io::Result<_>>()?;
-        Ok(self.guard_on(stream::select_all(signals), work).await)
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let hangup = match ignores_hangup() {
+            true => None,
+            false => Some(signal(SignalKind::hangup())?),
+        };
+        let signals = stream::select(
+            stream::poll_fn(move |cx| interrupt.poll_recv(cx)),
+            stream::poll_fn(move |cx| terminate.poll_recv(cx)),
+        );
+        tokio::select! {
+            biased;
+            never = self.drain_on(hangup) => match never {},
+            done = self.guard_on(signals, work) => Ok(done),
+        }
+    }
+
+    /// A closed terminal's signal asks for the end, and is never the second one: it comes from the
+    /// shell and from the system.
+    async fn drain_on(&self, hangup: Option<Signal>) -> Infallible {
+        if let Some(mut hangup) = hangup
+            && hangup.recv().await.is_some()
+        {
+            if !self.drain.is_cancelled() {
+                tracing::info!("the terminal was closed: ending");
+            }
+            self.drain();
+        }
+        std::future::pending().await
     }
 
     /// Does `work` under any other source of signals; once that has ended there will be no more.
