@@ -13,7 +13,7 @@ pub(super) fn recommendations(report: &Report) -> Vec<String> {
     if report.verdict == Verdict::Invalid {
         all.push(
             "Remove what made the run invalid (the reasons above) before reading any number of it: \
-             fewer streams or another machine for the clients, longer holds for Kubernetes."
+             a machine with nothing else to do, fewer streams, or longer holds for Kubernetes."
                 .to_owned(),
         );
     }

@@ -13,6 +13,8 @@ use crate::model::{
 const LAG_SHARE: f64 = 0.2;
 /// The generator may be this late where no latency is judged, seconds.
 const LAG_WITHOUT_LIMIT: f64 = 0.1;
+/// A generator that used less than this over a run was hardly late by its own work, cores.
+const IDLE_CORES: f64 = 0.1;
 /// The share of changes that a relist may leave untimed.
 const UNTIMED_SHARE: f64 = 0.01;
 
@@ -42,9 +44,10 @@ pub(super) fn doubts(
             .map_or(LAG_WITHOUT_LIMIT, |limit| limit.as_secs_f64() * LAG_SHARE);
         if lag > limit {
             doubts.push(format!(
-                "the generator was the bottleneck: its event loop was {} late at p99, more than the {} that these limits allow",
+                "the generator was the bottleneck: its event loop was {} late at p99, more than the {} that these limits allow{}",
                 Unit::Seconds.words(lag),
-                Unit::Seconds.words(limit)
+                Unit::Seconds.words(limit),
+                busy_otherwise(summary).unwrap_or_default()
             ));
         }
     }
@@ -87,6 +90,18 @@ pub(super) fn doubts(
         ));
     }
     doubts
+}
+
+/// Whose fault it was that the generator was late, if hardly its own.
+fn busy_otherwise(summary: &Summary) -> Option<String> {
+    let cores = summary.generator.cpu_seconds? / summary.duration_seconds;
+    (cores < IDLE_CORES).then(|| {
+        format!(
+            ", though it used {} itself: something else kept this machine busy; run it again when \
+             that is done",
+            Unit::Cores.words(cores)
+        )
+    })
 }
 
 /// The first limit from the intended instant that Kubernetes alone has used up: whatever the

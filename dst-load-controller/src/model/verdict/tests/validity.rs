@@ -53,6 +53,24 @@ fn a_busy_generator_is_no_reason_for_doubt() {
 }
 
 #[test]
+fn an_idle_generator_was_kept_from_its_work_by_others() {
+    let mut seen = summary();
+    seen.generator.loop_lag_p99_seconds = Some(0.14);
+    let told = |seen: &Summary| {
+        let judged = judge(&p99(millis(500)), seen, REAL);
+        assert_eq!(judged.verdict, Verdict::Invalid);
+        judged.reasons[0].clone()
+    };
+    // Of 16 s, and in virtual time not known.
+    seen.duration_seconds = 16.0;
+    for (cpu_seconds, others) in [(Some(0.22), true), (Some(4.0), false), (None, false)] {
+        seen.generator.cpu_seconds = cpu_seconds;
+        let said = told(&seen).contains("0.01 cores itself: something else kept this machine busy");
+        assert_eq!(said, others, "{}", told(&seen));
+    }
+}
+
+#[test]
 fn a_run_that_saw_nothing_never_passes() {
     let mut blind = summary();
     blind.correctness.streams_checked = 0;
