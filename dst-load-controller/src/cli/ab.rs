@@ -76,8 +76,7 @@ pub struct AbArgs {
     #[arg(long, env = "DST_LOAD_KWOK_NODES", value_parser = BoolishValueParser::new())]
     pub kwok_nodes: bool,
     /// Takes CPU and heap profiles of both, and compares them by function. -enable-pprof is added
-    /// to both commands; it costs them some percent of what they allocate and
-    /// of their CPU.
+    /// to both commands; it costs them some percent of what they allocate and of their CPU.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_PPROF")]
     pub pprof: bool,
     /// Where recordings and the comparison go; `runs/ab-<name>-<time>` if absent.

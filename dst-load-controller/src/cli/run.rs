@@ -97,8 +97,7 @@ pub struct RunArgs {
     pub skip_checks: bool,
     /// Takes CPU and heap profiles of the destination controller, beside the recording. It must serve
     /// them: Linkerd's does with -enable-pprof (charts: enablePprof), which is added to
-    /// --destination-bin. They cost it some percent of what it allocates and of its
-    /// CPU.
+    /// --destination-bin. They cost it some percent of what it allocates and of its CPU.
     #[arg(long, conflicts_with = "virtual_time", value_parser = BoolishValueParser::new(), env = "DST_LOAD_PPROF")]
     pub pprof: bool,
     /// Shows no progress.

@@ -70,10 +70,10 @@ impl Sheet {
         }
     }
 
-    /// Breaks lines at spaces; those after the first are indented.
+    /// Breaks lines at spaces; those after the first are indented. `first` may be painted.
     pub(super) fn wrapped(&mut self, first: &str, text: &str, indent: usize) {
         let mut line = first.to_owned();
-        let mut width = line.chars().count();
+        let mut width = visible(first);
         let mut fresh = true;
         for word in text.split_whitespace() {
             let length = word.chars().count();
@@ -94,23 +94,6 @@ impl Sheet {
         self.line(line.trim_end());
     }
 
-    /// As [`Sheet::wrapped`], with the first `what` coloured.
-    pub(super) fn wrapped_with(
-        &mut self,
-        (colour, what): (Colour, &str),
-        first: &str,
-        text: &str,
-        indent: usize,
-    ) {
-        let start = self.text.len();
-        self.wrapped(first, text, indent);
-        let painted = self.paint(colour, what);
-        if let Some(place) = self.text[start..].find(what) {
-            let place = start + place;
-            self.text.replace_range(place..place + what.len(), &painted);
-        }
-    }
-
     /// A section of sentences; nothing if there are none.
     pub(super) fn list(&mut self, head: &str, items: &[String]) {
         if items.is_empty() {
@@ -120,6 +103,17 @@ impl Sheet {
         for item in items {
             self.wrapped("  - ", item, 4);
         }
+    }
+
+    /// A section of rows under these heads; nothing if there are none.
+    pub(super) fn titled_table(&mut self, head: &str, heads: &[&str], rows: Vec<Vec<String>>) {
+        if rows.is_empty() {
+            return;
+        }
+        self.section(head);
+        let mut table = vec![heads.iter().map(|&it| it.to_owned()).collect()];
+        table.extend(rows);
+        self.table(&table);
     }
 
     /// Rows of cells, in columns as wide as their widest.
@@ -161,6 +155,16 @@ impl Sheet {
             text.to_owned()
         }
     }
+}
+
+/// How many characters of painted text are seen.
+fn visible(text: &str) -> usize {
+    let mut parts = text.split('\u{1b}');
+    let plain = parts.next().unwrap_or_default();
+    // An escape ends with its `m`.
+    let painted = parts.filter_map(|part| part.split_once('m'));
+    let shown = std::iter::once(plain).chain(painted.map(|(_, after)| after));
+    shown.map(|part| part.chars().count()).sum()
 }
 
 /// The widest cell of each column, in characters.

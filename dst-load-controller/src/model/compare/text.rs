@@ -45,9 +45,8 @@ fn head(sheet: &mut Sheet, comparison: &Comparison) {
         sheet.wrapped("", told, 0);
     }
     let loud = prose::loud(comparison.outcome);
-    let said = prose::counts(comparison);
-    let first = format!("Verdict: {loud}: ");
-    sheet.wrapped_with((colour(comparison.outcome), loud), &first, &said, 9);
+    let loud = sheet.paint(colour(comparison.outcome), loud);
+    sheet.wrapped(&format!("Verdict: {loud}: "), &prose::counts(comparison), 9);
     sheet.line("");
     for (name, side) in [
         ("Baseline:", &comparison.baseline),

@@ -22,8 +22,16 @@ pub fn render(report: &Report, style: Style) -> String {
     for (label, sentence) in prose::facts(report) {
         sheet.wrapped(&format!("{:<15}", format!("{label}:")), &sentence, 15);
     }
-    cycles(&mut sheet, report);
-    replicas(&mut sheet, report);
+    sheet.titled_table(
+        "Cycles (destination stage)",
+        &CYCLE_HEADS,
+        prose::cycle_rows(report),
+    );
+    sheet.titled_table(
+        "Replicas (destination stage, additions and removals)",
+        &REPLICA_HEADS,
+        proxies::replica_rows(report),
+    );
     both_ways(&mut sheet, report);
     sheet.list("Wrong at the end, by Service", &wrong::services(report));
     sheet.list(
@@ -109,28 +117,6 @@ fn latency(sheet: &mut Sheet, report: &Report) {
     }
 }
 
-fn cycles(sheet: &mut Sheet, report: &Report) {
-    let rows = prose::cycle_rows(report);
-    if rows.is_empty() {
-        return;
-    }
-    sheet.section("Cycles (destination stage)");
-    let mut table = vec![CYCLE_HEADS.map(str::to_owned).to_vec()];
-    table.extend(rows);
-    sheet.table(&table);
-}
-
-fn replicas(sheet: &mut Sheet, report: &Report) {
-    let rows = proxies::replica_rows(report);
-    if rows.is_empty() {
-        return;
-    }
-    sheet.section("Replicas (destination stage, additions and removals)");
-    let mut table = vec![REPLICA_HEADS.map(str::to_owned).to_vec()];
-    table.extend(rows);
-    sheet.table(&table);
-}
-
 fn both_ways(sheet: &mut Sheet, report: &Report) {
     let Some(both) = &report.federation else {
         return;
@@ -145,12 +131,12 @@ fn both_ways(sheet: &mut Sheet, report: &Report) {
 }
 
 fn warnings(sheet: &mut Sheet, report: &Report) {
-    const MARK: (Colour, &str) = (Colour::Doubtful, "‼");
     if report.warnings.is_empty() {
         return;
     }
     sheet.section("Warnings");
+    let mark = format!("  {} ", sheet.paint(Colour::Doubtful, "‼"));
     for warning in &report.warnings {
-        sheet.wrapped_with(MARK, "  ‼ ", &warning.message, 4);
+        sheet.wrapped(&mark, &warning.message, 4);
     }
 }
