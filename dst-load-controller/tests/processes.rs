@@ -159,6 +159,12 @@ const PATIENT: [&str; 4] = [
     "--set=measure.deadline=30s",
 ];
 
+/// A run that passes, into `run` of the directory that it is started in.
+fn one_cycle() -> Vec<&'static str> {
+    let run = ["run", "quick", "--cycles=1", "--output-dir", "run"];
+    run.into_iter().chain(PATIENT).collect()
+}
+
 #[test]
 fn a_run_without_a_cluster_brings_its_own_and_passes() {
     let directory = tempfile::tempdir().unwrap();
@@ -216,9 +222,8 @@ fn an_interrupted_run_reports_and_leaves_nothing_behind() {
 fn hung_up(disposition: &str) -> (Option<i32>, String, Value) {
     let directory = tempfile::tempdir().unwrap();
     let output = directory.path().join("run");
-    let mut args = vec![disposition, TOOL, "run", "quick", "--cycles=1"];
-    args.extend(["--output-dir", output.to_str().unwrap()]);
-    args.extend(PATIENT);
+    let mut args = vec![disposition, TOOL];
+    args.extend(one_cycle());
     let mut run = Run::start(started_by("env", directory.path(), &args), output.clone());
     run.until("before the first cycle");
     // A shell passes it on, and the system sends it too.
@@ -233,8 +238,7 @@ fn hung_up(disposition: &str) -> (Option<i32>, String, Value) {
 fn a_run_that_nobody_listens_to_any_more_says_its_verdict_all_the_same() {
     let directory = tempfile::tempdir().unwrap();
     let output = directory.path().join("run");
-    let mut args = vec!["run", "quick", "--cycles=1", "--output-dir", "run"];
-    args.extend(PATIENT);
+    let mut args = one_cycle();
     args.push("--set=criteria.throughputMin=1000000000");
     let mut run = Run::start(command(directory.path(), &args), output.clone());
     run.until("before the first cycle");
@@ -262,9 +266,7 @@ fn a_run_that_was_told_to_outlive_its_terminal_does() {
 fn a_machine_without_certificates_runs_it_all_the_same() {
     let directory = tempfile::tempdir().unwrap();
     let output = directory.path().join("run");
-    let mut args = vec!["run", "quick", "--cycles=1", "--output-dir", "run"];
-    args.extend(PATIENT);
-    let mut command = command(directory.path(), &args);
+    let mut command = command(directory.path(), &one_cycle());
     command
         .env("SSL_CERT_FILE", "none")
         .env("SSL_CERT_DIR", "none");

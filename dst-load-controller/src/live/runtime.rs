@@ -84,8 +84,8 @@ fn colours(declined: bool) -> bool {
     !declined && io::stderr().is_terminal()
 }
 
-/// Whether this process was started to outlive its terminal, as `nohup` does it: what is listened to
-/// is no longer ignored.
+/// Whether this process was started to outlive its terminal, as `nohup` does it. To listen would be
+/// to ignore it no longer.
 fn ignores_hangup() -> bool {
     let status = Process::myself().and_then(|process| process.status());
     // The first bit is the first signal's, SIGHUP.
@@ -125,6 +125,14 @@ impl Shutdown {
         self.drain.cancel();
     }
 
+    /// Asks for the end and says why; of works within works the first says it for all.
+    fn begin(&self, why: &'static str) {
+        if !self.drain.is_cancelled() {
+            tracing::info!("{why}");
+        }
+        self.drain();
+    }
+
     /// Does `work` under the process's SIGINT, SIGTERM and, unless it was told to outlive its
     /// terminal, SIGHUP.
     ///
@@ -135,10 +143,8 @@ impl Shutdown {
     pub async fn guard<T>(&self, work: impl Future<Output = T>) -> io::Result<Result<T, Aborted>> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        let hangup = match ignores_hangup() {
-            true => None,
-            false => Some(signal(SignalKind::hangup())?),
-        };
+        let hangup = (!ignores_hangup()).then(|| signal(SignalKind::hangup()));
+        let hangup = hangup.transpose()?;
         let signals = stream::select(
             stream::poll_fn(move |cx| interrupt.poll_recv(cx)),
             stream::poll_fn(move |cx| terminate.poll_recv(cx)),
@@ -156,10 +162,7 @@ impl Shutdown {
         if let Some(mut hangup) = hangup
             && hangup.recv().await.is_some()
         {
-            if !self.drain.is_cancelled() {
-                tracing::info!("the terminal was closed: ending");
-            }
-            self.drain();
+            self.begin("the terminal was closed: ending");
         }
         std::future::pending().await
     }
@@ -177,11 +180,7 @@ impl Shutdown {
         let aborted = async {
             let mut signals = std::pin::pin!(signals.fuse());
             if signals.next().await.is_some() {
-                // Of works within works the first says it for all.
-                if !self.drain.is_cancelled() {
-                    tracing::info!("ending; a second signal ends it at once");
-                }
-                self.drain();
+                self.begin("ending; a second signal ends it at once");
             }
             if signals.next().await.is_none() {
                 std::future::pending::<()>().await;
