@@ -28,7 +28,7 @@ use crate::{
     live::clock::Clock,
     model::{
         federation::{Site, Through, Watched},
-        ledger::{Intent, Outbox, ServiceLedger, StreamId, Written},
+        ledger::{EndedBy, Intent, Outbox, ServiceLedger, StreamId, Written},
         recording::{EndpointsLine, Phase, StreamCounts},
         statistics::Latency,
         time::At,
@@ -451,10 +451,10 @@ impl Book {
         at
     }
 
-    /// A stream that was sent at `since` has ended.
-    pub fn closed(&self, books: &Books, stream: StreamId, since: At) {
+    /// A stream that was sent at `since` has been ended.
+    pub fn closed(&self, books: &Books, stream: StreamId, since: At, by: EndedBy) {
         let at = books.clock.now();
-        self.ledger.lock().stream_closed(stream, at);
+        self.ledger.lock().stream_closed(stream, at, by);
         books.stream_lives.lock().end(since, at);
         books.active.fetch_sub(1, Ordering::Relaxed);
     }

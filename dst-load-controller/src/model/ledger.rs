@@ -51,7 +51,7 @@ pub use self::{
     outbox::{Claimed, Counts, Delivered, KubernetesStage, Outbox},
     settle::{EndState, EndpointCounts, Wrong},
     sighting::Sighting,
-    streams::{StreamId, StreamPhase},
+    streams::{EndedBy, StreamId, StreamPhase},
     waiting::BetweenTries,
 };
 

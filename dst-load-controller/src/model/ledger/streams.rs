@@ -22,6 +22,15 @@ pub enum StreamPhase {
     Held,
 }
 
+/// Who ended a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// This tool: the scenario asked for it, or a limit or time-out of ours.
+    Us,
+    /// The destination, or whatever lies between: a status, a reset, the end of the connection.
+    Destination,
+}
+
 /// All streams of a Service.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
@@ -56,7 +65,7 @@ impl ServiceLedger {
     }
 
     /// The stream has ended: it leaves the audience of everything open and holds nothing.
-    pub fn stream_closed(&mut self, stream: StreamId, at: At) {
+    pub fn stream_closed(&mut self, stream: StreamId, at: At, _by: EndedBy) {
         self.streams.phases[stream as usize] = StreamPhase::Closed;
         let bit = stream as usize;
         let class = self.streams.class(stream);

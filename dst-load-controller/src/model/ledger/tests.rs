@@ -341,7 +341,7 @@ fn a_stream_that_closes_leaves_the_audience_and_is_checked_again_by_its_snapshot
     let mut story = Story::with_streams(2);
     story.promised(ms(1_000), &[1, 2, 3]);
     story.ledger.update(0, ms(1_001), &add(&[3]));
-    story.ledger.stream_closed(1, ms(1_002));
+    story.ledger.stream_closed(1, ms(1_002), EndedBy::Us);
     let outbox = story.ledger.take_outbox();
     assert_eq!(
         (outbox.changes[0].known.len(), outbox.changes[0].left),

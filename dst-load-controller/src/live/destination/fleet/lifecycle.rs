@@ -19,7 +19,11 @@ use crate::{
         },
     },
     model::{
-        ledger::StreamPhase, recording::StreamCounts, scenario, seed, time::At, update::Update,
+        ledger::{EndedBy, StreamPhase},
+        recording::StreamCounts,
+        scenario, seed,
+        time::At,
+        update::Update,
     },
     world::Grpc,
 };
@@ -59,8 +63,12 @@ impl Lifecycle {
             let ended = self.live(life, since).await;
             let told =
                 self.book().ledger(|l| l.stream_phase(self.seat.stream)) == StreamPhase::Held;
+            let by = match &ended {
+                Ended::Planned | Ended::Limit(_) => EndedBy::Us,
+                Ended::Unasked(_) => EndedBy::Destination,
+            };
             self.book()
-                .closed(&self.shared.books, self.seat.stream, since);
+                .closed(&self.shared.books, self.seat.stream, since, by);
             life += 1;
             match ended {
                 Ended::Planned => {

@@ -15,7 +15,7 @@ fn between_tries() -> Story {
     for stream in 0..2 {
         story.ledger.stream_sent(stream, ms(10));
     }
-    story.ledger.stream_closed(1, ms(3_010));
+    story.ledger.stream_closed(1, ms(3_010), EndedBy::Us);
     story
 }
 
@@ -107,7 +107,7 @@ fn a_stream_that_gave_up_on_an_empty_service_is_checked_and_right() {
 #[test]
 fn only_the_first_endpoints_are_waited_for() {
     let mut story = Story::with_streams(2);
-    story.ledger.stream_closed(1, ms(1_000));
+    story.ledger.stream_closed(1, ms(1_000), EndedBy::Us);
     story.promised(ms(1_010), &[1, 2, 3]);
     story.ledger.update(0, ms(1_011), &add(&[3]));
     story.ledger.stream_sent(1, ms(1_100));
