@@ -13,7 +13,7 @@ use std::{
 use dst_load_controller::model::{
     endpoint::Endpoint,
     kubernetes::Place,
-    ledger::{Counts, EndState, Intent, ServiceLedger, Sighting},
+    ledger::{Counts, EndState, EndedBy, Intent, ServiceLedger, Sighting},
     time::At,
     update::Update,
 };
@@ -190,7 +190,7 @@ impl World {
             self.ledger.stream_sent(number, self.now);
             self.tell(stream);
         } else {
-            self.ledger.stream_closed(number, self.now);
+            self.ledger.stream_closed(number, self.now, EndedBy::Us);
         }
     }
 
