@@ -27,12 +27,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     criteria::Criteria,
+    plan::Planned,
     recording::{Header, Line, Machine, TargetKind},
     statistics::{
         Correctness, CycleSummary, FanOut, Generator, KubernetesApi, OtherClock, Profiles, Replica,
         SlowestChange, StageSummary, Statistics, Streams, Target, Updates, Way,
     },
-    verdict::{Circumstances, Judged, Verdict, judge},
+    verdict::{Circumstances, Ended, Judged, Verdict, judge},
     warning::Warning,
 };
 
@@ -199,7 +200,7 @@ pub struct Told {
 impl Report {
     /// The report of a whole recording. `None` if it has no header.
     #[must_use]
-    pub fn of(lines: &[Line], criteria: &Criteria, changes_planned: bool) -> Option<Self> {
+    pub fn of(lines: &[Line], criteria: &Criteria, planned: impl Into<Planned>) -> Option<Self> {
         let header = lines.iter().find_map(|line| match line {
             Line::Header(header) => Some(header),
             _ => None,
@@ -212,13 +213,7 @@ impl Report {
             })
             .collect();
         let statistics = Statistics::of(lines);
-        Some(Self::new(
-            header,
-            &statistics,
-            &recorded,
-            criteria,
-            changes_planned,
-        ))
+        Some(Self::new(header, &statistics, &recorded, criteria, planned))
     }
 
     /// The report of what has been folded from a recording with this header and these warnings.
@@ -228,15 +223,46 @@ impl Report {
         statistics: &Statistics,
         recorded: &[Warning],
         criteria: &Criteria,
-        changes_planned: bool,
+        planned: impl Into<Planned>,
+    ) -> Self {
+        let ended = Ended::from(&Ending::of(statistics));
+        Self::judged(header, statistics, recorded, criteria, planned, ended)
+    }
+
+    /// As [`Self::new`], of a run that goes on.
+    #[must_use]
+    pub fn so_far(
+        header: &Header,
+        statistics: &Statistics,
+        recorded: &[Warning],
+        criteria: &Criteria,
+        planned: impl Into<Planned>,
+    ) -> Self {
+        Self::judged(
+            header,
+            statistics,
+            recorded,
+            criteria,
+            planned,
+            Ended::NotYet,
+        )
+    }
+
+    fn judged(
+        header: &Header,
+        statistics: &Statistics,
+        recorded: &[Warning],
+        criteria: &Criteria,
+        planned: impl Into<Planned>,
+        ended: Ended,
     ) -> Self {
         let summary = statistics.summary();
         let ending = Ending::of(statistics);
         let circumstances = Circumstances {
             target_is_judged: header.target.kind == TargetKind::Linkerd && !header.virtual_time,
             latency_is_judged: !header.target.forwarded,
-            changes_planned,
-            ended: matches!(ending, Ending::Complete | Ending::Interrupted),
+            planned: planned.into(),
+            ended,
         };
         let mut judgement = judge(criteria, &summary, circumstances);
         if let Ending::Spared { reason } = &ending {
@@ -325,6 +351,17 @@ impl Ending {
                 None if end.interrupted => Self::Interrupted,
                 None => Self::Complete,
             },
+        }
+    }
+}
+
+impl From<&Ending> for Ended {
+    fn from(ending: &Ending) -> Self {
+        match ending {
+            Ending::Complete => Self::AsPlanned,
+            Ending::Interrupted => Self::Interrupted,
+            Ending::Spared { .. } => Self::Spared,
+            Ending::Failed { .. } | Ending::CutOff => Self::CutOff,
         }
     }
 }

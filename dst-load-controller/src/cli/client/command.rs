@@ -38,7 +38,7 @@ use crate::{
     },
     model::{
         criteria::Criteria,
-        plan::Plan,
+        plan::{Plan, Planned},
         quantity::Span,
         recording::{Header, SCHEMA_VERSION, TargetInfo, TargetKind},
         report::next,
@@ -181,8 +181,8 @@ pub async fn run(
     };
     let ended = shutdown.guard(work).await.context("signals")??;
     let (criteria, planned) = match scenario {
-        Some(scenario) => (scenario.criteria.clone(), Plan::changes_endpoints(scenario)),
-        None => (Criteria::default(), false),
+        Some(scenario) => (scenario.criteria.clone(), Plan::changes(scenario)),
+        None => (Criteria::default(), Planned::NONE),
     };
     let report = client.report(&criteria, planned)?;
     let report = report.filter(|report| report.streams.opened > 0);

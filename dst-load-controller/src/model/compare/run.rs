@@ -9,6 +9,7 @@ use super::{
 use crate::model::{
     criteria::Criteria,
     endpoint::Direction,
+    plan::Planned,
     recording::{ChangeLine, Header, Line, Phase, TargetSample},
     report::{Ending, Report},
     statistics::{StageSummary, nearest_rank},
@@ -106,9 +107,9 @@ impl Run {
         place: String,
         lines: &[Line],
         criteria: &Criteria,
-        changes_planned: bool,
+        planned: impl Into<Planned>,
     ) -> Option<Self> {
-        let report = Report::of(lines, criteria, changes_planned)?;
+        let report = Report::of(lines, criteria, planned)?;
         let header = lines.iter().find_map(|line| match line {
             Line::Header(header) => Some(Header::clone(header)),
             _ => None,

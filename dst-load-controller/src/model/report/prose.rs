@@ -81,29 +81,34 @@ pub(super) fn preamble(report: &Report) -> Vec<String> {
 
 /// The verdict in one line.
 pub(super) fn verdict(report: &Report) -> String {
-    let unjudged = report.criteria.iter().filter(|c| c.held.is_none()).count() as u64;
-    let judged = report.criteria.len() as u64 - unjudged;
-    let tail = if unjudged == 0 {
-        String::new()
-    } else {
-        format!(" ({} not judged)", count(unjudged))
+    let criteria = || report.criteria.iter();
+    let with = |held| criteria().filter(|it| it.held == held).count() as u64;
+    let unjudged = |optional| {
+        let all = criteria().filter(|it| it.held.is_none() && it.optional == optional);
+        all.count() as u64
     };
-    match report.verdict {
-        Verdict::Pass => format!("{} held{tail}", counted(judged, "criterion", "criteria")),
-        Verdict::Fail => {
-            let failed = report
-                .criteria
-                .iter()
-                .filter(|c| c.held == Some(false))
-                .count() as u64;
-            format!(
-                "{} of {} did not hold{tail}",
-                count(failed),
-                counted(judged, "criterion", "criteria")
-            )
+    let judged = report.criteria.len() as u64 - with(None);
+    let mut said = match report.verdict {
+        Verdict::Pass => format!("{} held", counted(judged, "criterion", "criteria")),
+        Verdict::Fail => format!(
+            "{} of {} did not hold",
+            count(with(Some(false))),
+            counted(judged, "criterion", "criteria")
+        ),
+        Verdict::Invalid if report.ending == Ending::Interrupted => {
+            return "the run was interrupted and says nothing about its target".to_owned();
         }
-        Verdict::Invalid => "the run cannot say anything about its target".to_owned(),
+        Verdict::Invalid => "the run cannot say whether its target holds what was asked".to_owned(),
+    };
+    for (unjudged, what) in [
+        (unjudged(false), ("criterion", "criteria")),
+        (unjudged(true), ("optional criterion", "optional criteria")),
+    ] {
+        if unjudged > 0 {
+            said.push_str(&format!(", {} unjudged", counted(unjudged, what.0, what.1)));
+        }
     }
+    said
 }
 
 /// The latency table: a row for each stage and direction that counted anything.

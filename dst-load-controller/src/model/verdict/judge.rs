@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Circumstances, Judged, Unit};
+use super::{Bound, Circumstances, Judged, Unit};
 use crate::model::{
     criteria::{Criteria, QuantileLimits},
     endpoint::Direction,
+    recording::OWN_LIMIT,
     statistics::{Latency, LatencySummary, Stage, StageSummary, Summary},
 };
 
@@ -39,6 +40,18 @@ pub(super) fn all(
     ));
     judged.extend(counts(criteria, summary, circumstances));
     judged.extend(target(criteria, summary, circumstances));
+    // A direction in which nothing was planned is no criterion. What was seen of it all the same is.
+    judged.retain(|it| {
+        it.observed.is_some()
+            || it
+                .direction()
+                .is_none_or(|direction| circumstances.plans(direction))
+    });
+    for it in &mut judged {
+        it.optional = criteria.optional.contains(it.key())
+            || it.is_latency() && !circumstances.latency_is_judged
+            || it.name.starts_with("target.") && !circumstances.target_is_judged;
+    }
     judged
 }
 
@@ -64,13 +77,13 @@ pub(super) fn reason(judged: &Judged, summary: &Summary) -> String {
         .observed
         .map_or_else(|| "nothing".to_owned(), |observed| judged.words(observed));
     let bound = if judged.censored { "at least " } else { "" };
-    let relation = if judged.name == "throughputMin" {
-        "below"
-    } else {
-        "above"
+    let relation = match judged.bound() {
+        Bound::AtMost => "above the limit of",
+        Bound::AtLeast => "below the limit of",
+        Bound::Exactly => "not the wanted",
     };
     format!(
-        "{}: {bound}{observed} in {} is {relation} the limit of {}",
+        "{}: {bound}{observed} in {} is {relation} {}",
         judged.name,
         judged.scope,
         judged.words(judged.limit)
@@ -78,8 +91,18 @@ pub(super) fn reason(judged: &Judged, summary: &Summary) -> String {
 }
 
 fn correctness(summary: &Summary) -> Vec<Judged> {
-    let wrong = summary.correctness.streams_wrong;
-    vec![judged("correctness", Unit::Count, 0.0, Some(count(wrong)))]
+    let seen = &summary.correctness;
+    let wrong = judged(
+        "correctness",
+        Unit::Count,
+        0.0,
+        Some(count(seen.streams_wrong)),
+    );
+    if seen.streams_checked == 0 && seen.streams_wrong == 0 && summary.streams.requested > 0 {
+        let why = "no stream was open at the end";
+        return vec![unjudged("correctness", Unit::Count, 0.0, why)];
+    }
+    vec![wrong]
 }
 
 /// The quantiles of one stage, for additions and removals each, and the time for every client.
@@ -169,14 +192,19 @@ fn counts(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) 
     let streams = summary.streams.requested.max(1);
     let share = |n: u64| count(n) / count(streams);
     let mut all = Vec::new();
+    // Streams that this tool's own library ended are among them.
+    let own = summary.streams.errors_by_code.get(OWN_LIMIT);
+    let own = own.copied().unwrap_or_default();
     if let Some(limit) = criteria.unexpected_resets {
-        let observed = Some(count(summary.streams.unexpected_resets));
-        all.push(judged(
+        let all_resets = summary.streams.unexpected_resets;
+        let others = count(all_resets.saturating_sub(own));
+        let resets = judged(
             "unexpectedResets",
             Unit::Count,
             count(limit),
-            observed,
-        ));
+            Some(count(all_resets)),
+        );
+        all.push(proven(resets, others));
     }
     if let Some(limit) = criteria.send_timeout_rate {
         // Every OK that nobody asked for may have been an overflow; the target's counter, where it
@@ -184,7 +212,11 @@ fn counts(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) 
         let ended_ok = (summary.streams.unexpected_resets).saturating_sub(summary.streams.errors);
         let overflows = summary.target.overflows.map(|it| it.min(ended_ok));
         let uncounted = (!circumstances.target_is_judged).then_some(ended_ok);
-        let timeouts = summary.target.send_timeouts.or(overflows).or(uncounted);
+        // However the target ends such a stream, there were no more of them than ended streams.
+        let at_most = Some(summary.streams.unexpected_resets).filter(|&it| share(it) <= limit);
+        let timeouts = (summary.target.send_timeouts.or(overflows))
+            .or(uncounted)
+            .or(at_most);
         all.push(match timeouts {
             Some(timeouts) => judged(
                 "sendTimeoutRate",
@@ -202,7 +234,9 @@ fn counts(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) 
     }
     if let Some(limit) = criteria.error_rate {
         let observed = Some(share(summary.streams.errors));
-        all.push(judged("errorRate", Unit::Fraction, limit, observed));
+        let errors = judged("errorRate", Unit::Fraction, limit, observed);
+        let others = share(summary.streams.errors.saturating_sub(own));
+        all.push(proven(errors, others));
     }
     if let Some(limit) = criteria.redundant {
         let observed = Some(count(summary.correctness.redundant));
@@ -330,7 +364,22 @@ fn target(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) 
         .collect()
 }
 
+/// What was observed includes what this tool may have caused itself: it is violated only if what
+/// others caused alone is above the limit.
+fn proven(judged: Judged, others: f64) -> Judged {
+    if judged.held != Some(false) || others > judged.limit {
+        return judged;
+    }
+    Judged {
+        held: None,
+        scope: "this tool's own HTTP/2 library ended some of these streams".to_owned(),
+        ..judged
+    }
+}
+
+/// A limit that is held by values up to and including it. What is no number was not observed.
 fn judged(name: &str, unit: Unit, limit: f64, observed: Option<f64>) -> Judged {
+    let observed = observed.filter(|observed| observed.is_finite());
     Judged {
         name: name.to_owned(),
         unit,
@@ -339,6 +388,7 @@ fn judged(name: &str, unit: Unit, limit: f64, observed: Option<f64>) -> Judged {
         censored: false,
         held: observed.map(|observed| observed <= limit),
         scope: "the run".to_owned(),
+        optional: false,
     }
 }
 

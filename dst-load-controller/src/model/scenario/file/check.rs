@@ -77,7 +77,7 @@ impl Checker<'_> {
             churn,
             client,
             federation,
-            criteria: criteria::criteria(file.criteria.unwrap_or_default().value),
+            criteria: criteria::criteria(self.tree, file.criteria.unwrap_or_default().value)?,
             deadline,
             sandbox: self.sandbox(file.sandbox.unwrap_or_default().value)?,
         };
