@@ -81,6 +81,9 @@ pub struct Report {
     pub replicas: Vec<Replica>,
     /// The stages' latencies.
     pub latency: StageSummary,
+    /// Whether they say nothing of the target: the generator or the observer was late, say.
+    #[serde(default)]
+    pub latency_in_doubt: bool,
     /// The two clusters, and how each way of asking for endpoints fared; `null` where there is
     /// one cluster.
     #[serde(default)]
@@ -158,6 +161,12 @@ pub struct ReportedTarget {
     pub kind: TargetKind,
     /// Its version, where it says one.
     pub version: Option<String>,
+    /// Where its metrics were read, as given or found.
+    #[serde(default)]
+    pub metrics: Vec<String>,
+    /// Where they were looked for and not found.
+    #[serde(default)]
+    pub metrics_sought: Vec<String>,
     /// What it used.
     #[serde(flatten)]
     pub used: Target,
@@ -299,6 +308,7 @@ impl Report {
             profiles: summary.profiles,
             replicas: summary.replicas,
             latency: summary.latency,
+            latency_in_doubt: judgement.latency_in_doubt,
             federation: header.linked_cluster.clone().map(|cluster| Federated {
                 cluster,
                 ways: summary.ways,
@@ -311,6 +321,8 @@ impl Report {
             target: ReportedTarget {
                 kind: header.target.kind,
                 version: header.target.version.clone(),
+                metrics: header.metrics.clone(),
+                metrics_sought: header.metrics_sought.clone(),
                 used: summary.target,
             },
             kubernetes: summary.kubernetes,
@@ -338,6 +350,18 @@ impl Report {
 // === impl Ending ===
 
 impl Ending {
+    /// In one word, as in `report.json`.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Interrupted => "interrupted",
+            Self::Failed { .. } => "failed",
+            Self::Spared { .. } => "spared",
+            Self::CutOff => "cut_off",
+        }
+    }
+
     fn of(statistics: &Statistics) -> Self {
         match statistics.ended() {
             None => Self::CutOff,

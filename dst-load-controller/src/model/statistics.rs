@@ -19,8 +19,8 @@ pub use self::{
     pings::Pings,
     slowest::{Delay, SlowestChange},
     summary::{
-        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, LatencySummary, Profiles,
-        Replica, StageSummary, Streams, Summary, Target, Updates, Way, WrongService,
+        Correctness, CycleSummary, FanOut, Generator, HeapGrowth, KubernetesApi, LatencySummary,
+        Profiles, Replica, StageSummary, Streams, Summary, Target, Updates, Way, WrongService,
     },
 };
 

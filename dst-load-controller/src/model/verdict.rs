@@ -41,6 +41,8 @@ pub struct Judgement {
     pub reasons: Vec<String>,
     /// Each criterion, judged.
     pub criteria: Vec<Judged>,
+    /// Whether what was timed says nothing of the target.
+    pub latency_in_doubt: bool,
 }
 
 /// One criterion, judged over the run and each whole cycle; the worst of them is stated.
@@ -145,8 +147,10 @@ pub fn judge(criteria: &Criteria, summary: &Summary, circumstances: Circumstance
         .filter_map(|(judged, unjudged)| unjudged.then_some(judged))
         .filter(open);
     let unexplained = remedy::reasons(unexplained, summary);
+    let latency_in_doubt = doubts.iter().any(|doubt| doubt.voids.timing());
     let doubts = doubts.into_iter().map(|doubt| doubt.words);
     Judgement {
+        latency_in_doubt,
         verdict,
         reasons: failed
             .into_iter()

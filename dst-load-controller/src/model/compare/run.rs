@@ -257,6 +257,10 @@ impl Gathered {
 
     fn values(&self, measure: &Measure, report: &Report, edges: &Edges) -> Values {
         match measure.source {
+            // A run may be proof of something else.
+            Source::LastStream(_) | Source::Destination(..) if report.latency_in_doubt => {
+                Values::default()
+            }
             Source::CpuPerMillion => Values {
                 resolution: million(TICK, delivered(&report.latency)),
                 ..self.per_address(|s| s.cpu_seconds, 1e6, report, edges)

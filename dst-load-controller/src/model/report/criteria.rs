@@ -27,7 +27,8 @@ pub(super) fn row(judged: &Judged) -> (&'static str, Vec<String>) {
         format!("{lower}{}", judged.words(observed))
     });
     let place = if judged.held.is_none() {
-        format!("not judged: {}", judged.scope)
+        let optional = if judged.optional { " (optional)" } else { "" };
+        format!("not judged{optional}: {}", judged.scope)
     } else {
         judged.scope.clone()
     };

@@ -386,7 +386,12 @@ fn cost(report: &Report) -> Option<String> {
     }
     let used = &report.target.used;
     if used.samples == 0 {
-        return Some("unknown: its metrics were not read".to_owned());
+        let sought = &report.target.metrics_sought;
+        return Some(if sought.is_empty() {
+            "unknown: its metrics were not read".to_owned()
+        } else {
+            format!("unknown: no metrics were found at {}", sought.join(", "))
+        });
     }
     let cores = |cores: f64| Unit::Cores.words(cores);
     let mut parts = Vec::new();
@@ -419,7 +424,11 @@ fn cost(report: &Report) -> Option<String> {
     if let Some(timeouts) = used.send_timeouts {
         parts.push(counted(timeouts, "send timeout", "send timeouts"));
     }
-    parts.push(counted(used.samples, "sample", "samples"));
+    let samples = counted(used.samples, "sample", "samples");
+    parts.push(match report.target.metrics.as_slice() {
+        [] => samples,
+        read => format!("{samples} of {}", read.join(", ")),
+    });
     Some(parts.join("; "))
 }
 

@@ -53,6 +53,11 @@ impl Doubt {
 // === impl Voids ===
 
 impl Voids {
+    /// Whether that is all that was timed.
+    pub(super) const fn timing(&self) -> bool {
+        matches!(self, Self::Timing | Self::Everything)
+    }
+
     /// Whether the proof that `judged` is met, or is violated, rests on what is doubtful.
     fn proof_of(&self, judged: &Judged) -> bool {
         let Some(held) = judged.held else {

@@ -7,7 +7,8 @@ use crate::model::{
     criteria::{Criteria, QuantileLimits},
     endpoint::Direction,
     recording::OWN_LIMIT,
-    statistics::{Latency, LatencySummary, Stage, StageSummary, Summary},
+    statistics::{HeapGrowth, Latency, LatencySummary, Stage, StageSummary, Summary},
+    words::{self, counted},
 };
 
 /// All criteria, in the order in which a reader cares.
@@ -317,14 +318,9 @@ fn target(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) 
                 growth(),
             )
         }),
-        limits.memory_growth_per_hour.map(|limit| {
-            judged(
-                "target.memoryGrowthPerHour",
-                Unit::Fraction,
-                limit,
-                seen.heap_growth_per_hour,
-            )
-        }),
+        limits
+            .memory_growth_per_hour
+            .map(|limit| growth_per_hour(limit, &seen.heap_growth)),
         limits
             .cpu_max
             .map(|limit| judged("target.cpuMax", Unit::Cores, limit, seen.cpu_max_cores)),
@@ -340,7 +336,7 @@ fn target(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) 
         .map(|judged| {
             let why = if !circumstances.target_is_judged {
                 "the target's cost is not judged in virtual time or on the reference destination"
-            } else if judged.observed.is_some() {
+            } else if judged.observed.is_some() || judged.name == GROWTH_PER_HOUR && seen.samples > 0 {
                 return judged;
             } else if seen.samples == 0 {
                 "the target's metrics were not read"
@@ -352,7 +348,6 @@ fn target(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) 
                     "target.memoryGrowthPerCycle" if seen.peak_rss_bytes.is_some() => {
                         "the target collected no garbage in the low holds of two cycles: use longer ones"
                     }
-                    "target.memoryGrowthPerHour" => "the run was too short to see growth",
                     "target.memorySpike" if seen.peak_rss_bytes.is_some() => {
                         "there was no idle baseline before the first cycle"
                     }
@@ -362,6 +357,51 @@ fn target(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) 
             unjudged(&judged.name, judged.unit, judged.limit, why)
         })
         .collect()
+}
+
+/// The key of the limit of the heap's trend.
+const GROWTH_PER_HOUR: &str = "target.memoryGrowthPerHour";
+
+/// The trend of the live heap: violated if all of its confidence interval is above the limit, met
+/// if none of it is.
+fn growth_per_hour(limit: f64, growth: &HeapGrowth) -> Judged {
+    let trend = judged(GROWTH_PER_HOUR, Unit::Fraction, limit, growth.per_hour);
+    let windows = counted(u64::from(growth.windows), "window", "windows");
+    let hours = words::span(growth.hours * 3_600.0);
+    match (growth.low_per_hour, growth.high_per_hour) {
+        (Some(low), Some(high)) if trend.observed.is_some() => {
+            let held = if high <= limit {
+                Some(true)
+            } else if low > limit {
+                Some(false)
+            } else {
+                None
+            };
+            let interval = format!(
+                "{} to {}",
+                Unit::Fraction.words(low),
+                Unit::Fraction.words(high)
+            );
+            let scope = match held {
+                Some(_) => format!("{windows} over {hours} ({interval})"),
+                None => format!("the interval over {hours}, {interval}, includes the limit"),
+            };
+            Judged {
+                held,
+                scope,
+                ..trend
+            }
+        }
+        _ => unjudged(
+            GROWTH_PER_HOUR,
+            Unit::Fraction,
+            limit,
+            &format!(
+                "a trend needs an hour of equal load, from ten minutes after all streams are open, and \
+                 the target's memory was seen for {hours} of it in {windows}"
+            ),
+        ),
+    }
 }
 
 /// What was observed includes what this tool may have caused itself: it is violated only if what

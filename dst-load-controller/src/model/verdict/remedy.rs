@@ -48,7 +48,7 @@ fn remedy(judged: &Judged, summary: &Summary) -> &'static str {
             "run two whole cycles or more, whose low holds have a garbage collection (every 2 minutes \
              in Go)"
         }
-        "target.memoryGrowthPerHour" => "run for longer",
+        "target.memoryGrowthPerHour" => "run for longer, 80 minutes or more",
         "target.memorySpike" if target.peak_rss_bytes.is_some() => "hold before the first cycle",
         key if key.starts_with("target.") => "measure a build that has the metric",
         _ if judged.censored => "raise measure.deadline above the limit",

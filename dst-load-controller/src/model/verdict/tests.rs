@@ -11,7 +11,8 @@ use super::*;
 use crate::model::{
     criteria::{EndToEnd, QuantileLimits, TargetLimits},
     statistics::{
-        Correctness, CycleSummary, FanOut, LatencySummary, StageSummary, Streams, Target,
+        Correctness, CycleSummary, FanOut, HeapGrowth, LatencySummary, StageSummary, Streams,
+        Target,
     },
 };
 

@@ -161,7 +161,9 @@ fn no_stream_that_ended_is_proof_that_none_timed_out() {
 fn what_is_no_number_is_not_observed() {
     let mut seen = summary();
     seen.target.cpu_max_cores = Some(f64::NAN);
-    seen.target.heap_growth_per_hour = Some(f64::INFINITY);
+    seen.target.heap_growth.per_hour = Some(f64::NAN);
+    seen.target.heap_growth.low_per_hour = Some(f64::NAN);
+    seen.target.heap_growth.high_per_hour = Some(f64::NAN);
     let criteria = on_target(TargetLimits {
         cpu_max: Some(1.0),
         memory_growth_per_hour: Some(0.1),
