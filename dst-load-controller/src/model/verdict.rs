@@ -146,7 +146,11 @@ pub fn judge(criteria: &Criteria, summary: &Summary, circumstances: Circumstance
     let unexplained = (judged.iter().zip(&unjudged))
         .filter_map(|(judged, unjudged)| unjudged.then_some(judged))
         .filter(open);
-    let unexplained = remedy::reasons(unexplained, summary);
+    let unexplained = match circumstances.ended {
+        // There is one thing to do.
+        Ended::Interrupted | Ended::CutOff => Vec::new(),
+        _ => remedy::reasons(unexplained, summary),
+    };
     let latency_in_doubt = doubts.iter().any(|doubt| doubt.voids.timing());
     let doubts = doubts.into_iter().map(|doubt| doubt.words);
     Judgement {
