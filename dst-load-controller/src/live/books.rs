@@ -28,7 +28,7 @@ use crate::{
     live::clock::Clock,
     model::{
         federation::{Site, Through, Watched},
-        ledger::{EndedBy, Intent, Outbox, ServiceLedger, StreamId, Written},
+        ledger::{EndedBy, Intent, Limits, Outbox, ServiceLedger, StreamId, Written},
         recording::{EndpointsLine, Phase, StreamCounts},
         statistics::Latency,
         time::At,
@@ -145,7 +145,8 @@ impl Target {
 impl Books {
     /// Empty ledgers for `targets`, in this order.
     #[must_use]
-    pub fn new(clock: Clock, targets: Vec<Target>, deadline: Duration) -> Self {
+    pub fn new(clock: Clock, targets: Vec<Target>, limits: impl Into<Limits>) -> Self {
+        let limits = limits.into();
         let mut by_service: HashMap<_, Vec<usize>> = HashMap::new();
         for (index, target) in targets.iter().enumerate() {
             let key = (target.site, target.namespace.clone(), target.behind.clone());
@@ -156,7 +157,7 @@ impl Books {
         let book = |(target, series)| Book {
             target,
             cluster_ip: Mutex::default(),
-            ledger: Mutex::new(ServiceLedger::new(deadline)),
+            ledger: Mutex::new(ServiceLedger::new(limits)),
             bytes: AtomicU64::new(0),
             series,
         };

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     model::{
+        ledger::Limits,
         plan::Plan,
         recording::{End, Header, Line},
         report::{Report, page::Page},
@@ -150,7 +151,7 @@ impl<W: io::Write> Engine<W> {
                 scenario.churn.port,
             )
         });
-        let books = Arc::new(Books::new(clock, targets.collect(), scenario.deadline()));
+        let books = Arc::new(Books::new(clock, targets.collect(), Limits::of(&scenario)));
         let mut books_of = vec![Vec::new(); scenario.services().count()];
         for (book, watched) in watched.iter().enumerate() {
             books_of[watched.position].push(book);

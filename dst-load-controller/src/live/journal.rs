@@ -279,15 +279,19 @@ impl<W: io::Write> Journal<W> {
 
     /// Checks what every stream holds, after giving up what is overdue: every number is final.
     pub fn check(&self, at: At) {
+        let books = self.books.all().iter();
+        // First, as long as it is known what is still on its way.
+        let ends: Vec<_> = books.map(|book| end_state(book, at)).collect();
         for book in self.books.all() {
             book.ledger(|ledger| {
                 ledger.abandon_intents();
                 ledger.abandon_waiting(at);
+                ledger.conclude_all(at);
             });
         }
         self.tick(at);
-        for book in self.books.all() {
-            self.push(end_state(book, at));
+        for end in ends {
+            self.push(end);
         }
         let times = self.sources.observers.iter().map(Observer::relists).sum();
         if times > 0 {

@@ -290,6 +290,9 @@ pub struct LatencyLine {
     pub never: u64,
     /// An HDR histogram of microseconds, V2 encoding, base64.
     pub histogram: String,
+    /// The same of those that are only known to have taken longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub censored: Option<String>,
 }
 
 /// Under this name [`StreamCounts::errors`] has streams whose connection a limit of our own HTTP/2

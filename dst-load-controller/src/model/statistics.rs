@@ -15,12 +15,13 @@ pub(in crate::model) use self::fold::decode;
 pub use self::{
     clock::OtherClock,
     fold::{Interval, Statistics},
-    latency::{Latency, Quantile, Stage},
+    latency::{LONGEST, Latency, Quantile, Stage},
     pings::Pings,
     slowest::{Delay, SlowestChange},
     summary::{
-        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, LatencySummary, Profiles,
-        Replica, StageSummary, Streams, Summary, Target, Updates, Way, WrongService,
+        AtMost, Bounds, Correctness, CycleSummary, FanOut, Generator, KubernetesApi,
+        LatencySummary, Profiles, Replica, StageSummary, Streams, Summary, Target, Updates, Way,
+        WrongService,
     },
 };
 

@@ -2,18 +2,17 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Deviation, ServiceLedger, StreamId, streams::StreamPhase};
+use super::{EndedBy, ServiceLedger, StreamId, slots::SlotId, streams::StreamPhase};
 use crate::model::{endpoint::Endpoint, time::At};
 
 /// What the streams of a Service hold at the settled end.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EndState {
-    /// Streams that were open, and so could be checked, and those between two tries on a Service
-    /// that promises nothing.
+    /// Streams that could be checked.
     pub streams_checked: u64,
     /// Streams among them that hold other than they were promised.
     pub streams_wrong: u64,
-    /// Streams that were closed at the end.
+    /// Streams that still had time to be served, or to learn what they lack.
     pub streams_unchecked: u64,
     /// (stream, endpoint) pairs promised and not held.
     pub missing: u64,
@@ -55,6 +54,10 @@ pub struct EndpointCounts {
 
 /// Examples kept for each Service: enough to find a pattern, too few to fill a recording.
 const EXAMPLES: usize = 5;
+/// For how long a stream that was just sent may receive nothing: a proxy gives up then.
+const FIRST_ITEM: Duration = Duration::from_secs(3);
+/// For how long the observer may be behind an update.
+const BEHIND: Duration = Duration::from_secs(1);
 
 // === impl ServiceLedger ===
 
@@ -75,63 +78,138 @@ impl ServiceLedger {
         counts
     }
 
-    /// Checks every open stream. Changes nothing: what is still waited for is judged as it stands.
+    /// Checks every stream, and changes nothing.
+    ///
+    /// A stream that was asked for and is not served misses everything that it is promised, once the
+    /// time that it has for that is over. Before that, and where all that differs is on its way for
+    /// less than the deadline, a stream is left unchecked.
     #[must_use]
     pub fn end_state(&self, at: At) -> EndState {
         let mut end = EndState::default();
-        let mut wrong = vec![false; self.streams.len()];
-        for (id, slot) in self.slots.iter() {
-            for stream in self.streams.ids() {
-                if self.streams.phase(stream) == StreamPhase::Closed {
-                    continue;
-                }
-                let held = self.slots.holds(stream, id);
-                let wanted = slot.is_wanted(self.streams.class(stream));
-                if held == wanted {
-                    continue;
-                }
-                wrong[stream as usize] = true;
-                let (kind, since) = if wanted {
-                    end.missing += 1;
-                    ("missing", None)
-                } else if slot.ever_wanted {
-                    let since = at.since(slot.gone_since);
-                    end.stale += 1;
-                    end.stale_seconds += since.as_secs_f64();
-                    ("stale", Some(since))
-                } else {
-                    end.unexpected += 1;
-                    let since = match self.deviations.since.get(&(id, stream)) {
-                        Some(Deviation::Since(since)) => Some(at.since(*since)),
-                        _ => None,
-                    };
-                    ("unexpected", since)
-                };
-                if end.examples.len() < EXAMPLES {
-                    end.examples.push(Wrong {
-                        stream,
-                        endpoint: slot.endpoint,
-                        kind,
-                        since,
-                    });
-                }
-            }
-        }
         for stream in self.streams.ids() {
-            match self.streams.phase(stream) {
-                StreamPhase::Closed if self.is_rightly_without(stream) => end.streams_checked += 1,
-                StreamPhase::Closed => end.streams_unchecked += 1,
-                StreamPhase::Sent(_) | StreamPhase::Held => {
-                    end.streams_checked += 1;
-                    if wrong[stream as usize] {
-                        end.streams_wrong += 1;
-                        if let Some(replica) = self.streams.replica(stream) {
-                            *end.wrong_by_replica.entry(replica).or_default() += 1;
-                        }
-                    }
+            let wrong = if self.streams.is_held(stream) {
+                self.check_held(stream, at, &mut end)
+            } else {
+                self.check_unserved(stream, at, &mut end)
+            };
+            let Some(wrong) = wrong else {
+                end.streams_unchecked += 1;
+                continue;
+            };
+            end.streams_checked += 1;
+            if wrong {
+                end.streams_wrong += 1;
+                if let Some(replica) = self.streams.replica(stream) {
+                    *end.wrong_by_replica.entry(replica).or_default() += 1;
                 }
             }
         }
         end
+    }
+
+    /// Until when some stream that is not served has time to be; `None` if all are.
+    #[must_use]
+    pub fn unserved_until(&self) -> Option<At> {
+        let unserved = self.streams.ids().filter(|&stream| {
+            !self.streams.is_held(stream) && self.slots.promised(self.streams.class(stream)) > 0
+        });
+        unserved.map(|stream| self.grace(stream)).max()
+    }
+
+    /// Until when a stream that is not served has time to be. What the destination ended has the
+    /// time of an update; what we ended, or have just asked for, that of a first item.
+    fn grace(&self, stream: StreamId) -> At {
+        let sent = match self.streams.phase(stream) {
+            StreamPhase::Sent(sent) => sent + FIRST_ITEM,
+            StreamPhase::Closed | StreamPhase::Held => At::ZERO,
+        };
+        match self.streams.ended(stream) {
+            Some((ended, EndedBy::Destination)) => ended + self.limits.deadline,
+            Some((ended, EndedBy::Us)) => sent.max(ended + FIRST_ITEM),
+            None => sent,
+        }
+    }
+
+    /// Whether a stream that is not served is wrong; `None` if it has time yet.
+    fn check_unserved(&self, stream: StreamId, at: At, end: &mut EndState) -> Option<bool> {
+        let class = self.streams.class(stream);
+        let promised = self.slots.promised(class);
+        if promised == 0 {
+            return Some(false);
+        }
+        if at < self.grace(stream) {
+            return None;
+        }
+        end.missing += promised as u64;
+        let mut wanted = self.slots.iter().filter(|(_, slot)| slot.is_wanted(class));
+        if let Some((_, slot)) = wanted.next() {
+            let since = self.streams.ended(stream);
+            let since = since.map(|(ended, _)| at.since(ended));
+            end.example(stream, slot.endpoint, "missing", since);
+        }
+        Some(true)
+    }
+
+    /// Whether a stream holds other than it is promised; `None` if that may be on its way.
+    fn check_held(&self, stream: StreamId, at: At, end: &mut EndState) -> Option<bool> {
+        let class = self.streams.class(stream);
+        let (mut wrong, mut on_its_way) = (false, false);
+        for (id, slot) in self.slots.iter() {
+            let held = self.slots.holds(stream, id);
+            let wanted = slot.is_wanted(class);
+            if held == wanted {
+                continue;
+            }
+            let deviates = self.unexplained.since(id, stream);
+            if self.is_on_its_way(stream, id, at) || deviates.is_some_and(|it| at < it + BEHIND) {
+                on_its_way = true;
+                continue;
+            }
+            wrong = true;
+            let (kind, since) = if wanted {
+                end.missing += 1;
+                ("missing", None)
+            } else if slot.ever_wanted {
+                let since = at.since(slot.gone_since);
+                end.stale += 1;
+                end.stale_seconds += since.as_secs_f64();
+                ("stale", Some(since))
+            } else {
+                end.unexpected += 1;
+                ("unexpected", deviates.map(|since| at.since(since)))
+            };
+            end.example(stream, slot.endpoint, kind, since);
+        }
+        (wrong || !on_its_way).then_some(wrong)
+    }
+
+    /// Whether the stream still has time to learn the state of the endpoint.
+    fn is_on_its_way(&self, stream: StreamId, id: SlotId, at: At) -> bool {
+        if !self.slots.get(id).is_pending(stream as usize) {
+            return false;
+        }
+        let (_, since) = self.to_learn(stream, id);
+        since.is_some_and(|since| at < since + self.limits.deadline)
+    }
+}
+
+// === impl EndState ===
+
+impl EndState {
+    fn example(
+        &mut self,
+        stream: StreamId,
+        endpoint: Endpoint,
+        kind: &'static str,
+        since: Option<Duration>,
+    ) {
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(Wrong {
+                stream,
+                endpoint,
+                kind,
+                since,
+            });
+        }
     }
 }

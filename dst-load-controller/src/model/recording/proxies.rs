@@ -63,6 +63,9 @@ pub struct ReplicaLine {
     pub never: u64,
     /// An HDR histogram of microseconds, V2 encoding, base64.
     pub histogram: String,
+    /// The same of those that are only known to have taken longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub censored: Option<String>,
 }
 
 /// How long streams that were between two tries went without the endpoints of a Service that had
@@ -73,6 +76,9 @@ pub struct BetweenTriesLine {
     pub never: u64,
     /// An HDR histogram of microseconds, V2 encoding, base64.
     pub histogram: String,
+    /// The same of those that are only known to have taken longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub censored: Option<String>,
 }
 
 // === impl ProxyCounts ===

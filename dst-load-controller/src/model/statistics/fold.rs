@@ -22,7 +22,7 @@ use super::{
 use crate::model::{
     endpoint::Direction,
     federation::{Through, Via},
-    ledger::{Counts, Outbox},
+    ledger::{Counts, Delivered, Outbox, Outcome},
     recording::{
         BetweenTriesLine, End, EndStateLine, EndpointsLine, GeneratorSample, LatencyLine, Line,
         Phase, Second, StreamCounts, absorb,
@@ -104,11 +104,7 @@ impl Interval {
         for delivered in &outbox.deliveries {
             if let Some(replica) = delivered.replica {
                 let latency = self.replicas.entry(replica).or_default();
-                if delivered.never {
-                    latency.record_never(delivered.destination, delivered.times);
-                } else {
-                    latency.record(delivered.destination, delivered.times);
-                }
+                record(latency, delivered, delivered.destination);
             }
             let stages = [
                 (Stage::Destination, Some(delivered.destination)),
@@ -119,11 +115,7 @@ impl Interval {
                 let via = via(delivered.disturbed);
                 let key = (delivered.cycle, stage, delivered.direction, via);
                 let histogram = self.latencies.entry(key).or_default();
-                if delivered.never {
-                    histogram.record_never(latency, delivered.times);
-                } else {
-                    histogram.record(latency, delivered.times);
-                }
+                record(histogram, delivered, latency);
             }
         }
         for stage in &outbox.kubernetes {
@@ -148,9 +140,12 @@ impl Interval {
                 .or_default()
                 .record(claimed.end_to_end, 1);
         }
-        (outbox.deliveries.iter().filter(|it| !it.never))
-            .map(|it| it.times)
-            .sum()
+        (outbox
+            .deliveries
+            .iter()
+            .filter(|it| it.outcome == Outcome::Learnt))
+        .map(|it| it.times)
+        .sum()
     }
 
     /// The line of the second that ends at `at`, and a fresh start; `None` if nothing happened.
@@ -167,12 +162,18 @@ impl Interval {
                 via,
                 never: latency.never(),
                 histogram: BASE64_STANDARD.encode(latency.to_bytes()),
+                censored: latency
+                    .censored_to_bytes()
+                    .map(|it| BASE64_STANDARD.encode(it)),
             })
             .collect();
         let waited = &taken.between_tries;
         let between_tries = (waited.count() > 0).then(|| BetweenTriesLine {
             never: waited.never(),
             histogram: BASE64_STANDARD.encode(waited.to_bytes()),
+            censored: waited
+                .censored_to_bytes()
+                .map(|it| BASE64_STANDARD.encode(it)),
         });
         let nothing = latencies.is_empty()
             && between_tries.is_none()
@@ -195,6 +196,15 @@ impl Interval {
             streams_active,
             endpoints: taken.endpoints,
         })
+    }
+}
+
+/// Counts deliveries that took so long, or at least so long.
+fn record(latency: &mut Latency, delivered: &Delivered, took: Duration) {
+    match delivered.outcome {
+        Outcome::Learnt => latency.record(took, delivered.times),
+        Outcome::Censored => latency.record_censored(took, delivered.times),
+        Outcome::Never => latency.record_never(took, delivered.times),
     }
 }
 
@@ -295,11 +305,13 @@ impl Statistics {
         correctness.unexpected_mended = self.counts.unexpected_mended;
         correctness.late = self.counts.late;
         correctness.superseded = self.counts.superseded;
+        correctness.excluded = self.counts.excluded;
+        correctness.premature = self.counts.premature;
         correctness.early = self.counts.early;
         let (latency, fan_out) = (self.run.stages(), self.run.fan_out());
         let deliveries = latency.destination.add.count + latency.destination.remove.count
-            - latency.destination.add.never
-            - latency.destination.remove.never;
+            - latency.destination.add.censored
+            - latency.destination.remove.censored;
         #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
         let rate = (self.busy_seconds > 0).then(|| deliveries as f64 / self.busy_seconds as f64);
         Summary {
@@ -364,23 +376,28 @@ impl Statistics {
         self.counts.absorb(&second.counts);
         self.streams.absorb(&second.streams);
         absorb(&mut self.kubernetes_errors, &second.kubernetes_errors);
-        if let Some(lag) = second.loop_lag.as_deref().and_then(|text| decode(text, 0)) {
+        if let Some(lag) = second
+            .loop_lag
+            .as_deref()
+            .and_then(|text| decode(text, None, 0))
+        {
             self.loop_lag.merge(&lag);
         }
         for line in &second.replicas {
             self.replicas.delivered(line);
         }
-        if let Some(waited) =
-            (second.between_tries.as_ref()).and_then(|line| decode(&line.histogram, line.never))
+        if let Some(waited) = (second.between_tries.as_ref())
+            .and_then(|line| decode(&line.histogram, line.censored.as_deref(), line.never))
         {
             self.between_tries.merge(&waited);
         }
         let mut busy = false;
         for line in &second.latencies {
-            let Some(latency) = decode(&line.histogram, line.never) else {
+            let Some(latency) = decode(&line.histogram, line.censored.as_deref(), line.never)
+            else {
                 continue;
             };
-            busy |= line.stage == Stage::Destination && latency.count() > latency.never();
+            busy |= line.stage == Stage::Destination && latency.count() > latency.censored_count();
             let merge = |window: &mut Window| {
                 window
                     .latencies
@@ -430,6 +447,12 @@ const WRONG_SERVICES: usize = 20;
 /// Wrong holdings quoted in a report.
 const EXAMPLES: usize = 10;
 
-pub(in crate::model) fn decode(text: &str, never: u64) -> Option<Latency> {
-    Latency::from_bytes(&BASE64_STANDARD.decode(text).ok()?, never).ok()
+pub(in crate::model) fn decode(text: &str, censored: Option<&str>, never: u64) -> Option<Latency> {
+    let bytes = |text: &str| BASE64_STANDARD.decode(text).ok();
+    let known = bytes(text)?;
+    let censored = match censored {
+        Some(text) => Some(bytes(text)?),
+        None => None,
+    };
+    Latency::from_bytes(&known, censored.as_deref(), never).ok()
 }

@@ -97,10 +97,6 @@ impl Lifecycle {
             streams.closed += 1;
             limit.count(&mut streams.proxy);
         });
-        if limit == Limit::FirstItem {
-            let stream = self.seat.stream;
-            self.book().ledger(|ledger| ledger.stream_gave_up(stream));
-        }
     }
 
     /// Trying again does not help. A proxy goes on with its other streams; else the run ends.

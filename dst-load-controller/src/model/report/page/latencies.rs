@@ -62,7 +62,8 @@ impl LatencyFold {
         // The line bears the second's end.
         let at = At::from_micros(second.at.as_micros().saturating_sub(1));
         for line in &second.latencies {
-            let Some(latency) = decode(&line.histogram, line.never) else {
+            let Some(latency) = decode(&line.histogram, line.censored.as_deref(), line.never)
+            else {
                 continue;
             };
             let key = (line.stage, line.direction);

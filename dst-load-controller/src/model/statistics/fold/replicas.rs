@@ -34,7 +34,7 @@ impl Replicas {
     pub(super) fn delivered(&mut self, line: &ReplicaLine) {
         if let (Some(fold), Some(latency)) = (
             self.0.get_mut(line.replica as usize),
-            decode(&line.histogram, line.never),
+            decode(&line.histogram, line.censored.as_deref(), line.never),
         ) {
             fold.latency.merge(&latency);
         }
@@ -75,6 +75,9 @@ pub(super) fn lines<'a>(
             replica,
             never: latency.never(),
             histogram: BASE64_STANDARD.encode(latency.to_bytes()),
+            censored: latency
+                .censored_to_bytes()
+                .map(|it| BASE64_STANDARD.encode(it)),
         })
         .collect()
 }

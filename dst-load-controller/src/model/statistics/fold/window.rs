@@ -34,7 +34,7 @@ impl Window {
             return;
         }
         self.changes += 1;
-        self.completed += u64::from(change.never == 0);
+        self.completed += u64::from(change.never == 0 && change.superseded == 0);
         self.unattributed += u64::from(change.intended.is_none());
         let micros = |us: Option<u64>| us.map(Duration::from_micros);
         if let Some(first) = micros(change.first_us) {
