@@ -18,6 +18,7 @@ mod limits;
 mod outbox;
 mod pairing;
 mod repeats;
+mod retries;
 mod settle;
 mod sighting;
 mod slots;
@@ -25,6 +26,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 mod unexplained;
+mod unserved;
 mod updates;
 mod waiting;
 
@@ -32,7 +34,8 @@ use std::{collections::BTreeSet, net::SocketAddr};
 
 use self::{
     acknowledged::Acknowledged, change::OpenChanges, claims::Unclaimed, intents::Intents,
-    repeats::Repeats, slots::Slots, streams::Streams, unexplained::Unexplained, waiting::Waiting,
+    repeats::Repeats, retries::Retries, slots::Slots, streams::Streams, unexplained::Unexplained,
+    unserved::Unserved, waiting::Waiting,
 };
 use crate::model::time::At;
 
@@ -62,6 +65,8 @@ pub struct ServiceLedger {
     unexplained: Unexplained,
     repeats: Repeats,
     waiting: Waiting,
+    retries: Retries,
+    unserved: Unserved,
     /// Whether another cluster churns at present, so that what becomes visible here is disturbed.
     disturbed: bool,
     /// Deliveries made or given up, ever.
@@ -86,6 +91,8 @@ impl ServiceLedger {
             unexplained: Unexplained::default(),
             repeats: Repeats::default(),
             waiting: Waiting::default(),
+            retries: Retries::default(),
+            unserved: Unserved::default(),
             disturbed: false,
             made: 0,
             outbox: Outbox::default(),

@@ -54,8 +54,6 @@ pub struct EndpointCounts {
 
 /// Examples kept for each Service: enough to find a pattern, too few to fill a recording.
 const EXAMPLES: usize = 5;
-/// For how long a stream that was just sent may receive nothing: a proxy gives up then.
-const FIRST_ITEM: Duration = Duration::from_secs(3);
 /// For how long the observer may be behind an update.
 const BEHIND: Duration = Duration::from_secs(1);
 
@@ -107,29 +105,6 @@ impl ServiceLedger {
         end
     }
 
-    /// Until when some stream that is not served has time to be; `None` if all are.
-    #[must_use]
-    pub fn unserved_until(&self) -> Option<At> {
-        let unserved = self.streams.ids().filter(|&stream| {
-            !self.streams.is_held(stream) && self.slots.promised(self.streams.class(stream)) > 0
-        });
-        unserved.map(|stream| self.grace(stream)).max()
-    }
-
-    /// Until when a stream that is not served has time to be. What the destination ended has the
-    /// time of an update; what we ended, or have just asked for, that of a first item.
-    fn grace(&self, stream: StreamId) -> At {
-        let sent = match self.streams.phase(stream) {
-            StreamPhase::Sent(sent) => sent + FIRST_ITEM,
-            StreamPhase::Closed | StreamPhase::Held => At::ZERO,
-        };
-        match self.streams.ended(stream) {
-            Some((ended, EndedBy::Destination)) => ended + self.limits.deadline,
-            Some((ended, EndedBy::Us)) => sent.max(ended + FIRST_ITEM),
-            None => sent,
-        }
-    }
-
     /// Whether a stream that is not served is wrong; `None` if it has time yet.
     fn check_unserved(&self, stream: StreamId, at: At, end: &mut EndState) -> Option<bool> {
         let class = self.streams.class(stream);
@@ -137,14 +112,14 @@ impl ServiceLedger {
         if promised == 0 {
             return Some(false);
         }
-        if at < self.grace(stream) {
+        // One that was never sent was not asked for.
+        if self.grace(stream).is_none_or(|until| at < until) {
             return None;
         }
         end.missing += promised as u64;
         let mut wanted = self.slots.iter().filter(|(_, slot)| slot.is_wanted(class));
         if let Some((_, slot)) = wanted.next() {
-            let since = self.streams.ended(stream);
-            let since = since.map(|(ended, _)| at.since(ended));
+            let since = self.unserved_since(stream).map(|since| at.since(since));
             end.example(stream, slot.endpoint, "missing", since);
         }
         Some(true)

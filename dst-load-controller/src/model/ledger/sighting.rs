@@ -75,6 +75,15 @@ impl ServiceLedger {
             resource_version: (!sighting.gone).then(|| sighting.resource_version.clone()),
         };
         let start = self.acknowledged.start(&written, sighting.visible);
+        let nothing: Vec<_> = (0..promised.len())
+            .filter(|&class| self.slots.promised(class) == 0 && !promised[class].is_empty())
+            .collect();
+        for class in nothing {
+            if let Some(members) = self.streams.members(class) {
+                self.unserved
+                    .promised(members.ones(), &self.streams, sighting.visible);
+            }
+        }
         let (added, removed) = self.difference(promised);
         for (direction, affected) in [(Direction::Add, added), (Direction::Remove, removed)] {
             if !affected.is_empty() {

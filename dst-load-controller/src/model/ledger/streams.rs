@@ -46,8 +46,6 @@ pub(super) struct Streams {
     phases: Vec<StreamPhase>,
     /// When each received its last snapshot.
     snapshots: Vec<Option<At>>,
-    /// When each was last ended, and by whom.
-    ended: Vec<Option<(At, EndedBy)>>,
     /// Streams that the destination ended and that have not had their next snapshot: they stay in
     /// the audience, and hold what they held, as a proxy goes on with it.
     resuming: FixedBitSet,
@@ -74,6 +72,8 @@ impl ServiceLedger {
     /// The stream has been opened; nothing of it has come yet.
     pub fn stream_sent(&mut self, stream: StreamId, at: At) {
         self.waiting.tried(stream);
+        self.retries.sent(stream);
+        self.unserved.sent(stream, at);
         self.streams.phases[stream as usize] = StreamPhase::Sent(at);
     }
 
@@ -82,17 +82,22 @@ impl ServiceLedger {
     /// runs on.
     pub fn stream_closed(&mut self, stream: StreamId, at: At, by: EndedBy) {
         let was = std::mem::take(&mut self.streams.phases[stream as usize]);
-        self.streams.ended[stream as usize] = Some((at, by));
-        let listened = match was {
-            StreamPhase::Held => true,
-            StreamPhase::Sent(sent) => {
-                self.streams.resumes(stream)
-                    || (sent + SETTLED <= at
-                        && self.slots.promised(self.streams.class(stream)) == 0)
+        self.retries.closed(stream, by);
+        let stays = match was {
+            StreamPhase::Held => {
+                self.unserved.lost(stream, at, by);
+                by == EndedBy::Destination
             }
-            StreamPhase::Closed => self.streams.resumes(stream),
+            // What ends before its snapshot changes nothing of that.
+            _ if self.streams.resumes(stream) => true,
+            StreamPhase::Sent(sent) => {
+                by == EndedBy::Destination
+                    && sent + SETTLED <= at
+                    && self.slots.promised(self.streams.class(stream)) == 0
+            }
+            StreamPhase::Closed => false,
         };
-        if by == EndedBy::Destination && listened {
+        if stays {
             self.streams.resuming.grow_and_insert(stream as usize);
         } else {
             self.drop_stream(stream, at);
@@ -218,7 +223,6 @@ impl Streams {
         self.places.push(place);
         self.replicas.push(None);
         self.snapshots.push(None);
-        self.ended.push(None);
         self.phases.push(StreamPhase::Closed);
         self.classes.push(class);
         if self.members.len() <= class {
@@ -270,11 +274,6 @@ impl Streams {
     /// Whether the destination ended it, and its next snapshot has not come.
     pub(super) fn resumes(&self, stream: StreamId) -> bool {
         self.resuming.contains(stream as usize)
-    }
-
-    /// When it was last ended, and by whom.
-    pub(super) fn ended(&self, stream: StreamId) -> Option<(At, EndedBy)> {
-        self.ended[stream as usize]
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = StreamId> + use<> {

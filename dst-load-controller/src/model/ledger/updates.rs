@@ -31,6 +31,7 @@ impl ServiceLedger {
             }
             Update::NoEndpoints { .. } => self.remove_all(stream, at),
         }
+        self.unserved.served(stream);
         if self.streams.hold(stream, at) {
             self.conclude_all_of(stream);
         }
