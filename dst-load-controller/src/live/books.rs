@@ -361,6 +361,16 @@ impl Books {
             .all(|book| book.ledger.lock().is_settled())
     }
 
+    /// Until when some stream that is not served has time to be; `None` if all are served that are
+    /// promised anything.
+    #[must_use]
+    pub fn unserved_until(&self) -> Option<At> {
+        let books = self.books.iter();
+        books
+            .filter_map(|book| book.ledger.lock().unserved_until())
+            .max()
+    }
+
     /// Endpoints that actions asked for and the observer has not seen.
     #[must_use]
     pub fn outstanding(&self) -> u64 {

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     model::{
         criteria::Criteria,
-        ledger::ServiceLedger,
+        ledger::{Limits, ServiceLedger},
         recording::{End, Header, Line, Phase, write_line},
         report::{Report, page::Page},
         time::At,
@@ -35,9 +35,6 @@ use crate::{
 
 /// How often what is waited for is looked at.
 const LOOK: Duration = Duration::from_millis(50);
-/// For how long updates that are on their way are waited for at the end. A pod that is told to
-/// end has 30 s in all, and elsewhere the endpoints may never stop moving.
-const SETTLE: Duration = Duration::from_secs(10);
 
 /// What the watching half needs to be told.
 pub struct Options {
@@ -54,7 +51,7 @@ pub struct Options {
     /// How streams are opened.
     pub fleet: FleetConfig,
     /// An update that has not come after this long has never arrived.
-    pub deadline: Duration,
+    pub limits: Limits,
     /// Whether watching ends with the acting half's plan.
     pub ends_with_plan: bool,
     /// Whether this process's own cost is sampled. Virtual time has none.
@@ -104,7 +101,7 @@ impl<W: io::Write> Client<W> {
         readiness: Readiness,
         stop: CancellationToken,
     ) -> Self {
-        let books = Arc::new(Books::new(clock, targets, options.deadline));
+        let books = Arc::new(Books::new(clock, targets, options.limits));
         if options.churn.is_some() {
             // From the first change on: what it tells may come after what it tells of.
             for book in books.all() {
@@ -281,10 +278,15 @@ impl<W: io::Write> Client<W> {
         self.journal.check(self.now());
     }
 
-    /// Waits for what is still on its way, but not for ever.
+    /// Waits for what is still on its way, but not for ever: elsewhere the endpoints may never stop
+    /// moving.
     async fn settle(&self) {
-        let until = self.now() + SETTLE;
-        while !self.books.is_settled() {
+        let until = self.now() + self.options.limits.deadline;
+        loop {
+            let unserved = self.books.unserved_until();
+            if self.books.is_settled() && unserved.is_none_or(|until| until <= self.now()) {
+                return;
+            }
             if self.now() >= until {
                 let books = self.books.all().iter();
                 let unsettled = books.filter(|book| !book.ledger(|ledger| ledger.is_settled()));

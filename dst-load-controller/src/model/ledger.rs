@@ -34,8 +34,8 @@ use std::{collections::BTreeSet, net::SocketAddr};
 
 use self::{
     acknowledged::Acknowledged, change::OpenChanges, claims::Unclaimed, intents::Intents,
-    repeats::Repeats, retries::Retries, slots::Slots, streams::Streams, unexplained::Unexplained,
-    unserved::Unserved, waiting::Waiting,
+    outbox::Endings, repeats::Repeats, retries::Retries, slots::Slots, streams::Streams,
+    unexplained::Unexplained, unserved::Unserved, waiting::Waiting,
 };
 use crate::model::time::At;
 
@@ -71,6 +71,7 @@ pub struct ServiceLedger {
     disturbed: bool,
     /// Deliveries made or given up, ever.
     made: u64,
+    endings: Endings,
     outbox: Outbox,
 }
 
@@ -95,6 +96,7 @@ impl ServiceLedger {
             unserved: Unserved::default(),
             disturbed: false,
             made: 0,
+            endings: Endings::default(),
             outbox: Outbox::default(),
         }
     }
@@ -150,7 +152,7 @@ impl ServiceLedger {
     /// Takes what has gathered since the last call.
     pub fn take_outbox(&mut self) -> Outbox {
         let mut outbox = std::mem::take(&mut self.outbox);
-        outbox.settle(&self.changes);
+        outbox.settle(std::mem::take(&mut self.endings), &self.changes);
         self.changes.handed_on(&self.unclaimed.held());
         outbox
     }

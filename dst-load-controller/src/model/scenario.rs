@@ -10,6 +10,7 @@ use crate::model::{
     federation::{Federation, Site, Watched},
     provocation::Provocation,
     quantity::AddressRange,
+    statistics::LONGEST,
 };
 
 mod draft;
@@ -226,12 +227,14 @@ pub struct Sandbox {
 
 impl Scenario {
     /// How long an update is waited for before it counts as never arrived: as given, else the
-    /// larger of 30 s and twice the largest limit judged.
+    /// larger of 30 s and twice the largest limit judged, and 24 h at the most.
     #[must_use]
     pub fn deadline(&self) -> Duration {
         self.deadline.unwrap_or_else(|| {
             let largest = self.criteria.largest_latency_limit().unwrap_or_default();
-            (largest * 2).max(Duration::from_secs(30))
+            largest
+                .saturating_mul(2)
+                .clamp(Duration::from_secs(30), LONGEST)
         })
     }
 

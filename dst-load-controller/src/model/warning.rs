@@ -43,13 +43,6 @@ pub enum Warning {
         /// The last reason.
         error: String,
     },
-    /// Updates came before the observer saw their change: the start of their latency is a bound.
-    EarlyUpdates {
-        /// How many deliveries.
-        deliveries: u64,
-        /// Out of how many.
-        of: u64,
-    },
     /// Updates stood unconfirmed at the deadline, though a later one put them right.
     MendedUpdates {
         /// How many.
@@ -188,13 +181,6 @@ impl fmt::Display for Warning {
                 f,
                 "the destination's metrics could not be read {} ({error}): its cost is incomplete",
                 times(*n)
-            ),
-            Self::EarlyUpdates { deliveries, of } => write!(
-                f,
-                "{} of {} came before the observer saw their change; they count as 0 s, and end to \
-                 end is the honest upper bound",
-                count(*deliveries),
-                counted(*of, "delivery", "deliveries")
             ),
             Self::MendedUpdates { updates } => write!(
                 f,

@@ -38,6 +38,7 @@ use crate::{
     },
     model::{
         criteria::Criteria,
+        ledger::Limits,
         plan::Plan,
         quantity::Span,
         recording::{Header, SCHEMA_VERSION, TargetInfo, TargetKind},
@@ -103,7 +104,7 @@ pub async fn run(
     };
     let directory = args.output_dir.as_deref().map(RunDirectory::at);
     let directory = directory.transpose()?;
-    let deadline = scenario.map_or(DEADLINE, Scenario::deadline);
+    let limits = scenario.map_or(Limits::from(DEADLINE), Limits::of);
     let (file, place) = spool(directory.as_ref())?;
     let (snapshots, mut asked) = Snapshots::new(file.try_clone()?);
     tracing::info!(
@@ -133,7 +134,7 @@ pub async fn run(
             target,
             churn,
             fleet: fleet(args, &watch, &namespace),
-            deadline,
+            limits,
             ends_with_plan: scenario.is_some(),
             sample_self: true,
         },
@@ -154,7 +155,7 @@ pub async fn run(
         );
     let header = Header {
         linked_cluster: linked.cluster,
-        deadline_seconds: deadline.as_secs_f64(),
+        deadline_seconds: limits.deadline.as_secs_f64(),
         ..header(args, scenario, &watch, &namespace, target_info)?
     };
     let whole = async {

@@ -295,10 +295,12 @@ impl<W: io::Write> Engine<W> {
         let mut quiet_since = clock.now();
         loop {
             let now = clock.now();
-            if !self.books.is_settled() || self.books.outstanding() > 0 {
+            // What we ended ourselves may have a long way to its next try.
+            let unserved = self.books.unserved_until().filter(|&until| now < until);
+            if !self.books.is_settled() || self.books.outstanding() > 0 || unserved.is_some() {
                 quiet_since = now;
             }
-            if now.since(quiet_since) >= QUIET || now >= until {
+            if now.since(quiet_since) >= QUIET || (now >= until && unserved.is_none()) {
                 return;
             }
             tokio::time::sleep(LOOK).await;

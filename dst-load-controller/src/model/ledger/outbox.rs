@@ -19,8 +19,6 @@ pub struct Outbox {
     /// Deliveries that were made, or given up; equal ones that came one after the other are one
     /// entry.
     pub deliveries: Vec<Delivered>,
-    /// The same before it is settled when the destination stage of each started.
-    pub(super) ended: Vec<Ended>,
     /// The Kubernetes stage of deliveries that were opened.
     pub kubernetes: Vec<KubernetesStage>,
     /// End to end of deliveries handed on before, whose intent came late.
@@ -55,6 +53,11 @@ pub(super) struct Ended {
     pub(super) intended: Option<At>,
     pub(super) replica: Option<u32>,
 }
+
+/// Observations that ended and have not been handed on: it is not settled yet when the destination
+/// stage of each started.
+#[derive(Debug, Default)]
+pub(super) struct Endings(Vec<Ended>);
 
 /// When an observation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,29 +162,14 @@ pub struct Counts {
 // === impl Outbox ===
 
 impl Outbox {
-    /// Takes in the end of an observation.
-    pub(super) fn end(&mut self, ended: Ended) {
-        if let Some(last) = self.ended.last_mut()
-            && *last
-                == (Ended {
-                    times: last.times,
-                    ..ended
-                })
-        {
-            last.times += ended.times;
-        } else {
-            self.ended.push(ended);
-        }
-    }
-
     /// States all latencies, now that it is settled when each change started.
-    pub(super) fn settle(&mut self, changes: &OpenChanges) {
+    pub(super) fn settle(&mut self, endings: Endings, changes: &OpenChanges) {
         for change in &mut self.changes {
             if changes.knows(change.number) {
                 change.count_from(changes.start(change.number));
             }
         }
-        for ended in std::mem::take(&mut self.ended) {
+        for ended in endings.0 {
             let delivered = ended.from(changes.origin(ended.change));
             if let Some(last) = self.deliveries.last_mut()
                 && *last
@@ -194,6 +182,25 @@ impl Outbox {
             } else {
                 self.deliveries.push(delivered);
             }
+        }
+    }
+}
+
+// === impl Endings ===
+
+impl Endings {
+    /// Takes in the end of an observation.
+    pub(super) fn end(&mut self, ended: Ended) {
+        if let Some(last) = self.0.last_mut()
+            && *last
+                == (Ended {
+                    times: last.times,
+                    ..ended
+                })
+        {
+            last.times += ended.times;
+        } else {
+            self.0.push(ended);
         }
     }
 }

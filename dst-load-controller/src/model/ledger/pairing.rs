@@ -44,23 +44,39 @@ enum Fate {
     Open,
 }
 
+// === impl State ===
+
+impl State {
+    /// The change and its intended instant.
+    const fn named(&self) -> (u64, Option<At>) {
+        (self.change, self.intended)
+    }
+}
+
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
     /// A stream has toggled whether it holds the endpoint, while it has states of it to learn.
     pub(super) fn answer(&mut self, stream: StreamId, id: SlotId, toggle: Toggle) {
-        let states = self.states(stream, id);
-        let deferred = self.unexplained.toggles(id, stream);
-        if deferred.is_empty() && states.len() <= 2 && !toggle.snapshot {
-            self.learnt(stream, id, states[0], toggle.at, toggle.is_evidence());
-            return;
+        if self.unexplained.toggles(id, stream).is_empty() && !toggle.snapshot {
+            let (first, third) = {
+                let mut entries = self.entries(stream, id);
+                let first = entries.next().map(|entry| (entry.change, entry.intended));
+                (first, entries.nth(1).is_some())
+            };
+            // Nearly always so: no update can be about a third state.
+            if let (Some(first), false) = (first, third) {
+                self.learnt(stream, id, first, toggle.at, toggle.is_evidence());
+                return;
+            }
         }
         self.unexplained.push(id, stream, toggle);
+        let states = self.states(stream, id);
         let deferred = self.unexplained.toggles(id, stream);
         if deferred.len() == states.len() {
             self.unexplained.forget(id, stream);
             for (state, toggle) in states.into_iter().zip(deferred) {
-                self.learnt(stream, id, state, toggle.at, toggle.is_evidence());
+                self.learnt(stream, id, state.named(), toggle.at, toggle.is_evidence());
             }
         } else if toggle.snapshot {
             // What the stream was not told before its snapshot it will not be told any more.
@@ -95,7 +111,7 @@ impl ServiceLedger {
                 .get(number + 1)
                 .map_or(Duration::ZERO, |next| next.start.since(state.start));
             match fate {
-                Fate::Learnt(at) => self.learnt(stream, id, state, at, false),
+                Fate::Learnt(at) => self.learnt(stream, id, state.named(), at, false),
                 Fate::AtLeast(at) => {
                     let span = at.since(state.start);
                     self.unlearnt(stream, id, state, span, Outcome::Censored);
@@ -163,13 +179,21 @@ impl ServiceLedger {
         self.entries(stream, id).map(state).collect()
     }
 
-    fn learnt(&mut self, stream: StreamId, id: SlotId, state: State, at: At, evidence: bool) {
-        self.take_out(stream, id, state.change);
+    fn learnt(
+        &mut self,
+        stream: StreamId,
+        id: SlotId,
+        state: (u64, Option<At>),
+        at: At,
+        evidence: bool,
+    ) {
+        let (change, _) = state;
+        self.take_out(stream, id, change);
         if evidence {
-            self.changes.proven(state.change, at);
+            self.changes.proven(change, at);
         }
-        self.changes.deliver(state.change, stream, at);
-        self.unclaimed.known(state.change, id, at);
+        self.changes.deliver(change, stream, at);
+        self.unclaimed.known(change, id, at);
         self.end(stream, state, After::Learnt(at));
     }
 
@@ -189,7 +213,7 @@ impl ServiceLedger {
         } else {
             self.changes.supersede(state.change, stream);
         }
-        self.end(stream, state, After::Unlearnt(span, outcome));
+        self.end(stream, state.named(), After::Unlearnt(span, outcome));
     }
 
     /// Nothing is said of the state.
@@ -210,13 +234,13 @@ impl ServiceLedger {
         }
     }
 
-    fn end(&mut self, stream: StreamId, state: State, after: After) {
+    fn end(&mut self, stream: StreamId, (change, intended): (u64, Option<At>), after: After) {
         self.made += 1;
-        self.outbox.end(Ended {
+        self.endings.end(Ended {
             times: 1,
-            change: state.change,
+            change,
             after,
-            intended: state.intended,
+            intended,
             replica: self.streams.replica(stream),
         });
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{EndedBy, ServiceLedger, StreamId, slots::SlotId, streams::StreamPhase};
+use super::{ServiceLedger, StreamId, slots::SlotId, streams::StreamPhase};
 use crate::model::{endpoint::Endpoint, time::At};
 
 /// What the streams of a Service hold at the settled end.

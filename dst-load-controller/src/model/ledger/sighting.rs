@@ -265,6 +265,9 @@ impl ServiceLedger {
     fn deliver_early(&mut self, number: u64, (id, stream): (SlotId, StreamId)) {
         let given_up = self.unexplained.is_given_up(id, stream);
         let toggle = self.unexplained.take_first(id, stream);
+        if given_up {
+            self.unexplained.forget(id, stream);
+        }
         let slot = self.slots.get_mut(id);
         let entry = slot.open.iter_mut().find(|entry| entry.change == number);
         let (Some(toggle), Some(entry)) = (toggle, entry) else {
@@ -296,7 +299,7 @@ impl ServiceLedger {
         self.unclaimed.known(number, id, at);
         self.changes.deliver(number, stream, at);
         self.made += 1;
-        self.outbox.end(Ended {
+        self.endings.end(Ended {
             times: 1,
             change: number,
             after: After::Learnt(at),

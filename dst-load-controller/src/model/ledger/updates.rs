@@ -31,9 +31,12 @@ impl ServiceLedger {
             }
             Update::NoEndpoints { .. } => self.remove_all(stream, at),
         }
-        self.unserved.served(stream);
-        if self.streams.hold(stream, at) {
-            self.conclude_all_of(stream);
+        // Nearly always so.
+        if !self.streams.is_held(stream) {
+            self.unserved.served(stream);
+            if self.streams.hold(stream, at) {
+                self.conclude_all_of(stream);
+            }
         }
         self.hand_on_changes();
     }

@@ -96,10 +96,6 @@ fn every_warning_reads_back_and_says_something() {
             times: 1,
             error: "refused".into(),
         },
-        Warning::EarlyUpdates {
-            deliveries: 4,
-            of: 10,
-        },
         Warning::MendedUpdates { updates: 5 },
         Warning::UncheckedStreams { streams: 6 },
         Warning::Unsettled { services: 1 },

@@ -129,18 +129,24 @@ pub(super) fn cells(latency: &LatencySummary) -> Vec<String> {
 pub(super) fn censored(stages: &StageSummary) -> Vec<String> {
     each(stages)
         .filter_map(|(name, latency)| {
-            let share = format!(
+            let mut share = format!(
                 "{} of {} never arrived",
                 count(latency.never),
                 count(latency.count)
             );
+            if latency.censored > latency.never {
+                share.push_str(&format!(
+                    ", {} ended unlearnt",
+                    count(latency.censored - latency.never)
+                ));
+            }
             match latency.censored_from.as_deref() {
                 Some(key) => Some(format!(
                     "{name}: {} {} ({share})",
                     quantile_name(key),
                     quantile(latency, key)
                 )),
-                None if latency.never > 0 => Some(format!("{name}: {share}")),
+                None if latency.censored > 0 => Some(format!("{name}: {share}")),
                 None => None,
             }
         })
@@ -234,7 +240,7 @@ fn fan_out(report: &Report) -> String {
         return "none reached a stream".to_owned();
     }
     let mut said = format!(
-        "{} of {} known in whole to every stream that stayed",
+        "{} of {} fully propagated",
         count(fan_out.completed),
         counted(fan_out.changes, "change", "changes"),
     );
@@ -288,8 +294,20 @@ fn correctness(report: &Report) -> String {
     }
     if c.superseded > 0 {
         said.push_str(&format!(
-            "; {} overtaken by a later change",
+            "; {} with nothing to learn, because the state before was not learnt",
             count(c.superseded)
+        ));
+    }
+    if c.excluded > 0 {
+        said.push_str(&format!(
+            "; {} excluded: not learnt, and in place for less than a fifth of the smallest limit",
+            counted(c.excluded, "state", "states")
+        ));
+    }
+    if c.premature > 0 {
+        said.push_str(&format!(
+            "; {} premature",
+            counted(c.premature, "update", "updates")
         ));
     }
     said

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::model::{
     criteria::{Criteria, QuantileLimits, TargetLimits},
     endpoint::Direction,
-    ledger::{Counts, Delivered, KubernetesStage, Outbox},
+    ledger::{Counts, Delivered, KubernetesStage, Outbox, Outcome},
     recording::{
         ChangeLine, End, EndStateLine, GeneratorSample, Header, Line, Machine, Phase,
         SCHEMA_VERSION, Second, StreamCounts, TargetInfo, TargetKind, TargetSample,
@@ -98,7 +98,11 @@ pub(crate) fn delivered(cycle: u32, direction: Direction, micros: u64, never: bo
         direction,
         destination,
         end_to_end: Some(destination + Duration::from_millis(800)),
-        never,
+        outcome: if never {
+            Outcome::Never
+        } else {
+            Outcome::Learnt
+        },
         replica: None,
         disturbed: false,
     }

@@ -10,6 +10,7 @@ use crate::model::{
     fault::{Fault, FaultKind},
     quantity::{Share, Span},
     scenario::{Client, Lifecycle, Sandbox, Scenario, draft::ScenarioError},
+    statistics::LONGEST,
 };
 
 mod backend;
@@ -71,13 +72,22 @@ impl Checker<'_> {
         let client = self.client(file.client.unwrap_or_default().value)?;
         let measure = file.measure.unwrap_or_default().value;
         let deadline = self.positive(measure.deadline)?;
+        if deadline.is_some_and(|it| it > LONGEST) {
+            let at = self.tree.path_place("measure.deadline").unwrap_or(at);
+            return Err(self.tree.error(at, "a deadline is 24h at the most"));
+        }
+        let criteria = criteria::criteria(file.criteria.unwrap_or_default().value);
+        if criteria.largest_latency_limit() > Some(LONGEST) {
+            let at = self.tree.path_place("criteria").unwrap_or(at);
+            return Err(self.tree.error(at, "a latency limit is 24h at the most"));
+        }
         let scenario = Scenario {
             name: self.name(name.name)?,
             seed: name.seed.map_or(1, |seed| seed.value),
             churn,
             client,
             federation,
-            criteria: criteria::criteria(file.criteria.unwrap_or_default().value),
+            criteria,
             deadline,
             sandbox: self.sandbox(file.sandbox.unwrap_or_default().value)?,
         };

@@ -305,6 +305,7 @@ fn criteria(criteria: &Criteria) -> CriteriaSection {
                 .every_client_within
                 .map(|span| Placed::from(Span(span))),
         }),
+        never: criteria.never.map(|share| Placed::from(Share(share))),
         unexpected_resets: criteria.unexpected_resets.map(Placed::from),
         send_timeout_rate: criteria
             .send_timeout_rate
