@@ -16,6 +16,7 @@ mod holdings;
 mod intents;
 mod outbox;
 mod repeats;
+mod retries;
 mod settle;
 mod sighting;
 mod slots;
@@ -37,6 +38,7 @@ use self::{
     claims::Unclaimed,
     intents::Intents,
     repeats::Repeats,
+    retries::Retries,
     slots::{SlotId, Slots},
     streams::Streams,
     waiting::Waiting,
@@ -68,6 +70,7 @@ pub struct ServiceLedger {
     deviations: Deviations,
     repeats: Repeats,
     waiting: Waiting,
+    retries: Retries,
     /// Whether another cluster churns at present, so that what becomes visible here is disturbed.
     disturbed: bool,
     /// Deliveries made or given up, ever.
@@ -109,6 +112,7 @@ impl ServiceLedger {
             deviations: Deviations::default(),
             repeats: Repeats::default(),
             waiting: Waiting::default(),
+            retries: Retries::default(),
             disturbed: false,
             made: 0,
             outbox: Outbox::default(),

@@ -61,11 +61,13 @@ impl ServiceLedger {
     /// The stream has been opened; nothing of it has come yet.
     pub fn stream_sent(&mut self, stream: StreamId, at: At) {
         self.waiting.tried(stream);
+        self.retries.sent(stream);
         self.streams.phases[stream as usize] = StreamPhase::Sent(at);
     }
 
     /// The stream has ended: it leaves the audience of everything open and holds nothing.
-    pub fn stream_closed(&mut self, stream: StreamId, at: At, _by: EndedBy) {
+    pub fn stream_closed(&mut self, stream: StreamId, at: At, by: EndedBy) {
+        self.retries.closed(stream, by);
         self.streams.phases[stream as usize] = StreamPhase::Closed;
         let bit = stream as usize;
         let class = self.streams.class(stream);

@@ -74,6 +74,7 @@ impl Lifecycle {
                 Ended::Planned => {
                     self.shared.books.count(|streams| streams.closed += 1);
                     failures = 0;
+                    self.retry_after(Duration::ZERO);
                     continue;
                 }
                 Ended::Limit(limit) => self.limited(limit),
@@ -87,9 +88,18 @@ impl Lifecycle {
                 }
             }
             failures = if told { 0 } else { failures };
-            self.shared.back_off("reopen", &self.name(), failures).await;
+            let wait = self.shared.backoff("reopen", &self.name(), failures);
+            self.retry_after(wait);
+            tokio::time::sleep(wait).await;
             failures += 1;
         }
+    }
+
+    /// Tells the ledger when the stream, which has ended, is sent again.
+    fn retry_after(&self, wait: Duration) {
+        let (stream, at) = (self.seat.stream, self.shared.clock().now() + wait);
+        self.book()
+            .ledger(|ledger| ledger.stream_retries(stream, at));
     }
 
     fn limited(&self, limit: Limit) {
