@@ -28,7 +28,7 @@ fn silent(grpc: Grpc) -> Grpc {
 async fn measured(header_says: TargetKind, replicas_say: &[bool]) -> Report {
     let kubernetes = kubernetes::Kubernetes::start(kubernetes::Config::default());
     let destination = destination(&kubernetes);
-    let services: Api<Service> = Api::namespaced(kubernetes.client(), "churned");
+    let services: Api<Service> = Api::default_namespaced(kubernetes.client());
     let service = serde_json::json!({
         "metadata": {"name": "empty"},
         "spec": {"ports": [{"port": 8080}], "selector": {"app": "nobody"}},
@@ -51,7 +51,7 @@ async fn measured(header_says: TargetKind, replicas_say: &[bool]) -> Report {
     let file = tempfile::tempfile().unwrap();
     let client = Client::new(
         Clock::start(),
-        vec![Watched::new("empty", "churned", "cluster.local", 8080)],
+        vec![Watched::new("empty", "default", "cluster.local", 8080)],
         Options {
             world: World {
                 destination: dials.remove(0),
