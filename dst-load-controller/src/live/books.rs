@@ -5,6 +5,7 @@
 mod cluster_ip;
 mod distribution;
 mod glance;
+mod identity;
 mod lives;
 mod series;
 
@@ -85,6 +86,7 @@ pub struct Books {
     all_lag: Mutex<Distribution>,
     streams_wanted: AtomicU64,
     glance: Glance,
+    identities: Mutex<identity::Answers>,
     /// The last `NotFound`, in the destination's words.
     refusal: Mutex<Option<String>>,
     /// Told when something is open that was not, so that the event loop's lag is worth sampling.
@@ -179,6 +181,7 @@ impl Books {
             all_lag: Mutex::new(Distribution::new(LONGEST_LAG)),
             streams_wanted: AtomicU64::new(0),
             glance: Glance::default(),
+            identities: Mutex::default(),
             refusal: Mutex::default(),
             activity: Notify::new(),
         }

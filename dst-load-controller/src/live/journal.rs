@@ -268,6 +268,9 @@ impl<W: io::Write> Journal<W> {
                 *interval.kubernetes_errors.entry(reason).or_default() += count - before;
             }
         }
+        for line in self.books.take_identities() {
+            self.push(Line::Identified(line));
+        }
         let refusal = (self.sources.profiles.as_ref()).and_then(|it| it.take_refusal());
         if let Some(warning) = refusal {
             self.warn(warning);

@@ -9,6 +9,7 @@ mod align;
 mod clock;
 mod codec;
 mod endpoints;
+mod identified;
 mod lines;
 mod merge;
 mod ping;
@@ -28,6 +29,7 @@ pub use self::{
     clock::ClockLine,
     codec::{ReadError, read, write_line},
     endpoints::EndpointsLine,
+    identified::{IdentifiedLine, Identities, REFERENCE_HEADER},
     merge::{MergeError, merge},
     ping::PingLine,
     proxies::{BetweenTriesLine, ProfileCounts, ProxyCounts, ReplicaInfo, ReplicaLine},
@@ -87,6 +89,8 @@ pub enum Line {
     Generator(GeneratorSample),
     /// The acting half's clock was compared with this one.
     Clock(ClockLine),
+    /// A replica of the destination said whose it is.
+    Identified(IdentifiedLine),
     /// Something the reader must know.
     Warning {
         /// When.
@@ -299,6 +303,9 @@ pub struct LatencyLine {
 /// library ended: the generator lagged behind, whatever the destination did.
 pub const OWN_LIMIT: &str = "OwnLimit";
 
+/// The same of streams for which this machine had no socket, or no memory for one.
+pub const OWN_SOCKETS: &str = "OwnSockets";
+
 /// What streams did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamCounts {
@@ -312,8 +319,13 @@ pub struct StreamCounts {
     pub closed: u64,
     /// Streams that ended with status OK although we had not asked for it.
     pub ended_ok: u64,
-    /// Streams that ended with an error, by gRPC code; or by [`OWN_LIMIT`], which is no error of
-    /// the destination's.
+    /// Streams that the server ended on a connection for which it had sent GOAWAY(NO_ERROR): with
+    /// status OK, or without having processed the request.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub drained: u64,
+    /// Streams that ended with an error, by the gRPC code that the server sent, or by what
+    /// happened on the wire; or by [`OWN_LIMIT`] or [`OWN_SOCKETS`], which are no errors of the
+    /// destination's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub errors: BTreeMap<String, u64>,
     /// `NotFound` answers to a new stream, which is sent again.
@@ -401,6 +413,7 @@ impl Line {
             Self::Ping(ping) => (ping.at, 5, "", ""),
             Self::Generator(sample) => (sample.at, 6, "", ""),
             Self::Clock(clock) => (clock.at, 6, "", ""),
+            Self::Identified(line) => (line.at, 6, "", ""),
             Self::Warning { at, .. } => (*at, 7, "", ""),
             Self::Second(second) => (second.at, 8, "", ""),
             Self::EndState(end) => (end.at, 9, &end.service, ""),
@@ -419,6 +432,7 @@ impl StreamCounts {
         self.snapshots += other.snapshots;
         self.closed += other.closed;
         self.ended_ok += other.ended_ok;
+        self.drained += other.drained;
         self.not_found += other.not_found;
         absorb(&mut self.errors, &other.errors);
         absorb(&mut self.connection_errors, &other.connection_errors);
@@ -426,11 +440,29 @@ impl StreamCounts {
         self.profiles.absorb(&other.profiles);
     }
 
-    /// Streams that ended although nobody asked for it.
+    /// Streams that ended although nobody here asked for it.
     #[must_use]
     pub fn unexpected_resets(&self) -> u64 {
-        self.ended_ok + self.errors.values().sum::<u64>()
+        self.ended_ok + self.foreign_errors()
     }
+
+    /// Streams that ended with an error that is not this tool's.
+    #[must_use]
+    pub fn foreign_errors(&self) -> u64 {
+        foreign(&self.errors)
+    }
+}
+
+/// The errors by these names that are not this tool's.
+fn foreign(errors: &BTreeMap<String, u64>) -> u64 {
+    let own = |name: &str| [OWN_LIMIT, OWN_SOCKETS].contains(&name);
+    let foreign = errors.iter().filter(|(name, _)| !own(name));
+    foreign.map(|(_, count)| count).sum()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Adds counts by name to others.

@@ -39,6 +39,10 @@ use crate::model::{
 /// The version of `report.json`'s shape.
 pub const SCHEMA_VERSION: u32 = 1;
 
+/// Why a run with replicas of two kinds says nothing of either.
+const MIXED: &str = "some responses came from this tool's own reference destination and some from \
+                     another controller: the numbers are of neither";
+
 /// Streams that a real proxy holds beside the `Get` streams, and that this tool does not open; the
 /// first only where it was asked to.
 pub const STREAMS_NOT_OPENED: [&str; 3] = [
@@ -231,9 +235,10 @@ impl Report {
         changes_planned: bool,
     ) -> Self {
         let summary = statistics.summary();
+        let target = statistics.identities().correct(&header.target);
         let ending = Ending::of(statistics);
         let circumstances = Circumstances {
-            target_is_judged: header.target.kind == TargetKind::Linkerd && !header.virtual_time,
+            target_is_judged: target.kind == TargetKind::Linkerd && !header.virtual_time,
             latency_is_judged: !header.target.forwarded,
             changes_planned,
             ended: matches!(ending, Ending::Complete | Ending::Interrupted),
@@ -241,6 +246,10 @@ impl Report {
         let mut judgement = judge(criteria, &summary, circumstances);
         if let Ending::Spared { reason } = &ending {
             judgement.reasons.insert(0, reason.clone());
+        }
+        if statistics.identities().is_mixed() {
+            judgement.verdict = Verdict::Invalid;
+            judgement.reasons.insert(0, MIXED.to_owned());
         }
         let forwarded = header.target.forwarded.then_some(Warning::Forwarded);
         let warnings = warnings::gather(recorded, &summary, &ending)
@@ -283,8 +292,8 @@ impl Report {
             updates: summary.updates,
             generator: summary.generator,
             target: ReportedTarget {
-                kind: header.target.kind,
-                version: header.target.version.clone(),
+                kind: target.kind,
+                version: target.version,
                 used: summary.target,
             },
             kubernetes: summary.kubernetes,

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
+mod identity;
 mod replicas;
 
 use std::{convert::Infallible, io, path::Path, sync::Arc, time::Duration};

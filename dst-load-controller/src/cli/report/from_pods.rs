@@ -22,7 +22,7 @@ use crate::{
     },
     model::{
         quantity::Span,
-        recording::{Header, Line, TargetKind, merge, read, started, write_line},
+        recording::{Header, Identities, Line, TargetKind, merge, read, started, write_line},
         report::next,
         warning::Warning,
         words::counted,
@@ -131,8 +131,10 @@ pub(super) async fn run(
     }
     // The header stays first and the end last: they have the first and the last kind.
     lines.sort_by(|a, b| a.order().cmp(&b.order()));
+    let identities = Identities::of(&lines);
     if let Some(Line::Header(header)) = lines.first_mut()
-        && header.target.kind == TargetKind::Linkerd
+        && let kind = identities.correct(&header.target).kind
+        && kind == TargetKind::Linkerd
         && header.target.version.is_none()
         && let Ok(client) = cluster.client()
     {

@@ -4,20 +4,19 @@
 //! Everything passes through the API server and a kubelet, so latency through it is theirs too,
 //! and is not judged.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, io, str::FromStr, sync::Arc};
 
-use hyper_util::rt::TokioIo;
+use ::http::uri::Authority;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api,
     api::{ListParams, Portforwarder},
 };
 use tokio::io::DuplexStream;
-use tonic::{Status, transport::Endpoint};
-use tower::{service_fn, util::BoxCloneSyncService};
 
+use super::connection::{self, DEFAULT_WINDOWS};
 use crate::{
-    live::http::{self, Http, root},
+    live::http::{self, Http},
     model::{quantity::Bytes, words::chain},
     world::{Dial, KubeFactory},
 };
@@ -159,26 +158,12 @@ impl Forward {
         let forward = self.clone();
         Arc::new(move || {
             let forward = forward.clone();
-            Box::pin(async move {
-                let connect = service_fn(move |_| {
-                    let forward = forward.clone();
-                    async move {
-                        forward
-                            .connect(GRPC)
-                            .await
-                            .map(TokioIo::new)
-                            .map_err(Failed)
-                    }
-                });
-                let channel = Endpoint::from_static("http://destination")
-                    .connect_with_connector(connect)
-                    .await
-                    .map_err(|error| Status::unavailable(root(&error)))?;
-                Ok(BoxCloneSyncService::new(tower::ServiceExt::map_err(
-                    channel,
-                    |error| Status::from_error(Box::new(error)),
-                )))
-            })
+            let connect = move || {
+                let forward = forward.clone();
+                async move { forward.connect(GRPC).await.map_err(io::Error::other) }
+            };
+            let authority = Authority::from_static("destination");
+            Box::pin(connection::open(authority, DEFAULT_WINDOWS, connect))
         })
     }
 
@@ -214,11 +199,6 @@ impl Forward {
         stream.ok_or_else(|| format!("port {port} was not forwarded"))
     }
 }
-
-/// A failure in words, as tonic's connector wants it.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Failed(String);
 
 /// The limit of the container that serves streams.
 fn memory_limit(pod: &Pod) -> Option<Bytes> {

@@ -9,7 +9,7 @@ use super::{
 use crate::model::{
     criteria::Criteria,
     endpoint::Direction,
-    recording::{ChangeLine, Header, Line, Phase, TargetSample},
+    recording::{ChangeLine, Header, Identities, Line, Phase, TargetSample},
     report::{Ending, Report},
     statistics::{StageSummary, nearest_rank},
     time::At,
@@ -109,10 +109,11 @@ impl Run {
         changes_planned: bool,
     ) -> Option<Self> {
         let report = Report::of(lines, criteria, changes_planned)?;
-        let header = lines.iter().find_map(|line| match line {
+        let mut header = lines.iter().find_map(|line| match line {
             Line::Header(header) => Some(Header::clone(header)),
             _ => None,
         })?;
+        header.target = Identities::of(lines).correct(&header.target);
         let mut gathered = Gathered::default();
         for line in lines {
             gathered.take(line, header.deadline_seconds);

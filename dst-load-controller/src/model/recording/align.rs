@@ -76,6 +76,7 @@ impl Line {
                 shift(&mut clock.at);
                 clock.offset_us -= i64::try_from(micros).unwrap_or_default();
             }
+            Self::Identified(line) => shift(&mut line.at),
             Self::EndState(end) => shift(&mut end.at),
             Self::End(end) => shift(&mut end.at),
         }

@@ -230,7 +230,7 @@ impl Merged {
                 self.endpoints.tell(source, &mut second);
                 self.lines.push(Line::Second(second));
             }
-            Line::Clock(_) | Line::Warning { .. } | Line::EndState(_) => {
+            Line::Clock(_) | Line::Identified(_) | Line::Warning { .. } | Line::EndState(_) => {
                 self.lines.push(line);
             }
             Line::End(end) => self.ends.push(end),

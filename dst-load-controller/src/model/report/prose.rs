@@ -329,6 +329,12 @@ fn streams(report: &Report) -> String {
     if !s.errors_by_code.is_empty() {
         said.push_str(&format!(" ({})", by_name(&s.errors_by_code)));
     }
+    if s.drained > 0 {
+        said.push_str(&format!(
+            "; {} ended by a graceful GOAWAY",
+            count(s.drained)
+        ));
+    }
     if s.reopened > 0 {
         said.push_str(&format!("; {} reopened", count(s.reopened)));
     }

@@ -24,8 +24,8 @@ use crate::model::{
     federation::{Through, Via},
     ledger::{Counts, Delivered, Outbox, Outcome},
     recording::{
-        BetweenTriesLine, End, EndStateLine, EndpointsLine, GeneratorSample, LatencyLine, Line,
-        Phase, Second, StreamCounts, absorb,
+        BetweenTriesLine, End, EndStateLine, EndpointsLine, GeneratorSample, Identities,
+        LatencyLine, Line, Phase, Second, StreamCounts, absorb,
     },
     time::At,
 };
@@ -76,6 +76,7 @@ pub struct Statistics {
     between_tries: Latency,
     clock: ClockFold,
     pings: PingFold,
+    identities: Identities,
 }
 
 // === impl Interval ===
@@ -262,6 +263,7 @@ impl Statistics {
             }
             Line::Ping(line) => self.pings.line(line),
             Line::Clock(line) => self.clock.line(line),
+            Line::Identified(line) => self.identities.absorb(line),
             Line::Warning { .. } => {}
             Line::EndState(end) => {
                 self.replicas.ended(end);
@@ -291,6 +293,12 @@ impl Statistics {
     #[must_use]
     pub const fn ended(&self) -> Option<&End> {
         self.ended.as_ref()
+    }
+
+    /// What the destination's responses have said of whose it is.
+    #[must_use]
+    pub const fn identities(&self) -> &Identities {
+        &self.identities
     }
 
     /// The summary of what has been folded so far.
@@ -326,7 +334,8 @@ impl Statistics {
                 snapshots: self.streams.snapshots,
                 unexpected_resets: self.streams.unexpected_resets(),
                 overflows: target.overflows.unwrap_or_default(),
-                errors: self.streams.errors.values().sum(),
+                drained: self.streams.drained,
+                errors: self.streams.foreign_errors(),
                 errors_by_code: self.streams.errors.clone(),
                 not_found: self.streams.not_found,
                 connection_errors: self.streams.connection_errors.clone(),

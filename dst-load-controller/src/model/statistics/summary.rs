@@ -62,9 +62,13 @@ pub struct Streams {
     pub unexpected_resets: u64,
     /// Streams the target ended for a full queue, as far as its counter tells.
     pub overflows: u64,
-    /// Streams that ended with an error.
+    /// Streams that the target ended on a connection for which it had sent GOAWAY(NO_ERROR): with
+    /// status OK, or without having processed the request. They are no resets.
+    #[serde(default)]
+    pub drained: u64,
+    /// Streams that ended with an error that is not this tool's.
     pub errors: u64,
-    /// The same, by gRPC code.
+    /// All errors, by the gRPC code that the target sent, or by what happened on the wire.
     pub errors_by_code: BTreeMap<String, u64>,
     /// `NotFound` answers that were tried again.
     pub not_found: u64,

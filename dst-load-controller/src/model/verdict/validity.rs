@@ -4,7 +4,7 @@ use super::{Circumstances, Judged, Unit};
 use crate::model::{
     criteria::Criteria,
     endpoint::Direction,
-    recording::OWN_LIMIT,
+    recording::{OWN_LIMIT, OWN_SOCKETS},
     statistics::{Stage, Summary},
     words::counted,
 };
@@ -54,6 +54,13 @@ pub(super) fn doubts(
     if let Some(&streams) = summary.streams.errors_by_code.get(OWN_LIMIT) {
         doubts.push(format!(
             "the generator was the bottleneck: its own HTTP/2 library ended {}, whose connection had too many small frames unread",
+            counted(streams, "stream", "streams")
+        ));
+    }
+    if let Some(&streams) = summary.streams.errors_by_code.get(OWN_SOCKETS) {
+        doubts.push(format!(
+            "the generator was the bottleneck: this machine had no socket for {}; raise its limits \
+             (open files, local ports)",
             counted(streams, "stream", "streams")
         ));
     }

@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, StreamBody};
 use linkerd2_proxy_api::{destination as pb, net};
 use parking_lot::Mutex;
 use prost::Message;
-use tonic::{Code, body::Body};
+use tonic::{Code, Status, body::Body};
 use tower::service_fn;
 
 use super::*;
@@ -48,6 +48,9 @@ fn controller(
     let service = service_fn(move |request: http::Request<Body>| {
         let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
         async move {
+            if request.uri().path().ends_with("/Identify") {
+                return Ok(Status::unimplemented("unknown method").into_http());
+            }
             let body = request.into_body().collect().await?.to_bytes();
             let asked = pb::GetDestination::decode(&body[5..]).unwrap();
             let number = {
