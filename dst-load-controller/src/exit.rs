@@ -5,15 +5,15 @@ use std::process::ExitCode;
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// 0: done, and every criterion held.
+    /// 0: done, and everything that was asked for is met.
     Pass,
     /// 1: the tool itself failed.
     Broken,
     /// 2: the command line or the scenario is wrong; nothing was touched.
     Usage,
-    /// 3: a criterion did not hold.
+    /// 3: a criterion is violated.
     Failed,
-    /// 4: the measurement says nothing about the target.
+    /// 4: what was asked for is proven neither met nor violated.
     Invalid,
     /// 130: interrupted; the report was still written.
     Interrupted,

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod cluster;
 pub mod collect;
 pub mod destination;
+pub mod discovery;
 pub mod engine;
 pub mod http;
 pub mod journal;

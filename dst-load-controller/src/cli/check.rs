@@ -91,7 +91,7 @@ pub async fn run(
         None => None,
     };
     // Nothing is dialled where no destination is named, so that any address does.
-    let unnamed = ["unnamed:1".to_owned()];
+    let unnamed = ["127.0.0.1:1".to_owned()];
     let chosen = Chosen::cluster(
         &args.cluster,
         args.target_cluster.named(),

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     live::{
         destination::forward::{Forward, PodName},
+        discovery::{self, Metrics, Replicas},
         target::Target,
     },
     model::{quantity::Bytes, scenario::Lifecycle},
@@ -64,6 +65,15 @@ pub(super) struct Reached {
     pub(super) target: Option<Target>,
 }
 
+/// What was found of a destination controller, beside what was named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Discovered {
+    /// The address of each replica.
+    pub(super) replicas: Vec<String>,
+    /// Where they serve their metrics.
+    pub(super) metrics: Metrics,
+}
+
 // === impl ForwardArgs ===
 
 impl ForwardArgs {
@@ -100,6 +110,51 @@ impl ForwardArgs {
                 target: limited(target, self.destination_memory_limit)?,
             })),
         }
+    }
+
+    /// As [`Self::addresses`]: a name with several addresses is a replica each, and metrics that
+    /// are not named are looked for at each replica's admin port.
+    ///
+    /// # Errors
+    /// As [`Self::addresses`].
+    pub(super) async fn discover(
+        &self,
+        replicas: &[String],
+        metrics: &[String],
+        lifecycle: Lifecycle,
+    ) -> Result<(Addresses, Discovered), UsageError> {
+        let named = || Discovered {
+            replicas: replicas.to_vec(),
+            metrics: Metrics {
+                addresses: metrics.to_vec(),
+                sought: Vec::new(),
+            },
+        };
+        if self.destination_pod.is_some() || replicas.is_empty() {
+            return Ok((self.addresses(replicas, metrics, lifecycle)?, named()));
+        }
+        // Before anybody is asked: it may be wrong.
+        dial_each(replicas, lifecycle)?;
+        let of_metrics = |metrics: &[String]| {
+            Target::of_replicas(metrics)
+                .map_err(|error| UsageError(format!("--destination-metrics: {error}")))
+        };
+        of_metrics(metrics)?;
+        let resolve = discovery::system();
+        let found = Replicas::find(replicas, &resolve).await;
+        let metrics = Metrics::find(metrics, &found).await;
+        let dials = found.dials(&resolve, lifecycle).map(Dials::of);
+        let dials = dials.map_err(|reason| UsageError(format!("--destination: {reason}")))?;
+        let dials = dials.ok_or_else(|| UsageError("--destination: no address".into()))?;
+        let target = limited(
+            of_metrics(&metrics.addresses)?,
+            self.destination_memory_limit,
+        )?;
+        let found = Discovered {
+            replicas: found.addresses,
+            metrics,
+        };
+        Ok((Addresses::Direct(Reached { dials, target }), found))
     }
 
     /// The controller at these addresses, and its metrics.

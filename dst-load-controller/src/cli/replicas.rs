@@ -19,21 +19,25 @@ pub(super) fn dial_each(addresses: &[String], lifecycle: Lifecycle) -> Result<Di
         }
     }
     let dials = addresses.iter().map(|address| dial(address, lifecycle));
-    let mut dials = dials.collect::<Result<Vec<_>, _>>().map_err(usage)?;
-    if dials.is_empty() {
-        return Err(usage("no address is given; write it as HOST:PORT".into()));
-    }
-    let further = dials.split_off(1);
-    Ok(Dials {
-        first: dials.remove(0),
-        further,
-    })
+    let dials = dials.collect::<Result<Vec<_>, _>>().map_err(usage)?;
+    Dials::of(dials).ok_or_else(|| usage("no address is given; write it as HOST:PORT".into()))
 }
 
 /// Connections to the replicas, in their order.
 pub(super) struct Dials {
     pub(super) first: Dial,
     pub(super) further: Vec<Dial>,
+}
+
+// === impl Dials ===
+
+impl Dials {
+    /// Those of all replicas; `None` if there are none.
+    pub(super) fn of(mut dials: Vec<Dial>) -> Option<Self> {
+        let further = dials.split_off(dials.len().min(1));
+        let first = dials.pop()?;
+        Some(Self { first, further })
+    }
 }
 
 /// What a recording says of the replicas: each with its streams, where `clients` of `streams` each

@@ -21,7 +21,7 @@ use crate::{
     live::recorder::{RECORDING, write_whole},
     model::{
         criteria::Criteria,
-        plan::Plan,
+        plan::{Plan, Planned},
         recording::{Header, Line, merge, read},
         report::{Report, html, json, junit, markdown, page::Page, text},
         scenario::Scenario,
@@ -150,14 +150,14 @@ fn judged(lines: &[Line]) -> anyhow::Result<Page> {
 
 /// The criteria that a recording holds, and whether its plan changes any endpoints. A client that
 /// watched alone had neither criteria nor a plan.
-pub(super) fn judged_by(header: &Header) -> anyhow::Result<(Criteria, bool)> {
+pub(super) fn judged_by(header: &Header) -> anyhow::Result<(Criteria, Planned)> {
     if header.scenario.get("churn").is_none() {
-        return Ok((Criteria::default(), false));
+        return Ok((Criteria::default(), Planned::NONE));
     }
     // JSON is YAML, and the effective scenario has the shape of its file.
     let (scenario, _) = Scenario::from_yaml(&header.scenario.to_string(), &header.name, &[])
         .context("the scenario within the recording")?;
-    let planned = Plan::changes_endpoints(&scenario);
+    let planned = Plan::changes(&scenario);
     Ok((scenario.criteria, planned))
 }
 

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     live::{
         cluster::Cluster,
+        discovery::Metrics,
         target::{Target, version},
     },
     model::{
@@ -72,6 +73,9 @@ pub(super) struct Chosen {
     pub(super) target: Option<Target>,
     /// Where it is, each replica of it.
     pub(super) addresses: Vec<String>,
+    /// Where each serves its metrics, and where those were looked for, of a controller that this
+    /// tool did not start.
+    pub(super) metrics: Metrics,
     /// Whether streams go through a port-forward.
     pub(super) forwarded: bool,
     /// The most connections to it, where clients must share them.
@@ -117,6 +121,7 @@ impl Chosen {
                 further,
             },
             addresses: replica_names(scenario),
+            metrics: Metrics::default(),
             target_cluster: target_api
                 .map(|api| -> KubeFactory { Arc::new(move || Ok(api.client())) }),
             kind: TargetKind::Reference,
@@ -202,6 +207,7 @@ impl Chosen {
                 further,
             },
             addresses,
+            metrics: Metrics::default(),
             target_cluster,
             kind: kind(&target).await,
             version: ready.destination_version,
@@ -224,7 +230,7 @@ impl Chosen {
         lifecycle: Lifecycle,
         way: &ForwardArgs,
     ) -> anyhow::Result<Self> {
-        let addresses = way.addresses(replicas, metrics, lifecycle)?;
+        let (addresses, discovered) = way.discover(replicas, metrics, lifecycle).await?;
         let source = cluster.find().await?;
         let target_cluster = find_target(&source, cluster, target_cluster).await?;
         let kube = source.factory();
@@ -243,7 +249,8 @@ impl Chosen {
                 destination: dials.first,
                 further: dials.further,
             },
-            addresses: replicas.to_vec(),
+            addresses: discovered.replicas,
+            metrics: discovered.metrics,
             target_cluster,
             kind,
             version,
@@ -275,6 +282,7 @@ impl Chosen {
                 further,
             },
             addresses: replica_names(scenario),
+            metrics: Metrics::default(),
             target_cluster,
             kind: TargetKind::Reference,
             version: None,

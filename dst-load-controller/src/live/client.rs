@@ -25,6 +25,7 @@ use crate::{
     model::{
         criteria::Criteria,
         ledger::{Limits, ServiceLedger},
+        plan::Planned,
         recording::{End, Header, Line, Phase, write_line},
         report::{Report, page::Page},
         time::At,
@@ -184,9 +185,9 @@ impl<W: io::Write> Client<W> {
     pub fn report(
         &self,
         criteria: &Criteria,
-        changes_planned: bool,
+        planned: impl Into<Planned>,
     ) -> Result<Option<Report>, RecordError> {
-        self.journal.report(criteria, changes_planned)
+        self.journal.report(criteria, planned)
     }
 
     /// The page with this report, which is the last one; `None` before it has begun.

@@ -269,9 +269,8 @@ impl<W: io::Write> Engine<W> {
     /// # Errors
     /// If the recording cannot be written.
     pub fn report(&self) -> Result<Option<Report>, RecordError> {
-        let changes_planned = Plan::changes_endpoints(&self.scenario);
-        self.journal
-            .report(&self.scenario.criteria, changes_planned)
+        let planned = Plan::changes(&self.scenario);
+        self.journal.report(&self.scenario.criteria, planned)
     }
 
     /// The page with this report, which is the last one; `None` before the run has begun.
@@ -283,9 +282,8 @@ impl<W: io::Write> Engine<W> {
     /// The page of what has been recorded so far; `None` before the run has begun.
     #[must_use]
     pub fn page_so_far(&self) -> Option<Page> {
-        let changes_planned = Plan::changes_endpoints(&self.scenario);
-        self.journal
-            .page_so_far(&self.scenario.criteria, changes_planned)
+        let planned = Plan::changes(&self.scenario);
+        self.journal.page_so_far(&self.scenario.criteria, planned)
     }
 
     fn clock(&self) -> Clock {

@@ -26,6 +26,7 @@ use crate::{
     },
     model::{
         criteria::Criteria,
+        plan::Planned,
         recording::{
             ChangeLine, End, EndStateLine, EndpointsLine, GeneratorSample, Line, Phase, PingLine,
             TargetSample, absorb,
@@ -173,11 +174,11 @@ impl<W: io::Write> Journal<W> {
     pub fn report(
         &self,
         criteria: &Criteria,
-        changes_planned: bool,
+        planned: impl Into<Planned>,
     ) -> Result<Option<Report>, RecordError> {
         let mut recorder = self.recorder.borrow_mut();
         recorder.finish()?;
-        Ok(recorder.report(criteria, changes_planned))
+        Ok(recorder.report(criteria, planned))
     }
 
     /// The page with this report; `None` if not even a header has been written.
@@ -186,9 +187,9 @@ impl<W: io::Write> Journal<W> {
     }
 
     /// The page of what has been written so far, of a run that goes on; `None` before its header is.
-    pub fn page_so_far(&self, criteria: &Criteria, changes_planned: bool) -> Option<Page> {
+    pub fn page_so_far(&self, criteria: &Criteria, planned: impl Into<Planned>) -> Option<Page> {
         let recorder = self.recorder.borrow();
-        recorder.page(recorder.report(criteria, changes_planned)?)
+        recorder.page(recorder.report_so_far(criteria, planned)?)
     }
 
     /// Keeps the recording up to date until it cannot be written.

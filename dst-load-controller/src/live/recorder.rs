@@ -17,6 +17,7 @@ use std::{
 pub use self::directory::{RECORDING, RunDirectory, write_bytes, write_whole};
 use crate::model::{
     criteria::Criteria,
+    plan::Planned,
     recording::{Header, Line, write_line},
     report::{
         Report,
@@ -118,14 +119,28 @@ impl<W: Write> Recorder<W> {
 
     /// The report of the lines written so far; `None` before the header is.
     #[must_use]
-    pub fn report(&self, criteria: &Criteria, changes_planned: bool) -> Option<Report> {
+    pub fn report(&self, criteria: &Criteria, planned: impl Into<Planned>) -> Option<Report> {
         let header = self.header.as_deref()?;
         Some(Report::new(
             header,
             &self.statistics,
             &self.warnings,
             criteria,
-            changes_planned,
+            planned,
+        ))
+    }
+
+    /// As [`Self::report`], of a run that goes on.
+    #[must_use]
+    pub fn report_so_far(
+        &self,
+        criteria: &Criteria,
+        planned: impl Into<Planned>,
+    ) -> Option<Report> {
+        let header = self.header.as_deref()?;
+        let (statistics, warnings) = (&self.statistics, &self.warnings);
+        Some(Report::so_far(
+            header, statistics, warnings, criteria, planned,
         ))
     }
 

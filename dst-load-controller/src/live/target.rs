@@ -28,6 +28,12 @@ const LARGEST: usize = 64 * 1024 * 1024;
 /// How long a kubelet waits for an answer to `/ping` with the probe of Linkerd's chart.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// What only the metrics of a destination controller have: a gauge of its store of clusters, and,
+/// once it was asked, its service.
+const CONTROLLER: [&str; 2] = [
+    "\ncluster_store_size",
+    "grpc_service=\"io.linkerd.proxy.destination.Destination\"",
+];
 /// The metric by which the reference destination says what it is.
 const REFERENCE_INFO: &str = "dst_load_reference_info";
 
@@ -147,6 +153,18 @@ impl Target {
         answer.is_ok_and(|(_, body)| {
             let text = String::from_utf8_lossy(&body);
             text.lines().any(|line| line.starts_with(REFERENCE_INFO))
+        })
+    }
+
+    /// Whether these are the metrics of a destination controller, Linkerd's or the tool's own;
+    /// `false` too where nobody answers.
+    pub async fn is_controller(&self) -> bool {
+        let answer = self.get(self.metrics.clone()).await;
+        answer.is_ok_and(|(status, body)| {
+            let text = format!("\n{}", String::from_utf8_lossy(&body));
+            let says = |what: &str| text.contains(what);
+            status.is_success()
+                && (CONTROLLER.into_iter().any(says) || says(&format!("\n{REFERENCE_INFO}")))
         })
     }
 

@@ -1,6 +1,6 @@
 //! What a run is judged by. Absent means not judged: there are no arbitrary defaults.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 /// The limits of a scenario.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +25,8 @@ pub struct Criteria {
     pub target: TargetLimits,
     /// Deliveries a second, at least, while changes are open.
     pub throughput_min: Option<f64>,
+    /// Keys, of [`Criteria::KEYS`], that may stay unjudged without making the run invalid.
+    pub optional: BTreeSet<String>,
 }
 
 /// Upper limits of a latency distribution's quantiles.
@@ -73,6 +75,34 @@ pub struct TargetLimits {
 // === impl Criteria ===
 
 impl Criteria {
+    /// The dotted key of every limit, as a scenario file has it.
+    pub const KEYS: [&str; 24] = [
+        "updateLatency.p50",
+        "updateLatency.p95",
+        "updateLatency.p99",
+        "updateLatency.p999",
+        "updateLatency.max",
+        "everyClientWithin",
+        "endToEnd.p50",
+        "endToEnd.p95",
+        "endToEnd.p99",
+        "endToEnd.p999",
+        "endToEnd.max",
+        "endToEnd.everyClientWithin",
+        "unexpectedResets",
+        "sendTimeoutRate",
+        "errorRate",
+        "redundant",
+        "throughputMin",
+        "target.memoryMax",
+        "target.memorySpike",
+        "target.memoryGrowthPerCycle",
+        "target.memoryGrowthPerHour",
+        "target.cpuMax",
+        "target.viewsActive",
+        "target.restarts",
+    ];
+
     /// The largest latency limit that is judged.
     #[must_use]
     pub fn largest_latency_limit(&self) -> Option<Duration> {

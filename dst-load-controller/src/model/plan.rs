@@ -16,7 +16,10 @@ use crate::model::{
 };
 
 pub mod describe;
+mod planned;
 mod rhythm;
+
+pub use planned::Planned;
 
 use rhythm::Rhythm;
 
@@ -100,10 +103,7 @@ impl Plan {
     /// Whether `scenario` changes any endpoints once its Services exist.
     #[must_use]
     pub fn changes_endpoints(scenario: &Scenario) -> bool {
-        Self::new(scenario).any(|step| match step {
-            Step::Act(action) => !matches!(action.verb, Verb::Create { .. }),
-            Step::Cycle(_) | Step::End(_) => false,
-        })
+        Self::changes(scenario).any()
     }
 
     /// Whether the plan's end is a cycle's, and not cut off by a duration.

@@ -147,6 +147,12 @@ pub struct Header {
     /// The replicas of the destination, where there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replicas: Vec<ReplicaInfo>,
+    /// Where the target's metrics are read, of several replicas each, as given or found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<String>,
+    /// Where they were looked for and not found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics_sought: Vec<String>,
 }
 
 /// What was measured.

@@ -27,12 +27,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     criteria::Criteria,
+    plan::Planned,
     recording::{Header, Line, Machine, TargetKind},
     statistics::{
         Correctness, CycleSummary, FanOut, Generator, KubernetesApi, OtherClock, Profiles, Replica,
         SlowestChange, StageSummary, Statistics, Streams, Target, Updates, Way,
     },
-    verdict::{Circumstances, Judged, Verdict, judge},
+    verdict::{Circumstances, Ended, Judged, Verdict, judge},
     warning::Warning,
 };
 
@@ -84,6 +85,9 @@ pub struct Report {
     pub replicas: Vec<Replica>,
     /// The stages' latencies.
     pub latency: StageSummary,
+    /// Whether they say nothing of the target: the generator or the observer was late, say.
+    #[serde(default)]
+    pub latency_in_doubt: bool,
     /// The two clusters, and how each way of asking for endpoints fared; `null` where there is
     /// one cluster.
     #[serde(default)]
@@ -161,6 +165,12 @@ pub struct ReportedTarget {
     pub kind: TargetKind,
     /// Its version, where it says one.
     pub version: Option<String>,
+    /// Where its metrics were read, as given or found.
+    #[serde(default)]
+    pub metrics: Vec<String>,
+    /// Where they were looked for and not found.
+    #[serde(default)]
+    pub metrics_sought: Vec<String>,
     /// What it used.
     #[serde(flatten)]
     pub used: Target,
@@ -203,7 +213,7 @@ pub struct Told {
 impl Report {
     /// The report of a whole recording. `None` if it has no header.
     #[must_use]
-    pub fn of(lines: &[Line], criteria: &Criteria, changes_planned: bool) -> Option<Self> {
+    pub fn of(lines: &[Line], criteria: &Criteria, planned: impl Into<Planned>) -> Option<Self> {
         let header = lines.iter().find_map(|line| match line {
             Line::Header(header) => Some(header),
             _ => None,
@@ -216,13 +226,7 @@ impl Report {
             })
             .collect();
         let statistics = Statistics::of(lines);
-        Some(Self::new(
-            header,
-            &statistics,
-            &recorded,
-            criteria,
-            changes_planned,
-        ))
+        Some(Self::new(header, &statistics, &recorded, criteria, planned))
     }
 
     /// The report of what has been folded from a recording with this header and these warnings.
@@ -232,7 +236,38 @@ impl Report {
         statistics: &Statistics,
         recorded: &[Warning],
         criteria: &Criteria,
-        changes_planned: bool,
+        planned: impl Into<Planned>,
+    ) -> Self {
+        let ended = Ended::from(&Ending::of(statistics));
+        Self::judged(header, statistics, recorded, criteria, planned, ended)
+    }
+
+    /// As [`Self::new`], of a run that goes on.
+    #[must_use]
+    pub fn so_far(
+        header: &Header,
+        statistics: &Statistics,
+        recorded: &[Warning],
+        criteria: &Criteria,
+        planned: impl Into<Planned>,
+    ) -> Self {
+        Self::judged(
+            header,
+            statistics,
+            recorded,
+            criteria,
+            planned,
+            Ended::NotYet,
+        )
+    }
+
+    fn judged(
+        header: &Header,
+        statistics: &Statistics,
+        recorded: &[Warning],
+        criteria: &Criteria,
+        planned: impl Into<Planned>,
+        ended: Ended,
     ) -> Self {
         let summary = statistics.summary();
         let target = statistics.identities().correct(&header.target);
@@ -240,8 +275,8 @@ impl Report {
         let circumstances = Circumstances {
             target_is_judged: target.kind == TargetKind::Linkerd && !header.virtual_time,
             latency_is_judged: !header.target.forwarded,
-            changes_planned,
-            ended: matches!(ending, Ending::Complete | Ending::Interrupted),
+            planned: planned.into(),
+            ended,
         };
         let mut judgement = judge(criteria, &summary, circumstances);
         if let Ending::Spared { reason } = &ending {
@@ -282,6 +317,7 @@ impl Report {
             profiles: summary.profiles,
             replicas: summary.replicas,
             latency: summary.latency,
+            latency_in_doubt: judgement.latency_in_doubt,
             federation: header.linked_cluster.clone().map(|cluster| Federated {
                 cluster,
                 ways: summary.ways,
@@ -294,6 +330,8 @@ impl Report {
             target: ReportedTarget {
                 kind: target.kind,
                 version: target.version,
+                metrics: header.metrics.clone(),
+                metrics_sought: header.metrics_sought.clone(),
                 used: summary.target,
             },
             kubernetes: summary.kubernetes,
@@ -321,6 +359,18 @@ impl Report {
 // === impl Ending ===
 
 impl Ending {
+    /// In one word, as in `report.json`.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Interrupted => "interrupted",
+            Self::Failed { .. } => "failed",
+            Self::Spared { .. } => "spared",
+            Self::CutOff => "cut_off",
+        }
+    }
+
     fn of(statistics: &Statistics) -> Self {
         match statistics.ended() {
             None => Self::CutOff,
@@ -334,6 +384,17 @@ impl Ending {
                 None if end.interrupted => Self::Interrupted,
                 None => Self::Complete,
             },
+        }
+    }
+}
+
+impl From<&Ending> for Ended {
+    fn from(ending: &Ending) -> Self {
+        match ending {
+            Ending::Complete => Self::AsPlanned,
+            Ending::Interrupted => Self::Interrupted,
+            Ending::Spared { .. } => Self::Spared,
+            Ending::Failed { .. } | Ending::CutOff => Self::CutOff,
         }
     }
 }

@@ -19,7 +19,7 @@ pub use self::{
     pings::Pings,
     slowest::{Delay, SlowestChange},
     summary::{
-        AtMost, Bounds, Correctness, CycleSummary, FanOut, Generator, KubernetesApi,
+        AtMost, Bounds, Correctness, CycleSummary, FanOut, Generator, HeapGrowth, KubernetesApi,
         LatencySummary, Profiles, Replica, StageSummary, Streams, Summary, Target, Updates, Way,
         WrongService,
     },

@@ -1,9 +1,12 @@
 //! Judgement: (criteria, summary) → pass, fail or invalid, with reasons.
 //!
-//! Invalid wins over fail: a run whose generator, observer or cluster was the bottleneck says
-//! nothing about the target, good or bad.
+//! A fail is proof, and invalid is doubt. A doubt makes unjudged only those criteria whose proof
+//! rests on what is doubtful. What is violated after that fails the run; where nothing is, a doubt,
+//! or a criterion that was asked for and could not be judged, makes it invalid.
 
+mod doubt;
 mod judge;
+mod remedy;
 #[cfg(test)]
 mod tests;
 mod validity;
@@ -13,17 +16,19 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{criteria::Criteria, statistics::Summary, words};
+use crate::model::{
+    criteria::Criteria, endpoint::Direction, plan::Planned, statistics::Summary, words,
+};
 
 /// What a run says of its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Every criterion that could be judged held.
+    /// Everything that was asked for is met.
     Pass,
-    /// Some criterion did not hold.
+    /// Some criterion is violated.
     Fail,
-    /// The run cannot say.
+    /// Neither is proven.
     Invalid,
 }
 
@@ -36,6 +41,8 @@ pub struct Judgement {
     pub reasons: Vec<String>,
     /// Each criterion, judged.
     pub criteria: Vec<Judged>,
+    /// Whether what was timed says nothing of the target.
+    pub latency_in_doubt: bool,
 }
 
 /// One criterion, judged over the run and each whole cycle; the worst of them is stated.
@@ -55,6 +62,9 @@ pub struct Judged {
     pub held: Option<bool>,
     /// Where the worst was seen: `run` or `cycle N`; or why it was not judged.
     pub scope: String,
+    /// Whether it may stay unjudged without making the run invalid.
+    #[serde(default)]
+    pub optional: bool,
 }
 
 /// What a number counts.
@@ -75,6 +85,17 @@ pub enum Unit {
     PerSecond,
 }
 
+/// Which values of a criterion are within its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Those up to it.
+    AtMost,
+    /// Those from it on.
+    AtLeast,
+    /// That one alone.
+    Exactly,
+}
+
 /// What else the judgement needs to know of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Circumstances {
@@ -82,33 +103,71 @@ pub struct Circumstances {
     pub target_is_judged: bool,
     /// Whether latency is the target's: not through a port-forward.
     pub latency_is_judged: bool,
-    /// Whether the plan changes any endpoints.
-    pub changes_planned: bool,
-    /// Whether the recording has its last line, without an error in it.
-    pub ended: bool,
+    /// In which directions the plan changes endpoints.
+    pub planned: Planned,
+    /// How the run ended.
+    pub ended: Ended,
+}
+
+/// How a run ended, as far as its verdict depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// As its plan says.
+    AsPlanned,
+    /// By itself, to spare its target: it has seen what it has seen.
+    Spared,
+    /// By a signal before its plan did.
+    Interrupted,
+    /// By an error, or nobody knows how: the recording has no last line.
+    CutOff,
+    /// Not yet.
+    NotYet,
 }
 
 /// Judges a run.
 #[must_use]
 pub fn judge(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) -> Judgement {
-    let judged = judge::all(criteria, summary, circumstances);
-    let invalid = validity::doubts(criteria, summary, circumstances, &judged);
-    let failed: Vec<_> = judged
-        .iter()
-        .filter(|j| j.held == Some(false))
-        .map(|j| judge::reason(j, summary))
-        .collect();
-    let verdict = if !invalid.is_empty() {
-        Verdict::Invalid
-    } else if !failed.is_empty() {
-        Verdict::Fail
-    } else {
-        Verdict::Pass
+    let mut judged = judge::all(criteria, summary, circumstances);
+    let unjudged: Vec<_> = judged.iter().map(|it| it.held.is_none()).collect();
+    let doubts = validity::doubts(criteria, summary, circumstances, &judged);
+    for doubt in &doubts {
+        doubt.void(&mut judged);
+    }
+    let failed = judged.iter().filter(|it| it.held == Some(false));
+    let failed: Vec<_> = failed.map(|it| judge::reason(it, summary)).collect();
+    let open = |judged: &&Judged| judged.held.is_none() && !judged.optional;
+    let verdict = match circumstances.ended {
+        Ended::Interrupted | Ended::CutOff => Verdict::Invalid,
+        _ if !failed.is_empty() => Verdict::Fail,
+        _ if !doubts.is_empty() || judged.iter().any(|it| open(&it)) => Verdict::Invalid,
+        _ => Verdict::Pass,
     };
+    // What a doubt has voided, the doubt explains.
+    let unexplained = (judged.iter().zip(&unjudged))
+        .filter_map(|(judged, unjudged)| unjudged.then_some(judged))
+        .filter(open);
+    let unexplained = remedy::reasons(unexplained, summary);
+    let latency_in_doubt = doubts.iter().any(|doubt| doubt.voids.timing());
+    let doubts = doubts.into_iter().map(|doubt| doubt.words);
     Judgement {
+        latency_in_doubt,
         verdict,
-        reasons: invalid.into_iter().chain(failed).collect(),
+        reasons: failed
+            .into_iter()
+            .chain(doubts)
+            .chain(unexplained)
+            .collect(),
         criteria: judged,
+    }
+}
+
+// === impl Circumstances ===
+
+impl Circumstances {
+    /// Whether the plan changes endpoints in this direction: else it is no criterion.
+    #[must_use]
+    pub const fn plans(&self, direction: Direction) -> bool {
+        self.planned.changes(direction)
     }
 }
 
@@ -122,7 +181,40 @@ impl fmt::Display for Verdict {
     }
 }
 
+impl Bound {
+    /// Of the criterion with this key.
+    #[must_use]
+    pub fn of(key: &str) -> Self {
+        match key {
+            "throughputMin" => Self::AtLeast,
+            "target.viewsActive" => Self::Exactly,
+            _ => Self::AtMost,
+        }
+    }
+}
+
 impl Judged {
+    /// Its key in the scenario: its name without the direction.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.name.split(' ').next().unwrap_or_default()
+    }
+
+    /// The direction of changes that it is about, where that is judged apart.
+    #[must_use]
+    pub fn direction(&self) -> Option<Direction> {
+        let direction = self.name.strip_prefix(self.key())?;
+        Direction::BOTH
+            .into_iter()
+            .find(|it| direction == format!(" ({it})"))
+    }
+
+    /// Which values are within its limit.
+    #[must_use]
+    pub fn bound(&self) -> Bound {
+        Bound::of(self.key())
+    }
+
     /// A number of this criterion in words: `500 ms`, `2 GiB`, `1 %`.
     #[must_use]
     pub fn words(&self, number: f64) -> String {

@@ -64,8 +64,8 @@ fn exit_codes() {
         ));
     }
     let body = format!(
-        "Scripts may rely on these. Commands that judge nothing end with 0, 1 or 2; `churn`, `client` and `sandbox`\n\
-         end with 0 on SIGTERM.\n\n{rows}"
+        "Scripts may rely on these. `run`, `client`, `ab` and `compare` end with the verdict that they print, `client`\n\
+         also on SIGTERM. Commands that judge nothing end with 0, 1 or 2; `churn` and `sandbox` end with 0 on SIGTERM.\n\n{rows}"
     );
     page("exit-codes.md", "Exit codes", &body);
 }

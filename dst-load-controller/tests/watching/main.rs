@@ -86,6 +86,8 @@ fn header() -> Header {
         machine: None,
         floor_seconds: None,
         replicas: Vec::new(),
+        metrics: Vec::new(),
+        metrics_sought: Vec::new(),
     }
 }
 

@@ -16,7 +16,7 @@ use super::{ADMIN_ADDR, Asked, ClientArgs, Watch, linked};
 use crate::{
     cli::{
         Format, UsageError,
-        forward::Reached,
+        forward::{Discovered, Reached},
         observer_place,
         replicas::infos,
         report,
@@ -39,7 +39,7 @@ use crate::{
     model::{
         criteria::Criteria,
         ledger::Limits,
-        plan::Plan,
+        plan::{Plan, Planned},
         quantity::Span,
         recording::{Header, SCHEMA_VERSION, TargetInfo, TargetKind},
         report::next,
@@ -71,9 +71,10 @@ pub async fn run(
     let scenario = asked.scenario();
     let churn = args.churn.as_deref().map(Partner::new).transpose();
     let churn = churn.map_err(|error| UsageError(format!("--churn: {error}")))?;
-    let addresses =
-        args.forward
-            .addresses(&args.destination, &args.destination_metrics, args.lifecycle)?;
+    let way = &args.forward;
+    let (addresses, found) = way
+        .discover(&args.destination, &args.destination_metrics, args.lifecycle)
+        .await?;
     let cluster = args.cluster.find().await?;
     let Reached { dials, target } = args.forward.reach(&cluster.factory(), addresses).await?;
     // A sandbox must not be quoted as Linkerd.
@@ -156,7 +157,7 @@ pub async fn run(
     let header = Header {
         linked_cluster: linked.cluster,
         deadline_seconds: limits.deadline.as_secs_f64(),
-        ..header(args, scenario, &watch, &namespace, target_info)?
+        ..header(&found, scenario, &watch, &namespace, target_info)?
     };
     let whole = async {
         let ended = client.run(header).await;
@@ -182,12 +183,15 @@ pub async fn run(
     };
     let ended = shutdown.guard(work).await.context("signals")??;
     let (criteria, planned) = match scenario {
-        Some(scenario) => (scenario.criteria.clone(), Plan::changes_endpoints(scenario)),
-        None => (Criteria::default(), false),
+        Some(scenario) => (scenario.criteria.clone(), Plan::changes(scenario)),
+        None => (Criteria::default(), Planned::NONE),
     };
     let report = client.report(&criteria, planned)?;
     let report = report.filter(|report| report.streams.opened > 0);
+    // Who has seen nothing has nothing to say in favour of the target.
+    let mut exit = Exit::Invalid;
     if let Some(page) = report.and_then(|report| client.page(report)) {
+        exit = report::exit(&page.report);
         out.write_all(report::render(&page, output, report::style()).as_bytes())?;
         if let Some(directory) = &directory {
             directory.write_reports(&page)?;
@@ -201,10 +205,10 @@ pub async fn run(
     match ended {
         Err(error) if matches!(error.downcast_ref(), Some(ClientError::Endangered(_))) => {
             writeln!(warnings, "{error}")?;
-            Ok(Exit::Invalid)
+            Ok(exit)
         }
         Err(error) => Err(error),
-        Ok(()) => Ok(Exit::Pass),
+        Ok(()) => Ok(exit),
     }
 }
 
@@ -253,7 +257,7 @@ fn spool(directory: Option<&RunDirectory>) -> anyhow::Result<(File, PathBuf)> {
 
 /// The recording's first line.
 fn header(
-    args: &ClientArgs,
+    found: &Discovered,
     scenario: Option<&Scenario>,
     watch: &Watch,
     namespace: &str,
@@ -293,9 +297,11 @@ fn header(
         machine: machine(),
         floor_seconds: None,
         replicas: infos(
-            &args.destination,
+            &found.replicas,
             client.virtual_clients(),
             u64::from(client.streams_per_service) * watch.targets.len() as u64,
         ),
+        metrics: found.metrics.addresses.clone(),
+        metrics_sought: found.metrics.sought.clone(),
     })
 }

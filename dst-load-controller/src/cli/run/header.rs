@@ -60,6 +60,8 @@ pub(super) fn header(
             clients,
             scenario.streams() / clients.max(1),
         ),
+        metrics: chosen.metrics.addresses.clone(),
+        metrics_sought: chosen.metrics.sought.clone(),
     })
 }
 

@@ -17,7 +17,7 @@ use crate::{
         cluster::{ClusterArgs, KubeconfigArgs},
         sandbox::controller::{self, CommandLine},
     },
-    live::target::Target,
+    live::{discovery::Metrics, target::Target},
     model::scenario::Scenario,
     world::World,
 };
@@ -61,6 +61,7 @@ impl Chosen {
                 further,
             },
             addresses,
+            metrics: Metrics::default(),
             target_cluster: None,
             kind: kind(&target).await,
             version: started.version.clone(),

@@ -77,6 +77,11 @@ fn about(report: &Report, gauges: &mut Gauges) {
             (label, Some(f64::from(u8::from(verdict == report.verdict))))
         }),
     );
+    gauges.family(
+        "ending",
+        "How the run ended; always 1",
+        [(vec![("ending", report.ending.word().to_owned())], Some(1.0))],
+    );
     gauges.one(
         "duration_seconds",
         "From the start of churn to the last line",
@@ -95,6 +100,19 @@ fn criteria(report: &Report, gauges: &mut Gauges) {
         "criterion_held",
         "Whether a criterion held; absent if it could not be judged",
         each(|judged| judged.held.map(|held| f64::from(u8::from(held)))),
+    );
+    gauges.family(
+        "criterion_unjudged",
+        "1 for a criterion that could not be judged, by whether it may stay so",
+        (report.criteria.iter())
+            .filter(|judged| judged.held.is_none())
+            .map(|judged| {
+                let label = vec![
+                    ("criterion", judged.name.clone()),
+                    ("optional", judged.optional.to_string()),
+                ];
+                (label, Some(1.0))
+            }),
     );
     gauges.family(
         "criterion_limit",

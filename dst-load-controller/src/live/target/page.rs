@@ -96,17 +96,24 @@ impl Page {
     }
 }
 
-/// Adds a replica's sample to those of others. What only some say is their sum all the same.
+/// Adds a replica's sample to those of others. A counter that only some have begun is their sum; a
+/// cost that only some tell is not known of all.
 ///
 /// Start times are added too: the sum changes when any replica restarts, which is all that is
 /// asked of them. Garbage counts as collected once all have collected theirs.
 fn add(all: &mut TargetSample, one: &TargetSample) {
     for (all, one) in [
+        (&mut all.overflows, one.overflows),
+        (&mut all.send_timeouts, one.send_timeouts),
+    ] {
+        if let Some(one) = one {
+            *all.get_or_insert(0.0) += one;
+        }
+    }
+    for (all, one) in [
         (&mut all.cpu_seconds, one.cpu_seconds),
         (&mut all.rss_bytes, one.rss_bytes),
         (&mut all.heap_bytes, one.heap_bytes),
-        (&mut all.overflows, one.overflows),
-        (&mut all.send_timeouts, one.send_timeouts),
         (&mut all.views_active, one.views_active),
         (&mut all.start_seconds, one.start_seconds),
         (&mut all.allocated_bytes, one.allocated_bytes),
@@ -114,9 +121,7 @@ fn add(all: &mut TargetSample, one: &TargetSample) {
         (&mut all.goroutines, one.goroutines),
         (&mut all.memory_limit_bytes, one.memory_limit_bytes),
     ] {
-        if let Some(one) = one {
-            *all.get_or_insert(0.0) += one;
-        }
+        *all = all.zip(one).map(|(all, one)| all + one);
     }
     all.collected_seconds = match (all.collected_seconds, one.collected_seconds) {
         (Some(all), Some(one)) => Some(all.min(one)),

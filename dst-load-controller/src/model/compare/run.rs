@@ -9,6 +9,7 @@ use super::{
 use crate::model::{
     criteria::Criteria,
     endpoint::Direction,
+    plan::Planned,
     recording::{ChangeLine, Header, Identities, Line, Phase, TargetSample},
     report::{Ending, Report},
     statistics::{StageSummary, nearest_rank},
@@ -106,9 +107,9 @@ impl Run {
         place: String,
         lines: &[Line],
         criteria: &Criteria,
-        changes_planned: bool,
+        planned: impl Into<Planned>,
     ) -> Option<Self> {
-        let report = Report::of(lines, criteria, changes_planned)?;
+        let report = Report::of(lines, criteria, planned)?;
         let mut header = lines.iter().find_map(|line| match line {
             Line::Header(header) => Some(Header::clone(header)),
             _ => None,
@@ -257,6 +258,10 @@ impl Gathered {
 
     fn values(&self, measure: &Measure, report: &Report, edges: &Edges) -> Values {
         match measure.source {
+            // A run may be proof of something else.
+            Source::LastStream(_) | Source::Destination(..) if report.latency_in_doubt => {
+                Values::default()
+            }
             Source::CpuPerMillion => Values {
                 resolution: million(TICK, delivered(&report.latency)),
                 ..self.per_address(|s| s.cpu_seconds, 1e6, report, edges)

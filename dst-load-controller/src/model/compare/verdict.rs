@@ -33,6 +33,11 @@ pub(super) fn compared(
     };
     let (Some(before), Some(after)) = (&compared.baseline, &compared.candidate) else {
         compared.note = Some(unmeasured(&compared));
+        // What one side alone does not say may be worse there.
+        let one_alone = compared.baseline.is_some() != compared.candidate.is_some();
+        if one_alone && measure.worse != Worse::Neither {
+            compared.outcome = Some(Outcome::Inconclusive);
+        }
         return compared;
     };
     // The smaller of the two, so that a swap of the sides does not move it.

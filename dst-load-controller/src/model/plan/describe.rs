@@ -150,6 +150,8 @@ pub struct Limit {
     pub name: String,
     /// Its value.
     pub limit: String,
+    /// Whether it may stay unjudged.
+    pub optional: bool,
 }
 
 // === impl Description ===
@@ -204,7 +206,11 @@ impl Description {
                 .criteria
                 .limits()
                 .into_iter()
-                .map(|(name, limit)| Limit { name, limit })
+                .map(|(name, limit)| Limit {
+                    optional: scenario.criteria.optional.contains(&name),
+                    name,
+                    limit,
+                })
                 .collect(),
         }
     }

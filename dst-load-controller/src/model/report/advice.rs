@@ -1,6 +1,6 @@
 //! What to try next: it follows from what was found, and names the finding.
 
-use super::Report;
+use super::{Ending, Report};
 use crate::model::{
     statistics::Delay,
     verdict::{Judged, Unit, Verdict},
@@ -10,10 +10,13 @@ use crate::model::{
 /// What follows from the findings, most important first; empty where there is nothing to do.
 pub(super) fn recommendations(report: &Report) -> Vec<String> {
     let mut all = Vec::new();
-    if report.verdict == Verdict::Invalid {
+    if report.ending == Ending::Interrupted {
+        all.push("Run it again, and let its plan come to its end.".to_owned());
+    } else if report.verdict == Verdict::Invalid {
         all.push(
             "Remove what made the run invalid (the reasons above) before reading any number of it: \
-             a machine with nothing else to do, fewer streams, or longer holds for Kubernetes."
+             a machine with nothing else to do, fewer streams, longer holds for Kubernetes, or the \
+             metrics that are judged."
                 .to_owned(),
         );
     }

@@ -1,7 +1,10 @@
 //! Criteria in words: what was asked for, what was seen, and how far apart the two are.
 
 use super::prose::nothing;
-use crate::model::{verdict::Judged, words::number};
+use crate::model::{
+    verdict::{Bound, Judged},
+    words::number,
+};
 
 /// The heads of the criteria's table, after the mark.
 pub(super) const HEADS: [&str; 5] = ["criterion", "limit", "observed", "margin", "where"];
@@ -14,9 +17,9 @@ pub(super) fn row(judged: &Judged) -> (&'static str, Vec<String>) {
         None => "-",
     };
     let limit = judged.words(judged.limit);
-    let limit = match bound(judged) {
-        Bound::Most => format!("≤ {limit}"),
-        Bound::Least => format!("≥ {limit}"),
+    let limit = match judged.bound() {
+        Bound::AtMost => format!("≤ {limit}"),
+        Bound::AtLeast => format!("≥ {limit}"),
         Bound::Exactly => format!("= {limit}"),
     };
     let observed = judged.observed.map_or_else(nothing, |observed| {
@@ -24,7 +27,8 @@ pub(super) fn row(judged: &Judged) -> (&'static str, Vec<String>) {
         format!("{lower}{}", judged.words(observed))
     });
     let place = if judged.held.is_none() {
-        format!("not judged: {}", judged.scope)
+        let optional = if judged.optional { " (optional)" } else { "" };
+        format!("not judged{optional}: {}", judged.scope)
     } else {
         judged.scope.clone()
     };
@@ -49,29 +53,14 @@ pub(super) fn sentence(judged: &Judged) -> String {
     format!("{observed} in {place}; asked for {limit}{margin}")
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Bound {
-    Most,
-    Least,
-    Exactly,
-}
-
-fn bound(judged: &Judged) -> Bound {
-    match judged.name.as_str() {
-        "throughputMin" => Bound::Least,
-        "target.viewsActive" => Bound::Exactly,
-        _ => Bound::Most,
-    }
-}
-
 /// How much of the limit is left, or how often it was used.
 fn margin(judged: &Judged) -> String {
     let (Some(_), Some(observed)) = (judged.held, judged.observed) else {
         return nothing();
     };
-    let used = match bound(judged) {
-        Bound::Most => observed / judged.limit,
-        Bound::Least => judged.limit / observed,
+    let used = match judged.bound() {
+        Bound::AtMost => observed / judged.limit,
+        Bound::AtLeast => judged.limit / observed,
         Bound::Exactly => return nothing(),
     };
     // Of a limit of none nothing can be left.
@@ -99,6 +88,7 @@ mod tests {
             censored: false,
             held: observed.map(|it| it <= limit),
             scope: "cycle 2".to_owned(),
+            optional: false,
         }
     }
 

@@ -81,29 +81,34 @@ pub(super) fn preamble(report: &Report) -> Vec<String> {
 
 /// The verdict in one line.
 pub(super) fn verdict(report: &Report) -> String {
-    let unjudged = report.criteria.iter().filter(|c| c.held.is_none()).count() as u64;
-    let judged = report.criteria.len() as u64 - unjudged;
-    let tail = if unjudged == 0 {
-        String::new()
-    } else {
-        format!(" ({} not judged)", count(unjudged))
+    let criteria = || report.criteria.iter();
+    let with = |held| criteria().filter(|it| it.held == held).count() as u64;
+    let unjudged = |optional| {
+        let all = criteria().filter(|it| it.held.is_none() && it.optional == optional);
+        all.count() as u64
     };
-    match report.verdict {
-        Verdict::Pass => format!("{} held{tail}", counted(judged, "criterion", "criteria")),
-        Verdict::Fail => {
-            let failed = report
-                .criteria
-                .iter()
-                .filter(|c| c.held == Some(false))
-                .count() as u64;
-            format!(
-                "{} of {} did not hold{tail}",
-                count(failed),
-                counted(judged, "criterion", "criteria")
-            )
+    let judged = report.criteria.len() as u64 - with(None);
+    let mut said = match report.verdict {
+        Verdict::Pass => format!("{} held", counted(judged, "criterion", "criteria")),
+        Verdict::Fail => format!(
+            "{} of {} did not hold",
+            count(with(Some(false))),
+            counted(judged, "criterion", "criteria")
+        ),
+        Verdict::Invalid if report.ending == Ending::Interrupted => {
+            return "the run was interrupted and says nothing about its target".to_owned();
         }
-        Verdict::Invalid => "the run cannot say anything about its target".to_owned(),
+        Verdict::Invalid => "the run cannot say whether its target holds what was asked".to_owned(),
+    };
+    for (unjudged, what) in [
+        (unjudged(false), ("criterion", "criteria")),
+        (unjudged(true), ("optional criterion", "optional criteria")),
+    ] {
+        if unjudged > 0 {
+            said.push_str(&format!(", {} unjudged", counted(unjudged, what.0, what.1)));
+        }
     }
+    said
 }
 
 /// The latency table: a row for each stage and direction that counted anything.
@@ -405,7 +410,12 @@ fn cost(report: &Report) -> Option<String> {
     }
     let used = &report.target.used;
     if used.samples == 0 {
-        return Some("unknown: its metrics were not read".to_owned());
+        let sought = &report.target.metrics_sought;
+        return Some(if sought.is_empty() {
+            "unknown: its metrics were not read".to_owned()
+        } else {
+            format!("unknown: no metrics were found at {}", sought.join(", "))
+        });
     }
     let cores = |cores: f64| Unit::Cores.words(cores);
     let mut parts = Vec::new();
@@ -438,7 +448,11 @@ fn cost(report: &Report) -> Option<String> {
     if let Some(timeouts) = used.send_timeouts {
         parts.push(counted(timeouts, "send timeout", "send timeouts"));
     }
-    parts.push(counted(used.samples, "sample", "samples"));
+    let samples = counted(used.samples, "sample", "samples");
+    parts.push(match report.target.metrics.as_slice() {
+        [] => samples,
+        read => format!("{samples} of {}", read.join(", ")),
+    });
     Some(parts.join("; "))
 }
 

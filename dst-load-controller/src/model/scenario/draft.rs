@@ -150,18 +150,22 @@ impl Scenario {
     }
 }
 
-/// Splits at commas that no backslash precedes.
+/// Splits at commas that no backslash precedes and that are not within the braces of a list.
 fn split_commas(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
+    let mut within = false;
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
         let last = parts
             .last_mut()
             .expect("invariant: it starts with one part");
         match c {
-            ',' => parts.push(String::new()),
+            ',' if !within => parts.push(String::new()),
             '\\' => last.extend(chars.next()),
-            _ => last.push(c),
+            _ => {
+                within = c == '{' && last.ends_with('=') || within && c != '}';
+                last.push(c);
+            }
         }
     }
     parts

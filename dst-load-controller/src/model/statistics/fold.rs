@@ -1,6 +1,7 @@
 //! From deliveries to a second's line, and from lines to a summary.
 
 mod cycles;
+mod growth;
 mod replicas;
 mod target;
 mod window;
@@ -242,7 +243,10 @@ impl Statistics {
                 self.cycles.start(*cycle, *at);
                 self.target.cycle_starts(*at);
             }
-            Line::LastCycleEnds { at, whole } => self.cycles.end_last(*at, *whole),
+            Line::LastCycleEnds { at, whole } => {
+                self.cycles.end_last(*at, *whole);
+                self.target.last_cycle_ends(*at, *whole);
+            }
             Line::Change(change) => {
                 self.run.change(change);
                 self.cycles

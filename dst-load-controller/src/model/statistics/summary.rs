@@ -317,9 +317,9 @@ pub struct Target {
     pub send_timeouts: Option<u64>,
     /// The smallest and the largest `destination_endpoint_views_active` while churning.
     pub views_active: Option<(u64, u64)>,
-    /// Live heap's growth an hour, as a fraction, from the first minutes to the last; resident
-    /// memory's where the target has no heap metric.
-    pub heap_growth_per_hour: Option<f64>,
+    /// The trend of its live heap; of resident memory where the target has no heap metric.
+    #[serde(default)]
+    pub heap_growth: HeapGrowth,
     /// Times it was seen to have restarted.
     pub restarts: u64,
     /// Samples taken.
@@ -331,6 +331,23 @@ pub struct Target {
     pub silent_judged: u64,
     /// Why not, the last time.
     pub silent_reason: Option<String>,
+}
+
+/// The trend of the live heap's floors over windows of equal load (whole cycles, or ten minutes
+/// where nothing cycles), as fractions of the first floor, from ten minutes after all streams were
+/// open.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HeapGrowth {
+    /// The growth an hour; `null` where the windows span less than an hour.
+    pub per_hour: Option<f64>,
+    /// The lower end of its 95 % confidence interval.
+    pub low_per_hour: Option<f64>,
+    /// The upper end.
+    pub high_per_hour: Option<f64>,
+    /// How many windows there were.
+    pub windows: u32,
+    /// From the first one's start to the last one's end.
+    pub hours: f64,
 }
 
 /// What the Kubernetes API answered.

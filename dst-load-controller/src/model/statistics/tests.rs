@@ -377,7 +377,7 @@ fn a_low_hold_without_a_garbage_collection_has_no_floor() {
 }
 
 #[test]
-fn growth_an_hour_compares_the_lowest_heaps_of_the_first_and_last_minutes() {
+fn growth_an_hour_is_a_trend_of_the_lowest_heaps() {
     let mut lines = vec![header(), recordings::phase(0, Phase::Churning)];
     let mut s = 0_u32;
     while s <= 7_200 {
@@ -391,8 +391,10 @@ fn growth_an_hour_compares_the_lowest_heaps_of_the_first_and_last_minutes() {
         }));
         s += 5;
     }
-    let growth = target(&lines).heap_growth_per_hour.unwrap();
-    assert!((growth - 0.1).abs() < 0.01, "{growth}");
+    let growth = target(&lines).heap_growth;
+    let per_hour = growth.per_hour.unwrap();
+    assert!((per_hour - 0.1).abs() < 0.01, "{growth:?}");
+    assert_eq!(growth.windows, 11);
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Circumstances, Judged, Unit};
+use super::{Bound, Circumstances, Judged, Unit};
 use crate::model::{
     criteria::{Criteria, QuantileLimits},
     endpoint::Direction,
-    statistics::{Bounds, Latency, LatencySummary, Stage, StageSummary, Summary},
-    words::counted,
+    recording::OWN_LIMIT,
+    statistics::{Bounds, HeapGrowth, Latency, LatencySummary, Stage, StageSummary, Summary},
+    words::{self, counted},
 };
 
 /// All criteria, in the order in which a reader cares.
@@ -41,6 +42,18 @@ pub(super) fn all(
     ));
     judged.extend(counts(criteria, summary, circumstances));
     judged.extend(target(criteria, summary, circumstances));
+    // A direction in which nothing was planned is no criterion. What was seen of it all the same is.
+    judged.retain(|it| {
+        it.observed.is_some()
+            || it
+                .direction()
+                .is_none_or(|direction| circumstances.plans(direction))
+    });
+    for it in &mut judged {
+        it.optional = criteria.optional.contains(it.key())
+            || it.is_latency() && !circumstances.latency_is_judged
+            || it.name.starts_with("target.") && !circumstances.target_is_judged;
+    }
     judged
 }
 
@@ -86,13 +99,13 @@ pub(super) fn reason(judged: &Judged, summary: &Summary) -> String {
         .observed
         .map_or_else(|| "nothing".to_owned(), |observed| judged.words(observed));
     let bound = if judged.censored { "at least " } else { "" };
-    let relation = if judged.name == "throughputMin" {
-        "below"
-    } else {
-        "above"
+    let relation = match judged.bound() {
+        Bound::AtMost => "above the limit of",
+        Bound::AtLeast => "below the limit of",
+        Bound::Exactly => "not the wanted",
     };
     format!(
-        "{}: {bound}{observed} in {} is {relation} the limit of {}",
+        "{}: {bound}{observed} in {} is {relation} {}",
         judged.name,
         judged.scope,
         judged.words(judged.limit)
@@ -101,16 +114,14 @@ pub(super) fn reason(judged: &Judged, summary: &Summary) -> String {
 
 /// What streams hold at the end, and whether they were told anything before it was so.
 fn correctness(summary: &Summary) -> Vec<Judged> {
-    let c = &summary.correctness;
-    vec![
-        judged(
-            "correctness",
-            Unit::Count,
-            0.0,
-            Some(count(c.streams_wrong)),
-        ),
-        judged("premature", Unit::Count, 0.0, Some(count(c.premature))),
-    ]
+    let seen = &summary.correctness;
+    let premature = judged("premature", Unit::Count, 0.0, Some(count(seen.premature)));
+    if seen.streams_checked == 0 && seen.streams_wrong == 0 && summary.streams.requested > 0 {
+        let why = "no stream was open at the end";
+        return vec![unjudged("correctness", Unit::Count, 0.0, why), premature];
+    }
+    let wrong = Some(count(seen.streams_wrong));
+    vec![judged("correctness", Unit::Count, 0.0, wrong), premature]
 }
 
 /// The quantiles of one stage, for additions and removals each, and the time for every client.
@@ -278,14 +289,19 @@ fn counts(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) 
     let streams = summary.streams.requested.max(1);
     let share = |n: u64| count(n) / count(streams);
     let mut all = Vec::new();
+    // Streams that this tool's own library ended are among them.
+    let own = summary.streams.errors_by_code.get(OWN_LIMIT);
+    let own = own.copied().unwrap_or_default();
     if let Some(limit) = criteria.unexpected_resets {
-        let observed = Some(count(summary.streams.unexpected_resets));
-        all.push(judged(
+        let all_resets = summary.streams.unexpected_resets;
+        let others = count(all_resets.saturating_sub(own));
+        let resets = judged(
             "unexpectedResets",
             Unit::Count,
             count(limit),
-            observed,
-        ));
+            Some(count(all_resets)),
+        );
+        all.push(proven(resets, others));
     }
     if let Some(limit) = criteria.send_timeout_rate {
         // Every OK that nobody asked for may have been an overflow; the target's counter, where it
@@ -293,7 +309,11 @@ fn counts(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) 
         let ended_ok = (summary.streams.unexpected_resets).saturating_sub(summary.streams.errors);
         let overflows = summary.target.overflows.map(|it| it.min(ended_ok));
         let uncounted = (!circumstances.target_is_judged).then_some(ended_ok);
-        let timeouts = summary.target.send_timeouts.or(overflows).or(uncounted);
+        // However the target ends such a stream, there were no more of them than ended streams.
+        let at_most = Some(summary.streams.unexpected_resets).filter(|&it| share(it) <= limit);
+        let timeouts = (summary.target.send_timeouts.or(overflows))
+            .or(uncounted)
+            .or(at_most);
         all.push(match timeouts {
             Some(timeouts) => judged(
                 "sendTimeoutRate",
@@ -311,7 +331,9 @@ fn counts(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) 
     }
     if let Some(limit) = criteria.error_rate {
         let observed = Some(share(summary.streams.errors));
-        all.push(judged("errorRate", Unit::Fraction, limit, observed));
+        let errors = judged("errorRate", Unit::Fraction, limit, observed);
+        let others = share(summary.streams.errors.saturating_sub(own));
+        all.push(proven(errors, others));
     }
     if let Some(limit) = criteria.redundant {
         let observed = Some(count(summary.correctness.redundant));
@@ -392,14 +414,9 @@ fn target(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) 
                 growth(),
             )
         }),
-        limits.memory_growth_per_hour.map(|limit| {
-            judged(
-                "target.memoryGrowthPerHour",
-                Unit::Fraction,
-                limit,
-                seen.heap_growth_per_hour,
-            )
-        }),
+        limits
+            .memory_growth_per_hour
+            .map(|limit| growth_per_hour(limit, &seen.heap_growth)),
         limits
             .cpu_max
             .map(|limit| judged("target.cpuMax", Unit::Cores, limit, seen.cpu_max_cores)),
@@ -415,7 +432,7 @@ fn target(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) 
         .map(|judged| {
             let why = if !circumstances.target_is_judged {
                 "the target's cost is not judged in virtual time or on the reference destination"
-            } else if judged.observed.is_some() {
+            } else if judged.observed.is_some() || judged.name == GROWTH_PER_HOUR && seen.samples > 0 {
                 return judged;
             } else if seen.samples == 0 {
                 "the target's metrics were not read"
@@ -427,7 +444,6 @@ fn target(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) 
                     "target.memoryGrowthPerCycle" if seen.peak_rss_bytes.is_some() => {
                         "the target collected no garbage in the low holds of two cycles: use longer ones"
                     }
-                    "target.memoryGrowthPerHour" => "the run was too short to see growth",
                     "target.memorySpike" if seen.peak_rss_bytes.is_some() => {
                         "there was no idle baseline before the first cycle"
                     }
@@ -439,7 +455,67 @@ fn target(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) 
         .collect()
 }
 
+/// The key of the limit of the heap's trend.
+const GROWTH_PER_HOUR: &str = "target.memoryGrowthPerHour";
+
+/// The trend of the live heap: violated if all of its confidence interval is above the limit, met
+/// if none of it is.
+fn growth_per_hour(limit: f64, growth: &HeapGrowth) -> Judged {
+    let trend = judged(GROWTH_PER_HOUR, Unit::Fraction, limit, growth.per_hour);
+    let windows = counted(u64::from(growth.windows), "window", "windows");
+    let hours = words::span(growth.hours * 3_600.0);
+    match (growth.low_per_hour, growth.high_per_hour) {
+        (Some(low), Some(high)) if trend.observed.is_some() => {
+            let held = if high <= limit {
+                Some(true)
+            } else if low > limit {
+                Some(false)
+            } else {
+                None
+            };
+            let interval = format!(
+                "{} to {}",
+                Unit::Fraction.words(low),
+                Unit::Fraction.words(high)
+            );
+            let scope = match held {
+                Some(_) => format!("{windows} over {hours} ({interval})"),
+                None => format!("the interval over {hours}, {interval}, includes the limit"),
+            };
+            Judged {
+                held,
+                scope,
+                ..trend
+            }
+        }
+        _ => unjudged(
+            GROWTH_PER_HOUR,
+            Unit::Fraction,
+            limit,
+            &format!(
+                "a trend needs an hour of equal load, from ten minutes after all streams are open, and \
+                 the target's memory was seen for {hours} of it in {windows}"
+            ),
+        ),
+    }
+}
+
+/// What was observed includes what this tool may have caused itself: it is violated only if what
+/// others caused alone is above the limit.
+fn proven(judged: Judged, others: f64) -> Judged {
+    if judged.held != Some(false) || others > judged.limit {
+        return judged;
+    }
+    Judged {
+        held: None,
+        scope: "this tool's own HTTP/2 library ended some of these streams".to_owned(),
+        ..judged
+    }
+}
+
+/// A limit that is held by values up to and including it. What is no number was not observed.
 fn judged(name: &str, unit: Unit, limit: f64, observed: Option<f64>) -> Judged {
+    let observed = observed.filter(|observed| observed.is_finite());
     Judged {
         name: name.to_owned(),
         unit,
@@ -448,6 +524,7 @@ fn judged(name: &str, unit: Unit, limit: f64, observed: Option<f64>) -> Judged {
         censored: false,
         held: observed.map(|observed| observed <= limit),
         scope: "the run".to_owned(),
+        optional: false,
     }
 }
 

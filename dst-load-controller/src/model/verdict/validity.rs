@@ -1,6 +1,9 @@
-//! Whether a run can say anything about its target.
+//! What is doubtful about a run.
 
-use super::{Circumstances, Judged, Unit};
+use super::{
+    Circumstances, Ended, Judged, Unit,
+    doubt::{Doubt, Voids},
+};
 use crate::model::{
     criteria::Criteria,
     endpoint::Direction,
@@ -18,44 +21,25 @@ const IDLE_CORES: f64 = 0.1;
 /// The share of changes that a relist may leave untimed.
 const UNTIMED_SHARE: f64 = 0.01;
 
-/// Why the run cannot say; empty if it can.
+/// What is doubtful about the run, most important first; empty if nothing is.
 pub(super) fn doubts(
     criteria: &Criteria,
     summary: &Summary,
     circumstances: Circumstances,
     judged: &[Judged],
-) -> Vec<String> {
-    let mut doubts = Vec::new();
-    if !circumstances.ended {
-        doubts.push("the run did not come to its end".to_owned());
-    }
-    if summary.streams.requested > 0 && summary.correctness.streams_checked == 0 {
-        doubts.push("nothing was observed: no stream was open at the end".to_owned());
-    } else if circumstances.changes_planned && summary.fan_out.changes == 0 {
-        doubts.push(
-            "nothing was observed: no change reached the observer while streams were open"
-                .to_owned(),
-        );
-    }
-    if let Some(lag) = summary.generator.loop_lag_p99_seconds {
-        let limit = criteria
-            .smallest_latency_limit()
-            .filter(|_| circumstances.latency_is_judged)
-            .map_or(LAG_WITHOUT_LIMIT, |limit| limit.as_secs_f64() * LAG_SHARE);
-        if lag > limit {
-            doubts.push(format!(
-                "the generator was the bottleneck: its event loop was {} late at p99, more than the {} that these limits allow{}",
-                Unit::Seconds.words(lag),
-                Unit::Seconds.words(limit),
-                busy_otherwise(summary).unwrap_or_default()
-            ));
-        }
-    }
+) -> Vec<Doubt> {
+    let mut doubts: Vec<_> = unfinished(circumstances.ended).into_iter().collect();
+    doubts.extend(unobserved(summary, circumstances));
+    doubts.extend(late_generator(criteria, summary, circumstances));
     if let Some(&streams) = summary.streams.errors_by_code.get(OWN_LIMIT) {
-        doubts.push(format!(
-            "the generator was the bottleneck: its own HTTP/2 library ended {}, whose connection had too many small frames unread",
-            counted(streams, "stream", "streams")
-        ));
+        doubts.push(Doubt {
+            voids: Voids::Timing,
+            short: "the generator's own HTTP/2 library ended streams",
+            words: format!(
+                "the generator was the bottleneck: its own HTTP/2 library ended {}, whose connection had too many small frames unread",
+                counted(streams, "stream", "streams")
+            ),
+        });
     }
     if let Some(&streams) = summary.streams.errors_by_code.get(OWN_SOCKETS) {
         doubts.push(format!(
@@ -68,35 +52,105 @@ pub(super) fn doubts(
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
     let share = untimed as f64 / (summary.fan_out.changes + untimed).max(1) as f64;
     if share > UNTIMED_SHARE {
-        doubts.push(format!(
-            "the observer lost its watch: {} ({}) could not be timed",
-            counted(untimed, "change", "changes"),
-            Unit::Fraction.words(share)
-        ));
+        doubts.push(Doubt {
+            voids: Voids::Timing,
+            short: "the observer lost its watch",
+            words: format!(
+                "the observer lost its watch: {} ({}) could not be timed",
+                counted(untimed, "change", "changes"),
+                Unit::Fraction.words(share)
+            ),
+        });
     }
     if summary.kubernetes.starved > 0 {
-        doubts.push(format!(
+        doubts.push(Doubt::of_a_pass(format!(
             "Kubernetes starved the plan: {} had not come or gone when the next scaling was due",
             counted(summary.kubernetes.starved, "endpoint", "endpoints")
-        ));
+        )));
     }
-    doubts.extend(too_slow_by_itself(criteria, summary));
+    doubts.extend(too_slow_by_itself(criteria, summary, judged));
     if summary.target.restarts > 0 && criteria.target.restarts.is_none() {
-        doubts.push(format!(
+        doubts.push(Doubt::of_a_pass(format!(
             "the target restarted {} though nobody asked it to",
             counted(summary.target.restarts, "time", "times")
-        ));
+        )));
     }
-    let asks_target = judged
-        .iter()
-        .any(|j| j.name.starts_with("target.") || j.name == "sendTimeoutRate");
-    if circumstances.target_is_judged && asks_target && summary.target.silent_judged > 0 {
-        doubts.push(format!(
-            "the target's metrics are judged and could not be read {}",
-            counted(summary.target.silent_judged, "time", "times")
-        ));
-    }
+    doubts.extend(unread_metrics(summary, circumstances, judged));
     doubts
+}
+
+/// That the run has not come to its end.
+fn unfinished(ended: Ended) -> Option<Doubt> {
+    let (voids, words) = match ended {
+        // The report says why it spared its target.
+        Ended::AsPlanned => return None,
+        Ended::Spared => (Voids::Nothing, "the run did not come to its end"),
+        Ended::Interrupted => (
+            Voids::Everything,
+            "the run was interrupted before its plan ended",
+        ),
+        Ended::CutOff => (Voids::Everything, "the run did not come to its end"),
+        Ended::NotYet => (Voids::Nothing, "the run has not ended yet"),
+    };
+    Some(Doubt {
+        voids,
+        short: words,
+        words: words.to_owned(),
+    })
+}
+
+/// That streams or changes were to be seen and none was.
+fn unobserved(summary: &Summary, circumstances: Circumstances) -> Option<Doubt> {
+    let what = if summary.streams.requested > 0 && summary.correctness.streams_checked == 0 {
+        "no stream was open at the end"
+    } else if circumstances.planned.any() && summary.fan_out.changes == 0 {
+        "no change reached the observer while streams were open"
+    } else {
+        return None;
+    };
+    Some(Doubt::of_a_pass(format!("nothing was observed: {what}")))
+}
+
+/// That the generator read late what came in time.
+fn late_generator(
+    criteria: &Criteria,
+    summary: &Summary,
+    circumstances: Circumstances,
+) -> Option<Doubt> {
+    let lag = summary.generator.loop_lag_p99_seconds?;
+    let limit = criteria
+        .smallest_latency_limit()
+        .filter(|_| circumstances.latency_is_judged)
+        .map_or(LAG_WITHOUT_LIMIT, |limit| limit.as_secs_f64() * LAG_SHARE);
+    (lag > limit).then(|| Doubt {
+        voids: Voids::Timing,
+        short: "the generator was late",
+        words: format!(
+            "the generator was the bottleneck: its event loop was {} late at p99, more than the {} that these limits allow{}",
+            Unit::Seconds.words(lag),
+            Unit::Seconds.words(limit),
+            busy_otherwise(summary).unwrap_or_default()
+        ),
+    })
+}
+
+/// That the target's metrics could not always be read, where something that had to be judged rests
+/// on them.
+fn unread_metrics(
+    summary: &Summary,
+    circumstances: Circumstances,
+    judged: &[Judged],
+) -> Option<Doubt> {
+    let times = summary.target.silent_judged;
+    let asks_target = (judged.iter()).any(|it| it.is_of_target() && !it.optional);
+    (circumstances.target_is_judged && asks_target && times > 0).then(|| Doubt {
+        voids: Voids::Target,
+        short: "the target's metrics could not always be read",
+        words: format!(
+            "the target's metrics are judged and could not be read {}",
+            counted(times, "time", "times")
+        ),
+    })
 }
 
 /// Whose fault it was that the generator was late, if hardly its own.
@@ -111,23 +165,34 @@ fn busy_otherwise(summary: &Summary) -> Option<String> {
     })
 }
 
-/// The first limit from the intended instant that Kubernetes alone has used up: whatever the
-/// target did after that, it could not have held it.
-fn too_slow_by_itself(criteria: &Criteria, summary: &Summary) -> Option<String> {
+/// The limits from the intended instant that Kubernetes alone has used up: whatever the target did
+/// after that, it could not have held them.
+fn too_slow_by_itself(criteria: &Criteria, summary: &Summary, judged: &[Judged]) -> Option<Doubt> {
     let limits = &criteria.end_to_end;
-    let every = [("max", limits.every_client_within)];
-    let all = limits.latency.each().into_iter().chain(every);
-    let stage = |direction| summary.latency.get(Stage::Kubernetes, direction);
-    all.filter_map(|(key, limit)| Some((key, limit?.as_secs_f64())))
-        .flat_map(|(key, limit)| Direction::BOTH.map(|direction| (key, limit, direction)))
-        .find_map(|(key, limit, direction)| {
-            let (took, _) = stage(direction).quantile(key)?;
-            (took > limit).then(|| {
-                format!(
-                    "Kubernetes starved the plan: it took {} at {key} ({direction}) by itself, more than the {} that endToEnd allows",
+    let every = [("everyClientWithin", "max", limits.every_client_within)];
+    let quantiles = (limits.latency.each()).map(|(key, limit)| (key, key, limit));
+    let used_up = (quantiles.into_iter().chain(every))
+        .filter_map(|(key, quantile, limit)| Some((key, quantile, limit?.as_secs_f64())))
+        .flat_map(|(key, quantile, limit)| {
+            Direction::BOTH.map(|direction| (key, quantile, limit, direction))
+        })
+        .filter_map(|(key, quantile, limit, direction)| {
+            let stage = summary.latency.get(Stage::Kubernetes, direction);
+            let (took, _) = stage.quantile(quantile)?;
+            let name = format!("endToEnd.{key} ({direction})");
+            (took > limit && judged.iter().any(|it| it.name == name)).then(|| {
+                let words = format!(
+                    "Kubernetes starved the plan: it took {} at {quantile} ({direction}) by itself, more than the {} that endToEnd allows",
                     Unit::Seconds.words(took),
                     Unit::Seconds.words(limit)
-                )
+                );
+                (name, words)
             })
-        })
+        });
+    let (names, words): (Vec<_>, Vec<_>) = used_up.unzip();
+    Some(Doubt {
+        voids: Voids::Named(names),
+        short: "Kubernetes used up the limit by itself",
+        words: words.into_iter().next()?,
+    })
 }

@@ -7,6 +7,7 @@ use crate::model::{
     action::Verb,
     quantity::Span,
     scenario::{Jitter, Pattern},
+    verdict::Bound,
 };
 
 impl fmt::Display for Description {
@@ -71,8 +72,10 @@ impl fmt::Display for Description {
         }
 
         writeln!(f, "\nJudged")?;
-        for Limit { name, limit } in &self.criteria {
-            writeln!(f, "  {name}: {} {limit}", relation(name))?;
+        for criterion in &self.criteria {
+            let Limit { name, limit, .. } = criterion;
+            let optional = if criterion.optional { ", optional" } else { "" };
+            writeln!(f, "  {name}: {} {limit}{optional}", relation(name))?;
         }
         writeln!(
             f,
@@ -224,10 +227,10 @@ pub(super) fn pattern(pattern: &Pattern) -> String {
 }
 
 fn relation(criterion: &str) -> &'static str {
-    match criterion {
-        "target.viewsActive" => "exactly",
-        "throughputMin" => "at least",
-        _ => "at most",
+    match Bound::of(criterion) {
+        Bound::Exactly => "exactly",
+        Bound::AtLeast => "at least",
+        Bound::AtMost => "at most",
     }
 }
 

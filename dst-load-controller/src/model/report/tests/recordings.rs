@@ -61,6 +61,8 @@ pub(crate) fn header(kind: TargetKind) -> Header {
         }),
         floor_seconds: Some(0.000_31),
         replicas: Vec::new(),
+        metrics: Vec::new(),
+        metrics_sought: Vec::new(),
     }
 }
 

@@ -76,7 +76,7 @@ impl Checker<'_> {
             let at = self.tree.path_place("measure.deadline").unwrap_or(at);
             return Err(self.tree.error(at, "a deadline is 24h at the most"));
         }
-        let criteria = criteria::criteria(file.criteria.unwrap_or_default().value);
+        let criteria = criteria::criteria(self.tree, file.criteria.unwrap_or_default().value)?;
         if criteria.largest_latency_limit() > Some(LONGEST) {
             let at = self.tree.path_place("criteria").unwrap_or(at);
             return Err(self.tree.error(at, "a latency limit is 24h at the most"));

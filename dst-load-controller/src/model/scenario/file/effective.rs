@@ -59,7 +59,10 @@ impl Criteria {
     /// Each limit that is judged: its dotted key under `criteria`, and its value as a file says it.
     #[must_use]
     pub fn limits(&self) -> Vec<(String, String)> {
-        let section = serde_json::to_value(criteria(self));
+        let section = serde_json::to_value(CriteriaSection {
+            optional: None,
+            ..criteria(self)
+        });
         let mut limits = Vec::new();
         flatten(
             "",
@@ -313,6 +316,16 @@ fn criteria(criteria: &Criteria) -> CriteriaSection {
         error_rate: criteria.error_rate.map(|rate| Placed::from(Share(rate))),
         redundant: criteria.redundant.map(Placed::from),
         throughput_min: criteria.throughput_min.map(Placed::from),
+        optional: (!criteria.optional.is_empty())
+            .then(|| {
+                criteria
+                    .optional
+                    .iter()
+                    .cloned()
+                    .map(Placed::from)
+                    .collect::<Vec<_>>()
+            })
+            .map(Placed::from),
         target: key(TargetSection {
             memory_max: target.memory_max.map(|bytes| Placed::from(Bytes(bytes))),
             memory_spike: target.memory_spike.map(|bytes| Placed::from(Bytes(bytes))),

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Key;
+use super::{Key, placed::Placed};
 use crate::model::quantity::{Bytes, Cpu, Share, Span};
 
 /// What a run is judged by. Absent means not judged.
@@ -40,6 +40,10 @@ pub(super) struct CriteriaSection {
     /// What the target may use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) target: Key<TargetSection>,
+    /// Keys of limits, such as target.viewsActive, that may stay unjudged: without them listed here a
+    /// limit that cannot be judged makes the run invalid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) optional: Key<Vec<Placed<String>>>,
 }
 
 /// Upper limits of a distribution's quantiles.

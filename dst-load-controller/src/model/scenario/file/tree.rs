@@ -158,7 +158,7 @@ impl Tree {
         }
         *node = Node {
             at,
-            value: Value::typed(value),
+            value: Value::given(value, at),
         };
         Ok(())
     }
@@ -246,6 +246,20 @@ impl Tree {
 // === impl Value ===
 
 impl Value {
+    /// A value given without YAML around it: one, or a list of them in braces, as in Helm's `--set`.
+    fn given(text: &str, at: usize) -> Self {
+        let list = text.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
+        let Some(list) = list else {
+            return Self::typed(text);
+        };
+        let items = list.split(',').map(str::trim).filter(|it| !it.is_empty());
+        let items = items.map(|item| Node {
+            at,
+            value: Self::typed(item),
+        });
+        Self::List(items.collect())
+    }
+
     /// A value given without YAML around it, typed as Helm's `--set` does.
     fn typed(text: &str) -> Self {
         match text {

@@ -1,5 +1,6 @@
 //! What the target's samples say of its cost.
 
+use super::growth::Growth;
 use crate::model::{
     recording::{Phase, TargetSample},
     statistics::summary::Target,
@@ -20,7 +21,7 @@ pub(super) struct TargetFold {
     foreign: Option<u64>,
     cpu_max: Option<f64>,
     views: Option<(u64, u64)>,
-    heap_floor: [Option<(At, f64)>; 2],
+    growth: Growth,
     restarts: u64,
     samples: u64,
     silent: u64,
@@ -52,18 +53,28 @@ pub(super) const fn memory(sample: &TargetSample) -> Option<f64> {
 // === impl TargetFold ===
 
 impl TargetFold {
-    pub(super) const fn phase(&mut self, at: At, phase: Phase) {
+    pub(super) fn phase(&mut self, at: At, phase: Phase) {
         match phase {
-            Phase::Churning => self.churning = Some(at),
+            Phase::Churning => {
+                self.churning = Some(at);
+                self.growth.opened(at);
+            }
             Phase::Settling => self.settling = Some(at),
             Phase::CleaningUp => self.cleaning = true,
             Phase::Preparing | Phase::Opening => {}
         }
     }
 
-    pub(super) const fn cycle_starts(&mut self, at: At) {
+    pub(super) fn cycle_starts(&mut self, at: At) {
         if self.first_cycle.is_none() {
             self.first_cycle = Some(at);
+        }
+        self.growth.cycle(at);
+    }
+
+    pub(super) fn last_cycle_ends(&mut self, at: At, whole: bool) {
+        if whole {
+            self.growth.cycle(at);
         }
     }
 
@@ -85,6 +96,7 @@ impl TargetFold {
                 && (before - after).abs() > 1.0
             {
                 self.restarts += 1;
+                self.growth.restarted(sample.at);
             } else if let Some(cores) = cores(last, sample) {
                 self.cpu_max = Some(self.cpu_max.map_or(cores, |max| max.max(cores)));
             }
@@ -96,7 +108,7 @@ impl TargetFold {
                 self.views = Some((low.min(views), high.max(views)));
             }
             if let Some(heap) = memory(sample) {
-                self.note_heap(sample.at, heap);
+                self.growth.heap(sample.at, heap);
             }
             if self.first_cycle.is_none() && self.idle.len() < IDLE_SAMPLES {
                 self.idle.push(sample.clone());
@@ -108,20 +120,6 @@ impl TargetFold {
         }
         self.first.get_or_insert_with(|| sample.clone());
         self.last = Some(sample.clone());
-    }
-
-    /// Keeps the smallest heap of the first hour's tenth and of the last, roughly: garbage
-    /// collection makes single samples worthless.
-    fn note_heap(&mut self, at: At, heap: f64) {
-        let started = self.churning.unwrap_or_default();
-        let early = at.since(started).as_secs() < HEAP_WINDOW_SECONDS;
-        let floor = &mut self.heap_floor[usize::from(!early)];
-        let stale = !early
-            && floor.is_some_and(|(since, _)| at.since(since).as_secs() >= HEAP_WINDOW_SECONDS);
-        match floor {
-            Some((_, lowest)) if !stale && *lowest <= heap => {}
-            _ => *floor = Some((at, heap)),
-        }
     }
 
     pub(super) fn summary(&self) -> Target {
@@ -153,7 +151,7 @@ impl TargetFold {
             overflows: counter(|sample| sample.overflows).map(bytes),
             send_timeouts: counter(|sample| sample.send_timeouts).map(bytes),
             views_active: self.views,
-            heap_growth_per_hour: self.heap_growth_per_hour(),
+            heap_growth: self.growth.summary(),
             restarts: self.restarts,
             samples: self.samples,
             silent: self.silent,
@@ -170,23 +168,10 @@ impl TargetFold {
         let used = (self.restarts == 0).then_some(worked.cpu_seconds? - idle.cpu_seconds?)?;
         Some((used - idle_cores * span).max(0.0))
     }
-
-    fn heap_growth_per_hour(&self) -> Option<f64> {
-        let [Some((from, before)), Some((to, after))] = self.heap_floor else {
-            return None;
-        };
-        // Less than an hour is not stretched to one: a collection that came a little later would
-        // look like a leak.
-        let hours = (to.since(from).as_secs_f64() / 3_600.0).max(1.0);
-        (to > from && before > 0.0).then(|| (after / before - 1.0) / hours)
-    }
 }
 
 /// Samples kept of the idle baseline: at one every 5 s, the first hour.
 const IDLE_SAMPLES: usize = 720;
-/// The length of the windows whose smallest heaps are compared.
-const HEAP_WINDOW_SECONDS: u64 = 360;
-
 /// Cores used on average between two samples.
 fn cores(from: &TargetSample, to: &TargetSample) -> Option<f64> {
     let seconds = to.at.since(from.at).as_secs_f64();

@@ -14,6 +14,17 @@ fn every_target_limit() -> Criteria {
     })
 }
 
+/// A trend of this interval.
+fn growth(low: f64, high: f64) -> HeapGrowth {
+    HeapGrowth {
+        per_hour: Some(f64::midpoint(low, high)),
+        low_per_hour: Some(low),
+        high_per_hour: Some(high),
+        windows: 11,
+        hours: 2.0,
+    }
+}
+
 /// A target that keeps none of those limits.
 fn greedy() -> Summary {
     let mut seen = summary();
@@ -22,7 +33,7 @@ fn greedy() -> Summary {
         idle_rss_bytes: Some(50),
         cpu_max_cores: Some(3.0),
         views_active: Some((7, 9)),
-        heap_growth_per_hour: Some(0.5),
+        heap_growth: growth(0.4, 0.6),
         restarts: 1,
         samples: 10,
         ..Target::default()
@@ -109,7 +120,7 @@ fn a_metric_that_the_build_does_not_have_is_not_judged_and_said_so() {
         why("target.memoryGrowthPerCycle"),
         "fewer than two cycles were whole"
     );
-    assert_eq!(judged.verdict, Verdict::Pass);
+    assert_eq!(judged.verdict, Verdict::Invalid);
     seen.target.samples = 0;
     let judged = judge(&every_target_limit(), &seen, REAL);
     assert_eq!(
@@ -160,4 +171,51 @@ fn a_restart_that_nobody_asked_for_makes_the_run_invalid_unless_restarts_are_jud
         });
         assert_eq!(verdict(&criteria, &seen), expected);
     }
+}
+
+#[test]
+fn growth_an_hour_is_violated_or_met_by_all_of_its_interval() {
+    let criteria = on_target(TargetLimits {
+        memory_growth_per_hour: Some(0.1),
+        ..TargetLimits::default()
+    });
+    let mut seen = summary();
+    for (low, high, held, expected) in [
+        (0.11, 0.2, Some(false), Verdict::Fail),
+        (-0.02, 0.1, Some(true), Verdict::Pass),
+        (0.05, 0.15, None, Verdict::Invalid),
+    ] {
+        seen.target.heap_growth = growth(low, high);
+        let judged = judge(&criteria, &seen, REAL);
+        let hourly = find(&judged, "target.memoryGrowthPerHour");
+        assert_eq!(
+            (hourly.held, judged.verdict),
+            (held, expected),
+            "{low} {high}"
+        );
+    }
+    let judged = judge(&criteria, &seen, REAL);
+    assert!(
+        judged.reasons[0].starts_with(
+            "target.memoryGrowthPerHour was not judged: the interval over 2h, 5 % to 15 %, includes \
+             the limit; run for longer"
+        ),
+        "{:?}",
+        judged.reasons
+    );
+    // 63 % an hour, seen for ten minutes, is not 6.3 %, and nothing else either.
+    seen.target.heap_growth = HeapGrowth {
+        windows: 1,
+        hours: 1.0 / 6.0,
+        ..HeapGrowth::default()
+    };
+    let judged = judge(&criteria, &seen, REAL);
+    assert_eq!(judged.verdict, Verdict::Invalid);
+    assert!(
+        find(&judged, "target.memoryGrowthPerHour")
+            .scope
+            .contains("needs an hour"),
+        "{:?}",
+        judged.reasons
+    );
 }

@@ -3,14 +3,14 @@
 use super::*;
 
 #[test]
-fn invalid_wins_over_fail_and_both_reasons_are_given() {
+fn proof_wins_over_doubt_and_both_reasons_are_given() {
     let mut seen = summary();
     seen.correctness.streams_wrong = 1;
     seen.kubernetes.starved = 10;
     let judged = judge(&Criteria::default(), &seen, REAL);
-    assert_eq!(judged.verdict, Verdict::Invalid);
-    assert!(judged.reasons[0].starts_with("Kubernetes starved the plan: 10 endpoints"));
-    assert!(judged.reasons[1].starts_with("correctness: "));
+    assert_eq!(judged.verdict, Verdict::Fail);
+    assert!(judged.reasons[0].starts_with("correctness: "));
+    assert!(judged.reasons[1].starts_with("Kubernetes starved the plan: 10 endpoints"));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_run_that_saw_nothing_never_passes() {
         assert!(judged.reasons[0].starts_with("nothing was observed: "));
     }
     let stable = Circumstances {
-        changes_planned: false,
+        planned: Planned::NONE,
         ..REAL
     };
     assert_eq!(
@@ -124,7 +124,7 @@ fn kubernetes_is_to_blame_where_it_used_up_the_limit_by_itself() {
 #[test]
 fn a_run_that_did_not_end_is_invalid() {
     let cut_off = Circumstances {
-        ended: false,
+        ended: Ended::CutOff,
         ..REAL
     };
     let judged = judge(&Criteria::default(), &summary(), cut_off);

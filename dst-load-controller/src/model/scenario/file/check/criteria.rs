@@ -1,13 +1,18 @@
 //! The limits as the model has them. Every combination of limits is allowed.
 
+use std::collections::BTreeSet;
+
+use super::{Placed, Result, Tree};
 use crate::model::{
     criteria::{Criteria, EndToEnd, QuantileLimits, TargetLimits},
     scenario::file::{CriteriaSection, EndToEndSection, Key, QuantileSection, TargetSection},
+    words::nearest,
 };
 
 /// The limits of a `criteria` section.
-pub(super) fn criteria(section: CriteriaSection) -> Criteria {
-    Criteria {
+pub(super) fn criteria(tree: &Tree, section: CriteriaSection) -> Result<Criteria> {
+    Ok(Criteria {
+        optional: optional(tree, section.optional.unwrap_or_default().value)?,
         update_latency: quantiles(section.update_latency.unwrap_or_default().value),
         every_client_within: section.every_client_within.map(|span| span.value.0),
         end_to_end: end_to_end(section.end_to_end.unwrap_or_default().value),
@@ -18,7 +23,21 @@ pub(super) fn criteria(section: CriteriaSection) -> Criteria {
         redundant: plain(section.redundant),
         target: target(section.target.unwrap_or_default().value),
         throughput_min: plain(section.throughput_min),
-    }
+    })
+}
+
+/// The keys that may stay unjudged, each that of a limit.
+fn optional(tree: &Tree, keys: Vec<Placed<String>>) -> Result<BTreeSet<String>> {
+    let known = |key: Placed<String>| {
+        if Criteria::KEYS.contains(&key.value.as_str()) {
+            return Ok(key.value);
+        }
+        let meant = nearest(&key.value, &Criteria::KEYS)
+            .map_or_else(String::new, |key| format!("; did you mean {key}?"));
+        let message = format!("{} is not the key of a criterion{meant}", key.value);
+        Err(tree.error(key.at, &message))
+    };
+    keys.into_iter().map(known).collect()
 }
 
 fn quantiles(section: QuantileSection) -> QuantileLimits {
