@@ -277,9 +277,10 @@ fn never(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) -
     let deliveries: u64 = both.iter().map(|it| it.count).sum();
     let never: u64 = both.iter().map(|it| it.never).sum();
     if deliveries == 0 {
-        return circumstances
-            .changes_planned
-            .then(|| unjudged("never", Unit::Fraction, limit, "no delivery was counted"));
+        let planned = Direction::BOTH
+            .into_iter()
+            .any(|direction| circumstances.plans(direction));
+        return planned.then(|| unjudged("never", Unit::Fraction, limit, "no delivery was counted"));
     }
     let share = count(never) / count(deliveries);
     Some(judged("never", Unit::Fraction, limit, Some(share)))
