@@ -25,7 +25,7 @@ use crate::{
     model::{
         criteria::Criteria,
         ledger::ServiceLedger,
-        recording::{End, Header, Line, Phase, write_line},
+        recording::{End, Header, LagSource, Line, Phase, write_line},
         report::{Report, page::Page},
         time::At,
         warning::Warning,
@@ -47,6 +47,8 @@ pub struct Options {
     pub target_cluster: Option<KubeFactory>,
     /// Where the observer runs.
     pub observer: Place,
+    /// A watch that is silent for this long is resumed over a new connection.
+    pub watch_silence: Duration,
     /// The target's admin endpoint, if it has one that can be reached.
     pub target: Option<Target>,
     /// The acting half, where it is known: it tells when changes were intended.
@@ -71,6 +73,8 @@ pub struct Client<W: io::Write> {
     stop: CancellationToken,
     /// Cancelled when the acting half says that its plan is over.
     plan_over: CancellationToken,
+    /// Whether the observer has listed everything.
+    listed: Cell<bool>,
     /// Whether all has been written.
     ended: Cell<bool>,
 }
@@ -111,7 +115,7 @@ impl<W: io::Write> Client<W> {
                 book.ledger(ServiceLedger::expect_late_intents);
             }
         }
-        let observers = Observers::new(&books, options.target_cluster.clone());
+        let observers = Observers::new(&books, options.target_cluster.clone(), options.watch_silence);
         let sources = Sources {
             observers: observers.all(),
             callers: Vec::new(),
@@ -128,6 +132,7 @@ impl<W: io::Write> Client<W> {
             readiness,
             stop,
             plan_over: CancellationToken::new(),
+            listed: Cell::new(false),
             ended: Cell::new(false),
         }
     }
@@ -201,6 +206,9 @@ impl<W: io::Write> Client<W> {
     /// Closes the recording, which is written to `file`, for each who asks; for ever.
     pub async fn answer(&self, file: &File, asked: &mut Asked) -> Infallible {
         while let Some(answer) = asked.recv().await {
+            if !self.ended.get() && self.listed.get() {
+                self.verify().await;
+            }
             // Who asked may have left.
             let _ = answer.send(self.close(file));
         }
@@ -232,6 +240,7 @@ impl<W: io::Write> Client<W> {
             None => return Ok(()),
             Some(synced) => synced?,
         }
+        self.listed.set(true);
         self.journal.enter(Phase::Opening);
         if let Some(target) = &self.options.target {
             let until = self.now() + self.options.fleet.connect_timeout;
@@ -276,24 +285,38 @@ impl<W: io::Write> Client<W> {
             self.readiness.set(self.options.ends_with_plan);
         }
         self.journal.enter(Phase::Settling);
-        self.settle().await;
+        let mut services = self.settle().await;
+        if self.verify().await && services > 0 {
+            services = self.settle().await;
+        }
+        if services > 0 {
+            self.journal.warn(Warning::Unsettled { services });
+        }
         self.journal.sample().await;
         self.journal.check(self.now());
     }
 
-    /// Waits for what is still on its way, but not for ever.
-    async fn settle(&self) {
+    /// Compares what the observer of each cluster has seen with a LIST; whether they differed.
+    async fn verify(&self) -> bool {
+        let (kube, namespace) = (&self.options.world.kube, scope(&self.books));
+        let patience = self.options.deadline.min(SETTLE);
+        (self.journal)
+            .verify(&self.observers, kube, &namespace, patience)
+            .await
+    }
+
+    /// Waits for what is still on its way, but not for ever: at how many Services something still is.
+    async fn settle(&self) -> u64 {
         let until = self.now() + SETTLE;
         while !self.books.is_settled() {
             if self.now() >= until {
                 let books = self.books.all().iter();
                 let unsettled = books.filter(|book| !book.ledger(|ledger| ledger.is_settled()));
-                let services = unsettled.count() as u64;
-                self.journal.warn(Warning::Unsettled { services });
-                return;
+                return unsettled.count() as u64;
             }
             tokio::time::sleep(LOOK).await;
         }
+        0
     }
 
     /// Reads what the acting half does, if it is known, from when the observer has listed all.
@@ -311,6 +334,11 @@ impl<W: io::Write> Client<W> {
                 Told::Clock(line) => self.journal.push(Line::Clock(line)),
                 Told::Silent { url, error } => {
                     self.journal.warn(Warning::ChurnSilent { url, error })
+                }
+                Told::Beat { written, at, slack } => {
+                    let (site, source) = (self.observers.churned(), LagSource::Heartbeat);
+                    self.observers
+                        .acknowledged(site, &written, at, slack, source);
                 }
                 Told::Cycle { at, cycle } => {
                     cycled.set(true);

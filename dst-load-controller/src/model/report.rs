@@ -10,6 +10,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod next;
+mod observer;
 pub mod page;
 mod prose;
 mod proxies;
@@ -29,8 +30,8 @@ use crate::model::{
     criteria::Criteria,
     recording::{Header, Line, Machine, TargetKind},
     statistics::{
-        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, OtherClock, Profiles, Replica,
-        SlowestChange, StageSummary, Statistics, Streams, Target, Updates, Way,
+        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, Observer, OtherClock, Profiles,
+        Replica, SlowestChange, StageSummary, Statistics, Streams, Target, Updates, Way,
     },
     verdict::{Circumstances, Judged, Verdict, judge},
     warning::Warning,
@@ -95,6 +96,9 @@ pub struct Report {
     pub updates: Updates,
     /// What this tool used.
     pub generator: Generator,
+    /// Whether the reference observer can be relied on.
+    #[serde(default)]
+    pub observer: Observer,
     /// What was measured, and what it used.
     pub target: ReportedTarget,
     /// What the Kubernetes API answered.
@@ -282,6 +286,7 @@ impl Report {
             correctness: summary.correctness,
             updates: summary.updates,
             generator: summary.generator,
+            observer: summary.observer,
             target: ReportedTarget {
                 kind: header.target.kind,
                 version: header.target.version.clone(),

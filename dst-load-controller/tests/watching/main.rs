@@ -18,6 +18,7 @@ use dst_load_controller::{
         clock::Clock,
         destination::fleet::FleetConfig,
         kubernetes::{Actor, Limits, RunIdentity},
+        observer::SILENCE,
         partner::Partner,
         recorder::Recorder,
         target::Target,
@@ -136,6 +137,7 @@ fn client<W: io::Write>(
             world: world(kubernetes, destination),
             target_cluster: None,
             observer: |watching| watching(),
+            watch_silence: SILENCE,
             target,
             churn,
             fleet: FleetConfig {

@@ -131,7 +131,7 @@ fn starts(told: &[Told]) -> Vec<&str> {
     let each = told.iter().map(|told| match told {
         Told::Clock(line) => line.start.as_str(),
         Told::Silent { error, .. } => error.as_str(),
-        Told::Cycle { .. } | Told::End { .. } => "",
+        Told::Beat { .. } | Told::Cycle { .. } | Told::End { .. } => "",
     });
     each.collect()
 }

@@ -13,6 +13,7 @@ use self::{cycles::Cycles, replicas::Replicas, target::TargetFold, window::Windo
 use super::{
     clock::ClockFold,
     latency::{Latency, Stage},
+    observer::ObserverFold,
     pings::PingFold,
     summary::{
         Correctness, Generator, KubernetesApi, LatencySummary, Profiles, Streams, Summary, Updates,
@@ -25,7 +26,7 @@ use crate::model::{
     ledger::{Counts, Outbox},
     recording::{
         BetweenTriesLine, End, EndStateLine, EndpointsLine, GeneratorSample, LatencyLine, Line,
-        Phase, Second, StreamCounts, absorb,
+        ObserverLagLine, Phase, Second, StreamCounts, absorb,
     },
     time::At,
 };
@@ -43,6 +44,8 @@ pub struct Interval {
     pub kubernetes_errors: BTreeMap<String, u64>,
     /// The event loop's lateness, weighted by deliveries.
     pub loop_lag: Latency,
+    /// The observers' lags, weighted by deliveries.
+    pub observer_lag: Vec<ObserverLagLine>,
     /// How many endpoints there are, if that is worth a line.
     pub endpoints: Option<EndpointsLine>,
     counts: Counts,
@@ -76,6 +79,7 @@ pub struct Statistics {
     between_tries: Latency,
     clock: ClockFold,
     pings: PingFold,
+    observer: ObserverFold,
 }
 
 // === impl Interval ===
@@ -179,6 +183,7 @@ impl Interval {
             && taken.counts == Counts::default()
             && taken.streams == StreamCounts::default()
             && taken.kubernetes_errors.is_empty()
+            && taken.observer_lag.is_empty()
             && taken.endpoints.is_none();
         (!nothing).then(|| Second {
             at,
@@ -192,6 +197,7 @@ impl Interval {
             // A loop that was never late is not worth a histogram; virtual time never is.
             loop_lag: (taken.loop_lag.max().is_some_and(|lag| !lag.value.is_zero()))
                 .then(|| BASE64_STANDARD.encode(taken.loop_lag.to_bytes())),
+            observer_lag: taken.observer_lag,
             streams_active,
             endpoints: taken.endpoints,
         })
@@ -253,6 +259,7 @@ impl Statistics {
             Line::Ping(line) => self.pings.line(line),
             Line::Clock(line) => self.clock.line(line),
             Line::Warning { .. } => {}
+            Line::Observer(line) => self.observer.line(line),
             Line::EndState(end) => {
                 self.replicas.ended(end);
                 let all = &mut self.correctness;
@@ -348,6 +355,7 @@ impl Statistics {
                     .quantile(0.99)
                     .map(|quantile| quantile.value.as_secs_f64()),
             },
+            observer: self.observer.summary(),
             target,
             kubernetes: KubernetesApi {
                 errors: self.kubernetes_errors.clone(),
@@ -366,6 +374,9 @@ impl Statistics {
         absorb(&mut self.kubernetes_errors, &second.kubernetes_errors);
         if let Some(lag) = second.loop_lag.as_deref().and_then(|text| decode(text, 0)) {
             self.loop_lag.merge(&lag);
+        }
+        for line in &second.observer_lag {
+            self.observer.lag(line);
         }
         for line in &second.replicas {
             self.replicas.delivered(line);

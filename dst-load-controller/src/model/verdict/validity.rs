@@ -1,6 +1,6 @@
 //! Whether a run can say anything about its target.
 
-use super::{Circumstances, Judged, Unit};
+use super::{Circumstances, Judged, Unit, observer};
 use crate::model::{
     criteria::Criteria,
     endpoint::Direction,
@@ -9,8 +9,8 @@ use crate::model::{
     words::counted,
 };
 
-/// The generator may be late by this share of the smallest latency limit.
-const LAG_SHARE: f64 = 0.2;
+/// Generator and observer may be late by this share of the smallest latency limit.
+pub(super) const LAG_SHARE: f64 = 0.2;
 /// The generator may be this late where no latency is judged, seconds.
 const LAG_WITHOUT_LIMIT: f64 = 0.1;
 /// A generator that used less than this over a run was hardly late by its own work, cores.
@@ -57,6 +57,9 @@ pub(super) fn doubts(
             counted(streams, "stream", "streams")
         ));
     }
+    let of_observer = observer::doubts(criteria, summary, circumstances);
+    doubts.extend(of_observer.end_state);
+    doubts.extend(of_observer.timing);
     let untimed = summary.kubernetes.untimed_changes;
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
     let share = untimed as f64 / (summary.fan_out.changes + untimed).max(1) as f64;
@@ -67,7 +70,8 @@ pub(super) fn doubts(
             Unit::Fraction.words(share)
         ));
     }
-    if summary.kubernetes.starved > 0 {
+    // What a blind observer did not see is no sign of Kubernetes being late.
+    if summary.kubernetes.starved > 0 && !summary.observer.is_blind() {
         doubts.push(format!(
             "Kubernetes starved the plan: {} had not come or gone when the next scaling was due",
             counted(summary.kubernetes.starved, "endpoint", "endpoints")
