@@ -115,7 +115,11 @@ impl<W: io::Write> Client<W> {
                 book.ledger(ServiceLedger::expect_late_intents);
             }
         }
-        let observers = Observers::new(&books, options.target_cluster.clone(), options.watch_silence);
+        let observers = Observers::new(
+            &books,
+            options.target_cluster.clone(),
+            options.watch_silence,
+        );
         let sources = Sources {
             observers: observers.all(),
             callers: Vec::new(),

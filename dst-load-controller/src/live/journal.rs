@@ -302,7 +302,10 @@ impl<W: io::Write> Journal<W> {
             }
             ObserverEvent::Verified { differing: 0, .. } => {}
             ObserverEvent::Verified { differing, .. } => {
-                tracing::warn!(differing, "observer differs from a LIST, latencies are unjudged");
+                tracing::warn!(
+                    differing,
+                    "observer differs from a LIST, latencies are unjudged"
+                );
             }
             ObserverEvent::Unverified { reason } => {
                 tracing::warn!(reason, "observer could not be compared with a LIST");

@@ -30,8 +30,8 @@ use crate::model::{
     criteria::Criteria,
     recording::{Header, Line, Machine, TargetKind},
     statistics::{
-        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, Observer, OtherClock, Profiles,
-        Replica, SlowestChange, StageSummary, Statistics, Streams, Target, Updates, Way,
+        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, Observer, OtherClock,
+        Profiles, Replica, SlowestChange, StageSummary, Statistics, Streams, Target, Updates, Way,
     },
     verdict::{Circumstances, Judged, Verdict, judge},
     warning::Warning,

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
 mod replicas;
+mod silent;
 
 use std::{convert::Infallible, io, path::Path, sync::Arc, time::Duration};
 
@@ -124,6 +125,19 @@ fn client<W: io::Write>(
     kubernetes: &kubernetes::Kubernetes,
     destination: &destination::Destination,
     target: Option<Target>,
+    follows: (Option<Partner>, bool),
+    stop: CancellationToken,
+    out: W,
+) -> Client<W> {
+    let world = world(kubernetes, destination);
+    client_of(world, SILENCE, target, follows, stop, out)
+}
+
+/// The same in any world, with watches that are resumed when they are silent for that long.
+fn client_of<W: io::Write>(
+    world: World,
+    watch_silence: Duration,
+    target: Option<Target>,
     (churn, ends_with_plan): (Option<Partner>, bool),
     stop: CancellationToken,
     out: W,
@@ -134,10 +148,10 @@ fn client<W: io::Write>(
         Clock::start(),
         targets.into(),
         Options {
-            world: world(kubernetes, destination),
+            world,
             target_cluster: None,
             observer: |watching| watching(),
-            watch_silence: SILENCE,
+            watch_silence,
             target,
             churn,
             fleet: FleetConfig {

@@ -1,8 +1,6 @@
 //! The acting half alone, from the claim of a namespace to its last object.
 
-use std::{
-    convert::Infallible, io, net::SocketAddr, process, sync::Arc, time::Duration,
-};
+use std::{convert::Infallible, io, net::SocketAddr, process, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use prometheus_client::registry::Registry;

@@ -40,7 +40,9 @@ impl Observer {
     pub fn acknowledged(&self, written: &Written, at: At, slack: Duration, source: LagSource) {
         let deliveries = self.shared.books.deliveries();
         let mut state = self.shared.state.lock();
-        state.seen.acknowledge(written, at, slack, source, deliveries);
+        state
+            .seen
+            .acknowledge(written, at, slack, source, deliveries);
     }
 
     /// Takes what is known of it since the last call. Where it is blind its watches are resumed
@@ -83,7 +85,10 @@ impl Observer {
                     ),
                 });
             }
-            if blindness.resumed.is_none_or(|at| now.since(at) >= RESUME_EVERY) {
+            if blindness
+                .resumed
+                .is_none_or(|at| now.since(at) >= RESUME_EVERY)
+            {
                 blindness.resumed = Some(now);
                 self.resume();
             }

@@ -94,7 +94,9 @@ impl Observers {
         };
         let (source, target) = futures::future::join(source, target).await;
         let target = target.map(|verified| (Site::Target, verified));
-        std::iter::once((Site::Source, source)).chain(target).collect()
+        std::iter::once((Site::Source, source))
+            .chain(target)
+            .collect()
     }
 
     /// Waits until everything has been listed once, everywhere.

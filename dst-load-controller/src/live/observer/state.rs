@@ -140,7 +140,8 @@ impl State {
                         uid,
                         ..Metadata::default()
                     };
-                    self.seen.note(resource, visible, &metadata, true, deliveries);
+                    self.seen
+                        .note(resource, visible, &metadata, true, deliveries);
                     Event::Deleted(Object::of(metadata))
                 }
             };

@@ -1,6 +1,8 @@
 //! Claims about the observer, with an API server that says what it is told to, byte by byte, in
 //! virtual time.
 
+mod health;
+
 use std::{collections::VecDeque, io, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;

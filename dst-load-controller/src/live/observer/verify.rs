@@ -10,11 +10,7 @@ use super::{
     watch::{Failure, Watch, backoff},
 };
 use crate::{
-    model::{
-        fault::WatchedResource,
-        recording::ObserverEvent,
-        time::At,
-    },
+    model::{fault::WatchedResource, recording::ObserverEvent, time::At},
     world::KubeFactory,
 };
 
@@ -144,7 +140,9 @@ impl Observer {
         let of = |listed: &Listed| {
             let resource = listed.resource;
             let (objects, version) = (&listed.objects, &listed.version);
-            let differences = state.seen.differences(resource, objects, version, listed.asked);
+            let differences = state
+                .seen
+                .differences(resource, objects, version, listed.asked);
             differences.into_iter().map(move |it| (resource, it))
         };
         all.iter().flat_map(of).collect()
@@ -174,11 +172,7 @@ impl Observer {
         }
     }
 
-    async fn list_once(
-        &self,
-        kube: &KubeFactory,
-        namespace: &str,
-    ) -> Result<Vec<Listed>, Failure> {
+    async fn list_once(&self, kube: &KubeFactory, namespace: &str) -> Result<Vec<Listed>, Failure> {
         let mut all = Vec::new();
         for resource in self.watched() {
             // A client of its own: a connection that is there already may be dead.

@@ -116,8 +116,8 @@ pub(super) enum Failure {
     Passing {
         /// What.
         reason: String,
-        /// Whether the connection may be dead without a word. A multiplexed one would be used
-        /// again.
+        /// Whether the connection may be dead without a word. This watch's is dropped with it, but
+        /// one that the client keeps idle may be as dead, and a multiplexed one would be used again.
         silent: bool,
     },
     /// Trying again does not mend it.
@@ -222,13 +222,13 @@ impl<'a> Watch<'a> {
                     match ended {
                         Ok(()) => Ok(last),
                         // What was seen is kept: the next watch resumes from there.
-                        Err(failure @ Failure::Passing { .. }) => {
+                        Err(Failure::Passing { reason, silent }) => {
                             version = Some(last);
                             let heard = *self.heard.lock();
-                            if self.now().since(heard) > MISSED_AFTER {
+                            if silent || self.now().since(heard) > MISSED_AFTER {
                                 silent_since.get_or_insert(heard);
                             }
-                            Err(failure)
+                            Err(Failure::Passing { reason, silent })
                         }
                         Err(other) => Err(other),
                     }
@@ -304,7 +304,10 @@ impl<'a> Watch<'a> {
             version: version.clone(),
         };
         let visible = self.now();
-        self.shared.state.lock().enter(self.resource, visible, event);
+        self.shared
+            .state
+            .lock()
+            .enter(self.resource, visible, event);
         Ok(version)
     }
 
@@ -408,7 +411,10 @@ impl<'a> Watch<'a> {
         if let Event::Applied(object) | Event::Deleted(object) = &event {
             version.clone_from(&object.metadata.resource_version);
         }
-        self.shared.state.lock().enter(self.resource, visible, event);
+        self.shared
+            .state
+            .lock()
+            .enter(self.resource, visible, event);
         Ok(())
     }
 

@@ -14,7 +14,10 @@ pub(super) fn fact(report: &Report) -> Option<String> {
         ));
     }
     if let Some(since) = observer.blind_since_seconds {
-        let reason = observer.blind_reason.as_deref().unwrap_or("no reason given");
+        let reason = observer
+            .blind_reason
+            .as_deref()
+            .unwrap_or("no reason given");
         parts.push(format!("blind from {} on: {reason}", seconds(since)));
     }
     if observer.differing_objects > 0 {

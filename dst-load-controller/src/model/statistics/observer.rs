@@ -236,7 +236,11 @@ mod tests {
             let mut fold = ObserverFold::default();
             lines.iter().for_each(|line| fold.line(line));
             let seen = fold.summary();
-            (seen.verified, seen.differing_objects, seen.unverified_reason)
+            (
+                seen.verified,
+                seen.differing_objects,
+                seen.unverified_reason,
+            )
         };
         let once = line(None, unverified());
         let none = Some("no answer".to_owned());

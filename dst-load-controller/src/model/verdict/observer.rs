@@ -62,7 +62,10 @@ pub(super) fn doubts(
 /// In which way the observer was blind, if it was.
 fn blind(observer: &Observer) -> Option<String> {
     if let Some(since) = observer.blind_since_seconds {
-        let reason = observer.blind_reason.as_deref().unwrap_or("no reason given");
+        let reason = observer
+            .blind_reason
+            .as_deref()
+            .unwrap_or("no reason given");
         return Some(format!(
             "latencies are unjudged: the observer was blind from {} on: {reason}",
             Unit::Seconds.words(since)
@@ -122,8 +125,10 @@ mod tests {
         let said = timing(0.101, &within(500));
         assert_eq!(
             said,
-            ["latencies are unjudged: the observer was late by 101 ms at p99, more than the 100 ms \
-              that these limits allow"]
+            [
+                "latencies are unjudged: the observer was late by 101 ms at p99, more than the 100 ms \
+              that these limits allow"
+            ]
         );
         assert!(timing(30.0, &Criteria::default()).is_empty());
         let forwarded = Circumstances {
@@ -155,11 +160,17 @@ mod tests {
             for criteria in [&within(500), &redundant] {
                 let found = doubts(criteria, summary, REAL);
                 assert_eq!(found.timing.len(), 1);
-                assert!(found.timing[0].contains("the observer was blind"), "{found:?}");
+                assert!(
+                    found.timing[0].contains("the observer was blind"),
+                    "{found:?}"
+                );
                 assert_eq!(found.end_state, None);
             }
             // Nothing that is asked rests on it.
-            assert_eq!(doubts(&Criteria::default(), summary, REAL), Doubts::default());
+            assert_eq!(
+                doubts(&Criteria::default(), summary, REAL),
+                Doubts::default()
+            );
         }
     }
 
@@ -170,6 +181,11 @@ mod tests {
             ..Observer::default()
         });
         let found = doubts(&Criteria::default(), &unverified, REAL);
-        assert!(found.end_state.unwrap().ends_with("at the end: no answer for 30s"));
+        assert!(
+            found
+                .end_state
+                .unwrap()
+                .ends_with("at the end: no answer for 30s")
+        );
     }
 }

@@ -107,8 +107,7 @@ impl Faults {
         resource: &str,
         number: u64,
     ) -> Option<&Fault> {
-        let concerned =
-            |fault: &Fault| fault.resource.is_none_or(|it| it.plural() == resource);
+        let concerned = |fault: &Fault| fault.resource.is_none_or(|it| it.plural() == resource);
         self.striking_where(kind, at, &number.to_string(), concerned)
     }
 
