@@ -6,6 +6,7 @@
 //! In real time it belongs on a thread of its own ([`Observer::watch`] says nothing of where it
 //! runs); it never waits for anything but the API server.
 
+mod error;
 mod health;
 mod objects;
 mod pair;
@@ -36,7 +37,7 @@ use crate::{
     world::KubeFactory,
 };
 
-pub use self::{health::Health, pair::Observers, verify::Verified, watch::WatchError};
+pub use self::{error::WatchError, health::Health, pair::Observers, verify::Verified};
 
 /// The observer's work, made where it is to run.
 pub type Watching = Box<dyn FnOnce() -> BoxFuture<'static, Result<(), WatchError>> + Send>;
