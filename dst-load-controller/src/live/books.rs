@@ -4,6 +4,7 @@
 
 mod cluster_ip;
 mod distribution;
+mod end;
 mod glance;
 mod identity;
 mod lives;
@@ -402,10 +403,10 @@ impl Books {
         held.fold((0, 0), |(held, all), (h, a)| (held + h, all + a))
     }
 
-    /// Deliveries made since the last call.
+    /// Deliveries made since the start.
     #[must_use]
-    pub fn take_delivered(&self) -> u64 {
-        self.delivered.swap(0, Ordering::Relaxed)
+    pub fn deliveries(&self) -> u64 {
+        self.delivered.load(Ordering::Relaxed)
     }
 
     /// The event loop was `late` while `deliveries` were handled.

@@ -3,6 +3,7 @@
 //! The story ([`Engine::run`]) waits for what is next; beside it the journal is brought up to
 //! date every second. Neither knows whether the world is real.
 
+mod observing;
 mod phases;
 #[cfg(test)]
 mod tests;
@@ -19,16 +20,17 @@ use super::{
     destination::fleet::FleetError,
     journal::{Journal, Sources, lag},
     kubernetes::{Actor, Cleaned, KubernetesError, OnSlice},
-    observer::{Observers, Place, WatchError},
+    observer::{Observers, Place, SILENCE, WatchError},
     profiles::Profiles,
     recorder::{RecordError, Recorder},
     target::{Endangered, Target},
 };
 use crate::{
     model::{
+        federation::Site,
         ledger::Limits,
         plan::Plan,
-        recording::{End, Header, Line},
+        recording::{End, Header, LagSource, Line},
         report::{Report, page::Page},
         scenario::Scenario,
     },
@@ -157,15 +159,19 @@ impl<W: io::Write> Engine<W> {
             books_of[watched.position].push(book);
         }
         let books_of: Arc<[_]> = books_of.into();
-        let (told, of) = (Arc::clone(&books), Arc::clone(&books_of));
-        let tell: OnSlice = Arc::new(move |service, written, at| {
-            for &book in &of[service] {
-                told.acknowledge(book, written.clone(), at);
-            }
-        });
-        let actor = actor.telling(Arc::clone(&tell));
-        let beside = beside.map(|beside| beside.telling(tell));
-        let observers = Observers::new(&books, options.target_cluster.clone());
+        let observers = Observers::new(&books, options.target_cluster.clone(), SILENCE);
+        let tell = |site| -> OnSlice {
+            let (told, of) = (Arc::clone(&books), Arc::clone(&books_of));
+            let observers = observers.clone();
+            Arc::new(move |service, written, at| {
+                observers.acknowledged(site, &written, at, Duration::ZERO, LagSource::OwnWrites);
+                for &book in &of[service] {
+                    told.acknowledge(book, written.clone(), at);
+                }
+            })
+        };
+        let actor = actor.telling(tell(observers.churned()));
+        let beside = beside.map(|beside| beside.telling(tell(Site::Source)));
         let wanted = options.target.as_ref().zip(options.profiles.as_ref());
         let profiles = wanted.map(|(target, directory)| {
             let (target, directory) = (target.clone(), directory.clone());

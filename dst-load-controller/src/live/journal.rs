@@ -3,6 +3,7 @@
 //! A whole run and the watching half alone keep the same one; it asks neither what they do.
 
 pub(in crate::live) mod lag;
+mod verify;
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -19,17 +20,18 @@ use crate::{
     live::{
         books::{Book, Books},
         kubernetes::{Caller, KubernetesErrors},
-        observer::Observer,
+        observer::{Observer, Verified, WatchError},
         profiles::Profiles,
         recorder::{RecordError, Recorder},
         target::{Endangered, Guard, Target},
     },
     model::{
         criteria::Criteria,
+        federation::Site,
         plan::Planned,
         recording::{
-            ChangeLine, End, EndStateLine, EndpointsLine, GeneratorSample, Line, Phase, PingLine,
-            TargetSample, absorb,
+            ChangeLine, End, EndStateLine, EndpointsLine, GeneratorSample, Line, ObserverEvent,
+            ObserverLine, Phase, PingLine, TargetSample, absorb,
         },
         report::{Report, page::Page},
         statistics::Interval,
@@ -254,6 +256,11 @@ impl<W: io::Write> Journal<W> {
         interval.loop_lag.merge(&self.books.take_lag());
         for observer in &self.sources.observers {
             absorb(&mut interval.kubernetes_errors, &observer.take_errors());
+            let health = observer.take_health(now);
+            interval.observer_lag.extend(health.lags);
+            for line in health.events {
+                self.observer(line);
+            }
         }
         let mut known = self.api_errors.borrow_mut();
         let mut errors = BTreeMap::new();
@@ -279,6 +286,36 @@ impl<W: io::Write> Journal<W> {
         if let Some(second) = interval.take(now, self.books.active()) {
             self.push(Line::Second(Box::new(second)));
         }
+    }
+
+    /// Notes what came of comparing the observer of the cluster at `site` with a LIST.
+    pub fn verified(&self, site: Site, verified: &Result<Verified, WatchError>) {
+        let event = match verified {
+            Ok(verified) => verified.event(),
+            Err(error) => ObserverEvent::Unverified {
+                reason: error.to_string(),
+            },
+        };
+        self.observer(ObserverLine::new(self.books.clock().now(), site, event));
+    }
+
+    fn observer(&self, line: ObserverLine) {
+        match &line.event {
+            ObserverEvent::Blind { reason, .. } => {
+                tracing::warn!(reason, "observer is blind, latencies are unjudged");
+            }
+            ObserverEvent::Verified { differing: 0, .. } => {}
+            ObserverEvent::Verified { differing, .. } => {
+                tracing::warn!(
+                    differing,
+                    "observer differs from a LIST, latencies are unjudged"
+                );
+            }
+            ObserverEvent::Unverified { reason } => {
+                tracing::warn!(reason, "observer could not be compared with a LIST");
+            }
+        }
+        self.push(Line::Observer(line));
     }
 
     /// Checks what every stream holds, after giving up what is overdue: every number is final.

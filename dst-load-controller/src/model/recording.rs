@@ -12,6 +12,7 @@ mod endpoints;
 mod identified;
 mod lines;
 mod merge;
+mod observer;
 mod ping;
 mod proxies;
 mod target;
@@ -31,6 +32,7 @@ pub use self::{
     endpoints::EndpointsLine,
     identified::{IdentifiedLine, Identities, REFERENCE_HEADER},
     merge::{MergeError, merge},
+    observer::{LagSource, ObserverEvent, ObserverLagLine, ObserverLine},
     ping::PingLine,
     proxies::{BetweenTriesLine, ProfileCounts, ProxyCounts, ReplicaInfo, ReplicaLine},
     target::TargetSample,
@@ -98,6 +100,8 @@ pub enum Line {
         /// What.
         warning: Warning,
     },
+    /// Something happened to the reference observer.
+    Observer(ObserverLine),
     /// One Service's streams, checked at the settled end.
     EndState(EndStateLine),
     /// The last line. A recording without it was cut off.
@@ -277,6 +281,9 @@ pub struct Second {
     /// How late this process's event loop was, weighted by the deliveries it handled meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loop_lag: Option<String>,
+    /// How late the reference observers were, weighted by deliveries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observer_lag: Vec<ObserverLagLine>,
     /// Streams open at its end.
     pub streams_active: u64,
     /// How many endpoints there are at its end, where that differs from what was last said.
@@ -421,6 +428,7 @@ impl Line {
             Self::Clock(clock) => (clock.at, 6, "", ""),
             Self::Identified(line) => (line.at, 6, "", ""),
             Self::Warning { at, .. } => (*at, 7, "", ""),
+            Self::Observer(line) => (line.at, 7, "", ""),
             Self::Second(second) => (second.at, 8, "", ""),
             Self::EndState(end) => (end.at, 9, &end.service, ""),
             Self::End(end) => (end.at, 10, "", ""),

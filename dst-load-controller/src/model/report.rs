@@ -10,6 +10,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod next;
+mod observer;
 pub mod page;
 mod prose;
 mod proxies;
@@ -30,8 +31,8 @@ use crate::model::{
     plan::Planned,
     recording::{Header, Line, Machine, TargetKind},
     statistics::{
-        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, OtherClock, Profiles, Replica,
-        SlowestChange, StageSummary, Statistics, Streams, Target, Updates, Way,
+        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, Observer, OtherClock,
+        Profiles, Replica, SlowestChange, StageSummary, Statistics, Streams, Target, Updates, Way,
     },
     verdict::{Circumstances, Ended, Judged, Verdict, judge},
     warning::Warning,
@@ -103,6 +104,9 @@ pub struct Report {
     pub updates: Updates,
     /// What this tool used.
     pub generator: Generator,
+    /// Whether the reference observer can be relied on.
+    #[serde(default)]
+    pub observer: Observer,
     /// What was measured, and what it used.
     pub target: ReportedTarget,
     /// What the Kubernetes API answered.
@@ -327,6 +331,7 @@ impl Report {
             correctness: summary.correctness,
             updates: summary.updates,
             generator: summary.generator,
+            observer: summary.observer,
             target: ReportedTarget {
                 kind: target.kind,
                 version: target.version,

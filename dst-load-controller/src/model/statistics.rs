@@ -5,6 +5,7 @@
 mod clock;
 mod fold;
 mod latency;
+mod observer;
 mod pings;
 mod slowest;
 mod summary;
@@ -16,6 +17,7 @@ pub use self::{
     clock::OtherClock,
     fold::{Interval, Statistics},
     latency::{LONGEST, Latency, Quantile, Stage},
+    observer::Observer,
     pings::Pings,
     slowest::{Delay, SlowestChange},
     summary::{

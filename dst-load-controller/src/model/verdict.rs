@@ -6,6 +6,7 @@
 
 mod doubt;
 mod judge;
+mod observer;
 mod remedy;
 #[cfg(test)]
 mod tests;

@@ -125,6 +125,11 @@ pub enum Warning {
         /// Why not.
         error: String,
     },
+    /// The observer's heartbeat may not be written.
+    NoHeartbeat {
+        /// What refused it.
+        error: String,
+    },
     /// Cleaning up left something behind.
     CleanupFailed {
         /// What went wrong.
@@ -286,6 +291,11 @@ impl fmt::Display for Warning {
                 f,
                 "the destination was not profiled ({error}): Linkerd's serves /debug/pprof beside \
                  its metrics if it is started with -enable-pprof (charts: enablePprof)"
+            ),
+            Self::NoHeartbeat { error } => write!(
+                f,
+                "the observer's heartbeat could not be written ({error}): its lag is not measured \
+                 by it; allow create and update of endpointslices"
             ),
             Self::CleanupFailed { error, run_id } => write!(
                 f,

@@ -5,6 +5,7 @@
 
 mod identity;
 mod replicas;
+mod silent;
 
 use std::{convert::Infallible, io, path::Path, sync::Arc, time::Duration};
 
@@ -19,6 +20,7 @@ use dst_load_controller::{
         clock::Clock,
         destination::fleet::FleetConfig,
         kubernetes::{Actor, Limits, RunIdentity},
+        observer::SILENCE,
         partner::Partner,
         recorder::Recorder,
         target::Target,
@@ -126,6 +128,19 @@ fn client<W: io::Write>(
     kubernetes: &kubernetes::Kubernetes,
     destination: &destination::Destination,
     target: Option<Target>,
+    follows: (Option<Partner>, bool),
+    stop: CancellationToken,
+    out: W,
+) -> Client<W> {
+    let world = world(kubernetes, destination);
+    client_of(world, SILENCE, target, follows, stop, out)
+}
+
+/// The same in any world, with watches that are resumed when they are silent for that long.
+fn client_of<W: io::Write>(
+    world: World,
+    watch_silence: Duration,
+    target: Option<Target>,
     (churn, ends_with_plan): (Option<Partner>, bool),
     stop: CancellationToken,
     out: W,
@@ -136,9 +151,10 @@ fn client<W: io::Write>(
         Clock::start(),
         targets.into(),
         Options {
-            world: world(kubernetes, destination),
+            world,
             target_cluster: None,
             observer: |watching| watching(),
+            watch_silence,
             target,
             churn,
             fleet: FleetConfig {

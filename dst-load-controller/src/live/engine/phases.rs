@@ -98,6 +98,7 @@ impl<W: io::Write> Engine<W> {
             self.journal.sample().await;
             let churned = self.churn(driver).await?;
             self.settle().await;
+            self.verify().await;
             self.journal.sample().await;
             self.journal.check(self.clock().now());
             Ok(churned.interrupted)
@@ -106,6 +107,7 @@ impl<W: io::Write> Engine<W> {
             biased;
             error = fleet.failed() => Err(error.into()),
             told = told => told,
+            never = self.beat() => match never {},
         };
         fleet.close().await;
         if matches!(told, Ok(false)) {

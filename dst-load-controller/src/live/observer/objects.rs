@@ -85,6 +85,14 @@ struct Zone {
 // === impl Object ===
 
 impl Object {
+    /// One of which nothing else is known.
+    pub(super) fn of(metadata: Metadata) -> Self {
+        Self {
+            metadata,
+            ..Self::default()
+        }
+    }
+
     /// The Service that an EndpointSlice belongs to.
     pub(super) fn service_name(&self) -> Option<&str> {
         self.metadata

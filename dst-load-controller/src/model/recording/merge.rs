@@ -228,7 +228,15 @@ impl Merged {
             }
             Line::Second(mut second) => {
                 self.endpoints.tell(source, &mut second);
+                for lag in &mut second.observer_lag {
+                    lag.client = Some(client(source));
+                }
                 self.lines.push(Line::Second(second));
+            }
+            // Each client has an observer of its own, and the worst of them counts.
+            Line::Observer(mut line) => {
+                line.client = Some(client(source));
+                self.lines.push(Line::Observer(line));
             }
             Line::Clock(_) | Line::Identified(_) | Line::Warning { .. } | Line::EndState(_) => {
                 self.lines.push(line);
@@ -281,6 +289,11 @@ impl Merged {
         self.lines.sort_by(|a, b| a.order().cmp(&b.order()));
         self.lines
     }
+}
+
+/// The number of a recording's client.
+fn client(source: usize) -> u32 {
+    u32::try_from(source).unwrap_or(u32::MAX)
 }
 
 // === impl ChangeLine ===

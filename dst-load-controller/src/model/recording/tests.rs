@@ -137,6 +137,9 @@ fn every_warning_reads_back_and_says_something() {
         Warning::NoProfiles {
             error: "404".into(),
         },
+        Warning::NoHeartbeat {
+            error: "403".into(),
+        },
         Warning::CleanupFailed {
             error: "403".into(),
             run_id: "r".into(),

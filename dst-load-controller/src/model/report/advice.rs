@@ -62,6 +62,13 @@ pub(super) fn recommendations(report: &Report) -> Vec<String> {
 
 fn correctness(report: &Report) -> Option<String> {
     let wrong = report.correctness.streams_wrong;
+    if wrong > 0 && report.observer.is_blind() {
+        return Some(format!(
+            "{} held other than a LIST of the cluster says, and the observer was blind: run it again \
+             over a connection that stays up before reporting anything.",
+            counted(wrong, "stream", "streams")
+        ));
+    }
     (wrong > 0).then(|| {
         format!(
             "{} held wrong endpoints at the end: real proxies would send traffic there. Run \

@@ -1,6 +1,6 @@
 //! The words of a report that its readable formats share, so that they say the same.
 
-use super::{Ending, Report, proxies, surroundings};
+use super::{Ending, Report, observer, proxies, surroundings};
 use crate::model::{
     endpoint::Direction,
     recording::TargetKind,
@@ -172,6 +172,7 @@ pub(super) fn facts(report: &Report) -> Vec<Fact> {
     facts.extend(surroundings::about_target(report));
     facts.extend(surroundings::clock(report).map(|said| ("Clocks", said)));
     facts.push(("Generator", generator(report)));
+    facts.extend(observer::fact(report).map(|said| ("Observer", said)));
     facts.push(("Floor", floor(report)));
     facts.push(("Not opened", proxies::not_opened(report)));
     facts

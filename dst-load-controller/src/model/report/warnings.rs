@@ -34,7 +34,7 @@ fn derived(recorded: &[Warning], summary: &Summary, ending: &Ending) -> Vec<Warn
     let candidates = [
         (*ending == Ending::CutOff, Warning::CutOff),
         (
-            kubernetes.starved > 0,
+            kubernetes.starved > 0 && !summary.observer.is_blind(),
             Warning::Starved {
                 endpoints: kubernetes.starved,
             },

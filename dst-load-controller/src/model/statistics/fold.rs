@@ -14,6 +14,7 @@ use self::{cycles::Cycles, replicas::Replicas, target::TargetFold, window::Windo
 use super::{
     clock::ClockFold,
     latency::{Latency, Stage},
+    observer::ObserverFold,
     pings::PingFold,
     summary::{
         Correctness, Generator, KubernetesApi, LatencySummary, Profiles, Streams, Summary, Updates,
@@ -26,7 +27,7 @@ use crate::model::{
     ledger::{Counts, Delivered, Outbox, Outcome},
     recording::{
         BetweenTriesLine, End, EndStateLine, EndpointsLine, GeneratorSample, Identities,
-        LatencyLine, Line, Phase, Second, StreamCounts, absorb,
+        LatencyLine, Line, ObserverLagLine, Phase, Second, StreamCounts, absorb,
     },
     time::At,
 };
@@ -44,6 +45,8 @@ pub struct Interval {
     pub kubernetes_errors: BTreeMap<String, u64>,
     /// The event loop's lateness, weighted by deliveries.
     pub loop_lag: Latency,
+    /// The observers' lags, weighted by deliveries.
+    pub observer_lag: Vec<ObserverLagLine>,
     /// How many endpoints there are, if that is worth a line.
     pub endpoints: Option<EndpointsLine>,
     counts: Counts,
@@ -78,6 +81,7 @@ pub struct Statistics {
     clock: ClockFold,
     pings: PingFold,
     identities: Identities,
+    observer: ObserverFold,
 }
 
 // === impl Interval ===
@@ -182,6 +186,7 @@ impl Interval {
             && taken.counts == Counts::default()
             && taken.streams == StreamCounts::default()
             && taken.kubernetes_errors.is_empty()
+            && taken.observer_lag.is_empty()
             && taken.endpoints.is_none();
         (!nothing).then(|| Second {
             at,
@@ -195,6 +200,7 @@ impl Interval {
             // A loop that was never late is not worth a histogram; virtual time never is.
             loop_lag: (taken.loop_lag.max().is_some_and(|lag| !lag.value.is_zero()))
                 .then(|| BASE64_STANDARD.encode(taken.loop_lag.to_bytes())),
+            observer_lag: taken.observer_lag,
             streams_active,
             endpoints: taken.endpoints,
         })
@@ -269,6 +275,7 @@ impl Statistics {
             Line::Clock(line) => self.clock.line(line),
             Line::Identified(line) => self.identities.absorb(line),
             Line::Warning { .. } => {}
+            Line::Observer(line) => self.observer.line(line),
             Line::EndState(end) => {
                 self.replicas.ended(end);
                 let all = &mut self.correctness;
@@ -373,6 +380,7 @@ impl Statistics {
                     .quantile(0.99)
                     .map(|quantile| quantile.value.as_secs_f64()),
             },
+            observer: self.observer.summary(),
             target,
             kubernetes: KubernetesApi {
                 errors: self.kubernetes_errors.clone(),
@@ -395,6 +403,9 @@ impl Statistics {
             .and_then(|text| decode(text, None, 0))
         {
             self.loop_lag.merge(&lag);
+        }
+        for line in &second.observer_lag {
+            self.observer.lag(line);
         }
         for line in &second.replicas {
             self.replicas.delivered(line);

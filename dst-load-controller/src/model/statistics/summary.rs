@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::proxies::{Profiles, Replica};
 use super::latency::{Latency, Quantile, Stage};
-use super::{clock::OtherClock, pings::Pings, slowest::SlowestChange};
+use super::{clock::OtherClock, observer::Observer, pings::Pings, slowest::SlowestChange};
 use crate::model::{endpoint::Direction, federation::Via, recording::ProxyCounts};
 
 /// The numbers of a run.
@@ -37,6 +37,8 @@ pub struct Summary {
     pub updates: Updates,
     /// What this process used.
     pub generator: Generator,
+    /// Whether the reference observer can be relied on.
+    pub observer: Observer,
     /// What the target used.
     pub target: Target,
     /// What the Kubernetes API answered.

@@ -16,7 +16,7 @@ use crate::model::{
     },
 };
 
-const REAL: Circumstances = Circumstances {
+pub(super) const REAL: Circumstances = Circumstances {
     target_is_judged: true,
     latency_is_judged: true,
     planned: Planned::BOTH,

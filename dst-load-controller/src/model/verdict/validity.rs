@@ -3,6 +3,7 @@
 use super::{
     Circumstances, Ended, Judged, Unit,
     doubt::{Doubt, Voids},
+    observer,
 };
 use crate::model::{
     criteria::Criteria,
@@ -12,8 +13,8 @@ use crate::model::{
     words::counted,
 };
 
-/// The generator may be late by this share of the smallest latency limit.
-const LAG_SHARE: f64 = 0.2;
+/// Generator and observer may be late by this share of the smallest latency limit.
+pub(super) const LAG_SHARE: f64 = 0.2;
 /// The generator may be this late where no latency is judged, seconds.
 const LAG_WITHOUT_LIMIT: f64 = 0.1;
 /// A generator that used less than this over a run was hardly late by its own work, cores.
@@ -42,12 +43,17 @@ pub(super) fn doubts(
         });
     }
     if let Some(&streams) = summary.streams.errors_by_code.get(OWN_SOCKETS) {
-        doubts.push(format!(
-            "the generator was the bottleneck: this machine had no socket for {}; raise its limits \
-             (open files, local ports)",
-            counted(streams, "stream", "streams")
-        ));
+        doubts.push(Doubt {
+            voids: Voids::Timing,
+            short: "this machine had no sockets for streams",
+            words: format!(
+                "the generator was the bottleneck: this machine had no socket for {}; raise its \
+                 limits (open files, local ports)",
+                counted(streams, "stream", "streams")
+            ),
+        });
     }
+    doubts.extend(observer::doubts(criteria, summary, circumstances));
     let untimed = summary.kubernetes.untimed_changes;
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
     let share = untimed as f64 / (summary.fan_out.changes + untimed).max(1) as f64;
@@ -62,7 +68,8 @@ pub(super) fn doubts(
             ),
         });
     }
-    if summary.kubernetes.starved > 0 {
+    // What a blind observer did not see is no sign of Kubernetes being late.
+    if summary.kubernetes.starved > 0 && !summary.observer.is_blind() {
         doubts.push(Doubt::of_a_pass(format!(
             "Kubernetes starved the plan: {} had not come or gone when the next scaling was due",
             counted(summary.kubernetes.starved, "endpoint", "endpoints")

@@ -223,13 +223,20 @@ impl Checker<'_> {
             );
             return Err(self.error(item.replica, &message));
         }
+        if item.resource.is_some() && !kind.is_of_the_observers_watch() {
+            let message = "only faults of the observer's watch strike one resource's";
+            return Err(self.error(item.resource, message));
+        }
         let delay = match item.delay {
             Some(delay) => self.whole_millis(delay)?,
             None => Duration::ZERO,
         };
         let delays = matches!(
             kind,
-            FaultKind::LateUpdate | FaultKind::SlowPods | FaultKind::ThrottleGenerator
+            FaultKind::LateUpdate
+                | FaultKind::LateWatch
+                | FaultKind::SlowPods
+                | FaultKind::ThrottleGenerator
         );
         if delays && delay.is_zero() {
             let at = item.delay.map_or(item.kind.at, |delay| delay.at);
@@ -253,6 +260,7 @@ impl Checker<'_> {
             share: share.value.0,
             delay,
             replica,
+            resource: item.resource.map(|it| it.value),
         })
     }
 

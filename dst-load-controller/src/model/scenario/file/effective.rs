@@ -376,5 +376,6 @@ fn fault(fault: &Fault) -> FaultItem {
         share: key(Share(fault.share)),
         delay: key(Span(fault.delay)),
         replica: fault.replica.map(Placed::from),
+        resource: fault.resource.map(Placed::from),
     }
 }

@@ -102,6 +102,7 @@ pub(super) fn fault(kind: FaultKind) -> Fault {
         share: 1.0,
         delay: std::time::Duration::ZERO,
         replica: None,
+        resource: None,
     }
 }
 
