@@ -11,6 +11,7 @@
 mod acknowledged;
 mod change;
 mod claims;
+mod classes;
 mod expiry;
 mod holdings;
 mod intents;
@@ -26,8 +27,7 @@ mod updates;
 mod waiting;
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque, hash_map::Entry},
-    net::SocketAddr,
+    collections::{HashMap, VecDeque, hash_map::Entry},
     time::Duration,
 };
 
@@ -35,6 +35,7 @@ use self::{
     acknowledged::Acknowledged,
     change::OpenChanges,
     claims::Unclaimed,
+    classes::Present,
     intents::Intents,
     repeats::Repeats,
     slots::{SlotId, Slots},
@@ -60,6 +61,7 @@ pub use self::{
 pub struct ServiceLedger {
     deadline: Duration,
     streams: Streams,
+    present: Present,
     slots: Slots,
     changes: OpenChanges,
     intents: Intents,
@@ -101,6 +103,7 @@ impl ServiceLedger {
         Self {
             deadline,
             streams: Streams::default(),
+            present: Present::default(),
             slots: Slots::default(),
             changes: OpenChanges::default(),
             intents: Intents::default(),
@@ -117,6 +120,9 @@ impl ServiceLedger {
 
     /// Says that an action is about to be sent which should make (or end) endpoints of this Service.
     pub fn intend(&mut self, intent: Intent) {
+        if self.unjudged().is_some() {
+            return;
+        }
         self.outbox.counts.starved += self.intents.register(intent);
     }
 
@@ -176,19 +182,6 @@ impl ServiceLedger {
     #[must_use]
     pub const fn deliveries_made(&self) -> u64 {
         self.made
-    }
-
-    /// Endpoints that are promised to a client in the first place (where place does not matter, to all).
-    #[must_use]
-    pub fn promised(&self) -> usize {
-        self.slots.promised(0)
-    }
-
-    /// Their addresses, for whoever compares them with what others see.
-    #[must_use]
-    pub fn promised_addresses(&self) -> BTreeSet<SocketAddr> {
-        let wanted = self.slots.iter().filter(|(_, slot)| slot.is_wanted(0));
-        wanted.map(|(_, slot)| slot.endpoint.address).collect()
     }
 }
 

@@ -34,8 +34,8 @@ pub use self::{
     target::TargetSample,
 };
 use crate::model::{
-    endpoint::Direction, federation::Via, ledger::Counts, statistics::Stage, time::At,
-    warning::Warning,
+    endpoint::Direction, federation::Via, ledger::Counts, promise::Unjudged, statistics::Stage,
+    time::At, warning::Warning,
 };
 
 /// The version of the lines' shape.
@@ -364,6 +364,12 @@ pub struct EndStateLine {
     /// Wrong streams by replica, where there are several.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub wrong_by_replica: BTreeMap<u32, u64>,
+    /// Why the Service could not be judged, if it could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unjudged: Option<Unjudged>,
+    /// Streams of such a Service.
+    #[serde(default, skip_serializing_if = "lines::is_zero")]
+    pub streams_unjudged: u64,
 }
 
 /// The last line.

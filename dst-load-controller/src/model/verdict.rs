@@ -98,16 +98,20 @@ pub fn judge(criteria: &Criteria, summary: &Summary, circumstances: Circumstance
         .filter(|j| j.held == Some(false))
         .map(|j| judge::reason(j, summary))
         .collect();
+    let unjudged = validity::unjudged(summary);
     let verdict = if !invalid.is_empty() {
         Verdict::Invalid
     } else if !failed.is_empty() {
         Verdict::Fail
+    } else if !unjudged.is_empty() {
+        // What failed elsewhere is proven all the same; that all is well is not.
+        Verdict::Invalid
     } else {
         Verdict::Pass
     };
     Judgement {
         verdict,
-        reasons: invalid.into_iter().chain(failed).collect(),
+        reasons: invalid.into_iter().chain(failed).chain(unjudged).collect(),
         criteria: judged,
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{Deviation, ServiceLedger, StreamId, streams::StreamPhase};
-use crate::model::{endpoint::Endpoint, time::At};
+use crate::model::{endpoint::Endpoint, promise::Unjudged, time::At};
 
 /// What the streams of a Service hold at the settled end.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +27,10 @@ pub struct EndState {
     pub examples: Vec<Wrong>,
     /// Wrong streams by replica, where there are several.
     pub wrong_by_replica: BTreeMap<u32, u64>,
+    /// Why the Service cannot be judged, if it cannot: then all else here is 0.
+    pub unjudged: Option<Unjudged>,
+    /// Streams of such a Service.
+    pub streams_unjudged: u64,
 }
 
 /// One wrong holding.
@@ -78,6 +82,13 @@ impl ServiceLedger {
     /// Checks every open stream. Changes nothing: what is still waited for is judged as it stands.
     #[must_use]
     pub fn end_state(&self, at: At) -> EndState {
+        if self.unjudged().is_some() {
+            return EndState {
+                unjudged: self.unjudged(),
+                streams_unjudged: self.streams.len() as u64,
+                ..EndState::default()
+            };
+        }
         let mut end = EndState::default();
         let mut wrong = vec![false; self.streams.len()];
         for (id, slot) in self.slots.iter() {

@@ -50,7 +50,11 @@ pub(super) struct Streams {
 impl ServiceLedger {
     /// Registers a stream of a client at `place`, closed as yet.
     pub fn add_stream(&mut self, place: Place) -> StreamId {
-        self.streams.add(place)
+        let (stream, new_class) = self.streams.add(place);
+        if new_class {
+            self.enter_class(stream);
+        }
+        stream
     }
 
     /// The stream is held on this replica of the destination, of several.
@@ -137,7 +141,8 @@ impl ServiceLedger {
 // === impl Streams ===
 
 impl Streams {
-    fn add(&mut self, place: Place) -> StreamId {
+    /// A new stream, and whether it is the first of its class.
+    fn add(&mut self, place: Place) -> (StreamId, bool) {
         let stream = self.phases.len();
         let class = match &mut self.by_place {
             None => 0,
@@ -153,9 +158,20 @@ impl Streams {
         if self.members.len() <= class {
             self.members.resize_with(class + 1, FixedBitSet::new);
         }
+        let new_class = self.members[class].is_clear();
         self.members[class].grow_and_insert(stream);
-        StreamId::try_from(stream)
-            .expect("invariant: fewer streams than a u32 counts fit into memory")
+        let stream = StreamId::try_from(stream)
+            .expect("invariant: fewer streams than a u32 counts fit into memory");
+        (stream, new_class)
+    }
+
+    pub(super) fn place(&self, stream: StreamId) -> &Place {
+        &self.places[stream as usize]
+    }
+
+    /// Whether place matters, or once did.
+    pub(super) const fn are_apart(&self) -> bool {
+        self.by_place.is_some()
     }
 
     pub(super) fn class(&self, stream: StreamId) -> usize {

@@ -460,6 +460,7 @@ fn with_local_traffic_policy_each_node_is_promised_its_own() {
             port: 8080,
         }],
         local_traffic_only: false,
+        external_name: false,
     };
     let sighting = |at| Sighting {
         visible: at,

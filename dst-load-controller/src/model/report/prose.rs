@@ -1,5 +1,7 @@
 //! The words of a report that its readable formats share, so that they say the same.
 
+use std::collections::BTreeSet;
+
 use super::{Ending, Report, proxies, surroundings};
 use crate::model::{
     endpoint::Direction,
@@ -83,10 +85,13 @@ pub(super) fn preamble(report: &Report) -> Vec<String> {
 pub(super) fn verdict(report: &Report) -> String {
     let unjudged = report.criteria.iter().filter(|c| c.held.is_none()).count() as u64;
     let judged = report.criteria.len() as u64 - unjudged;
-    let tail = if unjudged == 0 {
-        String::new()
-    } else {
-        format!(" ({} not judged)", count(unjudged))
+    let services: usize = report.correctness.unjudged.values().map(BTreeSet::len).sum();
+    let services = counted(services as u64, "Service", "Services");
+    let tail = match (unjudged, report.correctness.unjudged.is_empty()) {
+        (0, true) => String::new(),
+        (_, true) => format!(" ({} not judged)", count(unjudged)),
+        (0, false) => format!(" ({services} not judged)"),
+        (_, false) => format!(" ({} and {services} not judged)", count(unjudged)),
     };
     match report.verdict {
         Verdict::Pass => format!("{} held{tail}", counted(judged, "criterion", "criteria")),
@@ -256,6 +261,13 @@ fn fan_out(report: &Report) -> String {
 
 fn correctness(report: &Report) -> String {
     let c = &report.correctness;
+    let unjudged = match c.streams_unjudged {
+        0 => String::new(),
+        streams => format!("; {} not judged", counted(streams, "stream was", "streams were")),
+    };
+    if c.streams_checked == 0 && c.streams_unjudged > 0 {
+        return "no stream could be judged at the end".to_owned();
+    }
     if c.streams_checked == 0 {
         return "no stream could be checked at the end".to_owned();
     }
@@ -292,6 +304,7 @@ fn correctness(report: &Report) -> String {
             count(c.superseded)
         ));
     }
+    said.push_str(&unjudged);
     said
 }
 

@@ -29,7 +29,9 @@ pub(super) fn doubts(
     if !circumstances.ended {
         doubts.push("the run did not come to its end".to_owned());
     }
-    if summary.streams.requested > 0 && summary.correctness.streams_checked == 0 {
+    if !summary.correctness.unjudged.is_empty() {
+        // That is said beside: `unjudged`.
+    } else if summary.streams.requested > 0 && summary.correctness.streams_checked == 0 {
         doubts.push("nothing was observed: no stream was open at the end".to_owned());
     } else if circumstances.changes_planned && summary.fan_out.changes == 0 {
         doubts.push(
@@ -90,6 +92,22 @@ pub(super) fn doubts(
         ));
     }
     doubts
+}
+
+/// Which Services could not be judged, and what helps.
+pub(super) fn unjudged(summary: &Summary) -> Vec<String> {
+    let by_reason = summary.correctness.unjudged.iter();
+    by_reason
+        .map(|(reason, services)| {
+            let count = services.len() as u64;
+            let first = services.first().map(String::as_str).unwrap_or_default();
+            let which = match count {
+                1 => format!("the Service {first}"),
+                _ => format!("{} (such as {first})", counted(count, "Service", "Services")),
+            };
+            format!("{which} could not be judged: {reason}; {}", reason.remedy())
+        })
+        .collect()
 }
 
 /// Whose fault it was that the generator was late, if hardly its own.

@@ -12,7 +12,7 @@ use super::support::*;
 use crate::{
     model::{
         kubernetes::{self as seen, Place},
-        promise::promise,
+        promise::{Flags, promise},
     },
     sandbox::destination::publisher::Change,
 };
@@ -186,6 +186,7 @@ fn service_seen(local: bool, port: &str) -> seen::Service {
             port: 80,
         }],
         local_traffic_only: local,
+        external_name: false,
     }
 }
 
@@ -237,7 +238,7 @@ fn assert_agreement(events: Vec<Event>, port: u16) {
                 node: (*node).to_owned(),
                 zone: (*zone).to_owned(),
             };
-            let promised = promise(service.as_ref(), slices.values(), port, &place);
+            let promised = promise(service.as_ref(), slices.values(), port, &place, flags);
             let promised: BTreeSet<_> = promised.iter().map(|it| it.address).collect();
             assert_eq!(
                 *held, promised,
