@@ -483,6 +483,7 @@ pub(super) fn destination_config(scenario: &Scenario, number: u32) -> destinatio
         seed: scenario.seed,
         cluster_domain: CLUSTER_DOMAIN.to_owned(),
         queue_capacity: QUEUE_CAPACITY,
+        ipv6: true,
         faults: faults
             .filter(|fault| fault.strikes_replica(number))
             .cloned()

@@ -59,6 +59,8 @@ pub struct Config {
     pub cluster_domain: String,
     /// Updates that wait for one stream before it overflows, 100 by default in Linkerd.
     pub queue_capacity: usize,
+    /// Whether Pods are served by IPv6, as `-enable-ipv6` has it in Linkerd.
+    pub ipv6: bool,
     /// What goes wrong; only the kinds of the destination and of Linkerd are looked at.
     pub faults: Vec<Fault>,
 }

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 mod acknowledged;
 mod claims;
+mod classes;
 mod slots;
 mod waiting;
 
