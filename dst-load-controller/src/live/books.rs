@@ -29,6 +29,7 @@ use crate::{
     model::{
         federation::{Site, Through, Watched},
         ledger::{EndedBy, Intent, Outbox, ServiceLedger, StreamId, Written},
+        promise::Flags,
         recording::{EndpointsLine, Phase, StreamCounts},
         statistics::Latency,
         time::At,
@@ -180,6 +181,14 @@ impl Books {
             glance: Glance::default(),
             refusal: Mutex::default(),
             activity: Notify::new(),
+        }
+    }
+
+    /// Says how the controller is set up, as far as that changes what it promises. To be called
+    /// before anything is observed.
+    pub fn follow(&self, flags: Flags) {
+        for book in &self.books {
+            book.ledger(|ledger| ledger.follow(flags));
         }
     }
 

@@ -27,6 +27,7 @@ use super::{
 use crate::{
     model::{
         plan::Plan,
+        promise::Flags,
         recording::{End, Header, Line},
         report::{Report, page::Page},
         scenario::Scenario,
@@ -54,6 +55,8 @@ pub struct Options {
     pub sample_self: bool,
     /// Where profiles of the target go, if they are wanted.
     pub profiles: Option<PathBuf>,
+    /// How the controller is set up, as far as that is known.
+    pub flags: Flags,
 }
 
 /// A run that is about to start, or is under way.
@@ -151,6 +154,7 @@ impl<W: io::Write> Engine<W> {
             )
         });
         let books = Arc::new(Books::new(clock, targets.collect(), scenario.deadline()));
+        books.follow(options.flags);
         let mut books_of = vec![Vec::new(); scenario.services().count()];
         for (book, watched) in watched.iter().enumerate() {
             books_of[watched.position].push(book);

@@ -34,7 +34,7 @@ pub use self::{
     target::TargetSample,
 };
 use crate::model::{
-    endpoint::Direction, federation::Via, ledger::Counts, promise::Unjudged, statistics::Stage,
+    endpoint::Direction, federation::Via, ledger::Counts, promise::{Flags, Unjudged}, statistics::Stage,
     time::At, warning::Warning,
 };
 
@@ -156,6 +156,10 @@ pub struct TargetInfo {
     /// Whether streams went through a port-forward.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub forwarded: bool,
+    /// Its flags that change what it promises, as far as they were known; `None` in recordings
+    /// that do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flags: Option<Flags>,
 }
 
 /// Whose controller was measured.

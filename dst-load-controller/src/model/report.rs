@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     criteria::Criteria,
+    promise::Flags,
     recording::{Header, Line, Machine, TargetKind},
     statistics::{
         Correctness, CycleSummary, FanOut, Generator, KubernetesApi, OtherClock, Profiles, Replica,
@@ -157,6 +158,10 @@ pub struct ReportedTarget {
     pub kind: TargetKind,
     /// Its version, where it says one.
     pub version: Option<String>,
+    /// Its flags that change what it promises, as far as they were known; `null` in recordings that
+    /// do not say.
+    #[serde(default)]
+    pub flags: Option<Flags>,
     /// What it used.
     #[serde(flatten)]
     pub used: Target,
@@ -285,6 +290,7 @@ impl Report {
             target: ReportedTarget {
                 kind: header.target.kind,
                 version: header.target.version.clone(),
+                flags: header.target.flags,
                 used: summary.target,
             },
             kubernetes: summary.kubernetes,

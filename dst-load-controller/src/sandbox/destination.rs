@@ -82,6 +82,7 @@ struct Shared {
     unsynced: AtomicUsize,
     stop: CancellationToken,
     cluster_domain: String,
+    ipv6: bool,
     /// Updates of `Get` handed to the transport.
     sent: AtomicU64,
     /// The same of `GetProfile`.
@@ -167,6 +168,7 @@ impl Destination {
                 synced: SetOnce::new(),
                 stop: CancellationToken::new(),
                 cluster_domain: config.cluster_domain,
+                ipv6: config.ipv6,
                 sent: AtomicU64::new(0),
                 profiles_sent: AtomicU64::new(0),
             }),

@@ -76,6 +76,7 @@ fn header() -> Header {
             kind: TargetKind::Reference,
             version: None,
             forwarded: false,
+            flags: None,
         },
         virtual_time: true,
         namespace: "churned".into(),

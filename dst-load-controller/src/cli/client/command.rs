@@ -74,7 +74,15 @@ pub async fn run(
         args.forward
             .addresses(&args.destination, &args.destination_metrics, args.lifecycle)?;
     let cluster = args.cluster.find().await?;
-    let Reached { dials, target } = args.forward.reach(&cluster.factory(), addresses).await?;
+    let Reached {
+        dials,
+        target,
+        flags,
+    } = (args.forward)
+        .reach(&cluster.factory(), &args.destination, addresses)
+        .await?;
+    let given = scenario.map(|it| it.flags).unwrap_or_default();
+    let flags = flags.or(args.forward.flags()).or(given);
     // A sandbox must not be quoted as Linkerd.
     let kind = match &target {
         Some(target) if target.is_reference().await => TargetKind::Reference,
@@ -84,6 +92,7 @@ pub async fn run(
         kind,
         version: None,
         forwarded: args.forward.is_forwarded(),
+        flags: Some(flags),
     };
     let observed = linked::observed(args, &cluster).await?;
     let namespace = args
@@ -136,6 +145,7 @@ pub async fn run(
             deadline,
             ends_with_plan: scenario.is_some(),
             sample_self: true,
+            flags,
         },
         Recorder::new(BufWriter::new(file.try_clone()?), &place),
         readiness.clone(),

@@ -17,8 +17,11 @@ use tonic::{Status, transport::Endpoint};
 use tower::{service_fn, util::BoxCloneSyncService};
 
 use crate::{
-    live::http::{self, Http, root},
-    model::{quantity::Bytes, words::chain},
+    live::{
+        http::{self, Http, root},
+        target::flags,
+    },
+    model::{promise::Flags, quantity::Bytes, words::chain},
     world::{Dial, KubeFactory},
 };
 
@@ -48,6 +51,7 @@ pub struct Forward {
     kube: KubeFactory,
     name: PodName,
     memory_limit: Option<Bytes>,
+    flags: Flags,
 }
 
 /// Why there is no way to the Pod.
@@ -134,6 +138,7 @@ impl Forward {
             kube: Arc::clone(kube),
             name,
             memory_limit: memory_limit(&pod),
+            flags: flags::of_pod(&pod).unwrap_or_default(),
         })
     }
 
@@ -144,6 +149,7 @@ impl Forward {
             kube: Arc::clone(kube),
             name,
             memory_limit: None,
+            flags: Flags::default(),
         }
     }
 
@@ -151,6 +157,12 @@ impl Forward {
     #[must_use]
     pub const fn memory_limit(&self) -> Option<Bytes> {
         self.memory_limit
+    }
+
+    /// The controller's flags, as far as its Pod says them.
+    #[must_use]
+    pub const fn flags(&self) -> Flags {
+        self.flags
     }
 
     /// Opens connections to the controller.

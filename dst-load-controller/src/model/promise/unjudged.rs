@@ -60,7 +60,7 @@ impl Unjudged {
                 "start the controller with -enable-endpoint-slices (its default)"
             }
             Self::Ipv6Unknown => {
-                "say `target: {ipv6: false}` (or true) in the scenario, or --enable-ipv6 to client"
+                "say `target: {ipv6: false}` (or true) in the scenario, or --destination-ipv6=false"
             }
             Self::PodNodeUnknown => "name the Node (nodeName) in its EndpointSlices",
             Self::Contradictory => "list each pod at one address",

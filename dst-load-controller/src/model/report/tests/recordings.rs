@@ -48,6 +48,7 @@ pub(crate) fn header(kind: TargetKind) -> Header {
             kind,
             version: (kind == TargetKind::Linkerd).then(|| "edge-26.8.3".into()),
             forwarded: false,
+            flags: None,
         },
         virtual_time: false,
         namespace: "quick-5f2a".into(),
