@@ -15,6 +15,7 @@ mod classes;
 mod expiry;
 mod holdings;
 mod intents;
+mod moving;
 mod outbox;
 mod repeats;
 mod settle;

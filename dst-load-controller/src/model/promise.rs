@@ -135,6 +135,12 @@ impl Offer {
         self.filter != Filter::Everywhere
     }
 
+    /// Whether the zone that a client is in can make a difference.
+    #[must_use]
+    pub fn depends_on_zone(&self) -> bool {
+        self.filter == Filter::Zone
+    }
+
     /// Why it cannot be said what is promised, if it cannot.
     #[must_use]
     pub const fn unjudged(&self) -> Option<Unjudged> {

@@ -368,10 +368,10 @@ pub struct EndStateLine {
     /// Wrong streams by replica, where there are several.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub wrong_by_replica: BTreeMap<u32, u64>,
-    /// Why the Service could not be judged, if it could not.
+    /// Why streams of the Service could not be judged, if some could not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unjudged: Option<Unjudged>,
-    /// Streams of such a Service.
+    /// Streams that could not be judged.
     #[serde(default, skip_serializing_if = "lines::is_zero")]
     pub streams_unjudged: u64,
 }

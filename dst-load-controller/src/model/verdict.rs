@@ -13,6 +13,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(in crate::model) use self::validity::{GENERATOR, STARVED};
 use crate::model::{criteria::Criteria, statistics::Summary, words};
 
 /// What a run says of its target.

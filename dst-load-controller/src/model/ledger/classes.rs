@@ -21,6 +21,8 @@ pub(super) struct Present {
     offer: Option<Offer>,
     available: Option<usize>,
     unjudged: Option<Unjudged>,
+    /// Whether the Node of some stream has changed its zone.
+    rezoned: bool,
 }
 
 // === impl ServiceLedger ===
@@ -66,8 +68,9 @@ impl ServiceLedger {
     pub(super) fn offered(&mut self, sighting: &Sighting, offer: Offer) {
         self.present.at = sighting.visible;
         self.present.available = Some(offer.available());
-        let before = std::mem::replace(&mut self.present.unjudged, offer.unjudged());
-        if offer.unjudged().is_some() {
+        let unjudged = self.unjudged_by(&offer);
+        let before = std::mem::replace(&mut self.present.unjudged, unjudged);
+        if unjudged.is_some() {
             if before.is_none() {
                 self.suspend();
             }
@@ -90,6 +93,31 @@ impl ServiceLedger {
             self.observe(sighting, &promised);
         }
         self.present.offer = self.streams.are_apart().then_some(offer);
+    }
+
+    /// A Node is in another zone than it was. Which of the two counts for streams that were opened
+    /// before is not known from here on.
+    pub fn rezone(&mut self, node: &str, at: At) {
+        if !self.streams.are_any_on(node) {
+            return;
+        }
+        self.present.rezoned = true;
+        if let Some(offer) = self.present.offer.take() {
+            if self.present.unjudged.is_none() {
+                self.present.unjudged = self.unjudged_by(&offer);
+                if self.present.unjudged.is_some() {
+                    self.present.at = at;
+                    self.suspend();
+                }
+            }
+            self.present.offer = Some(offer);
+        }
+    }
+
+    fn unjudged_by(&self, offer: &Offer) -> Option<Unjudged> {
+        let zone = self.present.rezoned && offer.depends_on_zone();
+        let zone = zone.then_some(Unjudged::ZoneChanged);
+        offer.unjudged().or(zone)
     }
 
     /// A class has come to exist, of streams at the place of this one: it is promised what the

@@ -27,9 +27,9 @@ pub struct EndState {
     pub examples: Vec<Wrong>,
     /// Wrong streams by replica, where there are several.
     pub wrong_by_replica: BTreeMap<u32, u64>,
-    /// Why the Service cannot be judged, if it cannot: then all else here is 0.
+    /// Why streams of the Service could not be judged, if some could not.
     pub unjudged: Option<Unjudged>,
-    /// Streams of such a Service.
+    /// Streams that could not be judged; they are not among those checked.
     pub streams_unjudged: u64,
 }
 
@@ -79,7 +79,8 @@ impl ServiceLedger {
         counts
     }
 
-    /// Checks every open stream. Changes nothing: what is still waited for is judged as it stands.
+    /// Checks every open stream. Changes nothing: what is still waited for is judged as it stands,
+    /// save what changed so recently that its update may be on its way.
     #[must_use]
     pub fn end_state(&self, at: At) -> EndState {
         if self.unjudged().is_some() {
@@ -91,6 +92,7 @@ impl ServiceLedger {
         }
         let mut end = EndState::default();
         let mut wrong = vec![false; self.streams.len()];
+        let mut moving = vec![false; self.streams.len()];
         for (id, slot) in self.slots.iter() {
             for stream in self.streams.ids() {
                 if self.streams.phase(stream) == StreamPhase::Closed {
@@ -99,6 +101,10 @@ impl ServiceLedger {
                 let held = self.slots.holds(stream, id);
                 let wanted = slot.is_wanted(self.streams.class(stream));
                 if held == wanted {
+                    continue;
+                }
+                if self.is_on_its_way(id, stream, at) {
+                    moving[stream as usize] = true;
                     continue;
                 }
                 wrong[stream as usize] = true;
@@ -132,6 +138,12 @@ impl ServiceLedger {
             match self.streams.phase(stream) {
                 StreamPhase::Closed if self.is_rightly_without(stream) => end.streams_checked += 1,
                 StreamPhase::Closed => end.streams_unchecked += 1,
+                StreamPhase::Sent(_) | StreamPhase::Held
+                    if moving[stream as usize] && !wrong[stream as usize] =>
+                {
+                    end.streams_unjudged += 1;
+                    end.unjudged = Some(Unjudged::Changing);
+                }
                 StreamPhase::Sent(_) | StreamPhase::Held => {
                     end.streams_checked += 1;
                     if wrong[stream as usize] {

@@ -169,6 +169,11 @@ impl Streams {
         &self.places[stream as usize]
     }
 
+    /// Whether a stream's client is on this Node.
+    pub(super) fn are_any_on(&self, node: &str) -> bool {
+        self.places.iter().any(|place| place.node == node)
+    }
+
     /// Whether place matters, or once did.
     pub(super) const fn are_apart(&self) -> bool {
         self.by_place.is_some()

@@ -23,6 +23,12 @@ pub enum Unjudged {
     PodNodeUnknown,
     /// Two slices list one pod at different addresses: which is served depends on their order.
     Contradictory,
+    /// Endpoints have zone hints, and a client's Node changed its zone after streams were opened: the
+    /// controller reads it once for all clients of a Node, and again when the last has left.
+    ZoneChanged,
+    /// Changes became visible in the last few seconds before the check, and updates may have been
+    /// on their way.
+    Changing,
 }
 
 /// Why no Service can be judged, if none can.
@@ -64,6 +70,8 @@ impl Unjudged {
             }
             Self::PodNodeUnknown => "name the Node (nodeName) in its EndpointSlices",
             Self::Contradictory => "list each pod at one address",
+            Self::ZoneChanged => "leave the labels of Nodes alone",
+            Self::Changing => "stop the churn before the end is checked",
         }
     }
 }
@@ -81,6 +89,10 @@ impl fmt::Display for Unjudged {
                 "internalTrafficPolicy is Local, and its EndpointSlices do not name each pod's Node"
             }
             Self::Contradictory => "its EndpointSlices list a pod at several addresses",
+            Self::ZoneChanged => {
+                "endpoints have zone hints, and a client's Node changed its zone meanwhile"
+            }
+            Self::Changing => "updates may have been on their way when the end was checked",
         })
     }
 }

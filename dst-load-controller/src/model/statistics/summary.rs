@@ -204,10 +204,10 @@ pub struct Correctness {
     /// The Services whose streams were wrong, the first few by name.
     #[serde(default)]
     pub services: Vec<WrongService>,
-    /// Streams of Services that could not be judged.
+    /// Streams that could not be judged.
     #[serde(default)]
     pub streams_unjudged: u64,
-    /// Those Services, by the reason.
+    /// Their Services, by the reason.
     #[serde(default)]
     pub unjudged: BTreeMap<Unjudged, BTreeSet<String>>,
 }

@@ -79,7 +79,15 @@ pub(super) fn reason(judged: &Judged, summary: &Summary) -> String {
 
 fn correctness(summary: &Summary) -> Vec<Judged> {
     let wrong = summary.correctness.streams_wrong;
-    vec![judged("correctness", Unit::Count, 0.0, Some(count(wrong)))]
+    let mut judged = judged("correctness", Unit::Count, 0.0, Some(count(wrong)));
+    if wrong == 0 && summary.correctness.streams_unjudged > 0 {
+        judged.held = None;
+        judged.scope = format!(
+            "{} could not be judged",
+            crate::model::words::counted(summary.correctness.streams_unjudged, "stream", "streams")
+        );
+    }
+    vec![judged]
 }
 
 /// The quantiles of one stage, for additions and removals each, and the time for every client.

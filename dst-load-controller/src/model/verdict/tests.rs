@@ -1,6 +1,7 @@
 //! Claims about judgements.
 
 mod target;
+mod unjudged;
 mod validity;
 
 use std::time::Duration;

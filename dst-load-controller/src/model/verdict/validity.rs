@@ -9,6 +9,10 @@ use crate::model::{
     words::counted,
 };
 
+/// How the doubts begin that are about this tool and its machine.
+pub(in crate::model) const GENERATOR: &str = "the generator was the bottleneck";
+/// How those begin that are about Kubernetes.
+pub(in crate::model) const STARVED: &str = "Kubernetes starved the plan";
 /// The generator may be late by this share of the smallest latency limit.
 const LAG_SHARE: f64 = 0.2;
 /// The generator may be this late where no latency is judged, seconds.
@@ -46,7 +50,7 @@ pub(super) fn doubts(
             .map_or(LAG_WITHOUT_LIMIT, |limit| limit.as_secs_f64() * LAG_SHARE);
         if lag > limit {
             doubts.push(format!(
-                "the generator was the bottleneck: its event loop was {} late at p99, more than the {} that these limits allow{}",
+                "{GENERATOR}: its event loop was {} late at p99, more than the {} that these limits allow{}",
                 Unit::Seconds.words(lag),
                 Unit::Seconds.words(limit),
                 busy_otherwise(summary).unwrap_or_default()
@@ -55,7 +59,7 @@ pub(super) fn doubts(
     }
     if let Some(&streams) = summary.streams.errors_by_code.get(OWN_LIMIT) {
         doubts.push(format!(
-            "the generator was the bottleneck: its own HTTP/2 library ended {}, whose connection had too many small frames unread",
+            "{GENERATOR}: its own HTTP/2 library ended {}, whose connection had too many small frames unread",
             counted(streams, "stream", "streams")
         ));
     }
@@ -71,7 +75,7 @@ pub(super) fn doubts(
     }
     if summary.kubernetes.starved > 0 {
         doubts.push(format!(
-            "Kubernetes starved the plan: {} had not come or gone when the next scaling was due",
+            "{STARVED}: {} had not come or gone when the next scaling was due",
             counted(summary.kubernetes.starved, "endpoint", "endpoints")
         ));
     }
@@ -135,7 +139,7 @@ fn too_slow_by_itself(criteria: &Criteria, summary: &Summary) -> Option<String> 
             let (took, _) = stage(direction).quantile(key)?;
             (took > limit).then(|| {
                 format!(
-                    "Kubernetes starved the plan: it took {} at {key} ({direction}) by itself, more than the {} that endToEnd allows",
+                    "{STARVED}: it took {} at {key} ({direction}) by itself, more than the {} that endToEnd allows",
                     Unit::Seconds.words(took),
                     Unit::Seconds.words(limit)
                 )

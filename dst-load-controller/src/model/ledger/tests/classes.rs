@@ -242,3 +242,70 @@ fn an_address_that_pods_share_is_one_endpoint_as_pods_come_and_go() {
     ledger.update(stream, ms(60_010), &remove(&[1]));
     assert_eq!(ledger.end_state(ms(60_020)).missing, 1);
 }
+
+#[test]
+fn a_zone_that_changes_under_open_streams_leaves_only_what_depends_on_it_unjudged() {
+    let hinted = slice(vec![
+        entry(1, "node-1", Some("a")),
+        entry(2, "node-2", Some("b")),
+    ]);
+    let plain = slice(vec![entry(1, "node-1", None), entry(2, "node-2", None)]);
+    for (local, slice, told, doubtful) in [
+        (false, &hinted, [&[1][..], &[2][..]], true),
+        (true, &hinted, [&[1], &[2]], false),
+        (false, &plain, [&[1, 2], &[1, 2]], false),
+    ] {
+        let (mut ledger, end) = opened(&service(local), slice, told);
+        assert_eq!((end.streams_wrong, end.unjudged), (0, None));
+        ledger.rezone("node-9", ms(61_000));
+        assert_eq!(ledger.unjudged(), None, "nobody is there");
+        ledger.rezone("node-1", ms(61_000));
+        let doubt = doubtful.then_some(Unjudged::ZoneChanged);
+        assert_eq!(ledger.end_state(ms(61_000)).unjudged, doubt);
+        sight(&mut ledger, ms(62_000), &service(local), slice);
+        assert_eq!(ledger.end_state(ms(62_000)).unjudged, doubt);
+    }
+}
+
+#[test]
+fn what_changed_just_now_is_not_judged_and_what_has_been_wrong_for_long_is() {
+    let (one, both) = (
+        slice(vec![entry(1, "node-1", None)]),
+        slice(vec![entry(1, "node-1", None), entry(2, "node-1", None)]),
+    );
+    let mut ledger = ServiceLedger::new(DEADLINE);
+    sight(&mut ledger, ms(0), &service(false), &one);
+    let stream = open(&mut ledger, ms(10), Place::default());
+    ledger.update(stream, ms(20), &add(&[1]));
+    sight(&mut ledger, ms(10_000), &service(false), &both);
+    let end = ledger.end_state(ms(12_000));
+    assert_eq!((end.streams_wrong, end.missing), (0, 0));
+    assert_eq!(end.unjudged, Some(Unjudged::Changing));
+    assert_eq!((end.streams_unjudged, end.streams_checked), (1, 0));
+    assert!(ledger.is_changing(ms(12_000)));
+    // Seven seconds of nothing: its deadline has not passed, and it is missing all the same.
+    let end = ledger.end_state(ms(17_000));
+    assert_eq!((end.streams_wrong, end.missing), (1, 1));
+    assert_eq!((end.unjudged, end.streams_checked), (None, 1));
+    assert!(!ledger.is_changing(ms(17_000)));
+    // What is wrong is wrong although something else has just changed.
+    sight(&mut ledger, ms(18_000), &service(false), &one);
+    sight(&mut ledger, ms(18_001), &service(false), &both);
+    ledger.update(stream, ms(18_100), &add(&[7]));
+    assert_eq!(ledger.end_state(ms(24_000)).unexpected, 1);
+}
+
+#[test]
+fn an_update_that_the_observer_has_yet_to_see_is_on_its_way_for_as_long() {
+    let one = slice(vec![entry(1, "node-1", None)]);
+    let mut ledger = ServiceLedger::new(DEADLINE);
+    sight(&mut ledger, ms(0), &service(false), &one);
+    let stream = open(&mut ledger, ms(10), Place::default());
+    ledger.update(stream, ms(20), &add(&[1]));
+    ledger.update(stream, ms(10_000), &add(&[2]));
+    assert_eq!(
+        ledger.end_state(ms(11_000)).unjudged,
+        Some(Unjudged::Changing)
+    );
+    assert_eq!(ledger.end_state(ms(16_000)).unexpected, 1);
+}
