@@ -47,6 +47,7 @@ async fn cluster(stop: &CancellationToken) -> KubeFactory {
         seed: 1,
         cluster_domain: "cluster.local".into(),
         queue_capacity: 100,
+        ipv6: true,
         faults: Vec::new(),
     };
     let destination = destination::Destination::start(config, kubernetes.client());

@@ -369,6 +369,7 @@ async fn kubectl_and_another_client_see_what_the_oracle_promises() {
         seed: 1,
         cluster_domain: "cluster.local".into(),
         queue_capacity: 100,
+        ipv6: true,
         faults: Vec::new(),
     };
     let destination = Destination::start(config, kube.clone());

@@ -92,6 +92,7 @@ impl Audience {
                     seed: 0,
                     cluster_domain: "cluster.local".into(),
                     queue_capacity: 100,
+                    ipv6: true,
                     faults: Vec::new(),
                 },
                 kubernetes.client(),

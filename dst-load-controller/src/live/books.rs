@@ -31,6 +31,7 @@ use crate::{
     model::{
         federation::{Site, Through, Watched},
         ledger::{EndedBy, Intent, Limits, Outbox, ServiceLedger, StreamId, Written},
+        promise::Flags,
         recording::{EndpointsLine, Phase, StreamCounts},
         statistics::Latency,
         time::At,
@@ -185,6 +186,14 @@ impl Books {
             identities: Mutex::default(),
             refusal: Mutex::default(),
             activity: Notify::new(),
+        }
+    }
+
+    /// Says how the controller is set up, as far as that changes what it promises. To be called
+    /// before anything is observed.
+    pub fn follow(&self, flags: Flags) {
+        for book in &self.books {
+            book.ledger(|ledger| ledger.follow(flags));
         }
     }
 

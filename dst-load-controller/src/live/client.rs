@@ -26,6 +26,7 @@ use crate::{
         criteria::Criteria,
         ledger::{Limits, ServiceLedger},
         plan::Planned,
+        promise::Flags,
         recording::{End, Header, LagSource, Line, Phase, write_line},
         report::{Report, page::Page},
         time::At,
@@ -61,6 +62,8 @@ pub struct Options {
     pub ends_with_plan: bool,
     /// Whether this process's own cost is sampled. Virtual time has none.
     pub sample_self: bool,
+    /// How the controller is set up, as far as that is known.
+    pub flags: Flags,
 }
 
 /// The watching half, about to start or under way.
@@ -109,6 +112,7 @@ impl<W: io::Write> Client<W> {
         stop: CancellationToken,
     ) -> Self {
         let books = Arc::new(Books::new(clock, targets, options.limits));
+        books.follow(options.flags);
         if options.churn.is_some() {
             // From the first change on: what it tells may come after what it tells of.
             for book in books.all() {

@@ -30,6 +30,7 @@ use crate::{
         federation::Site,
         ledger::Limits,
         plan::Plan,
+        promise::Flags,
         recording::{End, Header, LagSource, Line},
         report::{Report, page::Page},
         scenario::Scenario,
@@ -57,6 +58,8 @@ pub struct Options {
     pub sample_self: bool,
     /// Where profiles of the target go, if they are wanted.
     pub profiles: Option<PathBuf>,
+    /// How the controller is set up, as far as that is known.
+    pub flags: Flags,
 }
 
 /// A run that is about to start, or is under way.
@@ -154,6 +157,7 @@ impl<W: io::Write> Engine<W> {
             )
         });
         let books = Arc::new(Books::new(clock, targets.collect(), Limits::of(&scenario)));
+        books.follow(options.flags);
         let mut books_of = vec![Vec::new(); scenario.services().count()];
         for (book, watched) in watched.iter().enumerate() {
             books_of[watched.position].push(book);

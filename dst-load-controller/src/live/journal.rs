@@ -150,7 +150,7 @@ impl<W: io::Write> Journal<W> {
         let mut lines = Vec::new();
         let mut services = 0;
         for book in self.books.all() {
-            if book.ledger(|ledger| ledger.is_settled()) {
+            if !book.ledger(|ledger| ledger.is_changing(at)) {
                 lines.push(end_state(book, at));
             } else {
                 services += 1;

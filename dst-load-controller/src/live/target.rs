@@ -1,5 +1,6 @@
 //! What the target says of itself: its readiness and liveness, and its cost from its own metrics.
 
+pub mod flags;
 mod guard;
 mod page;
 pub mod version;
@@ -166,6 +167,16 @@ impl Target {
             status.is_success()
                 && (CONTROLLER.into_iter().any(says) || says(&format!("\n{REFERENCE_INFO}")))
         })
+    }
+
+    /// Whether the tool's own reference destination serves Pods by IPv6, if this is it and it says
+    /// so.
+    pub async fn reference_ipv6(&self) -> Option<bool> {
+        let (_, body) = self.get(self.metrics.clone()).await.ok()?;
+        let text = String::from_utf8_lossy(&body);
+        let line = text.lines().find(|it| it.starts_with(REFERENCE_INFO))?;
+        let (_, value) = line.split_once("ipv6=\"")?;
+        value.split('"').next()?.parse().ok()
     }
 
     /// Waits until the target is ready, does not say, or `until` has passed.

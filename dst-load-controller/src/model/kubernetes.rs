@@ -14,6 +14,8 @@ pub struct Service {
     pub ports: Vec<ServicePort>,
     /// Whether `internalTrafficPolicy` is `Local`.
     pub local_traffic_only: bool,
+    /// Whether its type is `ExternalName`: it stands for a name elsewhere, and has no endpoints.
+    pub external_name: bool,
 }
 
 /// A port of a Service.
@@ -28,7 +30,7 @@ pub struct ServicePort {
 /// An EndpointSlice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Slice {
-    /// Its ports.
+    /// Its ports; one without any has no endpoints.
     pub ports: Vec<SlicePort>,
     /// Its endpoints.
     pub endpoints: Vec<SliceEndpoint>,
@@ -65,8 +67,8 @@ pub enum Target {
     Bare,
     /// A pod of this name.
     Pod(String),
-    /// An ExternalWorkload.
-    ExternalWorkload,
+    /// An ExternalWorkload of this name.
+    ExternalWorkload(String),
     /// Something that the destination controller does not know.
     Other,
 }

@@ -11,10 +11,12 @@
 mod acknowledged;
 mod change;
 mod claims;
+mod classes;
 mod expiry;
 mod holdings;
 mod intents;
 mod limits;
+mod moving;
 mod outbox;
 mod pairing;
 mod repeats;
@@ -30,12 +32,10 @@ mod unserved;
 mod updates;
 mod waiting;
 
-use std::{collections::BTreeSet, net::SocketAddr};
-
 use self::{
-    acknowledged::Acknowledged, change::OpenChanges, claims::Unclaimed, intents::Intents,
-    outbox::Endings, repeats::Repeats, retries::Retries, slots::Slots, streams::Streams,
-    unexplained::Unexplained, unserved::Unserved, waiting::Waiting,
+    acknowledged::Acknowledged, change::OpenChanges, claims::Unclaimed, classes::Present,
+    intents::Intents, outbox::Endings, repeats::Repeats, retries::Retries, slots::Slots,
+    streams::Streams, unexplained::Unexplained, unserved::Unserved, waiting::Waiting,
 };
 use crate::model::time::At;
 
@@ -57,6 +57,7 @@ pub use self::{
 pub struct ServiceLedger {
     limits: Limits,
     streams: Streams,
+    present: Present,
     slots: Slots,
     changes: OpenChanges,
     intents: Intents,
@@ -84,6 +85,7 @@ impl ServiceLedger {
         Self {
             limits: limits.into(),
             streams: Streams::default(),
+            present: Present::default(),
             slots: Slots::default(),
             changes: OpenChanges::default(),
             intents: Intents::default(),
@@ -103,6 +105,9 @@ impl ServiceLedger {
 
     /// Says that an action is about to be sent which should make (or end) endpoints of this Service.
     pub fn intend(&mut self, intent: Intent) {
+        if self.unjudged().is_some() {
+            return;
+        }
         self.outbox.counts.starved += self.intents.register(intent);
     }
 
@@ -161,18 +166,5 @@ impl ServiceLedger {
     #[must_use]
     pub const fn deliveries_made(&self) -> u64 {
         self.made
-    }
-
-    /// Endpoints that are promised to a client in the first place (where place does not matter, to all).
-    #[must_use]
-    pub fn promised(&self) -> usize {
-        self.slots.promised(0)
-    }
-
-    /// Their addresses, for whoever compares them with what others see.
-    #[must_use]
-    pub fn promised_addresses(&self) -> BTreeSet<SocketAddr> {
-        let wanted = self.slots.iter().filter(|(_, slot)| slot.is_wanted(0));
-        wanted.map(|(_, slot)| slot.endpoint.address).collect()
     }
 }

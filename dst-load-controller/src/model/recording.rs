@@ -38,8 +38,8 @@ pub use self::{
     target::TargetSample,
 };
 use crate::model::{
-    endpoint::Direction, federation::Via, ledger::Counts, statistics::Stage, time::At,
-    warning::Warning,
+    endpoint::Direction, federation::Via, ledger::Counts, promise::{Flags, Unjudged}, statistics::Stage,
+    time::At, warning::Warning,
 };
 
 /// The version of the lines' shape.
@@ -170,6 +170,10 @@ pub struct TargetInfo {
     /// Whether streams went through a port-forward.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub forwarded: bool,
+    /// Its flags that change what it promises, as far as they were known; `None` in recordings
+    /// that do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flags: Option<Flags>,
 }
 
 /// Whose controller was measured.
@@ -392,6 +396,12 @@ pub struct EndStateLine {
     /// Wrong streams by replica, where there are several.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub wrong_by_replica: BTreeMap<u32, u64>,
+    /// Why streams of the Service could not be judged, if some could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unjudged: Option<Unjudged>,
+    /// Streams that could not be judged.
+    #[serde(default, skip_serializing_if = "lines::is_zero")]
+    pub streams_unjudged: u64,
 }
 
 /// The last line.

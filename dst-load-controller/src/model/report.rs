@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{
     criteria::Criteria,
     plan::Planned,
+    promise::Flags,
     recording::{Header, Line, Machine, TargetKind},
     statistics::{
         Correctness, CycleSummary, FanOut, Generator, KubernetesApi, Observer, OtherClock,
@@ -175,6 +176,10 @@ pub struct ReportedTarget {
     /// Where they were looked for and not found.
     #[serde(default)]
     pub metrics_sought: Vec<String>,
+    /// Its flags that change what it promises, as far as they were known; `null` in recordings that
+    /// do not say.
+    #[serde(default)]
+    pub flags: Option<Flags>,
     /// What it used.
     #[serde(flatten)]
     pub used: Target,
@@ -337,6 +342,7 @@ impl Report {
                 version: target.version,
                 metrics: header.metrics.clone(),
                 metrics_sought: header.metrics_sought.clone(),
+                flags: target.flags,
                 used: summary.target,
             },
             kubernetes: summary.kubernetes,

@@ -17,6 +17,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(in crate::model) use self::validity::{GENERATOR, STARVED};
 use crate::model::{
     criteria::Criteria, endpoint::Direction, plan::Planned, statistics::Summary, words,
 };
@@ -146,7 +147,9 @@ pub fn judge(criteria: &Criteria, summary: &Summary, circumstances: Circumstance
     // What a doubt has voided, the doubt explains.
     let unexplained = (judged.iter().zip(&unjudged))
         .filter_map(|(judged, unjudged)| unjudged.then_some(judged))
-        .filter(open);
+        .filter(open)
+        // Why streams could not be judged is a doubt of its own.
+        .filter(|it| it.name != "correctness" || summary.correctness.unjudged.is_empty());
     let unexplained = remedy::reasons(unexplained, summary);
     let latency_in_doubt = doubts.iter().any(|doubt| doubt.voids.timing());
     let doubts = doubts.into_iter().map(|doubt| doubt.words);

@@ -53,7 +53,7 @@ pub enum Warning {
         /// How many.
         streams: u64,
     },
-    /// Updates were on their way when the end was checked.
+    /// Services changed so recently that they were not checked.
     Unsettled {
         /// At how many Services.
         services: u64,
@@ -162,7 +162,7 @@ impl fmt::Display for Warning {
             } => write!(
                 f,
                 "{} sent later than intended, the worst by {}: end-to-end latency counts from the \
-                 intended instant; raise --qps or use fewer Services",
+                 intended instant; look whether --qps held them back, or this machine was busy",
                 counted(*actions, "action was", "actions were"),
                 seconds(*worst_seconds)
             ),
@@ -200,9 +200,9 @@ impl fmt::Display for Warning {
             ),
             Self::Unsettled { services } => write!(
                 f,
-                "{} still changing when the end was checked: what is missing or stale there may \
-                 have been on its way; stop the churn first",
-                counted(*services, "Service was", "Services were")
+                "{} in the last seconds before this recording was closed, and what its streams held \
+                 was not checked: take it again, or stop the churn first",
+                counted(*services, "Service changed", "Services changed")
             ),
             Self::Scenario { message } => f.write_str(message),
             Self::CutOff => f.write_str(
@@ -246,7 +246,7 @@ impl fmt::Display for Warning {
             Self::ReplicaRestarted { pod, times: n } => write!(
                 f,
                 "the client pod {pod} was started again {}: what it had measured before is lost; \
-                 see `kubectl logs --previous`, and give it more memory or fewer streams",
+                 `kubectl logs --previous` and `kubectl describe pod` say why",
                 times(*n)
             ),
             Self::Forwarded => f.write_str(

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
 mod identity;
+mod quiet;
 mod replicas;
 mod silent;
 
@@ -28,6 +29,7 @@ use dst_load_controller::{
     model::{
         criteria::Criteria,
         plan::Plan,
+        promise::Flags,
         recording::{Header, SCHEMA_VERSION, TargetInfo, TargetKind},
         report::{Ending, Report},
         scenario::{self, Scenario},
@@ -79,6 +81,7 @@ fn header() -> Header {
             kind: TargetKind::Reference,
             version: None,
             forwarded: false,
+            flags: None,
         },
         virtual_time: true,
         namespace: "churned".into(),
@@ -99,6 +102,7 @@ fn destination(kubernetes: &kubernetes::Kubernetes) -> destination::Destination 
             seed: 1,
             cluster_domain: "cluster.local".into(),
             queue_capacity: 100,
+            ipv6: true,
             faults: Vec::new(),
         },
         kubernetes.client(),
@@ -145,6 +149,20 @@ fn client_of<W: io::Write>(
     stop: CancellationToken,
     out: W,
 ) -> Client<W> {
+    let flags = Flags::DEFAULT;
+    set_up(kubernetes, destination, target, (churn, ends_with_plan), stop, out, flags)
+}
+
+/// The same, that takes the destination to have these flags.
+fn set_up<W: io::Write>(
+    kubernetes: &kubernetes::Kubernetes,
+    destination: &destination::Destination,
+    target: Option<Target>,
+    (churn, ends_with_plan): (Option<Partner>, bool),
+    stop: CancellationToken,
+    out: W,
+    flags: Flags,
+) -> Client<W> {
     let services = ["test-service-1", "test-service-2"];
     let targets = services.map(|name| Watched::new(name, "churned", "cluster.local", 8080));
     Client::new(
@@ -173,6 +191,7 @@ fn client_of<W: io::Write>(
             deadline: 30 * SECOND,
             ends_with_plan,
             sample_self: false,
+            flags,
         },
         Recorder::new(out, Path::new("memory")),
         Readiness::default(),

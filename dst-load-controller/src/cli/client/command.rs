@@ -77,7 +77,15 @@ pub async fn run(
         .discover(&args.destination, &args.destination_metrics, args.lifecycle)
         .await?;
     let cluster = args.cluster.find().await?;
-    let Reached { dials, target } = args.forward.reach(&cluster.factory(), addresses).await?;
+    let Reached {
+        dials,
+        target,
+        flags,
+    } = (args.forward)
+        .reach(&cluster.factory(), &args.destination, addresses)
+        .await?;
+    let given = scenario.map(|it| it.flags).unwrap_or_default();
+    let flags = flags.or(args.forward.flags()).or(given);
     // A sandbox must not be quoted as Linkerd.
     let kind = match &target {
         Some(target) if target.is_reference().await => TargetKind::Reference,
@@ -87,6 +95,7 @@ pub async fn run(
         kind,
         version: None,
         forwarded: args.forward.is_forwarded(),
+        flags: Some(flags),
     };
     let observed = linked::observed(args, &cluster).await?;
     let namespace = args
@@ -140,6 +149,7 @@ pub async fn run(
             limits,
             ends_with_plan: scenario.is_some(),
             sample_self: true,
+            flags,
         },
         Recorder::new(BufWriter::new(file.try_clone()?), &place),
         readiness.clone(),

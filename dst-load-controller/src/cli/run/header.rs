@@ -47,6 +47,7 @@ pub(super) fn header(
             kind: chosen.kind,
             version: chosen.version.clone(),
             forwarded: chosen.forwarded,
+            flags: Some(chosen.flags),
         },
         virtual_time,
         namespace: namespace.to_owned(),

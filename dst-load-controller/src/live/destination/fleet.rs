@@ -76,9 +76,9 @@ pub enum FleetError {
     },
     /// Some connections could be made, and no more.
     #[error(
-        "the destination took {standing} connections and no more ({reason}): a port-forward refuses \
-         more than about 60; let clients share them with --connections 50, and say that it is one \
-         with --forwarded"
+        "the destination took {standing} connections and no more ({reason}); if it is a \
+         port-forward, which refuses more than about 60, let clients share them with \
+         --connections 50, and say that it is one with --forwarded"
     )]
     Crowded {
         /// Connections that stand.

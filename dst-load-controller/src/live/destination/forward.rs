@@ -16,8 +16,11 @@ use tokio::io::DuplexStream;
 
 use super::connection::{self, DEFAULT_WINDOWS};
 use crate::{
-    live::http::{self, Http},
-    model::{quantity::Bytes, words::chain},
+    live::{
+        http::{self, Http},
+        target::flags,
+    },
+    model::{promise::Flags, quantity::Bytes, words::chain},
     world::{Dial, KubeFactory},
 };
 
@@ -47,6 +50,7 @@ pub struct Forward {
     kube: KubeFactory,
     name: PodName,
     memory_limit: Option<Bytes>,
+    flags: Flags,
 }
 
 /// Why there is no way to the Pod.
@@ -133,6 +137,7 @@ impl Forward {
             kube: Arc::clone(kube),
             name,
             memory_limit: memory_limit(&pod),
+            flags: flags::of_pod(&pod).unwrap_or_default(),
         })
     }
 
@@ -143,6 +148,7 @@ impl Forward {
             kube: Arc::clone(kube),
             name,
             memory_limit: None,
+            flags: Flags::default(),
         }
     }
 
@@ -150,6 +156,12 @@ impl Forward {
     #[must_use]
     pub const fn memory_limit(&self) -> Option<Bytes> {
         self.memory_limit
+    }
+
+    /// The controller's flags, as far as its Pod says them.
+    #[must_use]
+    pub const fn flags(&self) -> Flags {
+        self.flags
     }
 
     /// Opens connections to the controller.

@@ -221,12 +221,14 @@ impl<W: io::Write> Engine<W> {
         let books = self.books.all().iter();
         books.fold((0, 0), |(served, all), book| {
             book.ledger(|ledger| {
-                let empty = ledger.promised() == 0;
                 let phases = ledger.stream_phases();
-                let done = phases.iter().filter(|phase| match phase {
-                    StreamPhase::Held => true,
-                    StreamPhase::Sent(at) => empty && (asked || *at + QUIET <= now),
-                    StreamPhase::Closed => empty && asked,
+                let done = (0..).zip(phases).filter(|(stream, phase)| {
+                    let empty = || ledger.promised_to(*stream) == 0;
+                    match phase {
+                        StreamPhase::Held => true,
+                        StreamPhase::Sent(at) => empty() && (asked || *at + QUIET <= now),
+                        StreamPhase::Closed => empty() && asked,
+                    }
                 });
                 (served + done.count(), all + phases.len())
             })

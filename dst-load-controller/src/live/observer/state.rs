@@ -161,16 +161,29 @@ impl State {
             .collect()
     }
 
-    /// A Node's zone is read once, as the controller does when a client first asks.
-    fn node(&mut self, event: Event) {
+    /// A Node's zone. It is read when streams are opened, as the controller does when a client
+    /// first asks.
+    fn node(&mut self, visible: At, event: Event) {
         let objects = match event {
             Event::Applied(object) => vec![object],
-            Event::Listed { objects, .. } => objects,
-            Event::Deleted(_) => return,
+            Event::Listed { objects, .. } => {
+                let listed: BTreeSet<_> = objects.iter().map(|it| &it.metadata.name).collect();
+                self.nodes.retain(|node, _| listed.contains(node));
+                objects
+            }
+            Event::Deleted(object) => {
+                self.nodes.remove(&object.metadata.name);
+                return;
+            }
         };
         for object in objects {
-            let zone = object.zone();
-            self.nodes.entry(object.metadata.name).or_insert(zone);
+            let (zone, node) = (object.zone(), object.metadata.name);
+            let before = self.nodes.insert(node.clone(), zone.clone());
+            if before.is_some_and(|before| before != zone) {
+                for book in self.books.all() {
+                    book.ledger(|ledger| ledger.rezone(&node, visible));
+                }
+            }
         }
     }
 

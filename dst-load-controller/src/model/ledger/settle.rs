@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{ServiceLedger, StreamId, slots::SlotId, streams::StreamPhase};
-use crate::model::{endpoint::Endpoint, time::At};
+use crate::model::{endpoint::Endpoint, promise::Unjudged, time::At};
 
 /// What the streams of a Service hold at the settled end.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,6 +26,10 @@ pub struct EndState {
     pub examples: Vec<Wrong>,
     /// Wrong streams by replica, where there are several.
     pub wrong_by_replica: BTreeMap<u32, u64>,
+    /// Why streams of the Service could not be judged, if some could not.
+    pub unjudged: Option<Unjudged>,
+    /// Streams that could not be judged; they are not among those checked.
+    pub streams_unjudged: u64,
 }
 
 /// One wrong holding.
@@ -83,6 +87,13 @@ impl ServiceLedger {
     /// less than the deadline, a stream is left unchecked.
     #[must_use]
     pub fn end_state(&self, at: At) -> EndState {
+        if self.unjudged().is_some() {
+            return EndState {
+                unjudged: self.unjudged(),
+                streams_unjudged: self.streams.len() as u64,
+                ..EndState::default()
+            };
+        }
         let mut end = EndState::default();
         for stream in self.streams.ids() {
             let wrong = if self.streams.is_held(stream) {
@@ -91,7 +102,8 @@ impl ServiceLedger {
                 self.check_unserved(stream, at, &mut end)
             };
             let Some(wrong) = wrong else {
-                end.streams_unchecked += 1;
+                end.streams_unjudged += 1;
+                end.unjudged = Some(Unjudged::Changing);
                 continue;
             };
             end.streams_checked += 1;

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::model::{
     endpoint::{Direction, Endpoint},
-    kubernetes::{Place, Service, Slice},
-    promise::{depends_on_place, promise},
+    kubernetes::{Service, Slice},
+    promise::Offer,
     time::At,
 };
 
@@ -46,19 +46,11 @@ impl ServiceLedger {
         &mut self,
         sighting: &Sighting,
         service: Option<&Service>,
-        slices: impl IntoIterator<Item = &'a Slice> + Clone,
+        slices: impl IntoIterator<Item = &'a Slice>,
         port: u16,
     ) {
-        if depends_on_place(service, slices.clone()) {
-            self.streams
-                .tell_places_apart(&mut self.slots, sighting.visible);
-        }
-        let places: Vec<Place> = self.streams.class_places();
-        let promised: Vec<_> = places
-            .iter()
-            .map(|place| promise(service, slices.clone(), port, place))
-            .collect();
-        self.observe(sighting, &promised);
+        let offer = Offer::new(service, slices, port, self.flags());
+        self.offered(sighting, offer);
     }
 
     /// Takes in what each class of streams is promised after one event: the net difference to

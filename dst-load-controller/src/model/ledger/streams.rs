@@ -61,7 +61,11 @@ pub(super) struct Streams {
 impl ServiceLedger {
     /// Registers a stream of a client at `place`, closed as yet.
     pub fn add_stream(&mut self, place: Place) -> StreamId {
-        self.streams.add(place)
+        let (stream, new_class) = self.streams.add(place);
+        if new_class {
+            self.enter_class(stream);
+        }
+        stream
     }
 
     /// The stream is held on this replica of the destination, of several.
@@ -211,7 +215,8 @@ impl ServiceLedger {
 // === impl Streams ===
 
 impl Streams {
-    fn add(&mut self, place: Place) -> StreamId {
+    /// A new stream, and whether it is the first of its class.
+    fn add(&mut self, place: Place) -> (StreamId, bool) {
         let stream = self.phases.len();
         let class = match &mut self.by_place {
             None => 0,
@@ -228,9 +233,25 @@ impl Streams {
         if self.members.len() <= class {
             self.members.resize_with(class + 1, FixedBitSet::new);
         }
+        let new_class = self.members[class].is_clear();
         self.members[class].grow_and_insert(stream);
-        StreamId::try_from(stream)
-            .expect("invariant: fewer streams than a u32 counts fit into memory")
+        let stream = StreamId::try_from(stream)
+            .expect("invariant: fewer streams than a u32 counts fit into memory");
+        (stream, new_class)
+    }
+
+    pub(super) fn place(&self, stream: StreamId) -> &Place {
+        &self.places[stream as usize]
+    }
+
+    /// Whether a stream's client is on this Node.
+    pub(super) fn are_any_on(&self, node: &str) -> bool {
+        self.places.iter().any(|place| place.node == node)
+    }
+
+    /// Whether place matters, or once did.
+    pub(super) const fn are_apart(&self) -> bool {
+        self.by_place.is_some()
     }
 
     pub(super) fn class(&self, stream: StreamId) -> usize {

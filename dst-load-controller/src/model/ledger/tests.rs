@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 mod acknowledged;
 mod claims;
+mod classes;
 mod retries;
 mod slots;
 mod unlearnt;
@@ -235,7 +236,7 @@ fn a_removal_that_is_not_sent_leaves_a_stale_endpoint_and_its_seconds() {
         (
             end.streams_checked,
             end.streams_wrong,
-            end.streams_unchecked
+            end.streams_unjudged
         ),
         (1, 0, 1),
         "it may be on its way"
@@ -469,6 +470,7 @@ fn with_local_traffic_policy_each_node_is_promised_its_own() {
             port: 8080,
         }],
         local_traffic_only: false,
+        external_name: false,
     };
     let sighting = |at| Sighting {
         visible: at,
@@ -485,7 +487,7 @@ fn with_local_traffic_policy_each_node_is_promised_its_own() {
     assert_eq!(ledger.end_state(ms(300)).streams_wrong, 0);
     service.local_traffic_only = true;
     ledger.sight(&sighting(ms(1_000)), Some(&service), [&slice], 8080);
-    assert_eq!(ledger.end_state(ms(1_001)).streams_unchecked, 2);
+    assert_eq!(ledger.end_state(ms(1_001)).streams_unjudged, 2);
     let end = ledger.end_state(ms(31_001));
     assert_eq!((end.streams_wrong, end.stale), (2, 2));
     ledger.update(0, ms(1_002), &remove(&[2]));

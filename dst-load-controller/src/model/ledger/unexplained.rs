@@ -102,6 +102,13 @@ impl Unexplained {
         (!deviation.given_up).then(|| deviation.toggles[0].at)
     }
 
+    /// When the newest was that has not been given up.
+    pub(super) fn newest(&self) -> Option<At> {
+        let open = self.by.values().filter(|deviation| !deviation.given_up);
+        open.filter_map(|deviation| Some(deviation.toggles.last()?.at))
+            .max()
+    }
+
     /// Whether something may be explained yet.
     pub(super) fn is_pending(&self) -> bool {
         self.by.values().any(|deviation| !deviation.given_up)

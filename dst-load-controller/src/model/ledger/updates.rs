@@ -14,6 +14,10 @@ impl ServiceLedger {
     pub fn update(&mut self, stream: StreamId, at: At, update: &Update) {
         self.outbox.counts.messages += 1;
         self.outbox.counts.addresses += update.addresses() as u64;
+        if self.unjudged().is_some() {
+            self.hear(stream, at, update);
+            return;
+        }
         self.end_waiting(stream, at, update);
         if self.streams.resumes(stream) {
             self.drop_unlisted(stream, at, update);

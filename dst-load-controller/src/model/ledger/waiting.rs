@@ -78,6 +78,11 @@ impl ServiceLedger {
         }
     }
 
+    /// Nobody has waited for anything: it cannot be said what there was to hear of.
+    pub(super) fn forget_waiting(&mut self) {
+        self.waiting.since.clear();
+    }
+
     /// The stream said something: it may have been what it went without.
     pub(super) fn end_waiting(&mut self, stream: StreamId, at: At, update: &Update) {
         let told = matches!(update, Update::Add(endpoints) if !endpoints.is_empty());

@@ -77,6 +77,13 @@ impl EndStateLine {
             stale_seconds: end.stale_seconds,
             examples,
             wrong_by_replica: end.wrong_by_replica.clone(),
+            unjudged: end.unjudged,
+            streams_unjudged: end.streams_unjudged,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+pub(super) const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

@@ -1,5 +1,7 @@
 //! The words of a report that its readable formats share, so that they say the same.
 
+use std::collections::BTreeSet;
+
 use super::{Ending, Report, observer, proxies, surroundings};
 use crate::model::{
     endpoint::Direction,
@@ -100,7 +102,9 @@ pub(super) fn verdict(report: &Report) -> String {
         }
         Verdict::Invalid => "the run cannot say whether its target holds what was asked".to_owned(),
     };
+    let services: usize = report.correctness.unjudged.values().map(BTreeSet::len).sum();
     for (unjudged, what) in [
+        (services as u64, ("Service", "Services")),
         (unjudged(false), ("criterion", "criteria")),
         (unjudged(true), ("optional criterion", "optional criteria")),
     ] {
@@ -268,6 +272,13 @@ fn fan_out(report: &Report) -> String {
 
 fn correctness(report: &Report) -> String {
     let c = &report.correctness;
+    let unjudged = match c.streams_unjudged {
+        0 => String::new(),
+        streams => format!("; {} not judged", counted(streams, "stream was", "streams were")),
+    };
+    if c.streams_checked == 0 && c.streams_unjudged > 0 {
+        return "no stream could be judged at the end".to_owned();
+    }
     if c.streams_checked == 0 {
         return "no stream could be checked at the end".to_owned();
     }
@@ -316,6 +327,7 @@ fn correctness(report: &Report) -> String {
             counted(c.premature, "update", "updates")
         ));
     }
+    said.push_str(&unjudged);
     said
 }
 

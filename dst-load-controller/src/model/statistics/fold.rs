@@ -286,6 +286,11 @@ impl Statistics {
                 all.stale += end.stale;
                 all.unexpected += end.unexpected;
                 all.stale_endpoint_seconds += end.stale_seconds;
+                all.streams_unjudged += end.streams_unjudged;
+                if let Some(reason) = end.unjudged {
+                    let services = all.unjudged.entry(reason).or_default();
+                    services.insert(end.service.clone());
+                }
                 if end.streams_wrong > 0 {
                     wrong_service(&mut all.services, end);
                 }

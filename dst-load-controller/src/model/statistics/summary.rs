@@ -2,7 +2,7 @@
 
 mod proxies;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 pub use self::proxies::{Profiles, Replica};
 use super::latency::{Latency, Quantile, Stage};
 use super::{clock::OtherClock, observer::Observer, pings::Pings, slowest::SlowestChange};
-use crate::model::{endpoint::Direction, federation::Via, recording::ProxyCounts};
+use crate::model::{
+    endpoint::Direction, federation::Via, promise::Unjudged, recording::ProxyCounts,
+};
 
 /// The numbers of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -247,6 +249,12 @@ pub struct Correctness {
     /// The Services whose streams were wrong, the first few by name.
     #[serde(default)]
     pub services: Vec<WrongService>,
+    /// Streams that could not be judged.
+    #[serde(default)]
+    pub streams_unjudged: u64,
+    /// Their Services, by the reason.
+    #[serde(default)]
+    pub unjudged: BTreeMap<Unjudged, BTreeSet<String>>,
 }
 
 /// A Service some of whose streams held other than they were promised.

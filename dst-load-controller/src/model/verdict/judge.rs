@@ -116,12 +116,28 @@ pub(super) fn reason(judged: &Judged, summary: &Summary) -> String {
 fn correctness(summary: &Summary) -> Vec<Judged> {
     let seen = &summary.correctness;
     let premature = judged("premature", Unit::Count, 0.0, Some(count(seen.premature)));
-    if seen.streams_checked == 0 && seen.streams_wrong == 0 && summary.streams.requested > 0 {
-        let why = "no stream was open at the end";
-        return vec![unjudged("correctness", Unit::Count, 0.0, why), premature];
+    let mut wrong = judged(
+        "correctness",
+        Unit::Count,
+        0.0,
+        Some(count(seen.streams_wrong)),
+    );
+    if seen.streams_wrong == 0 && seen.streams_unjudged > 0 {
+        // What is right elsewhere is no proof for these.
+        wrong.held = None;
+        wrong.scope = format!(
+            "{} could not be judged",
+            counted(seen.streams_unjudged, "stream", "streams")
+        );
+    } else if seen.streams_checked == 0 && summary.streams.requested > 0 {
+        wrong = unjudged(
+            "correctness",
+            Unit::Count,
+            0.0,
+            "no stream was open at the end",
+        );
     }
-    let wrong = Some(count(seen.streams_wrong));
-    vec![judged("correctness", Unit::Count, 0.0, wrong), premature]
+    vec![wrong, premature]
 }
 
 /// The quantiles of one stage, for additions and removals each, and the time for every client.

@@ -3,6 +3,7 @@
 mod optional;
 mod rules;
 mod target;
+mod unjudged;
 mod validity;
 
 use std::time::Duration;

@@ -185,7 +185,7 @@ fn the_end_leaves_nothing_open() {
     story.promised(ms(10_000), &[1, 2, 3]);
     story.ledger.update(0, ms(10_010), &add(&[3]));
     let end = story.ledger.end_state(ms(11_000));
-    assert_eq!((end.streams_wrong, end.streams_unchecked), (0, 1));
+    assert_eq!((end.streams_wrong, end.streams_unjudged), (0, 1));
     story.ledger.conclude_all(ms(11_000));
     let seen = ended(&story.ledger.take_outbox());
     assert_eq!(

@@ -7,7 +7,7 @@ fn checked(story: &Story, at: u64) -> (u64, u64, u64) {
     (
         end.streams_checked,
         end.streams_wrong,
-        end.streams_unchecked,
+        end.streams_unjudged,
     )
 }
 

@@ -182,12 +182,14 @@ fn recordings_of_different_things_are_not_merged() {
         kind: TargetKind::Reference,
         version: None,
         forwarded: false,
+        flags: None,
     };
     let error = with(|h| {
         h.target = TargetInfo {
             kind: TargetKind::Reference,
             version: None,
             forwarded: false,
+            flags: None,
         };
     });
     assert!(error.contains(&format!("the target {reference:?}")));

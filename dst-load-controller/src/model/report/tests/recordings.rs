@@ -48,6 +48,7 @@ pub(crate) fn header(kind: TargetKind) -> Header {
             kind,
             version: (kind == TargetKind::Linkerd).then(|| "edge-26.8.3".into()),
             forwarded: false,
+            flags: None,
         },
         virtual_time: false,
         namespace: "quick-5f2a".into(),
@@ -200,6 +201,8 @@ pub(crate) fn end_state(at: u64, stale: u64, missing: u64) -> Line {
             .map(|n| format!("stale 10.0.0.7:8080 at stream {n} of test-service-1 for 4.125 s"))
             .collect(),
         wrong_by_replica: BTreeMap::new(),
+        unjudged: None,
+        streams_unjudged: 0,
     })
 }
 

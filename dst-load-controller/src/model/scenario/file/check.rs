@@ -90,6 +90,7 @@ impl Checker<'_> {
             criteria,
             deadline,
             sandbox: self.sandbox(file.sandbox.unwrap_or_default().value)?,
+            flags: file.target.unwrap_or_default().value.flags(),
         };
         if scenario.streams() > MOST_STREAMS {
             let at = self.tree.path_place("client.clients").unwrap_or(at);

@@ -2,7 +2,7 @@
 //! same scenario.
 
 use super::{
-    BackendWord, ChurnSection, ClientSection, CriteriaSection, EndToEndSection, File, Key,
+    BackendWord, ChurnSection, ClientSection, ControllerSection, CriteriaSection, EndToEndSection, File, Key,
     MeasureSection, OscillateGroup, PatternWord, QuantileSection, SandboxSection, ScenarioSection,
     StableGroup, TargetSection,
     either::{Amount, JitterBound, Percent, PodStart, PodStartRange},
@@ -48,6 +48,7 @@ impl Scenario {
                 })
             }),
             criteria: key(criteria(&self.criteria)),
+            target: ControllerSection::of(self.flags),
             sandbox: key(sandbox(&self.sandbox)),
             ..File::default()
         };

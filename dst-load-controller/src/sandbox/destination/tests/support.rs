@@ -166,6 +166,7 @@ pub(super) fn destination(queue_capacity: usize, faults: Vec<Fault>) -> Destinat
             seed: 1,
             cluster_domain: "cluster.local".to_owned(),
             queue_capacity,
+            ipv6: true,
             faults,
         },
         vec![],
