@@ -4,18 +4,21 @@
 
 mod clock;
 mod fold;
+mod histogram;
 mod latency;
+mod merged;
 mod pings;
 mod slowest;
 mod summary;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::model) use self::fold::decode;
 pub use self::{
     clock::OtherClock,
     fold::{Interval, Statistics},
+    histogram::Histogram,
     latency::{Latency, Quantile, Stage},
+    merged::Merged,
     pings::Pings,
     slowest::{Delay, SlowestChange},
     summary::{

@@ -4,6 +4,7 @@
 //! nothing about the target, good or bad.
 
 mod judge;
+mod merged;
 #[cfg(test)]
 mod tests;
 mod validity;

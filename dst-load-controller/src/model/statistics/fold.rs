@@ -7,12 +7,11 @@ mod window;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-
 use self::{cycles::Cycles, replicas::Replicas, target::TargetFold, window::Window};
 use super::{
     clock::ClockFold,
     latency::{Latency, Stage},
+    merged::Merged,
     pings::PingFold,
     summary::{
         Correctness, Generator, KubernetesApi, LatencySummary, Profiles, Streams, Summary, Updates,
@@ -25,7 +24,7 @@ use crate::model::{
     ledger::{Counts, Outbox},
     recording::{
         BetweenTriesLine, End, EndStateLine, EndpointsLine, GeneratorSample, LatencyLine, Line,
-        Phase, Second, StreamCounts, absorb,
+        Phase, Second, StreamCounts, Totals, absorb,
     },
     time::At,
 };
@@ -76,6 +75,8 @@ pub struct Statistics {
     between_tries: Latency,
     clock: ClockFold,
     pings: PingFold,
+    merged: Merged,
+    lines: Totals,
 }
 
 // === impl Interval ===
@@ -166,13 +167,13 @@ impl Interval {
                 direction,
                 via,
                 never: latency.never(),
-                histogram: BASE64_STANDARD.encode(latency.to_bytes()),
+                histogram: latency.histogram(),
             })
             .collect();
         let waited = &taken.between_tries;
         let between_tries = (waited.count() > 0).then(|| BetweenTriesLine {
             never: waited.never(),
-            histogram: BASE64_STANDARD.encode(waited.to_bytes()),
+            histogram: waited.histogram(),
         });
         let nothing = latencies.is_empty()
             && between_tries.is_none()
@@ -191,7 +192,7 @@ impl Interval {
             between_tries,
             // A loop that was never late is not worth a histogram; virtual time never is.
             loop_lag: (taken.loop_lag.max().is_some_and(|lag| !lag.value.is_zero()))
-                .then(|| BASE64_STANDARD.encode(taken.loop_lag.to_bytes())),
+                .then(|| taken.loop_lag.histogram()),
             streams_active,
             endpoints: taken.endpoints,
         })
@@ -214,6 +215,10 @@ impl Statistics {
     /// Folds one line in.
     pub fn absorb(&mut self, line: &Line) {
         self.now = self.now.max(line.order().0);
+        let mut merged = std::mem::take(&mut self.merged);
+        merged.line(line, || self.totals());
+        self.merged = merged;
+        self.lines.add(line);
         match line {
             Line::Header(header) => {
                 self.requested = header.streams_requested;
@@ -239,8 +244,9 @@ impl Statistics {
             }
             Line::Second(second) => self.second(second),
             Line::Target(sample) => {
-                self.target.sample(sample);
-                self.cycles.target(sample);
+                if self.target.sample(sample) {
+                    self.cycles.target(sample);
+                }
             }
             Line::TargetSilent { at, error } => self.target.silent(*at, error),
             Line::Generator(sample) => {
@@ -356,7 +362,22 @@ impl Statistics {
             },
             cycles: self.cycles.summaries(self.now),
             clock: self.clock.summary(),
+            merged: self.merged.clone(),
         }
+    }
+
+    /// What has been folded so far, as an end says it.
+    fn totals(&self) -> Totals {
+        let mut totals = self.lines;
+        let latencies = self.run.latencies.values();
+        (totals.latencies, totals.never) = latencies.fold((0, 0), |(all, never), latency| {
+            (all + latency.count(), never + latency.never())
+        });
+        totals.changes = self.run.changes();
+        totals.messages = self.counts.messages;
+        totals.streams_checked = self.correctness.streams_checked;
+        totals.streams_wrong = self.correctness.streams_wrong;
+        totals
     }
 
     fn second(&mut self, second: &Second) {
@@ -364,22 +385,19 @@ impl Statistics {
         self.counts.absorb(&second.counts);
         self.streams.absorb(&second.streams);
         absorb(&mut self.kubernetes_errors, &second.kubernetes_errors);
-        if let Some(lag) = second.loop_lag.as_deref().and_then(|text| decode(text, 0)) {
-            self.loop_lag.merge(&lag);
+        if let Some(lag) = &second.loop_lag {
+            self.loop_lag.merge(&Latency::of(lag, 0));
         }
         for line in &second.replicas {
             self.replicas.delivered(line);
         }
-        if let Some(waited) =
-            (second.between_tries.as_ref()).and_then(|line| decode(&line.histogram, line.never))
-        {
-            self.between_tries.merge(&waited);
+        if let Some(line) = &second.between_tries {
+            self.between_tries
+                .merge(&Latency::of(&line.histogram, line.never));
         }
         let mut busy = false;
         for line in &second.latencies {
-            let Some(latency) = decode(&line.histogram, line.never) else {
-                continue;
-            };
+            let latency = Latency::of(&line.histogram, line.never);
             busy |= line.stage == Stage::Destination && latency.count() > latency.never();
             let merge = |window: &mut Window| {
                 window
@@ -429,7 +447,3 @@ const WRONG_SERVICES: usize = 20;
 
 /// Wrong holdings quoted in a report.
 const EXAMPLES: usize = 10;
-
-pub(in crate::model) fn decode(text: &str, never: u64) -> Option<Latency> {
-    Latency::from_bytes(&BASE64_STANDARD.decode(text).ok()?, never).ok()
-}

@@ -8,7 +8,7 @@ use hdrhistogram::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::nearest_rank;
+use super::{histogram::Histogram as Packed, nearest_rank};
 
 /// Which part of the way a latency covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -145,9 +145,7 @@ impl Latency {
 
     /// Values as they are told, in microseconds and ascending, each with its count.
     pub(in crate::model) fn values(&self) -> impl Iterator<Item = (u64, u64)> {
-        self.histogram
-            .iter_recorded()
-            .map(|step| (step.value_iterated_to(), step.count_at_value()))
+        values(&self.histogram)
     }
 
     /// The sum of all latencies, seconds, as exact as the resolution allows.
@@ -160,32 +158,61 @@ impl Latency {
             .sum()
     }
 
-    /// The values in HDR's V2 encoding.
+    /// The values as a line has them.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub fn histogram(&self) -> Packed {
+        Packed::pack(self.values())
+    }
+
+    /// What a line says: these values, `never` of which never arrived.
+    #[must_use]
+    pub fn of(values: &Packed, never: u64) -> Self {
+        let mut latency = Self::default();
+        for (micros, count) in values.values() {
+            latency.histogram.saturating_record_n(micros, count);
+        }
+        latency.never = never.min(latency.count());
+        latency
+    }
+
+    /// Values in HDR's V2 encoding.
+    pub(super) fn encode(values: &Packed) -> Vec<u8> {
         let mut bytes = Vec::new();
         V2Serializer::new()
-            .serialize(&self.histogram, &mut bytes)
+            .serialize(&Self::of(values, 0).histogram, &mut bytes)
             .expect("invariant: writing to memory does not fail and counts fit");
         bytes
     }
 
-    /// Reads what [`Self::to_bytes`] wrote.
+    /// Reads what [`Self::encode`] wrote.
     ///
     /// # Errors
     /// If these are no such bytes, or the bounds differ.
-    pub fn from_bytes(mut bytes: &[u8], never: u64) -> Result<Self, String> {
+    pub(super) fn decode(mut bytes: &[u8]) -> Result<Packed, String> {
         let read: Histogram<u64> = Deserializer::new()
             .deserialize(&mut bytes)
-            .map_err(|error| error.to_string())?;
-        let mut latency = Self::default();
-        latency
-            .histogram
-            .add(&read)
-            .map_err(|error| error.to_string())?;
-        latency.never = never;
-        Ok(latency)
+            .map_err(|error| format!("{error:?}"))?;
+        if !bytes.is_empty() {
+            return Err(format!("{} bytes follow it", bytes.len()));
+        }
+        let own = Self::default().histogram;
+        let bounds = |of: &Histogram<u64>| (of.low(), of.high(), of.sigfig());
+        if bounds(&read) != bounds(&own) {
+            return Err(format!(
+                "its bounds are {:?} instead of {:?}",
+                bounds(&read),
+                bounds(&own)
+            ));
+        }
+        Ok(Packed::pack(values(&read)))
     }
+}
+
+/// Values as they are stated, in microseconds and ascending, each with its count.
+fn values(histogram: &Histogram<u64>) -> impl Iterator<Item = (u64, u64)> {
+    histogram
+        .iter_recorded()
+        .map(|step| (step.value_iterated_to(), step.count_at_value()))
 }
 
 impl Default for Latency {
@@ -257,11 +284,12 @@ mod tests {
         a.record(millis(3), 5);
         b.record(millis(700), 2);
         b.record_never(millis(30_000), 1);
-        let read = Latency::from_bytes(&b.to_bytes(), b.never()).unwrap();
+        let bytes = Latency::encode(&b.histogram());
+        let read = Latency::of(&Latency::decode(&bytes).unwrap(), b.never());
         assert_eq!(read, b);
         a.merge(&read);
         assert_eq!((a.count(), a.never()), (8, 1));
-        assert!(Latency::from_bytes(b"nonsense", 0).is_err());
+        assert!(Latency::decode(b"nonsense").is_err());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::proxies::{Profiles, Replica};
 use super::latency::{Latency, Quantile, Stage};
-use super::{clock::OtherClock, pings::Pings, slowest::SlowestChange};
+use super::{clock::OtherClock, merged::Merged, pings::Pings, slowest::SlowestChange};
 use crate::model::{endpoint::Direction, federation::Via, recording::ProxyCounts};
 
 /// The numbers of a run.
@@ -45,6 +45,9 @@ pub struct Summary {
     pub cycles: Vec<CycleSummary>,
     /// The clock of an acting half elsewhere, if there was one.
     pub clock: Option<OtherClock>,
+    /// The recordings that this is of.
+    #[serde(default)]
+    pub merged: Merged,
 }
 
 /// What streams did.

@@ -1,5 +1,6 @@
 //! Claims about judgements.
 
+mod merged;
 mod target;
 mod validity;
 

@@ -1,6 +1,6 @@
 //! Whether a run can say anything about its target.
 
-use super::{Circumstances, Judged, Unit};
+use super::{Circumstances, Judged, Unit, merged};
 use crate::model::{
     criteria::Criteria,
     endpoint::Direction,
@@ -73,6 +73,7 @@ pub(super) fn doubts(
             counted(summary.kubernetes.starved, "endpoint", "endpoints")
         ));
     }
+    doubts.extend(merged::doubts(summary));
     doubts.extend(too_slow_by_itself(criteria, summary));
     if summary.target.restarts > 0 && criteria.target.restarts.is_none() {
         doubts.push(format!(
