@@ -30,8 +30,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     let filled = filled(&latencies);
     assert_eq!(filled.count(), VALUES);
     let bytes = filled.to_bytes();
-    let read =
-        |bytes: &[u8]| Latency::from_bytes(bytes, None, 0).expect("invariant: it was written so");
+    let read = |bytes: &[u8]| Latency::from_bytes(bytes, 0).expect("invariant: it was written so");
     assert_eq!(read(&bytes), filled);
     let mut twice = filled.clone();
     twice.merge(&filled);

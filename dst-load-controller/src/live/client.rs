@@ -27,7 +27,7 @@ use crate::{
         ledger::{Limits, ServiceLedger},
         plan::Planned,
         promise::Flags,
-        recording::{End, Header, LagSource, Line, Phase, write_line},
+        recording::{End, Header, LagSource, Line, Phase},
         report::{Report, page::Page},
         time::At,
         warning::Warning,
@@ -185,6 +185,7 @@ impl<W: io::Write> Client<W> {
             interrupted: false,
             error: ended.as_ref().err().map(ToString::to_string),
             spared: matches!(ended, Err(ClientError::Endangered(_))),
+            totals: None,
         }));
         let written = self.journal.finish();
         self.ended.set(true);
@@ -224,16 +225,12 @@ impl<W: io::Write> Client<W> {
     }
 
     fn close(&self, file: &File) -> io::Result<Closed> {
-        let closing = if self.ended.get() {
+        let lines = if self.ended.get() {
             Vec::new()
         } else {
             let lines = self.journal.close_at(self.now());
             lines.map_err(io::Error::other)?
         };
-        let mut lines = Vec::new();
-        for line in closing {
-            write_line(&line, &mut lines)?;
-        }
         let written = file.metadata()?.len();
         Ok(Closed { written, lines })
     }

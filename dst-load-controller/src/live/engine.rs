@@ -251,6 +251,7 @@ impl<W: io::Write> Engine<W> {
             interrupted,
             error: error.as_ref().map(ToString::to_string),
             spared: matches!(error, Some(EngineError::Endangered(_))),
+            totals: None,
         }));
         let flushed = self.journal.finish();
         let error = error.or_else(|| flushed.err().map(EngineError::from));

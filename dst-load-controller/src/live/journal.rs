@@ -80,6 +80,8 @@ pub struct Journal<W: io::Write> {
     used_before: OnceCell<f64>,
     guard: RefCell<Guard>,
     danger: RefCell<Option<Endangered>>,
+    /// Scrapes take turns: of two at once, which counters are older would be unknown.
+    scraping: tokio::sync::Mutex<()>,
     alarm: Notify,
 }
 
@@ -98,6 +100,7 @@ impl<W: io::Write> Journal<W> {
             used_before: OnceCell::new(),
             guard: RefCell::default(),
             danger: RefCell::default(),
+            scraping: tokio::sync::Mutex::default(),
             alarm: Notify::new(),
         }
     }
@@ -140,11 +143,11 @@ impl<W: io::Write> Journal<W> {
     }
 
     /// Writes all that has happened until now, and returns the lines with which the recording
-    /// could end here. Services with something on its way are not checked, and said to be so.
+    /// could end here, encoded. Services with something on its way are not checked, and said to be so.
     ///
     /// # Errors
     /// If the recording cannot be written.
-    pub fn close_at(&self, at: At) -> Result<Vec<Line>, RecordError> {
+    pub fn close_at(&self, at: At) -> Result<Vec<u8>, RecordError> {
         self.tick(at);
         self.recorder.borrow_mut().flush(at)?;
         let mut lines = Vec::new();
@@ -165,8 +168,9 @@ impl<W: io::Write> Journal<W> {
             interrupted: false,
             error: None,
             spared: false,
+            totals: None,
         }));
-        Ok(lines)
+        self.recorder.borrow().close_with(lines)
     }
 
     /// The report of all that has been said; `None` if not even a header has been.
@@ -352,7 +356,11 @@ impl<W: io::Write> Journal<W> {
             return;
         };
         tokio::time::sleep(after).await;
-        if let Ok(page) = target.sample(self.books.clock().now()).await {
+        let answered = {
+            let _turn = self.scraping.lock().await;
+            target.sample(self.books.clock().now()).await
+        };
+        if let Ok(page) = answered {
             self.push(Line::Target(TargetSample {
                 our_streams: Some(0),
                 ..page.sample
@@ -393,6 +401,7 @@ impl<W: io::Write> Journal<W> {
     }
 
     async fn scrape(&self, edge: bool) {
+        let _turn = self.scraping.lock().await;
         let at = self.books.clock().now();
         if let Some(target) = &self.sources.target {
             let ours = self.books.active();

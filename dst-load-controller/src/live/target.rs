@@ -218,7 +218,10 @@ impl Target {
         for metrics in &self.further {
             all.absorb(&self.page(metrics, at).await?);
         }
-        Ok(all)
+        match all.sample.fault() {
+            Some(fault) => Err(silent(&self.metrics, &fault)),
+            None => Ok(all),
+        }
     }
 
     async fn page(&self, metrics: &Uri, at: At) -> Result<Page, TargetError> {
@@ -228,7 +231,7 @@ impl Target {
         }
         let text =
             std::str::from_utf8(&body).map_err(|error| silent(metrics, &error.to_string()))?;
-        let mut page = Page::read(text, at);
+        let mut page = Page::read(text, at).map_err(|reason| silent(metrics, &reason))?;
         page.sample.memory_limit_bytes = self.memory_limit.map(|limit| limit.0 as f64);
         Ok(page)
     }

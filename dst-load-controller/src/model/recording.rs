@@ -1,15 +1,18 @@
 //! The recording: what a run writes down as it goes, one JSON object a line.
 //!
-//! A line is an API: [`SCHEMA_VERSION`] rises when one changes its meaning. Everything a report
+//! A recording proves itself: see [`Chain`]. A line is an API: [`SCHEMA_VERSION`] rises when one changes its meaning. Everything a report
 //! says is folded from these lines by [`crate::model::statistics::Statistics`], so a recording
 //! that ends early still yields a report up to its last second. Instants are microseconds since
 //! the start of the run; durations end in `_us` or `_seconds`.
 
 mod align;
+mod chain;
 mod clock;
 mod codec;
 mod endpoints;
 mod identified;
+mod identity;
+pub(in crate::model) mod leb128;
 mod lines;
 mod merge;
 mod observer;
@@ -19,31 +22,42 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod times;
+mod totals;
+mod validate;
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     align::started,
+    chain::{Chain, LineText},
     clock::ClockLine,
-    codec::{ReadError, read, write_line},
+    codec::{Fault, ReadError, read, write},
     endpoints::EndpointsLine,
     identified::{IdentifiedLine, Identities, REFERENCE_HEADER},
+    identity::{GivenTwice, Identity, each_once, header_of},
     merge::{MergeError, merge},
     observer::{LagSource, ObserverEvent, ObserverLagLine, ObserverLine},
     ping::PingLine,
     proxies::{BetweenTriesLine, ProfileCounts, ProxyCounts, ReplicaInfo, ReplicaLine},
-    target::TargetSample,
+    target::{TargetSample, implausible},
+    times::StreamTimes,
+    totals::Totals,
 };
 use crate::model::{
-    endpoint::Direction, federation::Via, ledger::Counts, promise::{Flags, Unjudged}, statistics::Stage,
-    time::At, warning::Warning,
+    endpoint::Direction,
+    federation::Via,
+    ledger::Counts,
+    promise::{Flags, Unjudged},
+    statistics::{Histogram, Stage},
+    time::At,
+    warning::Warning,
 };
 
 /// The version of the lines' shape.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// One line of a recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -119,6 +133,9 @@ pub struct Header {
     pub commit: String,
     /// The run's id, which every object it made in Kubernetes carries.
     pub run_id: String,
+    /// What tells this recording from every other, and whose it is.
+    #[serde(default, skip_serializing_if = "Identity::is_unknown")]
+    pub identity: Identity,
     /// The scenario's name.
     pub name: String,
     /// The scenario's seed.
@@ -256,7 +273,7 @@ pub struct ChangeLine {
     /// How long each of those took, where replicas are to be merged exactly: ascending
     /// microseconds, as base64 of their differences in LEB128.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub times: Option<String>,
+    pub times: Option<StreamTimes>,
 }
 
 /// What happened within one second.
@@ -284,7 +301,7 @@ pub struct Second {
     pub between_tries: Option<BetweenTriesLine>,
     /// How late this process's event loop was, weighted by the deliveries it handled meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loop_lag: Option<String>,
+    pub loop_lag: Option<Histogram>,
     /// How late the reference observers were, weighted by deliveries.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub observer_lag: Vec<ObserverLagLine>,
@@ -310,10 +327,10 @@ pub struct LatencyLine {
     /// Deliveries among them that never arrived.
     pub never: u64,
     /// An HDR histogram of microseconds, V2 encoding, base64.
-    pub histogram: String,
+    pub histogram: Histogram,
     /// The same of those that are only known to have taken longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub censored: Option<String>,
+    pub censored: Option<Histogram>,
 }
 
 /// Under this name [`StreamCounts::errors`] has streams whose connection a limit of our own HTTP/2
@@ -417,6 +434,9 @@ pub struct End {
     /// Whether that was to spare the target, or others who use it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub spared: bool,
+    /// What the lines before add up to; in every recording that was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totals: Option<Totals>,
 }
 
 // === impl Line ===
@@ -443,6 +463,15 @@ impl Line {
             Self::EndState(end) => (end.at, 9, &end.service, ""),
             Self::End(end) => (end.at, 10, "", ""),
         }
+    }
+
+    /// Compares two lines' places in a recording: by their order, and the end is the last whatever
+    /// instants others have.
+    #[must_use]
+    pub fn compare_places(&self, other: &Self) -> Ordering {
+        let is_end = |line: &Self| matches!(line, Self::End(_));
+        let ends = is_end(self).cmp(&is_end(other));
+        ends.then_with(|| self.order().cmp(&other.order()))
     }
 }
 

@@ -4,7 +4,9 @@
 
 mod clock;
 mod fold;
+mod histogram;
 mod latency;
+mod merged;
 mod observer;
 mod pings;
 mod slowest;
@@ -12,11 +14,12 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::model) use self::fold::decode;
 pub use self::{
     clock::OtherClock,
     fold::{Interval, Statistics},
+    histogram::Histogram,
     latency::{LONGEST, Latency, Quantile, Stage},
+    merged::Merged,
     observer::Observer,
     pings::Pings,
     slowest::{Delay, SlowestChange},

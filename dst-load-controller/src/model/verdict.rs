@@ -6,6 +6,7 @@
 
 mod doubt;
 mod judge;
+mod merged;
 mod observer;
 mod remedy;
 #[cfg(test)]

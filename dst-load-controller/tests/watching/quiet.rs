@@ -141,10 +141,7 @@ async fn quiet(local: bool, hinted: bool, dual: bool, setup: Setup) -> Report {
     };
     let (ended, ()) = tokio::join!(client.run(header()), over);
     ended.unwrap();
-    client
-        .report(&Criteria::default(), false)
-        .unwrap()
-        .unwrap()
+    client.report(&Criteria::default(), false).unwrap().unwrap()
 }
 
 #[tokio::test(start_paused = true)]

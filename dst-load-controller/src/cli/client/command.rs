@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    env,
     fs::File,
     io::{BufWriter, Write},
     path::PathBuf,
@@ -20,7 +21,7 @@ use crate::{
         observer_place,
         replicas::infos,
         report,
-        run::header::{date, machine},
+        run::header::{date, machine, unique_identity},
     },
     exit::Exit,
     live::{
@@ -42,7 +43,7 @@ use crate::{
         ledger::Limits,
         plan::{Plan, Planned},
         quantity::Span,
-        recording::{Header, SCHEMA_VERSION, TargetInfo, TargetKind},
+        recording::{Header, Identity, SCHEMA_VERSION, TargetInfo, TargetKind},
         report::next,
         scenario::Scenario,
         seed,
@@ -267,6 +268,9 @@ fn spool(directory: Option<&RunDirectory>) -> anyhow::Result<(File, PathBuf)> {
     Ok((file, path))
 }
 
+/// The variable that names the Pod in which this runs, as the chart sets it.
+const POD: &str = "DST_LOAD_POD";
+
 /// The recording's first line.
 fn header(
     found: &Discovered,
@@ -296,6 +300,11 @@ fn header(
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: env!("DST_LOAD_COMMIT").to_owned(),
         run_id: seed::hex(u64::from(process::id()), "run-id", &started, 4),
+        identity: Identity {
+            pods: env::var(POD).into_iter().collect(),
+            client_replicas: scenario.map(|it| it.client.replicas),
+            ..unique_identity()
+        },
         name: scenario.map_or("client", |it| &it.name).to_owned(),
         seed: scenario.map_or(SEED, |it| it.seed),
         scenario: effective,

@@ -233,11 +233,7 @@ fn a_removal_that_is_not_sent_leaves_a_stale_endpoint_and_its_seconds() {
     assert!((counts.stale_seconds - 2.5).abs() < 1e-9);
     let end = story.ledger.end_state(ms(11_000));
     assert_eq!(
-        (
-            end.streams_checked,
-            end.streams_wrong,
-            end.streams_unjudged
-        ),
+        (end.streams_checked, end.streams_wrong, end.streams_unjudged),
         (1, 0, 1),
         "it may be on its way"
     );

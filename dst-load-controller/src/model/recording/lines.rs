@@ -41,7 +41,7 @@ impl ChangeLine {
     #[must_use]
     pub fn with_times(mut self, change: &ClosedChange) -> Self {
         let micros = |d: &std::time::Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
-        self.times = Some(super::times::encode(change.known.iter().map(micros)));
+        self.times = Some(super::StreamTimes::pack(change.known.iter().map(micros)));
         self
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{federation::Site, time::At};
+use crate::model::{federation::Site, statistics::Histogram, time::At};
 
 /// What the observer's lag was measured from.
 #[derive(
@@ -37,7 +37,7 @@ pub struct ObserverLagLine {
     pub deliveries: u64,
     /// An HDR histogram of microseconds, V2 encoding, base64; absent if it was never late.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub histogram: Option<String>,
+    pub histogram: Option<Histogram>,
 }
 
 /// Something that happened to the observer of one cluster.

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{absorb, foreign};
+use crate::model::statistics::Histogram;
 
 /// Where a proxy's own rules decided. All but the last two are among the streams that were closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -65,10 +66,10 @@ pub struct ReplicaLine {
     /// Deliveries among them that never arrived.
     pub never: u64,
     /// An HDR histogram of microseconds, V2 encoding, base64.
-    pub histogram: String,
+    pub histogram: Histogram,
     /// The same of those that are only known to have taken longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub censored: Option<String>,
+    pub censored: Option<Histogram>,
 }
 
 /// How long streams that were between two tries went without the endpoints of a Service that had
@@ -78,10 +79,10 @@ pub struct BetweenTriesLine {
     /// Streams among them that had nothing before the endpoints were gone again, or the run ended.
     pub never: u64,
     /// An HDR histogram of microseconds, V2 encoding, base64.
-    pub histogram: String,
+    pub histogram: Histogram,
     /// The same of those that are only known to have taken longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub censored: Option<String>,
+    pub censored: Option<Histogram>,
 }
 
 // === impl ProxyCounts ===

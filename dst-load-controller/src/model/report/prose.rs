@@ -102,7 +102,12 @@ pub(super) fn verdict(report: &Report) -> String {
         }
         Verdict::Invalid => "the run cannot say whether its target holds what was asked".to_owned(),
     };
-    let services: usize = report.correctness.unjudged.values().map(BTreeSet::len).sum();
+    let services: usize = report
+        .correctness
+        .unjudged
+        .values()
+        .map(BTreeSet::len)
+        .sum();
     for (unjudged, what) in [
         (services as u64, ("Service", "Services")),
         (unjudged(false), ("criterion", "criteria")),
@@ -274,7 +279,10 @@ fn correctness(report: &Report) -> String {
     let c = &report.correctness;
     let unjudged = match c.streams_unjudged {
         0 => String::new(),
-        streams => format!("; {} not judged", counted(streams, "stream was", "streams were")),
+        streams => format!(
+            "; {} not judged",
+            counted(streams, "stream was", "streams were")
+        ),
     };
     if c.streams_checked == 0 && c.streams_unjudged > 0 {
         return "no stream could be judged at the end".to_owned();

@@ -8,12 +8,11 @@ mod window;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-
 use self::{cycles::Cycles, replicas::Replicas, target::TargetFold, window::Window};
 use super::{
     clock::ClockFold,
     latency::{Latency, Stage},
+    merged::Merged,
     observer::ObserverFold,
     pings::PingFold,
     summary::{
@@ -27,7 +26,7 @@ use crate::model::{
     ledger::{Counts, Delivered, Outbox, Outcome},
     recording::{
         BetweenTriesLine, End, EndStateLine, EndpointsLine, GeneratorSample, Identities,
-        LatencyLine, Line, ObserverLagLine, Phase, Second, StreamCounts, absorb,
+        LatencyLine, Line, ObserverLagLine, Phase, Second, StreamCounts, Totals, absorb,
     },
     time::At,
 };
@@ -82,6 +81,8 @@ pub struct Statistics {
     pings: PingFold,
     identities: Identities,
     observer: ObserverFold,
+    merged: Merged,
+    lines: Totals,
 }
 
 // === impl Interval ===
@@ -167,19 +168,15 @@ impl Interval {
                 direction,
                 via,
                 never: latency.never(),
-                histogram: BASE64_STANDARD.encode(latency.to_bytes()),
-                censored: latency
-                    .censored_to_bytes()
-                    .map(|it| BASE64_STANDARD.encode(it)),
+                histogram: latency.histogram(),
+                censored: latency.censored_histogram(),
             })
             .collect();
         let waited = &taken.between_tries;
         let between_tries = (waited.count() > 0).then(|| BetweenTriesLine {
             never: waited.never(),
-            histogram: BASE64_STANDARD.encode(waited.to_bytes()),
-            censored: waited
-                .censored_to_bytes()
-                .map(|it| BASE64_STANDARD.encode(it)),
+            histogram: waited.histogram(),
+            censored: waited.censored_histogram(),
         });
         let nothing = latencies.is_empty()
             && between_tries.is_none()
@@ -199,7 +196,7 @@ impl Interval {
             between_tries,
             // A loop that was never late is not worth a histogram; virtual time never is.
             loop_lag: (taken.loop_lag.max().is_some_and(|lag| !lag.value.is_zero()))
-                .then(|| BASE64_STANDARD.encode(taken.loop_lag.to_bytes())),
+                .then(|| taken.loop_lag.histogram()),
             observer_lag: taken.observer_lag,
             streams_active,
             endpoints: taken.endpoints,
@@ -232,6 +229,10 @@ impl Statistics {
     /// Folds one line in.
     pub fn absorb(&mut self, line: &Line) {
         self.now = self.now.max(line.order().0);
+        let mut merged = std::mem::take(&mut self.merged);
+        merged.line(line, || self.totals());
+        self.merged = merged;
+        self.lines.add(line);
         match line {
             Line::Header(header) => {
                 self.requested = header.streams_requested;
@@ -260,8 +261,9 @@ impl Statistics {
             }
             Line::Second(second) => self.second(second),
             Line::Target(sample) => {
-                self.target.sample(sample);
-                self.cycles.target(sample);
+                if self.target.sample(sample) {
+                    self.cycles.target(sample);
+                }
             }
             Line::TargetSilent { at, error } => self.target.silent(*at, error),
             Line::Generator(sample) => {
@@ -394,7 +396,22 @@ impl Statistics {
             },
             cycles: self.cycles.summaries(self.now),
             clock: self.clock.summary(),
+            merged: self.merged.clone(),
         }
+    }
+
+    /// What has been folded so far, as an end says it.
+    fn totals(&self) -> Totals {
+        let mut totals = self.lines;
+        let latencies = self.run.latencies.values();
+        (totals.latencies, totals.never) = latencies.fold((0, 0), |(all, never), latency| {
+            (all + latency.count(), never + latency.never())
+        });
+        totals.changes = self.run.changes();
+        totals.messages = self.counts.messages;
+        totals.streams_checked = self.correctness.streams_checked;
+        totals.streams_wrong = self.correctness.streams_wrong;
+        totals
     }
 
     fn second(&mut self, second: &Second) {
@@ -402,12 +419,8 @@ impl Statistics {
         self.counts.absorb(&second.counts);
         self.streams.absorb(&second.streams);
         absorb(&mut self.kubernetes_errors, &second.kubernetes_errors);
-        if let Some(lag) = second
-            .loop_lag
-            .as_deref()
-            .and_then(|text| decode(text, None, 0))
-        {
-            self.loop_lag.merge(&lag);
+        if let Some(lag) = &second.loop_lag {
+            self.loop_lag.merge(&Latency::of(lag, None, 0));
         }
         for line in &second.observer_lag {
             self.observer.lag(line);
@@ -415,17 +428,16 @@ impl Statistics {
         for line in &second.replicas {
             self.replicas.delivered(line);
         }
-        if let Some(waited) = (second.between_tries.as_ref())
-            .and_then(|line| decode(&line.histogram, line.censored.as_deref(), line.never))
-        {
-            self.between_tries.merge(&waited);
+        if let Some(line) = &second.between_tries {
+            self.between_tries.merge(&Latency::of(
+                &line.histogram,
+                line.censored.as_ref(),
+                line.never,
+            ));
         }
         let mut busy = false;
         for line in &second.latencies {
-            let Some(latency) = decode(&line.histogram, line.censored.as_deref(), line.never)
-            else {
-                continue;
-            };
+            let latency = Latency::of(&line.histogram, line.censored.as_ref(), line.never);
             busy |= line.stage == Stage::Destination && latency.count() > latency.censored_count();
             let merge = |window: &mut Window| {
                 window
@@ -475,13 +487,3 @@ const WRONG_SERVICES: usize = 20;
 
 /// Wrong holdings quoted in a report.
 const EXAMPLES: usize = 10;
-
-pub(in crate::model) fn decode(text: &str, censored: Option<&str>, never: u64) -> Option<Latency> {
-    let bytes = |text: &str| BASE64_STANDARD.decode(text).ok();
-    let known = bytes(text)?;
-    let censored = match censored {
-        Some(text) => Some(bytes(text)?),
-        None => None,
-    };
-    Latency::from_bytes(&known, censored.as_deref(), never).ok()
-}

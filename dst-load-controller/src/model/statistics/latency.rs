@@ -8,7 +8,7 @@ use hdrhistogram::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::nearest_rank;
+use super::{histogram::Histogram as Packed, nearest_rank};
 
 /// Which part of the way a latency covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -195,38 +195,69 @@ impl Latency {
             .sum()
     }
 
-    /// The known values in HDR's V2 encoding.
+    /// The known values as a line has them.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        encode(&self.known)
+    pub fn histogram(&self) -> Packed {
+        Packed::pack(values(&self.known))
     }
 
-    /// The times after which censored ones had not arrived, in the same encoding; `None` if there
-    /// are none.
+    /// The same of the times after which censored ones had not arrived; `None` if there are none.
     #[must_use]
-    pub fn censored_to_bytes(&self) -> Option<Vec<u8>> {
+    pub fn censored_histogram(&self) -> Option<Packed> {
         let censored = self.censored.as_ref().filter(|it| !it.is_empty());
-        censored.map(|it| encode(it))
+        censored.map(|it| Packed::pack(values(it)))
     }
 
-    /// Reads what [`Self::to_bytes`] and [`Self::censored_to_bytes`] wrote.
+    /// What a line says: these values, and what is censored, `never` of which never arrived.
+    #[must_use]
+    pub fn of(known: &Packed, censored: Option<&Packed>, never: u64) -> Self {
+        let mut latency = Self {
+            known: unpack(known),
+            censored: censored.map(|it| Box::new(unpack(it))),
+            never: 0,
+        };
+        latency.never = never.min(latency.censored_count());
+        latency
+    }
+
+    /// Values in HDR's V2 encoding.
+    pub(super) fn encode(values: &Packed) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        V2Serializer::new()
+            .serialize(&unpack(values), &mut bytes)
+            .expect("invariant: writing to memory does not fail and counts fit");
+        bytes
+    }
+
+    /// Reads what [`Self::encode`] wrote.
     ///
     /// # Errors
-    /// If these are no such bytes, the bounds differ, or more never arrived than are censored.
-    pub fn from_bytes(known: &[u8], censored: Option<&[u8]>, never: u64) -> Result<Self, String> {
-        let latency = Self {
-            known: decode(known)?,
-            censored: censored.map(|it| decode(it).map(Box::new)).transpose()?,
-            never,
-        };
-        if never > latency.censored_count() {
+    /// If these are no such bytes, or the bounds differ.
+    pub(super) fn decode(mut bytes: &[u8]) -> Result<Packed, String> {
+        let read: Histogram<u64> = Deserializer::new()
+            .deserialize(&mut bytes)
+            .map_err(|error| format!("{error:?}"))?;
+        if !bytes.is_empty() {
+            return Err(format!("{} bytes follow it", bytes.len()));
+        }
+        let own = empty();
+        let bounds = |of: &Histogram<u64>| (of.low(), of.high(), of.sigfig());
+        if bounds(&read) != bounds(&own) {
             return Err(format!(
-                "{never} never arrived, and only {} are censored",
-                latency.censored_count()
+                "its bounds are {:?} instead of {:?}",
+                bounds(&read),
+                bounds(&own)
             ));
         }
-        Ok(latency)
+        Ok(Packed::pack(values(&read)))
     }
+}
+
+/// Values as they are stated, in microseconds and ascending, each with its count.
+fn values(histogram: &Histogram<u64>) -> impl Iterator<Item = (u64, u64)> {
+    histogram
+        .iter_recorded()
+        .map(|step| (step.value_iterated_to(), step.count_at_value()))
 }
 
 impl Default for Latency {
@@ -256,24 +287,12 @@ fn at_rank(histogram: &Histogram<u64>, rank: u64) -> Duration {
     Duration::from_micros(micros)
 }
 
-fn encode(histogram: &Histogram<u64>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    V2Serializer::new()
-        .serialize(histogram, &mut bytes)
-        .expect("invariant: writing to memory does not fail and counts fit");
-    bytes
-}
-
-fn decode(mut bytes: &[u8]) -> Result<Histogram<u64>, String> {
-    let read: Histogram<u64> = Deserializer::new()
-        .deserialize(&mut bytes)
-        .map_err(|error| error.to_string())?;
-    if !bytes.is_empty() {
-        return Err(format!("{} bytes too many", bytes.len()));
-    }
+fn unpack(packed: &Packed) -> Histogram<u64> {
     let mut histogram = empty();
-    histogram.add(&read).map_err(|error| error.to_string())?;
-    Ok(histogram)
+    for (micros, count) in packed.values() {
+        histogram.saturating_record_n(micros, count);
+    }
+    histogram
 }
 
 #[cfg(test)]
@@ -369,13 +388,13 @@ mod tests {
         a.record(millis(3), 5);
         b.record(millis(700), 2);
         b.record_never(millis(30_000), 1);
-        let censored = b.censored_to_bytes();
-        let read = Latency::from_bytes(&b.to_bytes(), censored.as_deref(), b.never()).unwrap();
+        let back = |packed: &Packed| Latency::decode(&Latency::encode(packed)).unwrap();
+        let censored = b.censored_histogram().map(|it| back(&it));
+        let read = Latency::of(&back(&b.histogram()), censored.as_ref(), b.never());
         assert_eq!(read, b);
         a.merge(&read);
         assert_eq!((a.count(), a.never()), (8, 1));
-        assert!(Latency::from_bytes(b"nonsense", None, 0).is_err());
-        assert!(Latency::from_bytes(&b.to_bytes(), None, 1).is_err());
+        assert!(Latency::decode(b"nonsense").is_err());
     }
 
     #[test]

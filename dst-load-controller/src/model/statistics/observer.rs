@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Latency, fold::decode};
+use super::Latency;
 use crate::model::{
     recording::{LagSource, ObserverEvent, ObserverLagLine, ObserverLine},
     time::At,
@@ -75,7 +74,7 @@ impl ObserverLagLine {
             target_cluster,
             client: None,
             deliveries: lag.count(),
-            histogram: late.then(|| BASE64_STANDARD.encode(lag.to_bytes())),
+            histogram: late.then(|| lag.histogram()),
         }
     }
 }
@@ -86,17 +85,15 @@ impl ObserverFold {
     pub(super) fn lag(&mut self, line: &ObserverLagLine) {
         let which = (line.client, line.target_cluster);
         let lag = match &line.histogram {
-            Some(histogram) => decode(histogram, 0),
+            Some(histogram) => Latency::of(histogram, None, 0),
             None => {
                 let mut none = Latency::default();
                 none.record(std::time::Duration::ZERO, line.deliveries);
-                Some(none)
+                none
             }
         };
-        if let Some(lag) = lag {
-            let sum = self.lags.entry((which, line.source)).or_default();
-            sum.merge(&lag);
-        }
+        let sum = self.lags.entry((which, line.source)).or_default();
+        sum.merge(&lag);
     }
 
     pub(super) fn line(&mut self, line: &ObserverLine) {

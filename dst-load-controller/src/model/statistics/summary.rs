@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::proxies::{Profiles, Replica};
 use super::latency::{Latency, Quantile, Stage};
-use super::{clock::OtherClock, observer::Observer, pings::Pings, slowest::SlowestChange};
+use super::{
+    clock::OtherClock, merged::Merged, observer::Observer, pings::Pings, slowest::SlowestChange,
+};
 use crate::model::{
     endpoint::Direction, federation::Via, promise::Unjudged, recording::ProxyCounts,
 };
@@ -49,6 +51,9 @@ pub struct Summary {
     pub cycles: Vec<CycleSummary>,
     /// The clock of an acting half elsewhere, if there was one.
     pub clock: Option<OtherClock>,
+    /// The recordings that this is of.
+    #[serde(default)]
+    pub merged: Merged,
 }
 
 /// What streams did.

@@ -168,6 +168,7 @@ fn a_duration_counts_from_the_start_of_churn() {
         interrupted: false,
         error: None,
         spared: false,
+        totals: None,
     };
     assert_eq!(statistics.ended(), Some(&end));
     assert_eq!(Statistics::of(&lines[..2]).ended(), None);
@@ -478,9 +479,7 @@ proptest! {
             lines.extend(second_with(at(number as u64 + 1), outbox));
         }
         let mut bytes = Vec::new();
-        for line in &lines {
-            crate::model::recording::write_line(line, &mut bytes).unwrap();
-        }
+        crate::model::recording::write(&lines, &mut bytes).unwrap();
         let read = crate::model::recording::read(bytes.as_slice()).unwrap();
         let summary = Statistics::of(&read).summary();
         let told = &summary.latency.destination.remove;

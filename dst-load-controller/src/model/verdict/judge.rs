@@ -296,7 +296,8 @@ fn never(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) -
         let planned = Direction::BOTH
             .into_iter()
             .any(|direction| circumstances.plans(direction));
-        return planned.then(|| unjudged("never", Unit::Fraction, limit, "no delivery was counted"));
+        return planned
+            .then(|| unjudged("never", Unit::Fraction, limit, "no delivery was counted"));
     }
     let share = count(never) / count(deliveries);
     Some(judged("never", Unit::Fraction, limit, Some(share)))

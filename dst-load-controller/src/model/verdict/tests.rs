@@ -1,5 +1,6 @@
 //! Claims about judgements.
 
+mod merged;
 mod optional;
 mod rules;
 mod target;
@@ -12,8 +13,8 @@ use super::*;
 use crate::model::{
     criteria::{EndToEnd, QuantileLimits, TargetLimits},
     statistics::{
-        AtMost, Correctness, CycleSummary, FanOut, HeapGrowth, LatencySummary, StageSummary, Streams,
-        Target,
+        AtMost, Correctness, CycleSummary, FanOut, HeapGrowth, LatencySummary, StageSummary,
+        Streams, Target,
     },
 };
 

@@ -3,7 +3,7 @@
 use super::{
     Circumstances, Ended, Judged, Unit,
     doubt::{Doubt, Voids},
-    observer,
+    merged, observer,
 };
 use crate::model::{
     criteria::Criteria,
@@ -79,6 +79,7 @@ pub(super) fn doubts(
             counted(summary.kubernetes.starved, "endpoint", "endpoints")
         )));
     }
+    doubts.extend(merged::doubts(summary).into_iter().map(Doubt::of_a_pass));
     doubts.extend(too_slow_by_itself(criteria, summary, judged));
     if summary.target.restarts > 0 && criteria.target.restarts.is_none() {
         doubts.push(Doubt::of_a_pass(format!(
@@ -93,18 +94,25 @@ pub(super) fn doubts(
 
 /// Which Services could not be judged, and what helps.
 fn unjudged(summary: &Summary) -> impl Iterator<Item = Doubt> {
-    summary.correctness.unjudged.iter().map(|(reason, services)| {
-        let count = services.len() as u64;
-        let first = services.first().map(String::as_str).unwrap_or_default();
-        let which = match count {
-            1 => format!("the Service {first}"),
-            _ => format!("{} (such as {first})", counted(count, "Service", "Services")),
-        };
-        Doubt::of_a_pass(format!(
-            "{which} could not be judged: {reason}; {}",
-            reason.remedy()
-        ))
-    })
+    summary
+        .correctness
+        .unjudged
+        .iter()
+        .map(|(reason, services)| {
+            let count = services.len() as u64;
+            let first = services.first().map(String::as_str).unwrap_or_default();
+            let which = match count {
+                1 => format!("the Service {first}"),
+                _ => format!(
+                    "{} (such as {first})",
+                    counted(count, "Service", "Services")
+                ),
+            };
+            Doubt::of_a_pass(format!(
+                "{which} could not be judged: {reason}; {}",
+                reason.remedy()
+            ))
+        })
 }
 
 /// That the run has not come to its end.

@@ -4,11 +4,7 @@ use super::*;
 
 fn checked(story: &Story, at: u64) -> (u64, u64, u64) {
     let end = story.ledger.end_state(ms(at));
-    (
-        end.streams_checked,
-        end.streams_wrong,
-        end.streams_unjudged,
-    )
+    (end.streams_checked, end.streams_wrong, end.streams_unjudged)
 }
 
 #[test]

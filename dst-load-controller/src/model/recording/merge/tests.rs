@@ -109,7 +109,7 @@ fn with_the_time_of_each_stream_a_changes_quantiles_are_exact() {
                 known: known_too,
                 never,
                 p50_us: None,
-                times: Some(times::encode(known.iter().copied())),
+                times: Some(StreamTimes::pack(known.iter().copied())),
                 ..of.unwrap()
             }),
         );

@@ -7,7 +7,7 @@ use crate::model::{
     endpoint::Direction,
     ledger::{Counts, Delivered, KubernetesStage, Outbox, Outcome},
     recording::{
-        ChangeLine, End, EndStateLine, GeneratorSample, Header, Line, Machine, Phase,
+        ChangeLine, End, EndStateLine, GeneratorSample, Header, Identity, Line, Machine, Phase,
         SCHEMA_VERSION, Second, StreamCounts, TargetInfo, TargetKind, TargetSample,
     },
     statistics::Interval,
@@ -40,6 +40,7 @@ pub(crate) fn header(kind: TargetKind) -> Header {
         tool_version: "0.1.0".into(),
         commit: "0123abc".into(),
         run_id: "quick-5f2a".into(),
+        identity: Identity::default(),
         name: "quick".into(),
         seed: 7,
         scenario: serde_json::json!({"scenario": {"name": "quick", "seed": 7}}),
@@ -220,6 +221,7 @@ pub(crate) fn end(at: u64) -> Line {
         interrupted: false,
         error: None,
         spared: false,
+        totals: None,
     })
 }
 

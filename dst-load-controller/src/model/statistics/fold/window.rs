@@ -61,6 +61,11 @@ impl Window {
         }
     }
 
+    /// Changes with an audience.
+    pub(super) const fn changes(&self) -> u64 {
+        self.changes
+    }
+
     pub(super) fn stages(&self) -> StageSummary {
         let mut stages = StageSummary::default();
         for (&(stage, direction), latency) in &self.latencies {
