@@ -184,7 +184,12 @@ impl ForwardArgs {
             replicas: found.addresses,
             metrics,
         };
-        Ok((Addresses::Direct(Reached { dials, target }), found))
+        let reached = Reached {
+            dials,
+            target,
+            flags: Flags::default(),
+        };
+        Ok((Addresses::Direct(reached), found))
     }
 
     /// The controller at these addresses, and its metrics.

@@ -105,7 +105,7 @@ impl State {
             return;
         };
         match resource {
-            WatchedResource::Nodes => self.node(event),
+            WatchedResource::Nodes => self.node(visible, event),
             WatchedResource::Services => self.service(visible, event, timed),
             WatchedResource::EndpointSlices => self.slice(visible, event, timed),
         }
@@ -146,7 +146,7 @@ impl State {
                 }
             };
             match resource {
-                WatchedResource::Nodes => self.node(event),
+                WatchedResource::Nodes => self.node(visible, event),
                 WatchedResource::Services => self.service(visible, event, false),
                 WatchedResource::EndpointSlices => self.slice(visible, event, false),
             }

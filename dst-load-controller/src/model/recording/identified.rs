@@ -80,6 +80,7 @@ impl Identities {
             kind,
             version,
             forwarded: target.forwarded,
+            flags: target.flags,
         }
     }
 }
@@ -105,6 +106,7 @@ mod tests {
             kind,
             version: Some("edge-26.8.3".into()),
             forwarded: true,
+            flags: None,
         }
     }
 
