@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tower::util::BoxCloneSyncService;
 
-/// One HTTP/2 connection to a destination controller, as a tower service: a tonic `Channel`, or
+/// One HTTP/2 connection to a destination controller, as a tower service: over a socket, or
 /// the reference destination itself. The error is a concrete type because `Box<dyn Error>` does
 /// not compile across `Send` tasks.
 pub type Grpc = BoxCloneSyncService<

@@ -138,6 +138,7 @@ async fn a_troubled_api_server_is_survived_and_counted() {
         share,
         delay: Duration::ZERO,
         replica: None,
+        resource: None,
     };
     let kubernetes = Kubernetes::start(Config {
         faults: vec![

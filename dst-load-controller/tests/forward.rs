@@ -15,7 +15,7 @@ use dst_load_controller::{
         },
         target::Target,
     },
-    model::quantity::Bytes,
+    model::{quantity::Bytes, recording::REFERENCE_HEADER},
     sandbox::{destination, kubernetes},
     world::KubeFactory,
 };
@@ -47,6 +47,7 @@ async fn cluster(stop: &CancellationToken) -> KubeFactory {
         seed: 1,
         cluster_domain: "cluster.local".into(),
         queue_capacity: 100,
+        ipv6: true,
         faults: Vec::new(),
     };
     let destination = destination::Destination::start(config, kubernetes.client());
@@ -158,8 +159,12 @@ async fn streams_metrics_and_pings_go_through_a_forward_of_our_own() {
             pod: "test".into(),
         };
         let asked = request("nobody.test.svc.cluster.local:80", &identity.token());
-        let ended = read(grpc, Method::Get, Clock::start(), asked, |_, _| Ok(())).await;
-        assert_eq!(ended.code(), Code::NotFound, "{ended}");
+        let mut says = false;
+        let answered = |headers: &http::HeaderMap| says = headers.contains_key(REFERENCE_HEADER);
+        let clock = Clock::start();
+        let ended = read(grpc, Method::Get, clock, asked, answered, |_, _| Ok(())).await;
+        assert_eq!(ended.ending().code(), Some(Code::NotFound), "{ended:?}");
+        assert!(says, "it says that it is the reference");
     }
 
     let admin = forward.admin();

@@ -30,6 +30,7 @@ use dst_load_controller::{
         scenario::{Backend, Scenario},
     },
     sandbox::destination::{self, Destination},
+    world::KubeFactory,
 };
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
@@ -69,6 +70,11 @@ async fn client(token: Option<&str>) -> Client {
         };
     }
     Cluster::from(config).client().unwrap()
+}
+
+/// A maker of clients that all are this one.
+fn always(kube: Client) -> KubeFactory {
+    Arc::new(move || Ok(kube.clone()))
 }
 
 /// One Service of 2 endpoints.
@@ -188,8 +194,9 @@ impl Account {
         let books = Books::new(Clock::start(), Vec::new(), 30 * SECOND);
         let observer = Observer::new(Arc::new(books));
         let mut synced = observer.clone();
+        let kube = always(self.kube.clone());
         tokio::select! {
-            ended = observer.watch(self.kube.clone(), &self.namespace) => {
+            ended = observer.watch(&kube, &self.namespace) => {
                 return Err(words(&ended.unwrap_err()));
             }
             seen = async {
@@ -362,6 +369,7 @@ async fn kubectl_and_another_client_see_what_the_oracle_promises() {
         seed: 1,
         cluster_domain: "cluster.local".into(),
         queue_capacity: 100,
+        ipv6: true,
         faults: Vec::new(),
     };
     let destination = Destination::start(config, kube.clone());
@@ -391,8 +399,9 @@ async fn kubectl_and_another_client_see_what_the_oracle_promises() {
             assert_eq!(promised, listed);
         }
     };
+    let kube = always(kube);
     tokio::select! {
-        ended = observer.watch(kube, &namespace) => panic!("{ended:?}"),
+        ended = observer.watch(&kube, &namespace) => panic!("{ended:?}"),
         () = looked => {}
     }
     destination.shutdown().await;

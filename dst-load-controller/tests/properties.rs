@@ -270,7 +270,7 @@ proptest! {
         // Some streams are never told the rest.
         world.end();
         let counts = world.counts;
-        prop_assert_eq!(world.opened, world.ended + counts.superseded + counts.left, "{:?}", counts);
+        prop_assert_eq!(world.opened, world.ended + counts.superseded + counts.excluded + counts.left, "{:?}", counts);
     }
 
     #[test]

@@ -92,6 +92,7 @@ impl Audience {
                     seed: 0,
                     cluster_domain: "cluster.local".into(),
                     queue_capacity: 100,
+                    ipv6: true,
                     faults: Vec::new(),
                 },
                 kubernetes.client(),
@@ -149,10 +150,11 @@ fn listen(destination: &destination::Destination, heard: &Rc<Heard>) {
         };
         let request = stream::request("web.default.svc.cluster.local:8080", &identity.token());
         let (grpc, heard) = (grpc.clone(), Rc::clone(heard));
-        let read = stream::read(grpc, Method::Get, clock, request, move |_, message| {
+        let hear = move |_, message: &[u8]| {
             heard.hear(message);
             Ok(())
-        });
+        };
+        let read = stream::read(grpc, Method::Get, clock, request, |_| {}, hear);
         tokio::task::spawn_local(read);
     }
 }

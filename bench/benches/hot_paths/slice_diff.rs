@@ -45,6 +45,7 @@ impl Observed {
                     port: PORT,
                 }],
                 local_traffic_only: false,
+                external_name: false,
             },
             slice: Slice {
                 ports: vec![SlicePort {

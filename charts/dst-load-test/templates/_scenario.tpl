@@ -7,7 +7,7 @@
   "client" (concat $pod (list "churnUrl" "observe" "snapshotSize"))
   "federation" (list "standIns") }}
 {{- $scenario := dict }}
-{{- range $section := list "scenario" "churn" "client" "federation" "measure" "criteria" "sandbox" }}
+{{- range $section := list "scenario" "churn" "client" "federation" "measure" "criteria" "target" "sandbox" }}
 {{- if hasKey $.Values $section }}
 {{- $keys := index $.Values $section | default dict | deepCopy }}
 {{- range $key := index $chartOnly $section }}

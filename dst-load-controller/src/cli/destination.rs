@@ -57,8 +57,8 @@ pub struct DestinationArgs {
     /// Means nothing here: it has no profiles.
     #[arg(long, hide = true, value_parser = BoolishValueParser::new())]
     pub enable_pprof: Option<bool>,
-    /// Means nothing here: both families are served.
-    #[arg(long, hide = true, value_parser = BoolishValueParser::new())]
+    /// Whether Pods are served by IPv6.
+    #[arg(long, value_name = "BOOL", env = "DST_LOAD_ENABLE_IPV6", value_parser = BoolishValueParser::new())]
     pub enable_ipv6: Option<bool>,
 }
 
@@ -73,6 +73,7 @@ pub async fn run(args: &DestinationArgs, out: &mut impl io::Write) -> anyhow::Re
     let admin = bind(args.metrics_addr).await?;
     let mut config = destination_config(&scenario, 1);
     config.cluster_domain.clone_from(&args.cluster_domain);
+    config.ipv6 = args.enable_ipv6.unwrap_or(config.ipv6);
     let destination = Destination::start(config, kube);
     let shutdown = Shutdown::new();
     let stop = shutdown.draining();

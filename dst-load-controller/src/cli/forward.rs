@@ -11,9 +11,9 @@ use crate::{
     live::{
         destination::forward::{Forward, PodName},
         discovery::{self, Metrics, Replicas},
-        target::Target,
+        target::{Target, flags},
     },
-    model::{quantity::Bytes, scenario::Lifecycle},
+    model::{promise::Flags, quantity::Bytes, scenario::Lifecycle},
     world::KubeFactory,
 };
 
@@ -49,6 +49,25 @@ pub struct ForwardArgs {
     /// --destination-pod, what the Pod says. A run ends by itself at four fifths of it.
     #[arg(long, value_name = "SIZE", env = "DST_LOAD_DESTINATION_MEMORY_LIMIT")]
     pub destination_memory_limit: Option<Bytes>,
+    /// Whether the destination controller serves the IPv6 addresses of pods (its -enable-ipv6,
+    /// which is off in Linkerd's chart), where its Pod cannot be read. Services for which it
+    /// matters are not judged if it is not known.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "DST_LOAD_DESTINATION_IPV6",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub destination_ipv6: Option<bool>,
+    /// Whether the destination controller reads EndpointSlices (its -enable-endpoint-slices), where
+    /// its Pod cannot be read; assumed if it is not known. Without them nothing is judged.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "DST_LOAD_DESTINATION_ENDPOINT_SLICES",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub destination_endpoint_slices: Option<bool>,
 }
 
 /// Where a destination controller is.
@@ -63,6 +82,8 @@ pub(super) enum Addresses {
 pub(super) struct Reached {
     pub(super) dials: Dials,
     pub(super) target: Option<Target>,
+    /// Its flags that change what it promises, as far as they could be found out.
+    pub(super) flags: Flags,
 }
 
 /// What was found of a destination controller, beside what was named.
@@ -80,6 +101,14 @@ impl ForwardArgs {
     /// Whether streams go through a port-forward.
     pub(super) const fn is_forwarded(&self) -> bool {
         self.forwarded || self.destination_pod.is_some()
+    }
+
+    /// The controller's flags, as the command line says them.
+    pub(super) const fn flags(&self) -> Flags {
+        Flags {
+            ipv6: self.destination_ipv6,
+            endpoint_slices: self.destination_endpoint_slices,
+        }
     }
 
     /// The most connections, as far as flags say; `otherwise` is what a scenario says.
@@ -106,6 +135,7 @@ impl ForwardArgs {
                 "say what to measure: --destination HOST:PORT, or --destination-pod POD".into(),
             )),
             None => Ok(Addresses::Direct(Reached {
+                flags: Flags::default(),
                 dials: dial_each(replicas, lifecycle)?,
                 target: limited(target, self.destination_memory_limit)?,
             })),
@@ -154,7 +184,12 @@ impl ForwardArgs {
             replicas: found.addresses,
             metrics,
         };
-        Ok((Addresses::Direct(Reached { dials, target }), found))
+        let reached = Reached {
+            dials,
+            target,
+            flags: Flags::default(),
+        };
+        Ok((Addresses::Direct(reached), found))
     }
 
     /// The controller at these addresses, and its metrics.
@@ -164,10 +199,14 @@ impl ForwardArgs {
     pub(super) async fn reach(
         &self,
         kube: &KubeFactory,
+        replicas: &[String],
         addresses: Addresses,
     ) -> anyhow::Result<Reached> {
         match addresses {
-            Addresses::Direct(reached) => Ok(reached),
+            Addresses::Direct(reached) => {
+                let flags = self.found(kube, replicas, reached.target.as_ref()).await;
+                Ok(Reached { flags, ..reached })
+            }
             Addresses::Pod(name, target) => {
                 let forward = Forward::find(kube, name)
                     .await
@@ -186,8 +225,31 @@ impl ForwardArgs {
                         further: Vec::new(),
                     },
                     target: limited(Some(target), self.destination_memory_limit)?,
+                    flags: forward.flags(),
                 })
             }
+        }
+    }
+
+    /// What can be found out of the flags of the controller at these addresses.
+    async fn found(
+        &self,
+        kube: &KubeFactory,
+        replicas: &[String],
+        target: Option<&Target>,
+    ) -> Flags {
+        if let Some(target) = target
+            && let Some(ipv6) = target.reference_ipv6().await
+        {
+            return Flags {
+                ipv6: Some(ipv6),
+                ..Flags::DEFAULT
+            };
+        }
+        match kube() {
+            Ok(kube) => flags::behind(&kube, replicas).await,
+            // Whoever needs the cluster says so.
+            Err(_) => Flags::default(),
         }
     }
 }

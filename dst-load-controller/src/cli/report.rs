@@ -22,7 +22,7 @@ use crate::{
     model::{
         criteria::Criteria,
         plan::{Plan, Planned},
-        recording::{Header, Line, merge, read},
+        recording::{Header, Line, each_once, header_of, merge, read},
         report::{Report, html, json, junit, markdown, page::Page, text},
         scenario::Scenario,
         terminal::Style,
@@ -130,11 +130,19 @@ pub fn style() -> Style {
 
 /// The report of the recordings at these paths, judged by the scenario that they hold.
 fn load(paths: &[PathBuf]) -> anyhow::Result<Page> {
-    let recordings = paths
-        .iter()
-        .map(|path| open(path))
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let mut recordings = Vec::new();
+    for path in paths {
+        recordings.push(open(path)?);
+    }
+    let places = paths.iter().map(|path| path.display().to_string());
+    once(places.zip(&recordings))?;
     judged(&merge(recordings).map_err(|error| UsageError(error.to_string()))?)
+}
+
+/// Refuses recordings that hold the same one, under whatever name.
+fn once<'a>(all: impl Iterator<Item = (String, &'a Vec<Line>)>) -> Result<(), UsageError> {
+    let headers = all.filter_map(|(place, lines)| Some((place, header_of(lines)?)));
+    each_once(headers).map_err(|error| UsageError(error.to_string()))
 }
 
 /// The report of these lines, judged by the scenario that they hold.

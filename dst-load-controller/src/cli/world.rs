@@ -28,6 +28,7 @@ use crate::{
         target::{Target, version},
     },
     model::{
+        promise::Flags,
         quantity::Bytes,
         recording::TargetKind,
         scenario::{Lifecycle, Scenario},
@@ -80,6 +81,8 @@ pub(super) struct Chosen {
     pub(super) forwarded: bool,
     /// The most connections to it, where clients must share them.
     pub(super) connections: Option<u32>,
+    /// Its flags that change what it promises, as far as they are known.
+    pub(super) flags: Flags,
     /// What stands as long as this does.
     keeper: Keeper,
 }
@@ -129,6 +132,7 @@ impl Chosen {
             target: None,
             forwarded: false,
             connections: None,
+            flags: scenario.reference_flags(),
             keeper: Keeper::Embedded {
                 kubernetes,
                 target_cluster,
@@ -214,6 +218,7 @@ impl Chosen {
             target: Some(target),
             forwarded: false,
             connections: None,
+            flags: ready.destination_flags,
             keeper: Keeper::Child(Box::new(child)),
         })
     }
@@ -234,7 +239,11 @@ impl Chosen {
         let source = cluster.find().await?;
         let target_cluster = find_target(&source, cluster, target_cluster).await?;
         let kube = source.factory();
-        let Reached { dials, target } = way.reach(&kube, addresses).await?;
+        let Reached {
+            dials,
+            target,
+            flags,
+        } = way.reach(&kube, replicas, addresses).await?;
         let kind = match &target {
             Some(target) => kind(target).await,
             None => TargetKind::Linkerd,
@@ -257,6 +266,7 @@ impl Chosen {
             target,
             forwarded: way.is_forwarded(),
             connections: None,
+            flags: flags.or(way.flags()),
             keeper: Keeper::Nothing,
         })
     }
@@ -289,6 +299,7 @@ impl Chosen {
             target: None,
             forwarded: false,
             connections: None,
+            flags: scenario.reference_flags(),
             keeper: Keeper::Reference(replicas),
         })
     }
@@ -297,6 +308,14 @@ impl Chosen {
     pub(super) fn sharing(self, connections: Option<u32>) -> Self {
         Self {
             connections,
+            ..self
+        }
+    }
+
+    /// With a controller of these flags, as far as nothing better is known.
+    pub(super) fn set_up(self, flags: Flags) -> Self {
+        Self {
+            flags: self.flags.or(flags),
             ..self
         }
     }
@@ -491,6 +510,7 @@ pub(super) fn destination_config(scenario: &Scenario, number: u32) -> destinatio
         seed: scenario.seed,
         cluster_domain: CLUSTER_DOMAIN.to_owned(),
         queue_capacity: QUEUE_CAPACITY,
+        ipv6: scenario.reference_flags().ipv6 == Some(true),
         faults: faults
             .filter(|fault| fault.strikes_replica(number))
             .cloned()

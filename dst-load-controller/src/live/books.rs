@@ -4,7 +4,9 @@
 
 mod cluster_ip;
 mod distribution;
+mod end;
 mod glance;
+mod identity;
 mod lives;
 mod series;
 
@@ -28,7 +30,8 @@ use crate::{
     live::clock::Clock,
     model::{
         federation::{Site, Through, Watched},
-        ledger::{EndedBy, Intent, Outbox, ServiceLedger, StreamId, Written},
+        ledger::{EndedBy, Intent, Limits, Outbox, ServiceLedger, StreamId, Written},
+        promise::Flags,
         recording::{EndpointsLine, Phase, StreamCounts},
         statistics::Latency,
         time::At,
@@ -85,6 +88,7 @@ pub struct Books {
     all_lag: Mutex<Distribution>,
     streams_wanted: AtomicU64,
     glance: Glance,
+    identities: Mutex<identity::Answers>,
     /// The last `NotFound`, in the destination's words.
     refusal: Mutex<Option<String>>,
     /// Told when something is open that was not, so that the event loop's lag is worth sampling.
@@ -145,7 +149,8 @@ impl Target {
 impl Books {
     /// Empty ledgers for `targets`, in this order.
     #[must_use]
-    pub fn new(clock: Clock, targets: Vec<Target>, deadline: Duration) -> Self {
+    pub fn new(clock: Clock, targets: Vec<Target>, limits: impl Into<Limits>) -> Self {
+        let limits = limits.into();
         let mut by_service: HashMap<_, Vec<usize>> = HashMap::new();
         for (index, target) in targets.iter().enumerate() {
             let key = (target.site, target.namespace.clone(), target.behind.clone());
@@ -156,7 +161,7 @@ impl Books {
         let book = |(target, series)| Book {
             target,
             cluster_ip: Mutex::default(),
-            ledger: Mutex::new(ServiceLedger::new(deadline)),
+            ledger: Mutex::new(ServiceLedger::new(limits)),
             bytes: AtomicU64::new(0),
             series,
         };
@@ -178,8 +183,17 @@ impl Books {
             all_lag: Mutex::new(Distribution::new(LONGEST_LAG)),
             streams_wanted: AtomicU64::new(0),
             glance: Glance::default(),
+            identities: Mutex::default(),
             refusal: Mutex::default(),
             activity: Notify::new(),
+        }
+    }
+
+    /// Says how the controller is set up, as far as that changes what it promises. To be called
+    /// before anything is observed.
+    pub fn follow(&self, flags: Flags) {
+        for book in &self.books {
+            book.ledger(|ledger| ledger.follow(flags));
         }
     }
 
@@ -360,6 +374,16 @@ impl Books {
             .all(|book| book.ledger.lock().is_settled())
     }
 
+    /// Until when some stream that is not served has time to be; `None` if all are served that are
+    /// promised anything.
+    #[must_use]
+    pub fn unserved_until(&self) -> Option<At> {
+        let books = self.books.iter();
+        books
+            .filter_map(|book| book.ledger.lock().unserved_until())
+            .max()
+    }
+
     /// Endpoints that actions asked for and the observer has not seen.
     #[must_use]
     pub fn outstanding(&self) -> u64 {
@@ -388,10 +412,10 @@ impl Books {
         held.fold((0, 0), |(held, all), (h, a)| (held + h, all + a))
     }
 
-    /// Deliveries made since the last call.
+    /// Deliveries made since the start.
     #[must_use]
-    pub fn take_delivered(&self) -> u64 {
-        self.delivered.swap(0, Ordering::Relaxed)
+    pub fn deliveries(&self) -> u64 {
+        self.delivered.load(Ordering::Relaxed)
     }
 
     /// The event loop was `late` while `deliveries` were handled.

@@ -24,9 +24,10 @@ use super::{
 use crate::{
     model::{
         criteria::Criteria,
-        ledger::ServiceLedger,
+        ledger::{Limits, ServiceLedger},
         plan::Planned,
-        recording::{End, Header, Line, Phase, write_line},
+        promise::Flags,
+        recording::{End, Header, LagSource, Line, Phase},
         report::{Report, page::Page},
         time::At,
         warning::Warning,
@@ -36,9 +37,8 @@ use crate::{
 
 /// How often what is waited for is looked at.
 const LOOK: Duration = Duration::from_millis(50);
-/// For how long updates that are on their way are waited for at the end. A pod that is told to
-/// end has 30 s in all, and elsewhere the endpoints may never stop moving.
-const SETTLE: Duration = Duration::from_secs(10);
+/// For how long the observer is waited for at the end, to have seen what a LIST has.
+const VERIFY: Duration = Duration::from_secs(10);
 
 /// What the watching half needs to be told.
 pub struct Options {
@@ -48,6 +48,8 @@ pub struct Options {
     pub target_cluster: Option<KubeFactory>,
     /// Where the observer runs.
     pub observer: Place,
+    /// A watch that is silent for this long is resumed over a new connection.
+    pub watch_silence: Duration,
     /// The target's admin endpoint, if it has one that can be reached.
     pub target: Option<Target>,
     /// The acting half, where it is known: it tells when changes were intended.
@@ -55,11 +57,13 @@ pub struct Options {
     /// How streams are opened.
     pub fleet: FleetConfig,
     /// An update that has not come after this long has never arrived.
-    pub deadline: Duration,
+    pub limits: Limits,
     /// Whether watching ends with the acting half's plan.
     pub ends_with_plan: bool,
     /// Whether this process's own cost is sampled. Virtual time has none.
     pub sample_self: bool,
+    /// How the controller is set up, as far as that is known.
+    pub flags: Flags,
 }
 
 /// The watching half, about to start or under way.
@@ -72,6 +76,8 @@ pub struct Client<W: io::Write> {
     stop: CancellationToken,
     /// Cancelled when the acting half says that its plan is over.
     plan_over: CancellationToken,
+    /// Whether the observer has listed everything.
+    listed: Cell<bool>,
     /// Whether all has been written.
     ended: Cell<bool>,
 }
@@ -105,14 +111,19 @@ impl<W: io::Write> Client<W> {
         readiness: Readiness,
         stop: CancellationToken,
     ) -> Self {
-        let books = Arc::new(Books::new(clock, targets, options.deadline));
+        let books = Arc::new(Books::new(clock, targets, options.limits));
+        books.follow(options.flags);
         if options.churn.is_some() {
             // From the first change on: what it tells may come after what it tells of.
             for book in books.all() {
                 book.ledger(ServiceLedger::expect_late_intents);
             }
         }
-        let observers = Observers::new(&books, options.target_cluster.clone());
+        let observers = Observers::new(
+            &books,
+            options.target_cluster.clone(),
+            options.watch_silence,
+        );
         let sources = Sources {
             observers: observers.all(),
             callers: Vec::new(),
@@ -129,6 +140,7 @@ impl<W: io::Write> Client<W> {
             readiness,
             stop,
             plan_over: CancellationToken::new(),
+            listed: Cell::new(false),
             ended: Cell::new(false),
         }
     }
@@ -173,6 +185,7 @@ impl<W: io::Write> Client<W> {
             interrupted: false,
             error: ended.as_ref().err().map(ToString::to_string),
             spared: matches!(ended, Err(ClientError::Endangered(_))),
+            totals: None,
         }));
         let written = self.journal.finish();
         self.ended.set(true);
@@ -202,6 +215,9 @@ impl<W: io::Write> Client<W> {
     /// Closes the recording, which is written to `file`, for each who asks; for ever.
     pub async fn answer(&self, file: &File, asked: &mut Asked) -> Infallible {
         while let Some(answer) = asked.recv().await {
+            if !self.ended.get() && self.listed.get() {
+                self.verify().await;
+            }
             // Who asked may have left.
             let _ = answer.send(self.close(file));
         }
@@ -209,16 +225,12 @@ impl<W: io::Write> Client<W> {
     }
 
     fn close(&self, file: &File) -> io::Result<Closed> {
-        let closing = if self.ended.get() {
+        let lines = if self.ended.get() {
             Vec::new()
         } else {
             let lines = self.journal.close_at(self.now());
             lines.map_err(io::Error::other)?
         };
-        let mut lines = Vec::new();
-        for line in closing {
-            write_line(&line, &mut lines)?;
-        }
         let written = file.metadata()?.len();
         Ok(Closed { written, lines })
     }
@@ -233,6 +245,7 @@ impl<W: io::Write> Client<W> {
             None => return Ok(()),
             Some(synced) => synced?,
         }
+        self.listed.set(true);
         self.journal.enter(Phase::Opening);
         if let Some(target) = &self.options.target {
             let until = self.now() + self.options.fleet.connect_timeout;
@@ -279,21 +292,39 @@ impl<W: io::Write> Client<W> {
             self.readiness.set(self.options.ends_with_plan);
         }
         self.journal.enter(Phase::Settling);
-        self.settle().await;
+        let mut services = self.settle().await;
+        if self.verify().await && services > 0 {
+            services = self.settle().await;
+        }
+        if services > 0 {
+            self.journal.warn(Warning::Unsettled { services });
+        }
         self.journal.sample().await;
         self.journal.check(self.now());
     }
 
-    /// Waits for what is still on its way, but not for ever.
-    async fn settle(&self) {
-        let until = self.now() + SETTLE;
-        while !self.books.is_settled() {
+    /// Compares what the observer of each cluster has seen with a LIST; whether they differed.
+    async fn verify(&self) -> bool {
+        let (kube, namespace) = (&self.options.world.kube, scope(&self.books));
+        let patience = self.options.limits.deadline.min(VERIFY);
+        (self.journal)
+            .verify(&self.observers, kube, &namespace, patience)
+            .await
+    }
+
+    /// Waits for what is still on its way, but not for ever, since elsewhere the endpoints may never
+    /// stop moving: at how many Services something still is.
+    async fn settle(&self) -> u64 {
+        let until = self.now() + self.options.limits.deadline;
+        loop {
+            let unserved = self.books.unserved_until();
+            if self.books.is_settled() && unserved.is_none_or(|until| until <= self.now()) {
+                return 0;
+            }
             if self.now() >= until {
                 let books = self.books.all().iter();
                 let unsettled = books.filter(|book| !book.ledger(|ledger| ledger.is_settled()));
-                let services = unsettled.count() as u64;
-                self.journal.warn(Warning::Unsettled { services });
-                return;
+                return unsettled.count() as u64;
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -314,6 +345,11 @@ impl<W: io::Write> Client<W> {
                 Told::Clock(line) => self.journal.push(Line::Clock(line)),
                 Told::Silent { url, error } => {
                     self.journal.warn(Warning::ChurnSilent { url, error })
+                }
+                Told::Beat { written, at, slack } => {
+                    let (site, source) = (self.observers.churned(), LagSource::Heartbeat);
+                    self.observers
+                        .acknowledged(site, &written, at, slack, source);
                 }
                 Told::Cycle { at, cycle } => {
                     cycled.set(true);

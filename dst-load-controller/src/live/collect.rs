@@ -6,7 +6,7 @@ use std::{fmt, io::Write, time::Duration};
 use ::http::StatusCode;
 use axum::body::Body;
 use http_body_util::BodyExt;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
 use kube::{Api, ResourceExt, api::ListParams};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
@@ -109,16 +109,12 @@ pub async fn replicas(
     };
     let client = kube().map_err(|error| failed(&error))?;
     let pods: Api<Pod> = Api::namespaced(client, namespace);
-    let mut labels = COMPONENT.to_owned();
-    if let Some(release) = release {
-        labels.push_str(&format!(",{RELEASE}={release}"));
-    }
-    let listed = pods.list(&ListParams::default().labels(&labels)).await;
+    let listed = pods.list(&labelled(release)).await;
     let mut found: Vec<Replica> = listed
         .map_err(|error| failed(&error))?
         .items
         .iter()
-        .filter(|pod| is_of_the_chart(pod) && !is_ending(pod))
+        .filter(|pod| is_of_the_chart(*pod) && !is_ending(pod))
         .map(|pod| replica(kube, namespace, pod))
         .collect();
     found.sort_by(|a, b| a.name.pod.cmp(&b.name.pod));
@@ -138,8 +134,30 @@ pub async fn replicas(
     }
 }
 
-fn is_of_the_chart(pod: &Pod) -> bool {
-    let chart = pod.labels().get(CHART);
+/// How many replicas the clients' Deployments in a namespace shall have; `None` where that cannot
+/// be read.
+pub async fn desired(kube: &KubeFactory, namespace: &str, release: Option<&str>) -> Option<u32> {
+    let deployments: Api<Deployment> = Api::namespaced(kube().ok()?, namespace);
+    let listed = deployments.list(&labelled(release)).await.ok()?;
+    let all = listed.items.iter().filter(|it| is_of_the_chart(*it));
+    // Without a number it is one.
+    let replicas = all.map(|it| it.spec.replicas.unwrap_or(1));
+    let replicas: Vec<_> = replicas
+        .map(|replicas| u32::try_from(replicas).unwrap_or_default())
+        .collect();
+    (!replicas.is_empty()).then(|| replicas.iter().sum())
+}
+
+fn labelled(release: Option<&str>) -> ListParams {
+    let mut labels = COMPONENT.to_owned();
+    if let Some(release) = release {
+        labels.push_str(&format!(",{RELEASE}={release}"));
+    }
+    ListParams::default().labels(&labels)
+}
+
+fn is_of_the_chart(object: &impl ResourceExt) -> bool {
+    let chart = object.labels().get(CHART);
     chart.is_some_and(|chart| chart.starts_with(CHART_NAME))
 }
 

@@ -1,10 +1,13 @@
 //! The Destination streams: opened as proxies open them, read without keeping what is read.
 
+mod connection;
 pub mod decode;
 pub mod dial;
+pub mod ending;
 pub mod fleet;
 pub mod forward;
 pub mod frames;
-mod own_limit;
 mod spare;
 pub mod stream;
+#[cfg(test)]
+mod tests;

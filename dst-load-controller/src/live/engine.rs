@@ -3,6 +3,7 @@
 //! The story ([`Engine::run`]) waits for what is next; beside it the journal is brought up to
 //! date every second. Neither knows whether the world is real.
 
+mod observing;
 mod phases;
 #[cfg(test)]
 mod tests;
@@ -19,15 +20,18 @@ use super::{
     destination::fleet::FleetError,
     journal::{Journal, Sources, lag},
     kubernetes::{Actor, Cleaned, KubernetesError, OnSlice},
-    observer::{Observers, Place, WatchError},
+    observer::{Observers, Place, SILENCE, WatchError},
     profiles::Profiles,
     recorder::{RecordError, Recorder},
     target::{Endangered, Target},
 };
 use crate::{
     model::{
+        federation::Site,
+        ledger::Limits,
         plan::Plan,
-        recording::{End, Header, Line},
+        promise::Flags,
+        recording::{End, Header, LagSource, Line},
         report::{Report, page::Page},
         scenario::Scenario,
     },
@@ -54,6 +58,8 @@ pub struct Options {
     pub sample_self: bool,
     /// Where profiles of the target go, if they are wanted.
     pub profiles: Option<PathBuf>,
+    /// How the controller is set up, as far as that is known.
+    pub flags: Flags,
 }
 
 /// A run that is about to start, or is under way.
@@ -150,21 +156,26 @@ impl<W: io::Write> Engine<W> {
                 scenario.churn.port,
             )
         });
-        let books = Arc::new(Books::new(clock, targets.collect(), scenario.deadline()));
+        let books = Arc::new(Books::new(clock, targets.collect(), Limits::of(&scenario)));
+        books.follow(options.flags);
         let mut books_of = vec![Vec::new(); scenario.services().count()];
         for (book, watched) in watched.iter().enumerate() {
             books_of[watched.position].push(book);
         }
         let books_of: Arc<[_]> = books_of.into();
-        let (told, of) = (Arc::clone(&books), Arc::clone(&books_of));
-        let tell: OnSlice = Arc::new(move |service, written, at| {
-            for &book in &of[service] {
-                told.acknowledge(book, written.clone(), at);
-            }
-        });
-        let actor = actor.telling(Arc::clone(&tell));
-        let beside = beside.map(|beside| beside.telling(tell));
-        let observers = Observers::new(&books, options.target_cluster.clone());
+        let observers = Observers::new(&books, options.target_cluster.clone(), SILENCE);
+        let tell = |site| -> OnSlice {
+            let (told, of) = (Arc::clone(&books), Arc::clone(&books_of));
+            let observers = observers.clone();
+            Arc::new(move |service, written, at| {
+                observers.acknowledged(site, &written, at, Duration::ZERO, LagSource::OwnWrites);
+                for &book in &of[service] {
+                    told.acknowledge(book, written.clone(), at);
+                }
+            })
+        };
+        let actor = actor.telling(tell(observers.churned()));
+        let beside = beside.map(|beside| beside.telling(tell(Site::Source)));
         let wanted = options.target.as_ref().zip(options.profiles.as_ref());
         let profiles = wanted.map(|(target, directory)| {
             let (target, directory) = (target.clone(), directory.clone());
@@ -240,6 +251,7 @@ impl<W: io::Write> Engine<W> {
             interrupted,
             error: error.as_ref().map(ToString::to_string),
             spared: matches!(error, Some(EngineError::Endangered(_))),
+            totals: None,
         }));
         let flushed = self.journal.finish();
         let error = error.or_else(|| flushed.err().map(EngineError::from));

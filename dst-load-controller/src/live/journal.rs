@@ -3,6 +3,7 @@
 //! A whole run and the watching half alone keep the same one; it asks neither what they do.
 
 pub(in crate::live) mod lag;
+mod verify;
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -19,17 +20,18 @@ use crate::{
     live::{
         books::{Book, Books},
         kubernetes::{Caller, KubernetesErrors},
-        observer::Observer,
+        observer::{Observer, Verified, WatchError},
         profiles::Profiles,
         recorder::{RecordError, Recorder},
         target::{Endangered, Guard, Target},
     },
     model::{
         criteria::Criteria,
+        federation::Site,
         plan::Planned,
         recording::{
-            ChangeLine, End, EndStateLine, EndpointsLine, GeneratorSample, Line, Phase, PingLine,
-            TargetSample, absorb,
+            ChangeLine, End, EndStateLine, EndpointsLine, GeneratorSample, Line, ObserverEvent,
+            ObserverLine, Phase, PingLine, TargetSample, absorb,
         },
         report::{Report, page::Page},
         statistics::Interval,
@@ -78,6 +80,8 @@ pub struct Journal<W: io::Write> {
     used_before: OnceCell<f64>,
     guard: RefCell<Guard>,
     danger: RefCell<Option<Endangered>>,
+    /// Scrapes take turns: of two at once, which counters are older would be unknown.
+    scraping: tokio::sync::Mutex<()>,
     alarm: Notify,
 }
 
@@ -96,6 +100,7 @@ impl<W: io::Write> Journal<W> {
             used_before: OnceCell::new(),
             guard: RefCell::default(),
             danger: RefCell::default(),
+            scraping: tokio::sync::Mutex::default(),
             alarm: Notify::new(),
         }
     }
@@ -138,17 +143,17 @@ impl<W: io::Write> Journal<W> {
     }
 
     /// Writes all that has happened until now, and returns the lines with which the recording
-    /// could end here. Services with something on its way are not checked, and said to be so.
+    /// could end here, encoded. Services with something on its way are not checked, and said to be so.
     ///
     /// # Errors
     /// If the recording cannot be written.
-    pub fn close_at(&self, at: At) -> Result<Vec<Line>, RecordError> {
+    pub fn close_at(&self, at: At) -> Result<Vec<u8>, RecordError> {
         self.tick(at);
         self.recorder.borrow_mut().flush(at)?;
         let mut lines = Vec::new();
         let mut services = 0;
         for book in self.books.all() {
-            if book.ledger(|ledger| ledger.is_settled()) {
+            if !book.ledger(|ledger| ledger.is_changing(at)) {
                 lines.push(end_state(book, at));
             } else {
                 services += 1;
@@ -163,8 +168,9 @@ impl<W: io::Write> Journal<W> {
             interrupted: false,
             error: None,
             spared: false,
+            totals: None,
         }));
-        Ok(lines)
+        self.recorder.borrow().close_with(lines)
     }
 
     /// The report of all that has been said; `None` if not even a header has been.
@@ -254,6 +260,11 @@ impl<W: io::Write> Journal<W> {
         interval.loop_lag.merge(&self.books.take_lag());
         for observer in &self.sources.observers {
             absorb(&mut interval.kubernetes_errors, &observer.take_errors());
+            let health = observer.take_health(now);
+            interval.observer_lag.extend(health.lags);
+            for line in health.events {
+                self.observer(line);
+            }
         }
         let mut known = self.api_errors.borrow_mut();
         let mut errors = BTreeMap::new();
@@ -269,6 +280,9 @@ impl<W: io::Write> Journal<W> {
                 *interval.kubernetes_errors.entry(reason).or_default() += count - before;
             }
         }
+        for line in self.books.take_identities() {
+            self.push(Line::Identified(line));
+        }
         let refusal = (self.sources.profiles.as_ref()).and_then(|it| it.take_refusal());
         if let Some(warning) = refusal {
             self.warn(warning);
@@ -278,17 +292,51 @@ impl<W: io::Write> Journal<W> {
         }
     }
 
+    /// Notes what came of comparing the observer of the cluster at `site` with a LIST.
+    pub fn verified(&self, site: Site, verified: &Result<Verified, WatchError>) {
+        let event = match verified {
+            Ok(verified) => verified.event(),
+            Err(error) => ObserverEvent::Unverified {
+                reason: error.to_string(),
+            },
+        };
+        self.observer(ObserverLine::new(self.books.clock().now(), site, event));
+    }
+
+    fn observer(&self, line: ObserverLine) {
+        match &line.event {
+            ObserverEvent::Blind { reason, .. } => {
+                tracing::warn!(reason, "observer is blind, latencies are unjudged");
+            }
+            ObserverEvent::Verified { differing: 0, .. } => {}
+            ObserverEvent::Verified { differing, .. } => {
+                tracing::warn!(
+                    differing,
+                    "observer differs from a LIST, latencies are unjudged"
+                );
+            }
+            ObserverEvent::Unverified { reason } => {
+                tracing::warn!(reason, "observer could not be compared with a LIST");
+            }
+        }
+        self.push(Line::Observer(line));
+    }
+
     /// Checks what every stream holds, after giving up what is overdue: every number is final.
     pub fn check(&self, at: At) {
+        let books = self.books.all().iter();
+        // First, as long as it is known what is still on its way.
+        let ends: Vec<_> = books.map(|book| end_state(book, at)).collect();
         for book in self.books.all() {
             book.ledger(|ledger| {
                 ledger.abandon_intents();
                 ledger.abandon_waiting(at);
+                ledger.conclude_all(at);
             });
         }
         self.tick(at);
-        for book in self.books.all() {
-            self.push(end_state(book, at));
+        for end in ends {
+            self.push(end);
         }
         let times = self.sources.observers.iter().map(Observer::relists).sum();
         if times > 0 {
@@ -308,7 +356,11 @@ impl<W: io::Write> Journal<W> {
             return;
         };
         tokio::time::sleep(after).await;
-        if let Ok(page) = target.sample(self.books.clock().now()).await {
+        let answered = {
+            let _turn = self.scraping.lock().await;
+            target.sample(self.books.clock().now()).await
+        };
+        if let Ok(page) = answered {
             self.push(Line::Target(TargetSample {
                 our_streams: Some(0),
                 ..page.sample
@@ -349,6 +401,7 @@ impl<W: io::Write> Journal<W> {
     }
 
     async fn scrape(&self, edge: bool) {
+        let _turn = self.scraping.lock().await;
         let at = self.books.clock().now();
         if let Some(target) = &self.sources.target {
             let ours = self.books.active();

@@ -10,6 +10,7 @@ mod claim;
 mod cleaned;
 mod cleanup;
 mod error;
+mod heartbeat;
 mod link;
 mod listing;
 #[cfg(test)]

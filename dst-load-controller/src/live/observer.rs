@@ -6,15 +6,19 @@
 //! In real time it belongs on a thread of its own ([`Observer::watch`] says nothing of where it
 //! runs); it never waits for anything but the API server.
 
+mod error;
+mod health;
 mod objects;
 mod pair;
+mod seen;
 mod state;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod watch;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -24,16 +28,16 @@ use std::{
 
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use tokio::sync::watch as signal;
+use tokio::sync::{Notify, watch as signal};
 
-use self::{state::State, watch::Watch};
+use self::{health::Blindness, state::State, watch::Watch};
 use crate::{
     live::{books::Books, clock::Clock},
-    model::federation::Site,
+    model::{fault::WatchedResource, federation::Site},
     world::KubeFactory,
 };
 
-pub use self::{pair::Observers, watch::WatchError};
+pub use self::{error::WatchError, health::Health, pair::Observers, verify::Verified};
 
 /// The observer's work, made where it is to run.
 pub type Watching = Box<dyn FnOnce() -> BoxFuture<'static, Result<(), WatchError>> + Send>;
@@ -53,20 +57,30 @@ pub struct Observer {
 #[derive(Debug)]
 struct Shared {
     clock: Clock,
+    books: Arc<Books>,
+    /// A watch that is silent for this long is resumed over a new connection.
+    silence: Duration,
     state: Mutex<State>,
     relists: AtomicU64,
     errors: Mutex<BTreeMap<String, u64>>,
     /// The last failure, in words.
     trouble: Mutex<Option<String>>,
     synced: signal::Sender<usize>,
+    /// Resources that may not be watched, and that are not needed.
+    refused: Mutex<BTreeSet<WatchedResource>>,
+    blindness: Mutex<Blindness>,
+    /// Asks a watch to be resumed over a new connection.
+    resumes: [Notify; WatchedResource::ALL.len()],
 }
 
-/// Resources that must be listed before anything can be said: Nodes, Services, EndpointSlices. Of
-/// a target cluster the Nodes, where no client is, are of no interest.
-const fn resources(site: Site) -> usize {
-    match site {
-        Site::Source => 3,
-        Site::Target => 2,
+/// API servers send a bookmark every minute or so; a watch that is silent for longer is dead.
+pub const SILENCE: Duration = Duration::from_secs(90);
+
+// === impl Shared ===
+
+impl Shared {
+    fn resume(&self, resource: WatchedResource) -> &Notify {
+        &self.resumes[resource as usize]
     }
 }
 
@@ -82,16 +96,27 @@ impl Observer {
     /// An observer of one of two clusters.
     #[must_use]
     pub fn of(books: Arc<Books>, site: Site) -> Self {
+        Self::with_silence(books, site, SILENCE)
+    }
+
+    /// The same, and a watch is resumed when it is silent for that long.
+    #[must_use]
+    pub fn with_silence(books: Arc<Books>, site: Site, silence: Duration) -> Self {
         let (sender, synced) = signal::channel(0);
         Self {
             site,
             shared: Arc::new(Shared {
                 clock: books.clock(),
-                state: Mutex::new(State::new(books, site)),
+                state: Mutex::new(State::new(Arc::clone(&books), site)),
+                books,
+                silence,
                 relists: AtomicU64::new(0),
                 errors: Mutex::default(),
                 trouble: Mutex::default(),
                 synced: sender,
+                refused: Mutex::default(),
+                blindness: Mutex::default(),
+                resumes: Default::default(),
             }),
             synced,
         }
@@ -101,33 +126,20 @@ impl Observer {
     ///
     /// # Errors
     /// Only what trying again does not mend: a permission that is missing.
-    pub async fn watch(&self, kube: kube::Client, namespace: &str) -> Result<(), WatchError> {
-        let scope = if namespace.is_empty() {
-            String::new()
-        } else {
-            format!("namespaces/{namespace}/")
-        };
-        let nodes = Watch::new(&kube, "nodes", "/api/v1/nodes".into(), &self.shared);
-        let services = Watch::new(
-            &kube,
-            "services",
-            format!("/api/v1/{scope}services"),
-            &self.shared,
-        );
-        let slices = Watch::new(
-            &kube,
-            "endpointslices.discovery.k8s.io",
-            format!("/apis/discovery.k8s.io/v1/{scope}endpointslices"),
-            &self.shared,
-        );
+    pub async fn watch(&self, kube: &KubeFactory, namespace: &str) -> Result<(), WatchError> {
+        let watch = |resource| Watch::new(kube, resource, namespace, &self.shared);
+        let nodes = watch(WatchedResource::Nodes)?;
+        let services = watch(WatchedResource::Services)?;
+        let slices = watch(WatchedResource::EndpointSlices)?;
         // Nodes say where clients are; without that permission only hints cannot be judged.
         let nodes = async {
-            if self.site == Site::Target {
+            if !self.should_watch(WatchedResource::Nodes) {
                 std::future::pending::<()>().await;
             }
-            match nodes.run(State::node).await {
+            match nodes.run().await {
                 Err(error @ WatchError::Forbidden { .. }) => {
-                    tracing::warn!(%error, "zone hints and local traffic policies cannot be judged");
+                    tracing::warn!(%error, "Nodes cannot be read: virtual clients name none, so that zone hints mean nothing to them");
+                    self.shared.refused.lock().insert(WatchedResource::Nodes);
                     self.shared.synced.send_modify(|synced| *synced += 1);
                     std::future::pending().await
                 }
@@ -136,10 +148,15 @@ impl Observer {
         };
         tokio::select! {
             biased;
-            ended = slices.run(State::slice) => ended,
-            ended = services.run(State::service) => ended,
+            ended = slices.run() => ended,
+            ended = services.run() => ended,
             ended = nodes => ended,
         }
+    }
+
+    /// Of a target cluster the Nodes, where no client is, are of no interest.
+    fn should_watch(&self, resource: WatchedResource) -> bool {
+        self.site == Site::Source || resource != WatchedResource::Nodes
     }
 
     /// The work of watching as [`Observer::watch`] does it, with a client that is made where the
@@ -147,12 +164,7 @@ impl Observer {
     #[must_use]
     pub fn watching(&self, kube: &KubeFactory, namespace: String) -> Watching {
         let (observer, kube) = (self.clone(), Arc::clone(kube));
-        Box::new(move || {
-            Box::pin(async move {
-                let kube = kube().map_err(|error| WatchError::Client(error.to_string()))?;
-                observer.watch(kube, &namespace).await
-            })
-        })
+        Box::new(move || Box::pin(async move { observer.watch(&kube, &namespace).await }))
     }
 
     /// Waits until everything has been listed once.
@@ -160,7 +172,8 @@ impl Observer {
     /// # Errors
     /// If that has not happened after `patience`.
     pub async fn synced(&mut self, patience: Duration) -> Result<(), WatchError> {
-        let wanted = resources(self.site);
+        let all = WatchedResource::ALL.into_iter();
+        let wanted = all.filter(|it| self.should_watch(*it)).count();
         let synced = self.synced.wait_for(|&synced| synced >= wanted);
         // The sender lives in `shared`, which `self` keeps.
         match tokio::time::timeout(patience, synced).await {

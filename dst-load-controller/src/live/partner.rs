@@ -17,7 +17,7 @@ use http_body_util::BodyExt;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use self::feed::{Feed, Line, Mark};
+use self::feed::{Beat, Feed, Line, Mark};
 use super::{
     books::Books,
     churn::ClockAnswer,
@@ -25,6 +25,7 @@ use super::{
     http::{self, Http, root},
 };
 use crate::model::{
+    ledger::Written,
     offset::{Offset, RoundTrip},
     recording::ClockLine,
     seed,
@@ -65,6 +66,15 @@ pub enum Told {
         /// Why not.
         error: String,
     },
+    /// A heartbeat for the observer was acknowledged.
+    Beat {
+        /// Which write of which object.
+        written: Written,
+        /// When, by our clock.
+        at: At,
+        /// How far that may be off.
+        slack: Duration,
+    },
     /// A cycle of its plan starts.
     Cycle {
         /// When, by our clock.
@@ -92,6 +102,7 @@ pub struct PartnerError {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Event {
+    Beat(Beat),
     Mark(Mark),
     Action(Line),
     Lost { lost: u64 },
@@ -256,6 +267,11 @@ fn take(
         let line = buffer.split_to(end + 1);
         let event = serde_json::from_slice(&line).map_err(|error| format!("/events: {error}"))?;
         match event {
+            Event::Beat(beat) => {
+                if let Some(told) = feed.beat(beat) {
+                    on(told);
+                }
+            }
             Event::Mark(mark) => {
                 if let Some(told) = feed.mark(&mark) {
                     on(told);

@@ -7,7 +7,10 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::http::{self, Http};
-use crate::model::{recording::TargetSample, time::At};
+use crate::model::{
+    recording::{Line, TargetSample},
+    time::At,
+};
 
 /// How far samples are apart, at best: as where the tool asks the target itself.
 const STEP: Duration = Duration::from_secs(5);
@@ -156,7 +159,8 @@ impl Prometheus {
     }
 
     /// What it knows of the target for `lasted` from `started` on (microseconds of the epoch), as
-    /// samples whose instants count from there.
+    /// samples whose instants count from there. One in which a series has a value that it cannot
+    /// have is a scrape that failed.
     ///
     /// # Errors
     /// If it does not answer, or knows nothing.
@@ -164,14 +168,24 @@ impl Prometheus {
         &self,
         started: i64,
         lasted: Duration,
-    ) -> Result<Vec<TargetSample>, PrometheusError> {
-        let mut samples: BTreeMap<At, TargetSample> = BTreeMap::new();
+    ) -> Result<Vec<Line>, PrometheusError> {
+        let mut samples: BTreeMap<At, Result<TargetSample, String>> = BTreeMap::new();
         for Series { query, slot } in &SERIES {
             let query = query.replace("{S}", &format!("{{{}}}", self.selector));
             for (at, value) in self.range(&query, started, lasted).await? {
-                let sample = samples.entry(at).or_default();
-                sample.at = at;
-                *slot(sample) = Some(value);
+                let entry = samples.entry(at).or_insert_with(|| {
+                    Ok(TargetSample {
+                        at,
+                        ..TargetSample::default()
+                    })
+                });
+                let parsed = value.parse().unwrap_or(f64::NAN);
+                if let Ok(sample) = entry {
+                    *slot(sample) = Some(parsed);
+                    if let Some(fault) = sample.fault() {
+                        *entry = Err(fault);
+                    }
+                }
             }
         }
         if samples.is_empty() {
@@ -180,7 +194,14 @@ impl Prometheus {
                 selector: self.selector.clone(),
             });
         }
-        Ok(samples.into_values().collect())
+        let line = |(at, sample)| match sample {
+            Ok(sample) => Line::Target(sample),
+            Err(fault) => Line::TargetSilent {
+                at,
+                error: format!("Prometheus at {}: {fault}", self.url),
+            },
+        };
+        Ok(samples.into_iter().map(line).collect())
     }
 
     async fn range(
@@ -188,7 +209,7 @@ impl Prometheus {
         query: &str,
         started: i64,
         lasted: Duration,
-    ) -> Result<Vec<(At, f64)>, PrometheusError> {
+    ) -> Result<Vec<(At, String)>, PrometheusError> {
         let silent = |cause: String| PrometheusError::Silent {
             url: self.url.clone(),
             cause,
@@ -222,9 +243,9 @@ impl Prometheus {
         }
         let values = answer.data.result.into_iter().flat_map(|it| it.values);
         let counted = values.filter_map(|(at, value)| {
-            let value = value.parse::<f64>().ok().filter(|it| it.is_finite())?;
             let since = Duration::try_from_secs_f64(at - start).ok()?;
-            Some((At::from(since), value))
+            // Dates have fewer digits than the run's end.
+            Some((At::from(since.min(lasted)), value))
         });
         Ok(counted.collect())
     }
@@ -286,7 +307,15 @@ mod tests {
             heap_bytes,
             ..TargetSample::default()
         };
-        let expected = [sample(0, Some(1.5), None), sample(5, Some(2.0), Some(3e7))];
+        let expected = [
+            Line::Target(sample(0, Some(1.5), None)),
+            Line::Target(sample(5, Some(2.0), Some(3e7))),
+            Line::TargetSilent {
+                at: At::from_secs(10),
+                error: "Prometheus at http://prometheus:9090: go_memstats_heap_inuse_bytes is NaN"
+                    .to_owned(),
+            },
+        ];
         assert_eq!(samples, expected);
         let asked = asked.lock();
         assert_eq!(

@@ -18,7 +18,7 @@ pub use self::directory::{RECORDING, RunDirectory, write_bytes, write_whole};
 use crate::model::{
     criteria::Criteria,
     plan::Planned,
-    recording::{Header, Line, write_line},
+    recording::{Chain, Header, Line, LineText},
     report::{
         Report,
         page::{Page, PageFold},
@@ -42,7 +42,12 @@ pub struct RecordError {
 pub struct Recorder<W: Write> {
     out: W,
     path: PathBuf,
-    waiting: Vec<(Line, Vec<u8>)>,
+    waiting: Vec<(Line, LineText)>,
+    chain: Chain,
+    /// Why the first line that was refused was.
+    refused: Option<io::Error>,
+    /// Whether writing failed: what follows would not continue what is there.
+    broken: bool,
     statistics: Statistics,
     page: PageFold,
     header: Option<Box<Header>>,
@@ -74,6 +79,9 @@ impl<W: Write> Recorder<W> {
             out,
             path: path.to_owned(),
             waiting: Vec::new(),
+            chain: Chain::default(),
+            refused: None,
+            broken: false,
             statistics: Statistics::default(),
             page: PageFold::default(),
             header: None,
@@ -81,12 +89,27 @@ impl<W: Write> Recorder<W> {
         }
     }
 
-    /// Takes a line. It is written by the first flush at or after its instant.
+    /// Takes a line. It is written by the first flush at or after its instant; one that holds what
+    /// no recording may is that flush's error.
     pub fn push(&mut self, line: Line) {
-        let mut text = Vec::new();
-        write_line(&line, &mut text)
-            .expect("invariant: writing to memory does not fail, and all keys are text");
-        self.waiting.push((line, text));
+        match Chain::encode(&line) {
+            Ok(text) => self.waiting.push((line, text)),
+            Err(error) => drop(self.refused.get_or_insert(error)),
+        }
+    }
+
+    /// Encodes lines that would end the recording as it is now.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn close_with(&self, lines: Vec<Line>) -> Result<Vec<u8>, RecordError> {
+        let (mut chain, mut text) = (self.chain.clone(), Vec::new());
+        for mut line in lines {
+            chain
+                .write(&mut line, &mut text)
+                .map_err(RecordError::at("write", &self.path))?;
+        }
+        Ok(text)
     }
 
     /// Writes the lines up to and including `now`, in one order whatever the order of pushing:
@@ -151,15 +174,22 @@ impl<W: Write> Recorder<W> {
         self.page.page(report)
     }
 
-    fn write(&mut self, mut lines: Vec<(Line, Vec<u8>)>) -> Result<(), RecordError> {
+    fn write(&mut self, mut lines: Vec<(Line, LineText)>) -> Result<(), RecordError> {
         lines.sort_by(|(a, a_text), (b, b_text)| {
-            a.order().cmp(&b.order()).then_with(|| a_text.cmp(b_text))
+            a.compare_places(b).then_with(|| a_text.cmp(b_text))
         });
-        let result = lines
-            .iter()
-            .try_for_each(|(_, text)| self.out.write_all(text))
-            .and_then(|()| self.out.flush());
-        for (line, _) in lines {
+        let mut result = self.refused.take().map_or(Ok(()), Err);
+        for (mut line, text) in lines {
+            if self.broken {
+                // Folded all the same: the report loses no number.
+                self.chain.append(&mut line, &text, &mut io::sink())
+            } else {
+                self.chain.append(&mut line, &text, &mut self.out)
+            }
+            .unwrap_or_else(|error| {
+                self.broken = true;
+                result = Err(error);
+            });
             self.statistics.absorb(&line);
             self.page.absorb(&line);
             match line {
@@ -171,6 +201,12 @@ impl<W: Write> Recorder<W> {
                 }
                 _ => {}
             }
+        }
+        if !self.broken
+            && let Err(error) = self.out.flush()
+        {
+            self.broken = true;
+            result = Err(error);
         }
         result.map_err(RecordError::at("write", &self.path))
     }

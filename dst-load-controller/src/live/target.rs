@@ -1,5 +1,6 @@
 //! What the target says of itself: its readiness and liveness, and its cost from its own metrics.
 
+pub mod flags;
 mod guard;
 mod page;
 pub mod version;
@@ -168,6 +169,16 @@ impl Target {
         })
     }
 
+    /// Whether the tool's own reference destination serves Pods by IPv6, if this is it and it says
+    /// so.
+    pub async fn reference_ipv6(&self) -> Option<bool> {
+        let (_, body) = self.get(self.metrics.clone()).await.ok()?;
+        let text = String::from_utf8_lossy(&body);
+        let line = text.lines().find(|it| it.starts_with(REFERENCE_INFO))?;
+        let (_, value) = line.split_once("ipv6=\"")?;
+        value.split('"').next()?.parse().ok()
+    }
+
     /// Waits until the target is ready, does not say, or `until` has passed.
     pub async fn ready(&self, clock: Clock, until: At) {
         while self.is_ready().await == Some(false) && clock.now() < until {
@@ -207,7 +218,10 @@ impl Target {
         for metrics in &self.further {
             all.absorb(&self.page(metrics, at).await?);
         }
-        Ok(all)
+        match all.sample.fault() {
+            Some(fault) => Err(silent(&self.metrics, &fault)),
+            None => Ok(all),
+        }
     }
 
     async fn page(&self, metrics: &Uri, at: At) -> Result<Page, TargetError> {
@@ -217,7 +231,7 @@ impl Target {
         }
         let text =
             std::str::from_utf8(&body).map_err(|error| silent(metrics, &error.to_string()))?;
-        let mut page = Page::read(text, at);
+        let mut page = Page::read(text, at).map_err(|reason| silent(metrics, &reason))?;
         page.sample.memory_limit_bytes = self.memory_limit.map(|limit| limit.0 as f64);
         Ok(page)
     }

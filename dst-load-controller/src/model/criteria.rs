@@ -9,6 +9,8 @@ pub struct Criteria {
     pub update_latency: QuantileLimits,
     /// Every client holds the whole of every change this long after it became visible.
     pub every_client_within: Option<Duration>,
+    /// Deliveries that never arrived, over all (0 to 1); none where it is absent.
+    pub never: Option<f64>,
     /// The same two, from the intended instant.
     pub end_to_end: EndToEnd,
     /// Streams that ended although nobody asked for it.
@@ -74,7 +76,8 @@ pub struct TargetLimits {
 
 impl Criteria {
     /// The dotted key of every limit, as a scenario file has it.
-    pub const KEYS: [&str; 24] = [
+    pub const KEYS: [&str; 25] = [
+        "never",
         "updateLatency.p50",
         "updateLatency.p95",
         "updateLatency.p99",

@@ -20,6 +20,22 @@ pub struct Fault {
     pub delay: Duration,
     /// Which replica of the destination, from 1; `None` is all.
     pub replica: Option<u32>,
+    /// The watches of which resource, for the kinds that strike the observer's; `None` is all.
+    pub resource: Option<WatchedResource>,
+}
+
+/// A resource that the tool's observer watches.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum WatchedResource {
+    /// Nodes.
+    Nodes,
+    /// Services.
+    Services,
+    /// EndpointSlices.
+    EndpointSlices,
 }
 
 /// What can go wrong. Kinds that are named after a behaviour of the real controller say so.
@@ -62,6 +78,11 @@ pub enum FaultKind {
     InternalError,
     /// Kubernetes API: a watch's connection ends in the middle of an event.
     HangUpWatch,
+    /// Kubernetes API: a watch of the tool's observer keeps its connection and is sent nothing any
+    /// more, as behind a load balancer that drops connections without a word.
+    SilentWatch,
+    /// Kubernetes API: the events of a watch of the tool's observer come `delay` late.
+    LateWatch,
     /// Kubernetes API: a request is answered 403.
     Forbidden,
     /// Kubernetes API: a request is answered 401, as when a token has expired.
@@ -88,9 +109,32 @@ impl Fault {
     }
 }
 
+// === impl WatchedResource ===
+
+impl WatchedResource {
+    /// All, in the order in which they are listed and compared.
+    pub const ALL: [Self; 3] = [Self::Nodes, Self::Services, Self::EndpointSlices];
+
+    /// The plural, as in URLs.
+    #[must_use]
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Nodes => "nodes",
+            Self::Services => "services",
+            Self::EndpointSlices => "endpointslices",
+        }
+    }
+}
+
 // === impl FaultKind ===
 
 impl FaultKind {
+    /// Whether it strikes the watches of the tool's observer and nobody else's.
+    #[must_use]
+    pub const fn is_of_the_observers_watch(self) -> bool {
+        matches!(self, Self::SilentWatch | Self::LateWatch)
+    }
+
     /// Whether it is the reference destination that does wrong: no other can be told to.
     #[must_use]
     pub const fn is_of_the_destination(self) -> bool {

@@ -3,6 +3,10 @@
 
 use std::net::IpAddr;
 
+/// What the observer's requests begin their `User-Agent` with, so that an API server's audit log
+/// (and the sandbox's faults) can tell its watches from everybody else's.
+pub const OBSERVER_AGENT: &str = "dst-load-controller-observer";
+
 /// A Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Service {
@@ -10,6 +14,8 @@ pub struct Service {
     pub ports: Vec<ServicePort>,
     /// Whether `internalTrafficPolicy` is `Local`.
     pub local_traffic_only: bool,
+    /// Whether its type is `ExternalName`: it stands for a name elsewhere, and has no endpoints.
+    pub external_name: bool,
 }
 
 /// A port of a Service.
@@ -24,7 +30,7 @@ pub struct ServicePort {
 /// An EndpointSlice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Slice {
-    /// Its ports.
+    /// Its ports; one without any has no endpoints.
     pub ports: Vec<SlicePort>,
     /// Its endpoints.
     pub endpoints: Vec<SliceEndpoint>,
@@ -61,8 +67,8 @@ pub enum Target {
     Bare,
     /// A pod of this name.
     Pod(String),
-    /// An ExternalWorkload.
-    ExternalWorkload,
+    /// An ExternalWorkload of this name.
+    ExternalWorkload(String),
     /// Something that the destination controller does not know.
     Other,
 }

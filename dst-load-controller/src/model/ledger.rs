@@ -11,35 +11,31 @@
 mod acknowledged;
 mod change;
 mod claims;
+mod classes;
 mod expiry;
 mod holdings;
 mod intents;
+mod limits;
+mod moving;
 mod outbox;
+mod pairing;
 mod repeats;
+mod retries;
 mod settle;
 mod sighting;
 mod slots;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod unexplained;
+mod unserved;
 mod updates;
 mod waiting;
 
-use std::{
-    collections::{BTreeSet, HashMap, VecDeque, hash_map::Entry},
-    net::SocketAddr,
-    time::Duration,
-};
-
 use self::{
-    acknowledged::Acknowledged,
-    change::OpenChanges,
-    claims::Unclaimed,
-    intents::Intents,
-    repeats::Repeats,
-    slots::{SlotId, Slots},
-    streams::Streams,
-    waiting::Waiting,
+    acknowledged::Acknowledged, change::OpenChanges, claims::Unclaimed, classes::Present,
+    intents::Intents, outbox::Endings, repeats::Repeats, retries::Retries, slots::Slots,
+    streams::Streams, unexplained::Unexplained, unserved::Unserved, waiting::Waiting,
 };
 use crate::model::time::At;
 
@@ -48,7 +44,8 @@ pub use self::{
     change::{ChangeId, ClosedChange, UnderWay},
     claims::WAIT as CLAIM_WAIT,
     intents::Intent,
-    outbox::{Claimed, Counts, Delivered, KubernetesStage, Outbox},
+    limits::Limits,
+    outbox::{Claimed, Counts, Delivered, KubernetesStage, Outbox, Outcome},
     settle::{EndState, EndpointCounts, Wrong},
     sighting::Sighting,
     streams::{EndedBy, StreamId, StreamPhase},
@@ -58,65 +55,59 @@ pub use self::{
 /// The ledger of one Service and port.
 #[derive(Debug)]
 pub struct ServiceLedger {
-    deadline: Duration,
+    limits: Limits,
     streams: Streams,
+    present: Present,
     slots: Slots,
     changes: OpenChanges,
     intents: Intents,
     unclaimed: Unclaimed,
     acknowledged: Acknowledged,
-    deviations: Deviations,
+    unexplained: Unexplained,
     repeats: Repeats,
     waiting: Waiting,
+    retries: Retries,
+    unserved: Unserved,
     /// Whether another cluster churns at present, so that what becomes visible here is disturbed.
     disturbed: bool,
     /// Deliveries made or given up, ever.
     made: u64,
+    endings: Endings,
     outbox: Outbox,
-}
-
-/// Where a stream holds other than it was promised, with nothing open that would explain it: an
-/// update that came before the observer, or one that is simply wrong.
-#[derive(Debug, Default)]
-struct Deviations {
-    since: HashMap<(SlotId, StreamId), Deviation>,
-    queue: VecDeque<(At, SlotId, StreamId)>,
-}
-
-/// How long a deviation has lasted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Deviation {
-    /// Since this instant.
-    Since(At),
-    /// Past the deadline: it is unexpected, and counted as such.
-    Unexpected,
 }
 
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
-    /// An empty ledger. An update that does not arrive within `deadline` has never arrived.
+    /// An empty ledger that waits for as long as `limits` say.
     #[must_use]
-    pub fn new(deadline: Duration) -> Self {
+    pub fn new(limits: impl Into<Limits>) -> Self {
         Self {
-            deadline,
+            limits: limits.into(),
             streams: Streams::default(),
+            present: Present::default(),
             slots: Slots::default(),
             changes: OpenChanges::default(),
             intents: Intents::default(),
             unclaimed: Unclaimed::default(),
             acknowledged: Acknowledged::default(),
-            deviations: Deviations::default(),
+            unexplained: Unexplained::default(),
             repeats: Repeats::default(),
             waiting: Waiting::default(),
+            retries: Retries::default(),
+            unserved: Unserved::default(),
             disturbed: false,
             made: 0,
+            endings: Endings::default(),
             outbox: Outbox::default(),
         }
     }
 
     /// Says that an action is about to be sent which should make (or end) endpoints of this Service.
     pub fn intend(&mut self, intent: Intent) {
+        if self.unjudged().is_some() {
+            return;
+        }
         self.outbox.counts.starved += self.intents.register(intent);
     }
 
@@ -155,11 +146,7 @@ impl ServiceLedger {
         self.changes.is_empty()
             && self.repeats.is_empty()
             && !self.waiting.is_pending()
-            && !self
-                .deviations
-                .since
-                .values()
-                .any(|d| matches!(d, Deviation::Since(_)))
+            && !self.unexplained.is_pending()
     }
 
     /// Says whether another cluster churns while what follows becomes visible.
@@ -169,48 +156,15 @@ impl ServiceLedger {
 
     /// Takes what has gathered since the last call.
     pub fn take_outbox(&mut self) -> Outbox {
-        std::mem::take(&mut self.outbox)
+        let mut outbox = std::mem::take(&mut self.outbox);
+        outbox.settle(std::mem::take(&mut self.endings), &self.changes);
+        self.changes.handed_on(&self.unclaimed.held());
+        outbox
     }
 
     /// Deliveries made or given up since the beginning.
     #[must_use]
     pub const fn deliveries_made(&self) -> u64 {
         self.made
-    }
-
-    /// Endpoints that are promised to a client in the first place (where place does not matter, to all).
-    #[must_use]
-    pub fn promised(&self) -> usize {
-        self.slots.promised(0)
-    }
-
-    /// Their addresses, for whoever compares them with what others see.
-    #[must_use]
-    pub fn promised_addresses(&self) -> BTreeSet<SocketAddr> {
-        let wanted = self.slots.iter().filter(|(_, slot)| slot.is_wanted(0));
-        wanted.map(|(_, slot)| slot.endpoint.address).collect()
-    }
-}
-
-// === impl Deviations ===
-
-impl Deviations {
-    fn open(&mut self, slot: SlotId, stream: StreamId, at: At) {
-        if let Entry::Vacant(entry) = self.since.entry((slot, stream)) {
-            entry.insert(Deviation::Since(at));
-            self.queue.push_back((at, slot, stream));
-        }
-    }
-
-    fn close(&mut self, slot: SlotId, stream: StreamId) -> Option<Deviation> {
-        // Nearly always so, and asked with each address.
-        if self.since.is_empty() {
-            return None;
-        }
-        self.since.remove(&(slot, stream))
-    }
-
-    fn close_stream(&mut self, stream: StreamId) {
-        self.since.retain(|&(_, of), _| of != stream);
     }
 }

@@ -1,45 +1,63 @@
 //! The recording: what a run writes down as it goes, one JSON object a line.
 //!
-//! A line is an API: [`SCHEMA_VERSION`] rises when one changes its meaning. Everything a report
+//! A recording proves itself: see [`Chain`]. A line is an API: [`SCHEMA_VERSION`] rises when one changes its meaning. Everything a report
 //! says is folded from these lines by [`crate::model::statistics::Statistics`], so a recording
 //! that ends early still yields a report up to its last second. Instants are microseconds since
 //! the start of the run; durations end in `_us` or `_seconds`.
 
 mod align;
+mod chain;
 mod clock;
 mod codec;
 mod endpoints;
+mod identified;
+mod identity;
+pub(in crate::model) mod leb128;
 mod lines;
 mod merge;
+mod observer;
 mod ping;
 mod proxies;
 mod target;
 #[cfg(test)]
 mod tests;
 mod times;
+mod totals;
+mod validate;
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     align::started,
+    chain::{Chain, LineText},
     clock::ClockLine,
-    codec::{ReadError, read, write_line},
+    codec::{Fault, ReadError, read, write},
     endpoints::EndpointsLine,
+    identified::{IdentifiedLine, Identities, REFERENCE_HEADER},
+    identity::{GivenTwice, Identity, each_once, header_of},
     merge::{MergeError, merge},
+    observer::{LagSource, ObserverEvent, ObserverLagLine, ObserverLine},
     ping::PingLine,
     proxies::{BetweenTriesLine, ProfileCounts, ProxyCounts, ReplicaInfo, ReplicaLine},
-    target::TargetSample,
+    target::{TargetSample, implausible},
+    times::StreamTimes,
+    totals::Totals,
 };
 use crate::model::{
-    endpoint::Direction, federation::Via, ledger::Counts, statistics::Stage, time::At,
+    endpoint::Direction,
+    federation::Via,
+    ledger::Counts,
+    promise::{Flags, Unjudged},
+    statistics::{Histogram, Stage},
+    time::At,
     warning::Warning,
 };
 
 /// The version of the lines' shape.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// One line of a recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,6 +105,8 @@ pub enum Line {
     Generator(GeneratorSample),
     /// The acting half's clock was compared with this one.
     Clock(ClockLine),
+    /// A replica of the destination said whose it is.
+    Identified(IdentifiedLine),
     /// Something the reader must know.
     Warning {
         /// When.
@@ -94,6 +114,8 @@ pub enum Line {
         /// What.
         warning: Warning,
     },
+    /// Something happened to the reference observer.
+    Observer(ObserverLine),
     /// One Service's streams, checked at the settled end.
     EndState(EndStateLine),
     /// The last line. A recording without it was cut off.
@@ -111,6 +133,9 @@ pub struct Header {
     pub commit: String,
     /// The run's id, which every object it made in Kubernetes carries.
     pub run_id: String,
+    /// What tells this recording from every other, and whose it is.
+    #[serde(default, skip_serializing_if = "Identity::is_unknown")]
+    pub identity: Identity,
     /// The scenario's name.
     pub name: String,
     /// The scenario's seed.
@@ -162,6 +187,10 @@ pub struct TargetInfo {
     /// Whether streams went through a port-forward.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub forwarded: bool,
+    /// Its flags that change what it promises, as far as they were known; `None` in recordings
+    /// that do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flags: Option<Flags>,
 }
 
 /// Whose controller was measured.
@@ -244,7 +273,7 @@ pub struct ChangeLine {
     /// How long each of those took, where replicas are to be merged exactly: ascending
     /// microseconds, as base64 of their differences in LEB128.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub times: Option<String>,
+    pub times: Option<StreamTimes>,
 }
 
 /// What happened within one second.
@@ -272,7 +301,10 @@ pub struct Second {
     pub between_tries: Option<BetweenTriesLine>,
     /// How late this process's event loop was, weighted by the deliveries it handled meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loop_lag: Option<String>,
+    pub loop_lag: Option<Histogram>,
+    /// How late the reference observers were, weighted by deliveries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observer_lag: Vec<ObserverLagLine>,
     /// Streams open at its end.
     pub streams_active: u64,
     /// How many endpoints there are at its end, where that differs from what was last said.
@@ -295,12 +327,18 @@ pub struct LatencyLine {
     /// Deliveries among them that never arrived.
     pub never: u64,
     /// An HDR histogram of microseconds, V2 encoding, base64.
-    pub histogram: String,
+    pub histogram: Histogram,
+    /// The same of those that are only known to have taken longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub censored: Option<Histogram>,
 }
 
 /// Under this name [`StreamCounts::errors`] has streams whose connection a limit of our own HTTP/2
 /// library ended: the generator lagged behind, whatever the destination did.
 pub const OWN_LIMIT: &str = "OwnLimit";
+
+/// The same of streams for which this machine had no socket, or no memory for one.
+pub const OWN_SOCKETS: &str = "OwnSockets";
 
 /// What streams did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -315,8 +353,13 @@ pub struct StreamCounts {
     pub closed: u64,
     /// Streams that ended with status OK although we had not asked for it.
     pub ended_ok: u64,
-    /// Streams that ended with an error, by gRPC code; or by [`OWN_LIMIT`], which is no error of
-    /// the destination's.
+    /// Streams that the server ended on a connection for which it had sent GOAWAY(NO_ERROR): with
+    /// status OK, or without having processed the request.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub drained: u64,
+    /// Streams that ended with an error, by the gRPC code that the server sent, or by what
+    /// happened on the wire; or by [`OWN_LIMIT`] or [`OWN_SOCKETS`], which are no errors of the
+    /// destination's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub errors: BTreeMap<String, u64>,
     /// `NotFound` answers to a new stream, which is sent again.
@@ -370,6 +413,12 @@ pub struct EndStateLine {
     /// Wrong streams by replica, where there are several.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub wrong_by_replica: BTreeMap<u32, u64>,
+    /// Why streams of the Service could not be judged, if some could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unjudged: Option<Unjudged>,
+    /// Streams that could not be judged.
+    #[serde(default, skip_serializing_if = "lines::is_zero")]
+    pub streams_unjudged: u64,
 }
 
 /// The last line.
@@ -385,6 +434,9 @@ pub struct End {
     /// Whether that was to spare the target, or others who use it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub spared: bool,
+    /// What the lines before add up to; in every recording that was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totals: Option<Totals>,
 }
 
 // === impl Line ===
@@ -404,11 +456,22 @@ impl Line {
             Self::Ping(ping) => (ping.at, 5, "", ""),
             Self::Generator(sample) => (sample.at, 6, "", ""),
             Self::Clock(clock) => (clock.at, 6, "", ""),
+            Self::Identified(line) => (line.at, 6, "", ""),
             Self::Warning { at, .. } => (*at, 7, "", ""),
+            Self::Observer(line) => (line.at, 7, "", ""),
             Self::Second(second) => (second.at, 8, "", ""),
             Self::EndState(end) => (end.at, 9, &end.service, ""),
             Self::End(end) => (end.at, 10, "", ""),
         }
+    }
+
+    /// Compares two lines' places in a recording: by their order, and the end is the last whatever
+    /// instants others have.
+    #[must_use]
+    pub fn compare_places(&self, other: &Self) -> Ordering {
+        let is_end = |line: &Self| matches!(line, Self::End(_));
+        let ends = is_end(self).cmp(&is_end(other));
+        ends.then_with(|| self.order().cmp(&other.order()))
     }
 }
 
@@ -422,6 +485,7 @@ impl StreamCounts {
         self.snapshots += other.snapshots;
         self.closed += other.closed;
         self.ended_ok += other.ended_ok;
+        self.drained += other.drained;
         self.not_found += other.not_found;
         absorb(&mut self.errors, &other.errors);
         absorb(&mut self.connection_errors, &other.connection_errors);
@@ -429,11 +493,29 @@ impl StreamCounts {
         self.profiles.absorb(&other.profiles);
     }
 
-    /// Streams that ended although nobody asked for it.
+    /// Streams that ended although nobody here asked for it.
     #[must_use]
     pub fn unexpected_resets(&self) -> u64 {
-        self.ended_ok + self.errors.values().sum::<u64>()
+        self.ended_ok + self.foreign_errors()
     }
+
+    /// Streams that ended with an error that is not this tool's.
+    #[must_use]
+    pub fn foreign_errors(&self) -> u64 {
+        foreign(&self.errors)
+    }
+}
+
+/// The errors by these names that are not this tool's.
+fn foreign(errors: &BTreeMap<String, u64>) -> u64 {
+    let own = |name: &str| [OWN_LIMIT, OWN_SOCKETS].contains(&name);
+    let foreign = errors.iter().filter(|(name, _)| !own(name));
+    foreign.map(|(_, count)| count).sum()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Adds counts by name to others.

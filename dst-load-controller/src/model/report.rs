@@ -10,6 +10,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod next;
+mod observer;
 pub mod page;
 mod prose;
 mod proxies;
@@ -28,10 +29,11 @@ use serde::{Deserialize, Serialize};
 use crate::model::{
     criteria::Criteria,
     plan::Planned,
+    promise::Flags,
     recording::{Header, Line, Machine, TargetKind},
     statistics::{
-        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, OtherClock, Profiles, Replica,
-        SlowestChange, StageSummary, Statistics, Streams, Target, Updates, Way,
+        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, Observer, OtherClock,
+        Profiles, Replica, SlowestChange, StageSummary, Statistics, Streams, Target, Updates, Way,
     },
     verdict::{Circumstances, Ended, Judged, Verdict, judge},
     warning::Warning,
@@ -39,6 +41,10 @@ use crate::model::{
 
 /// The version of `report.json`'s shape.
 pub const SCHEMA_VERSION: u32 = 1;
+
+/// Why a run with replicas of two kinds says nothing of either.
+const MIXED: &str = "some responses came from this tool's own reference destination and some from \
+                     another controller: the numbers are of neither";
 
 /// Streams that a real proxy holds beside the `Get` streams, and that this tool does not open; the
 /// first only where it was asked to.
@@ -99,6 +105,9 @@ pub struct Report {
     pub updates: Updates,
     /// What this tool used.
     pub generator: Generator,
+    /// Whether the reference observer can be relied on.
+    #[serde(default)]
+    pub observer: Observer,
     /// What was measured, and what it used.
     pub target: ReportedTarget,
     /// What the Kubernetes API answered.
@@ -167,6 +176,10 @@ pub struct ReportedTarget {
     /// Where they were looked for and not found.
     #[serde(default)]
     pub metrics_sought: Vec<String>,
+    /// Its flags that change what it promises, as far as they were known; `null` in recordings that
+    /// do not say.
+    #[serde(default)]
+    pub flags: Option<Flags>,
     /// What it used.
     #[serde(flatten)]
     pub used: Target,
@@ -266,9 +279,10 @@ impl Report {
         ended: Ended,
     ) -> Self {
         let summary = statistics.summary();
+        let target = statistics.identities().correct(&header.target);
         let ending = Ending::of(statistics);
         let circumstances = Circumstances {
-            target_is_judged: header.target.kind == TargetKind::Linkerd && !header.virtual_time,
+            target_is_judged: target.kind == TargetKind::Linkerd && !header.virtual_time,
             latency_is_judged: !header.target.forwarded,
             planned: planned.into(),
             ended,
@@ -276,6 +290,10 @@ impl Report {
         let mut judgement = judge(criteria, &summary, circumstances);
         if let Ending::Spared { reason } = &ending {
             judgement.reasons.insert(0, reason.clone());
+        }
+        if statistics.identities().is_mixed() {
+            judgement.verdict = Verdict::Invalid;
+            judgement.reasons.insert(0, MIXED.to_owned());
         }
         let forwarded = header.target.forwarded.then_some(Warning::Forwarded);
         let warnings = warnings::gather(recorded, &summary, &ending)
@@ -318,11 +336,13 @@ impl Report {
             correctness: summary.correctness,
             updates: summary.updates,
             generator: summary.generator,
+            observer: summary.observer,
             target: ReportedTarget {
-                kind: header.target.kind,
-                version: header.target.version.clone(),
+                kind: target.kind,
+                version: target.version,
                 metrics: header.metrics.clone(),
                 metrics_sought: header.metrics_sought.clone(),
+                flags: target.flags,
                 used: summary.target,
             },
             kubernetes: summary.kubernetes,

@@ -8,8 +8,10 @@ use crate::model::{
     criteria::Criteria,
     fault::Fault,
     federation::{Federation, Site, Watched},
+    promise::Flags,
     provocation::Provocation,
     quantity::AddressRange,
+    statistics::LONGEST,
 };
 
 mod draft;
@@ -41,6 +43,8 @@ pub struct Scenario {
     pub deadline: Option<Duration>,
     /// The embedded sandbox's shape and faults.
     pub sandbox: Sandbox,
+    /// How the destination controller is set up, as far as the file says it.
+    pub flags: Flags,
 }
 
 /// What is done to Kubernetes, and for how long.
@@ -225,13 +229,21 @@ pub struct Sandbox {
 // === impl Scenario ===
 
 impl Scenario {
+    /// How the reference destination is set up: as the file says, else with all it can.
+    #[must_use]
+    pub fn reference_flags(&self) -> Flags {
+        self.flags.or(Flags::DEFAULT)
+    }
+
     /// How long an update is waited for before it counts as never arrived: as given, else the
-    /// larger of 30 s and twice the largest limit judged.
+    /// larger of 30 s and twice the largest limit judged, and 24 h at the most.
     #[must_use]
     pub fn deadline(&self) -> Duration {
         self.deadline.unwrap_or_else(|| {
             let largest = self.criteria.largest_latency_limit().unwrap_or_default();
-            (largest * 2).max(Duration::from_secs(30))
+            largest
+                .saturating_mul(2)
+                .clamp(Duration::from_secs(30), LONGEST)
         })
     }
 

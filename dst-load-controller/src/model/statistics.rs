@@ -4,23 +4,29 @@
 
 mod clock;
 mod fold;
+mod histogram;
 mod latency;
+mod merged;
+mod observer;
 mod pings;
 mod slowest;
 mod summary;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::model) use self::fold::decode;
 pub use self::{
     clock::OtherClock,
     fold::{Interval, Statistics},
-    latency::{Latency, Quantile, Stage},
+    histogram::Histogram,
+    latency::{LONGEST, Latency, Quantile, Stage},
+    merged::Merged,
+    observer::Observer,
     pings::Pings,
     slowest::{Delay, SlowestChange},
     summary::{
-        Correctness, CycleSummary, FanOut, Generator, HeapGrowth, KubernetesApi, LatencySummary,
-        Profiles, Replica, StageSummary, Streams, Summary, Target, Updates, Way, WrongService,
+        AtMost, Bounds, Correctness, CycleSummary, FanOut, Generator, HeapGrowth, KubernetesApi,
+        LatencySummary, Profiles, Replica, StageSummary, Streams, Summary, Target, Updates, Way,
+        WrongService,
     },
 };
 

@@ -6,6 +6,8 @@
 
 mod doubt;
 mod judge;
+mod merged;
+mod observer;
 mod remedy;
 #[cfg(test)]
 mod tests;
@@ -16,6 +18,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(in crate::model) use self::validity::{GENERATOR, STARVED};
 use crate::model::{
     criteria::Criteria, endpoint::Direction, plan::Planned, statistics::Summary, words,
 };
@@ -145,7 +148,9 @@ pub fn judge(criteria: &Criteria, summary: &Summary, circumstances: Circumstance
     // What a doubt has voided, the doubt explains.
     let unexplained = (judged.iter().zip(&unjudged))
         .filter_map(|(judged, unjudged)| unjudged.then_some(judged))
-        .filter(open);
+        .filter(open)
+        // Why streams could not be judged is a doubt of its own.
+        .filter(|it| it.name != "correctness" || summary.correctness.unjudged.is_empty());
     let unexplained = match circumstances.ended {
         // There is one thing to do.
         Ended::Interrupted | Ended::CutOff => Vec::new(),

@@ -43,13 +43,6 @@ pub enum Warning {
         /// The last reason.
         error: String,
     },
-    /// Updates came before the observer saw their change: the start of their latency is a bound.
-    EarlyUpdates {
-        /// How many deliveries.
-        deliveries: u64,
-        /// Out of how many.
-        of: u64,
-    },
     /// Updates stood unconfirmed at the deadline, though a later one put them right.
     MendedUpdates {
         /// How many.
@@ -60,7 +53,7 @@ pub enum Warning {
         /// How many.
         streams: u64,
     },
-    /// Updates were on their way when the end was checked.
+    /// Services changed so recently that they were not checked.
     Unsettled {
         /// At how many Services.
         services: u64,
@@ -132,6 +125,11 @@ pub enum Warning {
         /// Why not.
         error: String,
     },
+    /// The observer's heartbeat may not be written.
+    NoHeartbeat {
+        /// What refused it.
+        error: String,
+    },
     /// Cleaning up left something behind.
     CleanupFailed {
         /// What went wrong.
@@ -164,7 +162,7 @@ impl fmt::Display for Warning {
             } => write!(
                 f,
                 "{} sent later than intended, the worst by {}: end-to-end latency counts from the \
-                 intended instant; raise --qps or use fewer Services",
+                 intended instant; look whether --qps held them back, or this machine was busy",
                 counted(*actions, "action was", "actions were"),
                 seconds(*worst_seconds)
             ),
@@ -189,13 +187,6 @@ impl fmt::Display for Warning {
                 "the destination's metrics could not be read {} ({error}): its cost is incomplete",
                 times(*n)
             ),
-            Self::EarlyUpdates { deliveries, of } => write!(
-                f,
-                "{} of {} came before the observer saw their change; they count as 0 s, and end to \
-                 end is the honest upper bound",
-                count(*deliveries),
-                counted(*of, "delivery", "deliveries")
-            ),
             Self::MendedUpdates { updates } => write!(
                 f,
                 "{} what no EndpointSlice did for longer than the deadline, before a later one put \
@@ -209,9 +200,9 @@ impl fmt::Display for Warning {
             ),
             Self::Unsettled { services } => write!(
                 f,
-                "{} still changing when the end was checked: what is missing or stale there may \
-                 have been on its way; stop the churn first",
-                counted(*services, "Service was", "Services were")
+                "{} in the last seconds before this recording was closed, and what its streams held \
+                 was not checked: take it again, or stop the churn first",
+                counted(*services, "Service changed", "Services changed")
             ),
             Self::Scenario { message } => f.write_str(message),
             Self::CutOff => f.write_str(
@@ -255,7 +246,7 @@ impl fmt::Display for Warning {
             Self::ReplicaRestarted { pod, times: n } => write!(
                 f,
                 "the client pod {pod} was started again {}: what it had measured before is lost; \
-                 see `kubectl logs --previous`, and give it more memory or fewer streams",
+                 `kubectl logs --previous` and `kubectl describe pod` say why",
                 times(*n)
             ),
             Self::Forwarded => f.write_str(
@@ -300,6 +291,11 @@ impl fmt::Display for Warning {
                 f,
                 "the destination was not profiled ({error}): Linkerd's serves /debug/pprof beside \
                  its metrics if it is started with -enable-pprof (charts: enablePprof)"
+            ),
+            Self::NoHeartbeat { error } => write!(
+                f,
+                "the observer's heartbeat could not be written ({error}): its lag is not measured \
+                 by it; allow create and update of endpointslices"
             ),
             Self::CleanupFailed { error, run_id } => write!(
                 f,

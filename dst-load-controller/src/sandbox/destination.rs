@@ -59,6 +59,8 @@ pub struct Config {
     pub cluster_domain: String,
     /// Updates that wait for one stream before it overflows, 100 by default in Linkerd.
     pub queue_capacity: usize,
+    /// Whether Pods are served by IPv6, as `-enable-ipv6` has it in Linkerd.
+    pub ipv6: bool,
     /// What goes wrong; only the kinds of the destination and of Linkerd are looked at.
     pub faults: Vec<Fault>,
 }
@@ -80,6 +82,7 @@ struct Shared {
     unsynced: AtomicUsize,
     stop: CancellationToken,
     cluster_domain: String,
+    ipv6: bool,
     /// Updates of `Get` handed to the transport.
     sent: AtomicU64,
     /// The same of `GetProfile`.
@@ -165,6 +168,7 @@ impl Destination {
                 synced: SetOnce::new(),
                 stop: CancellationToken::new(),
                 cluster_domain: config.cluster_domain,
+                ipv6: config.ipv6,
                 sent: AtomicU64::new(0),
                 profiles_sent: AtomicU64::new(0),
             }),

@@ -7,11 +7,14 @@ mod destination;
 mod generator;
 mod kubernetes;
 mod linkerd;
+mod observer;
 mod stale_state;
 #[path = "../support/virtually.rs"]
 mod virtually;
 
-use dst_load_controller::model::{report::Report, scenario::Scenario, verdict::Verdict};
+use dst_load_controller::model::{
+    recording::LagSource, report::Report, scenario::Scenario, verdict::Verdict,
+};
 
 use virtually::{Ran, scenario, simulate};
 

@@ -3,7 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
+mod identity;
+mod quiet;
 mod replicas;
+mod silent;
 
 use std::{convert::Infallible, io, path::Path, sync::Arc, time::Duration};
 
@@ -18,6 +21,7 @@ use dst_load_controller::{
         clock::Clock,
         destination::fleet::FleetConfig,
         kubernetes::{Actor, Limits, RunIdentity},
+        observer::SILENCE,
         partner::Partner,
         recorder::Recorder,
         target::Target,
@@ -25,6 +29,7 @@ use dst_load_controller::{
     model::{
         criteria::Criteria,
         plan::Plan,
+        promise::Flags,
         recording::{Header, SCHEMA_VERSION, TargetInfo, TargetKind},
         report::{Ending, Report},
         scenario::{self, Scenario},
@@ -76,6 +81,7 @@ fn header() -> Header {
             kind: TargetKind::Reference,
             version: None,
             forwarded: false,
+            flags: None,
         },
         virtual_time: true,
         namespace: "churned".into(),
@@ -96,6 +102,7 @@ fn destination(kubernetes: &kubernetes::Kubernetes) -> destination::Destination 
             seed: 1,
             cluster_domain: "cluster.local".into(),
             queue_capacity: 100,
+            ipv6: true,
             faults: Vec::new(),
         },
         kubernetes.client(),
@@ -125,9 +132,44 @@ fn client<W: io::Write>(
     kubernetes: &kubernetes::Kubernetes,
     destination: &destination::Destination,
     target: Option<Target>,
+    follows: (Option<Partner>, bool),
+    stop: CancellationToken,
+    out: W,
+) -> Client<W> {
+    let world = world(kubernetes, destination);
+    client_of(world, SILENCE, target, follows, stop, out)
+}
+
+/// The same in any world, with watches that are resumed when they are silent for that long.
+fn client_of<W: io::Write>(
+    world: World,
+    watch_silence: Duration,
+    target: Option<Target>,
     (churn, ends_with_plan): (Option<Partner>, bool),
     stop: CancellationToken,
     out: W,
+) -> Client<W> {
+    let flags = Flags::DEFAULT;
+    set_up(
+        kubernetes,
+        destination,
+        target,
+        (churn, ends_with_plan),
+        stop,
+        out,
+        flags,
+    )
+}
+
+/// The same, that takes the destination to have these flags.
+fn set_up<W: io::Write>(
+    kubernetes: &kubernetes::Kubernetes,
+    destination: &destination::Destination,
+    target: Option<Target>,
+    (churn, ends_with_plan): (Option<Partner>, bool),
+    stop: CancellationToken,
+    out: W,
+    flags: Flags,
 ) -> Client<W> {
     let services = ["test-service-1", "test-service-2"];
     let targets = services.map(|name| Watched::new(name, "churned", "cluster.local", 8080));
@@ -135,9 +177,10 @@ fn client<W: io::Write>(
         Clock::start(),
         targets.into(),
         Options {
-            world: world(kubernetes, destination),
+            world,
             target_cluster: None,
             observer: |watching| watching(),
+            watch_silence,
             target,
             churn,
             fleet: FleetConfig {
@@ -156,6 +199,7 @@ fn client<W: io::Write>(
             deadline: 30 * SECOND,
             ends_with_plan,
             sample_self: false,
+            flags,
         },
         Recorder::new(out, Path::new("memory")),
         Readiness::default(),

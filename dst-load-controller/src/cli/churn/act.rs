@@ -1,6 +1,6 @@
 //! The acting half alone, from the claim of a namespace to its last object.
 
-use std::{io, net::SocketAddr, process, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, process, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use prometheus_client::registry::Registry;
@@ -182,6 +182,7 @@ impl Work<'_> {
                     biased;
                     driven = self.drive() => driven,
                     lost = actor.keep_claim() => Err(lost),
+                    never = self.beat() => match never {},
                 }
             }
         };
@@ -208,6 +209,18 @@ impl Work<'_> {
         }
         churned?;
         Ok(said)
+    }
+
+    /// Writes heartbeats for the observers of clients, where their lag matters: a latency is judged,
+    /// and the plan changes endpoints.
+    async fn beat(&self) -> Infallible {
+        let judged = self.scenario.criteria.smallest_latency_limit().is_some();
+        if judged && Plan::changes_endpoints(self.scenario) {
+            let on = |written: &_, at| self.events.beat(written, at);
+            let error = self.actor.beat_for_observer(on).await;
+            tracing::warn!(%error, "heartbeat not permitted, lag of observers is not measured");
+        }
+        std::future::pending().await
     }
 
     /// Takes the namespace, once it is free.

@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    env,
     fs::File,
     io::{BufWriter, Write},
     path::PathBuf,
@@ -20,7 +21,7 @@ use crate::{
         observer_place,
         replicas::infos,
         report,
-        run::header::{date, machine},
+        run::header::{date, machine, unique_identity},
     },
     exit::Exit,
     live::{
@@ -30,6 +31,7 @@ use crate::{
         clock::Clock,
         cluster::Cluster,
         destination::fleet::FleetConfig,
+        observer::SILENCE,
         partner::Partner,
         process_metrics,
         recorder::{Recorder, RunDirectory},
@@ -38,9 +40,10 @@ use crate::{
     },
     model::{
         criteria::Criteria,
+        ledger::Limits,
         plan::{Plan, Planned},
         quantity::Span,
-        recording::{Header, SCHEMA_VERSION, TargetInfo, TargetKind},
+        recording::{Header, Identity, SCHEMA_VERSION, TargetInfo, TargetKind},
         report::next,
         scenario::Scenario,
         seed,
@@ -75,7 +78,15 @@ pub async fn run(
         .discover(&args.destination, &args.destination_metrics, args.lifecycle)
         .await?;
     let cluster = args.cluster.find().await?;
-    let Reached { dials, target } = args.forward.reach(&cluster.factory(), addresses).await?;
+    let Reached {
+        dials,
+        target,
+        flags,
+    } = (args.forward)
+        .reach(&cluster.factory(), &args.destination, addresses)
+        .await?;
+    let given = scenario.map(|it| it.flags).unwrap_or_default();
+    let flags = flags.or(args.forward.flags()).or(given);
     // A sandbox must not be quoted as Linkerd.
     let kind = match &target {
         Some(target) if target.is_reference().await => TargetKind::Reference,
@@ -85,6 +96,7 @@ pub async fn run(
         kind,
         version: None,
         forwarded: args.forward.is_forwarded(),
+        flags: Some(flags),
     };
     let observed = linked::observed(args, &cluster).await?;
     let namespace = args
@@ -104,7 +116,7 @@ pub async fn run(
     };
     let directory = args.output_dir.as_deref().map(RunDirectory::at);
     let directory = directory.transpose()?;
-    let deadline = scenario.map_or(DEADLINE, Scenario::deadline);
+    let limits = scenario.map_or(Limits::from(DEADLINE), Limits::of);
     let (file, place) = spool(directory.as_ref())?;
     let (snapshots, mut asked) = Snapshots::new(file.try_clone()?);
     tracing::info!(
@@ -131,12 +143,14 @@ pub async fn run(
                 further: dials.further,
             },
             observer: observer_place::own_thread,
+            watch_silence: SILENCE,
             target,
             churn,
             fleet: fleet(args, &watch, &namespace),
-            deadline,
+            limits,
             ends_with_plan: scenario.is_some(),
             sample_self: true,
+            flags,
         },
         Recorder::new(BufWriter::new(file.try_clone()?), &place),
         readiness.clone(),
@@ -155,7 +169,7 @@ pub async fn run(
         );
     let header = Header {
         linked_cluster: linked.cluster,
-        deadline_seconds: deadline.as_secs_f64(),
+        deadline_seconds: limits.deadline.as_secs_f64(),
         ..header(&found, scenario, &watch, &namespace, target_info)?
     };
     let whole = async {
@@ -254,6 +268,9 @@ fn spool(directory: Option<&RunDirectory>) -> anyhow::Result<(File, PathBuf)> {
     Ok((file, path))
 }
 
+/// The variable that names the Pod in which this runs, as the chart sets it.
+const POD: &str = "DST_LOAD_POD";
+
 /// The recording's first line.
 fn header(
     found: &Discovered,
@@ -283,6 +300,11 @@ fn header(
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: env!("DST_LOAD_COMMIT").to_owned(),
         run_id: seed::hex(u64::from(process::id()), "run-id", &started, 4),
+        identity: Identity {
+            pods: env::var(POD).into_iter().collect(),
+            client_replicas: scenario.map(|it| it.client.replicas),
+            ..unique_identity()
+        },
         name: scenario.map_or("client", |it| &it.name).to_owned(),
         seed: scenario.map_or(SEED, |it| it.seed),
         scenario: effective,

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::model::{
-    recording::write_line,
+    recording::{Identity, write},
     report::tests::recordings,
     scenario::{Scenario, built_in},
 };
@@ -35,6 +35,7 @@ fn save(folder: &Path, last: Duration, seed: u64) {
                 header.scenario = scenario.effective().unwrap();
                 header.seed = seed;
                 header.run_id = folder.display().to_string();
+                header.identity = Identity::new(seed, &header.run_id);
             }
             Line::Change(change) => {
                 change.last_us = Some(u64::try_from(last.as_micros()).unwrap());
@@ -44,9 +45,7 @@ fn save(folder: &Path, last: Duration, seed: u64) {
     }
     fs::create_dir_all(folder).unwrap();
     let mut bytes = Vec::new();
-    for line in &lines {
-        write_line(line, &mut bytes).unwrap();
-    }
+    write(&lines, &mut bytes).unwrap();
     fs::write(folder.join(RECORDING), bytes).unwrap();
 }
 
@@ -181,6 +180,45 @@ fn every_mistake_is_a_usage_error_that_says_which() {
     let (_, page) = printed(&args(&[main, branch]), Format::Html).unwrap();
     assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
     assert!(printed(&args(&[main, &at("other"), "--force"]), Format::Text).is_ok());
+}
+
+#[test]
+fn one_recording_given_twice_is_a_mistake_on_a_side_and_across_sides() {
+    let folder = two_sides(2, Duration::from_millis(30));
+    let at = |place: &str| folder.path().join(place).display().to_string();
+    let copy = at("copy.jsonl");
+    fs::copy(folder.path().join("main/run-1").join(RECORDING), &copy).unwrap();
+    let (main, branch, one) = (at("main"), at("branch"), at("main/run-1"));
+    for (first, second, words) in [
+        (&one, &one, vec![one.as_str(), &one]),
+        (&one, &copy, vec![&one, &copy, "--force"]),
+        (
+            &one,
+            &copy,
+            vec!["--baseline", &main, &copy, "--candidate", &branch],
+        ),
+        (
+            &one,
+            &copy,
+            vec!["--baseline", &branch, "--candidate", &main, &copy],
+        ),
+    ] {
+        let error = printed(&args(&words), Format::Text).unwrap_err();
+        assert!(error.is::<UsageError>(), "{error:#}");
+        let said = format!("{first} and {second} hold the same recording (");
+        assert!(error.to_string().starts_with(&said), "{error:#}");
+    }
+}
+
+#[test]
+fn a_recording_that_was_changed_is_not_compared() {
+    let folder = two_sides(1, Duration::from_millis(30));
+    let path = folder.path().join("branch/run-1").join(RECORDING);
+    let whole = fs::read_to_string(&path).unwrap();
+    fs::write(&path, whole.replacen("\"last_us\":", "\"last_us\":1", 1)).unwrap();
+    let error = printed(&of(&folder, &[]), Format::Text).unwrap_err();
+    let told = format!("{error:#}");
+    assert!(told.contains("the checksum does not match"), "{told}");
 }
 
 #[test]

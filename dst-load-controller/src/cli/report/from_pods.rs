@@ -10,19 +10,19 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::{ReportArgs, exit, judged, push, render, style};
+use super::{ReportArgs, exit, judged, once, push, render, style};
 use crate::{
     cli::{Format, UsageError, cluster::ClusterArgs},
     exit::Exit,
     live::{
-        collect::{CollectError, Replica, replicas},
+        collect::{CollectError, Replica, desired, replicas},
         prometheus::{Prometheus, SELECTOR},
         recorder::RunDirectory,
         target::version::deployed,
     },
     model::{
         quantity::Span,
-        recording::{Header, Line, TargetKind, merge, read, started, write_line},
+        recording::{Header, Identities, Line, TargetKind, merge, read, started, write},
         report::next,
         warning::Warning,
         words::counted,
@@ -124,24 +124,32 @@ pub(super) async fn run(
     for (_, path) in &recordings {
         keep(path, &directory.path().join("replicas"))?;
     }
+    let pods = replicas.iter().map(|replica| replica.name.to_string());
+    once(pods.zip(recordings.iter().map(|(lines, _)| lines)))?;
     let mut lines = merge(recordings.into_iter().map(|(lines, _)| lines).collect())?;
     note_restarts(&replicas, &mut lines);
     if let Some(prometheus) = &prometheus {
         add_series(prometheus, &mut lines).await?;
     }
-    // The header stays first and the end last: they have the first and the last kind.
-    lines.sort_by(|a, b| a.order().cmp(&b.order()));
+    if let Some(Line::Header(header)) = lines.first_mut() {
+        // They may have been scaled since the scenario was written.
+        let release = replicas.first().map(|replica| replica.release.as_str());
+        let running = desired(&kube, &namespace, release.filter(|it| !it.is_empty())).await;
+        header.identity.expected = running.or(header.identity.expected);
+    }
+    // The header stays first, and the end last.
+    lines.sort_by(Line::compare_places);
+    let identities = Identities::of(&lines);
     if let Some(Line::Header(header)) = lines.first_mut()
-        && header.target.kind == TargetKind::Linkerd
+        && let kind = identities.correct(&header.target).kind
+        && kind == TargetKind::Linkerd
         && header.target.version.is_none()
         && let Ok(client) = cluster.client()
     {
         header.target.version = deployed(&client).await;
     }
     let mut whole = BufWriter::new(File::create_new(directory.recording())?);
-    for line in &lines {
-        write_line(line, &mut whole)?;
-    }
+    write(&lines, &mut whole)?;
     whole.flush()?;
     let page = judged(&lines)?;
     directory.write_reports(&page)?;
@@ -254,6 +262,6 @@ async fn add_series(prometheus: &Prometheus, lines: &mut Vec<Line>) -> anyhow::R
     let ended = lines.last().map(|line| line.order().0).unwrap_or_default();
     let samples = prometheus.samples(began, ended.since_start()).await?;
     lines.retain(|line| !matches!(line, Line::Target(_) | Line::TargetSilent { .. }));
-    lines.extend(samples.into_iter().map(Line::Target));
+    lines.extend(samples);
     Ok(())
 }

@@ -5,22 +5,27 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
-use crate::model::{recording::write_line, report::tests::recordings, scenario::built_in};
+use crate::model::{
+    recording::{Identity, write},
+    report::tests::recordings,
+    scenario::built_in,
+};
 
 /// A run's directory that holds these lines, with the built-in scenario `quick` in the header.
 fn saved(mut lines: Vec<Line>, seed: u64) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
     let quick = built_in("quick").unwrap();
     let overrides = [format!("scenario.seed={seed}")];
     let (scenario, _) = Scenario::from_yaml(quick, "quick.yaml", &overrides).unwrap();
     if let Some(Line::Header(header)) = lines.first_mut() {
         header.scenario = scenario.effective().unwrap();
         header.seed = seed;
+        if header.identity.is_unknown() {
+            header.identity = Identity::new(seed, &folder.path().display().to_string());
+        }
     }
-    let folder = tempfile::tempdir().unwrap();
     let mut bytes = Vec::new();
-    for line in &lines {
-        write_line(line, &mut bytes).unwrap();
-    }
+    write(&lines, &mut bytes).unwrap();
     fs::write(folder.path().join(RECORDING), bytes).unwrap();
     folder
 }
@@ -141,4 +146,45 @@ fn what_cannot_be_read_is_named_with_its_path_and_line() {
     fs::remove_file(&path).unwrap();
     let error = printed(&args(&[&folder]), Format::Text).unwrap_err();
     assert!(format!("{error:#}").contains("recording.jsonl: No such file"));
+}
+
+#[test]
+fn one_recording_given_twice_is_a_mistake_that_names_both_files() {
+    let folder = saved(recordings::passed(), 7);
+    let copy = folder.path().join("copy.jsonl");
+    fs::copy(folder.path().join(RECORDING), &copy).unwrap();
+    for second in [folder.path(), &copy] {
+        let args = ReportArgs {
+            recordings: vec![folder.path().to_owned(), second.to_owned()],
+            ..ReportArgs::default()
+        };
+        let error = printed(&args, Format::Text).unwrap_err();
+        assert!(error.is::<UsageError>());
+        let told = error.to_string();
+        let both = format!(
+            "{} and {} hold the same recording (",
+            folder.path().display(),
+            second.display()
+        );
+        assert!(told.starts_with(&both), "{told}");
+    }
+}
+
+#[test]
+fn a_recording_that_was_changed_has_no_report() {
+    let folder = saved(recordings::failed(), 7);
+    let path = folder.path().join(RECORDING);
+    let whole = fs::read_to_string(&path).unwrap();
+    let seconds = |line: &&str| line.starts_with("{\"kind\":\"second\"");
+    let without: Vec<_> = whole.lines().filter(|line| !seconds(line)).collect();
+    for changed in [
+        without.join("\n") + "\n",
+        whole.replace("\"histogram\":\"H", "\"histogram\":\"I"),
+        whole.replacen("\"never\":", "\"never\":1", 1),
+    ] {
+        fs::write(&path, changed).unwrap();
+        let error = printed(&args(&[&folder]), Format::Text).unwrap_err();
+        let told = format!("{error:#}");
+        assert!(told.contains("recording.jsonl: line "), "{told}");
+    }
 }

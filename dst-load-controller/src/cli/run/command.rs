@@ -300,7 +300,9 @@ async fn choose(
             let metrics = &args.destination_metrics;
             let lifecycle = scenario.client.lifecycle;
             let way = &args.forward;
-            Chosen::cluster(&args.cluster, target, replicas, metrics, lifecycle, way).await?
+            Chosen::cluster(&args.cluster, target, replicas, metrics, lifecycle, way)
+                .await?
+                .set_up(scenario.flags)
         }
         Choice::Reference => {
             let target = args.target_cluster.named();

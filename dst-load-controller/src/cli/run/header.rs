@@ -1,11 +1,13 @@
 //! The recording's first line, and the names that a run gets.
 
+use std::fs;
+
 use jiff::Timestamp;
 
 use crate::{
     cli::{replicas::infos, world::Chosen},
     model::{
-        recording::{Header, Machine, SCHEMA_VERSION, TargetInfo},
+        recording::{Header, Identity, Machine, SCHEMA_VERSION, TargetInfo},
         scenario::Scenario,
         seed,
     },
@@ -39,6 +41,7 @@ pub(super) fn header(
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: env!("DST_LOAD_COMMIT").to_owned(),
         run_id: run_id.to_owned(),
+        identity: identity(scenario, virtual_time)?,
         name: scenario.name.clone(),
         seed: scenario.seed,
         scenario: scenario.effective()?,
@@ -47,6 +50,7 @@ pub(super) fn header(
             kind: chosen.kind,
             version: chosen.version.clone(),
             forwarded: chosen.forwarded,
+            flags: Some(chosen.flags),
         },
         virtual_time,
         namespace: namespace.to_owned(),
@@ -63,6 +67,29 @@ pub(super) fn header(
         metrics: chosen.metrics.addresses.clone(),
         metrics_sought: chosen.metrics.sought.clone(),
     })
+}
+
+/// What tells the recording from every other. In virtual time the same scenario, seed and tool make
+/// the same one.
+fn identity(scenario: &Scenario, virtual_time: bool) -> anyhow::Result<Identity> {
+    if !virtual_time {
+        return Ok(unique_identity());
+    }
+    let tool = [env!("CARGO_PKG_VERSION"), env!("DST_LOAD_COMMIT")].join("/");
+    let entity = format!("{tool}/{}", scenario.effective()?);
+    Ok(Identity::new(scenario.seed, &entity))
+}
+
+/// Of a recording that no other is: clients start in several Pods at once, with the same process id.
+pub(in crate::cli) fn unique_identity() -> Identity {
+    // Absent where there is no Linux: the rest is hardly ever the same.
+    let random = fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
+    let entity = format!(
+        "{random}/{}/{}",
+        std::process::id(),
+        Timestamp::now().as_nanosecond()
+    );
+    Identity::new(0, &entity)
 }
 
 /// What tells the directories of a scenario's runs apart: the date, or, in virtual time, which has

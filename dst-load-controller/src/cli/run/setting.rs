@@ -102,6 +102,7 @@ impl Setting {
             connections: self.chosen.connections.or(self.scenario.client.connections),
             sample_self: !self.virtual_time,
             profiles: self.profiles.clone(),
+            flags: self.chosen.flags,
         };
         let scenario = Arc::clone(&self.scenario);
         Ok(Engine::new(

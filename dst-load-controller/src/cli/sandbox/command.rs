@@ -28,7 +28,7 @@ use crate::{
         recorder::write_whole,
         runtime::Shutdown,
     },
-    model::scenario::Scenario,
+    model::{promise::Flags, scenario::Scenario},
     sandbox::{destination::Destination, kubernetes},
 };
 
@@ -47,6 +47,9 @@ pub(in crate::cli) struct Ready {
     /// The version of a controller of the user's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::cli) destination_version: Option<String>,
+    /// The flags of the destination that change what it promises.
+    #[serde(default)]
+    pub(in crate::cli) destination_flags: Flags,
 }
 
 /// Serves the sandbox until a signal.
@@ -182,6 +185,7 @@ async fn reference(
         destination: addresses.join(","),
         destination_metrics: format!("http://{metrics}/metrics"),
         destination_version: None,
+        destination_flags: sandbox.scenario.reference_flags(),
     };
     let references: Vec<_> = replicas.iter().map(|it| it.reference.clone()).collect();
     let announced = async {
@@ -231,7 +235,7 @@ async fn controller(
     let log = args.destination_log.as_deref();
     let started = tokio::select! {
         biased;
-        started = Controller::start(line, sandbox.kubeconfig, args.listen, log) => started,
+        started = Controller::start(line, sandbox.scenario.flags, sandbox.kubeconfig, args.listen, log) => started,
         () = stop.cancelled() => return Ok(()),
         () = orphaned(args.with_parent) => return Ok(()),
     };
@@ -243,6 +247,7 @@ async fn controller(
             destination: controller.destination.to_string(),
             destination_metrics: controller.metrics.clone(),
             destination_version: controller.version.clone(),
+            destination_flags: controller.flags,
         },
         out,
     )?;

@@ -21,6 +21,7 @@ use crate::{
         world::{CLUSTER_DOMAIN, without_our_environment},
     },
     live::target::Target,
+    model::promise::Flags,
 };
 
 /// Linkerd's default.
@@ -59,6 +60,8 @@ pub(in crate::cli) struct Controller {
     pub(in crate::cli) metrics: String,
     /// Its version, where it says one.
     pub(in crate::cli) version: Option<String>,
+    /// Its flags that change what it promises.
+    pub(in crate::cli) flags: Flags,
 }
 
 // === impl CommandLine ===
@@ -143,13 +146,15 @@ impl CommandLine {
 // === impl Controller ===
 
 impl Controller {
-    /// Starts a controller on the API of `kubeconfig` and waits until it is ready. Its log goes to
+    /// Starts a controller, set up as `wanted` unless its command line says otherwise, on the API
+    /// of `kubeconfig` and waits until it is ready. Its log goes to
     /// the file `log`, or to standard error.
     ///
     /// # Errors
     /// If it cannot be started, ends, or is not ready in time; with the end of its log.
     pub(in crate::cli) async fn start(
         mut line: CommandLine,
+        wanted: Flags,
         kubeconfig: &Path,
         listen: IpAddr,
         log: Option<&Path>,
@@ -164,8 +169,16 @@ impl Controller {
         line.default("cluster-domain", CLUSTER_DOMAIN);
         line.default("identity-trust-domain", CLUSTER_DOMAIN);
         // As the Helm chart has it, save that what we want is a benchmark and not a debugger's log.
-        line.default("enable-ipv6", "false");
+        let ipv6 = wanted.ipv6.unwrap_or(false);
+        line.default("enable-ipv6", if ipv6 { "true" } else { "false" });
+        if let Some(slices) = wanted.endpoint_slices {
+            line.default(
+                "enable-endpoint-slices",
+                if slices { "true" } else { "false" },
+            );
+        }
         line.default("log-level", "warn");
+        let flags = Flags::of_args(line.args.iter().map(String::as_str));
         let mut command = line.command();
         if std::env::var_os(HOSTNAME).is_none_or(|name| name == *OsStr::new("")) {
             command.env(HOSTNAME, "destination");
@@ -191,6 +204,7 @@ impl Controller {
             destination,
             metrics: format!("http://{metrics}/metrics"),
             version,
+            flags,
         };
         controller.ready().await?;
         Ok(controller)

@@ -12,7 +12,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{Target, distribution::Distribution};
-use crate::model::ledger::Outbox;
+use crate::model::ledger::{Outbox, Outcome};
 
 /// Services that get series of their own. 5,000 would make each scrape 7.8 MB.
 const MOST: usize = 200;
@@ -70,7 +70,7 @@ impl Series {
         let mut latency = self.latency.lock();
         for delivered in &outbox.deliveries {
             latency.record(delivered.destination, delivered.times);
-            if delivered.never {
+            if delivered.outcome == Outcome::Never {
                 self.never.fetch_add(delivered.times, Ordering::Relaxed);
             }
         }

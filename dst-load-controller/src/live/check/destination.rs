@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use tonic::{Code, Status};
+use tonic::Code;
 
 use super::{Destination, Subject};
 use crate::{
     live::{
         clock::Clock,
-        destination::stream::{Identity, Method, read, request},
+        destination::{
+            ending::{Ending, Violation},
+            stream::{Identity, Method, read, request},
+        },
         target::version,
     },
     model::check::{Findings, Outcome},
@@ -72,27 +75,35 @@ async fn answers(subject: &Subject<'_>) -> Outcome {
         pod: "dst-load-controller-check".to_owned(),
     };
     let asked = async {
-        let grpc = (subject.world.destination)().await?;
+        let grpc = (subject.world.destination)()
+            .await
+            .map_err(|status| Ending::of(&status))?;
         let mut told = false;
         let ended = read(
             grpc,
             Method::Get,
             Clock::start(),
             request(&authority, &identity.token()),
+            |_| {},
             |_, _| {
                 told = true;
-                Err(Status::cancelled("enough was said"))
+                Err(Violation("enough was said"))
             },
         )
         .await;
-        if told { Ok(()) } else { Err(ended) }
+        if told {
+            Ok(())
+        } else {
+            Err(ended.ending().clone())
+        }
     };
     match tokio::time::timeout(PATIENCE, asked).await {
         Ok(Ok(())) => Outcome::seen(authority),
         // An answer too: it does not serve this Service, but it serves.
-        Ok(Err(status)) if status.code() == Code::NotFound => Outcome::ok(),
-        Ok(Err(status)) => {
-            Outcome::failed(format!("{:?}: {}", status.code(), status.message()), hint)
+        Ok(Err(ending)) if ending.code() == Some(Code::NotFound) => Outcome::ok(),
+        Ok(Err(ending)) => {
+            let name = ending.error().unwrap_or("ended with status OK".into());
+            Outcome::failed(format!("{name}: {}", ending.message), hint)
         }
         Err(_) => Outcome::warning(
             format!(

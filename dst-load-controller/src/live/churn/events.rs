@@ -16,6 +16,7 @@ use crate::{
     live::{clock::Clock, kubernetes::Acted},
     model::{
         action::{Action, CycleStart, Verb},
+        ledger::Written,
         scenario::Scenario,
         time::At,
     },
@@ -46,6 +47,17 @@ struct Lines {
     kept: VecDeque<Bytes>,
     /// Lines that are no longer kept; the first kept one has the next number.
     gone: u64,
+    /// The last heartbeat for observers, with its number: only the last one is of use, and it has
+    /// no place among what is kept.
+    beat: (u64, Bytes),
+}
+
+/// A heartbeat for observers: the uid of the slice that was written.
+#[derive(Serialize)]
+struct BeatLine<'a> {
+    heartbeat: &'a str,
+    resource_version: &'a str,
+    acknowledged: u64,
 }
 
 /// One line of `/events`: an action that is due, and later the same one answered.
@@ -192,6 +204,21 @@ impl EventLog {
         });
     }
 
+    /// Replaces the last heartbeat for observers by one that was acknowledged at `at`.
+    pub fn beat(&self, written: &Written, at: At) {
+        let line = BeatLine {
+            heartbeat: &written.object,
+            resource_version: written.resource_version.as_deref().unwrap_or_default(),
+            acknowledged: at.as_micros(),
+        };
+        let mut json = serde_json::to_vec(&line).expect("invariant: plain fields have a JSON form");
+        json.push(b'\n');
+        let mut lines = self.0.lines.lock();
+        lines.beat = (lines.beat.0 + 1, json.into());
+        drop(lines);
+        self.0.more.notify_waiters();
+    }
+
     fn push<T: Serialize>(&self, line: impl FnOnce(u64) -> T) {
         let mut lines = self.0.lines.lock();
         let line = line(lines.last() + 1);
@@ -230,14 +257,16 @@ impl EventLog {
 
     /// Chunks of whole lines, without end.
     fn follow(self, after: u64) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> {
-        stream::unfold((self, after), |(log, after)| async move {
+        let before = self.0.lines.lock().beat.0;
+        stream::unfold((self, after, before), |(log, after, beat)| async move {
             loop {
                 let more = log.0.more.notified();
                 tokio::pin!(more);
                 // From here on a line that is added wakes us, even before the wait.
                 more.as_mut().enable();
-                if let Some((chunk, last)) = log.0.lines.lock().since(after) {
-                    return Some((Ok(chunk), (log.clone(), last)));
+                let next = log.0.lines.lock().next(after, beat);
+                if let Some((chunk, last, beat)) = next {
+                    return Some((Ok(chunk), (log.clone(), last, beat)));
                 }
                 more.await;
             }
@@ -251,6 +280,16 @@ impl Lines {
     /// The number of the last line.
     fn last(&self) -> u64 {
         self.gone + self.kept.len() as u64
+    }
+
+    /// What follows line `after` and heartbeat `beat`: lines, or else the last heartbeat; with the
+    /// numbers of the last of each.
+    fn next(&self, after: u64, beat: u64) -> Option<(Bytes, u64, u64)> {
+        if let Some((chunk, last)) = self.since(after) {
+            return Some((chunk, last, beat));
+        }
+        let (number, line) = &self.beat;
+        (*number > beat).then(|| (line.clone(), after, *number))
     }
 
     /// The next lines after number `after`, and the number of the last of them.
@@ -324,6 +363,31 @@ mod tests {
         let due = &lines(&next.unwrap().unwrap())[0];
         assert_eq!((&due["to"], &due["intended"]), (&json!(7), &json!(1_000)));
         assert_eq!((due.get("sent"), due.get("acknowledged")), (None, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_gets_the_last_heartbeat_and_none_from_before_its_time() {
+        let log = EventLog::new(&scenario(1), "shop", "p1");
+        let beat = |version: &str| {
+            let written = Written {
+                object: "u".into(),
+                resource_version: Some(version.into()),
+            };
+            log.beat(&written, At::from_millis(4));
+        };
+        beat("6");
+        log.record(&acted(9));
+        let mut reader = Box::pin(log.clone().follow(0));
+        let first = lines(&reader.next().await.unwrap().unwrap());
+        assert_eq!(first[0]["sequence"], 1);
+        let (next, ()) = tokio::join!(reader.next(), async {
+            beat("7");
+            beat("8");
+        });
+        assert_eq!(
+            lines(&next.unwrap().unwrap()),
+            [json!({ "heartbeat": "u", "resource_version": "8", "acknowledged": 4_000 })]
+        );
     }
 
     #[test]

@@ -68,6 +68,7 @@ fn sight(book: &Book, visible: At, count: u8) {
             port: 80,
         }],
         local_traffic_only: false,
+        external_name: false,
     };
     let entry = |last| SliceEndpoint {
         addresses: vec![endpoint(last).address.ip()],

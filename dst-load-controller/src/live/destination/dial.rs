@@ -1,18 +1,21 @@
 //! Connections to a real destination controller.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
-use tonic::{Status, transport::Endpoint};
-use tower::{ServiceExt, util::BoxCloneSyncService};
+use http::Uri;
+use hyper_util::client::legacy::connect::HttpConnector;
+use tower::Service as _;
 
-use crate::{model::scenario::Lifecycle, world::Dial};
+use super::connection::{self, DEFAULT_WINDOWS, Windows};
+use crate::{live::http::root, model::scenario::Lifecycle, world::Dial};
 
 /// How long one try to connect may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// A proxy's HTTP/2 window of a stream, bytes.
-const PROXY_STREAM_WINDOW: u32 = 65_535;
-/// A proxy's HTTP/2 window of a connection, bytes.
-const PROXY_CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// A proxy's HTTP/2 windows.
+const PROXY_WINDOWS: Windows = Windows {
+    stream: 65_535,
+    connection: 1024 * 1024,
+};
 
 /// Opens connections to `destination` (HOST:PORT): plaintext HTTP/2 with prior knowledge, one TCP
 /// connection each, as a proxy has one.
@@ -27,36 +30,48 @@ const PROXY_CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// # Errors
 /// If that is no address.
 pub fn dial(destination: &str, lifecycle: Lifecycle) -> Result<Dial, String> {
-    let mut endpoint = Endpoint::from_shared(format!("http://{destination}"))
-        .map_err(|error| format!("{destination:?} is not HOST:PORT: {error}"))?
-        .tcp_nodelay(true)
-        .connect_timeout(TIMEOUT);
-    if lifecycle == Lifecycle::Proxy {
-        endpoint = endpoint
-            .initial_stream_window_size(PROXY_STREAM_WINDOW)
-            .initial_connection_window_size(PROXY_CONNECTION_WINDOW);
-    }
+    let no_address =
+        |error: &dyn std::error::Error| format!("{destination:?} is not HOST:PORT: {error}");
+    let uri: Uri = format!("http://{destination}")
+        .parse()
+        .map_err(|error: http::uri::InvalidUri| no_address(&error))?;
+    let authority = uri
+        .authority()
+        .ok_or_else(|| format!("{destination:?} is not HOST:PORT"))?
+        .clone();
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(TIMEOUT));
+    let windows = match lifecycle {
+        Lifecycle::Eternal => DEFAULT_WINDOWS,
+        Lifecycle::Proxy => PROXY_WINDOWS,
+    };
     Ok(Arc::new(move || {
-        let endpoint = endpoint.clone();
-        Box::pin(async move {
-            let channel = endpoint
-                .connect()
-                .await
-                .map_err(|error| Status::unavailable(root(&error)))?;
-            Ok(BoxCloneSyncService::new(
-                channel.map_err(|error| Status::from_error(Box::new(error))),
-            ))
-        })
+        let (connector, uri) = (connector.clone(), uri.clone());
+        let connect = move || {
+            let connected = connector.clone().call(uri.clone());
+            async move {
+                let connected = connected.await.map_err(|error| as_io(&error))?;
+                Ok(connected.into_inner())
+            }
+        };
+        Box::pin(connection::open(authority.clone(), windows, connect))
     }))
 }
 
-/// The innermost reason: the layers above it say only "transport error".
-fn root(error: &dyn std::error::Error) -> String {
-    let mut reason = error;
-    while let Some(source) = reason.source() {
-        reason = source;
+/// What the operating system said, without the layers above it.
+fn as_io(error: &(dyn std::error::Error + 'static)) -> io::Error {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return match error.raw_os_error() {
+                Some(code) => io::Error::from_raw_os_error(code),
+                None => io::Error::new(error.kind(), root(error)),
+            };
+        }
+        cause = error.source();
     }
-    reason.to_string()
+    io::Error::other(root(error))
 }
 
 #[cfg(test)]

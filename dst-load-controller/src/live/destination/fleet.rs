@@ -16,24 +16,25 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::{SetOnce, watch},
-    task::JoinSet,
-};
-use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status};
-
 use self::{
     lifecycle::Lifecycle,
     link::Link,
     profile::{About, Profile},
 };
-use super::stream::{Identity, request};
+use super::{
+    ending::Ending,
+    stream::{self, Identity, request},
+};
 use crate::{
     live::{books::Books, clock::Clock},
     model::{kubernetes::Place, ledger::StreamId, scenario, seed, time::At},
     world::{Dial, Grpc},
 };
+use tokio::{
+    sync::{SetOnce, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
 
 /// How streams are opened, and when they are opened again.
 #[derive(Clone, Debug)]
@@ -75,9 +76,9 @@ pub enum FleetError {
     },
     /// Some connections could be made, and no more.
     #[error(
-        "the destination took {standing} connections and no more ({reason}): a port-forward refuses \
-         more than about 60; let clients share them with --connections 50, and say that it is one \
-         with --forwarded"
+        "the destination took {standing} connections and no more ({reason}); if it is a \
+         port-forward, which refuses more than about 60, let clients share them with \
+         --connections 50, and say that it is one with --forwarded"
     )]
     Crowded {
         /// Connections that stand.
@@ -130,6 +131,15 @@ struct Seat {
     stream: StreamId,
     /// Its position in the order of opening.
     order: u64,
+}
+
+/// Where a connection goes.
+struct Replica {
+    /// Which of the destination's, from 0.
+    number: u32,
+    dial: Dial,
+    /// Whether the replica is asked whose it is on this connection: once is enough.
+    asks: bool,
 }
 
 /// The wait after the first failure to connect or to open, doubled with each further one, as the
@@ -196,8 +206,14 @@ impl Fleet {
             connections[share].push(pod);
         }
         for (number, pods) in (0..).zip(connections) {
-            let (_, dial) = turn(replicas, number);
-            tasks.spawn(connection(Arc::clone(&shared), Arc::clone(dial), pods));
+            let (replica, dial) = turn(replicas, number);
+            let asks = usize::try_from(number).is_ok_and(|number| number < replicas.len());
+            let place = Replica {
+                number: replica,
+                dial: Arc::clone(dial),
+                asks,
+            };
+            tasks.spawn(connection(Arc::clone(&shared), place, pods));
         }
         Self {
             tasks,
@@ -265,7 +281,7 @@ fn connections(config: &FleetConfig, replicas: usize) -> Vec<Vec<ClientPod>> {
 }
 
 /// One connection, and on it the streams of a virtual client, or of all that share it.
-async fn connection(shared: Arc<Shared>, dial: Dial, pods: Vec<ClientPod>) {
+async fn connection(shared: Arc<Shared>, replica: Replica, pods: Vec<ClientPod>) {
     let Some(first) = pods.first() else {
         return;
     };
@@ -273,7 +289,7 @@ async fn connection(shared: Arc<Shared>, dial: Dial, pods: Vec<ClientPod>) {
     let connected = tokio::select! {
         biased;
         () = shared.cancel.cancelled() => return,
-        connected = connect(&shared, &dial, identity) => connected,
+        connected = connect(&shared, &replica.dial, identity) => connected,
     };
     let grpc = match connected {
         Ok(grpc) => grpc,
@@ -282,8 +298,17 @@ async fn connection(shared: Arc<Shared>, dial: Dial, pods: Vec<ClientPod>) {
             return;
         }
     };
-    let link = Arc::new(Link::up(&shared.books));
+    let link = Arc::new(Link::up(&shared.books, replica.number));
     let mut streams = JoinSet::new();
+    if replica.asks {
+        let (grpc, link, books) = (grpc.clone(), Arc::clone(&link), Arc::clone(&shared.books));
+        streams.spawn(async move {
+            stream::identify(grpc, books.clock(), |headers| {
+                link.answered(&books, headers)
+            })
+            .await;
+        });
+    }
     for ClientPod { identity, seats } in pods {
         let token: Arc<str> = identity.token().into();
         for seat in seats {
@@ -294,6 +319,7 @@ async fn connection(shared: Arc<Shared>, dial: Dial, pods: Vec<ClientPod>) {
                     let profile = Profile {
                         shared: Arc::clone(&shared),
                         grpc: grpc.clone(),
+                        link: Arc::clone(&link),
                         token: Arc::clone(&token),
                         seat,
                         about,
@@ -361,14 +387,6 @@ async fn connect(shared: &Shared, dial: &Dial, identity: &Identity) -> Result<Gr
     }
 }
 
-/// Whether a status says that asking again would not help, as a proxy sees it.
-fn is_refusal(status: &Status) -> bool {
-    matches!(
-        status.code(),
-        Code::InvalidArgument | Code::FailedPrecondition
-    )
-}
-
 // === impl Shared ===
 
 impl Shared {
@@ -414,12 +432,12 @@ impl Shared {
         });
     }
 
-    /// What a status means for a stream that got it.
-    fn refusal(&self, authority: &str, status: &Status) -> FleetError {
+    /// What an end means for a stream that trying again does not mend.
+    fn refusal(&self, authority: &str, ending: &Ending) -> FleetError {
         FleetError::Refused {
             authority: authority.to_owned(),
-            code: format!("{:?}", status.code()),
-            message: status.message().to_owned(),
+            code: ending.error().unwrap_or_default().into_owned(),
+            message: ending.message.clone(),
         }
     }
 }

@@ -4,21 +4,23 @@
 //! Everything passes through the API server and a kubelet, so latency through it is theirs too,
 //! and is not judged.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, io, str::FromStr, sync::Arc};
 
-use hyper_util::rt::TokioIo;
+use ::http::uri::Authority;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api,
     api::{ListParams, Portforwarder},
 };
 use tokio::io::DuplexStream;
-use tonic::{Status, transport::Endpoint};
-use tower::{service_fn, util::BoxCloneSyncService};
 
+use super::connection::{self, DEFAULT_WINDOWS};
 use crate::{
-    live::http::{self, Http, root},
-    model::{quantity::Bytes, words::chain},
+    live::{
+        http::{self, Http},
+        target::flags,
+    },
+    model::{promise::Flags, quantity::Bytes, words::chain},
     world::{Dial, KubeFactory},
 };
 
@@ -48,6 +50,7 @@ pub struct Forward {
     kube: KubeFactory,
     name: PodName,
     memory_limit: Option<Bytes>,
+    flags: Flags,
 }
 
 /// Why there is no way to the Pod.
@@ -134,6 +137,7 @@ impl Forward {
             kube: Arc::clone(kube),
             name,
             memory_limit: memory_limit(&pod),
+            flags: flags::of_pod(&pod).unwrap_or_default(),
         })
     }
 
@@ -144,6 +148,7 @@ impl Forward {
             kube: Arc::clone(kube),
             name,
             memory_limit: None,
+            flags: Flags::default(),
         }
     }
 
@@ -153,32 +158,24 @@ impl Forward {
         self.memory_limit
     }
 
+    /// The controller's flags, as far as its Pod says them.
+    #[must_use]
+    pub const fn flags(&self) -> Flags {
+        self.flags
+    }
+
     /// Opens connections to the controller.
     #[must_use]
     pub fn dial(&self) -> Dial {
         let forward = self.clone();
         Arc::new(move || {
             let forward = forward.clone();
-            Box::pin(async move {
-                let connect = service_fn(move |_| {
-                    let forward = forward.clone();
-                    async move {
-                        forward
-                            .connect(GRPC)
-                            .await
-                            .map(TokioIo::new)
-                            .map_err(Failed)
-                    }
-                });
-                let channel = Endpoint::from_static("http://destination")
-                    .connect_with_connector(connect)
-                    .await
-                    .map_err(|error| Status::unavailable(root(&error)))?;
-                Ok(BoxCloneSyncService::new(tower::ServiceExt::map_err(
-                    channel,
-                    |error| Status::from_error(Box::new(error)),
-                )))
-            })
+            let connect = move || {
+                let forward = forward.clone();
+                async move { forward.connect(GRPC).await.map_err(io::Error::other) }
+            };
+            let authority = Authority::from_static("destination");
+            Box::pin(connection::open(authority, DEFAULT_WINDOWS, connect))
         })
     }
 
@@ -214,11 +211,6 @@ impl Forward {
         stream.ok_or_else(|| format!("port {port} was not forwarded"))
     }
 }
-
-/// A failure in words, as tonic's connector wants it.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Failed(String);
 
 /// The limit of the container that serves streams.
 fn memory_limit(pod: &Pod) -> Option<Bytes> {

@@ -6,14 +6,20 @@
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use tonic::{Code, Status, body::Body};
+use tonic::{Status, body::Body};
 
-use super::spare;
+use super::{
+    ending::{Ending, Violation},
+    spare,
+};
 
 /// A flag byte and a length.
 const PREFIX: usize = 5;
 /// Far above a snapshot of all the endpoints a Service can have (some 35 MiB for 100,000).
 const LARGEST: usize = 256 * 1024 * 1024;
+
+/// The last of the codes that gRPC has (UNAUTHENTICATED).
+const LAST_CODE: u8 = 16;
 
 /// The most that is set aside for a message before it has come.
 const AT_ONCE: usize = 1024 * 1024;
@@ -31,8 +37,8 @@ pub struct Frames {
 pub enum Next {
     /// Bytes have arrived: take the messages with [`Frames::each`], after stamping them.
     Arrived,
-    /// The stream ended with this status.
-    Ended(Status),
+    /// The stream ended.
+    Ended(Ending),
 }
 
 // === impl Frames ===
@@ -60,19 +66,22 @@ impl Frames {
                     }
                     Err(frame) => {
                         if let Ok(trailers) = frame.into_trailers() {
-                            return Next::Ended(status(&trailers));
+                            return Next::Ended(self.whole(status(&trailers)));
                         }
                     }
                 },
-                Some(Err(status)) => return Next::Ended(status),
-                None => {
-                    return Next::Ended(Status::new(
-                        Code::Unknown,
-                        "the stream ended without a status",
-                    ));
-                }
+                Some(Err(status)) => return Next::Ended(Ending::of(&status)),
+                None => return Next::Ended(Violation("end without trailers").into()),
             }
         }
+    }
+
+    /// An end with status OK is none while a message is incomplete.
+    fn whole(&self, ending: Ending) -> Ending {
+        if ending.is_ok() && !self.partial.is_empty() {
+            return Violation("truncated message").into();
+        }
+        ending
     }
 
     /// Hands each message that is whole by now to `with`.
@@ -82,8 +91,8 @@ impl Frames {
     /// else the first error of `with`.
     pub fn each(
         &mut self,
-        mut with: impl FnMut(&[u8]) -> Result<(), Status>,
-    ) -> Result<(), Status> {
+        mut with: impl FnMut(&[u8]) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
         loop {
             if self.partial.is_empty() {
                 let Some(whole) = whole(&self.ready)? else {
@@ -131,33 +140,40 @@ impl Frames {
 
 /// The length of the message that these bytes begin, its prefix included; `None` if they do not say
 /// it yet.
-fn whole(bytes: &[u8]) -> Result<Option<usize>, Status> {
+fn whole(bytes: &[u8]) -> Result<Option<usize>, Violation> {
     let Some((prefix, _)) = bytes.split_first_chunk::<PREFIX>() else {
         return Ok(None);
     };
     let [compressed, length @ ..] = *prefix;
-    if compressed != 0 {
-        return Err(Status::internal(
-            "a compressed message, though none was asked for",
-        ));
+    match compressed {
+        0 => {}
+        1 => return Err(Violation("compressed message")),
+        _ => return Err(Violation("no gRPC message")),
     }
     let length = u32::from_be_bytes(length) as usize;
     if length > LARGEST {
-        return Err(Status::internal(format!("a message of {length} bytes")));
+        return Err(Violation("message too large"));
     }
     Ok(Some(PREFIX + length))
 }
 
-/// The status that trailers, or the headers of a response without a body, carry.
+/// The end that trailers, or the headers of a response without a body, say.
 #[must_use]
-pub fn status(headers: &http::HeaderMap) -> Status {
-    Status::from_header_map(headers)
-        .unwrap_or_else(|| Status::new(Code::Unknown, "the trailers carry no status"))
+pub fn status(headers: &http::HeaderMap) -> Ending {
+    let Some(code) = headers.get("grpc-status") else {
+        return Violation("no grpc-status").into();
+    };
+    let known = code.to_str().ok().and_then(|code| code.parse().ok());
+    match Status::from_header_map(headers) {
+        Some(status) if known.is_some_and(|code: u8| code <= LAST_CODE) => Ending::status(&status),
+        _ => Violation("invalid grpc-status").into(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use http_body_util::StreamBody;
+    use tonic::Code;
 
     use super::*;
 
@@ -209,9 +225,9 @@ mod tests {
         trailers.insert("grpc-status", "5".parse().unwrap());
         let frame = http_body::Frame::<Bytes>::trailers(trailers);
         let body = StreamBody::new(futures::stream::iter([Ok::<_, Status>(frame)]));
-        let Next::Ended(status) = Frames::new(Body::new(body)).next().await else {
+        let Next::Ended(ending) = Frames::new(Body::new(body)).next().await else {
             panic!("ended")
         };
-        assert_eq!(status.code(), Code::NotFound);
+        assert_eq!(ending.code(), Some(Code::NotFound));
     }
 }

@@ -1,13 +1,19 @@
 //! One stream, from its request to its end.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body_util::Full;
 use linkerd2_proxy_api::destination::GetDestination;
 use prost::Message;
-use tonic::{Code, Status, body::Body};
+use tonic::body::Body;
 use tower::{Service, ServiceExt};
 
-use super::frames::{Frames, Next, status};
+use super::{
+    connection::Connection,
+    ending::{Ended, Ending, Violation},
+    frames::{Frames, Next, status},
+};
 use crate::{live::clock::Clock, model::time::At, world::Grpc};
 
 /// A call of the Destination API that is answered with a stream.
@@ -17,6 +23,8 @@ pub enum Method {
     Get,
     /// What is known of an address.
     GetProfile,
+    /// None that exists.
+    Unknown,
 }
 
 /// Who asks: a virtual client pod, as the proxy injector writes it into a proxy.
@@ -37,6 +45,7 @@ impl Method {
         match self {
             Self::Get => "/io.linkerd.proxy.destination.Destination/Get",
             Self::GetProfile => "/io.linkerd.proxy.destination.Destination/GetProfile",
+            Self::Unknown => "/io.linkerd.proxy.destination.Destination/Identify",
         }
     }
 }
@@ -70,7 +79,8 @@ pub fn request(authority: &str, token: &str) -> Bytes {
 }
 
 /// Sends the request and hands each message to `on_message`, with the instant at which its last
-/// bytes had arrived, until the stream ends. Returns how it ended.
+/// bytes had arrived, until the stream ends. Returns how it ended. The headers of a gRPC response
+/// are shown to `on_response`.
 ///
 /// An empty Service sends nothing, not even headers: this then waits, as a proxy would.
 pub async fn read(
@@ -78,38 +88,63 @@ pub async fn read(
     method: Method,
     clock: Clock,
     request: Bytes,
-    mut on_message: impl FnMut(At, &[u8]) -> Result<(), Status>,
-) -> Status {
-    let request = http::Request::post(method.path())
-        .version(http::Version::HTTP_2)
-        .header(http::header::CONTENT_TYPE, "application/grpc")
-        .header(http::header::TE, "trailers")
-        .body(Body::new(Full::new(request)))
-        .expect("invariant: the request's parts are constants");
-    let called = async { grpc.ready().await?.call(request).await };
-    let response = match called.await {
+    on_response: impl FnOnce(&http::HeaderMap),
+    mut on_message: impl FnMut(At, &[u8]) -> Result<(), Violation>,
+) -> Ended {
+    let called = async { grpc.ready().await?.call(head(method.path(), request)).await };
+    let mut response = match called.await {
         Ok(response) => response,
-        Err(status) => return status,
+        Err(status) => return Ended::new(Ending::of(&status), None),
     };
-    if response.headers().contains_key("grpc-status") {
-        return status(response.headers());
+    let connection = response.extensions_mut().remove::<Arc<Connection>>();
+    let headers = response.headers();
+    if is_grpc(headers) {
+        on_response(headers);
+    }
+    if headers.contains_key("grpc-status") {
+        return Ended::new(status(headers), connection);
     }
     if response.status() != http::StatusCode::OK {
-        return Status::new(
-            Code::Unavailable,
-            format!("HTTP status {}", response.status()),
-        );
+        return Ended::new(Ending::http(response.status()), connection);
     }
     let mut frames = Frames::new(response.into_body());
     loop {
         match frames.next().await {
-            Next::Ended(status) => return status,
+            Next::Ended(ending) => return Ended::new(ending, connection),
             Next::Arrived => {
                 let at = clock.now();
-                if let Err(status) = frames.each(|message| on_message(at, message)) {
-                    return status;
+                if let Err(violation) = frames.each(|message| on_message(at, message)) {
+                    return Ended::new(violation.into(), connection);
                 }
             }
         }
     }
+}
+
+/// Asks for a method that no destination has, so that one without endpoints says whose it is all
+/// the same: Linkerd's gRPC library refuses it before any handler runs. Shows the answer's headers
+/// to `on_response`.
+pub async fn identify(grpc: Grpc, clock: Clock, on_response: impl FnOnce(&http::HeaderMap)) {
+    let empty = Bytes::from_static(&[0; 5]);
+    let ended = read(grpc, Method::Unknown, clock, empty, on_response, |_, _| {
+        Ok(())
+    })
+    .await;
+    tracing::debug!(answer = ?ended.ending(), "asked the destination whose it is");
+}
+
+/// A request with this body, a framed message.
+fn head(path: &str, message: Bytes) -> http::Request<Body> {
+    http::Request::post(path)
+        .version(http::Version::HTTP_2)
+        .header(http::header::CONTENT_TYPE, "application/grpc")
+        .header(http::header::TE, "trailers")
+        .body(Body::new(Full::new(message)))
+        .expect("invariant: the request's parts are constants")
+}
+
+/// Whether a response is gRPC's, and not of something that lies between.
+fn is_grpc(headers: &http::HeaderMap) -> bool {
+    let content = headers.get(http::header::CONTENT_TYPE);
+    content.is_some_and(|content| content.as_bytes().starts_with(b"application/grpc"))
 }

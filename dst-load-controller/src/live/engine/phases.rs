@@ -98,6 +98,7 @@ impl<W: io::Write> Engine<W> {
             self.journal.sample().await;
             let churned = self.churn(driver).await?;
             self.settle().await;
+            self.verify().await;
             self.journal.sample().await;
             self.journal.check(self.clock().now());
             Ok(churned.interrupted)
@@ -106,6 +107,7 @@ impl<W: io::Write> Engine<W> {
             biased;
             error = fleet.failed() => Err(error.into()),
             told = told => told,
+            never = self.beat() => match never {},
         };
         fleet.close().await;
         if matches!(told, Ok(false)) {
@@ -219,12 +221,14 @@ impl<W: io::Write> Engine<W> {
         let books = self.books.all().iter();
         books.fold((0, 0), |(served, all), book| {
             book.ledger(|ledger| {
-                let empty = ledger.promised() == 0;
                 let phases = ledger.stream_phases();
-                let done = phases.iter().filter(|phase| match phase {
-                    StreamPhase::Held => true,
-                    StreamPhase::Sent(at) => empty && (asked || *at + QUIET <= now),
-                    StreamPhase::Closed => empty && asked,
+                let done = (0..).zip(phases).filter(|(stream, phase)| {
+                    let empty = || ledger.promised_to(*stream) == 0;
+                    match phase {
+                        StreamPhase::Held => true,
+                        StreamPhase::Sent(at) => empty() && (asked || *at + QUIET <= now),
+                        StreamPhase::Closed => empty() && asked,
+                    }
                 });
                 (served + done.count(), all + phases.len())
             })
@@ -295,10 +299,12 @@ impl<W: io::Write> Engine<W> {
         let mut quiet_since = clock.now();
         loop {
             let now = clock.now();
-            if !self.books.is_settled() || self.books.outstanding() > 0 {
+            // What we ended ourselves may have a long way to its next try.
+            let unserved = self.books.unserved_until().filter(|&until| now < until);
+            if !self.books.is_settled() || self.books.outstanding() > 0 || unserved.is_some() {
                 quiet_since = now;
             }
-            if now.since(quiet_since) >= QUIET || now >= until {
+            if now.since(quiet_since) >= QUIET || (now >= until && unserved.is_none()) {
                 return;
             }
             tokio::time::sleep(LOOK).await;

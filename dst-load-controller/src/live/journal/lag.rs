@@ -15,6 +15,7 @@ const LOOK: u32 = 100;
 /// lags: what a stalled loop handles at once may run before or after the sampler.
 pub(in crate::live) async fn sample(books: Arc<Books>) {
     let clock = books.clock();
+    let mut counted = 0;
     loop {
         books.activity.notified().await;
         let mut before = Duration::ZERO;
@@ -23,7 +24,9 @@ pub(in crate::live) async fn sample(books: Arc<Books>) {
                 let due = clock.now() + TICK;
                 clock.sleep_until(due).await;
                 let late = clock.now().since(due);
-                let deliveries = books.take_delivered();
+                let all = books.deliveries();
+                let deliveries = all - counted;
+                counted = all;
                 if deliveries > 0 {
                     books.note_lag(late.max(before), deliveries);
                 }

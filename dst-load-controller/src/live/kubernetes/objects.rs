@@ -8,7 +8,7 @@ mod link;
 use serde_json::{Map, Value, json};
 
 pub use self::{
-    endpoints::{numbered, pod, ready, slice},
+    endpoints::{HEARTBEAT_SLICE, heartbeat, numbered, pod, ready, slice},
     link::{CLUSTER_NAME, REMOTE_DISCOVERY, REMOTE_SERVICE, cluster_secret, stand_in},
 };
 

@@ -35,6 +35,7 @@ pub struct Purpose {
 const MADE_BY_CONTROLLERS: &str =
     "a cleanup leaves what the cluster's controllers made to the cluster's controllers";
 const OWN_NAMESPACE: &str = "the namespace must be there already, and stays when a run ends";
+const HEARTBEAT: &str = "how late the observer is is known only where the run writes slices itself";
 const NODES: &str = "Services whose endpoints have zone hints are not judged";
 
 /// Group, resource, subresource, verbs, whether of the cluster, what is lost without.
@@ -52,7 +53,7 @@ const SEE: &[&str] = &["list", "watch"];
 /// As every cleanup looks for what any run may have made.
 const CLEAR: &[&str] = &["list", "deletecollection"];
 
-const ACTING: [Row; 6] = [
+const ACTING: [Row; 7] = [
     ("", "services", "", MAKE, false, None),
     ("apps", "deployments", "", CLEAR, false, None),
     ("coordination.k8s.io", "leases", "", MAKE, false, None),
@@ -64,6 +65,14 @@ const ACTING: [Row; 6] = [
         CLEAR,
         false,
         Some(MADE_BY_CONTROLLERS),
+    ),
+    (
+        "discovery.k8s.io",
+        "endpointslices",
+        "",
+        &["create", "update"],
+        false,
+        Some(HEARTBEAT),
     ),
     (
         "",
@@ -208,7 +217,9 @@ mod tests {
             [
                 ("list", false),
                 ("watch", false),
-                ("deletecollection", true)
+                ("deletecollection", true),
+                ("create", true),
+                ("update", true)
             ]
         );
         let watching = Permission::of(Purpose {

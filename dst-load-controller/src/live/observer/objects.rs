@@ -38,6 +38,8 @@ struct Spec {
     internal_traffic_policy: Option<String>,
     #[serde(rename = "clusterIP")]
     cluster_ip: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -67,6 +69,7 @@ struct Conditions {
 #[serde(default)]
 struct TargetRef {
     kind: String,
+    namespace: String,
     name: String,
 }
 
@@ -85,6 +88,14 @@ struct Zone {
 // === impl Object ===
 
 impl Object {
+    /// One of which nothing else is known.
+    pub(super) fn of(metadata: Metadata) -> Self {
+        Self {
+            metadata,
+            ..Self::default()
+        }
+    }
+
     /// The Service that an EndpointSlice belongs to.
     pub(super) fn service_name(&self) -> Option<&str> {
         self.metadata
@@ -126,6 +137,7 @@ impl Object {
                 })
                 .collect(),
             local_traffic_only: self.spec.internal_traffic_policy.as_deref() == Some("Local"),
+            external_name: self.spec.kind.as_deref() == Some("ExternalName"),
         }
     }
 
@@ -162,8 +174,9 @@ impl Endpoint {
             target: match self.target_ref {
                 None => Target::Bare,
                 Some(target) => match target.kind.as_str() {
-                    "Pod" => Target::Pod(target.name),
-                    "ExternalWorkload" => Target::ExternalWorkload,
+                    // A Pod is looked up by namespace and name.
+                    "Pod" if !target.namespace.is_empty() => Target::Pod(target.name),
+                    "ExternalWorkload" => Target::ExternalWorkload(target.name),
                     _ => Target::Other,
                 },
             },

@@ -2,8 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Observer, Place, WatchError};
-use crate::{live::books::Books, model::federation::Site, world::KubeFactory};
+use super::{Observer, Place, Verified, WatchError};
+use crate::{
+    live::books::Books,
+    model::{federation::Site, ledger::Written, recording::LagSource, time::At},
+    world::KubeFactory,
+};
 
 /// The observer of the source cluster, and that of the target cluster if there is one.
 #[derive(Clone)]
@@ -17,10 +21,11 @@ pub struct Observers {
 impl Observers {
     /// Observers that enter what they see into `books`; with `target` the target cluster's API.
     #[must_use]
-    pub fn new(books: &Arc<Books>, target: Option<KubeFactory>) -> Self {
-        let observe = |kube| (Observer::of(Arc::clone(books), Site::Target), kube);
+    pub fn new(books: &Arc<Books>, target: Option<KubeFactory>, silence: Duration) -> Self {
+        let observer = |site| Observer::with_silence(Arc::clone(books), site, silence);
+        let observe = |kube| (observer(Site::Target), kube);
         Self {
-            source: Observer::new(Arc::clone(books)),
+            source: observer(Site::Source),
             target: target.map(observe),
         }
     }
@@ -45,6 +50,53 @@ impl Observers {
     #[must_use]
     pub fn nodes(&self) -> Vec<(String, String)> {
         self.source.nodes()
+    }
+
+    /// The cluster that is churned.
+    #[must_use]
+    pub const fn churned(&self) -> Site {
+        match self.target {
+            Some(_) => Site::Target,
+            None => Site::Source,
+        }
+    }
+
+    /// Our own write of an EndpointSlice in the cluster at `site` was acknowledged at `at`, give or
+    /// take `slack`.
+    pub fn acknowledged(
+        &self,
+        site: Site,
+        written: &Written,
+        at: At,
+        slack: Duration,
+        source: LagSource,
+    ) {
+        let observer = match (site, &self.target) {
+            (Site::Target, Some((target, _))) => target,
+            _ => &self.source,
+        };
+        observer.acknowledged(written, at, slack, source);
+    }
+
+    /// Compares each of them with a LIST of its cluster, the source being behind `kube`
+    /// ([`Observer::verify`]).
+    pub async fn verify(
+        &self,
+        kube: &KubeFactory,
+        namespace: &str,
+    ) -> Vec<(Site, Result<Verified, WatchError>)> {
+        let source = self.source.verify(kube, namespace);
+        let target = async {
+            match &self.target {
+                Some((target, kube)) => Some(target.verify(kube, namespace).await),
+                None => None,
+            }
+        };
+        let (source, target) = futures::future::join(source, target).await;
+        let target = target.map(|verified| (Site::Target, verified));
+        std::iter::once((Site::Source, source))
+            .chain(target)
+            .collect()
     }
 
     /// Waits until everything has been listed once, everywhere.

@@ -5,10 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use super::objects::{Metadata, Object};
+use super::{
+    objects::{Metadata, Object},
+    seen::{Difference, Seen},
+};
 use crate::{
     live::books::Books,
     model::{
+        fault::WatchedResource,
         federation::Site,
         kubernetes::{Service, Slice},
         ledger::Sighting,
@@ -17,7 +21,7 @@ use crate::{
 };
 
 /// Namespace and name.
-type Key = (String, String);
+pub(super) type Key = (String, String);
 
 /// An event of one of the three watches.
 #[derive(Debug)]
@@ -27,7 +31,12 @@ pub(super) enum Event {
     /// The object is gone.
     Deleted(Object),
     /// These are all the objects there are: a first list, or one after a lost watch.
-    Listed(Vec<Object>),
+    Listed {
+        /// All of them.
+        objects: Vec<Object>,
+        /// The version of the list.
+        version: String,
+    },
 }
 
 /// What an event says beside the object's contents.
@@ -49,6 +58,7 @@ pub(super) struct State {
     /// The Service that each slice belongs to.
     owners: BTreeMap<Key, Key>,
     nodes: BTreeMap<String, String>,
+    pub(super) seen: Seen,
 }
 
 // === impl By ===
@@ -84,7 +94,64 @@ impl State {
             slices: HashMap::new(),
             owners: BTreeMap::new(),
             nodes: BTreeMap::new(),
+            seen: Seen::default(),
         }
+    }
+
+    /// Takes in an event of the watch of `resource`.
+    pub(super) fn enter(&mut self, resource: WatchedResource, visible: At, event: Event) {
+        let deliveries = self.books.deliveries();
+        let Some(timed) = self.seen.admit(resource, visible, &event, deliveries) else {
+            return;
+        };
+        match resource {
+            WatchedResource::Nodes => self.node(visible, event),
+            WatchedResource::Services => self.service(visible, event, timed),
+            WatchedResource::EndpointSlices => self.slice(visible, event, timed),
+        }
+    }
+
+    /// Takes from a LIST at `version` the objects that differ from it, untimed.
+    pub(super) fn correct(
+        &mut self,
+        resource: WatchedResource,
+        visible: At,
+        differences: &[Difference],
+        listed: Vec<Object>,
+        version: &str,
+    ) {
+        let deliveries = self.books.deliveries();
+        let mut listed: BTreeMap<_, _> = listed
+            .into_iter()
+            .map(|object| (key(&object.metadata), object))
+            .collect();
+        for difference in differences {
+            let event = match listed.remove(&difference.key) {
+                Some(object) => {
+                    (self.seen).note(resource, visible, &object.metadata, false, deliveries);
+                    Event::Applied(object)
+                }
+                None => {
+                    let (namespace, name) = difference.key.clone();
+                    let uid = self.seen.uid(resource, &difference.key).unwrap_or_default();
+                    let metadata = Metadata {
+                        namespace,
+                        name,
+                        uid,
+                        ..Metadata::default()
+                    };
+                    self.seen
+                        .note(resource, visible, &metadata, true, deliveries);
+                    Event::Deleted(Object::of(metadata))
+                }
+            };
+            match resource {
+                WatchedResource::Nodes => self.node(visible, event),
+                WatchedResource::Services => self.service(visible, event, false),
+                WatchedResource::EndpointSlices => self.slice(visible, event, false),
+            }
+        }
+        self.seen.knows_until(resource, version);
     }
 
     pub(super) fn nodes(&self) -> Vec<(String, String)> {
@@ -94,28 +161,41 @@ impl State {
             .collect()
     }
 
-    /// A Node's zone is read once, as the controller does when a client first asks.
-    pub(super) fn node(&mut self, _visible: At, event: Event) {
+    /// A Node's zone. It is read when streams are opened, as the controller does when a client
+    /// first asks.
+    fn node(&mut self, visible: At, event: Event) {
         let objects = match event {
             Event::Applied(object) => vec![object],
-            Event::Listed(objects) => objects,
-            Event::Deleted(_) => return,
+            Event::Listed { objects, .. } => {
+                let listed: BTreeSet<_> = objects.iter().map(|it| &it.metadata.name).collect();
+                self.nodes.retain(|node, _| listed.contains(node));
+                objects
+            }
+            Event::Deleted(object) => {
+                self.nodes.remove(&object.metadata.name);
+                return;
+            }
         };
         for object in objects {
-            let zone = object.zone();
-            self.nodes.entry(object.metadata.name).or_insert(zone);
+            let (zone, node) = (object.zone(), object.metadata.name);
+            let before = self.nodes.insert(node.clone(), zone.clone());
+            if before.is_some_and(|before| before != zone) {
+                for book in self.books.all() {
+                    book.ledger(|ledger| ledger.rezone(&node, visible));
+                }
+            }
         }
     }
 
-    pub(super) fn service(&mut self, visible: At, event: Event) {
+    fn service(&mut self, visible: At, event: Event, timed: bool) {
         match event {
-            Event::Applied(object) => self.apply_service(visible, object, true),
+            Event::Applied(object) => self.apply_service(visible, object, timed),
             Event::Deleted(object) => {
                 let key = key(&object.metadata);
                 self.services.remove(&key);
-                self.sight(&key, &By::gone(&object.metadata, visible, true));
+                self.sight(&key, &By::gone(&object.metadata, visible, timed));
             }
-            Event::Listed(objects) => {
+            Event::Listed { objects, .. } => {
                 let listed: BTreeSet<_> = objects.iter().map(|o| key(&o.metadata)).collect();
                 let mut gone: Vec<_> = self
                     .services
@@ -135,14 +215,14 @@ impl State {
         }
     }
 
-    pub(super) fn slice(&mut self, visible: At, event: Event) {
+    fn slice(&mut self, visible: At, event: Event, timed: bool) {
         match event {
-            Event::Applied(object) => self.apply_slice(visible, object, true),
+            Event::Applied(object) => self.apply_slice(visible, object, timed),
             Event::Deleted(object) => {
                 let metadata = &object.metadata;
-                self.forget_slice(&key(metadata), &By::gone(metadata, visible, true));
+                self.forget_slice(&key(metadata), &By::gone(metadata, visible, timed));
             }
-            Event::Listed(objects) => {
+            Event::Listed { objects, .. } => {
                 let listed: BTreeSet<_> = objects.iter().map(|o| key(&o.metadata)).collect();
                 let known = self.owners.keys().cloned();
                 let gone: Vec<_> = known.filter(|key| !listed.contains(key)).collect();
@@ -258,6 +338,6 @@ impl State {
     }
 }
 
-fn key(metadata: &Metadata) -> Key {
+pub(super) fn key(metadata: &Metadata) -> Key {
     (metadata.namespace.clone(), metadata.name.clone())
 }

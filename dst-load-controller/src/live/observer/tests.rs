@@ -1,6 +1,8 @@
 //! Claims about the observer, with an API server that says what it is told to, byte by byte, in
 //! virtual time.
 
+mod health;
+
 use std::{collections::VecDeque, io, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
@@ -167,6 +169,11 @@ fn script(
     .into()
 }
 
+/// A maker of clients that all are this one.
+fn always(kube: kube::Client) -> KubeFactory {
+    Arc::new(move || Ok(kube.clone()))
+}
+
 /// An observer of Service `web` on both its ports, and what it has been told after `seconds`.
 struct Seen {
     books: Arc<Books>,
@@ -191,9 +198,10 @@ async fn observe_with(seconds: u64, script: Script, enter: impl FnOnce(&Books)) 
         enter(&books);
         clock.sleep_until(At::from_secs(seconds)).await;
     };
+    let kube = always(kube);
     tokio::select! {
         biased;
-        ended = observer.watch(kube, "shop") => panic!("{ended:?}"),
+        ended = observer.watch(&kube, "shop") => panic!("{ended:?}"),
         () = looking => {}
     }
     let log = log.lock().clone();
@@ -440,7 +448,8 @@ async fn a_refusal_ends_it_by_verb_and_resource_but_nodes_can_be_done_without() 
     let script = [("services", [refusal()].into())].into();
     let (kube, _) = server(clock, script);
     let books = Arc::new(Books::new(clock, Vec::new(), SECOND));
-    let error = Observer::new(books).watch(kube, "shop").await.unwrap_err();
+    let kube = always(kube);
+    let error = Observer::new(books).watch(&kube, "shop").await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "cannot list services: User \"u\" may not"
@@ -458,9 +467,10 @@ async fn an_api_that_cannot_be_reached_is_said_to_be_so_after_a_while() {
     let (kube, _) = server(clock, script);
     let observer = Observer::new(Arc::new(Books::new(clock, Vec::new(), SECOND)));
     let mut waiting = observer.clone();
+    let kube = always(kube);
     let error = tokio::select! {
         biased;
-        ended = observer.watch(kube, "") => panic!("{ended:?}"),
+        ended = observer.watch(&kube, "") => panic!("{ended:?}"),
         synced = waiting.synced(30 * SECOND) => synced.unwrap_err().to_string(),
     };
     assert_eq!(clock.now(), At::from_secs(30));

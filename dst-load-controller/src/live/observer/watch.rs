@@ -15,11 +15,15 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Shared,
+    Shared, WatchError,
     objects::{Metadata, Object},
-    state::{Event, State},
+    seen::MISSED_AFTER,
+    state::Event,
 };
-use crate::model::{time::At, words::chain};
+use crate::{
+    model::{fault::WatchedResource, kubernetes::OBSERVER_AGENT, time::At, words::chain},
+    world::KubeFactory,
+};
 
 /// Asked of the server; it ends a watch that lasts longer, and we resume.
 const WATCH_SECONDS: u32 = 290;
@@ -30,71 +34,40 @@ const BACKOFF: Duration = Duration::from_millis(100);
 /// The longest wait between two tries.
 const BACKOFF_MAX: Duration = Duration::from_secs(10);
 
+/// For how long a page of a list is waited for.
+const PAGE_WITHIN: Duration = Duration::from_secs(30);
+
 /// For how long the API server may not know who asks: kubelets renew a Pod's token in time, and a
 /// client reads it again every minute.
 const UNAUTHORIZED_FOR: Duration = Duration::from_secs(90);
 
-/// Why a watch cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub enum WatchError {
-    /// No client could be made.
-    #[error("no client of the Kubernetes API: {0}")]
-    Client(String),
-    /// Nothing can be read of the cluster.
-    #[error(
-        "the Kubernetes API could not be read for {}s, and without it no update can be timed or \
-         checked: {reason}",
-        .after.as_secs()
-    )]
-    Unreachable {
-        /// For how long it was tried.
-        after: Duration,
-        /// What the last try came to.
-        reason: String,
-    },
-    /// The API server has not known for a while who asks.
-    #[error(
-        "cannot {verb} {resource}: the credentials have not been accepted for {}s ({message}): a \
-         token may have expired", .after.as_secs()
-    )]
-    Unauthorized {
-        /// What was refused.
-        verb: &'static str,
-        /// Of what.
-        resource: &'static str,
-        /// For how long.
-        after: Duration,
-        /// In the API server's words.
-        message: String,
-    },
-    /// The API server refuses.
-    #[error("cannot {verb} {resource}: {message}")]
-    Forbidden {
-        /// What was refused.
-        verb: &'static str,
-        /// Of what.
-        resource: &'static str,
-        /// In the API server's words.
-        message: String,
-    },
-}
-
 /// One resource's list and watch.
 pub(super) struct Watch<'a> {
-    kube: kube::Client,
+    factory: &'a KubeFactory,
+    /// The client in use: a new one has new connections.
+    kube: Mutex<kube::Client>,
     /// Since when the API server has not known who asks.
     unauthorized: Mutex<Option<At>>,
-    resource: &'static str,
+    /// When the last bytes came.
+    heard: Mutex<At>,
+    resource: WatchedResource,
     path: String,
     shared: &'a Arc<Shared>,
 }
 
 /// Why a list or a watch ended.
-enum Failure {
+pub(super) enum Failure {
     /// The server has forgotten where we were.
     Gone,
     /// Something that may mend itself.
-    Passing(String),
+    Passing {
+        /// What.
+        reason: String,
+        /// Whether the connection may be dead without a word. This watch's is dropped with it, but
+        /// one that the client keeps idle may be as dead, and a multiplexed one would be used again.
+        silent: bool,
+    },
+    /// Trying again does not mend it.
     Fatal(WatchError),
 }
 
@@ -134,31 +107,49 @@ struct Bookmark {
 // === impl Watch ===
 
 impl<'a> Watch<'a> {
+    /// Over connections of its own. `namespace` is all of them, if it is empty.
+    ///
+    /// # Errors
+    /// If no client can be made.
     pub(super) fn new(
-        kube: &kube::Client,
-        resource: &'static str,
-        path: String,
+        factory: &'a KubeFactory,
+        resource: WatchedResource,
+        namespace: &str,
         shared: &'a Arc<Shared>,
-    ) -> Self {
-        Self {
-            kube: kube.clone(),
+    ) -> Result<Self, WatchError> {
+        let scope = if namespace.is_empty() || resource == WatchedResource::Nodes {
+            String::new()
+        } else {
+            format!("namespaces/{namespace}/")
+        };
+        let group = match resource {
+            WatchedResource::Nodes | WatchedResource::Services => "/api/v1",
+            WatchedResource::EndpointSlices => "/apis/discovery.k8s.io/v1",
+        };
+        let kube = factory().map_err(|error| WatchError::Client(chain(&error)))?;
+        Ok(Self {
+            factory,
+            kube: Mutex::new(kube),
             unauthorized: Mutex::default(),
+            heard: Mutex::default(),
             resource,
-            path,
+            path: format!("{group}/{scope}{}", resource.plural()),
             shared,
-        }
+        })
     }
 
-    /// Feeds `enter` with events until something happens that trying again does not mend.
-    pub(super) async fn run(&self, enter: fn(&mut State, At, Event)) -> Result<(), WatchError> {
+    /// Enters events until something happens that trying again does not mend.
+    pub(super) async fn run(&self) -> Result<(), WatchError> {
         let mut version: Option<String> = None;
         let mut listed = false;
         let mut failures = 0_u32;
+        // Since when nothing has come, where that is so long that something may have been missed.
+        let mut silent_since = None;
         // Times in a row that the server had forgotten a version which it had just given.
         let mut forgotten = 0_u32;
         loop {
             let outcome = match version.take() {
-                None => self.list(enter).await.inspect(|_| {
+                None => self.list().await.inspect(|_| {
                     if listed {
                         self.shared.relists.fetch_add(1, Ordering::Relaxed);
                     } else {
@@ -168,16 +159,23 @@ impl<'a> Watch<'a> {
                 }),
                 Some(at) => {
                     let mut last = at.clone();
-                    let ended = self.follow(&mut last, enter).await;
+                    let ended = match self.note_silence(&mut silent_since).await {
+                        Ok(()) => self.follow(&mut last).await,
+                        Err(failure) => Err(failure),
+                    };
                     if last != at {
                         forgotten = 0;
                     }
                     match ended {
                         Ok(()) => Ok(last),
                         // What was seen is kept: the next watch resumes from there.
-                        Err(Failure::Passing(reason)) => {
+                        Err(Failure::Passing { reason, silent }) => {
                             version = Some(last);
-                            Err(Failure::Passing(reason))
+                            let heard = *self.heard.lock();
+                            if silent || self.now().since(heard) > MISSED_AFTER {
+                                silent_since.get_or_insert(heard);
+                            }
+                            Err(Failure::Passing { reason, silent })
                         }
                         Err(other) => Err(other),
                     }
@@ -197,9 +195,12 @@ impl<'a> Watch<'a> {
                     }
                     forgotten += 1;
                 }
-                Err(Failure::Passing(reason)) => {
-                    tracing::debug!(resource = self.resource, reason, "watch interrupted");
+                Err(Failure::Passing { reason, silent }) => {
+                    tracing::debug!(resource = self.name(), reason, "watch interrupted");
                     self.note(&reason);
+                    if silent {
+                        self.reconnect();
+                    }
                     tokio::time::sleep(backoff(failures)).await;
                     failures += 1;
                 }
@@ -207,59 +208,122 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// As permissions and error messages name it.
+    const fn name(&self) -> &'static str {
+        match self.resource {
+            WatchedResource::Nodes => "nodes",
+            WatchedResource::Services => "services",
+            WatchedResource::EndpointSlices => "endpointslices.discovery.k8s.io",
+        }
+    }
+
+    /// What follows goes over new connections.
+    fn reconnect(&self) {
+        match (self.factory)() {
+            Ok(kube) => *self.kube.lock() = kube,
+            Err(error) => *self.shared.trouble.lock() = Some(chain(&error)),
+        }
+    }
+
+    /// After a silence: whatever has happened until now came too late to be timed.
+    async fn note_silence(&self, since: &mut Option<At>) -> Result<(), Failure> {
+        let Some(silent_since) = *since else {
+            return Ok(());
+        };
+        let page = self.page("limit=1", PAGE_WITHIN).await?;
+        let mut state = self.shared.state.lock();
+        let version = page.metadata.resource_version;
+        state.seen.was_silent(self.resource, silent_since, &version);
+        *since = None;
+        Ok(())
+    }
+
     fn note(&self, reason: &str) {
         let mut errors = self.shared.errors.lock();
         *errors.entry(format!("watch: {reason}")).or_default() += 1;
     }
 
-    /// Lists everything, page by page; returns the resourceVersion to watch from.
-    async fn list(&self, enter: fn(&mut State, At, Event)) -> Result<String, Failure> {
+    /// Lists everything and enters it; returns the resourceVersion to watch from.
+    async fn list(&self) -> Result<String, Failure> {
+        let (objects, version) = self.read(PAGE_WITHIN).await?;
+        let event = Event::Listed {
+            objects,
+            version: version.clone(),
+        };
+        let visible = self.now();
+        self.shared
+            .state
+            .lock()
+            .enter(self.resource, visible, event);
+        Ok(version)
+    }
+
+    /// Reads everything, page by page, each within a time; returns it with its resourceVersion.
+    pub(super) async fn read(&self, within: Duration) -> Result<(Vec<Object>, String), Failure> {
         let mut objects = Vec::new();
         let mut token = String::new();
         loop {
-            let response = self.get(&format!("limit={PAGE}{token}"), "list").await?;
-            let body = response.into_body().collect().await;
-            let body = body
-                .map_err(|_| Failure::passing("connection lost"))?
-                .to_bytes();
-            let page: List = serde_json::from_slice(&body)
-                .map_err(|error| Failure::passing(&format!("unreadable list ({error})")))?;
+            let page = self.page(&format!("limit={PAGE}{token}"), within).await?;
             objects.extend(page.items);
             match page.metadata.r#continue.filter(|token| !token.is_empty()) {
                 Some(next) => token = format!("&continue={next}"),
-                None => {
-                    let visible = self.now();
-                    enter(
-                        &mut self.shared.state.lock(),
-                        visible,
-                        Event::Listed(objects),
-                    );
-                    return Ok(page.metadata.resource_version);
-                }
+                None => return Ok((objects, page.metadata.resource_version)),
             }
         }
     }
 
+    async fn page(&self, query: &str, within: Duration) -> Result<List, Failure> {
+        let answered = async {
+            let response = self.get(query, "list").await?;
+            let body = response.into_body().collect().await;
+            Ok(body
+                .map_err(|_| Failure::passing("connection lost"))?
+                .to_bytes())
+        };
+        let body = match tokio::time::timeout(within, answered).await {
+            Ok(body) => body?,
+            Err(_) => return Err(Failure::silent("a list was not answered", within)),
+        };
+        *self.heard.lock() = self.now();
+        serde_json::from_slice(&body)
+            .map_err(|error| Failure::passing(&format!("unreadable list ({error})")))
+    }
+
     /// Watches from `version` on, which follows what was seen, until the watch ends.
-    async fn follow(
-        &self,
-        version: &mut String,
-        enter: fn(&mut State, At, Event),
-    ) -> Result<(), Failure> {
+    async fn follow(&self, version: &mut String) -> Result<(), Failure> {
         let query = format!(
             "watch=1&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}&resourceVersion={version}"
         );
-        let mut body = self.get(&query, "watch").await?.into_body();
+        let silence = self.shared.silence;
+        let answer = tokio::time::timeout(silence, self.get(&query, "watch")).await;
+        let answer = answer.map_err(|_| Failure::silent("a watch was not answered", silence))?;
+        let mut body = answer?.into_body();
+        *self.heard.lock() = self.now();
         let mut partial = BytesMut::new();
-        while let Some(frame) = body.frame().await {
+        loop {
+            let frame = tokio::select! {
+                biased;
+                frame = body.frame() => frame,
+                () = self.shared.resume(self.resource).notified() => {
+                    return Err(Failure::Passing {
+                        reason: "resumed, for it was not up to date".to_owned(),
+                        silent: true,
+                    });
+                }
+                () = tokio::time::sleep(silence) => {
+                    return Err(Failure::silent("silent", silence));
+                }
+            };
+            let Some(frame) = frame else { break };
             // Stamped before anything else: decoding takes longer than a controller's work.
             let visible = self.now();
+            *self.heard.lock() = visible;
             let frame = frame.map_err(|_| Failure::passing("connection lost"))?;
             let Ok(data) = frame.into_data() else {
                 continue;
             };
             for line in lines(&mut partial, data) {
-                self.event(&line, visible, version, enter)?;
+                self.event(&line, visible, version)?;
             }
         }
         if partial.is_empty() {
@@ -269,13 +333,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn event(
-        &self,
-        line: &[u8],
-        visible: At,
-        version: &mut String,
-        enter: fn(&mut State, At, Event),
-    ) -> Result<(), Failure> {
+    fn event(&self, line: &[u8], visible: At, version: &mut String) -> Result<(), Failure> {
         let unreadable =
             |error: serde_json::Error| Failure::passing(&format!("unreadable event ({error})"));
         let event: WatchEvent<'_> = serde_json::from_slice(line).map_err(unreadable)?;
@@ -300,16 +358,21 @@ impl<'a> Watch<'a> {
         if let Event::Applied(object) | Event::Deleted(object) = &event {
             version.clone_from(&object.metadata.resource_version);
         }
-        enter(&mut self.shared.state.lock(), visible, event);
+        self.shared
+            .state
+            .lock()
+            .enter(self.resource, visible, event);
         Ok(())
     }
 
     async fn get(&self, query: &str, verb: &'static str) -> Result<Response<Body>, Failure> {
         let request = Request::get(format!("{}?{query}", self.path))
             .header(http::header::ACCEPT, "application/json")
+            .header(http::header::USER_AGENT, OBSERVER_AGENT)
             .body(Body::empty())
             .map_err(|error| Failure::passing(&error.to_string()))?;
-        let response = self.kube.send(request).await.map_err(|error| {
+        let kube = self.kube.lock().clone();
+        let response = kube.send(request).await.map_err(|error| {
             *self.shared.trouble.lock() = Some(chain(&error));
             Failure::passing("no connection")
         })?;
@@ -333,18 +396,18 @@ impl<'a> Watch<'a> {
                 }
                 Failure::Fatal(WatchError::Unauthorized {
                     verb,
-                    resource: self.resource,
+                    resource: self.name(),
                     after,
                     message: said.message,
                 })
             }
             StatusCode::FORBIDDEN => Failure::Fatal(WatchError::Forbidden {
                 verb,
-                resource: self.resource,
+                resource: self.name(),
                 message: said.message,
             }),
             status => {
-                let trouble = format!("{verb} {}: {status} {}", self.resource, said.message);
+                let trouble = format!("{verb} {}: {status} {}", self.name(), said.message);
                 *self.shared.trouble.lock() = Some(trouble);
                 Failure::passing(&status.to_string())
             }
@@ -359,13 +422,24 @@ impl<'a> Watch<'a> {
 // === impl Failure ===
 
 impl Failure {
-    fn passing(reason: &str) -> Self {
-        Self::Passing(reason.to_owned())
+    pub(super) fn passing(reason: &str) -> Self {
+        Self::Passing {
+            reason: reason.to_owned(),
+            silent: false,
+        }
+    }
+
+    /// Nothing has come for a while, where something should have.
+    fn silent(what: &str, span: Duration) -> Self {
+        Self::Passing {
+            reason: format!("{what} for {span:?}"),
+            silent: true,
+        }
     }
 }
 
 /// The wait after `failures` earlier ones.
-fn backoff(failures: u32) -> Duration {
+pub(super) fn backoff(failures: u32) -> Duration {
     (BACKOFF * 2_u32.pow(failures.min(8))).min(BACKOFF_MAX)
 }
 

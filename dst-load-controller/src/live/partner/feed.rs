@@ -17,7 +17,7 @@ use crate::{
     },
     model::{
         federation::Site,
-        ledger::{CLAIM_WAIT, Intent, ServiceLedger},
+        ledger::{CLAIM_WAIT, Intent, ServiceLedger, Written},
         offset::Offset,
         time::At,
     },
@@ -49,6 +49,14 @@ pub(super) struct Mark {
     #[serde(default)]
     whole: bool,
     intended: u64,
+}
+
+/// A heartbeat for the observer, in the acting half's time.
+#[derive(Debug, Deserialize)]
+pub(super) struct Beat {
+    heartbeat: String,
+    resource_version: String,
+    acknowledged: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -142,6 +150,21 @@ impl<'a> Feed<'a> {
                 Some(Told::Cycle { at, cycle })
             }
         }
+    }
+
+    /// Takes in a heartbeat; returns it in our time. What was acknowledged before the observer had
+    /// listed everything says nothing of how late it is.
+    pub(super) fn beat(&self, beat: Beat) -> Option<Told> {
+        let offset = self.process.as_ref()?.offset;
+        let at = offset.ours(At::from_micros(beat.acknowledged))?;
+        (at >= self.since + offset.uncertainty).then(|| Told::Beat {
+            written: Written {
+                object: beat.heartbeat.into(),
+                resource_version: Some(beat.resource_version.into()),
+            },
+            at,
+            slack: offset.uncertainty,
+        })
     }
 
     /// Takes in a line.

@@ -131,7 +131,7 @@ fn starts(told: &[Told]) -> Vec<&str> {
     let each = told.iter().map(|told| match told {
         Told::Clock(line) => line.start.as_str(),
         Told::Silent { error, .. } => error.as_str(),
-        Told::Cycle { .. } | Told::End { .. } => "",
+        Told::Beat { .. } | Told::Cycle { .. } | Told::End { .. } => "",
     });
     each.collect()
 }
@@ -387,4 +387,36 @@ fn an_address_is_a_url_or_a_host_and_port() {
         let error = Partner::new(wrong).unwrap_err().to_string();
         assert!(error.ends_with("such as http://127.0.0.1:9990"), "{error}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_are_told_in_our_time_and_none_from_before_it() {
+    let address = Address::default();
+    let process = Process::start("p1");
+    process.serve(&address);
+    let beat = |version: &str| {
+        let written = Written {
+            object: "u".into(),
+            resource_version: Some(version.into()),
+        };
+        process.log.beat(&written, process.clock.now());
+    };
+    tokio::time::sleep(5 * SECOND).await;
+    let books = books();
+    beat("6");
+    tokio::time::sleep(SECOND).await;
+    let began = books.clock().now();
+    let mut told = follow(&partner(&address), &books, async {
+        tokio::time::sleep(SECOND).await;
+        beat("7");
+        tokio::time::sleep(SECOND).await;
+    })
+    .await;
+    told.retain(|it| matches!(it, Told::Beat { .. }));
+    let [Told::Beat { written, at, slack }] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!(written.resource_version.as_deref(), Some("7"));
+    assert_eq!(at.since(began), SECOND);
+    assert!(*slack < Duration::from_millis(1), "{slack:?}");
 }

@@ -130,3 +130,82 @@ fn a_failing_disk_is_named_and_loses_no_number() {
     let criteria = crate::model::report::tests::recordings::criteria();
     assert!(recorder.report(&criteria, true).is_some());
 }
+
+#[test]
+fn after_a_write_that_failed_nothing_is_written_that_would_not_continue_it() {
+    /// Fails once, in the middle of a line.
+    struct Flaky {
+        written: Vec<u8>,
+        room: usize,
+    }
+    impl Write for Flaky {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.room == 0 {
+                self.room = usize::MAX;
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            let some = bytes.len().min(self.room);
+            self.room -= some;
+            self.written.extend_from_slice(&bytes[..some]);
+            Ok(some)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let lines = crate::model::report::tests::recordings::passed();
+    let whole = recorded(lines.clone());
+    let flaky = Flaky {
+        written: Vec::new(),
+        room: whole.len() / 2,
+    };
+    let mut recorder = Recorder::new(flaky, Path::new("memory"));
+    for line in lines {
+        recorder.push(line);
+    }
+    assert!(recorder.finish().is_err());
+    recorder.push(phase(99, Phase::CleaningUp));
+    recorder.finish().unwrap();
+    assert_eq!(recorder.out.written, whole[..whole.len() / 2]);
+    // It ends early, and is read up to there.
+    assert!(read(recorder.out.written.as_slice()).unwrap().len() > 2);
+}
+
+#[test]
+fn a_recording_that_is_closed_goes_on_and_both_prove_themselves() {
+    let mut lines = crate::model::report::tests::recordings::passed();
+    let end = lines.pop().unwrap();
+    let mut recorder = Recorder::new(Vec::new(), Path::new("memory"));
+    let (early, late) = lines.split_at(8);
+    early.iter().for_each(|line| recorder.push(line.clone()));
+    recorder.finish().unwrap();
+    let closing = recorder.close_with(vec![end.clone()]).unwrap();
+    let snapshot = [recorder.out.as_slice(), &closing].concat();
+    let read_back = read(snapshot.as_slice()).unwrap();
+    assert_eq!(read_back.len(), 9);
+    assert!(matches!(&read_back[8], Line::End(end) if end.totals.unwrap().lines == 8));
+    late.iter().for_each(|line| recorder.push(line.clone()));
+    recorder.push(end);
+    recorder.finish().unwrap();
+    assert_eq!(
+        read(recorder.out.as_slice()).unwrap().len(),
+        lines.len() + 1
+    );
+    // The closing lines continue that state alone.
+    let other = [recorder.out.as_slice(), &closing].concat();
+    assert!(read(other.as_slice()).is_err());
+}
+
+#[test]
+fn a_number_that_is_none_is_not_written_and_said() {
+    let mut recorder = Recorder::new(Vec::new(), Path::new("memory"));
+    recorder.push(Line::Target(crate::model::recording::TargetSample {
+        rss_bytes: Some(f64::NAN),
+        ..Default::default()
+    }));
+    assert_eq!(
+        recorder.finish().unwrap_err().to_string(),
+        "cannot write memory: process_resident_memory_bytes is NaN"
+    );
+    assert!(recorder.out.is_empty());
+}

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{recording::TargetSample, time::At};
+use crate::model::{
+    recording::{TargetSample, implausible},
+    time::At,
+};
 
 /// What a page says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,7 +22,10 @@ pub struct Page {
 
 impl Page {
     /// What `text` says; it was asked for at `at`. Series of one name are added up.
-    pub(super) fn read(text: &str, at: At) -> Self {
+    ///
+    /// # Errors
+    /// A series that is used, and has a value that it cannot have.
+    pub(super) fn read(text: &str, at: At) -> Result<Self, String> {
         let mut page = Self {
             sample: TargetSample {
                 at,
@@ -31,12 +37,20 @@ impl Page {
             let name = line.split(['{', ' ']).next().unwrap_or_default();
             // After the labels, whose values may hold spaces: the value, and perhaps a timestamp.
             let (labels, rest) = line.rsplit_once('}').unwrap_or(("", &line[name.len()..]));
-            let value = rest.split_whitespace().next();
-            if let Some(value) = value.and_then(|value| value.parse().ok()) {
-                page.take(name, labels, value);
+            let value = rest.split_whitespace().next().unwrap_or_default();
+            if is_used(name, labels) {
+                let parsed: f64 = (value.parse())
+                    .map_err(|_| format!("{name} is {value:?}, which is no number"))?;
+                if let Some(fault) = implausible(name, parsed) {
+                    return Err(fault);
+                }
+                page.take(name, labels, parsed);
             }
         }
-        page
+        match page.sample.fault() {
+            Some(fault) => Err(fault),
+            None => Ok(page),
+        }
     }
 
     fn take(&mut self, name: &str, labels: &str, value: f64) {
@@ -58,11 +72,6 @@ impl Page {
             }
             "destination_stream_send_timeouts_total" => &mut sample.send_timeouts,
             "destination_endpoint_views_active" => &mut sample.views_active,
-            "grpc_server_started_total" | "grpc_server_handled_total"
-                if label(labels, "grpc_method") != Some("Get") =>
-            {
-                return;
-            }
             "grpc_server_started_total" => &mut self.streams,
             "grpc_server_handled_total" => {
                 *self.streams.get_or_insert(0.0) -= value;
@@ -93,6 +102,27 @@ impl Page {
     )]
     pub fn foreign(&self, ours: u64) -> Option<u64> {
         self.streams.map(|all| (all as u64).saturating_sub(ours))
+    }
+}
+
+/// Whether a series is one of those that a page is made of.
+fn is_used(name: &str, labels: &str) -> bool {
+    match name {
+        "grpc_server_started_total" | "grpc_server_handled_total" => {
+            label(labels, "grpc_method") == Some("Get")
+        }
+        "process_cpu_seconds_total"
+        | "process_resident_memory_bytes"
+        | "go_memstats_heap_inuse_bytes"
+        | "go_memstats_last_gc_time_seconds"
+        | "go_memstats_alloc_bytes_total"
+        | "go_memstats_mallocs_total"
+        | "go_goroutines"
+        | "process_start_time_seconds"
+        | "endpoint_updates_queue_overflow"
+        | "destination_stream_send_timeouts_total"
+        | "destination_endpoint_views_active" => true,
+        _ => false,
     }
 }
 
@@ -179,7 +209,7 @@ mod tests {
             endpoint_updates_queue_overflow{service=\"c{}:80\"} 3\n\
             process_start_time_seconds 1.7e9\n\
             something_else 1\n";
-        let page = Page::read(page, At::from_secs(3));
+        let page = Page::read(page, At::from_secs(3)).unwrap();
         assert_eq!(
             page.sample,
             TargetSample {
@@ -202,6 +232,55 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_a_used_series_cannot_have_spoils_the_page_and_is_named() {
+        let refused = |line: &str| {
+            let page = format!("process_resident_memory_bytes 9.5e+07\n{line}\n");
+            Page::read(&page, At::ZERO).unwrap_err()
+        };
+        for (line, reason) in [
+            (
+                "process_cpu_seconds_total NaN",
+                "process_cpu_seconds_total is NaN",
+            ),
+            ("go_goroutines +Inf", "go_goroutines is inf"),
+            (
+                "go_memstats_heap_inuse_bytes -5",
+                "go_memstats_heap_inuse_bytes is -5",
+            ),
+            (
+                "process_start_time_seconds 0",
+                "process_start_time_seconds is 0",
+            ),
+            (
+                "destination_endpoint_views_active 3.5",
+                "destination_endpoint_views_active is 3.5",
+            ),
+            // The sum would hide it.
+            (
+                "endpoint_updates_queue_overflow{service=\"a\"} 7\n\
+                 endpoint_updates_queue_overflow{service=\"b\"} -2",
+                "endpoint_updates_queue_overflow is -2",
+            ),
+            (
+                "go_goroutines many",
+                "go_goroutines is \"many\", which is no number",
+            ),
+            ("go_goroutines", "go_goroutines is \"\", which is no number"),
+            (
+                "grpc_server_started_total{grpc_method=\"Get\"} NaN",
+                "grpc_server_started_total is NaN",
+            ),
+        ] {
+            assert_eq!(refused(line), reason);
+        }
+        // What is not used is nobody's business.
+        let others = "go_gc_duration_seconds{quantile=\"0.5\"} NaN\n\
+            grpc_server_started_total{grpc_method=\"GetProfile\"} NaN\n\
+            # TYPE go_goroutines gauge\n";
+        assert!(Page::read(others, At::ZERO).is_ok());
+    }
+
+    #[test]
     fn streams_of_others_are_those_that_are_open_less_ours() {
         let of = |method: &str| {
             format!(
@@ -216,7 +295,7 @@ mod tests {
              grpc_server_started_total{{{get}}} 147\n\
              grpc_server_started_total{{{profile}}} 900\n"
         );
-        let page = Page::read(&page, At::ZERO);
+        let page = Page::read(&page, At::ZERO).unwrap();
         assert_eq!(page.streams, Some(112.0));
         assert_eq!(page.foreign(100), Some(12));
         // A stream that we hold for open, and that has not arrived there yet.

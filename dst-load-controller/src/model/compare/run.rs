@@ -10,7 +10,7 @@ use crate::model::{
     criteria::Criteria,
     endpoint::Direction,
     plan::Planned,
-    recording::{ChangeLine, Header, Line, Phase, TargetSample},
+    recording::{ChangeLine, Header, Identities, Line, Phase, TargetSample},
     report::{Ending, Report},
     statistics::{StageSummary, nearest_rank},
     time::At,
@@ -110,10 +110,11 @@ impl Run {
         planned: impl Into<Planned>,
     ) -> Option<Self> {
         let report = Report::of(lines, criteria, planned)?;
-        let header = lines.iter().find_map(|line| match line {
+        let mut header = lines.iter().find_map(|line| match line {
             Line::Header(header) => Some(Header::clone(header)),
             _ => None,
         })?;
+        header.target = Identities::of(lines).correct(&header.target);
         let mut gathered = Gathered::default();
         for line in lines {
             gathered.take(line, header.deadline_seconds);

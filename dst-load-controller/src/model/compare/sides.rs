@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Options, Recording, Run, Side};
 use crate::model::{
-    recording::TargetKind,
+    recording::{GivenTwice, TargetKind, each_once},
     verdict::Verdict,
     words::{count, counted},
 };
@@ -18,6 +18,9 @@ pub enum Incomparable {
         /// Which.
         side: &'static str,
     },
+    /// One is given twice, on a side or on both.
+    #[error(transparent)]
+    Twice(#[from] GivenTwice),
     /// One is of something else than the first.
     #[error(
         "{place} cannot be compared with {first}: it has {what} {found}, that has {expected}; \
@@ -69,8 +72,10 @@ pub(super) fn check(
     if candidate.is_empty() {
         return Err(Incomparable::Nothing { side: "candidate" });
     }
+    let all = || baseline.iter().chain(candidate);
+    each_once(all().map(|run| (run.place.clone(), &run.header)))?;
     let mut warnings = Vec::new();
-    for run in baseline.iter().chain(candidate) {
+    for run in all() {
         let Some((what, found, expected)) = difference(run, first) else {
             continue;
         };

@@ -1,6 +1,10 @@
 //! Changes that some stream has yet to learn, and what is said of each once it is closed.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{Written, slots::SlotId, streams::StreamId};
 use crate::model::{endpoint::Direction, time::At};
@@ -41,8 +45,12 @@ pub struct ClosedChange {
     pub never: u32,
     /// Streams that closed before they had learnt it.
     pub left: u32,
-    /// Streams for which a later change overtook it.
+    /// Streams for which the wanted state of an endpoint ended before they had learnt it.
     pub superseded: u32,
+    /// Its number among its Service's changes.
+    pub(super) number: u64,
+    /// When each of those in `known` held the whole of it.
+    pub(super) seen: Vec<At>,
 }
 
 /// How far a change has come.
@@ -66,8 +74,6 @@ pub struct UnderWay {
 #[derive(Debug)]
 pub(super) struct OpenChange {
     closed: ClosedChange,
-    /// The write that the event was about.
-    written: Written,
     pub(super) slots: Vec<SlotId>,
     /// By stream: endpoints it has yet to learn; [`SPOILT`] if it can no longer know the whole.
     remaining: Vec<u32>,
@@ -75,10 +81,15 @@ pub(super) struct OpenChange {
     open: u64,
 }
 
-/// What a delivery says of its change.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Of {
+/// What its deliveries need to know of a change, from when it opens until they have been handed on.
+#[derive(Debug)]
+pub(super) struct Origin {
+    /// The write that the event was about.
+    written: Written,
+    /// When the destination stage starts, as far as is known by now.
+    pub(super) start: At,
     pub(super) cycle: u32,
+    pub(super) direction: Direction,
     pub(super) disturbed: bool,
 }
 
@@ -90,6 +101,7 @@ pub(super) struct OpenChanges {
     next: u64,
     open: BTreeMap<u64, OpenChange>,
     done: Vec<u64>,
+    origins: BTreeMap<u64, Origin>,
 }
 
 // === impl ClosedChange ===
@@ -109,6 +121,13 @@ impl ClosedChange {
     pub fn is_complete(&self) -> bool {
         self.never == 0
     }
+
+    /// States how long each stream took, the destination stage having started at `start`.
+    pub(super) fn count_from(&mut self, start: At) {
+        self.start = start;
+        self.known = self.seen.iter().map(|seen| seen.since(start)).collect();
+        self.known.sort_unstable();
+    }
 }
 
 // === impl OpenChanges ===
@@ -121,25 +140,39 @@ impl OpenChanges {
     /// How far the newest change that streams are still to learn has come.
     pub(super) fn newest(&self, now: At) -> Option<UnderWay> {
         let change = self.open.values().rev().find(|it| it.open > 0)?;
+        let closed = &change.closed;
         Some(UnderWay {
-            direction: change.closed.id.direction,
-            endpoints: change.closed.endpoints,
-            audience: change.closed.audience,
-            known: u32::try_from(change.closed.known.len()).unwrap_or(u32::MAX),
-            visible: change.closed.visible,
-            age: now.since(change.closed.start),
+            direction: closed.id.direction,
+            endpoints: closed.endpoints,
+            audience: closed.audience,
+            known: u32::try_from(closed.seen.len()).unwrap_or(u32::MAX),
+            visible: closed.visible,
+            age: now.since(self.start(closed.number)),
         })
     }
 
-    /// Opens a change; deliveries are added with [`Self::expect`].
-    pub(super) fn open(&mut self, closed: ClosedChange, written: Written, streams: usize) -> u64 {
+    /// Opens a change, and numbers it; deliveries are added with [`Self::expect`].
+    pub(super) fn open(
+        &mut self,
+        mut closed: ClosedChange,
+        written: Written,
+        streams: usize,
+    ) -> u64 {
         let number = self.next;
         self.next += 1;
+        closed.number = number;
+        let origin = Origin {
+            written,
+            start: closed.start,
+            cycle: closed.cycle,
+            direction: closed.id.direction,
+            disturbed: closed.disturbed,
+        };
+        self.origins.insert(number, origin);
         self.open.insert(
             number,
             OpenChange {
                 closed,
-                written,
                 slots: Vec::new(),
                 remaining: vec![0; streams],
                 open: 0,
@@ -176,34 +209,61 @@ impl OpenChanges {
         }
     }
 
-    /// The write was acknowledged at `at`; whether a change of its is open. The destination stage
-    /// of what is still to come starts then, if that is earlier.
+    /// The write was acknowledged at `at`; whether a change of its is known. The destination stage
+    /// starts then, if that is earlier: also of what has been delivered and not yet handed on.
     pub(super) fn acknowledge(&mut self, written: &Written, at: At) -> bool {
         let mut any = false;
-        for change in self.open.values_mut().filter(|it| it.written == *written) {
-            change.closed.start = change.closed.start.min(at);
+        for origin in self
+            .origins
+            .values_mut()
+            .filter(|it| it.written == *written)
+        {
+            origin.start = origin.start.min(at);
             any = true;
         }
         any
     }
 
-    pub(super) fn start(&self, number: u64) -> At {
-        self.open[&number].closed.start
+    /// An update proves that the change was there at `at`.
+    pub(super) fn proven(&mut self, number: u64, at: At) {
+        if let Some(origin) = self.origins.get_mut(&number) {
+            origin.start = origin.start.min(at);
+        }
     }
 
-    /// A stream has learnt one endpoint of the change at `at`: how long after the change's start.
-    pub(super) fn deliver(&mut self, number: u64, stream: StreamId, at: At) -> (Duration, Of) {
-        let mut latency = Duration::ZERO;
-        let of = self.settle(number, stream, |change, remaining| {
-            latency = at.since(change.start);
+    /// Whether [`Self::origin`] still has the change.
+    pub(super) fn knows(&self, number: u64) -> bool {
+        self.origins.contains_key(&number)
+    }
+
+    /// What is known of a change that is open, or whose deliveries have not all been handed on.
+    pub(super) fn origin(&self, number: u64) -> &Origin {
+        self.origins
+            .get(&number)
+            .expect("invariant: kept until its last delivery has been handed on")
+    }
+
+    pub(super) fn start(&self, number: u64) -> At {
+        self.origin(number).start
+    }
+
+    /// All that was delivered has been handed on: what is closed and not `held` can be forgotten.
+    pub(super) fn handed_on(&mut self, held: &BTreeSet<u64>) {
+        let open = &self.open;
+        self.origins
+            .retain(|number, _| open.contains_key(number) || held.contains(number));
+    }
+
+    /// A stream has learnt one endpoint of the change at `at`.
+    pub(super) fn deliver(&mut self, number: u64, stream: StreamId, at: At) {
+        self.settle(number, stream, |change, remaining| {
             if *remaining != SPOILT {
                 *remaining -= 1;
                 if *remaining == 0 {
-                    change.known.push(latency);
+                    change.seen.push(at);
                 }
             }
         });
-        (latency, of)
     }
 
     /// A stream closed before it had learnt one endpoint of the change.
@@ -211,21 +271,21 @@ impl OpenChanges {
         self.spoil(number, stream, |change| &mut change.left);
     }
 
-    /// A later wanted state overtook this one for a stream.
+    /// The wanted state ended before the stream had learnt it, or the stream had nothing to learn.
     pub(super) fn supersede(&mut self, number: u64, stream: StreamId) {
         self.spoil(number, stream, |change| &mut change.superseded);
     }
 
-    /// The deadline passed before a stream had learnt one endpoint of the change.
-    pub(super) fn miss(&mut self, number: u64, stream: StreamId) -> Of {
-        self.spoil(number, stream, |change| &mut change.never)
+    /// The stream has never learnt one endpoint of the change.
+    pub(super) fn miss(&mut self, number: u64, stream: StreamId) {
+        self.spoil(number, stream, |change| &mut change.never);
     }
 
     /// The oldest change that started at or before `at`, with its endpoints' slots.
     pub(super) fn oldest_started_by(&self, at: At) -> Option<(u64, Vec<SlotId>)> {
         // Changes open in the order in which they were seen, and each starts at or before that.
         let (&number, change) = self.open.iter().find(|(_, change)| change.open > 0)?;
-        (change.closed.start <= at).then(|| (number, change.slots.clone()))
+        (self.start(number) <= at).then(|| (number, change.slots.clone()))
     }
 
     /// The action that caused the change was intended at `at`; whether the change is open.
@@ -241,10 +301,11 @@ impl OpenChanges {
     pub(super) fn close_done(&mut self) -> Vec<(u64, ClosedChange)> {
         let mut done = std::mem::take(&mut self.done);
         done.sort_unstable();
+        let open = &mut self.open;
         done.iter()
-            .filter_map(|number| Some((*number, self.open.remove(number)?)))
+            .filter_map(|number| Some((*number, open.remove(number)?)))
             .map(|(number, mut change)| {
-                change.closed.known.sort_unstable();
+                change.closed.count_from(self.origins[&number].start);
                 (number, change.closed)
             })
             .collect()
@@ -255,13 +316,13 @@ impl OpenChanges {
         number: u64,
         stream: StreamId,
         counter: impl FnOnce(&mut ClosedChange) -> &mut u32,
-    ) -> Of {
+    ) {
         self.settle(number, stream, |change, remaining| {
             if *remaining != SPOILT {
                 *remaining = SPOILT;
                 *counter(change) += 1;
             }
-        })
+        });
     }
 
     fn settle(
@@ -269,18 +330,13 @@ impl OpenChanges {
         number: u64,
         stream: StreamId,
         with: impl FnOnce(&mut ClosedChange, &mut u32),
-    ) -> Of {
+    ) {
         let change = self.get(number);
         with(&mut change.closed, &mut change.remaining[stream as usize]);
         change.open -= 1;
-        let of = Of {
-            cycle: change.closed.cycle,
-            disturbed: change.closed.disturbed,
-        };
         if change.open == 0 {
             self.done.push(number);
         }
-        of
     }
 
     fn get(&mut self, number: u64) -> &mut OpenChange {

@@ -5,7 +5,10 @@
 //! late claims it. An effect never precedes its intended instant, which is what keeps a late intent
 //! from claiming the effects of another, and of what somebody else did before.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{
     ServiceLedger, Sighting,
@@ -224,6 +227,11 @@ impl Unclaimed {
             sighted.known.push(at);
             self.instants += 1;
         }
+    }
+
+    /// The changes that are held.
+    pub(super) fn held(&self) -> BTreeSet<u64> {
+        self.held.keys().copied().collect()
     }
 
     fn has(&self, number: u64) -> bool {

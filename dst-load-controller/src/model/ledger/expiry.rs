@@ -1,8 +1,6 @@
 //! What has not happened by its deadline.
 
-use std::time::Duration;
-
-use super::{Deviation, ServiceLedger, outbox::Delivered, slots::SlotId};
+use super::{ServiceLedger, outbox::Outcome, slots::SlotId};
 use crate::model::time::At;
 
 // === impl ServiceLedger ===
@@ -14,7 +12,7 @@ impl ServiceLedger {
         self.expire_claims(now);
         let Some(cutoff) = now
             .as_micros()
-            .checked_sub(At::from(self.deadline).as_micros())
+            .checked_sub(At::from(self.limits.deadline).as_micros())
             .map(At::from_micros)
         else {
             return;
@@ -25,17 +23,8 @@ impl ServiceLedger {
             }
             self.hand_on_changes();
         }
-        while let Some(&(since, id, stream)) = self.deviations.queue.front()
-            && since <= cutoff
-        {
-            self.deviations.queue.pop_front();
-            if let Some(deviation) = self.deviations.since.get_mut(&(id, stream))
-                && *deviation == Deviation::Since(since)
-            {
-                *deviation = Deviation::Unexpected;
-                self.outbox.counts.unexpected += 1;
-            }
-        }
+        self.expire_unexplained(cutoff);
+        self.expire_resuming(now);
         self.waiting.expire(cutoff);
         self.acknowledged.forget_until(cutoff);
         self.recycle(now);
@@ -46,38 +35,43 @@ impl ServiceLedger {
         if !self.slots.contains(id) {
             return;
         }
-        let start = self.changes.start(number);
-        let slot = self.slots.get_mut(id);
-        let Some(position) = slot.open.iter().position(|entry| entry.change == number) else {
+        let open = &self.slots.get(id).open;
+        let Some(entry) = open.iter().find(|entry| entry.change == number) else {
             return;
         };
-        let entry = slot.open.remove(position);
-        let stages = entry.intended.map(|intended| start.since(intended));
-        for bit in entry.pending.iter() {
+        let streams: Vec<_> = entry.pending.iter().collect();
+        for bit in streams {
             let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");
-            let class = self.streams.class(stream);
-            // It went there and back in silence: the stream is right, only never through this.
-            let right = self.slots.holds(stream, id) == self.slots.get(id).is_wanted(class);
-            if right {
-                self.outbox.counts.superseded += 1;
-                self.changes.supersede(number, stream);
-                continue;
+            if self.to_learn(stream, id).0 == 1 {
+                self.missed(stream, id, self.limits.deadline, Outcome::Never);
+            } else {
+                self.conclude(stream, id);
             }
-            let late = self.slots.get_mut(id).late_mut(entry.direction);
-            late.grow_and_insert(bit);
-            let of = self.changes.miss(number, stream);
-            self.made += 1;
-            self.outbox.deliver(Delivered {
-                times: 1,
-                cycle: of.cycle,
-                direction: entry.direction,
-                destination: self.deadline,
-                end_to_end: stages.map(|before: Duration| before + self.deadline),
-                never: true,
-                replica: self.streams.replica(stream),
-                disturbed: of.disturbed,
-            });
         }
+    }
+
+    /// Waits no longer for anything: every number is final.
+    pub fn conclude_all(&mut self, now: At) {
+        let ids: Vec<_> = self.slots.iter().map(|(id, _)| id).collect();
+        for id in ids {
+            let open = self.slots.get(id).open.iter();
+            let streams: std::collections::BTreeSet<_> =
+                open.flat_map(|entry| entry.pending.iter()).collect();
+            for bit in streams {
+                let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");
+                self.conclude(stream, id);
+                if let (1, Some(start)) = self.to_learn(stream, id) {
+                    let stood = now.since(start);
+                    let outcome = if self.limits.is_never(stood) {
+                        Outcome::Never
+                    } else {
+                        Outcome::Censored
+                    };
+                    self.missed(stream, id, stood, outcome);
+                }
+            }
+        }
+        self.hand_on_changes();
     }
 
     /// Remembers to look whether the slot can be used again.
@@ -92,7 +86,7 @@ impl ServiceLedger {
     /// Frees the slots of endpoints that are long gone. They are kept for two deadlines, so that
     /// an update about one that comes late is known for what it is.
     fn recycle(&mut self, now: At) {
-        let rest = self.deadline * 2;
+        let rest = self.limits.deadline * 2;
         while let Some(&(at, id)) = self.slots.retired.front()
             && at + rest <= now
         {

@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     endpoint::Direction,
-    ledger::{change::ClosedChange, waiting::BetweenTries},
+    ledger::{
+        change::{ClosedChange, OpenChanges, Origin},
+        waiting::BetweenTries,
+    },
+    time::At,
 };
 
 /// What has gathered since it was last taken.
@@ -27,6 +31,43 @@ pub struct Outbox {
     pub counts: Counts,
 }
 
+/// How one observation of a delivery ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The stream learnt the wanted state.
+    Learnt,
+    /// The state ended before the stream had learnt it, and no update about it came afterwards, so
+    /// that the time it would have taken is only known to be longer than the state stood.
+    Censored,
+    /// The state stood for longer than the largest latency limit (or the deadline, where there is
+    /// none), and the stream has not learnt it.
+    Never,
+}
+
+/// Equal observations, as a ledger keeps them until they are handed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ended {
+    pub(super) times: u64,
+    pub(super) change: u64,
+    pub(super) after: After,
+    pub(super) intended: Option<At>,
+    pub(super) replica: Option<u32>,
+}
+
+/// Observations that ended and have not been handed on: it is not settled yet when the destination
+/// stage of each started.
+#[derive(Debug, Default)]
+pub(super) struct Endings(Vec<Ended>);
+
+/// When an observation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// The stream learnt the state at this instant.
+    Learnt(At),
+    /// It had not learnt the state after this long, counted from the start of the destination stage.
+    Unlearnt(Duration, Outcome),
+}
+
 /// Equal deliveries, each of them a stream that learnt one wanted state of one endpoint, or did not
 /// by the deadline: what a message of 100 addresses teaches is nearly always one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +78,12 @@ pub struct Delivered {
     pub cycle: u32,
     /// Whether the endpoint appeared or went.
     pub direction: Direction,
-    /// From the start of the destination stage; the deadline if it never arrived.
+    /// From the start of the destination stage; a lower bound, unless it was learnt.
     pub destination: Duration,
     /// From the intended instant, if an action is known to have caused it.
     pub end_to_end: Option<Duration>,
-    /// Whether it had not arrived by the deadline.
-    pub never: bool,
+    /// How it ended.
+    pub outcome: Outcome,
     /// The replica of the stream, where there are several.
     pub replica: Option<u32>,
     /// Whether another cluster churned when the change became visible.
@@ -90,10 +131,18 @@ pub struct Counts {
     /// Addresses that were added again after an event of a slice that lists them, which is legal.
     #[serde(default)]
     pub repeated: u64,
-    /// Deliveries that a later wanted state overtook: neither timed nor never.
+    /// Wanted states that a stream was in again before it had learnt the one before: there was
+    /// nothing to learn of them.
     pub superseded: u64,
+    /// States that stood for less than a fifth of the smallest latency limit and were not learnt: a
+    /// controller may leave them out.
+    #[serde(default)]
+    pub excluded: u64,
     /// Deliveries that arrived before the observer saw their change.
     pub early: u64,
+    /// Updates that nothing in Kubernetes explains, by a consistent read after they came.
+    #[serde(default)]
+    pub premature: u64,
     /// Deliveries that arrived after their deadline.
     pub late: u64,
     /// Deliveries that a stream took with it when it closed.
@@ -113,18 +162,70 @@ pub struct Counts {
 // === impl Outbox ===
 
 impl Outbox {
-    /// Takes in deliveries.
-    pub(super) fn deliver(&mut self, delivered: Delivered) {
-        if let Some(last) = self.deliveries.last_mut()
+    /// States all latencies, now that it is settled when each change started.
+    pub(super) fn settle(&mut self, endings: Endings, changes: &OpenChanges) {
+        for change in &mut self.changes {
+            if changes.knows(change.number) {
+                change.count_from(changes.start(change.number));
+            }
+        }
+        for ended in endings.0 {
+            let delivered = ended.from(changes.origin(ended.change));
+            if let Some(last) = self.deliveries.last_mut()
+                && *last
+                    == (Delivered {
+                        times: last.times,
+                        ..delivered
+                    })
+            {
+                last.times += delivered.times;
+            } else {
+                self.deliveries.push(delivered);
+            }
+        }
+    }
+}
+
+// === impl Endings ===
+
+impl Endings {
+    /// Takes in the end of an observation.
+    pub(super) fn end(&mut self, ended: Ended) {
+        if let Some(last) = self.0.last_mut()
             && *last
-                == (Delivered {
+                == (Ended {
                     times: last.times,
-                    ..delivered
+                    ..ended
                 })
         {
-            last.times += delivered.times;
+            last.times += ended.times;
         } else {
-            self.deliveries.push(delivered);
+            self.0.push(ended);
+        }
+    }
+}
+
+// === impl Ended ===
+
+impl Ended {
+    fn from(self, origin: &Origin) -> Delivered {
+        let start = origin.start;
+        let (destination, outcome) = match self.after {
+            After::Learnt(at) => (at.since(start), Outcome::Learnt),
+            After::Unlearnt(span, outcome) => (span, outcome),
+        };
+        Delivered {
+            times: self.times,
+            cycle: origin.cycle,
+            direction: origin.direction,
+            destination,
+            end_to_end: self.intended.map(|intended| match self.after {
+                After::Learnt(at) => at.since(intended),
+                After::Unlearnt(span, _) => start.since(intended) + span,
+            }),
+            outcome,
+            replica: self.replica,
+            disturbed: origin.disturbed,
         }
     }
 }
@@ -139,6 +240,8 @@ impl Counts {
         self.redundant += other.redundant;
         self.repeated += other.repeated;
         self.superseded += other.superseded;
+        self.excluded += other.excluded;
+        self.premature += other.premature;
         self.early += other.early;
         self.late += other.late;
         self.left += other.left;

@@ -53,7 +53,7 @@ impl ServiceLedger {
 
     /// A stream was told again, at `at`, what it held.
     pub(super) fn repeat(&mut self, at: At, id: SlotId) {
-        if is_explained(self.slots.get(id), at, self.deadline) {
+        if is_explained(self.slots.get(id), at, self.limits.deadline) {
             self.outbox.counts.repeated += 1;
         } else {
             self.repeats.open.push_back((at, id));

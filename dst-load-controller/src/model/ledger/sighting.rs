@@ -8,15 +8,16 @@ use std::{
 use fixedbitset::FixedBitSet;
 
 use super::{
-    Deviation, ServiceLedger, Written,
+    ServiceLedger, Written,
     change::{ChangeId, ClosedChange},
-    outbox::{Delivered, KubernetesStage},
+    outbox::{After, Ended, KubernetesStage},
     slots::{Entry, Pending, SlotId},
+    streams::StreamId,
 };
 use crate::model::{
     endpoint::{Direction, Endpoint},
-    kubernetes::{Place, Service, Slice},
-    promise::{depends_on_place, promise},
+    kubernetes::{Service, Slice},
+    promise::Offer,
     time::At,
 };
 
@@ -45,19 +46,11 @@ impl ServiceLedger {
         &mut self,
         sighting: &Sighting,
         service: Option<&Service>,
-        slices: impl IntoIterator<Item = &'a Slice> + Clone,
+        slices: impl IntoIterator<Item = &'a Slice>,
         port: u16,
     ) {
-        if depends_on_place(service, slices.clone()) {
-            self.streams
-                .tell_places_apart(&mut self.slots, sighting.visible);
-        }
-        let places: Vec<Place> = self.streams.class_places();
-        let promised: Vec<_> = places
-            .iter()
-            .map(|place| promise(service, slices.clone(), port, place))
-            .collect();
-        self.observe(sighting, &promised);
+        let offer = Offer::new(service, slices, port, self.flags());
+        self.offered(sighting, offer);
     }
 
     /// Takes in what each class of streams is promised after one event: the net difference to
@@ -74,6 +67,15 @@ impl ServiceLedger {
             resource_version: (!sighting.gone).then(|| sighting.resource_version.clone()),
         };
         let start = self.acknowledged.start(&written, sighting.visible);
+        let nothing: Vec<_> = (0..promised.len())
+            .filter(|&class| self.slots.promised(class) == 0 && !promised[class].is_empty())
+            .collect();
+        for class in nothing {
+            if let Some(members) = self.streams.members(class) {
+                self.unserved
+                    .promised(members.ones(), &self.streams, sighting.visible);
+            }
+        }
         let (added, removed) = self.difference(promised);
         for (direction, affected) in [(Direction::Add, added), (Direction::Remove, removed)] {
             if !affected.is_empty() {
@@ -141,6 +143,8 @@ impl ServiceLedger {
                 never: 0,
                 left: 0,
                 superseded: 0,
+                number: 0,
+                seen: Vec::new(),
             },
             written.clone(),
             self.streams.len(),
@@ -160,8 +164,13 @@ impl ServiceLedger {
             if direction == Direction::Remove {
                 self.retire(id, sighting.visible);
             }
-            self.confirm(id, &pending, audience, &mut early);
-            pending.intersect_with(audience);
+            if sighting.timed {
+                pending.intersect_with(audience);
+                self.keep_learners(id, direction, &mut pending, &mut early);
+            } else {
+                self.lose_track(id, &pending);
+                pending.clear();
+            }
             let pending = Pending::new(pending);
             self.changes.expect(number, id, intended, pending.iter());
             let deliveries = pending.len();
@@ -180,7 +189,7 @@ impl ServiceLedger {
         }
         self.changes.sealed(number);
         for early in early {
-            self.deliver_early(number, early, direction);
+            self.deliver_early(number, early);
         }
         for &(id, _) in affected.values() {
             self.slots
@@ -190,60 +199,104 @@ impl ServiceLedger {
         }
     }
 
-    /// Ends the deviations that this wanted state explains; those of streams in the audience
-    /// were updates that came before the observer.
-    fn confirm(
-        &mut self,
+    /// Leaves those streams in `pending` that have to learn the state: a stream that is in it
+    /// already has nothing to learn, unless it has yet to learn what was before. Notes those whom
+    /// an update has brought into it before the observer saw it.
+    fn keep_learners(
+        &self,
         id: SlotId,
-        streams: &FixedBitSet,
-        audience: &FixedBitSet,
-        early: &mut Vec<Early>,
+        direction: Direction,
+        pending: &mut FixedBitSet,
+        early: &mut Vec<(SlotId, StreamId)>,
     ) {
-        if self.deviations.since.is_empty() {
+        let slot = self.slots.get(id);
+        let held = slot.holders();
+        let uniform = slot.open.is_empty() && self.unexplained.is_empty();
+        // Nearly always so, and asked with each endpoint: nobody is in the state.
+        if uniform
+            && match direction {
+                Direction::Add => held == 0,
+                Direction::Remove => held == self.streams.len(),
+            }
+        {
             return;
         }
-        for stream in streams.ones() {
-            let stream = u32::try_from(stream).expect("invariant: streams are numbered by u32");
-            if let Some(deviation) = self.deviations.close(id, stream) {
-                self.mend(deviation);
-                if audience.contains(stream as usize) {
-                    let seen = match deviation {
-                        Deviation::Since(seen) => seen,
-                        // Past its deadline: long before whatever explains it now.
-                        Deviation::Unexpected => At::ZERO,
-                    };
-                    early.push(Early { id, stream, seen });
+        let candidates: Vec<_> = pending.ones().collect();
+        for bit in candidates {
+            let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");
+            if slot.is_pending(bit) {
+                continue;
+            }
+            let first = self.unexplained.toggles(id, stream).first().copied();
+            match first {
+                Some(toggle) if toggle.direction == direction => early.push((id, stream)),
+                _ if self.slots.holds(stream, id) == direction.is_present() => {
+                    pending.remove(bit);
                 }
+                _ => {}
             }
         }
     }
 
-    /// A stream had this endpoint right before the observer saw it: after the destination stage
-    /// had started, or even before.
-    fn deliver_early(&mut self, number: u64, early: Early, direction: Direction) {
-        let Early { id, stream, seen } = early;
+    /// The state of an endpoint has changed at an instant that is not known: nothing can be said of
+    /// how long streams took to learn what it was before, nor of what they were told meanwhile.
+    fn lose_track(&mut self, id: SlotId, streams: &FixedBitSet) {
+        for bit in streams.ones() {
+            let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");
+            self.leave(stream, id);
+            if !self.unexplained.is_empty() && self.unexplained.forget(id, stream) {
+                self.outbox.counts.unexpected_mended += 1;
+            }
+        }
         let slot = self.slots.get_mut(id);
-        let Some(entry) = slot.open.iter_mut().find(|entry| entry.change == number) else {
+        slot.open.retain(|entry| !entry.pending.is_empty());
+    }
+
+    /// A stream had this endpoint right before the observer saw it: after the destination stage
+    /// had started, or even before. An update proves then that it had.
+    fn deliver_early(&mut self, number: u64, (id, stream): (SlotId, StreamId)) {
+        let given_up = self.unexplained.is_given_up(id, stream);
+        let toggle = self.unexplained.take_first(id, stream);
+        if given_up {
+            self.unexplained.forget(id, stream);
+        }
+        let slot = self.slots.get_mut(id);
+        let entry = slot.open.iter_mut().find(|entry| entry.change == number);
+        let (Some(toggle), Some(entry)) = (toggle, entry) else {
             return;
         };
         entry.pending.remove(stream as usize);
         let intended = entry.intended;
-        let start = self.changes.start(number);
-        self.outbox.counts.early += u64::from(seen < start);
-        let known = seen.max(start);
-        let latency = known.since(start);
-        self.unclaimed.known(number, id, known);
-        let (_, of) = self.changes.deliver(number, stream, known);
+        if given_up {
+            // Long before whatever explains it now: it proves nothing.
+            self.outbox.counts.unexpected_mended += 1;
+            self.changes.supersede(number, stream);
+            self.outbox.counts.superseded += 1;
+            return;
+        }
+        if toggle.snapshot {
+            // It was told with everything else, and learnt nothing by itself.
+            self.changes.supersede(number, stream);
+            self.outbox.counts.superseded += 1;
+            return;
+        }
+        let proves = intended.is_none_or(|intended| toggle.at >= intended);
+        let at = if proves {
+            self.changes.proven(number, toggle.at);
+            toggle.at
+        } else {
+            self.changes.start(number)
+        };
+        self.outbox.counts.early += 1;
+        self.unclaimed.known(number, id, at);
+        self.changes.deliver(number, stream, at);
         self.made += 1;
-        self.outbox.deliver(Delivered {
+        self.endings.end(Ended {
             times: 1,
-            cycle: of.cycle,
-            direction,
-            destination: latency,
-            end_to_end: intended.map(|intended| known.since(intended)),
-            never: false,
+            change: number,
+            after: After::Learnt(at),
+            intended,
             replica: self.streams.replica(stream),
-            disturbed: of.disturbed,
         });
     }
 
@@ -264,14 +317,6 @@ impl ServiceLedger {
             });
         }
     }
-}
-
-/// A stream that had an endpoint right before the observer saw why.
-#[derive(Clone, Copy, Debug)]
-struct Early {
-    id: SlotId,
-    stream: u32,
-    seen: At,
 }
 
 /// Endpoints in order, each with its slot and the classes of streams concerned.

@@ -30,6 +30,8 @@ pub(super) struct Slot {
     pub(super) ever_wanted: bool,
     /// When it was last no longer promised to somebody.
     pub(super) gone_since: At,
+    /// When it was last promised to somebody, or no longer.
+    pub(super) changed: At,
     /// How many streams hold the endpoint.
     holders: u32,
     /// Wanted states that some stream has yet to learn, oldest first.
@@ -124,6 +126,7 @@ impl Slots {
             return;
         }
         slot.wanted.set(class, wanted);
+        slot.changed = at;
         if wanted {
             slot.ever_wanted = true;
             slot.named = None;
@@ -283,6 +286,7 @@ impl Slot {
             wanted: Classes::default(),
             ever_wanted: false,
             gone_since: At::ZERO,
+            changed: At::ZERO,
             holders: 0,
             open: Vec::new(),
             late: [FixedBitSet::new(), FixedBitSet::new()],
@@ -298,6 +302,11 @@ impl Slot {
 
     pub(super) fn is_wanted(&self, class: usize) -> bool {
         self.wanted.contains(class)
+    }
+
+    /// How many streams hold it.
+    pub(super) const fn holders(&self) -> usize {
+        self.holders as usize
     }
 
     pub(super) fn is_pending(&self, stream: usize) -> bool {

@@ -1,10 +1,13 @@
 //! The streams that watch a Service, and the classes of streams that are promised the same.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use fixedbitset::FixedBitSet;
 
-use super::{ServiceLedger, slots::Slots};
+use super::{
+    ServiceLedger,
+    slots::{SlotId, Slots},
+};
 use crate::model::{kubernetes::Place, time::At};
 
 /// A stream's number within its Service. It outlives reconnections.
@@ -31,6 +34,9 @@ pub enum EndedBy {
     Destination,
 }
 
+/// A stream that has heard nothing this long after it was sent waits on a Service without endpoints.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// All streams of a Service.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
@@ -38,6 +44,11 @@ pub(super) struct Streams {
     /// The replica of the destination that each is held on, where there are several.
     replicas: Vec<Option<u32>>,
     phases: Vec<StreamPhase>,
+    /// When each received its last snapshot.
+    snapshots: Vec<Option<At>>,
+    /// Streams that the destination ended and that have not had their next snapshot: they stay in
+    /// the audience, and hold what they held, as a proxy goes on with it.
+    resuming: FixedBitSet,
     classes: Vec<usize>,
     /// The members of each class. Class 0 is everybody, until place matters.
     members: Vec<FixedBitSet>,
@@ -50,7 +61,11 @@ pub(super) struct Streams {
 impl ServiceLedger {
     /// Registers a stream of a client at `place`, closed as yet.
     pub fn add_stream(&mut self, place: Place) -> StreamId {
-        self.streams.add(place)
+        let (stream, new_class) = self.streams.add(place);
+        if new_class {
+            self.enter_class(stream);
+        }
+        stream
     }
 
     /// The stream is held on this replica of the destination, of several.
@@ -61,30 +76,57 @@ impl ServiceLedger {
     /// The stream has been opened; nothing of it has come yet.
     pub fn stream_sent(&mut self, stream: StreamId, at: At) {
         self.waiting.tried(stream);
+        self.retries.sent(stream);
+        self.unserved.sent(stream, at);
         self.streams.phases[stream as usize] = StreamPhase::Sent(at);
     }
 
-    /// The stream has ended: it leaves the audience of everything open and holds nothing.
-    pub fn stream_closed(&mut self, stream: StreamId, at: At, _by: EndedBy) {
-        self.streams.phases[stream as usize] = StreamPhase::Closed;
+    /// The stream has ended. One that we ended leaves the audience of everything open and holds
+    /// nothing. One that the destination ended stays in it until its next snapshot, and its time
+    /// runs on.
+    pub fn stream_closed(&mut self, stream: StreamId, at: At, by: EndedBy) {
+        let was = std::mem::take(&mut self.streams.phases[stream as usize]);
+        self.retries.closed(stream, by);
+        let stays = match was {
+            StreamPhase::Held => {
+                self.unserved.lost(stream, at, by);
+                by == EndedBy::Destination
+            }
+            // What ends before its snapshot changes nothing of that.
+            _ if self.streams.resumes(stream) => true,
+            StreamPhase::Sent(sent) => {
+                by == EndedBy::Destination
+                    && sent + SETTLED <= at
+                    && self.slots.promised(self.streams.class(stream)) == 0
+            }
+            StreamPhase::Closed => false,
+        };
+        if stays {
+            self.streams.resuming.grow_and_insert(stream as usize);
+        } else {
+            self.drop_stream(stream, at);
+        }
+        self.hand_on_changes();
+    }
+
+    /// The stream leaves the audience of everything open, and holds nothing.
+    fn drop_stream(&mut self, stream: StreamId, at: At) {
         let bit = stream as usize;
+        self.streams.resuming.grow(bit + 1);
+        self.streams.resuming.set(bit, false);
         let class = self.streams.class(stream);
-        let (changes, outbox) = (&mut self.changes, &mut self.outbox);
         let held: Vec<_> = self.slots.held_by(stream).collect();
         for id in held {
             let slot = self.slots.get(id);
             if !slot.is_wanted(class) && slot.ever_wanted {
-                outbox.counts.stale_seconds += at.since(slot.gone_since).as_secs_f64();
+                self.outbox.counts.stale_seconds += at.since(slot.gone_since).as_secs_f64();
             }
             self.slots.hold(stream, id, false);
         }
-        for (_, slot) in self.slots.iter_mut() {
-            for entry in &mut slot.open {
-                if entry.pending.remove(bit) {
-                    outbox.counts.left += 1;
-                    changes.leave(entry.change, stream);
-                }
-            }
+        let ids: Vec<_> = self.slots.iter().map(|(id, _)| id).collect();
+        for id in ids {
+            self.leave(stream, id);
+            let slot = self.slots.get_mut(id);
             slot.open.retain(|entry| !entry.pending.is_empty());
             for late in &mut slot.late {
                 if late.contains(bit) {
@@ -92,8 +134,44 @@ impl ServiceLedger {
                 }
             }
         }
-        self.deviations.close_stream(stream);
+        self.unexplained.forget_stream(stream);
+    }
+
+    /// The stream is no longer waited for to learn the endpoint.
+    pub(super) fn leave(&mut self, stream: StreamId, id: SlotId) {
+        let slot = self.slots.get_mut(id);
+        for entry in &mut slot.open {
+            if entry.pending.remove(stream as usize) {
+                self.outbox.counts.left += 1;
+                self.changes.leave(entry.change, stream);
+            }
+        }
+    }
+
+    /// A stream that was opened again on a Service without endpoints gets no snapshot: that is its
+    /// answer, at an instant that is not known.
+    pub(super) fn expire_resuming(&mut self, now: At) {
+        let resuming: Vec<_> = self.streams.resuming.ones().collect();
+        for bit in resuming {
+            let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");
+            if let StreamPhase::Sent(at) = self.streams.phase(stream)
+                && at + SETTLED <= now
+                && self.slots.promised(self.streams.class(stream)) == 0
+            {
+                self.drop_stream(stream, at);
+            }
+        }
         self.hand_on_changes();
+    }
+
+    /// A stream has had its snapshot: states that ended before it will not be told any more.
+    pub(super) fn conclude_all_of(&mut self, stream: StreamId) {
+        let ids: Vec<_> = self.slots.iter().map(|(id, _)| id).collect();
+        for id in ids {
+            if self.slots.get(id).is_pending(stream as usize) {
+                self.conclude(stream, id);
+            }
+        }
     }
 
     /// Where the stream stands.
@@ -137,7 +215,8 @@ impl ServiceLedger {
 // === impl Streams ===
 
 impl Streams {
-    fn add(&mut self, place: Place) -> StreamId {
+    /// A new stream, and whether it is the first of its class.
+    fn add(&mut self, place: Place) -> (StreamId, bool) {
         let stream = self.phases.len();
         let class = match &mut self.by_place {
             None => 0,
@@ -148,14 +227,31 @@ impl Streams {
         };
         self.places.push(place);
         self.replicas.push(None);
+        self.snapshots.push(None);
         self.phases.push(StreamPhase::Closed);
         self.classes.push(class);
         if self.members.len() <= class {
             self.members.resize_with(class + 1, FixedBitSet::new);
         }
+        let new_class = self.members[class].is_clear();
         self.members[class].grow_and_insert(stream);
-        StreamId::try_from(stream)
-            .expect("invariant: fewer streams than a u32 counts fit into memory")
+        let stream = StreamId::try_from(stream)
+            .expect("invariant: fewer streams than a u32 counts fit into memory");
+        (stream, new_class)
+    }
+
+    pub(super) fn place(&self, stream: StreamId) -> &Place {
+        &self.places[stream as usize]
+    }
+
+    /// Whether a stream's client is on this Node.
+    pub(super) fn are_any_on(&self, node: &str) -> bool {
+        self.places.iter().any(|place| place.node == node)
+    }
+
+    /// Whether place matters, or once did.
+    pub(super) const fn are_apart(&self) -> bool {
+        self.by_place.is_some()
     }
 
     pub(super) fn class(&self, stream: StreamId) -> usize {
@@ -170,9 +266,35 @@ impl Streams {
         self.replicas[stream as usize]
     }
 
-    /// The snapshot has come, or another message after it.
-    pub(super) fn hold(&mut self, stream: StreamId) {
-        self.phases[stream as usize] = StreamPhase::Held;
+    /// The snapshot has come at `at`, or another message after it; whether it is the snapshot of a
+    /// stream that the destination had ended.
+    pub(super) fn hold(&mut self, stream: StreamId, at: At) -> bool {
+        let bit = stream as usize;
+        if self.is_held(stream) {
+            return false;
+        }
+        self.phases[bit] = StreamPhase::Held;
+        self.snapshots[bit] = Some(at);
+        let resumed = self.resumes(stream);
+        if resumed {
+            self.resuming.set(bit, false);
+        }
+        resumed
+    }
+
+    /// Whether it has had its snapshot.
+    pub(super) fn is_held(&self, stream: StreamId) -> bool {
+        self.phases[stream as usize] == StreamPhase::Held
+    }
+
+    /// When it last had one.
+    pub(super) fn snapshot(&self, stream: StreamId) -> Option<At> {
+        self.snapshots[stream as usize]
+    }
+
+    /// Whether the destination ended it, and its next snapshot has not come.
+    pub(super) fn resumes(&self, stream: StreamId) -> bool {
+        self.resuming.contains(stream as usize)
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = StreamId> + use<> {
@@ -237,13 +359,13 @@ impl Streams {
     /// Streams that are to learn of what becomes visible at `visible`: those that hold their
     /// snapshot, or were sent at least a second before on a Service that promised them nothing.
     pub(super) fn audience(&self, visible: At, slots: &Slots) -> FixedBitSet {
-        const SETTLED: std::time::Duration = std::time::Duration::from_secs(1);
         let mut audience = FixedBitSet::with_capacity(self.len());
         for (stream, phase) in self.phases.iter().enumerate() {
             audience.set(
                 stream,
                 match *phase {
                     StreamPhase::Held => true,
+                    _ if self.resuming.contains(stream) => true,
                     StreamPhase::Sent(at) => {
                         at + SETTLED <= visible && slots.promised(self.classes[stream]) == 0
                     }

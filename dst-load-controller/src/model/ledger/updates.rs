@@ -1,6 +1,6 @@
 //! What a stream said, matched with what it was to learn.
 
-use super::{Deviation, ServiceLedger, outbox::Delivered, slots::SlotId, streams::StreamId};
+use super::{ServiceLedger, slots::SlotId, streams::StreamId, unexplained::Toggle};
 use crate::model::{
     endpoint::{Direction, Endpoint},
     time::At,
@@ -14,7 +14,14 @@ impl ServiceLedger {
     pub fn update(&mut self, stream: StreamId, at: At, update: &Update) {
         self.outbox.counts.messages += 1;
         self.outbox.counts.addresses += update.addresses() as u64;
+        if self.unjudged().is_some() {
+            self.hear(stream, at, update);
+            return;
+        }
         self.end_waiting(stream, at, update);
+        if self.streams.resumes(stream) {
+            self.drop_unlisted(stream, at, update);
+        }
         match update {
             Update::Add(endpoints) => {
                 for &endpoint in endpoints {
@@ -28,7 +35,13 @@ impl ServiceLedger {
             }
             Update::NoEndpoints { .. } => self.remove_all(stream, at),
         }
-        self.streams.hold(stream);
+        // Nearly always so.
+        if !self.streams.is_held(stream) {
+            self.unserved.served(stream);
+            if self.streams.hold(stream, at) {
+                self.conclude_all_of(stream);
+            }
+        }
         self.hand_on_changes();
     }
 
@@ -70,6 +83,22 @@ impl ServiceLedger {
         }
     }
 
+    /// A stream that the destination had ended gets its snapshot: what is not in it, it no longer
+    /// holds.
+    fn drop_unlisted(&mut self, stream: StreamId, at: At, update: &Update) {
+        let listed: Vec<_> = match update {
+            Update::Add(endpoints) => (endpoints.iter())
+                .map(|&endpoint| self.slots.meant(endpoint).0)
+                .collect(),
+            Update::Remove(_) | Update::NoEndpoints { .. } => Vec::new(),
+        };
+        let held = self.slots.held_by(stream);
+        let gone: Vec<_> = held.filter(|id| !listed.contains(id)).collect();
+        for id in gone {
+            self.apply(stream, at, id, Direction::Remove);
+        }
+    }
+
     fn remove_all(&mut self, stream: StreamId, at: At) {
         let held: Vec<_> = self.slots.held_by(stream).collect();
         for id in held {
@@ -91,71 +120,62 @@ impl ServiceLedger {
         let bit = stream as usize;
         let class = self.streams.class(stream);
         let changed = self.slots.hold(stream, id, direction.is_present());
+        let provable = self.is_provable(stream, id, at);
         let slot = self.slots.get_mut(id);
-        if changed && direction == Direction::Remove && slot.ever_wanted && !slot.is_wanted(class) {
+        let wanted = slot.is_wanted(class);
+        if changed && direction == Direction::Remove && slot.ever_wanted && !wanted {
             self.outbox.counts.stale_seconds += at.since(slot.gone_since).as_secs_f64();
         }
-        let matched = slot
-            .open
-            .iter()
-            .position(|e| e.direction == direction && e.pending.contains(bit));
-        match matched {
-            Some(position) => self.resolve(stream, at, id, position),
-            None if slot.late_mut(direction).contains(bit) => {
-                slot.late_mut(direction).set(bit, false);
-                self.outbox.counts.late += 1;
-            }
-            None if !changed && direction.is_present() => self.repeat(at, id),
-            None if !changed => self.outbox.counts.redundant += 1,
-            None => {}
+        if !changed {
+            self.unchanged(stream, at, id, direction);
+            return;
         }
-        let slot = self.slots.get(id);
-        if direction.is_present() == slot.is_wanted(class) {
-            if let Some(deviation) = self.deviations.close(id, stream) {
-                self.mend(deviation);
-            }
-        } else if changed && !slot.is_pending(bit) {
-            self.deviations.open(id, stream, at);
+        let toggle = Toggle {
+            at,
+            direction,
+            snapshot: !self.streams.is_held(stream),
+            provable,
+        };
+        if slot.is_pending(bit) {
+            self.answer(stream, id, toggle);
+        } else if slot.late_mut(direction).contains(bit) {
+            slot.late_mut(direction).set(bit, false);
+            self.outbox.counts.late += 1;
+        } else if direction.is_present() != wanted {
+            self.unexplained.push(id, stream, toggle);
+        } else if self.unexplained.is_given_up(id, stream) {
+            self.unexplained.forget(id, stream);
+            self.outbox.counts.unexpected_mended += 1;
+        } else if !self.unexplained.toggles(id, stream).is_empty() {
+            // There and back: the observer may be behind with both.
+            self.unexplained.push(id, stream, toggle);
         }
     }
 
-    /// The update answers the wanted state at `position`: that one is timed, and what the stream
-    /// had yet to learn before it is superseded.
-    fn resolve(&mut self, stream: StreamId, at: At, id: SlotId, position: usize) {
+    /// An address changed nothing.
+    fn unchanged(&mut self, stream: StreamId, at: At, id: SlotId, direction: Direction) {
         let bit = stream as usize;
         let slot = self.slots.get_mut(id);
-        let mut emptied = false;
-        for entry in &mut slot.open[..position] {
-            if entry.pending.remove(bit) {
-                emptied |= entry.pending.is_empty();
-                self.outbox.counts.superseded += 1;
-                self.changes.supersede(entry.change, stream);
-            }
-        }
-        let entry = &mut slot.open[position];
-        entry.pending.remove(bit);
-        emptied |= entry.pending.is_empty();
-        let (latency, of) = self.changes.deliver(entry.change, stream, at);
-        self.unclaimed.known(entry.change, id, at);
-        self.made += 1;
-        self.outbox.deliver(Delivered {
-            times: 1,
-            cycle: of.cycle,
-            direction: entry.direction,
-            destination: latency,
-            end_to_end: entry.intended.map(|intended| at.since(intended)),
-            never: false,
-            replica: self.streams.replica(stream),
-            disturbed: of.disturbed,
-        });
-        if emptied {
-            slot.open.retain(|entry| !entry.pending.is_empty());
+        if slot.late_mut(direction).contains(bit) {
+            slot.late_mut(direction).set(bit, false);
+            self.outbox.counts.late += 1;
+        } else if self.streams.resumes(stream) {
+            // A snapshot lists what it lists.
+        } else if direction.is_present() {
+            self.repeat(at, id);
+        } else if !self.skip(stream, id) {
+            self.outbox.counts.redundant += 1;
         }
     }
 
-    pub(super) fn mend(&mut self, deviation: Deviation) {
-        if deviation == Deviation::Unexpected {
-            self.outbox.counts.unexpected_mended += 1;
-        }
+    /// Whether an update that nothing explains would be wrong, whatever the observer has yet to
+    /// see: nothing older can be on its way about an endpoint that was never promised, or whose
+    /// last change this stream was there for, or that has not changed for as long as an update may
+    /// take.
+    fn is_provable(&self, stream: StreamId, id: SlotId, at: At) -> bool {
+        let slot = self.slots.get(id);
+        !slot.ever_wanted
+            || slot.changed + self.limits.deadline <= at
+            || (self.streams.snapshot(stream)).is_some_and(|snapshot| snapshot <= slot.changed)
     }
 }

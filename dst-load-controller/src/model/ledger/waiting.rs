@@ -16,8 +16,6 @@ use crate::model::{endpoint::Endpoint, time::At, update::Update};
 pub(super) struct Waiting {
     /// Streams that have been sent at least once.
     tried: FixedBitSet,
-    /// Streams among them that heard nothing and are to be sent again.
-    given_up: FixedBitSet,
     since: BTreeMap<StreamId, At>,
     /// Nobody stays for those that have waited since before.
     patience_ended: At,
@@ -70,17 +68,6 @@ impl ServiceLedger {
         }
     }
 
-    /// The stream, which has just closed, heard nothing in this try, and there will be another.
-    pub fn stream_gave_up(&mut self, stream: StreamId) {
-        self.waiting.given_up.grow_and_insert(stream as usize);
-    }
-
-    /// Whether a stream that is closed holds what it is promised all the same: nothing.
-    pub(super) fn is_rightly_without(&self, stream: StreamId) -> bool {
-        self.waiting.given_up.contains(stream as usize)
-            && self.slots.promised(self.streams.class(stream)) == 0
-    }
-
     /// Nothing more is awaited: streams that still wait never heard.
     pub fn abandon_waiting(&mut self, at: At) {
         for since in std::mem::take(&mut self.waiting.since).into_values() {
@@ -89,6 +76,11 @@ impl ServiceLedger {
                 never: true,
             });
         }
+    }
+
+    /// Nobody has waited for anything: it cannot be said what there was to hear of.
+    pub(super) fn forget_waiting(&mut self) {
+        self.waiting.since.clear();
     }
 
     /// The stream said something: it may have been what it went without.
@@ -109,8 +101,6 @@ impl Waiting {
     /// The stream has been sent.
     pub(super) fn tried(&mut self, stream: StreamId) {
         self.tried.grow_and_insert(stream as usize);
-        self.given_up.grow(stream as usize + 1);
-        self.given_up.set(stream as usize, false);
     }
 
     /// Those who have waited since `cutoff` or before are no reason to go on. They still count.

@@ -1,6 +1,6 @@
 //! One time for the recordings of several processes, each of which counts from its own start.
 
-use super::{Header, Line};
+use super::{Header, Line, ObserverEvent};
 use crate::model::time::At;
 
 /// Moves each recording's instants so that all count from the start of the one that began first.
@@ -75,6 +75,13 @@ impl Line {
             Self::Clock(clock) => {
                 shift(&mut clock.at);
                 clock.offset_us -= i64::try_from(micros).unwrap_or_default();
+            }
+            Self::Identified(line) => shift(&mut line.at),
+            Self::Observer(line) => {
+                shift(&mut line.at);
+                if let ObserverEvent::Blind { since, .. } = &mut line.event {
+                    shift(since);
+                }
             }
             Self::EndState(end) => shift(&mut end.at),
             Self::End(end) => shift(&mut end.at),

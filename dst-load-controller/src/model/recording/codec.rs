@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Write};
 
-use super::{Line, SCHEMA_VERSION};
+use super::{Chain, Line, SCHEMA_VERSION};
 
 /// Why a recording cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -10,22 +10,81 @@ pub enum ReadError {
     /// The file cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// A line is not one of ours.
-    #[error("line {number}: {error}")]
+    /// The file has no lines.
+    #[error("line 1: the file is empty: a recording starts with its header")]
+    Empty,
+    /// The recording was written by another version.
+    #[error(
+        "line 1: schema_version {found} cannot be read, only {SCHEMA_VERSION}: run again with this \
+         version, or report it with the version that wrote it{}",
+        .tool.as_ref().map_or_else(String::new, |tool| format!(" ({tool})"))
+    )]
+    Version {
+        /// The version found.
+        found: u32,
+        /// The version of the tool that wrote it.
+        tool: Option<String>,
+    },
+    /// A line is damaged, or not where it belongs.
+    #[error("line {number}{fault}")]
     Line {
         /// The line's number, from 1.
         number: usize,
         /// What is wrong with it.
-        error: serde_json::Error,
+        fault: Fault,
     },
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// It is no text.
+    #[error(", column {column}: invalid UTF-8")]
+    Utf8 {
+        /// The first byte that is none, from 1.
+        column: usize,
+    },
+    /// It is no JSON.
+    #[error(", column {column}: {message}")]
+    Syntax {
+        /// Where, from 1.
+        column: usize,
+        /// What.
+        message: String,
+    },
+    /// It is JSON, and not the line of a recording.
+    #[error(": {0}")]
+    Content(String),
+    /// It does not end in a checksum.
+    #[error(": it does not end in its checksum (\"sum\"): the line was cut off or changed")]
+    NoSum,
+    /// Its checksum is another.
+    #[error(
+        ": the checksum does not match: this line was changed, or lines before it were removed, \
+         added or moved; use an unchanged copy of the recording"
+    )]
+    Sum,
     /// The first line is no header.
-    #[error("line 1: expected the header of a recording")]
+    #[error(": expected the header of a recording")]
     NoHeader,
-    /// The recording was written by another version.
-    #[error("line 1: schema_version {found} cannot be read, only {SCHEMA_VERSION}")]
-    Version {
-        /// The version found.
-        found: u32,
+    /// A header stands elsewhere.
+    #[error(": a second header: each recording has a file of its own")]
+    SecondHeader,
+    /// A line follows the end.
+    #[error(": it follows the recording's end")]
+    AfterEnd,
+    /// The end lacks its totals.
+    #[error(": the end has no totals")]
+    NoTotals,
+    /// The lines do not add up to what the end says.
+    #[error(": the end says {said} {what}, and there are {counted}")]
+    Totals {
+        /// What is counted.
+        what: &'static str,
+        /// How many the end says there are.
+        said: u64,
+        /// How many there are.
+        counted: u64,
     },
 }
 
@@ -33,50 +92,119 @@ pub enum ReadError {
 #[derive(serde::Deserialize)]
 struct AnyHeader {
     schema_version: u32,
+    #[serde(default)]
+    tool_version: Option<String>,
 }
 
-/// Writes one line.
+/// Writes lines as a recording of their own; the end gets its totals.
 ///
 /// # Errors
-/// If writing fails.
-pub fn write_line(line: &Line, out: &mut impl Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, line)?;
-    out.write_all(b"\n")
-}
-
-/// Reads a recording. A last line that is cut off, as a crash leaves it, is passed over.
-///
-/// # Errors
-/// If the file cannot be read, is no recording, or is one of another version.
-pub fn read(input: impl BufRead) -> Result<Vec<Line>, ReadError> {
-    let mut lines = Vec::new();
-    let mut broken = None;
-    for (index, text) in input.split(b'\n').enumerate() {
-        if let Some(error) = broken.take() {
-            return Err(error);
-        }
-        let text = text?;
-        // Another version's lines may have any shape: its header says which it is.
-        if index == 0
-            && let Ok(AnyHeader { schema_version }) = serde_json::from_slice(&text)
-            && schema_version != SCHEMA_VERSION
-        {
-            return Err(ReadError::Version {
-                found: schema_version,
-            });
-        }
-        match serde_json::from_slice(&text) {
-            Ok(line) => lines.push(line),
-            Err(error) => {
-                broken = Some(ReadError::Line {
-                    number: index + 1,
-                    error,
-                });
-            }
-        }
+/// If a line cannot be written.
+pub fn write(lines: &[Line], out: &mut impl Write) -> io::Result<()> {
+    let mut chain = Chain::default();
+    for line in lines {
+        chain.write(&mut line.clone(), out)?;
     }
-    match lines.first() {
-        Some(Line::Header(_)) => Ok(lines),
-        _ => Err(broken.unwrap_or(ReadError::NoHeader)),
+    Ok(())
+}
+
+/// Reads a recording, which must prove itself: every line's checksum continues the one before, and
+/// the end's totals are what its lines add up to. A last line that is cut off, as a crash leaves
+/// it, is passed over.
+///
+/// # Errors
+/// If the file cannot be read, is no recording, is one of another version, or does not add up.
+pub fn read(mut input: impl BufRead) -> Result<Vec<Line>, ReadError> {
+    let mut lines: Vec<Line> = Vec::new();
+    let mut chain = Chain::default();
+    let mut text = Vec::new();
+    for number in 1.. {
+        text.clear();
+        if input.read_until(b'\n', &mut text)? == 0 {
+            break;
+        }
+        let is_whole = text.last() == Some(&b'\n');
+        if is_whole {
+            text.pop();
+        }
+        if number == 1 {
+            refuse_other_version(&text)?;
+        }
+        // Before anything else: the sum's place tells a line that was cut off from a damaged one.
+        let sum = chain.check(&text);
+        if sum.is_none() && !is_whole && number > 1 {
+            break;
+        }
+        let line = decode(&text).and_then(|line| {
+            place(&line, &lines)?;
+            match sum {
+                None => return Err(Fault::NoSum),
+                Some(false) => return Err(Fault::Sum),
+                Some(true) => {}
+            }
+            let header = match lines.first() {
+                Some(Line::Header(header)) => Some(&**header),
+                _ => None,
+            };
+            line.validate(header).map_err(Fault::Content)?;
+            if let Line::End(end) = &line {
+                let said = end.totals.ok_or(Fault::NoTotals)?;
+                if let Some((what, said, counted)) = said.difference(chain.totals()) {
+                    return Err(Fault::Totals {
+                        what,
+                        said,
+                        counted,
+                    });
+                }
+            }
+            Ok(line)
+        });
+        let line = line.map_err(|fault| ReadError::Line { number, fault })?;
+        chain.count(&line);
+        lines.push(line);
+    }
+    if lines.is_empty() {
+        return Err(ReadError::Empty);
+    }
+    Ok(lines)
+}
+
+/// Another version's lines may have any shape: its header says which it is.
+fn refuse_other_version(text: &[u8]) -> Result<(), ReadError> {
+    match serde_json::from_slice(text) {
+        Ok(AnyHeader {
+            schema_version: found,
+            tool_version: tool,
+        }) if found != SCHEMA_VERSION => Err(ReadError::Version { found, tool }),
+        _ => Ok(()),
+    }
+}
+
+fn decode(text: &[u8]) -> Result<Line, Fault> {
+    let text = std::str::from_utf8(text).map_err(|error| Fault::Utf8 {
+        column: error.valid_up_to() + 1,
+    })?;
+    serde_json::from_str(text).map_err(|error| {
+        // It counts lines too, and knows of one.
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        let message = error.to_string();
+        let message = message.strip_suffix(&place).unwrap_or(&message).to_owned();
+        if error.is_data() {
+            Fault::Content(message)
+        } else {
+            let column = error.column();
+            Fault::Syntax { column, message }
+        }
+    })
+}
+
+/// Whether a line may follow these.
+fn place(line: &Line, before: &[Line]) -> Result<(), Fault> {
+    match (before.last(), line) {
+        (None, Line::Header(_)) => Ok(()),
+        (None, _) => Err(Fault::NoHeader),
+        (Some(Line::End(_)), _) => Err(Fault::AfterEnd),
+        (Some(_), Line::Header(_)) => Err(Fault::SecondHeader),
+        (Some(_), _) => Ok(()),
     }
 }

@@ -41,7 +41,7 @@ impl ChangeLine {
     #[must_use]
     pub fn with_times(mut self, change: &ClosedChange) -> Self {
         let micros = |d: &std::time::Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
-        self.times = Some(super::times::encode(change.known.iter().map(micros)));
+        self.times = Some(super::StreamTimes::pack(change.known.iter().map(micros)));
         self
     }
 }
@@ -77,6 +77,13 @@ impl EndStateLine {
             stale_seconds: end.stale_seconds,
             examples,
             wrong_by_replica: end.wrong_by_replica.clone(),
+            unjudged: end.unjudged,
+            streams_unjudged: end.streams_unjudged,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+pub(super) const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

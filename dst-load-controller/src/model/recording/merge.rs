@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ChangeLine, End, GeneratorSample, Header, Line, Phase, align, endpoints::EndpointsOfAll, times,
+    ChangeLine, End, GeneratorSample, GivenTwice, Header, Identity, Line, Phase, StreamTimes,
+    align, each_once, endpoints::EndpointsOfAll,
 };
 use crate::model::{endpoint::Direction, statistics::nearest_rank, time::At};
 
@@ -23,6 +24,9 @@ pub enum MergeError {
         /// Which, from 1.
         number: usize,
     },
+    /// One is given twice.
+    #[error(transparent)]
+    Twice(#[from] GivenTwice),
     /// One is of something else than the first.
     #[error(
         "recording {number} cannot be merged with the first: it has {what} {found}, the first has {first}"
@@ -86,6 +90,8 @@ fn header(recordings: &[Vec<Line>]) -> Result<Header, MergeError> {
         }
     }
     let (first, rest) = headers.split_first().ok_or(MergeError::Nothing)?;
+    let named = headers.iter().zip(1..);
+    each_once(named.map(|(header, number)| (format!("recording {number}"), &***header)))?;
     for (index, header) in rest.iter().enumerate() {
         let number = index + 2;
         let differs = |what, found: String, first: String| {
@@ -126,6 +132,7 @@ fn header(recordings: &[Vec<Line>]) -> Result<Header, MergeError> {
         }
     }
     let mut header = Header::clone(first);
+    header.identity = Identity::merged(headers.iter().map(|header| &header.identity));
     // All have the same replicas, in the same order.
     for (index, replica) in header.replicas.iter_mut().enumerate() {
         let of_each = headers.iter().map(|header| &header.replicas[index]);
@@ -228,9 +235,17 @@ impl Merged {
             }
             Line::Second(mut second) => {
                 self.endpoints.tell(source, &mut second);
+                for lag in &mut second.observer_lag {
+                    lag.client = Some(client(source));
+                }
                 self.lines.push(Line::Second(second));
             }
-            Line::Clock(_) | Line::Warning { .. } | Line::EndState(_) => {
+            // Each client has an observer of its own, and the worst of them counts.
+            Line::Observer(mut line) => {
+                line.client = Some(client(source));
+                self.lines.push(Line::Observer(line));
+            }
+            Line::Clock(_) | Line::Identified(_) | Line::Warning { .. } | Line::EndState(_) => {
                 self.lines.push(line);
             }
             Line::End(end) => self.ends.push(end),
@@ -276,11 +291,18 @@ impl Merged {
                 interrupted: self.ends.iter().any(|end| end.interrupted),
                 spared: self.ends.iter().any(|end| end.spared),
                 error: self.ends.into_iter().find_map(|end| end.error),
+                // Those of the whole, once it is written.
+                totals: None,
             }));
         }
-        self.lines.sort_by(|a, b| a.order().cmp(&b.order()));
+        self.lines.sort_by(Line::compare_places);
         self.lines
     }
+}
+
+/// The number of a recording's client.
+fn client(source: usize) -> u32 {
+    u32::try_from(source).unwrap_or(u32::MAX)
 }
 
 // === impl ChangeLine ===
@@ -298,9 +320,8 @@ impl ChangeLine {
             (a, b) => a.or(b),
         };
         self.last_us = self.last_us.max(other.last_us);
-        let decode = |of: &Self| times::decode(of.times.as_ref()?);
-        if let (Some(mut all), Some(others)) = (decode(self), decode(other)) {
-            all.extend(others);
+        if let (Some(times), Some(others)) = (&self.times, &other.times) {
+            let mut all: Vec<_> = times.iter().chain(others.iter()).collect();
             all.sort_unstable();
             let quantile = |q| {
                 let rank = nearest_rank(q, all.len() as u64 + u64::from(self.never))?;
@@ -308,7 +329,7 @@ impl ChangeLine {
             };
             (self.p50_us, self.p95_us) = (quantile(0.5), quantile(0.95));
             self.p99_us = quantile(0.99);
-            self.times = Some(times::encode(all));
+            self.times = Some(StreamTimes::pack(all));
             return;
         }
         self.times = None;

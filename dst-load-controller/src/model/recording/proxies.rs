@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::absorb;
+use super::{absorb, foreign};
+use crate::model::statistics::Histogram;
 
 /// Where a proxy's own rules decided. All but the last two are among the streams that were closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -40,7 +41,10 @@ pub struct ProfileCounts {
     pub closed: u64,
     /// Streams that ended with status OK although nobody had asked for it.
     pub ended_ok: u64,
-    /// Streams that ended with an error, by gRPC code.
+    /// Streams that the server ended on a connection that it was leaving.
+    #[serde(skip_serializing_if = "super::is_zero")]
+    pub drained: u64,
+    /// Streams that ended with an error, named as those of the `Get` streams are.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub errors: BTreeMap<String, u64>,
 }
@@ -62,7 +66,10 @@ pub struct ReplicaLine {
     /// Deliveries among them that never arrived.
     pub never: u64,
     /// An HDR histogram of microseconds, V2 encoding, base64.
-    pub histogram: String,
+    pub histogram: Histogram,
+    /// The same of those that are only known to have taken longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub censored: Option<Histogram>,
 }
 
 /// How long streams that were between two tries went without the endpoints of a Service that had
@@ -72,7 +79,10 @@ pub struct BetweenTriesLine {
     /// Streams among them that had nothing before the endpoints were gone again, or the run ended.
     pub never: u64,
     /// An HDR histogram of microseconds, V2 encoding, base64.
-    pub histogram: String,
+    pub histogram: Histogram,
+    /// The same of those that are only known to have taken longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub censored: Option<Histogram>,
 }
 
 // === impl ProxyCounts ===
@@ -111,12 +121,13 @@ impl ProfileCounts {
         self.messages += other.messages;
         self.closed += other.closed;
         self.ended_ok += other.ended_ok;
+        self.drained += other.drained;
         absorb(&mut self.errors, &other.errors);
     }
 
     /// Streams that ended although nobody asked for it.
     #[must_use]
     pub fn unexpected_resets(&self) -> u64 {
-        self.ended_ok + self.errors.values().sum::<u64>()
+        self.ended_ok + foreign(&self.errors)
     }
 }

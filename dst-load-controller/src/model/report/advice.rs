@@ -3,7 +3,7 @@
 use super::{Ending, Report};
 use crate::model::{
     statistics::Delay,
-    verdict::{Judged, Unit, Verdict},
+    verdict::{GENERATOR, Judged, STARVED, Unit, Verdict},
     words::{counted, seconds},
 };
 
@@ -13,12 +13,7 @@ pub(super) fn recommendations(report: &Report) -> Vec<String> {
     if report.ending == Ending::Interrupted {
         all.push("Run it again, and let its plan come to its end.".to_owned());
     } else if report.verdict == Verdict::Invalid {
-        all.push(
-            "Remove what made the run invalid (the reasons above) before reading any number of it: \
-             a machine with nothing else to do, fewer streams, longer holds for Kubernetes, or the \
-             metrics that are judged."
-                .to_owned(),
-        );
+        all.push(invalid(report));
     }
     all.extend(correctness(report));
     let broken = report.criteria.iter().filter(|it| it.held == Some(false));
@@ -60,14 +55,51 @@ pub(super) fn recommendations(report: &Report) -> Vec<String> {
     all
 }
 
+/// What helps an invalid run, as far as its reasons say.
+fn invalid(report: &Report) -> String {
+    let because = |of: &str| report.reasons.iter().any(|reason| reason.starts_with(of));
+    let mut helps = Vec::new();
+    if because(GENERATOR) {
+        helps.push("a machine with nothing else to do, or fewer streams");
+    }
+    if because(STARVED) {
+        helps.push("longer holds for Kubernetes");
+    }
+    let helps = match helps.as_slice() {
+        [] => String::new(),
+        helps => format!(": {}", helps.join("; ")),
+    };
+    format!(
+        "Remove what made the run invalid (the reasons above) before reading any number of \
+         it{helps}."
+    )
+}
+
 fn correctness(report: &Report) -> Option<String> {
-    let wrong = report.correctness.streams_wrong;
-    (wrong > 0).then(|| {
+    let c = &report.correctness;
+    if c.streams_wrong > 0 && report.observer.is_blind() {
+        return Some(format!(
+            "{} held other than a LIST of the cluster says, and the observer was blind: run it again \
+             over a connection that stays up before reporting anything.",
+            counted(c.streams_wrong, "stream", "streams")
+        ));
+    }
+    let proxies = match (c.stale + c.unexpected, c.missing) {
+        (0, _) => "real proxies would send nothing to what is missing",
+        (_, 0) => "real proxies would send traffic there",
+        _ => "real proxies would send traffic there, and nothing to what is missing",
+    };
+    let next = if report.is_self_test() {
+        "This is the tool's own destination: unless the scenario asks for a fault that does this, \
+         attach this run's recording to an issue of the tool."
+    } else {
+        "Run `stale-state` on the same build to see which known behaviour it is, and attach this \
+         run's recording to an issue."
+    };
+    (c.streams_wrong > 0).then(|| {
         format!(
-            "{} held wrong endpoints at the end: real proxies would send traffic there. Run \
-             `stale-state` on the same build to see which known behaviour it is, and attach this \
-             run's recording to an issue.",
-            counted(wrong, "stream", "streams")
+            "{} held wrong endpoints at the end: {proxies}. {next}",
+            counted(c.streams_wrong, "stream", "streams")
         )
     })
 }
@@ -111,9 +143,14 @@ fn slow(report: &Report) -> String {
 
 fn resets(report: &Report) -> String {
     if report.streams.overflows > 0 {
-        "Streams were ended because their queue was full: give the controller more CPU, spread the \
+        "Streams ended unasked, and the controller counted queues that were full: give the controller more CPU, spread the \
          streams over more replicas, or raise -stream-queue-capacity; each such stream asks for \
          everything again."
+            .to_owned()
+    } else if report.target.used.samples == 0 {
+        "Streams ended unasked; whether a queue overflowed is not known without the controller's \
+         metrics: give --destination-metrics, and look at what lies between (proxies, load \
+         balancers, idle timeouts)."
             .to_owned()
     } else {
         "Streams ended unasked although no queue overflowed: look whether the controller restarted, \
@@ -124,9 +161,13 @@ fn resets(report: &Report) -> String {
 
 fn target(judged: &Judged) -> Option<String> {
     let said = match judged.name.as_str() {
-        "target.memoryGrowthPerCycle" | "target.memoryGrowthPerHour" => {
-            "Live memory grew from one cycle to the next: take a heap profile at the end of two holds \
+        "target.memoryGrowthPerCycle" => {
+            "Memory grew from one cycle to the next: take a heap profile at the end of two holds \
              and compare them; repeat with more cycles to see whether it goes on."
+        }
+        "target.memoryGrowthPerHour" => {
+            "Memory grew over the run: take two heap profiles at equal load and compare them; repeat \
+             for longer to see whether it goes on."
         }
         "target.memoryMax" | "target.memorySpike" => {
             "The controller used more memory than asked for: spread the streams over more replicas, or \

@@ -1,6 +1,8 @@
 //! The words of a report that its readable formats share, so that they say the same.
 
-use super::{Ending, Report, proxies, surroundings};
+use std::collections::BTreeSet;
+
+use super::{Ending, Report, observer, proxies, surroundings};
 use crate::model::{
     endpoint::Direction,
     recording::TargetKind,
@@ -100,7 +102,14 @@ pub(super) fn verdict(report: &Report) -> String {
         }
         Verdict::Invalid => "not all that was asked is proven".to_owned(),
     };
+    let services: usize = report
+        .correctness
+        .unjudged
+        .values()
+        .map(BTreeSet::len)
+        .sum();
     for (unjudged, what) in [
+        (services as u64, ("Service", "Services")),
         (unjudged(false), ("criterion", "criteria")),
         (unjudged(true), ("optional criterion", "optional criteria")),
     ] {
@@ -134,18 +143,24 @@ pub(super) fn cells(latency: &LatencySummary) -> Vec<String> {
 pub(super) fn censored(stages: &StageSummary) -> Vec<String> {
     each(stages)
         .filter_map(|(name, latency)| {
-            let share = format!(
+            let mut share = format!(
                 "{} of {} never arrived",
                 count(latency.never),
                 count(latency.count)
             );
+            if latency.censored > latency.never {
+                share.push_str(&format!(
+                    ", {} ended unlearnt",
+                    count(latency.censored - latency.never)
+                ));
+            }
             match latency.censored_from.as_deref() {
                 Some(key) => Some(format!(
                     "{name}: {} {} ({share})",
                     quantile_name(key),
                     quantile(latency, key)
                 )),
-                None if latency.never > 0 => Some(format!("{name}: {share}")),
+                None if latency.censored > 0 => Some(format!("{name}: {share}")),
                 None => None,
             }
         })
@@ -166,6 +181,7 @@ pub(super) fn facts(report: &Report) -> Vec<Fact> {
     facts.extend(surroundings::about_target(report));
     facts.extend(surroundings::clock(report).map(|said| ("Clocks", said)));
     facts.push(("Generator", generator(report)));
+    facts.extend(observer::fact(report).map(|said| ("Observer", said)));
     facts.push(("Floor", floor(report)));
     facts.push(("Not opened", proxies::not_opened(report)));
     facts
@@ -239,7 +255,7 @@ fn fan_out(report: &Report) -> String {
         return "none reached a stream".to_owned();
     }
     let mut said = format!(
-        "{} of {} known in whole to every stream that stayed",
+        "{} of {} fully propagated",
         count(fan_out.completed),
         counted(fan_out.changes, "change", "changes"),
     );
@@ -261,6 +277,16 @@ fn fan_out(report: &Report) -> String {
 
 fn correctness(report: &Report) -> String {
     let c = &report.correctness;
+    let unjudged = match c.streams_unjudged {
+        0 => String::new(),
+        streams => format!(
+            "; {} not judged",
+            counted(streams, "stream was", "streams were")
+        ),
+    };
+    if c.streams_checked == 0 && c.streams_unjudged > 0 {
+        return "no stream could be judged at the end".to_owned();
+    }
     if c.streams_checked == 0 {
         return "no stream could be checked at the end".to_owned();
     }
@@ -293,10 +319,23 @@ fn correctness(report: &Report) -> String {
     }
     if c.superseded > 0 {
         said.push_str(&format!(
-            "; {} overtaken by a later change",
+            "; {} with nothing to learn, because the state before was not learnt",
             count(c.superseded)
         ));
     }
+    if c.excluded > 0 {
+        said.push_str(&format!(
+            "; {} excluded: not learnt, and in place for less than a fifth of the smallest limit",
+            counted(c.excluded, "state", "states")
+        ));
+    }
+    if c.premature > 0 {
+        said.push_str(&format!(
+            "; {} premature",
+            counted(c.premature, "update", "updates")
+        ));
+    }
+    said.push_str(&unjudged);
     said
 }
 
@@ -315,6 +354,12 @@ fn streams(report: &Report) -> String {
     );
     if !s.errors_by_code.is_empty() {
         said.push_str(&format!(" ({})", by_name(&s.errors_by_code)));
+    }
+    if s.drained > 0 {
+        said.push_str(&format!(
+            "; {} ended by a graceful GOAWAY",
+            count(s.drained)
+        ));
     }
     if s.reopened > 0 {
         said.push_str(&format!("; {} reopened", count(s.reopened)));

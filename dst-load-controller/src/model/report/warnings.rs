@@ -25,7 +25,6 @@ pub(super) fn gather(recorded: &[Warning], summary: &Summary, ending: &Ending) -
 fn derived(recorded: &[Warning], summary: &Summary, ending: &Ending) -> Vec<Warning> {
     let kubernetes = &summary.kubernetes;
     let correctness = &summary.correctness;
-    let destination = &summary.latency.destination;
     let calls: u64 = kubernetes.errors.values().sum();
     let reasons: Vec<_> = kubernetes
         .errors
@@ -35,7 +34,7 @@ fn derived(recorded: &[Warning], summary: &Summary, ending: &Ending) -> Vec<Warn
     let candidates = [
         (*ending == Ending::CutOff, Warning::CutOff),
         (
-            kubernetes.starved > 0,
+            kubernetes.starved > 0 && !summary.observer.is_blind(),
             Warning::Starved {
                 endpoints: kubernetes.starved,
             },
@@ -45,13 +44,6 @@ fn derived(recorded: &[Warning], summary: &Summary, ending: &Ending) -> Vec<Warn
             Warning::KubernetesErrors {
                 calls,
                 reasons: reasons.join(", "),
-            },
-        ),
-        (
-            correctness.early > 0,
-            Warning::EarlyUpdates {
-                deliveries: correctness.early,
-                of: destination.add.count + destination.remove.count,
             },
         ),
         (

@@ -14,6 +14,7 @@ use crate::model::{
 
 mod chart;
 pub(super) mod check;
+mod controller;
 mod decode;
 pub(super) mod effective;
 mod either;
@@ -30,6 +31,7 @@ use chart::{
     NetworkPolicySection, Object, Objects, ObserveSection, RbacSection, ServiceAccountSection,
     Texts, Word,
 };
+use controller::ControllerSection;
 use either::{Amount, JitterBound, Percent};
 use embedded::SandboxSection;
 use federation::FederationSection;
@@ -65,6 +67,9 @@ struct File {
     /// What a run is judged by; what is absent is not judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     criteria: Key<CriteriaSection>,
+    /// How the destination controller is set up, where the tool cannot see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Key<ControllerSection>,
     /// The embedded sandbox's shape; the chart ignores it.
     #[serde(skip_serializing_if = "Option::is_none")]
     sandbox: Key<SandboxSection>,

@@ -8,12 +8,12 @@ mod window;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-
 use self::{cycles::Cycles, replicas::Replicas, target::TargetFold, window::Window};
 use super::{
     clock::ClockFold,
     latency::{Latency, Stage},
+    merged::Merged,
+    observer::ObserverFold,
     pings::PingFold,
     summary::{
         Correctness, Generator, KubernetesApi, LatencySummary, Profiles, Streams, Summary, Updates,
@@ -23,10 +23,10 @@ use super::{
 use crate::model::{
     endpoint::Direction,
     federation::{Through, Via},
-    ledger::{Counts, Outbox},
+    ledger::{Counts, Delivered, Outbox, Outcome},
     recording::{
-        BetweenTriesLine, End, EndStateLine, EndpointsLine, GeneratorSample, LatencyLine, Line,
-        Phase, Second, StreamCounts, absorb,
+        BetweenTriesLine, End, EndStateLine, EndpointsLine, GeneratorSample, Identities,
+        LatencyLine, Line, ObserverLagLine, Phase, Second, StreamCounts, Totals, absorb,
     },
     time::At,
 };
@@ -44,6 +44,8 @@ pub struct Interval {
     pub kubernetes_errors: BTreeMap<String, u64>,
     /// The event loop's lateness, weighted by deliveries.
     pub loop_lag: Latency,
+    /// The observers' lags, weighted by deliveries.
+    pub observer_lag: Vec<ObserverLagLine>,
     /// How many endpoints there are, if that is worth a line.
     pub endpoints: Option<EndpointsLine>,
     counts: Counts,
@@ -77,6 +79,10 @@ pub struct Statistics {
     between_tries: Latency,
     clock: ClockFold,
     pings: PingFold,
+    identities: Identities,
+    observer: ObserverFold,
+    merged: Merged,
+    lines: Totals,
 }
 
 // === impl Interval ===
@@ -105,11 +111,7 @@ impl Interval {
         for delivered in &outbox.deliveries {
             if let Some(replica) = delivered.replica {
                 let latency = self.replicas.entry(replica).or_default();
-                if delivered.never {
-                    latency.record_never(delivered.destination, delivered.times);
-                } else {
-                    latency.record(delivered.destination, delivered.times);
-                }
+                record(latency, delivered, delivered.destination);
             }
             let stages = [
                 (Stage::Destination, Some(delivered.destination)),
@@ -120,11 +122,7 @@ impl Interval {
                 let via = via(delivered.disturbed);
                 let key = (delivered.cycle, stage, delivered.direction, via);
                 let histogram = self.latencies.entry(key).or_default();
-                if delivered.never {
-                    histogram.record_never(latency, delivered.times);
-                } else {
-                    histogram.record(latency, delivered.times);
-                }
+                record(histogram, delivered, latency);
             }
         }
         for stage in &outbox.kubernetes {
@@ -149,9 +147,12 @@ impl Interval {
                 .or_default()
                 .record(claimed.end_to_end, 1);
         }
-        (outbox.deliveries.iter().filter(|it| !it.never))
-            .map(|it| it.times)
-            .sum()
+        (outbox
+            .deliveries
+            .iter()
+            .filter(|it| it.outcome == Outcome::Learnt))
+        .map(|it| it.times)
+        .sum()
     }
 
     /// The line of the second that ends at `at`, and a fresh start; `None` if nothing happened.
@@ -167,19 +168,22 @@ impl Interval {
                 direction,
                 via,
                 never: latency.never(),
-                histogram: BASE64_STANDARD.encode(latency.to_bytes()),
+                histogram: latency.histogram(),
+                censored: latency.censored_histogram(),
             })
             .collect();
         let waited = &taken.between_tries;
         let between_tries = (waited.count() > 0).then(|| BetweenTriesLine {
             never: waited.never(),
-            histogram: BASE64_STANDARD.encode(waited.to_bytes()),
+            histogram: waited.histogram(),
+            censored: waited.censored_histogram(),
         });
         let nothing = latencies.is_empty()
             && between_tries.is_none()
             && taken.counts == Counts::default()
             && taken.streams == StreamCounts::default()
             && taken.kubernetes_errors.is_empty()
+            && taken.observer_lag.is_empty()
             && taken.endpoints.is_none();
         (!nothing).then(|| Second {
             at,
@@ -192,10 +196,20 @@ impl Interval {
             between_tries,
             // A loop that was never late is not worth a histogram; virtual time never is.
             loop_lag: (taken.loop_lag.max().is_some_and(|lag| !lag.value.is_zero()))
-                .then(|| BASE64_STANDARD.encode(taken.loop_lag.to_bytes())),
+                .then(|| taken.loop_lag.histogram()),
+            observer_lag: taken.observer_lag,
             streams_active,
             endpoints: taken.endpoints,
         })
+    }
+}
+
+/// Counts deliveries that took so long, or at least so long.
+fn record(latency: &mut Latency, delivered: &Delivered, took: Duration) {
+    match delivered.outcome {
+        Outcome::Learnt => latency.record(took, delivered.times),
+        Outcome::Censored => latency.record_censored(took, delivered.times),
+        Outcome::Never => latency.record_never(took, delivered.times),
     }
 }
 
@@ -215,6 +229,10 @@ impl Statistics {
     /// Folds one line in.
     pub fn absorb(&mut self, line: &Line) {
         self.now = self.now.max(line.order().0);
+        let mut merged = std::mem::take(&mut self.merged);
+        merged.line(line, || self.totals());
+        self.merged = merged;
+        self.lines.add(line);
         match line {
             Line::Header(header) => {
                 self.requested = header.streams_requested;
@@ -243,8 +261,9 @@ impl Statistics {
             }
             Line::Second(second) => self.second(second),
             Line::Target(sample) => {
-                self.target.sample(sample);
-                self.cycles.target(sample);
+                if self.target.sample(sample) {
+                    self.cycles.target(sample);
+                }
             }
             Line::TargetSilent { at, error } => self.target.silent(*at, error),
             Line::Generator(sample) => {
@@ -256,7 +275,9 @@ impl Statistics {
             }
             Line::Ping(line) => self.pings.line(line),
             Line::Clock(line) => self.clock.line(line),
+            Line::Identified(line) => self.identities.absorb(line),
             Line::Warning { .. } => {}
+            Line::Observer(line) => self.observer.line(line),
             Line::EndState(end) => {
                 self.replicas.ended(end);
                 let all = &mut self.correctness;
@@ -267,6 +288,11 @@ impl Statistics {
                 all.stale += end.stale;
                 all.unexpected += end.unexpected;
                 all.stale_endpoint_seconds += end.stale_seconds;
+                all.streams_unjudged += end.streams_unjudged;
+                if let Some(reason) = end.unjudged {
+                    let services = all.unjudged.entry(reason).or_default();
+                    services.insert(end.service.clone());
+                }
                 if end.streams_wrong > 0 {
                     wrong_service(&mut all.services, end);
                 }
@@ -287,6 +313,12 @@ impl Statistics {
         self.ended.as_ref()
     }
 
+    /// What the destination's responses have said of whose it is.
+    #[must_use]
+    pub const fn identities(&self) -> &Identities {
+        &self.identities
+    }
+
     /// The summary of what has been folded so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
@@ -299,11 +331,13 @@ impl Statistics {
         correctness.unexpected_mended = self.counts.unexpected_mended;
         correctness.late = self.counts.late;
         correctness.superseded = self.counts.superseded;
+        correctness.excluded = self.counts.excluded;
+        correctness.premature = self.counts.premature;
         correctness.early = self.counts.early;
         let (latency, fan_out) = (self.run.stages(), self.run.fan_out());
         let deliveries = latency.destination.add.count + latency.destination.remove.count
-            - latency.destination.add.never
-            - latency.destination.remove.never;
+            - latency.destination.add.censored
+            - latency.destination.remove.censored;
         #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
         let rate = (self.busy_seconds > 0).then(|| deliveries as f64 / self.busy_seconds as f64);
         Summary {
@@ -318,7 +352,8 @@ impl Statistics {
                 snapshots: self.streams.snapshots,
                 unexpected_resets: self.streams.unexpected_resets(),
                 overflows: target.overflows.unwrap_or_default(),
-                errors: self.streams.errors.values().sum(),
+                drained: self.streams.drained,
+                errors: self.streams.foreign_errors(),
                 errors_by_code: self.streams.errors.clone(),
                 not_found: self.streams.not_found,
                 connection_errors: self.streams.connection_errors.clone(),
@@ -352,6 +387,7 @@ impl Statistics {
                     .quantile(0.99)
                     .map(|quantile| quantile.value.as_secs_f64()),
             },
+            observer: self.observer.summary(),
             target,
             kubernetes: KubernetesApi {
                 errors: self.kubernetes_errors.clone(),
@@ -360,7 +396,22 @@ impl Statistics {
             },
             cycles: self.cycles.summaries(self.now),
             clock: self.clock.summary(),
+            merged: self.merged.clone(),
         }
+    }
+
+    /// What has been folded so far, as an end says it.
+    fn totals(&self) -> Totals {
+        let mut totals = self.lines;
+        let latencies = self.run.latencies.values();
+        (totals.latencies, totals.never) = latencies.fold((0, 0), |(all, never), latency| {
+            (all + latency.count(), never + latency.never())
+        });
+        totals.changes = self.run.changes();
+        totals.messages = self.counts.messages;
+        totals.streams_checked = self.correctness.streams_checked;
+        totals.streams_wrong = self.correctness.streams_wrong;
+        totals
     }
 
     fn second(&mut self, second: &Second) {
@@ -368,23 +419,26 @@ impl Statistics {
         self.counts.absorb(&second.counts);
         self.streams.absorb(&second.streams);
         absorb(&mut self.kubernetes_errors, &second.kubernetes_errors);
-        if let Some(lag) = second.loop_lag.as_deref().and_then(|text| decode(text, 0)) {
-            self.loop_lag.merge(&lag);
+        if let Some(lag) = &second.loop_lag {
+            self.loop_lag.merge(&Latency::of(lag, None, 0));
+        }
+        for line in &second.observer_lag {
+            self.observer.lag(line);
         }
         for line in &second.replicas {
             self.replicas.delivered(line);
         }
-        if let Some(waited) =
-            (second.between_tries.as_ref()).and_then(|line| decode(&line.histogram, line.never))
-        {
-            self.between_tries.merge(&waited);
+        if let Some(line) = &second.between_tries {
+            self.between_tries.merge(&Latency::of(
+                &line.histogram,
+                line.censored.as_ref(),
+                line.never,
+            ));
         }
         let mut busy = false;
         for line in &second.latencies {
-            let Some(latency) = decode(&line.histogram, line.never) else {
-                continue;
-            };
-            busy |= line.stage == Stage::Destination && latency.count() > latency.never();
+            let latency = Latency::of(&line.histogram, line.censored.as_ref(), line.never);
+            busy |= line.stage == Stage::Destination && latency.count() > latency.censored_count();
             let merge = |window: &mut Window| {
                 window
                     .latencies
@@ -433,7 +487,3 @@ const WRONG_SERVICES: usize = 20;
 
 /// Wrong holdings quoted in a report.
 const EXAMPLES: usize = 10;
-
-pub(in crate::model) fn decode(text: &str, never: u64) -> Option<Latency> {
-    Latency::from_bytes(&BASE64_STANDARD.decode(text).ok()?, never).ok()
-}

@@ -8,7 +8,7 @@ use hdrhistogram::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::nearest_rank;
+use super::{histogram::Histogram as Packed, nearest_rank};
 
 /// Which part of the way a latency covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -22,26 +22,33 @@ pub enum Stage {
     EndToEnd,
 }
 
-/// A distribution of latencies over deliveries, some of which may never have arrived.
+/// A distribution of latencies over deliveries, some of which are only known to have taken longer
+/// than some time.
 ///
-/// Resolution is 1 µs with three significant digits, from 1 µs to one hour; all instances have
-/// these bounds, so merging is exact.
+/// Resolution is 1 µs with three significant digits, from 1 µs to 24 hours; all instances have
+/// these bounds, so merging is exact. What lies beyond them is only known to be longer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Latency {
-    histogram: Histogram<u64>,
+    /// Those that are known.
+    known: Histogram<u64>,
+    /// Those that took longer than this: right-censored observations.
+    censored: Option<Box<Histogram<u64>>>,
     never: u64,
 }
 
-/// A quantile of a [`Latency`].
+/// What is known of a quantile of a [`Latency`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quantile {
-    /// The value; where it is censored, a lower bound of it.
+    /// It is at least this: as if what is censored had arrived at the latest instant at which it is
+    /// known not to have.
     pub value: Duration,
-    /// Whether the quantile lies among deliveries that never arrived: print it with ≥.
-    pub censored: bool,
+    /// It is at most this: as if what is censored had never arrived. `None` if it may be anything.
+    pub at_most: Option<Duration>,
 }
 
-const HIGHEST_MICROS: u64 = 3_600_000_000;
+/// The longest latency that is told from longer ones.
+pub const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const HIGHEST_MICROS: u64 = 24 * 3_600_000_000;
 const SIGNIFICANT_DIGITS: u8 = 3;
 
 // === impl Stage ===
@@ -61,33 +68,63 @@ impl Stage {
     }
 }
 
+// === impl Quantile ===
+
+impl Quantile {
+    /// Whether the value is only a lower bound: print it with ≥.
+    #[must_use]
+    pub fn is_censored(&self) -> bool {
+        self.at_most != Some(self.value)
+    }
+}
+
 // === impl Latency ===
 
 impl Latency {
     /// Counts `deliveries` of this latency.
     pub fn record(&mut self, latency: Duration, deliveries: u64) {
-        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-        self.histogram.saturating_record_n(micros, deliveries);
+        let micros = micros(latency);
+        if micros > HIGHEST_MICROS {
+            self.record_censored(LONGEST, deliveries);
+        } else {
+            self.known.saturating_record_n(micros, deliveries);
+        }
     }
 
-    /// Counts `deliveries` that had not arrived after `at_least`.
+    /// Counts `deliveries` that took longer than `at_least`, as far as is known.
+    pub fn record_censored(&mut self, at_least: Duration, deliveries: u64) {
+        let censored = self.censored.get_or_insert_with(|| Box::new(empty()));
+        censored.saturating_record_n(micros(at_least), deliveries);
+    }
+
+    /// Counts `deliveries` that had not arrived after `at_least`, and should have.
     pub fn record_never(&mut self, at_least: Duration, deliveries: u64) {
-        self.record(at_least, deliveries);
+        self.record_censored(at_least, deliveries);
         self.never += deliveries;
     }
 
     /// Adds another's values to these. Exact.
     pub fn merge(&mut self, other: &Self) {
-        self.histogram
-            .add(&other.histogram)
-            .expect("invariant: all histograms have the same bounds");
+        let same = "invariant: all histograms have the same bounds";
+        self.known.add(&other.known).expect(same);
+        if let Some(others) = &other.censored {
+            let censored = self.censored.get_or_insert_with(|| Box::new(empty()));
+            censored.add(&**others).expect(same);
+        }
         self.never += other.never;
     }
 
-    /// Deliveries counted, those that never arrived among them.
+    /// Deliveries counted, censored ones among them.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.histogram.len()
+        self.known.len() + self.censored_count()
+    }
+
+    /// Deliveries that are only known to have taken longer than some time, those that never arrived
+    /// among them.
+    #[must_use]
+    pub fn censored_count(&self) -> u64 {
+        self.censored.as_ref().map_or(0, |it| it.len())
     }
 
     /// Deliveries that never arrived.
@@ -97,19 +134,22 @@ impl Latency {
     }
 
     /// The quantile `q` (0 to 1) by nearest rank; `None` if nothing was counted.
-    ///
-    /// Deliveries that never arrived rank last: a quantile among them is at least the deadline.
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<Quantile> {
         let rank = nearest_rank(q, self.count())?;
-        #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
-        let micros = self
-            .histogram
-            .value_at_quantile(rank as f64 / self.count() as f64)
-            .min(self.histogram.max());
+        let Some(censored) = &self.censored else {
+            let value = at_rank(&self.known, rank);
+            return Some(Quantile {
+                value,
+                at_most: Some(value),
+            });
+        };
+        let mut all = self.known.clone();
+        all.add(&**censored)
+            .expect("invariant: all histograms have the same bounds");
         Some(Quantile {
-            value: Duration::from_micros(micros),
-            censored: rank > self.count() - self.never,
+            value: at_rank(&all, rank),
+            at_most: (rank <= self.known.len()).then(|| at_rank(&self.known, rank)),
         })
     }
 
@@ -117,14 +157,8 @@ impl Latency {
     /// very latency is stated as.
     #[must_use]
     pub fn resolved(latency: Duration) -> Duration {
-        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-        let bounds = Self::default();
-        Duration::from_micros(
-            bounds
-                .histogram
-                .highest_equivalent(micros.min(HIGHEST_MICROS)),
-        )
-        .max(latency)
+        let highest = empty().highest_equivalent(micros(latency).min(HIGHEST_MICROS));
+        Duration::from_micros(highest).max(latency)
     }
 
     /// The largest value; `None` if nothing was counted.
@@ -133,20 +167,22 @@ impl Latency {
         self.quantile(1.0)
     }
 
-    /// Deliveries with a latency of more than `from` and at most `to`.
+    /// Deliveries with a latency of more than `from` and at most `to`; censored ones count with the
+    /// time after which they had not arrived.
     #[must_use]
     pub fn count_between(&self, from: Duration, to: Duration) -> u64 {
-        let micros = |d: Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
         if to <= from {
             return 0;
         }
-        self.histogram.count_between(micros(from) + 1, micros(to))
+        let between = |it: &Histogram<u64>| it.count_between(micros(from) + 1, micros(to));
+        between(&self.known) + self.censored.as_ref().map_or(0, |it| between(it))
     }
 
-    /// Values as they are told, in microseconds and ascending, each with its count.
+    /// Values as they are told, in microseconds and ascending, each with its count; first those that
+    /// are known, then what is censored.
     pub(in crate::model) fn values(&self) -> impl Iterator<Item = (u64, u64)> {
-        self.histogram
-            .iter_recorded()
+        let censored = self.censored.iter().flat_map(|it| it.iter_recorded());
+        (self.known.iter_recorded().chain(censored))
             .map(|step| (step.value_iterated_to(), step.count_at_value()))
     }
 
@@ -154,49 +190,109 @@ impl Latency {
     #[must_use]
     pub fn sum_seconds(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
-        self.histogram
-            .iter_recorded()
-            .map(|step| step.value_iterated_to() as f64 * 1e-6 * step.count_at_value() as f64)
+        self.values()
+            .map(|(micros, count)| micros as f64 * 1e-6 * count as f64)
             .sum()
     }
 
-    /// The values in HDR's V2 encoding.
+    /// The known values as a line has them.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub fn histogram(&self) -> Packed {
+        Packed::pack(values(&self.known))
+    }
+
+    /// The same of the times after which censored ones had not arrived; `None` if there are none.
+    #[must_use]
+    pub fn censored_histogram(&self) -> Option<Packed> {
+        let censored = self.censored.as_ref().filter(|it| !it.is_empty());
+        censored.map(|it| Packed::pack(values(it)))
+    }
+
+    /// What a line says: these values, and what is censored, `never` of which never arrived.
+    #[must_use]
+    pub fn of(known: &Packed, censored: Option<&Packed>, never: u64) -> Self {
+        let mut latency = Self {
+            known: unpack(known),
+            censored: censored.map(|it| Box::new(unpack(it))),
+            never: 0,
+        };
+        latency.never = never.min(latency.censored_count());
+        latency
+    }
+
+    /// Values in HDR's V2 encoding.
+    pub(super) fn encode(values: &Packed) -> Vec<u8> {
         let mut bytes = Vec::new();
         V2Serializer::new()
-            .serialize(&self.histogram, &mut bytes)
+            .serialize(&unpack(values), &mut bytes)
             .expect("invariant: writing to memory does not fail and counts fit");
         bytes
     }
 
-    /// Reads what [`Self::to_bytes`] wrote.
+    /// Reads what [`Self::encode`] wrote.
     ///
     /// # Errors
     /// If these are no such bytes, or the bounds differ.
-    pub fn from_bytes(mut bytes: &[u8], never: u64) -> Result<Self, String> {
+    pub(super) fn decode(mut bytes: &[u8]) -> Result<Packed, String> {
         let read: Histogram<u64> = Deserializer::new()
             .deserialize(&mut bytes)
-            .map_err(|error| error.to_string())?;
-        let mut latency = Self::default();
-        latency
-            .histogram
-            .add(&read)
-            .map_err(|error| error.to_string())?;
-        latency.never = never;
-        Ok(latency)
+            .map_err(|error| format!("{error:?}"))?;
+        if !bytes.is_empty() {
+            return Err(format!("{} bytes follow it", bytes.len()));
+        }
+        let own = empty();
+        let bounds = |of: &Histogram<u64>| (of.low(), of.high(), of.sigfig());
+        if bounds(&read) != bounds(&own) {
+            return Err(format!(
+                "its bounds are {:?} instead of {:?}",
+                bounds(&read),
+                bounds(&own)
+            ));
+        }
+        Ok(Packed::pack(values(&read)))
     }
+}
+
+/// Values as they are stated, in microseconds and ascending, each with its count.
+fn values(histogram: &Histogram<u64>) -> impl Iterator<Item = (u64, u64)> {
+    histogram
+        .iter_recorded()
+        .map(|step| (step.value_iterated_to(), step.count_at_value()))
 }
 
 impl Default for Latency {
     fn default() -> Self {
-        let histogram = Histogram::new_with_bounds(1, HIGHEST_MICROS, SIGNIFICANT_DIGITS)
-            .expect("invariant: the bounds are constants that hdrhistogram accepts");
         Self {
-            histogram,
+            known: empty(),
+            censored: None,
             never: 0,
         }
     }
+}
+
+fn empty() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, HIGHEST_MICROS, SIGNIFICANT_DIGITS)
+        .expect("invariant: the bounds are constants that hdrhistogram accepts")
+}
+
+fn micros(latency: Duration) -> u64 {
+    u64::try_from(latency.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The value of this rank, from 1.
+fn at_rank(histogram: &Histogram<u64>, rank: u64) -> Duration {
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+    let share = rank as f64 / histogram.len() as f64;
+    let micros = histogram.value_at_quantile(share).min(histogram.max());
+    Duration::from_micros(micros)
+}
+
+fn unpack(packed: &Packed) -> Histogram<u64> {
+    let mut histogram = empty();
+    for (micros, count) in packed.values() {
+        histogram.saturating_record_n(micros, count);
+    }
+    histogram
 }
 
 #[cfg(test)]
@@ -217,8 +313,8 @@ mod tests {
         latency.record_never(millis(30_000), 1);
         let p98 = latency.quantile(0.98).unwrap();
         let p99 = latency.quantile(0.99).unwrap();
-        assert!(!p98.censored && p98.value >= millis(98) && p98.value < millis(99));
-        assert!(p99.censored && p99.value >= millis(29_999));
+        assert!(!p98.is_censored() && p98.value >= millis(98) && p98.value < millis(99));
+        assert!(p99.at_most.is_none() && p99.value >= millis(29_999));
         assert_eq!((latency.count(), latency.never()), (100, 2));
     }
 
@@ -246,6 +342,41 @@ mod tests {
     }
 
     #[test]
+    fn what_is_censored_bounds_a_quantile_from_both_sides() {
+        let mut latency = Latency::default();
+        latency.record(millis(10), 90);
+        latency.record(millis(40), 4);
+        latency.record_censored(millis(20), 6);
+        let bounds = |q| {
+            let quantile = latency.quantile(q).unwrap();
+            (quantile.value, quantile.at_most)
+        };
+        let (ten, twenty, forty) = (
+            Latency::resolved(millis(10)),
+            Latency::resolved(millis(20)),
+            Latency::resolved(millis(40)),
+        );
+        assert_eq!(bounds(0.5), (ten, Some(ten)));
+        // 90 of 10, then 6 of at least 20, or 4 of 40.
+        assert_eq!(bounds(0.94), (twenty, Some(forty)));
+        assert_eq!(bounds(0.95), (twenty, None));
+        assert_eq!(bounds(1.0), (forty, None));
+        assert_eq!((latency.count(), latency.censored_count()), (100, 6));
+    }
+
+    #[test]
+    fn what_lies_beyond_the_bounds_is_censored_there() {
+        let mut latency = Latency::default();
+        let two_hours = Duration::from_secs(7_200);
+        latency.record(two_hours, 1);
+        let largest = latency.max().unwrap();
+        assert!(!largest.is_censored() && largest.value >= two_hours);
+        latency.record(LONGEST + millis(1), 1);
+        let largest = latency.max().unwrap();
+        assert!(largest.at_most.is_none() && largest.value >= LONGEST);
+    }
+
+    #[test]
     fn an_empty_distribution_has_no_quantiles() {
         assert_eq!(Latency::default().quantile(0.5), None);
     }
@@ -257,11 +388,13 @@ mod tests {
         a.record(millis(3), 5);
         b.record(millis(700), 2);
         b.record_never(millis(30_000), 1);
-        let read = Latency::from_bytes(&b.to_bytes(), b.never()).unwrap();
+        let back = |packed: &Packed| Latency::decode(&Latency::encode(packed)).unwrap();
+        let censored = b.censored_histogram().map(|it| back(&it));
+        let read = Latency::of(&back(&b.histogram()), censored.as_ref(), b.never());
         assert_eq!(read, b);
         a.merge(&read);
         assert_eq!((a.count(), a.never()), (8, 1));
-        assert!(Latency::from_bytes(b"nonsense", 0).is_err());
+        assert!(Latency::decode(b"nonsense").is_err());
     }
 
     #[test]

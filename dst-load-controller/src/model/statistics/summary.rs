@@ -2,15 +2,19 @@
 
 mod proxies;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::proxies::{Profiles, Replica};
 use super::latency::{Latency, Quantile, Stage};
-use super::{clock::OtherClock, pings::Pings, slowest::SlowestChange};
-use crate::model::{endpoint::Direction, federation::Via, recording::ProxyCounts};
+use super::{
+    clock::OtherClock, merged::Merged, observer::Observer, pings::Pings, slowest::SlowestChange,
+};
+use crate::model::{
+    endpoint::Direction, federation::Via, promise::Unjudged, recording::ProxyCounts,
+};
 
 /// The numbers of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +41,8 @@ pub struct Summary {
     pub updates: Updates,
     /// What this process used.
     pub generator: Generator,
+    /// Whether the reference observer can be relied on.
+    pub observer: Observer,
     /// What the target used.
     pub target: Target,
     /// What the Kubernetes API answered.
@@ -45,6 +51,9 @@ pub struct Summary {
     pub cycles: Vec<CycleSummary>,
     /// The clock of an acting half elsewhere, if there was one.
     pub clock: Option<OtherClock>,
+    /// The recordings that this is of.
+    #[serde(default)]
+    pub merged: Merged,
 }
 
 /// What streams did.
@@ -62,9 +71,13 @@ pub struct Streams {
     pub unexpected_resets: u64,
     /// Streams the target ended for a full queue, as far as its counter tells.
     pub overflows: u64,
-    /// Streams that ended with an error.
+    /// Streams that the target ended on a connection for which it had sent GOAWAY(NO_ERROR): with
+    /// status OK, or without having processed the request. They are no resets.
+    #[serde(default)]
+    pub drained: u64,
+    /// Streams that ended with an error that is not this tool's.
     pub errors: u64,
-    /// The same, by gRPC code.
+    /// All errors, by the gRPC code that the target sent, or by what happened on the wire.
     pub errors_by_code: BTreeMap<String, u64>,
     /// `NotFound` answers that were tried again.
     pub not_found: u64,
@@ -115,9 +128,14 @@ pub struct DirectionSummary {
 /// was counted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LatencySummary {
-    /// Deliveries, those that never arrived among them.
+    /// Deliveries, those that are censored or never arrived among them.
     pub count: u64,
-    /// Deliveries that had not arrived by the deadline.
+    /// Deliveries that are only known to have taken longer than some time, because the state ended
+    /// before the stream had learnt it; those that never arrived among them.
+    #[serde(default)]
+    pub censored: u64,
+    /// Deliveries that never arrived: the state stood for longer than the largest limit (or the
+    /// deadline).
     pub never: u64,
     /// The median.
     pub p50_seconds: Option<f64>,
@@ -129,9 +147,36 @@ pub struct LatencySummary {
     pub p999_seconds: Option<f64>,
     /// The largest.
     pub max_seconds: Option<f64>,
-    /// The smallest quantile that lies among deliveries that never arrived: it and all above are
-    /// lower bounds.
+    /// The smallest quantile that censored deliveries reach: it and all above are lower bounds.
     pub censored_from: Option<String>,
+    /// Upper bounds of those quantiles.
+    #[serde(default)]
+    pub at_most: AtMost,
+}
+
+/// What the quantiles of a distribution are at most, where censored deliveries make them uncertain;
+/// absent where they may be anything, or nothing was counted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AtMost {
+    /// The median.
+    pub p50_seconds: Option<f64>,
+    /// The 95th percentile.
+    pub p95_seconds: Option<f64>,
+    /// The 99th percentile.
+    pub p99_seconds: Option<f64>,
+    /// The 99.9th percentile.
+    pub p999_seconds: Option<f64>,
+    /// The largest.
+    pub max_seconds: Option<f64>,
+}
+
+/// What is known of a quantile, seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounds {
+    /// It is at least this.
+    pub at_least: f64,
+    /// It is at most this; `None` if it may be anything.
+    pub at_most: Option<f64>,
 }
 
 /// How changes spread.
@@ -174,7 +219,7 @@ pub struct Correctness {
     pub streams_checked: u64,
     /// Streams among them that held other than they were promised.
     pub streams_wrong: u64,
-    /// Streams that were closed at the end.
+    /// Streams that still had time to be served, or to learn what they lack, at the end.
     pub streams_unchecked: u64,
     /// (stream, endpoint) pairs promised and not held at the end.
     pub missing: u64,
@@ -193,8 +238,15 @@ pub struct Correctness {
     pub unexpected_mended: u64,
     /// Deliveries that arrived after their deadline.
     pub late: u64,
-    /// Deliveries that a later wanted state overtook.
+    /// States of which a stream had nothing to learn, because it had not learnt the one before.
     pub superseded: u64,
+    /// States that were not learnt and stood for less than a fifth of the smallest latency limit: a
+    /// controller may leave them out.
+    #[serde(default)]
+    pub excluded: u64,
+    /// Updates that nothing in Kubernetes explains, by a consistent read after they came.
+    #[serde(default)]
+    pub premature: u64,
     /// Deliveries that arrived before the observer saw their change.
     pub early: u64,
     /// The first few wrong holdings, in words.
@@ -202,6 +254,12 @@ pub struct Correctness {
     /// The Services whose streams were wrong, the first few by name.
     #[serde(default)]
     pub services: Vec<WrongService>,
+    /// Streams that could not be judged.
+    #[serde(default)]
+    pub streams_unjudged: u64,
+    /// Their Services, by the reason.
+    #[serde(default)]
+    pub unjudged: BTreeMap<Unjudged, BTreeSet<String>>,
 }
 
 /// A Service some of whose streams held other than they were promised.
@@ -388,8 +446,10 @@ impl LatencySummary {
     pub(super) fn of(latency: &Latency) -> Self {
         let quantile = |q| latency.quantile(q);
         let seconds = |q| quantile(q).map(|Quantile { value, .. }| value.as_secs_f64());
+        let at_most = |q| Some(quantile(q)?.at_most?.as_secs_f64());
         Self {
             count: latency.count(),
+            censored: latency.censored_count(),
             never: latency.never(),
             p50_seconds: seconds(0.5),
             p95_seconds: seconds(0.95),
@@ -398,26 +458,44 @@ impl LatencySummary {
             max_seconds: seconds(1.0),
             censored_from: Self::QUANTILES
                 .into_iter()
-                .find(|&(_, q)| quantile(q).is_some_and(|quantile| quantile.censored))
+                .find(|&(_, q)| quantile(q).is_some_and(|quantile| quantile.is_censored()))
                 .map(|(name, _)| name.to_owned()),
+            at_most: AtMost {
+                p50_seconds: at_most(0.5),
+                p95_seconds: at_most(0.95),
+                p99_seconds: at_most(0.99),
+                p999_seconds: at_most(0.999),
+                max_seconds: at_most(1.0),
+            },
         }
     }
 
     /// The value of a quantile by its key, and whether it is only a lower bound.
     #[must_use]
     pub fn quantile(&self, key: &str) -> Option<(f64, bool)> {
-        let value = match key {
-            "p50" => self.p50_seconds,
-            "p95" => self.p95_seconds,
-            "p99" => self.p99_seconds,
-            "p999" => self.p999_seconds,
-            _ => self.max_seconds,
-        }?;
+        let Bounds { at_least, .. } = self.bounds(key)?;
         let rank = |key: &str| Self::QUANTILES.iter().position(|&(name, _)| name == key);
         let censored = self
             .censored_from
             .as_deref()
             .is_some_and(|from| rank(from) <= rank(key));
-        Some((value, censored))
+        Some((at_least, censored))
+    }
+
+    /// What is known of a quantile by its key; `None` if nothing was counted.
+    #[must_use]
+    pub fn bounds(&self, key: &str) -> Option<Bounds> {
+        let most = &self.at_most;
+        let (at_least, at_most) = match key {
+            "p50" => (self.p50_seconds, most.p50_seconds),
+            "p95" => (self.p95_seconds, most.p95_seconds),
+            "p99" => (self.p99_seconds, most.p99_seconds),
+            "p999" => (self.p999_seconds, most.p999_seconds),
+            _ => (self.max_seconds, most.max_seconds),
+        };
+        Some(Bounds {
+            at_least: at_least?,
+            at_most,
+        })
     }
 }

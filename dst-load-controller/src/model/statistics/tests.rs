@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{
     endpoint::Direction,
-    ledger::{Counts, Delivered, Outbox},
+    ledger::{Counts, Delivered, Outbox, Outcome},
     recording::{End, GeneratorSample, Line, Phase, StreamCounts, TargetSample},
     report::tests::recordings,
     time::At,
@@ -95,6 +95,8 @@ fn every_count_adds_up_over_the_seconds() {
                 redundant: 3,
                 repeated: 12,
                 superseded: 4,
+                excluded: 13,
+                premature: 14,
                 early: 5,
                 late: 6,
                 left: 7,
@@ -166,6 +168,7 @@ fn a_duration_counts_from_the_start_of_churn() {
         interrupted: false,
         error: None,
         spared: false,
+        totals: None,
     };
     assert_eq!(statistics.ended(), Some(&end));
     assert_eq!(Statistics::of(&lines[..2]).ended(), None);
@@ -467,7 +470,7 @@ proptest! {
                 ..Outbox::default()
             };
             for delivered in &outbox.deliveries {
-                if delivered.never {
+                if delivered.outcome == Outcome::Never {
                     direct.record_never(delivered.destination, delivered.times);
                 } else {
                     direct.record(delivered.destination, 1);
@@ -476,15 +479,13 @@ proptest! {
             lines.extend(second_with(at(number as u64 + 1), outbox));
         }
         let mut bytes = Vec::new();
-        for line in &lines {
-            crate::model::recording::write_line(line, &mut bytes).unwrap();
-        }
+        crate::model::recording::write(&lines, &mut bytes).unwrap();
         let read = crate::model::recording::read(bytes.as_slice()).unwrap();
         let summary = Statistics::of(&read).summary();
         let told = &summary.latency.destination.remove;
         prop_assert_eq!((told.count, told.never), (direct.count(), direct.never()));
         for (key, q) in LatencySummary::QUANTILES {
-            let expected = direct.quantile(q).map(|q| (q.value.as_secs_f64(), q.censored));
+            let expected = direct.quantile(q).map(|q| (q.value.as_secs_f64(), q.is_censored()));
             prop_assert_eq!(told.quantile(key), expected, "{}", key);
         }
         prop_assert_eq!(&summary.cycles[0].latency, &summary.latency);

@@ -20,6 +20,11 @@ pub(super) enum Voids {
     Nothing,
     /// All that were timed.
     Timing,
+    /// All that rest on the order of events: what was timed, what never arrived, what was redundant
+    /// or premature.
+    Order,
+    /// All that rest on what the observer saw: those, and what streams hold at the end.
+    Observed,
     /// Those of these names.
     Named(Vec<String>),
     /// Those that were read from the target's metrics. A maximum that was seen above its limit
@@ -55,7 +60,10 @@ impl Doubt {
 impl Voids {
     /// Whether that is all that was timed.
     pub(super) const fn timing(&self) -> bool {
-        matches!(self, Self::Timing | Self::Everything)
+        matches!(
+            self,
+            Self::Timing | Self::Order | Self::Observed | Self::Everything
+        )
     }
 
     /// Whether the proof that `judged` is met, or is violated, rests on what is doubtful.
@@ -66,6 +74,8 @@ impl Voids {
         match self {
             Self::Nothing => false,
             Self::Timing => judged.is_timed(),
+            Self::Order => judged.is_of_order(),
+            Self::Observed => judged.is_of_order() || judged.name == "correctness",
             Self::Named(names) => names.contains(&judged.name),
             Self::Target => judged.is_of_target() && (held || !judged.is_maximum()),
             Self::Everything => true,
@@ -84,6 +94,11 @@ impl Judged {
     /// Whether it is judged by when updates arrive.
     pub(super) fn is_timed(&self) -> bool {
         self.is_latency() || self.name == "throughputMin"
+    }
+
+    /// Whether it rests on the order of events.
+    fn is_of_order(&self) -> bool {
+        self.is_timed() || ["never", "redundant", "premature"].contains(&self.name.as_str())
     }
 
     /// Whether it is a latency.

@@ -7,7 +7,7 @@ use crate::model::{
     criteria::{Criteria, QuantileLimits},
     endpoint::Direction,
     recording::OWN_LIMIT,
-    statistics::{HeapGrowth, Latency, LatencySummary, Stage, StageSummary, Summary},
+    statistics::{Bounds, HeapGrowth, Latency, LatencySummary, Stage, StageSummary, Summary},
     words::{self, counted},
 };
 
@@ -18,6 +18,7 @@ pub(super) fn all(
     circumstances: Circumstances,
 ) -> Vec<Judged> {
     let mut judged = correctness(summary);
+    judged.extend(never(criteria, summary, circumstances));
     judged.extend(latency(
         "updateLatency",
         Stage::Destination,
@@ -74,6 +75,26 @@ pub(super) fn reason(judged: &Judged, summary: &Summary) -> String {
             words(c.unexpected)
         );
     }
+    if judged.name == "never" {
+        let both = Direction::BOTH.map(|it| summary.latency.get(Stage::Destination, it));
+        return format!(
+            "never: {} of {} never arrived ({}), more than the {} allowed",
+            crate::model::words::count(both.iter().map(|it| it.never).sum()),
+            counted(
+                both.iter().map(|it| it.count).sum(),
+                "delivery",
+                "deliveries"
+            ),
+            judged.words(judged.observed.unwrap_or_default()),
+            judged.words(judged.limit),
+        );
+    }
+    if judged.name == "premature" {
+        return format!(
+            "premature: {} of an endpoint that Kubernetes had not changed",
+            counted(summary.correctness.premature, "update", "updates")
+        );
+    }
     let observed = judged
         .observed
         .map_or_else(|| "nothing".to_owned(), |observed| judged.words(observed));
@@ -91,19 +112,32 @@ pub(super) fn reason(judged: &Judged, summary: &Summary) -> String {
     )
 }
 
+/// What streams hold at the end, and whether they were told anything before it was so.
 fn correctness(summary: &Summary) -> Vec<Judged> {
     let seen = &summary.correctness;
-    let wrong = judged(
+    let premature = judged("premature", Unit::Count, 0.0, Some(count(seen.premature)));
+    let mut wrong = judged(
         "correctness",
         Unit::Count,
         0.0,
         Some(count(seen.streams_wrong)),
     );
-    if seen.streams_checked == 0 && seen.streams_wrong == 0 && summary.streams.requested > 0 {
-        let why = "no stream was open at the end";
-        return vec![unjudged("correctness", Unit::Count, 0.0, why)];
+    if seen.streams_wrong == 0 && seen.streams_unjudged > 0 {
+        // What is right elsewhere is no proof for these.
+        wrong.held = None;
+        wrong.scope = format!(
+            "{} could not be judged",
+            counted(seen.streams_unjudged, "stream", "streams")
+        );
+    } else if seen.streams_checked == 0 && summary.streams.requested > 0 {
+        wrong = unjudged(
+            "correctness",
+            Unit::Count,
+            0.0,
+            "no stream was open at the end",
+        );
     }
-    vec![wrong]
+    vec![wrong, premature]
 }
 
 /// The quantiles of one stage, for additions and removals each, and the time for every client.
@@ -123,13 +157,23 @@ fn latency(
     let mut judged = Vec::new();
     for (name, quantile, limit) in quantiles.chain(every) {
         for direction in Direction::BOTH {
-            judged.push(worst(
+            let pick = |stages: &StageSummary| stages.get(stage, direction).clone();
+            let mut one = worst(
                 &format!("{name} ({direction})"),
                 quantile,
                 limit,
                 summary,
-                |stages| stages.get(stage, direction),
-            ));
+                pick,
+            );
+            if direction == Direction::Add
+                && one.held == Some(true)
+                && missed_first_endpoints(quantile, limit, summary, stage)
+            {
+                one.held = None;
+                "streams that were between two tries waited longer for a Service's first endpoints"
+                    .clone_into(&mut one.scope);
+            }
+            judged.push(one);
         }
     }
     if !circumstances.latency_is_judged {
@@ -141,13 +185,48 @@ fn latency(
     judged
 }
 
-/// The worst of a quantile over the run and each whole cycle.
-fn worst<'a>(
+/// Whether so many streams waited longer than the limit for a Service's first endpoints, between
+/// two tries, that the quantile over them too may not be within it.
+fn missed_first_endpoints(
+    quantile: &str,
+    limit: Duration,
+    summary: &Summary,
+    stage: Stage,
+) -> bool {
+    let waited = &summary.streams.between_tries;
+    let limit = Latency::resolved(limit).as_secs_f64();
+    let longer = waited.censored > 0 || waited.max_seconds.is_some_and(|max| max > limit);
+    if !longer || stage == Stage::Kubernetes {
+        return false;
+    }
+    let added = summary.latency.get(stage, Direction::Add);
+    let within = |key: &str| {
+        let bounds = added.bounds(key);
+        bounds.is_some_and(|it| it.at_most.is_some_and(|most| most <= limit))
+    };
+    let share = |key: &str| {
+        let quantiles = LatencySummary::QUANTILES.into_iter();
+        quantiles
+            .rev()
+            .find(|&(name, _)| name == key)
+            .map_or(1.0, |(_, q)| q)
+    };
+    // What is known to be within the limit of those that stood, and what that leaves.
+    let best = LatencySummary::QUANTILES.into_iter().rev();
+    let best = best.filter(|&(key, _)| within(key)).map(|(_, q)| q).next();
+    let (stood, all) = (count(added.count), count(added.count + waited.count));
+    let beyond = stood * (1.0 - best.unwrap_or_default()) + count(waited.count);
+    beyond > all * (1.0 - share(quantile))
+}
+
+/// The worst of a quantile over the run and each whole cycle: above the limit if it is in one of
+/// them, within it if it is in all.
+fn worst(
     name: &str,
     quantile: &str,
     limit: Duration,
-    summary: &'a Summary,
-    pick: impl Fn(&'a StageSummary) -> &'a LatencySummary,
+    summary: &Summary,
+    pick: impl Fn(&StageSummary) -> LatencySummary,
 ) -> Judged {
     // What cannot be told apart from the limit holds it.
     let highest = Latency::resolved(limit).as_secs_f64();
@@ -157,36 +236,71 @@ fn worst<'a>(
         .iter()
         .filter(|cycle| cycle.whole)
         .map(|cycle| (format!("cycle {}", cycle.cycle), &cycle.latency));
-    let seen = std::iter::once(("the run".to_owned(), &summary.latency))
+    let seen: Vec<_> = std::iter::once(("the run".to_owned(), &summary.latency))
         .chain(cycles)
-        .filter_map(|(scope, stages)| {
-            let (value, censored) = pick(stages).quantile(quantile)?;
-            Some((scope, value, censored))
-        });
+        .filter_map(|(scope, stages)| Some((scope, pick(stages).bounds(quantile)?)))
+        .collect();
+    let is_exact = |bounds: &Bounds| bounds.at_most == Some(bounds.at_least);
+    let held = if seen.iter().any(|(_, it)| it.at_least > highest) {
+        Some(false)
+    } else if seen
+        .iter()
+        .all(|(_, it)| it.at_most.is_some_and(|most| most <= highest))
+    {
+        Some(true)
+    } else {
+        None
+    };
     // The last of equals would be a cycle; the run comes first and stays.
-    let worst = seen.reduce(|worst, next| {
-        let beats = (next.2, next.1) > (worst.2, worst.1);
+    let rank = |bounds: &Bounds| match held {
+        // What is uncertain is what keeps it from being judged.
+        None => (bounds.at_most.unwrap_or(f64::INFINITY), bounds.at_least),
+        Some(_) => (bounds.at_least, bounds.at_most.unwrap_or(f64::INFINITY)),
+    };
+    let worst = seen.into_iter().reduce(|worst, next| {
+        let beats = rank(&next.1) > rank(&worst.1);
         if beats { next } else { worst }
     });
-    match worst {
-        // What lies among deliveries that never arrived fails any limit up to the deadline, and
-        // says nothing of a limit beyond.
-        Some((scope, value, true)) if value < limit => Judged {
-            held: None,
-            censored: true,
-            scope: format!(
-                "the deadline is shorter than the limit, and in {scope} some never arrived"
-            ),
-            ..self::judged(name, Unit::Seconds, limit, Some(value))
-        },
-        Some((scope, value, censored)) => Judged {
-            held: Some(!censored && value <= highest),
-            censored,
-            scope,
-            ..self::judged(name, Unit::Seconds, limit, Some(value))
-        },
-        None => unjudged(name, Unit::Seconds, limit, "no delivery was counted"),
+    let Some((scope, bounds)) = worst else {
+        return unjudged(name, Unit::Seconds, limit, "no delivery was counted");
+    };
+    let judged = Judged {
+        held,
+        censored: !is_exact(&bounds),
+        scope,
+        ..self::judged(name, Unit::Seconds, limit, Some(bounds.at_least))
+    };
+    if held.is_some() {
+        return judged;
     }
+    Judged {
+        scope: format!(
+            "in {} some states ended before they were learnt, and it may be {}",
+            judged.scope,
+            bounds
+                .at_most
+                .map_or_else(|| "more".to_owned(), |most| Unit::Seconds.words(most))
+        ),
+        ..judged
+    }
+}
+
+/// What never arrived, over all deliveries; nothing where there are none and none were to be.
+fn never(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) -> Option<Judged> {
+    let limit = criteria.never.unwrap_or_default();
+    let latency = &summary.latency;
+    let both = Direction::BOTH.map(|direction| latency.get(Stage::Destination, direction));
+    let deliveries: u64 = both.iter().map(|it| it.count).sum();
+    let never: u64 = both.iter().map(|it| it.never).sum();
+    if deliveries == 0 {
+        let planned = Direction::BOTH
+            .into_iter()
+            .any(|direction| circumstances.plans(direction));
+        return planned
+            .then(|| unjudged("never", Unit::Fraction, limit, "no delivery was counted"));
+    }
+    let share = count(never) / count(deliveries);
+    Some(judged("never", Unit::Fraction, limit, Some(share)))
 }
 
 fn counts(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) -> Vec<Judged> {

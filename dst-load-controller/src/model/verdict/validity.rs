@@ -3,17 +3,22 @@
 use super::{
     Circumstances, Ended, Judged, Unit,
     doubt::{Doubt, Voids},
+    merged, observer,
 };
 use crate::model::{
     criteria::Criteria,
     endpoint::Direction,
-    recording::OWN_LIMIT,
+    recording::{OWN_LIMIT, OWN_SOCKETS},
     statistics::{Stage, Summary},
     words::counted,
 };
 
-/// The generator may be late by this share of the smallest latency limit.
-const LAG_SHARE: f64 = 0.2;
+/// How the doubts begin that are about this tool and its machine.
+pub(in crate::model) const GENERATOR: &str = "the generator was the bottleneck";
+/// How those begin that are about Kubernetes.
+pub(in crate::model) const STARVED: &str = "Kubernetes starved the plan";
+/// Generator and observer may be late by this share of the smallest latency limit.
+pub(super) const LAG_SHARE: f64 = 0.2;
 /// The generator may be this late where no latency is judged, seconds.
 const LAG_WITHOUT_LIMIT: f64 = 0.1;
 /// A generator that used less than this over a run was hardly late by its own work, cores.
@@ -36,11 +41,23 @@ pub(super) fn doubts(
             voids: Voids::Timing,
             short: "the generator's own HTTP/2 library ended streams",
             words: format!(
-                "the generator was the bottleneck: its own HTTP/2 library ended {}, whose connection had too many small frames unread",
+                "{GENERATOR}: its own HTTP/2 library ended {}, whose connection had too many small frames unread",
                 counted(streams, "stream", "streams")
             ),
         });
     }
+    if let Some(&streams) = summary.streams.errors_by_code.get(OWN_SOCKETS) {
+        doubts.push(Doubt {
+            voids: Voids::Timing,
+            short: "this machine had no sockets for streams",
+            words: format!(
+                "{GENERATOR}: this machine had no socket for {}; raise its \
+                 limits (open files, local ports)",
+                counted(streams, "stream", "streams")
+            ),
+        });
+    }
+    doubts.extend(observer::doubts(criteria, summary, circumstances));
     let untimed = summary.kubernetes.untimed_changes;
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
     let share = untimed as f64 / (summary.fan_out.changes + untimed).max(1) as f64;
@@ -55,12 +72,14 @@ pub(super) fn doubts(
             ),
         });
     }
-    if summary.kubernetes.starved > 0 {
+    // What a blind observer did not see is no sign of Kubernetes being late.
+    if summary.kubernetes.starved > 0 && !summary.observer.is_blind() {
         doubts.push(Doubt::of_a_pass(format!(
-            "Kubernetes starved the plan: {} had not come or gone when the next scaling was due",
+            "{STARVED}: {} had not come or gone when the next scaling was due",
             counted(summary.kubernetes.starved, "endpoint", "endpoints")
         )));
     }
+    doubts.extend(merged::doubts(summary).into_iter().map(Doubt::of_a_pass));
     doubts.extend(too_slow_by_itself(criteria, summary, judged));
     if summary.target.restarts > 0 && criteria.target.restarts.is_none() {
         doubts.push(Doubt::of_a_pass(format!(
@@ -69,7 +88,31 @@ pub(super) fn doubts(
         )));
     }
     doubts.extend(unread_metrics(summary, circumstances, judged));
+    doubts.extend(unjudged(summary));
     doubts
+}
+
+/// Which Services could not be judged, and what helps.
+fn unjudged(summary: &Summary) -> impl Iterator<Item = Doubt> {
+    summary
+        .correctness
+        .unjudged
+        .iter()
+        .map(|(reason, services)| {
+            let count = services.len() as u64;
+            let first = services.first().map(String::as_str).unwrap_or_default();
+            let which = match count {
+                1 => format!("the Service {first}"),
+                _ => format!(
+                    "{} (such as {first})",
+                    counted(count, "Service", "Services")
+                ),
+            };
+            Doubt::of_a_pass(format!(
+                "{which} could not be judged: {reason}; {}",
+                reason.remedy()
+            ))
+        })
 }
 
 /// That the run has not come to its end.
@@ -94,6 +137,10 @@ fn unfinished(ended: Ended) -> Option<Doubt> {
 
 /// That streams or changes were to be seen and none was.
 fn unobserved(summary: &Summary, circumstances: Circumstances) -> Option<Doubt> {
+    if !summary.correctness.unjudged.is_empty() {
+        // That is said by itself.
+        return None;
+    }
     let what = if summary.streams.requested > 0 && summary.correctness.streams_checked == 0 {
         "no stream was open at the end"
     } else if circumstances.planned.any() && summary.fan_out.changes == 0 {
@@ -119,7 +166,7 @@ fn late_generator(
         voids: Voids::Timing,
         short: "the generator was late",
         words: format!(
-            "the generator was the bottleneck: its event loop was {} late at p99, more than the {} that these limits allow{}",
+            "{GENERATOR}: its event loop was {} late at p99, more than the {} that these limits allow{}",
             Unit::Seconds.words(lag),
             Unit::Seconds.words(limit),
             busy_otherwise(summary).unwrap_or_default()
@@ -175,7 +222,7 @@ fn too_slow_by_itself(criteria: &Criteria, summary: &Summary, judged: &[Judged])
             let name = format!("endToEnd.{key} ({direction})");
             (took > limit && judged.iter().any(|it| it.name == name)).then(|| {
                 let words = format!(
-                    "Kubernetes starved the plan: it took {} at {quantile} ({direction}) by itself, more than the {} that endToEnd allows",
+                    "{STARVED}: it took {} at {quantile} ({direction}) by itself, more than the {} that endToEnd allows",
                     Unit::Seconds.words(took),
                     Unit::Seconds.words(limit)
                 );

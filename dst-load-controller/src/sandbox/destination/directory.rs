@@ -36,6 +36,8 @@ pub(crate) struct Directory {
     publishers: BTreeMap<ObjectName, BTreeMap<u16, Publisher>>,
     groups: BTreeMap<GroupId, (ObjectName, u16, GroupKey)>,
     next: u64,
+    /// Whether Pods are served by IPv6.
+    ipv6: bool,
     pub(crate) faults: Faults,
 }
 
@@ -62,6 +64,7 @@ impl Directory {
             publishers: BTreeMap::new(),
             groups: BTreeMap::new(),
             next: 0,
+            ipv6: true,
             faults,
         }
     }
@@ -69,6 +72,12 @@ impl Directory {
     /// Numbers its groups from `first` on, so that those of several clusters differ.
     pub(crate) const fn numbered_from(mut self, first: u64) -> Self {
         self.next = first;
+        self
+    }
+
+    /// Serves Pods by IPv6, or does not.
+    pub(crate) const fn with_ipv6(mut self, ipv6: bool) -> Self {
+        self.ipv6 = ipv6;
         self
     }
 
@@ -216,7 +225,7 @@ impl Directory {
         let object = self.services.get(service)?;
         let ports = self.publishers.entry(service.clone()).or_default();
         if let Entry::Vacant(vacant) = ports.entry(port) {
-            vacant.insert(Publisher::new(object, port));
+            vacant.insert(Publisher::new(object, port, self.ipv6));
             self.refill(service, port);
         }
         let zone = self.nodes.get(&key.node).map_or("", String::as_str);

@@ -49,8 +49,11 @@ impl TargetPort {
             .map_or(Self::Verbatim(port), |(_, name)| Self::Named(name.clone()))
     }
 
-    /// The port's number on the endpoints of `slice`.
+    /// The port's number on the endpoints of `slice`; a slice without ports has none.
     pub(crate) fn resolve(&self, slice: &Slice) -> Option<u16> {
+        if slice.ports.is_empty() {
+            return None;
+        }
         match self {
             Self::Verbatim(port) => Some(*port),
             Self::Named(name) => slice.ports.iter().find(|(it, _)| it == name)?.1,

@@ -97,7 +97,10 @@ impl Method {
 
 impl Hub {
     pub(crate) fn new(config: &Config, linked: impl IntoIterator<Item = String>) -> Self {
-        let directory = || Directory::new(Faults::of_directory(config.seed, &config.faults));
+        let directory = || {
+            let faults = Faults::of_directory(config.seed, &config.faults);
+            Directory::new(faults).with_ipv6(config.ipv6)
+        };
         let linked = (1_u64..)
             .zip(linked)
             .map(|(place, cluster)| (cluster, directory().numbered_from(place << PLACE)));

@@ -23,8 +23,11 @@ pub(super) fn encode(shared: &Shared) -> String {
         "gauge",
         "Says that this is not Linkerd.",
     );
-    let version = [("version", env!("CARGO_PKG_VERSION"))];
-    text.sample("dst_load_reference_info", &version, 1);
+    let says = [
+        ("version", env!("CARGO_PKG_VERSION")),
+        ("ipv6", if shared.ipv6 { "true" } else { "false" }),
+    ];
+    text.sample("dst_load_reference_info", &says, 1);
     {
         let hub = shared.hub.lock();
         groups(&mut text, &hub);

@@ -221,10 +221,14 @@ impl From<&discovery::Endpoint> for SliceEndpoint {
         let hints = endpoint.hints.as_ref();
         let target = match &endpoint.target_ref {
             None => Target::Bare,
-            Some(target) if target.kind.as_deref() == Some("Pod") => Target::Pod(ObjectName::new(
-                target.namespace.clone().unwrap_or_default(),
-                target.name.clone().unwrap_or_default(),
-            )),
+            // Without a namespace there is no Pod to be found.
+            Some(target) if target.kind.as_deref() == Some("Pod") => (target.namespace.clone())
+                .map_or(Target::Other, |namespace| {
+                    Target::Pod(ObjectName::new(
+                        namespace,
+                        target.name.clone().unwrap_or_default(),
+                    ))
+                }),
             Some(_) => Target::Other,
         };
         Self {

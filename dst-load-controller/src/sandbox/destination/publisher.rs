@@ -58,6 +58,7 @@ pub(crate) struct Publisher {
     service: ObjectName,
     target: TargetPort,
     local: bool,
+    ipv6: bool,
     slices: BTreeMap<ObjectName, Vec<Arc<Endpoint>>>,
     /// Shared endpoints that the fault `RemoveSharedEndpoint` took away too early.
     forgotten: BTreeSet<SocketAddr>,
@@ -69,8 +70,9 @@ pub(crate) struct Publisher {
 // === impl Publisher ===
 
 impl Publisher {
-    pub(crate) fn new(service: &Service, port: u16) -> Self {
+    pub(crate) fn new(service: &Service, port: u16, ipv6: bool) -> Self {
         Self {
+            ipv6,
             service: service.name.clone(),
             target: TargetPort::of(service, port),
             local: service.local,
@@ -149,7 +151,7 @@ impl Publisher {
         let mut seen = BTreeMap::new();
         for (key, group) in &mut groups {
             let Group { zone, set, .. } = group;
-            let view = View::new(key, zone, self.local);
+            let view = View::new(key, zone, self.local, self.ipv6);
             let (_, now, diff) = (seen.entry((view, Arc::as_ptr(set)))).or_insert_with(|| {
                 let now = Arc::new(view.select(self.candidates()));
                 let (diff, moves) = self.diff(set, &now, view, ignore_moves);
@@ -179,9 +181,10 @@ impl Publisher {
         id: GroupId,
     ) -> (GroupId, Option<Arc<Diff>>) {
         if !self.groups.contains_key(key) {
-            let view = View::new(key, zone, self.local);
-            let twin = (self.groups.iter())
-                .find(|(other, group)| View::new(other, &group.zone, self.local) == view);
+            let view = View::new(key, zone, self.local, self.ipv6);
+            let twin = (self.groups.iter()).find(|(other, group)| {
+                View::new(other, &group.zone, self.local, self.ipv6) == view
+            });
             let set = twin.map_or_else(
                 || Arc::new(view.select(self.candidates())),
                 |(_, group)| group.set.clone(),
@@ -245,11 +248,26 @@ impl Publisher {
             };
             pods.get(name).cloned().or_else(known)
         };
-        (slice.endpoints.iter())
+        let mut all: Vec<_> = (slice.endpoints.iter())
             .flat_map(|entry| entry.ips.iter().map(move |ip| (entry, *ip)))
             .filter_map(|(entry, ip)| Endpoint::new(entry, SocketAddr::new(ip, port), pod))
-            .map(Arc::new)
-            .collect()
+            .collect();
+        // A Pod has one address a family: the last that its slice lists.
+        let mut last = BTreeMap::new();
+        for (place, endpoint) in all.iter().enumerate() {
+            if let Some(target) = &endpoint.target {
+                last.insert((target.name.clone(), endpoint.addr.is_ipv6()), place);
+            }
+        }
+        let mut place = 0;
+        all.retain(|endpoint| {
+            let family = endpoint.addr.is_ipv6();
+            let target = endpoint.target.as_ref();
+            let kept = target.is_none_or(|it| last.get(&(it.name.clone(), family)) == Some(&place));
+            place += 1;
+            kept
+        });
+        all.into_iter().map(Arc::new).collect()
     }
 
     fn forget<'a>(&mut self, dropped: impl Iterator<Item = &'a Arc<Endpoint>>) -> usize {

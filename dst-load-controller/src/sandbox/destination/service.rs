@@ -23,6 +23,7 @@ use super::{
     hub::{Method, Seat},
     queue::Hold,
 };
+use crate::model::recording::REFERENCE_HEADER;
 
 const SERVICE: &str = "/io.linkerd.proxy.destination.Destination/";
 
@@ -76,15 +77,20 @@ where
         Box::pin(async move {
             let name = request.uri().path().strip_prefix(SERVICE);
             let method = Method::ALL.into_iter().find(|it| Some(it.name()) == name);
-            let Some(method) = method else {
+            let mut response = if let Some(method) = method {
+                let mut call = Call::start(shared, method);
+                match call.open(request).await {
+                    Ok(()) => call.respond().await,
+                    Err(status) => call.refuse(&status),
+                }
+            } else {
                 let text = format!("unknown method {}", request.uri().path());
-                return Ok(Status::unimplemented(text).into_http());
+                Status::unimplemented(text).into_http()
             };
-            let mut call = Call::start(shared, method);
-            Ok(match call.open(request).await {
-                Ok(()) => call.respond().await,
-                Err(status) => call.refuse(&status),
-            })
+            // Whoever measures it must not take it for Linkerd's.
+            let version = http::HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
+            response.headers_mut().insert(REFERENCE_HEADER, version);
+            Ok(response)
         })
     }
 }

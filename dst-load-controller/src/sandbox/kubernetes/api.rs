@@ -21,6 +21,7 @@ use http::{Method, StatusCode};
 
 pub(crate) use self::body::parse as parse_body;
 use super::{Kubernetes, faults, resources::Resource, status::Refusal};
+use crate::model::kubernetes::OBSERVER_AGENT;
 
 /// The API of a cluster, which it keeps running.
 pub(crate) fn router(kubernetes: Kubernetes) -> Router {
@@ -38,6 +39,8 @@ pub(crate) struct Call {
     /// What form of answer the client would take.
     pub(crate) form: answer::Form,
     pub(crate) content_type: String,
+    /// Whether the tool's own observer asks.
+    pub(crate) by_observer: bool,
     /// Of all requests; faults are drawn by it.
     pub(crate) number: u64,
 }
@@ -119,6 +122,8 @@ impl Call {
             content_type: header(http::header::CONTENT_TYPE)
                 .unwrap_or_default()
                 .to_owned(),
+            by_observer: header(http::header::USER_AGENT)
+                .is_some_and(|agent| agent.starts_with(OBSERVER_AGENT)),
             number,
         })
     }

@@ -99,6 +99,18 @@ impl Faults {
             .map_or_else(Default::default, |fault| fault.delay)
     }
 
+    /// The fault of `kind` that strikes a watch of the tool's observer now.
+    pub(crate) fn of_watch(
+        &self,
+        kind: FaultKind,
+        at: At,
+        resource: &str,
+        number: u64,
+    ) -> Option<&Fault> {
+        let concerned = |fault: &Fault| fault.resource.is_none_or(|it| it.plural() == resource);
+        self.striking_where(kind, at, &number.to_string(), concerned)
+    }
+
     /// When the next fault of `kind` becomes active after `at`.
     pub(crate) fn next(&self, kind: FaultKind, at: At) -> Option<At> {
         self.faults
@@ -110,10 +122,21 @@ impl Faults {
     }
 
     fn striking(&self, kind: FaultKind, at: At, entity: &str) -> Option<&Fault> {
+        self.striking_where(kind, at, entity, |_| true)
+    }
+
+    fn striking_where(
+        &self,
+        kind: FaultKind,
+        at: At,
+        entity: &str,
+        concerned: impl Fn(&Fault) -> bool,
+    ) -> Option<&Fault> {
         let fault = self.faults.iter().enumerate().find(|(index, fault)| {
             // Two faults of one kind strike different shares.
             let purpose = format!("fault/{kind:?}/{index}");
             fault.kind == kind
+                && concerned(fault)
                 && fault.is_active(at.since_start())
                 && seed::chosen(self.seed, &purpose, entity, fault.share)
         });

@@ -4,17 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::sync::SetOnce;
-use tonic::{Code, Status};
+use tonic::Code;
 
 use super::{
-    Link, Seat, Shared, is_refusal,
+    Link, Seat, Shared,
     limits::{Heard, Limit},
 };
 use crate::{
     live::{
         books::Book,
         destination::{
-            decode, own_limit,
+            decode,
+            ending::{self, Ending, Violation},
             stream::{self, Method},
         },
     },
@@ -45,8 +46,8 @@ enum Ended {
     Planned,
     /// A proxy would have ended it.
     Limit(Limit),
-    /// The server, or the connection, ended it.
-    Unasked(Status),
+    /// Something else ended it.
+    Unasked(ending::Ended),
 }
 
 // === impl Lifecycle ===
@@ -65,31 +66,47 @@ impl Lifecycle {
                 self.book().ledger(|l| l.stream_phase(self.seat.stream)) == StreamPhase::Held;
             let by = match &ended {
                 Ended::Planned | Ended::Limit(_) => EndedBy::Us,
-                Ended::Unasked(_) => EndedBy::Destination,
+                Ended::Unasked(ended) => ended.ending().by(),
             };
             self.book()
                 .closed(&self.shared.books, self.seat.stream, since, by);
             life += 1;
-            match ended {
+            let unasked = match ended {
                 Ended::Planned => {
                     self.shared.books.count(|streams| streams.closed += 1);
                     failures = 0;
+                    self.retry_after(Duration::ZERO);
                     continue;
                 }
-                Ended::Limit(limit) => self.limited(limit),
-                Ended::Unasked(status) => {
-                    self.count(&status);
-                    self.link.ended(&self.shared.books, since, &status);
-                    if is_refusal(&status) {
-                        self.refused(&status);
-                        return;
-                    }
+                Ended::Limit(limit) => {
+                    self.limited(limit);
+                    None
                 }
-            }
+                Ended::Unasked(ended) if ended.ending().is_refusal() => {
+                    self.count(ended.ending());
+                    self.refused(ended.ending());
+                    return;
+                }
+                Ended::Unasked(ended) => Some(ended),
+            };
             failures = if told { 0 } else { failures };
-            self.shared.back_off("reopen", &self.name(), failures).await;
+            let mut wait = self.shared.backoff("reopen", &self.name(), failures);
+            self.retry_after(wait);
+            if let Some(mut ended) = unasked {
+                wait -= ended.settle(wait).await;
+                self.count(ended.ending());
+                self.link.ended(&self.shared.books, since, ended.ending());
+            }
+            tokio::time::sleep(wait).await;
             failures += 1;
         }
+    }
+
+    /// Tells the ledger when the stream, which has ended, is sent again.
+    fn retry_after(&self, wait: Duration) {
+        let (stream, at) = (self.seat.stream, self.shared.clock().now() + wait);
+        self.book()
+            .ledger(|ledger| ledger.stream_retries(stream, at));
     }
 
     fn limited(&self, limit: Limit) {
@@ -97,20 +114,16 @@ impl Lifecycle {
             streams.closed += 1;
             limit.count(&mut streams.proxy);
         });
-        if limit == Limit::FirstItem {
-            let stream = self.seat.stream;
-            self.book().ledger(|ledger| ledger.stream_gave_up(stream));
-        }
     }
 
     /// Trying again does not help. A proxy goes on with its other streams; else the run ends.
-    fn refused(&self, status: &Status) {
+    fn refused(&self, ending: &Ending) {
         if self.lives_as_a_proxy() {
             let count = |streams: &mut StreamCounts| streams.proxy.refused += 1;
             self.shared.books.count(count);
         } else {
             let authority = &self.book().target.authority;
-            self.shared.fail(self.shared.refusal(authority, status));
+            self.shared.fail(self.shared.refusal(authority, ending));
         }
     }
 
@@ -124,9 +137,10 @@ impl Lifecycle {
             Method::Get,
             self.shared.clock(),
             self.request.clone(),
+            |headers| self.link.answered(books, headers),
             |at, message| {
-                let update = decode::update(message)
-                    .map_err(|error| Status::internal(format!("unreadable update: {error}")))?;
+                let update =
+                    decode::update(message).map_err(|_| Violation("undecodable update"))?;
                 if heard.note(at) {
                     let add = matches!(update, Some(Update::Add(_)));
                     books.count(|streams| {
@@ -151,7 +165,7 @@ impl Lifecycle {
         let ended = async {
             tokio::select! {
                 biased;
-                status = read => Ended::Unasked(status),
+                ended = read => Ended::Unasked(ended),
                 limit = heard.limit(clock, sent), if self.lives_as_a_proxy() => Ended::Limit(limit),
                 () = clock.sleep_until(end.unwrap_or_default()), if end.is_some() => Ended::Planned,
             }
@@ -199,19 +213,22 @@ impl Lifecycle {
         lifetime.into_iter().chain(reset).min()
     }
 
-    fn count(&self, status: &Status) {
-        if status.code() == Code::NotFound {
-            self.shared.books.refused(status.message());
+    fn count(&self, ending: &Ending) {
+        if ending.code() == Some(Code::NotFound) {
+            self.shared.books.refused(&ending.message);
         }
-        self.shared.books.count(|streams| match status.code() {
-            Code::Ok => streams.ended_ok += 1,
-            Code::NotFound => streams.not_found += 1,
-            _ => *streams.errors.entry(own_limit::name(status)).or_default() += 1,
-        });
+        self.shared
+            .books
+            .count(|streams| match (ending.error(), ending.code()) {
+                (_, Some(Code::NotFound)) => streams.not_found += 1,
+                (Some(name), _) => *streams.errors.entry(name.into_owned()).or_default() += 1,
+                (None, Some(_)) => streams.ended_ok += 1,
+                (None, None) => streams.drained += 1,
+            });
         tracing::debug!(
             authority = self.book().target.authority,
-            code = ?status.code(),
-            message = status.message(),
+            cause = ?ending.what,
+            message = ending.message,
             "stream ended"
         );
     }

@@ -1,26 +1,33 @@
 //! A virtual client's connection, as its streams see it.
 //!
-//! The transport makes a broken connection again by itself and says so to nobody; its streams
-//! know: they all end for a reason that the server did not send, and later one hears again.
+//! The transport replaces a connection that has ended by itself and says so to nobody; its streams
+//! know: they end with it, and later one hears again.
 
+use crate::{
+    live::{
+        books::Books,
+        destination::ending::{Ending, What},
+    },
+    model::time::At,
+};
 use parking_lot::Mutex;
-use tonic::Status;
-
-use crate::{live::books::Books, model::time::At};
 
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Link {
-    /// Since when it has stood; `None` while it is broken.
+    /// Since when it has stood; `None` while it is broken, or left.
     since: Mutex<Option<At>>,
+    /// The replica of the destination, from 0.
+    replica: u32,
 }
 
 // === impl Link ===
 
 impl Link {
     /// One that has just been made.
-    pub(super) fn up(books: &Books) -> Self {
+    pub(super) fn up(books: &Books, replica: u32) -> Self {
         Self {
+            replica,
             since: Mutex::new(Some(books.connected())),
         }
     }
@@ -30,15 +37,25 @@ impl Link {
         self.since.lock().get_or_insert_with(|| books.connected());
     }
 
+    /// The server has answered a stream with these headers.
+    pub(super) fn answered(&self, books: &Books, headers: &http::HeaderMap) {
+        books.identify(self.replica, headers);
+    }
+
     /// A stream that was sent at `sent` has ended unasked. A stream of an earlier connection says
     /// nothing about this one.
-    pub(super) fn ended(&self, books: &Books, sent: At, status: &Status) {
-        // A status that the server sent has no cause on this side.
-        if std::error::Error::source(status).is_none() {
+    pub(super) fn ended(&self, books: &Books, sent: At, ending: &Ending) {
+        let drained = ending.what == What::Drained;
+        // A reset, or a status, is of one stream.
+        if !drained && !ending.ends_connection() {
             return;
         }
-        let broken = self.since.lock().take_if(|since| *since <= sent);
-        if let Some(since) = broken {
+        let Some(since) = self.since.lock().take_if(|since| *since <= sent) else {
+            return;
+        };
+        if drained {
+            books.left(since);
+        } else {
             books.disconnected(since);
         }
     }

@@ -8,14 +8,13 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use tokio::sync::SetOnce;
-use tonic::{Code, Status};
 
-use super::{Seat, Shared, limits::Heard};
+use super::{Link, Seat, Shared, limits::Heard};
 use crate::{
     live::{
         books::{Book, ClusterIp},
         destination::{
-            own_limit,
+            ending,
             stream::{self, Method, request},
         },
     },
@@ -36,6 +35,7 @@ pub(super) enum About {
 pub(super) struct Profile {
     pub(super) shared: Arc<Shared>,
     pub(super) grpc: Grpc,
+    pub(super) link: Arc<Link>,
     pub(super) token: Arc<str>,
     /// The `Get` stream that it stands beside.
     pub(super) seat: Seat,
@@ -46,7 +46,7 @@ pub(super) struct Profile {
 enum Ended {
     /// A proxy would have ended it.
     Limit,
-    Unasked(Status),
+    Unasked(ending::Ended),
 }
 
 // === impl Profile ===
@@ -103,6 +103,7 @@ impl Profile {
             Method::GetProfile,
             clock,
             request(&address.to_string(), &self.token),
+            |headers| self.link.answered(&self.shared.books, headers),
             |at, _| {
                 heard.note(at);
                 told = true;
@@ -113,7 +114,7 @@ impl Profile {
         let limited = self.shared.config.lifecycle == scenario::Lifecycle::Proxy;
         let ended = tokio::select! {
             biased;
-            status = read => Ended::Unasked(status),
+            ended = read => Ended::Unasked(ended),
             _ = heard.limit(clock, sent), if limited => Ended::Limit,
         };
         (told, ended)
@@ -121,25 +122,23 @@ impl Profile {
 
     /// Counts an end; whether it is for good.
     fn is_over(&self, ended: &Ended) -> bool {
-        match ended {
-            Ended::Limit => {
-                self.count(|profiles| profiles.closed += 1);
-                false
-            }
-            Ended::Unasked(status) => {
-                self.count(|profiles| match status.code() {
-                    Code::Ok => profiles.ended_ok += 1,
-                    _ => *profiles.errors.entry(own_limit::name(status)).or_default() += 1,
-                });
-                tracing::debug!(
-                    name = self.name(),
-                    code = ?status.code(),
-                    message = status.message(),
-                    "profile ended"
-                );
-                super::is_refusal(status)
-            }
-        }
+        let Ended::Unasked(ended) = ended else {
+            self.count(|profiles| profiles.closed += 1);
+            return false;
+        };
+        let ending = ended.ending();
+        self.count(|profiles| match (ending.error(), ending.code()) {
+            (Some(name), _) => *profiles.errors.entry(name.into_owned()).or_default() += 1,
+            (None, Some(_)) => profiles.ended_ok += 1,
+            (None, None) => profiles.drained += 1,
+        });
+        tracing::debug!(
+            name = self.name(),
+            cause = ?ending.what,
+            message = ending.message,
+            "profile ended"
+        );
+        ending.is_refusal()
     }
 
     fn address(&self) -> Address {

@@ -11,11 +11,11 @@ use http_body_util::{BodyExt, StreamBody};
 use linkerd2_proxy_api::{destination as pb, net};
 use parking_lot::Mutex;
 use prost::Message;
-use tonic::{Code, body::Body};
+use tonic::{Code, Status, body::Body};
 use tower::service_fn;
 
 use super::*;
-use crate::live::books::Target;
+use crate::{live::books::Target, model::ledger::EndedBy};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -48,6 +48,9 @@ fn controller(
     let service = service_fn(move |request: http::Request<Body>| {
         let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
         async move {
+            if request.uri().path().ends_with("/Identify") {
+                return Ok(Status::unimplemented("unknown method").into_http());
+            }
             let body = request.into_body().collect().await?.to_bytes();
             let asked = pb::GetDestination::decode(&body[5..]).unwrap();
             let number = {
@@ -199,6 +202,46 @@ async fn a_stream_that_fails_is_sent_again_after_ever_longer_waits_of_at_most_a_
     assert_eq!(streams.errors["Unavailable"], calls.len() as u64);
     assert_eq!((streams.opened, streams.snapshots), (1, 0));
     assert_eq!(streams.reopened, calls.len() as u64 - 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_stream_waits_its_ledger_says_who_ended_it_and_when_it_is_sent_again() {
+    // Of what we end ourselves the fleet waits for nothing but a proxy's limits.
+    for (lifecycle, by) in [
+        (scenario::Lifecycle::Eternal, EndedBy::Destination),
+        (scenario::Lifecycle::Proxy, EndedBy::Us),
+    ] {
+        let config = FleetConfig {
+            lifecycle,
+            ..config()
+        };
+        let silent = lifecycle == scenario::Lifecycle::Proxy;
+        let clock = Clock::start();
+        let (grpc, calls) = controller(clock, move |_, _| {
+            let fails = Say::End(Code::Unavailable, "busy");
+            if silent { vec![] } else { vec![fails] }
+        });
+        let books = books(clock, &["web"]);
+        let fleet = Fleet::open(&books, &[dial(grpc)], config, &[]);
+        let due = || books.all()[0].ledger(|ledger| ledger.retry_due(0));
+        for round in 1..=8 {
+            while due().is_none() {
+                clock
+                    .sleep_until(clock.now() + Duration::from_millis(1))
+                    .await;
+            }
+            let (at, who) = due().unwrap();
+            assert_eq!(who, by);
+            assert!(at > clock.now(), "{at} is past");
+            assert_eq!(calls.lock().len(), round);
+            // The call is made at once; the timer's grid adds less than a millisecond.
+            clock.sleep_until(at + Duration::from_millis(1)).await;
+            assert_eq!(calls.lock().len(), round + 1);
+            let sent = calls.lock()[round].0;
+            assert!(sent >= at && sent.since(at) <= Duration::from_millis(1));
+        }
+        fleet.close().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

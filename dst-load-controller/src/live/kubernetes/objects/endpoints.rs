@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{MANAGER, PORT_NAME, SERVICE_PROXY_NAME, contained, labels, unprivileged};
+use super::{HEARTBEAT, MANAGER, PORT_NAME, SERVICE_PROXY_NAME, contained, labels, unprivileged};
 use crate::{
     live::kubernetes::RunIdentity,
     model::roster::{Member, Slice},
@@ -133,6 +133,31 @@ pub fn slice(
     })
 }
 
+/// The name of the observer's heartbeat slice, and of the Service that it names, which there is not.
+pub const HEARTBEAT_SLICE: &str = "dst-load-controller-heartbeat";
+
+/// The observer's heartbeat slice after `count` heartbeats. It lists nothing.
+#[must_use]
+pub fn heartbeat(namespace: &str, count: u64, run: &RunIdentity) -> Value {
+    let mut labels = labels(run);
+    labels.insert(SERVICE_NAME.into(), HEARTBEAT_SLICE.into());
+    labels.insert(SLICE_MANAGED_BY.into(), MANAGER.into());
+    labels.insert(SERVICE_PROXY_NAME.into(), MANAGER.into());
+    json!({
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": HEARTBEAT_SLICE,
+            "namespace": namespace,
+            "labels": labels,
+            "annotations": { HEARTBEAT: count.to_string() },
+        },
+        "addressType": "IPv4",
+        "ports": [],
+        "endpoints": [],
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
@@ -167,6 +192,17 @@ mod tests {
         for pods in [false, true] {
             survives::<EndpointSlice>(&some_slice(pods));
         }
+    }
+
+    #[test]
+    fn a_heartbeat_is_a_slice_that_lists_nothing_and_is_left_alone() {
+        let made = heartbeat("ns", 7, &run());
+        survives::<EndpointSlice>(&made);
+        assert_eq!(made["endpoints"], json!([]));
+        assert_eq!(made["metadata"]["annotations"][HEARTBEAT], "7");
+        let labels = &made["metadata"]["labels"];
+        assert_eq!(labels[SLICE_MANAGED_BY], MANAGER);
+        assert_eq!(labels[SERVICE_PROXY_NAME], MANAGER);
     }
 
     #[test]

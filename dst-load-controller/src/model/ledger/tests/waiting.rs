@@ -86,25 +86,6 @@ fn endpoints_that_are_gone_before_a_stream_hears_of_them_are_missed() {
 }
 
 #[test]
-fn a_stream_that_gave_up_on_an_empty_service_is_checked_and_right() {
-    let mut story = between_tries();
-    let checked = |story: &Story| {
-        let end = story.ledger.end_state(ms(4_000));
-        (
-            end.streams_checked,
-            end.streams_unchecked,
-            end.streams_wrong,
-        )
-    };
-    assert_eq!(checked(&story), (1, 2, 0));
-    story.ledger.stream_gave_up(1);
-    assert_eq!(checked(&story), (2, 1, 0));
-    // Once there is something, it is a closed stream like any other.
-    story.promised(ms(3_900), &[1]);
-    assert_eq!(checked(&story), (1, 2, 1));
-}
-
-#[test]
 fn only_the_first_endpoints_are_waited_for() {
     let mut story = Story::with_streams(2);
     story.ledger.stream_closed(1, ms(1_000), EndedBy::Us);
@@ -133,9 +114,12 @@ fn deliveries_and_wrong_streams_are_told_apart_by_replica() {
     story.ledger.expire(ms(40_000));
     let outbox = story.ledger.take_outbox();
     let told: Vec<_> = (outbox.deliveries.iter())
-        .map(|delivered| (delivered.replica, delivered.never))
+        .map(|delivered| (delivered.replica, delivered.outcome))
         .collect();
-    assert_eq!(told, [(Some(1), false), (Some(0), true)]);
+    assert_eq!(
+        told,
+        [(Some(1), Outcome::Learnt), (Some(0), Outcome::Never)]
+    );
     let end = story.ledger.end_state(ms(40_000));
     assert_eq!(end.wrong_by_replica, [(0, 1)].into());
 }

@@ -109,7 +109,7 @@ fn with_the_time_of_each_stream_a_changes_quantiles_are_exact() {
                 known: known_too,
                 never,
                 p50_us: None,
-                times: Some(times::encode(known.iter().copied())),
+                times: Some(StreamTimes::pack(known.iter().copied())),
                 ..of.unwrap()
             }),
         );
@@ -182,12 +182,14 @@ fn recordings_of_different_things_are_not_merged() {
         kind: TargetKind::Reference,
         version: None,
         forwarded: false,
+        flags: None,
     };
     let error = with(|h| {
         h.target = TargetInfo {
             kind: TargetKind::Reference,
             version: None,
             forwarded: false,
+            flags: None,
         };
     });
     assert!(error.contains(&format!("the target {reference:?}")));

@@ -8,7 +8,7 @@ use super::{bins::Bins, buckets::Buckets};
 use crate::model::{
     endpoint::Direction,
     recording::Second,
-    statistics::{Stage, decode},
+    statistics::{Latency, Stage},
     time::At,
 };
 
@@ -62,9 +62,7 @@ impl LatencyFold {
         // The line bears the second's end.
         let at = At::from_micros(second.at.as_micros().saturating_sub(1));
         for line in &second.latencies {
-            let Some(latency) = decode(&line.histogram, line.never) else {
-                continue;
-            };
+            let latency = Latency::of(&line.histogram, line.censored.as_ref(), line.never);
             let key = (line.stage, line.direction);
             self.run.entry(key).or_default().merge(&latency);
             let by_time = self.by_time.entry(key).or_default();

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::model::{
     criteria::{Criteria, QuantileLimits, TargetLimits},
     endpoint::Direction,
-    ledger::{Counts, Delivered, KubernetesStage, Outbox},
+    ledger::{Counts, Delivered, KubernetesStage, Outbox, Outcome},
     recording::{
-        ChangeLine, End, EndStateLine, GeneratorSample, Header, Line, Machine, Phase,
+        ChangeLine, End, EndStateLine, GeneratorSample, Header, Identity, Line, Machine, Phase,
         SCHEMA_VERSION, Second, StreamCounts, TargetInfo, TargetKind, TargetSample,
     },
     statistics::Interval,
@@ -40,6 +40,7 @@ pub(crate) fn header(kind: TargetKind) -> Header {
         tool_version: "0.1.0".into(),
         commit: "0123abc".into(),
         run_id: "quick-5f2a".into(),
+        identity: Identity::default(),
         name: "quick".into(),
         seed: 7,
         scenario: serde_json::json!({"scenario": {"name": "quick", "seed": 7}}),
@@ -48,6 +49,7 @@ pub(crate) fn header(kind: TargetKind) -> Header {
             kind,
             version: (kind == TargetKind::Linkerd).then(|| "edge-26.8.3".into()),
             forwarded: false,
+            flags: None,
         },
         virtual_time: false,
         namespace: "quick-5f2a".into(),
@@ -100,7 +102,11 @@ pub(crate) fn delivered(cycle: u32, direction: Direction, micros: u64, never: bo
         direction,
         destination,
         end_to_end: Some(destination + Duration::from_millis(800)),
-        never,
+        outcome: if never {
+            Outcome::Never
+        } else {
+            Outcome::Learnt
+        },
         replica: None,
         disturbed: false,
     }
@@ -196,6 +202,8 @@ pub(crate) fn end_state(at: u64, stale: u64, missing: u64) -> Line {
             .map(|n| format!("stale 10.0.0.7:8080 at stream {n} of test-service-1 for 4.125 s"))
             .collect(),
         wrong_by_replica: BTreeMap::new(),
+        unjudged: None,
+        streams_unjudged: 0,
     })
 }
 
@@ -213,6 +221,7 @@ pub(crate) fn end(at: u64) -> Line {
         interrupted: false,
         error: None,
         spared: false,
+        totals: None,
     })
 }
 

@@ -10,6 +10,7 @@ use crate::model::{
     fault::{Fault, FaultKind},
     quantity::{Share, Span},
     scenario::{Client, Lifecycle, Sandbox, Scenario, draft::ScenarioError},
+    statistics::LONGEST,
 };
 
 mod backend;
@@ -71,15 +72,25 @@ impl Checker<'_> {
         let client = self.client(file.client.unwrap_or_default().value)?;
         let measure = file.measure.unwrap_or_default().value;
         let deadline = self.positive(measure.deadline)?;
+        if deadline.is_some_and(|it| it > LONGEST) {
+            let at = self.tree.path_place("measure.deadline").unwrap_or(at);
+            return Err(self.tree.error(at, "a deadline is 24h at the most"));
+        }
+        let criteria = criteria::criteria(self.tree, file.criteria.unwrap_or_default().value)?;
+        if criteria.largest_latency_limit() > Some(LONGEST) {
+            let at = self.tree.path_place("criteria").unwrap_or(at);
+            return Err(self.tree.error(at, "a latency limit is 24h at the most"));
+        }
         let scenario = Scenario {
             name: self.name(name.name)?,
             seed: name.seed.map_or(1, |seed| seed.value),
             churn,
             client,
             federation,
-            criteria: criteria::criteria(self.tree, file.criteria.unwrap_or_default().value)?,
+            criteria,
             deadline,
             sandbox: self.sandbox(file.sandbox.unwrap_or_default().value)?,
+            flags: file.target.unwrap_or_default().value.flags(),
         };
         if scenario.streams() > MOST_STREAMS {
             let at = self.tree.path_place("client.clients").unwrap_or(at);
@@ -213,13 +224,20 @@ impl Checker<'_> {
             );
             return Err(self.error(item.replica, &message));
         }
+        if item.resource.is_some() && !kind.is_of_the_observers_watch() {
+            let message = "only faults of the observer's watch strike one resource's";
+            return Err(self.error(item.resource, message));
+        }
         let delay = match item.delay {
             Some(delay) => self.whole_millis(delay)?,
             None => Duration::ZERO,
         };
         let delays = matches!(
             kind,
-            FaultKind::LateUpdate | FaultKind::SlowPods | FaultKind::ThrottleGenerator
+            FaultKind::LateUpdate
+                | FaultKind::LateWatch
+                | FaultKind::SlowPods
+                | FaultKind::ThrottleGenerator
         );
         if delays && delay.is_zero() {
             let at = item.delay.map_or(item.kind.at, |delay| delay.at);
@@ -243,6 +261,7 @@ impl Checker<'_> {
             share: share.value.0,
             delay,
             replica,
+            resource: item.resource.map(|it| it.value),
         })
     }
 

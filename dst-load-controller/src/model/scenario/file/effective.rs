@@ -2,9 +2,9 @@
 //! same scenario.
 
 use super::{
-    BackendWord, ChurnSection, ClientSection, CriteriaSection, EndToEndSection, File, Key,
-    MeasureSection, OscillateGroup, PatternWord, QuantileSection, SandboxSection, ScenarioSection,
-    StableGroup, TargetSection,
+    BackendWord, ChurnSection, ClientSection, ControllerSection, CriteriaSection, EndToEndSection,
+    File, Key, MeasureSection, OscillateGroup, PatternWord, QuantileSection, SandboxSection,
+    ScenarioSection, StableGroup, TargetSection,
     either::{Amount, JitterBound, Percent, PodStart, PodStartRange},
     embedded::FaultItem,
     federation::FederationSection,
@@ -48,6 +48,7 @@ impl Scenario {
                 })
             }),
             criteria: key(criteria(&self.criteria)),
+            target: ControllerSection::of(self.flags),
             sandbox: key(sandbox(&self.sandbox)),
             ..File::default()
         };
@@ -308,6 +309,7 @@ fn criteria(criteria: &Criteria) -> CriteriaSection {
                 .every_client_within
                 .map(|span| Placed::from(Span(span))),
         }),
+        never: criteria.never.map(|share| Placed::from(Share(share))),
         unexpected_resets: criteria.unexpected_resets.map(Placed::from),
         send_timeout_rate: criteria
             .send_timeout_rate
@@ -375,5 +377,6 @@ fn fault(fault: &Fault) -> FaultItem {
         share: key(Share(fault.share)),
         delay: key(Span(fault.delay)),
         replica: fault.replica.map(Placed::from),
+        resource: fault.resource.map(Placed::from),
     }
 }

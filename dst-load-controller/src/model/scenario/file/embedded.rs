@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Key, Placed, either::PodStart};
 use crate::model::{
-    fault::FaultKind,
+    fault::{FaultKind, WatchedResource},
     quantity::{Share, Span},
 };
 
@@ -55,4 +55,8 @@ pub(super) struct FaultItem {
     /// Which replica of the reference destination does wrong, from 1; all if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) replica: Key<u32>,
+    /// The observer's watches of which resource are struck, for the kinds that strike those; all if
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) resource: Key<WatchedResource>,
 }

@@ -19,6 +19,9 @@ pub(super) struct CriteriaSection {
     /// From the change's intended instant to the client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) end_to_end: Key<EndToEndSection>,
+    /// Deliveries that may never arrive, over all; none where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) never: Key<Share>,
     /// Streams that ended although nobody asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) unexpected_resets: Key<u64>,

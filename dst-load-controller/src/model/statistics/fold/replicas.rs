@@ -1,8 +1,6 @@
 //! What each of several replicas of the destination came to.
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-
-use super::{Latency, decode};
+use super::Latency;
 use crate::model::{
     recording::{EndStateLine, ReplicaInfo, ReplicaLine},
     statistics::summary::{LatencySummary, Replica},
@@ -32,10 +30,8 @@ impl Replicas {
     }
 
     pub(super) fn delivered(&mut self, line: &ReplicaLine) {
-        if let (Some(fold), Some(latency)) = (
-            self.0.get_mut(line.replica as usize),
-            decode(&line.histogram, line.never),
-        ) {
+        if let Some(fold) = self.0.get_mut(line.replica as usize) {
+            let latency = Latency::of(&line.histogram, line.censored.as_ref(), line.never);
             fold.latency.merge(&latency);
         }
     }
@@ -74,7 +70,8 @@ pub(super) fn lines<'a>(
         .map(|(&replica, latency)| ReplicaLine {
             replica,
             never: latency.never(),
-            histogram: BASE64_STANDARD.encode(latency.to_bytes()),
+            histogram: latency.histogram(),
+            censored: latency.censored_histogram(),
         })
         .collect()
 }

@@ -85,7 +85,16 @@ impl TargetFold {
         self.silent_reason = Some(error.to_owned());
     }
 
-    pub(super) fn sample(&mut self, sample: &TargetSample) {
+    /// Takes a sample; returns whether it is of use.
+    pub(super) fn sample(&mut self, sample: &TargetSample) -> bool {
+        if let Some(fell) = (self.last.as_ref())
+            .filter(|last| !has_restarted(last, sample))
+            .and_then(|last| sample.fell(last))
+        {
+            // Which of the two is wrong is unknown, and so is all that they would say together.
+            self.silent(sample.at, &fell);
+            return false;
+        }
         self.samples += 1;
         self.starts += u64::from(sample.start_seconds.is_some());
         if let Some(rss) = sample.rss_bytes {
@@ -94,9 +103,7 @@ impl TargetFold {
         self.memory_limit = sample.memory_limit_bytes.map(bytes).or(self.memory_limit);
         self.foreign = self.foreign.max(sample.foreign_streams);
         if let Some(last) = &self.last {
-            if let (Some(before), Some(after)) = (last.start_seconds, sample.start_seconds)
-                && (before - after).abs() > 1.0
-            {
+            if has_restarted(last, sample) {
                 self.restarts += 1;
                 self.growth.restarted(sample.at);
             } else if let Some(cores) = cores(last, sample) {
@@ -122,6 +129,7 @@ impl TargetFold {
         }
         self.first.get_or_insert_with(|| sample.clone());
         self.last = Some(sample.clone());
+        true
     }
 
     pub(super) fn summary(&self) -> Target {
@@ -175,6 +183,12 @@ impl TargetFold {
 
 /// Samples kept of the idle baseline: at one every 5 s, the first hour.
 const IDLE_SAMPLES: usize = 720;
+/// Whether the process of one sample is another than that of the sample before.
+fn has_restarted(last: &TargetSample, sample: &TargetSample) -> bool {
+    let starts = last.start_seconds.zip(sample.start_seconds);
+    starts.is_some_and(|(before, after)| (before - after).abs() > 1.0)
+}
+
 /// Cores used on average between two samples.
 fn cores(from: &TargetSample, to: &TargetSample) -> Option<f64> {
     let seconds = to.at.since(from.at).as_secs_f64();

@@ -34,7 +34,7 @@ impl Window {
             return;
         }
         self.changes += 1;
-        self.completed += u64::from(change.never == 0);
+        self.completed += u64::from(change.never == 0 && change.superseded == 0);
         self.unattributed += u64::from(change.intended.is_none());
         let micros = |us: Option<u64>| us.map(Duration::from_micros);
         if let Some(first) = micros(change.first_us) {
@@ -59,6 +59,11 @@ impl Window {
                 .last_end_to_end
                 .max(Some(change.at.since(intended) + last));
         }
+    }
+
+    /// Changes with an audience.
+    pub(super) const fn changes(&self) -> u64 {
+        self.changes
     }
 
     pub(super) fn stages(&self) -> StageSummary {

@@ -38,6 +38,7 @@ fn what_proxies_and_profiles_did_adds_up_over_the_seconds() {
             messages: 7,
             closed: 6,
             ended_ok: 5,
+            drained: 3,
             errors: [("Unknown".to_owned(), 4)].into(),
         };
         Line::Second(Box::new(interval.take(at, 1).unwrap()))

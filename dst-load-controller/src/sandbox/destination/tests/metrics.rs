@@ -30,6 +30,7 @@ async fn it_is_ready_once_synced_and_has_no_live() {
             seed: 1,
             cluster_domain: "cluster.local".to_owned(),
             queue_capacity: 100,
+            ipv6: true,
             faults: vec![],
         },
         vec![],

@@ -102,6 +102,7 @@ pub(super) fn fault(kind: FaultKind) -> Fault {
         share: 1.0,
         delay: std::time::Duration::ZERO,
         replica: None,
+        resource: None,
     }
 }
 
@@ -165,6 +166,7 @@ pub(super) fn destination(queue_capacity: usize, faults: Vec<Fault>) -> Destinat
             seed: 1,
             cluster_domain: "cluster.local".to_owned(),
             queue_capacity,
+            ipv6: true,
             faults,
         },
         vec![],

@@ -44,6 +44,8 @@ struct Watch {
     first: VecDeque<Bytes>,
     bookmark: Option<Instant>,
     ends: Instant,
+    /// What has happened and is kept back by a fault, with the instants at which it is sent.
+    late: VecDeque<(Instant, Bytes)>,
     /// Whether a table's columns were sent.
     headed: bool,
     state: State,
@@ -54,6 +56,8 @@ enum State {
     Open,
     /// The connection breaks now.
     Broken,
+    /// The connection stays, and nothing is sent any more.
+    Silent,
     Closed,
 }
 
@@ -90,6 +94,7 @@ pub(crate) fn watch(shared: &Arc<Shared>, call: Call) -> Result<Response, Refusa
         selector,
         cursor: 0,
         first: VecDeque::new(),
+        late: VecDeque::new(),
         ends: now + span,
         headed: false,
         state: State::Open,
@@ -155,8 +160,16 @@ impl Watch {
                     self.state = State::Closed;
                     return Some(Err(std::io::ErrorKind::ConnectionReset.into()));
                 }
+                State::Silent => {
+                    self.shared.cancel.cancelled().await;
+                    return None;
+                }
                 State::Closed if self.first.is_empty() => return None,
                 State::Open | State::Closed => {}
+            }
+            if self.is_struck(FaultKind::SilentWatch).is_some() {
+                self.state = State::Silent;
+                continue;
             }
             if !self.first.is_empty() {
                 return Some(Ok(self.batch_of_first()));
@@ -171,7 +184,10 @@ impl Watch {
             let written = notify.notified();
             match self.gather() {
                 Ok(events) if events.is_empty() => {}
-                Ok(events) => return Some(Ok(self.send(events))),
+                Ok(events) => match self.keep_back(events) {
+                    Some(events) => return Some(Ok(self.send(events))),
+                    None => continue,
+                },
                 Err(oldest) => {
                     let refusal = Refusal::expired(self.cursor, oldest);
                     self.end_with(&refusal);
@@ -179,20 +195,32 @@ impl Watch {
                 }
             }
             let now = Instant::now();
-            if now >= self.ends {
+            if self.late.front().is_some_and(|(due, _)| now >= *due)
+                && let Some((_, events)) = self.late.pop_front()
+            {
+                return Some(Ok(events));
+            }
+            if now >= self.ends && self.late.is_empty() {
                 return None;
             }
-            if self.bookmark.is_some_and(|due| now >= due) {
+            // A bookmark says that all before it was sent.
+            if self.bookmark.is_some_and(|due| now >= due) && self.late.is_empty() {
                 self.bookmark = next_bookmark(now, self.ends);
                 let bookmark = self.bookmark_event(&json!({}));
                 return Some(Ok(bookmark));
             }
-            let fault = self.shared.faults.next(FaultKind::Gone, self.shared.now());
-            let fault = fault.map(|at| self.shared.instant(at));
-            let wake = [self.bookmark, fault]
+            let starts = |kind| {
+                let at = self.shared.faults.next(kind, self.shared.now());
+                at.map(|at| self.shared.instant(at))
+            };
+            let wake = match self.late.front() {
+                Some((due, _)) => Some(*due),
+                None => self.bookmark.into_iter().chain([self.ends]).min(),
+            };
+            let wake = [starts(FaultKind::Gone), starts(FaultKind::SilentWatch)]
                 .into_iter()
                 .flatten()
-                .fold(self.ends, Instant::min);
+                .fold(wake.unwrap_or(self.ends), Instant::min);
             tokio::select! {
                 biased;
                 () = self.shared.cancel.cancelled() => return None,
@@ -247,6 +275,32 @@ impl Watch {
             return Some(object.event());
         }
         Some(self.event(happened, object.json()))
+    }
+
+    /// Keeps events back where a fault says so, behind those that are kept already; else returns
+    /// them.
+    fn keep_back(&mut self, events: Vec<Bytes>) -> Option<Vec<Bytes>> {
+        let delay = self.is_struck(FaultKind::LateWatch).unwrap_or_default();
+        let after = self.late.back().map(|(due, _)| *due);
+        if delay.is_zero() && after.is_none() {
+            return Some(events);
+        }
+        let due = Instant::now() + delay;
+        let due = after.map_or(due, |after| after.max(due));
+        self.late.push_back((due, join(events)));
+        None
+    }
+
+    /// The delay of the fault of `kind` that strikes this watch now; only the observer's watches
+    /// are struck.
+    fn is_struck(&self, kind: FaultKind) -> Option<Duration> {
+        if !self.call.by_observer {
+            return None;
+        }
+        let plural = self.call.resource.description().plural;
+        let faults = &self.shared.faults;
+        let fault = faults.of_watch(kind, self.shared.now(), plural, self.call.number);
+        fault.map(|fault| fault.delay)
     }
 
     /// One batch, unless the connection breaks in the middle of it.

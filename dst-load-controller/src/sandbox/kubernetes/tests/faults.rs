@@ -24,6 +24,7 @@ fn with(kind: FaultKind) -> Cluster {
         share: 1.0,
         delay: Duration::from_secs(3),
         replica: None,
+        resource: None,
     };
     Cluster::new(Config {
         faults: vec![fault],

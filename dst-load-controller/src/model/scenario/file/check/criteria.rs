@@ -16,6 +16,7 @@ pub(super) fn criteria(tree: &Tree, section: CriteriaSection) -> Result<Criteria
         update_latency: quantiles(section.update_latency.unwrap_or_default().value),
         every_client_within: section.every_client_within.map(|span| span.value.0),
         end_to_end: end_to_end(section.end_to_end.unwrap_or_default().value),
+        never: section.never.map(|share| share.value.0),
         unexpected_resets: plain(section.unexpected_resets),
         send_timeout_rate: section.send_timeout_rate.map(|share| share.value.0),
         error_rate: section.error_rate.map(|share| share.value.0),

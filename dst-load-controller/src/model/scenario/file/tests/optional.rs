@@ -46,6 +46,7 @@ fn an_unknown_key_is_named_with_the_nearest() {
 fn every_limit_has_a_key_that_can_be_optional() {
     let all = "\
 criteria:
+  never: 1%
   updateLatency: {p50: 1s, p95: 1s, p99: 1s, p999: 1s, max: 1s}
   everyClientWithin: 1s
   endToEnd: {p50: 1s, p95: 1s, p99: 1s, p999: 1s, max: 1s, everyClientWithin: 1s}

@@ -1,0 +1,113 @@
+//! A heartbeat for the observer: an EndpointSlice that is written once a second, so that the time
+//! from an acknowledgement to the observer's event is known whatever else happens.
+//!
+//! It names a Service that does not exist. A destination controller then keeps an empty entry for
+//! it and has nobody to tell; a slice that names no Service would be an error in its log each time.
+//! It has no endpoints, and the labels that keep kube-proxy and Kubernetes' own controllers away
+//! from it, and by which a cleanup finds it.
+
+use std::{sync::Arc, time::Duration};
+
+use kube::core::{Request, params::PostParams};
+use serde::Deserialize;
+
+use super::{
+    KubernetesError,
+    act::Actor,
+    call::{Call, Reply},
+    objects::{self, MANAGER},
+    resource::SLICES,
+};
+use crate::model::{ledger::Written, time::At};
+
+/// How often it is written.
+const BEAT_EVERY: Duration = Duration::from_secs(1);
+
+/// What of an answer says which write it answers.
+#[derive(Deserialize)]
+struct Answered {
+    metadata: Named,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Named {
+    uid: String,
+    resource_version: String,
+}
+
+// === impl Actor ===
+
+impl Actor {
+    /// Writes the heartbeat slice once a second, and tells `on` of each write when it is
+    /// acknowledged. It returns only when that is not permitted.
+    pub async fn beat_for_observer(&self, mut on: impl FnMut(&Written, At)) -> KubernetesError {
+        let mut exists = false;
+        let mut next = self.clock().now();
+        for count in 1_u64.. {
+            self.clock().sleep_until(next).await;
+            next = next.max(self.clock().now()) + BEAT_EVERY;
+            let reply = self.write_heartbeat(count, &mut exists).await;
+            match &reply.result {
+                Ok(body) => {
+                    if let Ok(Answered { metadata }) = serde_json::from_slice(body) {
+                        let written = Written {
+                            object: metadata.uid.into(),
+                            resource_version: Some(Arc::from(metadata.resource_version)),
+                        };
+                        on(&written, reply.acknowledged);
+                    }
+                }
+                // The API's failures are counted, and a lag is not measured meanwhile.
+                Err(error) => tracing::debug!(%error, "heartbeat of the observer not written"),
+            }
+            if let Err(error @ KubernetesError::Forbidden { .. }) = reply.result {
+                return error;
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Makes or replaces it. An earlier answer may have been lost, and somebody may have deleted it.
+    async fn write_heartbeat(&self, count: u64, exists: &mut bool) -> Reply {
+        let first = self.send_heartbeat(count, *exists).await;
+        let otherwise = match &first.result {
+            Err(error) if *exists => error.is_refused_as("NotFound"),
+            Err(error) => error.is_refused_as("AlreadyExists"),
+            Ok(_) => false,
+        };
+        let reply = if otherwise {
+            *exists = !*exists;
+            first.then(self.send_heartbeat(count, *exists).await)
+        } else {
+            first
+        };
+        *exists |= reply.result.is_ok();
+        reply
+    }
+
+    async fn send_heartbeat(&self, count: u64, exists: bool) -> Reply {
+        let body = objects::heartbeat(&self.namespace, count, &self.run);
+        let body = objects::owned(body, self.owner.as_ref());
+        let body = body.to_string().into_bytes();
+        let collection = Request::new(SLICES.path(Some(&self.namespace)));
+        let params = PostParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        let name = objects::HEARTBEAT_SLICE;
+        let (verb, request) = if exists {
+            ("update", collection.replace(name, &params, body))
+        } else {
+            ("create", collection.create(&params, body))
+        };
+        match Call::new(verb, SLICES.plural, name, request) {
+            Ok(mut call) => {
+                // It measures, and so does not queue behind what the plan writes.
+                call.urgent = true;
+                self.caller.call(&call).await
+            }
+            Err(error) => self.refuse(error),
+        }
+    }
+}
