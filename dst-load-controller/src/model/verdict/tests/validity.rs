@@ -44,6 +44,16 @@ fn streams_that_our_own_library_ended_say_nothing_of_the_destination() {
 }
 
 #[test]
+fn a_machine_without_sockets_says_nothing_of_the_destination() {
+    let mut seen = summary();
+    let errors = &mut seen.streams.errors_by_code;
+    errors.insert(crate::model::recording::OWN_SOCKETS.to_owned(), 7);
+    let judged = judge(&Criteria::default(), &seen, REAL);
+    assert_eq!(judged.verdict, Verdict::Invalid);
+    assert!(judged.reasons[0].contains("no socket for 7 streams"));
+}
+
+#[test]
 fn a_busy_generator_is_no_reason_for_doubt() {
     let mut seen = summary();
     seen.generator.cpu_seconds = Some(1e9);
