@@ -4,6 +4,7 @@
 
 mod cluster_ip;
 mod distribution;
+mod flags;
 mod glance;
 mod lives;
 mod series;
@@ -29,7 +30,6 @@ use crate::{
     model::{
         federation::{Site, Through, Watched},
         ledger::{EndedBy, Intent, Outbox, ServiceLedger, StreamId, Written},
-        promise::Flags,
         recording::{EndpointsLine, Phase, StreamCounts},
         statistics::Latency,
         time::At,
@@ -181,14 +181,6 @@ impl Books {
             glance: Glance::default(),
             refusal: Mutex::default(),
             activity: Notify::new(),
-        }
-    }
-
-    /// Says how the controller is set up, as far as that changes what it promises. To be called
-    /// before anything is observed.
-    pub fn follow(&self, flags: Flags) {
-        for book in &self.books {
-            book.ledger(|ledger| ledger.follow(flags));
         }
     }
 

@@ -174,24 +174,28 @@ async fn nothing_that_stands_still_is_held_against_a_right_destination() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_wrong_one_leaves_out_or_invents_is_found_and_no_churn_is_blamed() {
-    for (fault, local, hinted) in [
-        (FaultKind::DropUpdate, true, false),
-        (FaultKind::DropUpdate, false, true),
-        (FaultKind::InventAddress, true, true),
+    let invented = Setup {
+        fault: Some(FaultKind::InventAddress),
+        ..PLAIN
+    };
+    // It serves by IPv4 what is to be served by IPv6.
+    let left_out = Setup {
+        ipv6: false,
+        ..PLAIN
+    };
+    for (setup, local, hinted, dual) in [
+        (invented, true, false, false),
+        (invented, false, true, false),
+        (invented, true, true, false),
+        (left_out, true, false, true),
+        (left_out, false, true, true),
     ] {
-        let setup = Setup {
-            fault: Some(fault),
-            ..PLAIN
-        };
-        let report = quiet(local, hinted, false, setup).await;
-        let said = format!("{fault:?} {local} {hinted}: {:?}", report.reasons);
+        let report = quiet(local, hinted, dual, setup).await;
+        let said = format!("{local} {hinted} {dual}: {:?}", report.reasons);
         assert_eq!(report.verdict, Verdict::Fail, "{said}");
         let c = &report.correctness;
-        let found = match fault {
-            FaultKind::DropUpdate => c.missing,
-            _ => c.unexpected,
-        };
-        assert!(found > 0 && c.streams_unjudged == 0, "{said}");
+        assert!(c.unexpected > 0 && c.streams_unjudged == 0, "{said}");
+        assert_eq!(c.missing > 0, dual, "{said}");
         assert!(report.warnings.is_empty(), "{:?}", report.warnings);
     }
 }

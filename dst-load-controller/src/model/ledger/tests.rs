@@ -478,7 +478,7 @@ fn with_local_traffic_policy_each_node_is_promised_its_own() {
     assert_eq!(ledger.end_state(ms(300)).streams_wrong, 0);
     service.local_traffic_only = true;
     ledger.sight(&sighting(ms(1_000)), Some(&service), [&slice], 8080);
-    let end = ledger.end_state(ms(1_001));
+    let end = ledger.end_state(ms(7_000));
     assert_eq!((end.streams_wrong, end.stale), (2, 2));
     ledger.update(0, ms(1_002), &remove(&[2]));
     ledger.update(1, ms(1_003), &remove(&[1]));

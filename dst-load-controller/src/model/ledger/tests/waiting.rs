@@ -89,7 +89,7 @@ fn endpoints_that_are_gone_before_a_stream_hears_of_them_are_missed() {
 fn a_stream_that_gave_up_on_an_empty_service_is_checked_and_right() {
     let mut story = between_tries();
     let checked = |story: &Story| {
-        let end = story.ledger.end_state(ms(4_000));
+        let end = story.ledger.end_state(ms(9_500));
         (
             end.streams_checked,
             end.streams_unchecked,
