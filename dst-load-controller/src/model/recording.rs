@@ -34,8 +34,13 @@ pub use self::{
     target::TargetSample,
 };
 use crate::model::{
-    endpoint::Direction, federation::Via, ledger::Counts, promise::{Flags, Unjudged}, statistics::Stage,
-    time::At, warning::Warning,
+    endpoint::Direction,
+    federation::Via,
+    ledger::Counts,
+    promise::{Flags, Unjudged},
+    statistics::Stage,
+    time::At,
+    warning::Warning,
 };
 
 /// The version of the lines' shape.

@@ -132,7 +132,15 @@ fn client<W: io::Write>(
     out: W,
 ) -> Client<W> {
     let flags = Flags::DEFAULT;
-    set_up(kubernetes, destination, target, (churn, ends_with_plan), stop, out, flags)
+    set_up(
+        kubernetes,
+        destination,
+        target,
+        (churn, ends_with_plan),
+        stop,
+        out,
+        flags,
+    )
 }
 
 /// The same, that takes the destination to have these flags.

@@ -6,10 +6,13 @@ use dst_load_controller::model::{
     promise::Unjudged,
 };
 use k8s_openapi::api::{
-    core::v1::{Namespace, Pod, Service},
+    core::v1::{Namespace, Node, Pod, Service},
     discovery::v1::EndpointSlice,
 };
-use kube::{Api, Client as Kube, api::PostParams};
+use kube::{
+    Api, Client as Kube,
+    api::{Patch, PatchParams, PostParams},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -25,12 +28,15 @@ struct Setup {
     /// What the client takes it to serve.
     told: Option<bool>,
     fault: Option<FaultKind>,
+    /// When node-1 gets another zone, from 2 s before the client comes.
+    relabelled: Option<Duration>,
 }
 
 const PLAIN: Setup = Setup {
     ipv6: true,
     told: Some(true),
     fault: None,
+    relabelled: None,
 };
 
 async fn make<T>(kube: &Kube, object: Value)
@@ -120,7 +126,14 @@ async fn quiet(local: bool, hinted: bool, dual: bool, setup: Setup) -> Report {
         faults: faults.into_iter().collect(),
     };
     let destination = destination::Destination::start(config, kube);
-    tokio::time::sleep(2 * SECOND).await;
+    let zone = async {
+        let Some(at) = setup.relabelled else { return };
+        tokio::time::sleep(at).await;
+        let nodes: Api<Node> = Api::all(kubernetes.client());
+        let label = json!({"metadata": {"labels": {"topology.kubernetes.io/zone": "zone-2"}}});
+        let patch = Patch::Merge(label);
+        (nodes.patch("node-1", &PatchParams::default(), &patch).await).unwrap();
+    };
     let stop = CancellationToken::new();
     let flags = Flags {
         ipv6: setup.told,
@@ -135,16 +148,16 @@ async fn quiet(local: bool, hinted: bool, dual: bool, setup: Setup) -> Report {
         Vec::new(),
         flags,
     );
+    let watched = async {
+        tokio::time::sleep(2 * SECOND).await;
+        client.run(header()).await.unwrap();
+    };
     let over = async {
-        tokio::time::sleep(8 * SECOND).await;
+        tokio::time::sleep(10 * SECOND).await;
         stop.cancel();
     };
-    let (ended, ()) = tokio::join!(client.run(header()), over);
-    ended.unwrap();
-    client
-        .report(&Criteria::default(), false)
-        .unwrap()
-        .unwrap()
+    tokio::join!(watched, over, zone);
+    client.report(&Criteria::default(), false).unwrap().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -206,7 +219,7 @@ async fn where_the_flag_is_not_known_only_what_depends_on_it_is_unjudged() {
         let unknown = Setup {
             ipv6,
             told: None,
-            fault: None,
+            ..PLAIN
         };
         let report = quiet(false, false, false, unknown).await;
         assert_eq!(report.verdict, Verdict::Pass);
@@ -221,5 +234,22 @@ async fn where_the_flag_is_not_known_only_what_depends_on_it_is_unjudged() {
         };
         let report = quiet(false, false, true, misled).await;
         assert_eq!(report.verdict, Verdict::Fail, "told otherwise");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nodes_zone_is_the_one_it_has_when_clients_come_and_later_ones_leave_hints_unjudged() {
+    let at = |seconds| Setup {
+        relabelled: Some(seconds * SECOND),
+        ..PLAIN
+    };
+    for (seconds, hinted, verdict) in [
+        (1, true, Verdict::Pass),
+        (6, true, Verdict::Invalid),
+        (6, false, Verdict::Pass),
+    ] {
+        let report = quiet(false, hinted, false, at(seconds)).await;
+        assert_eq!(report.verdict, verdict, "{seconds}: {:?}", report.reasons);
+        assert_eq!(report.correctness.streams_wrong, 0);
     }
 }

@@ -50,7 +50,9 @@ impl Chosen {
         let line = CommandLine::parse(controller.command)?.apart();
         let listen = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let log = Some(controller.log);
-        let started = controller::Controller::start(line, scenario.flags, kubeconfig.path(), listen, log).await?;
+        let started =
+            controller::Controller::start(line, scenario.flags, kubeconfig.path(), listen, log)
+                .await?;
         let addresses = vec![started.destination.to_string()];
         let Dials { first, further } = dial_each(&addresses, scenario.client.lifecycle)?;
         let target = Target::new(&started.metrics)?;

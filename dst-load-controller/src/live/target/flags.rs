@@ -154,7 +154,12 @@ mod tests {
         ] {
             assert_eq!(found(address, pods()).await, off, "{address}");
         }
-        for elsewhere in ["127.0.0.1:8086", "10.1.0.7:8086", "example.com.:8086", "dst:1"] {
+        for elsewhere in [
+            "127.0.0.1:8086",
+            "10.1.0.7:8086",
+            "example.com.:8086",
+            "dst:1",
+        ] {
             assert_eq!(found(elsewhere, pods()).await, Flags::default());
         }
     }

@@ -56,9 +56,11 @@ fn with(service: &Service, slices: &[Slice], flags: Flags) -> Vec<String> {
 
 #[test]
 fn a_service_that_does_not_exist_promises_nothing() {
-    assert!(offer(None, &[slice(vec![pod(1, "node-1")])], Flags::DEFAULT)
-        .promised(&place())
-        .is_empty());
+    assert!(
+        offer(None, &[slice(vec![pod(1, "node-1")])], Flags::DEFAULT)
+            .promised(&place())
+            .is_empty()
+    );
 }
 
 #[test]
@@ -333,7 +335,13 @@ fn without_endpoint_slices_nothing_is_judged() {
 fn a_slice_without_ports_promises_nothing_whatever_is_asked_for() {
     let mut portless = slice(vec![pod(1, "node-1")]);
     portless.ports.clear();
-    let undefined = promise(Some(&service()), [&portless], 7777, &place(), Flags::DEFAULT);
+    let undefined = promise(
+        Some(&service()),
+        [&portless],
+        7777,
+        &place(),
+        Flags::DEFAULT,
+    );
     assert!(undefined.is_empty());
     assert!(promised(&service(), &[portless]).is_empty());
 }
@@ -424,7 +432,10 @@ fn pods_that_share_an_address_are_one_endpoint_of_no_pod() {
 #[test]
 fn what_is_available_counts_each_pod_once_wherever_clients_are() {
     let slices = [
-        slice(vec![hinted(1, "node-1", "zone-1"), hinted(2, "node-2", "zone-2")]),
+        slice(vec![
+            hinted(1, "node-1", "zone-1"),
+            hinted(2, "node-2", "zone-2"),
+        ]),
         slice(vec![six(hinted(1, "node-1", "zone-1")), bare("10.9.9.9")]),
     ];
     assert_eq!(offer(Some(&local()), &slices, flags(None)).available(), 3);

@@ -86,7 +86,12 @@ pub(super) fn preamble(report: &Report) -> Vec<String> {
 pub(super) fn verdict(report: &Report) -> String {
     let unjudged = report.criteria.iter().filter(|c| c.held.is_none()).count() as u64;
     let judged = report.criteria.len() as u64 - unjudged;
-    let services: usize = report.correctness.unjudged.values().map(BTreeSet::len).sum();
+    let services: usize = report
+        .correctness
+        .unjudged
+        .values()
+        .map(BTreeSet::len)
+        .sum();
     let services = counted(services as u64, "Service", "Services");
     let tail = match (unjudged, report.correctness.unjudged.is_empty()) {
         (0, true) => String::new(),
@@ -264,7 +269,10 @@ fn correctness(report: &Report) -> String {
     let c = &report.correctness;
     let unjudged = match c.streams_unjudged {
         0 => String::new(),
-        streams => format!("; {} not judged", counted(streams, "stream was", "streams were")),
+        streams => format!(
+            "; {} not judged",
+            counted(streams, "stream was", "streams were")
+        ),
     };
     if c.streams_checked == 0 && c.streams_unjudged > 0 {
         return "no stream could be judged at the end".to_owned();

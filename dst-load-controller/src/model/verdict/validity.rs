@@ -107,7 +107,10 @@ pub(super) fn unjudged(summary: &Summary) -> Vec<String> {
             let first = services.first().map(String::as_str).unwrap_or_default();
             let which = match count {
                 1 => format!("the Service {first}"),
-                _ => format!("{} (such as {first})", counted(count, "Service", "Services")),
+                _ => format!(
+                    "{} (such as {first})",
+                    counted(count, "Service", "Services")
+                ),
             };
             format!("{which} could not be judged: {reason}; {}", reason.remedy())
         })

@@ -222,14 +222,13 @@ impl From<&discovery::Endpoint> for SliceEndpoint {
         let target = match &endpoint.target_ref {
             None => Target::Bare,
             // Without a namespace there is no Pod to be found.
-            Some(target) if target.kind.as_deref() == Some("Pod") => {
-                (target.namespace.clone()).map_or(Target::Other, |namespace| {
+            Some(target) if target.kind.as_deref() == Some("Pod") => (target.namespace.clone())
+                .map_or(Target::Other, |namespace| {
                     Target::Pod(ObjectName::new(
                         namespace,
                         target.name.clone().unwrap_or_default(),
                     ))
-                })
-            }
+                }),
             Some(_) => Target::Other,
         };
         Self {

@@ -182,8 +182,9 @@ impl Publisher {
     ) -> (GroupId, Option<Arc<Diff>>) {
         if !self.groups.contains_key(key) {
             let view = View::new(key, zone, self.local, self.ipv6);
-            let twin = (self.groups.iter())
-                .find(|(other, group)| View::new(other, &group.zone, self.local, self.ipv6) == view);
+            let twin = (self.groups.iter()).find(|(other, group)| {
+                View::new(other, &group.zone, self.local, self.ipv6) == view
+            });
             let set = twin.map_or_else(
                 || Arc::new(view.select(self.candidates())),
                 |(_, group)| group.set.clone(),

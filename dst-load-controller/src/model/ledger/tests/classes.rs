@@ -77,10 +77,7 @@ fn opened(service: &Service, slice: &Slice, told: [&[u8]; 2]) -> (ServiceLedger,
 
 #[test]
 fn clients_that_come_after_the_list_are_promised_what_is_theirs() {
-    let (one, two) = (
-        entry(1, "node-1", Some("a")),
-        entry(2, "node-2", Some("b")),
-    );
+    let (one, two) = (entry(1, "node-1", Some("a")), entry(2, "node-2", Some("b")));
     let slice = slice(vec![one, two]);
     for local in [true, false] {
         let service = service(local);
@@ -227,7 +224,11 @@ fn an_address_that_pods_share_is_one_endpoint_as_pods_come_and_go() {
     let mut ledger = ServiceLedger::new(DEADLINE);
     sight(&mut ledger, ms(0), &service(false), &shared);
     let stream = open(&mut ledger, ms(10), Place::default());
-    ledger.update(stream, ms(20), &Update::Add(vec![named(1, "pod-1"), named(1, "pod-2")]));
+    ledger.update(
+        stream,
+        ms(20),
+        &Update::Add(vec![named(1, "pod-1"), named(1, "pod-2")]),
+    );
     assert_eq!(ledger.end_state(ms(30)).streams_wrong, 0);
     // Whoever shares it, a client has nothing to learn; what is sent all the same is legal.
     for (at, now) in [(1_000, &alone), (2_000, &shared), (3_000, &other)] {

@@ -34,7 +34,10 @@ fn what_is_only_missing_gets_no_traffic_and_the_tools_own_destination_is_no_buil
         }
     };
     let missing = advice(&with(wrong(1, 0), TargetKind::Linkerd, None));
-    assert!(missing.contains("send nothing to what is missing"), "{missing}");
+    assert!(
+        missing.contains("send nothing to what is missing"),
+        "{missing}"
+    );
     assert!(!missing.contains("send traffic there"), "{missing}");
     assert!(missing.contains("stale-state"), "{missing}");
     let stale = advice(&with(wrong(0, 1), TargetKind::Linkerd, None));
@@ -56,8 +59,14 @@ fn an_invalid_run_is_told_to_change_only_what_made_it_invalid() {
     let report = with(unjudged, TargetKind::Linkerd, Some(Flags::default()));
     assert_eq!(report.verdict, Verdict::Invalid);
     let said = advice(&report);
-    assert!(said.starts_with("Remove what made the run invalid"), "{said}");
-    assert!(!said.contains("machine") && !said.contains("Kubernetes"), "{said}");
+    assert!(
+        said.starts_with("Remove what made the run invalid"),
+        "{said}"
+    );
+    assert!(
+        !said.contains("machine") && !said.contains("Kubernetes"),
+        "{said}"
+    );
     let text = text::render(&report, Style::PLAIN).replace("\n               ", " ");
     assert!(text.contains("-enable-ipv6 is not known"), "{text}");
     assert!(text.contains("taken to be on"), "{text}");

@@ -2,9 +2,9 @@
 //! same scenario.
 
 use super::{
-    BackendWord, ChurnSection, ClientSection, ControllerSection, CriteriaSection, EndToEndSection, File, Key,
-    MeasureSection, OscillateGroup, PatternWord, QuantileSection, SandboxSection, ScenarioSection,
-    StableGroup, TargetSection,
+    BackendWord, ChurnSection, ClientSection, ControllerSection, CriteriaSection, EndToEndSection,
+    File, Key, MeasureSection, OscillateGroup, PatternWord, QuantileSection, SandboxSection,
+    ScenarioSection, StableGroup, TargetSection,
     either::{Amount, JitterBound, Percent, PodStart, PodStartRange},
     embedded::FaultItem,
     federation::FederationSection,

@@ -24,7 +24,10 @@ fn what_is_not_judged_is_no_pass_and_says_what_would_make_it_judgeable() {
         assert_eq!(judged.verdict, Verdict::Invalid);
         assert_eq!(judged.reasons.len(), 1, "{:?}", judged.reasons);
         let said = &judged.reasons[0];
-        assert!(said.contains("the Service web could not be judged"), "{said}");
+        assert!(
+            said.contains("the Service web could not be judged"),
+            "{said}"
+        );
         assert!(said.contains("target: {ipv6: false}"), "{said}");
         let correctness = &judged.criteria[0];
         assert_eq!(correctness.held, None);

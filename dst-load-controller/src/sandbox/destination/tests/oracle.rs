@@ -248,7 +248,8 @@ fn assert_agreement(events: Vec<Event>, port: u16, ipv6: bool) {
             if offer.unjudged().is_some() {
                 continue;
             }
-            let promised: BTreeSet<_> = offer.promised(&place).iter().map(|it| it.address).collect();
+            let promised: BTreeSet<_> =
+                offer.promised(&place).iter().map(|it| it.address).collect();
             assert_eq!(
                 *held, promised,
                 "on {node} after {event:?}, with {service:?} and {slices:?}"

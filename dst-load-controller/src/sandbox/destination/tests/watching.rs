@@ -104,7 +104,7 @@ fn start(api: &Shared) -> Destination {
         seed: 1,
         cluster_domain: "cluster.local".to_owned(),
         queue_capacity: 100,
-            ipv6: true,
+        ipv6: true,
         faults: vec![],
     };
     Destination::start(config, client(api))
