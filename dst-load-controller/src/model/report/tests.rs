@@ -1,5 +1,6 @@
 //! Claims about reports, and what each format looks like.
 
+mod advice;
 pub(crate) mod recordings;
 
 use super::*;
