@@ -43,7 +43,10 @@ pub use self::{
     totals::Totals,
 };
 use crate::model::{
-    endpoint::Direction, federation::Via, ledger::Counts, statistics::{Histogram, Stage},
+    endpoint::Direction,
+    federation::Via,
+    ledger::Counts,
+    statistics::{Histogram, Stage},
     time::At,
     warning::Warning,
 };

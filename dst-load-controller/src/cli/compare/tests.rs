@@ -192,8 +192,16 @@ fn one_recording_given_twice_is_a_mistake_on_a_side_and_across_sides() {
     for (first, second, words) in [
         (&one, &one, vec![one.as_str(), &one]),
         (&one, &copy, vec![&one, &copy, "--force"]),
-        (&one, &copy, vec!["--baseline", &main, &copy, "--candidate", &branch]),
-        (&one, &copy, vec!["--baseline", &branch, "--candidate", &main, &copy]),
+        (
+            &one,
+            &copy,
+            vec!["--baseline", &main, &copy, "--candidate", &branch],
+        ),
+        (
+            &one,
+            &copy,
+            vec!["--baseline", &branch, "--candidate", &main, &copy],
+        ),
     ] {
         let error = printed(&args(&words), Format::Text).unwrap_err();
         assert!(error.is::<UsageError>(), "{error:#}");

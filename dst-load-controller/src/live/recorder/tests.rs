@@ -187,7 +187,10 @@ fn a_recording_that_is_closed_goes_on_and_both_prove_themselves() {
     late.iter().for_each(|line| recorder.push(line.clone()));
     recorder.push(end);
     recorder.finish().unwrap();
-    assert_eq!(read(recorder.out.as_slice()).unwrap().len(), lines.len() + 1);
+    assert_eq!(
+        read(recorder.out.as_slice()).unwrap().len(),
+        lines.len() + 1
+    );
     // The closing lines continue that state alone.
     let other = [recorder.out.as_slice(), &closing].concat();
     assert!(read(other.as_slice()).is_err());

@@ -233,10 +233,19 @@ mod tests {
             Page::read(&page, At::ZERO).unwrap_err()
         };
         for (line, reason) in [
-            ("process_cpu_seconds_total NaN", "process_cpu_seconds_total is NaN"),
+            (
+                "process_cpu_seconds_total NaN",
+                "process_cpu_seconds_total is NaN",
+            ),
             ("go_goroutines +Inf", "go_goroutines is inf"),
-            ("go_memstats_heap_inuse_bytes -5", "go_memstats_heap_inuse_bytes is -5"),
-            ("process_start_time_seconds 0", "process_start_time_seconds is 0"),
+            (
+                "go_memstats_heap_inuse_bytes -5",
+                "go_memstats_heap_inuse_bytes is -5",
+            ),
+            (
+                "process_start_time_seconds 0",
+                "process_start_time_seconds is 0",
+            ),
             (
                 "destination_endpoint_views_active 3.5",
                 "destination_endpoint_views_active is 3.5",
@@ -247,7 +256,10 @@ mod tests {
                  endpoint_updates_queue_overflow{service=\"b\"} -2",
                 "endpoint_updates_queue_overflow is -2",
             ),
-            ("go_goroutines many", "go_goroutines is \"many\", which is no number"),
+            (
+                "go_goroutines many",
+                "go_goroutines is \"many\", which is no number",
+            ),
             ("go_goroutines", "go_goroutines is \"\", which is no number"),
             (
                 "grpc_server_started_total{grpc_method=\"Get\"} NaN",

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ChangeLine, End, GeneratorSample, GivenTwice, Header, Line, Identity, Phase, StreamTimes, align, each_once, endpoints::EndpointsOfAll,
+    ChangeLine, End, GeneratorSample, GivenTwice, Header, Identity, Line, Phase, StreamTimes,
+    align, each_once, endpoints::EndpointsOfAll,
 };
 use crate::model::{endpoint::Direction, statistics::nearest_rank, time::At};
 

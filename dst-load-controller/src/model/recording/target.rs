@@ -10,29 +10,61 @@ pub struct TargetSample {
     /// When it was asked.
     pub at: At,
     /// CPU used since the first phase, seconds.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub cpu_seconds: Option<f64>,
     /// Resident memory, bytes.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub rss_bytes: Option<f64>,
     /// Heap in use (`go_memstats_heap_inuse_bytes`), bytes: what is live, and garbage that has not
     /// been collected yet.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub heap_bytes: Option<f64>,
     /// When garbage was last collected, seconds since the epoch of the target's own clock.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub collected_seconds: Option<f64>,
     /// Queue overflows so far.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub overflows: Option<f64>,
     /// Send timeouts so far, where the build counts them.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub send_timeouts: Option<f64>,
     /// `destination_endpoint_views_active`, where the build has it.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub views_active: Option<f64>,
     /// When the process started, seconds since the epoch: it changes with a restart.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub start_seconds: Option<f64>,
     /// `Get` streams that are not this tool's, at a phase's edge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,16 +74,32 @@ pub struct TargetSample {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub our_streams: Option<u64>,
     /// Memory allocated so far, freed or not (`go_memstats_alloc_bytes_total`), bytes.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub allocated_bytes: Option<f64>,
     /// Objects allocated so far, freed or not (`go_memstats_mallocs_total`).
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub allocations: Option<f64>,
     /// Goroutines (`go_goroutines`).
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub goroutines: Option<f64>,
     /// The resident memory at which it is killed, where that is known, bytes.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub memory_limit_bytes: Option<f64>,
 }
 
@@ -142,9 +190,8 @@ impl TargetSample {
         (SERIES.iter().zip(both)).find_map(|(&(series, _), (now, before))| {
             let (now, before) = (now?, before?);
             // Of several replicas they are sums, whose last digits depend on the order.
-            (counter(series) && now < before - before * 1e-9).then(|| {
-                format!("{series} fell from {before} to {now} without a restart")
-            })
+            (counter(series) && now < before - before * 1e-9)
+                .then(|| format!("{series} fell from {before} to {now} without a restart"))
         })
     }
 }
@@ -156,7 +203,14 @@ mod tests {
     #[test]
     fn no_series_has_a_value_that_is_none() {
         for (series, kind) in SERIES {
-            for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -5.0, -1e-9, 1e19] {
+            for value in [
+                f64::NAN,
+                f64::INFINITY,
+                f64::NEG_INFINITY,
+                -5.0,
+                -1e-9,
+                1e19,
+            ] {
                 let said = implausible(series, value);
                 assert_eq!(said, Some(format!("{series} is {value}")));
             }

@@ -42,7 +42,6 @@ fn with_totals(mut lines: Vec<Line>) -> Vec<Line> {
     lines
 }
 
-
 #[test]
 fn every_kind_of_line_reads_back_as_it_was_written() {
     let lines = one_of_each();
@@ -187,10 +186,7 @@ fn a_last_line_that_was_cut_off_is_passed_over_wherever_the_cut_is() {
         let read = read(&bytes[..bytes.len() - cut]).unwrap();
         assert_eq!(read, lines[..lines.len() - 1], "{cut} bytes cut");
     }
-    assert_eq!(
-        read(&bytes[..bytes.len() - 1]).unwrap(),
-        with_totals(lines)
-    );
+    assert_eq!(read(&bytes[..bytes.len() - 1]).unwrap(), with_totals(lines));
 }
 
 #[test]

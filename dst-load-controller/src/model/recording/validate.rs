@@ -15,7 +15,10 @@ impl Line {
                 number("floor_seconds", header.floor_seconds.unwrap_or_default())
             }
             Self::Change(change) => {
-                let times = change.times.as_ref().map(|times| times.iter().count() as u64);
+                let times = change
+                    .times
+                    .as_ref()
+                    .map(|times| times.iter().count() as u64);
                 agrees("times", times, u64::from(change.known))
             }
             Self::Second(second) => {

@@ -11,7 +11,11 @@ pub(super) fn doubts(summary: &Summary) -> Vec<String> {
     {
         doubts.push(format!(
             "recordings are missing: {} of {}; what the others measured is unknown",
-            counted(merged.recordings, "recording is there", "recordings are there"),
+            counted(
+                merged.recordings,
+                "recording is there",
+                "recordings are there"
+            ),
             counted(expected, "client replica", "client replicas")
         ));
     }
