@@ -73,6 +73,7 @@ fn header() -> Header {
         tool_version: "0".into(),
         commit: "0".into(),
         run_id: "r1".into(),
+        identity: Default::default(),
         name: "client".into(),
         seed: 1,
         scenario: serde_json::Value::Null,
