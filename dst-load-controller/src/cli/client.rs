@@ -26,8 +26,9 @@ const ADMIN_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED)
 /// Flags of `client`.
 #[derive(Clone, Debug, Args)]
 pub struct ClientArgs {
-    /// The destination controller. Of several replicas, each: repeated or with commas; virtual
-    /// clients take them in turn.
+    /// The destination controller. A name with several addresses, such as a headless Service's, is
+    /// each of them as a replica; or each replica is named, repeated or with commas. Virtual clients
+    /// take them in turn.
     #[arg(
         long,
         visible_alias = "destination-addr",
@@ -42,7 +43,7 @@ pub struct ClientArgs {
     pub forward: ForwardArgs,
     /// Where the destination controller serves its metrics: its cost is sampled there, and streams
     /// are opened once it says that it is ready. Of several replicas, each: what they use is added
-    /// up.
+    /// up. If absent, they are looked for at port 9996 of each replica.
     #[arg(
         long,
         value_name = "URL",

@@ -60,7 +60,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "COMMAND", env = "LINKERD_DESTINATION_BIN")]
     pub destination_bin: Option<String>,
     /// Where the destination controller serves its metrics. Of several replicas, each: what they
-    /// use is added up.
+    /// use is added up. If absent, they are looked for at port 9996 of each replica.
     #[arg(
         long,
         value_name = "URL",

@@ -249,8 +249,10 @@ impl<W: io::Write> Client<W> {
         self.journal.enter(Phase::Opening);
         if let Some(target) = &self.options.target {
             let until = self.now() + self.options.fleet.connect_timeout;
-            self.unless_stopped(target.ready(self.books.clock(), until))
-                .await;
+            let ready = target.ready(self.books.clock(), until);
+            if self.unless_stopped(ready).await.is_none() {
+                return Ok(());
+            }
         }
         let mut fleet = Fleet::open(
             &self.books,

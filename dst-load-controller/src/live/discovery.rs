@@ -125,7 +125,8 @@ impl Metrics {
         let guesses: Vec<_> = guesses.into_iter().flatten().collect();
         let answers = join_all(guesses.iter().map(|url| is_controller(url))).await;
         let missing: Vec<_> = (guesses.iter().zip(answers))
-            .filter_map(|(url, found)| (!found).then(|| url.clone()))
+            .filter(|(_, found)| !found)
+            .map(|(url, _)| url.clone())
             .collect();
         if missing.is_empty() {
             tracing::info!(metrics = %guesses.join(","), "found the destination's metrics");

@@ -151,7 +151,11 @@ pub fn judge(criteria: &Criteria, summary: &Summary, circumstances: Circumstance
         .filter(open)
         // Why streams could not be judged is a doubt of its own.
         .filter(|it| it.name != "correctness" || summary.correctness.unjudged.is_empty());
-    let unexplained = remedy::reasons(unexplained, summary);
+    let unexplained = match circumstances.ended {
+        // There is one thing to do.
+        Ended::Interrupted | Ended::CutOff => Vec::new(),
+        _ => remedy::reasons(unexplained, summary),
+    };
     let latency_in_doubt = doubts.iter().any(|doubt| doubt.voids.timing());
     let doubts = doubts.into_iter().map(|doubt| doubt.words);
     Judgement {

@@ -20,7 +20,7 @@ use crate::{
         kubernetes::Limits,
         live_page::LivePage,
         recorder::{Recorder, RunDirectory},
-        runtime::Shutdown,
+        runtime::{Aborted, Shutdown},
     },
     model::{
         quantity::Span,
@@ -355,10 +355,10 @@ async fn measure(
     };
     // A second signal cuts the run off where it stands; what it had seen is reported all the same.
     let (interrupted, error) = shutdown.guard(running).await?.unwrap_or((true, None));
-    let page = engine
-        .report()?
-        .and_then(|report| engine.page(report))
-        .ok_or_else(|| anyhow::anyhow!("interrupted before the run had begun"))?;
+    let Some(page) = engine.report()?.and_then(|report| engine.page(report)) else {
+        writeln!(warnings, "interrupted before the run had begun")?;
+        return Err(Aborted.into());
+    };
     if let Some(live) = manner.live {
         live.finish(&page);
     }

@@ -300,6 +300,26 @@ mod tests {
     }
 
     #[test]
+    fn an_interrupted_run_is_invalid_and_says_that_it_was_interrupted() {
+        let mut lines = recordings::passed();
+        for line in &mut lines {
+            if let crate::model::recording::Line::End(end) = line {
+                end.interrupted = true;
+            }
+        }
+        let report = Report::of(&lines, &recordings::criteria(), true).unwrap();
+        let text = render(&report);
+        for series in [
+            "dst_load_run_verdict{verdict=\"invalid\"} 1.0",
+            "dst_load_run_verdict{verdict=\"pass\"} 0.0",
+            "dst_load_run_ending{ending=\"interrupted\"} 1.0",
+        ] {
+            assert!(text.contains(series), "{series}: {text}");
+        }
+        assert!(!text.contains("dst_load_run_criterion_held{"), "{text}");
+    }
+
+    #[test]
     fn what_was_not_measured_has_no_series() {
         let mut report = report();
         report.target.used.cpu_seconds = None;

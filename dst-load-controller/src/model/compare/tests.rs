@@ -1,5 +1,6 @@
 //! Claims about comparisons, and what each form looks like.
 
+mod missing;
 mod pages;
 mod profiles;
 mod sides;

@@ -33,9 +33,11 @@ pub(super) fn compared(
     };
     let (Some(before), Some(after)) = (&compared.baseline, &compared.candidate) else {
         compared.note = Some(unmeasured(&compared));
-        // What one side alone does not say may be worse there.
-        let one_alone = compared.baseline.is_some() != compared.candidate.is_some();
-        if one_alone && measure.worse != Worse::Neither {
+        // What the candidate alone does not say may be worse there; and what is wrong at all counts
+        // even without a baseline.
+        let lost = compared.baseline.is_some() && compared.candidate.is_none();
+        let wrong = measure.exact && compared.candidate.is_some();
+        if (lost || wrong) && measure.worse != Worse::Neither {
             compared.outcome = Some(Outcome::Inconclusive);
         }
         return compared;

@@ -101,7 +101,7 @@ pub(super) fn verdict(report: &Report) -> String {
         Verdict::Invalid if report.ending == Ending::Interrupted => {
             return "the run was interrupted and says nothing about its target".to_owned();
         }
-        Verdict::Invalid => "the run cannot say whether its target holds what was asked".to_owned(),
+        Verdict::Invalid => "not all that was asked is proven".to_owned(),
     };
     let services: usize = report
         .correctness

@@ -55,7 +55,7 @@ fn head(sheet: &mut Sheet, report: &Report) {
         Verdict::Invalid => ("INVALID", Colour::Doubtful),
     };
     let word = sheet.paint(colour, word);
-    sheet.line(&format!("Verdict: {word}, {}", prose::verdict(report)));
+    sheet.wrapped(&format!("Verdict: {word}, "), &prose::verdict(report), 2);
     for reason in &report.reasons {
         sheet.wrapped("  - ", reason, 4);
     }

@@ -337,6 +337,9 @@ pub struct Target {
     pub heap_growth: HeapGrowth,
     /// Times it was seen to have restarted.
     pub restarts: u64,
+    /// Whether it told more than once when it had started: else no restart can be seen.
+    #[serde(default)]
+    pub starts_known: bool,
     /// Samples taken.
     pub samples: u64,
     /// Times it could not be asked.

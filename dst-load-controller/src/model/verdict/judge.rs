@@ -440,7 +440,7 @@ fn target(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) 
             .map(|limit| judged("target.cpuMax", Unit::Cores, limit, seen.cpu_max_cores)),
         views,
         limits.restarts.map(|limit| {
-            let observed = (seen.samples > 0).then(|| count(seen.restarts));
+            let observed = seen.starts_known.then(|| count(seen.restarts));
             judged("target.restarts", Unit::Count, count(limit), observed)
         }),
     ];

@@ -50,6 +50,7 @@ fn summary() -> Summary {
         latency: stages(latency(0.010)),
         target: Target {
             samples: 10,
+            starts_known: true,
             ..Target::default()
         },
         ..Summary::default()

@@ -1,5 +1,7 @@
 //! Scenario files: what is read, and what is said of mistakes.
 
+mod optional;
+
 use std::time::Duration;
 
 use crate::{

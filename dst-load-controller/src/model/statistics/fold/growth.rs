@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn noise_makes_the_interval_wide() {
         let noisy = stable(1.2, |hours| {
-            if (hours * 6.0) as u32 % 2 == 0 {
+            if ((hours * 6.0) as u32).is_multiple_of(2) {
                 40.0
             } else {
                 60.0

@@ -23,6 +23,7 @@ pub(super) struct TargetFold {
     views: Option<(u64, u64)>,
     growth: Growth,
     restarts: u64,
+    starts: u64,
     samples: u64,
     silent: u64,
     silent_judged: u64,
@@ -95,6 +96,7 @@ impl TargetFold {
             return false;
         }
         self.samples += 1;
+        self.starts += u64::from(sample.start_seconds.is_some());
         if let Some(rss) = sample.rss_bytes {
             self.peak_rss = self.peak_rss.max(Some(bytes(rss)));
         }
@@ -161,6 +163,7 @@ impl TargetFold {
             views_active: self.views,
             heap_growth: self.growth.summary(),
             restarts: self.restarts,
+            starts_known: self.starts > 1,
             samples: self.samples,
             silent: self.silent,
             silent_judged: self.silent_judged,

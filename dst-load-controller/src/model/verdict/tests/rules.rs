@@ -104,6 +104,7 @@ fn healthy() -> Summary {
         views_active: Some((7, 7)),
         overflows: Some(0),
         samples: 10,
+        starts_known: true,
         ..Target::default()
     };
     seen.cycles = floors(&[100.0, 100.0]);

@@ -36,6 +36,7 @@ fn greedy() -> Summary {
         heap_growth: growth(0.4, 0.6),
         restarts: 1,
         samples: 10,
+        starts_known: true,
         ..Target::default()
     };
     seen.cycles = [100.0, 150.0, 160.0]
@@ -116,6 +117,8 @@ fn a_metric_that_the_build_does_not_have_is_not_judged_and_said_so() {
     let judged = judge(&every_target_limit(), &seen, REAL);
     let why = |name: &str| find(&judged, name).scope;
     assert_eq!(why("target.memoryMax"), "the target has no such metric");
+    // Not zero: nobody could have seen one.
+    assert_eq!(why("target.restarts"), "the target has no such metric");
     assert_eq!(
         why("target.memoryGrowthPerCycle"),
         "fewer than two cycles were whole"

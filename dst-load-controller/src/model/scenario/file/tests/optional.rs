@@ -1,0 +1,67 @@
+//! Keys that may stay unjudged.
+
+use super::{RIGHT, error, set_error};
+use crate::model::{criteria::Criteria, scenario::Scenario};
+
+fn optional(scenario: &Scenario) -> Vec<&str> {
+    let keys = scenario.criteria.optional.iter();
+    keys.map(String::as_str).collect()
+}
+
+#[test]
+fn a_file_and_a_set_list_them_and_the_effective_scenario_keeps_them() {
+    let text = format!("{RIGHT}criteria:\n  optional: [target.viewsActive, updateLatency.p99]\n");
+    let (from_file, _) = Scenario::from_yaml(&text, "s.yaml", &[]).unwrap();
+    assert_eq!(
+        optional(&from_file),
+        ["target.viewsActive", "updateLatency.p99"]
+    );
+    let set =
+        "criteria.optional={target.viewsActive,updateLatency.p99},churn.services=3".to_owned();
+    let (from_flag, _) = Scenario::from_yaml(RIGHT, "s.yaml", &[set]).unwrap();
+    assert_eq!(optional(&from_flag), optional(&from_file));
+    assert_eq!(from_flag.churn.groups[0].count, 3);
+    let effective = from_file.effective().unwrap().to_string();
+    let (read, _) = Scenario::from_yaml(&effective, "s.yaml", &[]).unwrap();
+    assert_eq!(read.criteria, from_file.criteria);
+    // It is no limit itself.
+    assert_eq!(from_file.criteria.limits(), []);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_the_nearest() {
+    let list = |key: &str| format!("{RIGHT}criteria:\n  optional:\n  - errorRate\n  - {key}\n");
+    assert_eq!(
+        error(&list("target.viewActive")).lines().next(),
+        Some(
+            "s.yaml:11:5: criteria.optional[1]: target.viewActive is not the key of a criterion; did \
+             you mean target.viewsActive?"
+        )
+    );
+    assert!(error(&list("correctness")).contains("correctness is not the key"));
+    assert!(set_error("criteria.optional={erorRate}").contains("did you mean errorRate?"));
+}
+
+#[test]
+fn every_limit_has_a_key_that_can_be_optional() {
+    let all = "\
+criteria:
+  updateLatency: {p50: 1s, p95: 1s, p99: 1s, p999: 1s, max: 1s}
+  everyClientWithin: 1s
+  endToEnd: {p50: 1s, p95: 1s, p99: 1s, p999: 1s, max: 1s, everyClientWithin: 1s}
+  unexpectedResets: 0
+  sendTimeoutRate: 0%
+  errorRate: 0%
+  redundant: 0
+  throughputMin: 1
+  target: {memoryMax: 1, memorySpike: 1, memoryGrowthPerCycle: 1%, memoryGrowthPerHour: 1%, cpuMax: 1, viewsActive: 1, restarts: 0}
+";
+    let (scenario, _) = Scenario::from_yaml(&format!("{RIGHT}{all}"), "s.yaml", &[]).unwrap();
+    let mut limits: Vec<_> = (scenario.criteria.limits().into_iter())
+        .map(|(key, _)| key)
+        .collect();
+    limits.sort();
+    let mut keys = Criteria::KEYS.to_vec();
+    keys.sort_unstable();
+    assert_eq!(limits, keys);
+}
