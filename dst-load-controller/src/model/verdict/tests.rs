@@ -9,7 +9,7 @@ use super::*;
 use crate::model::{
     criteria::{EndToEnd, QuantileLimits, TargetLimits},
     statistics::{
-        Correctness, CycleSummary, FanOut, LatencySummary, StageSummary, Streams, Target,
+        Correctness, CycleSummary, FanOut, LatencySummary, Observer, StageSummary, Streams, Target,
     },
 };
 
