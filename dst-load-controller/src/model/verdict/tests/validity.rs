@@ -122,7 +122,8 @@ fn what_a_blind_observer_did_not_see_is_no_sign_of_a_slow_kubernetes() {
 
 #[test]
 fn an_observer_that_is_late_blind_or_unverified_makes_a_run_invalid_that_asks_for_it() {
-    let cases: [(fn(&mut Observer), Verdict); 4] = [
+    type Spoil = fn(&mut Observer);
+    let cases: [(Spoil, Verdict); 4] = [
         (|it| it.lag_p99_seconds = Some(0.2), Verdict::Pass),
         (|it| it.blind_since_seconds = Some(9.0), Verdict::Pass),
         (|it| it.differing_objects = 1, Verdict::Pass),
