@@ -1,6 +1,7 @@
 //! Which World a run gets, and what keeps it standing.
 
 mod controlled;
+mod with;
 
 use std::{
     collections::BTreeMap, net::Ipv4Addr, path::Path, process::Stdio, sync::Arc, time::Duration,
@@ -17,7 +18,7 @@ use tokio::{
 use super::{
     UsageError,
     cluster::{ClusterArgs, TargetClusterArgs},
-    forward::{self, ForwardArgs, Reached},
+    forward::{ForwardArgs, Reached},
     replicas::{Dials, dial_each},
     sandbox::command::parse_ready,
 };
@@ -29,7 +30,6 @@ use crate::{
     },
     model::{
         promise::Flags,
-        quantity::Bytes,
         recording::TargetKind,
         scenario::{Lifecycle, Scenario},
         seed,
@@ -302,36 +302,6 @@ impl Chosen {
             flags: scenario.reference_flags(),
             keeper: Keeper::Reference(replicas),
         })
-    }
-
-    /// With clients that share connections, if there may not be one for each.
-    pub(super) fn sharing(self, connections: Option<u32>) -> Self {
-        Self {
-            connections,
-            ..self
-        }
-    }
-
-    /// With a controller of these flags, as far as nothing better is known.
-    pub(super) fn set_up(self, flags: Flags) -> Self {
-        Self {
-            flags: self.flags.or(flags),
-            ..self
-        }
-    }
-
-    /// With a memory limit, if one is given.
-    ///
-    /// # Errors
-    /// A [`UsageError`] if that means nothing here; nothing stands then.
-    pub(super) async fn limited(mut self, limit: Option<Bytes>) -> anyhow::Result<Self> {
-        match forward::limited(self.target.take(), limit) {
-            Ok(target) => Ok(Self { target, ..self }),
-            Err(error) => {
-                self.shutdown().await;
-                Err(error.into())
-            }
-        }
     }
 
     /// Whether the destination is our own, in this process.

@@ -5,6 +5,7 @@
 mod cluster_ip;
 mod distribution;
 mod end;
+mod flags;
 mod glance;
 mod identity;
 mod lives;
@@ -31,7 +32,6 @@ use crate::{
     model::{
         federation::{Site, Through, Watched},
         ledger::{EndedBy, Intent, Limits, Outbox, ServiceLedger, StreamId, Written},
-        promise::Flags,
         recording::{EndpointsLine, Phase, StreamCounts},
         statistics::Latency,
         time::At,
@@ -186,14 +186,6 @@ impl Books {
             identities: Mutex::default(),
             refusal: Mutex::default(),
             activity: Notify::new(),
-        }
-    }
-
-    /// Says how the controller is set up, as far as that changes what it promises. To be called
-    /// before anything is observed.
-    pub fn follow(&self, flags: Flags) {
-        for book in &self.books {
-            book.ledger(|ledger| ledger.follow(flags));
         }
     }
 

@@ -331,4 +331,30 @@ mod tests {
             "{refused}"
         );
     }
+
+    #[tokio::test]
+    async fn how_many_clients_there_should_be_is_the_deployments_word() {
+        let deployment = |replicas: Value, chart: &str| {
+            json!({
+                "metadata": {"name": "c", "labels": {RELEASE: "r", CHART: chart}},
+                "spec": {"replicas": replicas, "selector": {}, "template": {}},
+            })
+        };
+        let said = |items: Value| async move {
+            let (client, log) = mock(Clock::start(), move |_| {
+                Answer::Json(200, json!({"metadata": {}, "items": items}))
+            });
+            let kube: KubeFactory = Arc::new(move || Ok(client.clone()));
+            let said = desired(&kube, "load", Some("r")).await;
+            let asked = log.lock()[0].what.clone();
+            assert_eq!(asked, "GET /apis/apps/v1/namespaces/load/deployments");
+            said
+        };
+        let ours = "dst-load-test-1.2.3";
+        assert_eq!(said(json!([deployment(json!(3), ours)])).await, Some(3));
+        assert_eq!(said(json!([deployment(json!(3), "web-1")])).await, None);
+        let (client, _) = mock(Clock::start(), |_| refusal(403, "Forbidden", "no"));
+        let kube: KubeFactory = Arc::new(move || Ok(client.clone()));
+        assert_eq!(desired(&kube, "load", None).await, None);
+    }
 }

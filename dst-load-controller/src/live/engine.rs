@@ -48,6 +48,8 @@ pub struct Options {
     pub observer: Place,
     /// The target's admin endpoint, if it has one that can be reached.
     pub target: Option<Target>,
+    /// Whether streams go through a port-forward: then no latency is judged.
+    pub forwarded: bool,
     /// The cluster's DNS domain.
     pub cluster_domain: String,
     /// The most connections, where clients must share them.

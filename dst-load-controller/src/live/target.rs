@@ -355,4 +355,36 @@ mod tests {
             assert_eq!(answered, wanted.map_err(str::to_owned));
         }
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scrape_with_a_value_that_is_none_failed_and_names_the_series() {
+        let of = |page: &'static str| {
+            let http =
+                http::routed(Router::new().route("/metrics", get(move || async move { page })));
+            Target::new("linkerd:9996")
+                .unwrap()
+                .through(http.clone(), http)
+        };
+        let sample = |page| async move { of(page).sample(At::from_secs(5)).await };
+        let good = sample("process_resident_memory_bytes 9.5e+07\n")
+            .await
+            .unwrap();
+        assert_eq!(good.sample.rss_bytes, Some(9.5e7));
+        for (page, reason) in [
+            (
+                "process_resident_memory_bytes NaN\n",
+                "process_resident_memory_bytes is NaN",
+            ),
+            (
+                "process_resident_memory_bytes -5\n",
+                "process_resident_memory_bytes is -5",
+            ),
+        ] {
+            let error = sample(page).await.unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("http://linkerd:9996/metrics: {reason}")
+            );
+        }
+    }
 }

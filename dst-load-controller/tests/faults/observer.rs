@@ -147,3 +147,20 @@ async fn without_a_list_at_the_end_there_is_no_verdict() {
     assert_invalid_by(&report, "could not be compared with a LIST");
     assert_eq!(report.observer.verified, None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn slices_of_our_own_tell_that_a_watch_is_silent_where_there_is_no_heartbeat() {
+    let own = correctness_only().replace("pattern:", "backend: slices, pattern:");
+    let clean = faulty(&own, "").await.report;
+    assert_passes(&clean);
+    assert_eq!(clean.observer.lag_source, Some(LagSource::OwnWrites));
+    assert_eq!(clean.observer.lag_p99_seconds, Some(0.0));
+    let report = faulty(&own, "{kind: silentWatch, at: 9s}").await.report;
+    assert_ne!(report.verdict, Verdict::Fail, "{:?}", report.reasons);
+    assert_eq!(wrong(&report), [0; 4]);
+    let reason = report.observer.blind_reason.unwrap();
+    assert!(
+        reason.starts_with("an EndpointSlice of this run"),
+        "{reason}"
+    );
+}

@@ -30,7 +30,7 @@ use dst_load_controller::{
         criteria::Criteria,
         plan::Plan,
         promise::Flags,
-        recording::{Header, SCHEMA_VERSION, TargetInfo, TargetKind},
+        recording::{Header, LagSource, SCHEMA_VERSION, TargetInfo, TargetKind},
         report::{Ending, Report},
         scenario::{self, Scenario},
         verdict::Verdict,
@@ -73,6 +73,7 @@ fn header() -> Header {
         tool_version: "0".into(),
         commit: "0".into(),
         run_id: "r1".into(),
+        identity: Default::default(),
         name: "client".into(),
         seed: 1,
         scenario: serde_json::Value::Null,
@@ -252,7 +253,19 @@ async fn watched(told: bool) -> (Report, String) {
         stop.cancel();
         scraped
     };
-    let (ended, scraped) = tokio::join!(client.run(header()), churn);
+    // As `churn` does it, for the observers of clients.
+    let beat = async {
+        if told {
+            let on = |written: &_, at| log.beat(written, at);
+            panic!("{}", actor.beat_for_observer(on).await);
+        }
+        std::future::pending::<()>().await;
+    };
+    let (ended, scraped) = tokio::select! {
+        biased;
+        both = async { tokio::join!(client.run(header()), churn) } => both,
+        () = beat => unreachable!("it beats for ever"),
+    };
     ended.unwrap();
 
     let report = client.report(&Criteria::default(), false).unwrap().unwrap();
@@ -291,6 +304,8 @@ async fn a_client_that_only_watches_sees_every_change_of_a_churn_that_only_acts(
         );
     }
     assert_eq!(report.clock, None);
+    let observer = &report.observer;
+    assert_eq!((observer.verified, observer.lag_source), (Some(true), None));
     assert_eq!(report.warnings, []);
 }
 
@@ -310,6 +325,15 @@ async fn a_churn_that_tells_what_it_does_gives_its_client_the_other_stages() {
     let slowest = latency.kubernetes.add.max_seconds.unwrap();
     assert!(slowest > 0.05 && slowest < 5.0, "{slowest}");
     assert_eq!(report.fan_out.unattributed, 0);
+    let observer = &report.observer;
+    let heartbeat = Some(LagSource::Heartbeat);
+    assert_eq!(
+        (observer.verified, observer.lag_source),
+        (Some(true), heartbeat)
+    );
+    // What the clocks leave open.
+    let lag = observer.lag_p99_seconds.unwrap();
+    assert!(lag > 0.0 && lag < 1e-4, "{lag}");
     let clock = report.clock.unwrap();
     assert_eq!((clock.offset_seconds, clock.drift_seconds), (5.0, 0.0));
     assert!(clock.uncertainty_seconds < 1e-5 && clock.measurements > 2);

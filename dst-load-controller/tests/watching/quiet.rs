@@ -6,10 +6,13 @@ use dst_load_controller::model::{
     promise::Unjudged,
 };
 use k8s_openapi::api::{
-    core::v1::{Namespace, Pod, Service},
+    core::v1::{Namespace, Node, Pod, Service},
     discovery::v1::EndpointSlice,
 };
-use kube::{Api, Client as Kube, api::PostParams};
+use kube::{
+    Api, Client as Kube,
+    api::{Patch, PatchParams, PostParams},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -25,12 +28,15 @@ struct Setup {
     /// What the client takes it to serve.
     told: Option<bool>,
     fault: Option<FaultKind>,
+    /// When node-1 gets another zone, from 2 s before the client comes.
+    relabelled: Option<Duration>,
 }
 
 const PLAIN: Setup = Setup {
     ipv6: true,
     told: Some(true),
     fault: None,
+    relabelled: None,
 };
 
 async fn make<T>(kube: &Kube, object: Value)
@@ -120,7 +126,14 @@ async fn quiet(local: bool, hinted: bool, dual: bool, setup: Setup) -> Report {
         faults: faults.into_iter().collect(),
     };
     let destination = destination::Destination::start(config, kube);
-    tokio::time::sleep(2 * SECOND).await;
+    let zone = async {
+        let Some(at) = setup.relabelled else { return };
+        tokio::time::sleep(at).await;
+        let nodes: Api<Node> = Api::all(kubernetes.client());
+        let label = json!({"metadata": {"labels": {"topology.kubernetes.io/zone": "zone-2"}}});
+        let patch = Patch::Merge(label);
+        (nodes.patch("node-1", &PatchParams::default(), &patch).await).unwrap();
+    };
     let stop = CancellationToken::new();
     let flags = Flags {
         ipv6: setup.told,
@@ -135,12 +148,15 @@ async fn quiet(local: bool, hinted: bool, dual: bool, setup: Setup) -> Report {
         Vec::new(),
         flags,
     );
+    let watched = async {
+        tokio::time::sleep(2 * SECOND).await;
+        client.run(header()).await.unwrap();
+    };
     let over = async {
-        tokio::time::sleep(8 * SECOND).await;
+        tokio::time::sleep(10 * SECOND).await;
         stop.cancel();
     };
-    let (ended, ()) = tokio::join!(client.run(header()), over);
-    ended.unwrap();
+    tokio::join!(watched, over, zone);
     client.report(&Criteria::default(), false).unwrap().unwrap()
 }
 
@@ -171,24 +187,28 @@ async fn nothing_that_stands_still_is_held_against_a_right_destination() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_wrong_one_leaves_out_or_invents_is_found_and_no_churn_is_blamed() {
-    for (fault, local, hinted) in [
-        (FaultKind::DropUpdate, true, false),
-        (FaultKind::DropUpdate, false, true),
-        (FaultKind::InventAddress, true, true),
+    let invented = Setup {
+        fault: Some(FaultKind::InventAddress),
+        ..PLAIN
+    };
+    // It serves by IPv4 what is to be served by IPv6.
+    let left_out = Setup {
+        ipv6: false,
+        ..PLAIN
+    };
+    for (setup, local, hinted, dual) in [
+        (invented, true, false, false),
+        (invented, false, true, false),
+        (invented, true, true, false),
+        (left_out, true, false, true),
+        (left_out, false, true, true),
     ] {
-        let setup = Setup {
-            fault: Some(fault),
-            ..PLAIN
-        };
-        let report = quiet(local, hinted, false, setup).await;
-        let said = format!("{fault:?} {local} {hinted}: {:?}", report.reasons);
+        let report = quiet(local, hinted, dual, setup).await;
+        let said = format!("{local} {hinted} {dual}: {:?}", report.reasons);
         assert_eq!(report.verdict, Verdict::Fail, "{said}");
         let c = &report.correctness;
-        let found = match fault {
-            FaultKind::DropUpdate => c.missing,
-            _ => c.unexpected,
-        };
-        assert!(found > 0 && c.streams_unjudged == 0, "{said}");
+        assert!(c.unexpected > 0 && c.streams_unjudged == 0, "{said}");
+        assert_eq!(c.missing > 0, dual, "{said}");
         assert!(report.warnings.is_empty(), "{:?}", report.warnings);
     }
 }
@@ -199,7 +219,7 @@ async fn where_the_flag_is_not_known_only_what_depends_on_it_is_unjudged() {
         let unknown = Setup {
             ipv6,
             told: None,
-            fault: None,
+            ..PLAIN
         };
         let report = quiet(false, false, false, unknown).await;
         assert_eq!(report.verdict, Verdict::Pass);
@@ -214,5 +234,22 @@ async fn where_the_flag_is_not_known_only_what_depends_on_it_is_unjudged() {
         };
         let report = quiet(false, false, true, misled).await;
         assert_eq!(report.verdict, Verdict::Fail, "told otherwise");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nodes_zone_is_the_one_it_has_when_clients_come_and_later_ones_leave_hints_unjudged() {
+    let at = |seconds| Setup {
+        relabelled: Some(seconds * SECOND),
+        ..PLAIN
+    };
+    for (seconds, hinted, verdict) in [
+        (1, true, Verdict::Pass),
+        (6, true, Verdict::Invalid),
+        (6, false, Verdict::Pass),
+    ] {
+        let report = quiet(false, hinted, false, at(seconds)).await;
+        assert_eq!(report.verdict, verdict, "{seconds}: {:?}", report.reasons);
+        assert_eq!(report.correctness.streams_wrong, 0);
     }
 }

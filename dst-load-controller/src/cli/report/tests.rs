@@ -24,6 +24,7 @@ fn saved(mut lines: Vec<Line>, seed: u64) -> TempDir {
             header.identity = Identity::new(seed, &folder.path().display().to_string());
         }
     }
+    lines.sort_by(Line::compare_places);
     let mut bytes = Vec::new();
     write(&lines, &mut bytes).unwrap();
     fs::write(folder.path().join(RECORDING), bytes).unwrap();
@@ -142,7 +143,10 @@ fn what_cannot_be_read_is_named_with_its_path_and_line() {
     fs::write(&path, text.replacen('\n', "\nnonsense\n", 1)).unwrap();
     let error = printed(&args(&[&folder]), Format::Text).unwrap_err();
     let told = format!("{error:#}");
-    assert!(told.contains("recording.jsonl: line 2: "), "{told}");
+    assert!(
+        told.contains("recording.jsonl: line 2, column 2: "),
+        "{told}"
+    );
     fs::remove_file(&path).unwrap();
     let error = printed(&args(&[&folder]), Format::Text).unwrap_err();
     assert!(format!("{error:#}").contains("recording.jsonl: No such file"));

@@ -97,6 +97,7 @@ impl Setting {
                 observer_place::own_thread
             },
             target: self.chosen.target.clone(),
+            forwarded: self.chosen.forwarded,
             cluster_domain: CLUSTER_DOMAIN.to_owned(),
             connect_timeout: self.connect_timeout.0,
             connections: self.chosen.connections.or(self.scenario.client.connections),

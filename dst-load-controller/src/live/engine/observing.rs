@@ -14,7 +14,8 @@ impl<W: io::Write> Engine<W> {
     /// Writes heartbeats for the observer of each cluster, where its lag matters: a latency is
     /// judged, and the plan changes endpoints.
     pub(super) async fn beat(&self) -> Infallible {
-        let judged = self.scenario.criteria.smallest_latency_limit().is_some();
+        let judged =
+            !self.options.forwarded && self.scenario.criteria.smallest_latency_limit().is_some();
         if judged && Plan::changes_endpoints(&self.scenario) {
             let churned = self.beat_in(&self.actor, self.observers.churned());
             let source = async {

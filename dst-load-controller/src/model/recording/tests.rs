@@ -198,3 +198,29 @@ fn lines_of_one_instant_are_ordered_by_kind_and_the_end_comes_last() {
     let (first, last) = (&kinds[0].1, &kinds[kinds.len() - 1].1);
     assert!(matches!(first, Line::Header(_)) && matches!(last, Line::End(_)));
 }
+
+#[test]
+fn what_this_tool_ends_or_lacks_is_no_error_and_no_reset_of_the_target() {
+    let own = [(OWN_LIMIT, 50), (OWN_SOCKETS, 7)];
+    let named = |(name, count): (&str, u64)| (name.to_owned(), count);
+    let mut counts = StreamCounts {
+        ended_ok: 1,
+        drained: 40,
+        errors: own.map(named).into(),
+        ..StreamCounts::default()
+    };
+    assert_eq!(
+        (counts.foreign_errors(), counts.unexpected_resets()),
+        (0, 1)
+    );
+    counts.errors.extend([named(("connection reset", 3))]);
+    assert_eq!(
+        (counts.foreign_errors(), counts.unexpected_resets()),
+        (3, 4)
+    );
+    let profiles = ProfileCounts {
+        errors: counts.errors.clone(),
+        ..ProfileCounts::default()
+    };
+    assert_eq!(profiles.unexpected_resets(), 3);
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Ending, Report, observer, proxies, surroundings};
 use crate::model::{
     endpoint::Direction,
+    promise::Flags,
     recording::TargetKind,
     statistics::{CycleSummary, LatencySummary, Stage, StageSummary},
     verdict::{Unit, Verdict},
@@ -420,7 +421,22 @@ fn target(report: &Report) -> String {
         (_, 0) => "; never restarted".to_owned(),
         (_, n) => format!("; restarted {}", counted(n, "time", "times")),
     };
-    format!("{kind}{version}{restarts}")
+    let flags = target.flags.map(assumed).unwrap_or_default();
+    format!("{kind}{version}{restarts}{flags}")
+}
+
+/// What was taken for granted of flags that were not known, or makes judging impossible.
+fn assumed(flags: Flags) -> String {
+    let mut said = Vec::new();
+    if flags.ipv6.is_none() {
+        said.push("-enable-ipv6 is not known, so that Services with IPv6 pods are not judged");
+    }
+    match flags.endpoint_slices {
+        Some(true) => {}
+        Some(false) => said.push("-enable-endpoint-slices is off, so that no Service is judged"),
+        None => said.push("-enable-endpoint-slices is not known and taken to be on"),
+    }
+    said.iter().map(|it| format!("; {it}")).collect()
 }
 
 /// What the target used; nothing for the reference, whose cost nobody must take for Linkerd's.

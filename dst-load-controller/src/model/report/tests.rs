@@ -1,5 +1,6 @@
 //! Claims about reports, and what each format looks like.
 
+mod advice;
 mod interrupted;
 pub(crate) mod recordings;
 

@@ -47,7 +47,8 @@ fn derived(recorded: &[Warning], summary: &Summary, ending: &Ending) -> Vec<Warn
             },
         ),
         (
-            correctness.unexpected_mended > 0,
+            // What a blind observer did not see may have been so.
+            correctness.unexpected_mended > 0 && !summary.observer.is_blind(),
             Warning::MendedUpdates {
                 updates: correctness.unexpected_mended,
             },

@@ -1,5 +1,7 @@
 //! A histogram as a line of a recording has it.
 
+use std::fmt;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -10,7 +12,7 @@ use crate::model::recording::leb128;
 /// HDR histogram with the bounds of [`Latency`], V2 encoding, base64.
 ///
 /// An instance is always whole: a line with a damaged one cannot be read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Histogram {
     /// Ascending values, each as its distance from the one before, and its count.
     packed: Box<[u8]>,
@@ -51,6 +53,15 @@ impl Histogram {
     }
 }
 
+impl fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Histogram")
+            .field("count", &self.count)
+            .field("values", &self.values().count())
+            .finish()
+    }
+}
+
 impl Serialize for Histogram {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&BASE64_STANDARD.encode(Latency::encode(self)))
@@ -60,7 +71,7 @@ impl Serialize for Histogram {
 impl<'de> Deserialize<'de> for Histogram {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let damaged = |error: &dyn std::fmt::Display| {
+        let damaged = |error: &dyn fmt::Display| {
             de::Error::custom(format!("a histogram is damaged: {error}"))
         };
         let bytes = BASE64_STANDARD.decode(text);

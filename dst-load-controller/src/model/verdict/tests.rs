@@ -13,8 +13,8 @@ use super::*;
 use crate::model::{
     criteria::{EndToEnd, QuantileLimits, TargetLimits},
     statistics::{
-        AtMost, Correctness, CycleSummary, FanOut, HeapGrowth, LatencySummary, StageSummary,
-        Streams, Target,
+        AtMost, Correctness, CycleSummary, FanOut, HeapGrowth, LatencySummary, Observer,
+        StageSummary, Streams, Target,
     },
 };
 

@@ -241,7 +241,7 @@ fn an_address_that_pods_share_is_one_endpoint_as_pods_come_and_go() {
     assert_eq!((end.streams_wrong, end.unexpected), (0, 0));
     // A `remove` of it, as Linkerd sends where one of them goes, loses it.
     ledger.update(stream, ms(60_010), &remove(&[1]));
-    assert_eq!(ledger.end_state(ms(60_020)).missing, 1);
+    assert_eq!(ledger.end_state(ms(70_000)).missing, 1);
 }
 
 #[test]

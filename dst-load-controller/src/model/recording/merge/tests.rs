@@ -1,11 +1,14 @@
 //! Claims about recordings of several clients.
 
+use std::time::Duration;
+
 use super::*;
 use crate::model::{
     criteria::Criteria,
-    recording::{TargetInfo, TargetKind},
+    federation::Site,
+    recording::{LagSource, ObserverEvent, ObserverLagLine, ObserverLine, TargetInfo, TargetKind},
     report::{Report, tests::recordings},
-    statistics::Statistics,
+    statistics::{Latency, Statistics},
     verdict::Verdict,
 };
 
@@ -196,4 +199,50 @@ fn recordings_of_different_things_are_not_merged() {
     assert_eq!(merge(Vec::new()), Err(MergeError::Nothing));
     let headless = merge(vec![recordings::passed(), Vec::new()]);
     assert_eq!(headless, Err(MergeError::NoHeader { number: 2 }));
+}
+
+#[test]
+fn the_worst_clients_observer_is_the_observer_of_all() {
+    let with = |millis: u64, event: ObserverEvent| {
+        let mut lag = Latency::default();
+        lag.record(Duration::from_millis(millis), 1_000);
+        let line = ObserverLagLine::new(LagSource::Heartbeat, false, &lag);
+        let mut lines = recordings::passed();
+        let second = lines.iter_mut().find_map(|line| match line {
+            Line::Second(second) => Some(second),
+            _ => None,
+        });
+        second.unwrap().observer_lag.push(line);
+        let at = lines.last().unwrap().order().0;
+        let line = ObserverLine::new(at, Site::Source, event);
+        lines.insert(lines.len() - 1, Line::Observer(line));
+        lines
+    };
+    let verified = || ObserverEvent::Verified {
+        objects: 9,
+        differing: 0,
+        differences: Vec::new(),
+    };
+    let seen = |recordings| {
+        Statistics::of(&merge(recordings).unwrap())
+            .summary()
+            .observer
+    };
+    let mut all: Vec<_> = (0..150).map(|_| with(0, verified())).collect();
+    let healthy = seen(all.clone());
+    assert_eq!(
+        (healthy.lag_p99_seconds, healthy.verified),
+        (Some(0.0), Some(true))
+    );
+    all.push(with(900, verified()));
+    assert!(seen(all.clone()).lag_p99_seconds.unwrap() >= 0.9);
+    all.push(with(
+        0,
+        ObserverEvent::Unverified {
+            reason: "no answer".to_owned(),
+        },
+    ));
+    let last = seen(all);
+    assert_eq!(last.verified, None);
+    assert_eq!(last.unverified_reason.as_deref(), Some("no answer"));
 }

@@ -172,7 +172,7 @@ fn a_wrong_value_is_named_with_its_place_and_what_would_be_right() {
     s.yaml:1:29: criteria.sendTimeoutRate: 5 has no unit; write a percentage such as 10%
     s.yaml:1:32: criteria.target.memoryMax: 6XB has an unknown unit; write for example 512Mi, 2GiB or 6GB
     s.yaml:1:29: criteria.target.cpuMax: all is no amount of CPU; write for example 500m or 2
-    s.yaml:1:27: sandbox.faults[0].kind: dropUpdates is not one of dropUpdate, lateUpdate, duplicateUpdate, swapUpdates, keepStaleAddress, inventAddress, overflowStream, resetStream, ignorePortChange, removeSharedEndpoint, forgetRecreatedService, keepAddressesOfDeletedSlice, tooManyRequests, conflict, gone, internalError, hangUpWatch, forbidden, unauthorized, slowPods, throttleGenerator; did you mean dropUpdate?
+    s.yaml:1:27: sandbox.faults[0].kind: dropUpdates is not one of dropUpdate, lateUpdate, duplicateUpdate, swapUpdates, keepStaleAddress, inventAddress, overflowStream, resetStream, ignorePortChange, removeSharedEndpoint, forgetRecreatedService, keepAddressesOfDeletedSlice, tooManyRequests, conflict, gone, internalError, hangUpWatch, silentWatch, lateWatch, forbidden, unauthorized, slowPods, throttleGenerator; did you mean dropUpdate?
     s.yaml:1:20: sandbox.faults[0]: kind is missing
     s.yaml:1:27: sandbox.faults[0].kind: this kind of fault needs a delay of at least 1ms
     s.yaml:1:46: sandbox.faults[0].share: 200% is more than 100%

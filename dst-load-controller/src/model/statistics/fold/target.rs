@@ -195,3 +195,58 @@ fn cores(from: &TargetSample, to: &TargetSample) -> Option<f64> {
     let used = to.cpu_seconds? - from.cpu_seconds?;
     (seconds > 0.0 && used >= 0.0).then(|| used / seconds)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(at: u64, cpu: f64, start: Option<f64>) -> TargetSample {
+        TargetSample {
+            at: At::from_secs(at),
+            cpu_seconds: Some(cpu),
+            rss_bytes: Some(9.0e7),
+            start_seconds: start,
+            ..TargetSample::default()
+        }
+    }
+
+    fn folded(samples: &[TargetSample]) -> Target {
+        let mut fold = TargetFold::default();
+        fold.phase(At::ZERO, Phase::Churning);
+        for one in samples {
+            fold.sample(one);
+        }
+        fold.summary()
+    }
+
+    #[test]
+    fn a_counter_that_falls_without_a_restart_is_a_scrape_that_failed() {
+        for start in [Some(1_000.0), None] {
+            let target = folded(&[
+                sample(5, 100.0, start),
+                sample(10, 3.0, start),
+                sample(15, 103.0, start),
+            ]);
+            assert_eq!(
+                (target.samples, target.silent, target.silent_judged),
+                (2, 1, 1)
+            );
+            assert_eq!(
+                target.silent_reason.as_deref(),
+                Some("process_cpu_seconds_total fell from 100 to 3 without a restart")
+            );
+            // Not the 20 cores from the low one to the next.
+            assert_eq!(target.cpu_max_cores, Some(0.3));
+            assert_eq!(target.restarts, 0);
+        }
+    }
+
+    #[test]
+    fn after_a_restart_counters_begin_again() {
+        let target = folded(&[
+            sample(5, 100.0, Some(1_000.0)),
+            sample(10, 3.0, Some(2_000.0)),
+        ]);
+        assert_eq!((target.samples, target.silent, target.restarts), (2, 0, 1));
+    }
+}

@@ -44,6 +44,16 @@ fn streams_that_our_own_library_ended_say_nothing_of_the_destination() {
 }
 
 #[test]
+fn a_machine_without_sockets_says_nothing_of_the_destination() {
+    let mut seen = summary();
+    let errors = &mut seen.streams.errors_by_code;
+    errors.insert(crate::model::recording::OWN_SOCKETS.to_owned(), 7);
+    let judged = judge(&Criteria::default(), &seen, REAL);
+    assert_eq!(judged.verdict, Verdict::Invalid);
+    assert!(judged.reasons[0].contains("no socket for 7 streams"));
+}
+
+#[test]
 fn a_busy_generator_is_no_reason_for_doubt() {
     let mut seen = summary();
     seen.generator.cpu_seconds = Some(1e9);
@@ -104,6 +114,41 @@ fn a_relist_is_a_doubt_only_beyond_one_percent_of_changes() {
         judged.reasons,
         ["the observer lost its watch: 3 changes (1.49 %) could not be timed"]
     );
+}
+
+#[test]
+fn what_a_blind_observer_did_not_see_is_no_sign_of_a_slow_kubernetes() {
+    let mut seen = summary();
+    seen.kubernetes.starved = 10;
+    let starved = |seen: &Summary| {
+        let judged = judge(&p99(millis(500)), seen, REAL);
+        assert_eq!(judged.verdict, Verdict::Invalid);
+        judged.reasons.iter().any(|it| it.contains("starved"))
+    };
+    assert!(starved(&seen));
+    seen.observer.blind_since_seconds = Some(9.0);
+    assert!(!starved(&seen));
+}
+
+#[test]
+fn an_observer_that_is_late_blind_or_unverified_makes_a_run_invalid_that_asks_for_it() {
+    type Spoil = fn(&mut Observer);
+    let cases: [(Spoil, Verdict); 4] = [
+        (|it| it.lag_p99_seconds = Some(0.2), Verdict::Pass),
+        (|it| it.blind_since_seconds = Some(9.0), Verdict::Pass),
+        (|it| it.differing_objects = 1, Verdict::Pass),
+        (
+            |it| it.unverified_reason = Some("no answer".to_owned()),
+            Verdict::Invalid,
+        ),
+    ];
+    for (spoil, without_latency) in cases {
+        let mut seen = summary();
+        spoil(&mut seen.observer);
+        assert_eq!(verdict(&p99(millis(500)), &seen), Verdict::Invalid);
+        assert_eq!(verdict(&Criteria::default(), &seen), without_latency);
+    }
+    assert_eq!(verdict(&p99(millis(500)), &summary()), Verdict::Pass);
 }
 
 #[test]
