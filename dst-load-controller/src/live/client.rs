@@ -130,6 +130,7 @@ impl<W: io::Write> Client<W> {
             target: options.target.clone(),
             sample_self: options.sample_self,
             one_of_several: true,
+            read_only: options.churn.is_none(),
             profiles: None,
         };
         Self {
@@ -266,6 +267,7 @@ impl<W: io::Write> Client<W> {
             biased;
             error = fleet.failed() => return Err(error.into()),
             () = self.watch(streams) => {}
+            never = self.explain() => match never {},
         }
         fleet.close().await;
         Ok(())
@@ -301,6 +303,14 @@ impl<W: io::Write> Client<W> {
         }
         self.journal.sample().await;
         self.journal.check(self.now());
+    }
+
+    /// Asks for a LIST where a stream holds what the observer does not explain.
+    async fn explain(&self) -> Infallible {
+        let (kube, namespace) = (&self.options.world.kube, scope(&self.books));
+        (self.journal)
+            .explain(&self.observers, kube, &namespace)
+            .await
     }
 
     /// Compares what the observer of each cluster has seen with a LIST; whether they differed.

@@ -193,6 +193,7 @@ impl<W: io::Write> Engine<W> {
             target: options.target.clone(),
             sample_self: options.sample_self,
             one_of_several: false,
+            read_only: false,
             profiles: profiles.clone(),
         };
         Self {

@@ -30,11 +30,11 @@ use crate::{
         federation::Site,
         plan::Planned,
         recording::{
-            ChangeLine, End, EndStateLine, EndpointsLine, GeneratorSample, Line, ObserverEvent,
-            ObserverLine, Phase, PingLine, TargetSample, absorb,
+            ChangeLine, End, EndStateLine, EndpointsLine, GeneratorSample, LagSource, Line,
+            ObserverEvent, ObserverLagLine, ObserverLine, Phase, PingLine, TargetSample, absorb,
         },
         report::{Report, page::Page},
-        statistics::Interval,
+        statistics::{Interval, Latency},
         time::At,
         warning::Warning,
     },
@@ -61,6 +61,9 @@ pub struct Sources {
     pub sample_self: bool,
     /// Whether this is one of several that will be merged: changes then keep each stream's time.
     pub one_of_several: bool,
+    /// Whether nobody writes anything by which the observer's lag could be measured: updates that
+    /// come before its events are the evidence then.
+    pub read_only: bool,
     /// Profiles of the target, if they are wanted.
     pub profiles: Option<Arc<Profiles>>,
 }
@@ -231,6 +234,7 @@ impl<W: io::Write> Journal<W> {
     pub fn tick(&self, now: At) {
         let mut interval = self.interval.borrow_mut();
         let federated = self.books.is_federated();
+        let mut evidence = Latency::default();
         for book in self.books.all() {
             let (outbox, bytes) = book.take(now);
             interval.bytes += bytes;
@@ -240,6 +244,8 @@ impl<W: io::Write> Journal<W> {
                 interval.absorb(&outbox);
             }
             for change in outbox.changes.iter().filter(|change| change.audience > 0) {
+                let behind = change.visible.since(change.start);
+                evidence.record(behind, change.known.len() as u64);
                 let line = ChangeLine::new(&book.target.service, change);
                 self.books.glance().closed(&line);
                 if let Some(profiles) = &self.sources.profiles {
@@ -251,6 +257,10 @@ impl<W: io::Write> Journal<W> {
                     line
                 }));
             }
+        }
+        if self.sources.read_only && evidence.count() > 0 {
+            let line = ObserverLagLine::new(LagSource::Evidence, false, &evidence);
+            interval.observer_lag.push(line);
         }
         let endpoints = self.books.endpoints();
         if self.endpoints.replace(endpoints) != endpoints {

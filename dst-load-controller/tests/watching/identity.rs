@@ -60,6 +60,7 @@ async fn measured(header_says: TargetKind, replicas_say: &[bool]) -> Report {
             },
             target_cluster: None,
             observer: |watching| watching(),
+            watch_silence: SILENCE,
             target: None,
             churn: None,
             fleet: FleetConfig {
@@ -75,9 +76,10 @@ async fn measured(header_says: TargetKind, replicas_say: &[bool]) -> Report {
                 lifecycle: scenario::Lifecycle::Eternal,
                 profiles: false,
             },
-            deadline: 30 * SECOND,
+            limits: (30 * SECOND).into(),
             ends_with_plan: false,
             sample_self: false,
+            flags: Flags::DEFAULT,
         },
         Recorder::new(file.try_clone().unwrap(), Path::new("memory")),
         Readiness::default(),
@@ -88,6 +90,7 @@ async fn measured(header_says: TargetKind, replicas_say: &[bool]) -> Report {
             kind: header_says,
             version: (header_says == TargetKind::Linkerd).then(|| "edge-26.8.3".into()),
             forwarded: false,
+            flags: None,
         },
         ..header()
     };

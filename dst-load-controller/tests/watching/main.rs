@@ -150,22 +150,15 @@ fn client_of<W: io::Write>(
     stop: CancellationToken,
     out: W,
 ) -> Client<W> {
+    let follows = (churn, ends_with_plan);
     let flags = Flags::DEFAULT;
-    set_up(
-        kubernetes,
-        destination,
-        target,
-        (churn, ends_with_plan),
-        stop,
-        out,
-        flags,
-    )
+    set_up(world, watch_silence, target, follows, stop, out, flags)
 }
 
 /// The same, that takes the destination to have these flags.
 fn set_up<W: io::Write>(
-    kubernetes: &kubernetes::Kubernetes,
-    destination: &destination::Destination,
+    world: World,
+    watch_silence: Duration,
     target: Option<Target>,
     (churn, ends_with_plan): (Option<Partner>, bool),
     stop: CancellationToken,
@@ -197,7 +190,7 @@ fn set_up<W: io::Write>(
                 lifecycle: scenario::Lifecycle::Eternal,
                 profiles: false,
             },
-            deadline: 30 * SECOND,
+            limits: (30 * SECOND).into(),
             ends_with_plan,
             sample_self: false,
             flags,

@@ -117,6 +117,7 @@ async fn quiet(local: bool, hinted: bool, dual: bool, setup: Setup) -> Report {
         share: 1.0,
         delay: Duration::ZERO,
         replica: None,
+        resource: None,
     });
     let config = destination::Config {
         seed: 1,
@@ -140,8 +141,8 @@ async fn quiet(local: bool, hinted: bool, dual: bool, setup: Setup) -> Report {
         ..Flags::DEFAULT
     };
     let client = set_up(
-        &kubernetes,
-        &destination,
+        world(&kubernetes, &destination),
+        SILENCE,
         None,
         (None, false),
         stop.clone(),

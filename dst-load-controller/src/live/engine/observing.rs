@@ -39,6 +39,12 @@ impl<W: io::Write> Engine<W> {
         });
     }
 
+    /// Asks for a LIST where a stream holds what the observer does not explain.
+    pub(super) async fn explain(&self) -> Infallible {
+        let (kube, namespace) = (&self.options.world.kube, self.actor.namespace());
+        self.journal.explain(&self.observers, kube, namespace).await
+    }
+
     /// Before the end is checked: compares what the observer of each cluster has seen with a LIST.
     pub(super) async fn verify(&self) {
         let (kube, namespace) = (&self.options.world.kube, self.actor.namespace());

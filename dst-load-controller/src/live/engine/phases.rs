@@ -108,6 +108,7 @@ impl<W: io::Write> Engine<W> {
             error = fleet.failed() => Err(error.into()),
             told = told => told,
             never = self.beat() => match never {},
+            never = self.explain() => match never {},
         };
         fleet.close().await;
         if matches!(told, Ok(false)) {

@@ -1,12 +1,16 @@
 //! Before a verdict: what the observer has seen, against a LIST.
 
-use std::{io, time::Duration};
+use std::{convert::Infallible, io, time::Duration};
 
 use super::Journal;
-use crate::{live::observer::Observers, world::KubeFactory};
+use crate::{live::observer::Observers, model::time::At, world::KubeFactory};
 
 /// How often it is looked whether streams hold what a LIST says.
 const LOOK: Duration = Duration::from_millis(50);
+/// For how long the observer may be behind an update before a LIST is asked about it.
+const BEHIND: Duration = Duration::from_secs(1);
+/// The shortest time between two such LISTs.
+const EXPLAIN_EVERY: Duration = Duration::from_secs(5);
 
 // === impl Journal ===
 
@@ -23,17 +27,59 @@ impl<W: io::Write> Journal<W> {
         namespace: &str,
         patience: Duration,
     ) -> bool {
-        let mut differ = false;
-        for (site, verified) in observers.verify(kube, namespace).await {
-            differ |= verified.as_ref().is_ok_and(|it| !it.agreed());
-            self.verified(site, &verified);
-        }
+        let differ = self.compare(observers, kube, namespace, true).await;
         if differ {
             let clock = self.books.clock();
             let until = clock.now() + patience;
             while clock.now() < until && self.books.streams_wrong(clock.now()) > 0 {
                 tokio::time::sleep(LOOK).await;
             }
+        }
+        differ
+    }
+
+    /// Compares in mid-run, for ever, where a stream holds what the observer does not explain: what
+    /// a LIST contradicts is premature.
+    pub async fn explain(
+        &self,
+        observers: &Observers,
+        kube: &KubeFactory,
+        namespace: &str,
+    ) -> Infallible {
+        let clock = self.books.clock();
+        loop {
+            tokio::time::sleep(BEHIND).await;
+            let since = self.books.unexplained_since();
+            if since.is_some_and(|since| since + BEHIND <= clock.now()) {
+                self.compare(observers, kube, namespace, false).await;
+                tokio::time::sleep(EXPLAIN_EVERY).await;
+            }
+        }
+    }
+
+    /// Compares each observer with a LIST. Where all agree, what is unexplained by then is
+    /// contradicted. Notes what came of it at the end, and otherwise only that they differed.
+    async fn compare(
+        &self,
+        observers: &Observers,
+        kube: &KubeFactory,
+        namespace: &str,
+        end: bool,
+    ) -> bool {
+        let (mut differ, mut agreed_at) = (false, Some(At::from_micros(u64::MAX)));
+        for (site, verified) in observers.verify(kube, namespace).await {
+            let differs = verified.as_ref().is_ok_and(|it| !it.agreed());
+            let agrees = verified.as_ref().ok().filter(|it| it.agreed());
+            agreed_at = agreed_at
+                .zip(agrees)
+                .map(|(at, verified)| at.min(verified.asked_at));
+            if end || differs {
+                self.verified(site, &verified);
+            }
+            differ |= differs;
+        }
+        if let Some(asked) = agreed_at {
+            self.books.contradict(asked);
         }
         differ
     }

@@ -10,6 +10,7 @@ impl ServiceLedger {
     pub fn expire(&mut self, now: At) {
         self.expire_repeats(now);
         self.expire_claims(now);
+        self.expire_resuming(now);
         let Some(cutoff) = now
             .as_micros()
             .checked_sub(At::from(self.limits.deadline).as_micros())
@@ -24,7 +25,6 @@ impl ServiceLedger {
             self.hand_on_changes();
         }
         self.expire_unexplained(cutoff);
-        self.expire_resuming(now);
         self.waiting.expire(cutoff);
         self.acknowledged.forget_until(cutoff);
         self.recycle(now);

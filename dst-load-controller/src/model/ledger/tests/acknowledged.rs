@@ -28,7 +28,7 @@ fn a_write_of_our_own_counts_from_its_acknowledgement_if_that_came_before_the_ob
     let outbox = story.ledger.take_outbox();
     // The first update proves that the change was there before it was acknowledged.
     assert_eq!(micros(&outbox), [0, 350, 467]);
-    assert_eq!(outbox.counts.early, 1);
+    assert_eq!(outbox.counts.early, 2);
     let [change] = &outbox.changes[..] else {
         panic!("one change, closed: {:?}", outbox.changes)
     };

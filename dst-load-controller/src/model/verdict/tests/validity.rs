@@ -135,8 +135,8 @@ fn an_observer_that_is_late_blind_or_unverified_makes_a_run_invalid_that_asks_fo
     type Spoil = fn(&mut Observer);
     let cases: [(Spoil, Verdict); 4] = [
         (|it| it.lag_p99_seconds = Some(0.2), Verdict::Pass),
-        (|it| it.blind_since_seconds = Some(9.0), Verdict::Pass),
-        (|it| it.differing_objects = 1, Verdict::Pass),
+        (|it| it.blind_since_seconds = Some(9.0), Verdict::Invalid),
+        (|it| it.differing_objects = 1, Verdict::Invalid),
         (
             |it| it.unverified_reason = Some("no answer".to_owned()),
             Verdict::Invalid,
