@@ -34,7 +34,12 @@ async fn scale_from_zero_is_lived_as_a_proxy_lives_it() {
     let ran = simulate(scenario(FROM_ZERO, &[])).await;
     assert!(ran.changes().iter().all(|change| change.never == 0));
     let report = ran.report;
-    assert_eq!(report.verdict, Verdict::Pass, "{:?}", report.reasons);
+    // Some waited for 17 s between two tries: that everybody knew within 1 s is not proven.
+    assert_eq!(report.verdict, Verdict::Invalid, "{:?}", report.reasons);
+    let [reason] = &report.reasons[..] else {
+        panic!("one reason: {:?}", report.reasons)
+    };
+    assert!(reason.contains("between two tries"), "{reason}");
     let (streams, correct) = (&report.streams, &report.correctness);
     // 12 streams wait for 40 s and more, a try lasts 3 s, and the waits between are ever longer.
     assert!(streams.proxy.first_item_timeouts >= 12 * 3, "{streams:?}");

@@ -6,6 +6,7 @@
 
 mod doubt;
 mod judge;
+mod latency;
 mod merged;
 mod observer;
 mod remedy;

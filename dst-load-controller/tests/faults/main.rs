@@ -7,6 +7,7 @@ mod destination;
 mod generator;
 mod kubernetes;
 mod linkerd;
+mod lost;
 mod observer;
 mod stale_state;
 #[path = "../support/virtually.rs"]

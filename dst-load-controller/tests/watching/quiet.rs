@@ -30,6 +30,8 @@ struct Setup {
     fault: Option<FaultKind>,
     /// When node-1 gets another zone, from 2 s before the client comes.
     relabelled: Option<Duration>,
+    /// When the destination ends all streams, and serves none any more.
+    stopped: Option<Duration>,
 }
 
 const PLAIN: Setup = Setup {
@@ -37,6 +39,7 @@ const PLAIN: Setup = Setup {
     told: Some(true),
     fault: None,
     relabelled: None,
+    stopped: None,
 };
 
 async fn make<T>(kube: &Kube, object: Value)
@@ -135,6 +138,12 @@ async fn quiet(local: bool, hinted: bool, dual: bool, setup: Setup) -> Report {
         let patch = Patch::Merge(label);
         (nodes.patch("node-1", &PatchParams::default(), &patch).await).unwrap();
     };
+    let cut = async {
+        if let Some(at) = setup.stopped {
+            tokio::time::sleep(at).await;
+            destination.shutdown().await;
+        }
+    };
     let stop = CancellationToken::new();
     let flags = Flags {
         ipv6: setup.told,
@@ -157,7 +166,7 @@ async fn quiet(local: bool, hinted: bool, dual: bool, setup: Setup) -> Report {
         tokio::time::sleep(10 * SECOND).await;
         stop.cancel();
     };
-    tokio::join!(watched, over, zone);
+    tokio::join!(watched, over, zone, cut);
     client.report(&Criteria::default(), false).unwrap().unwrap()
 }
 
@@ -253,4 +262,17 @@ async fn a_nodes_zone_is_the_one_it_has_when_clients_come_and_later_ones_leave_h
         assert_eq!(report.verdict, verdict, "{seconds}: {:?}", report.reasons);
         assert_eq!(report.correctness.streams_wrong, 0);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_that_are_cut_and_never_served_again_miss_everything() {
+    let setup = Setup {
+        stopped: Some(6 * SECOND),
+        ..PLAIN
+    };
+    let report = quiet(false, false, false, setup).await;
+    assert_eq!(report.verdict, Verdict::Fail, "{:?}", report.reasons);
+    let correct = &report.correctness;
+    assert_eq!((correct.streams_wrong, correct.missing), (10, 60));
+    assert!(report.streams.errors > 0);
 }

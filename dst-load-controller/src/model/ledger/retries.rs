@@ -36,6 +36,14 @@ impl ServiceLedger {
     }
 }
 
+impl ServiceLedger {
+    /// Whether the stream is closed because we ended it, and is not to be sent again.
+    pub(super) fn is_given_back(&self, stream: StreamId) -> bool {
+        let retry = self.retries.0.get(&stream);
+        retry.is_some_and(|it| it.ended_by == EndedBy::Us && it.due.is_none())
+    }
+}
+
 // === impl Retries ===
 
 impl Retries {

@@ -12,7 +12,7 @@ pub struct EndState {
     pub streams_checked: u64,
     /// Streams among them that hold other than they were promised.
     pub streams_wrong: u64,
-    /// Streams that still had time to be served, or to learn what they lack.
+    /// Streams that this tool ended for good.
     pub streams_unchecked: u64,
     /// (stream, endpoint) pairs promised and not held.
     pub missing: u64,
@@ -96,6 +96,10 @@ impl ServiceLedger {
         }
         let mut end = EndState::default();
         for stream in self.streams.ids() {
+            if self.is_given_back(stream) {
+                end.streams_unchecked += 1;
+                continue;
+            }
             let wrong = if self.streams.is_held(stream) {
                 self.check_held(stream, at, &mut end)
             } else {

@@ -203,7 +203,7 @@ impl ServiceLedger {
     /// already has nothing to learn, unless it has yet to learn what was before. Notes those whom
     /// an update has brought into it before the observer saw it.
     fn keep_learners(
-        &self,
+        &mut self,
         id: SlotId,
         direction: Direction,
         pending: &mut FixedBitSet,
@@ -222,6 +222,7 @@ impl ServiceLedger {
             return;
         }
         let candidates: Vec<_> = pending.ones().collect();
+        let mut explained = Vec::new();
         for bit in candidates {
             let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");
             if slot.is_pending(bit) {
@@ -229,11 +230,27 @@ impl ServiceLedger {
             }
             let first = self.unexplained.toggles(id, stream).first().copied();
             match first {
+                // It was told with everything else, or long before whatever explains it now.
+                Some(toggle)
+                    if toggle.direction == direction
+                        && (toggle.snapshot || self.unexplained.is_given_up(id, stream)) =>
+                {
+                    pending.remove(bit);
+                    explained.push(stream);
+                }
                 Some(toggle) if toggle.direction == direction => early.push((id, stream)),
                 _ if self.slots.holds(stream, id) == direction.is_present() => {
                     pending.remove(bit);
                 }
                 _ => {}
+            }
+        }
+        for stream in explained {
+            if self.unexplained.is_given_up(id, stream) {
+                self.unexplained.forget(id, stream);
+                self.outbox.counts.unexpected_mended += 1;
+            } else {
+                self.unexplained.take_first(id, stream);
             }
         }
     }
@@ -255,11 +272,7 @@ impl ServiceLedger {
     /// A stream had this endpoint right before the observer saw it: after the destination stage
     /// had started, or even before. An update proves then that it had.
     fn deliver_early(&mut self, number: u64, (id, stream): (SlotId, StreamId)) {
-        let given_up = self.unexplained.is_given_up(id, stream);
         let toggle = self.unexplained.take_first(id, stream);
-        if given_up {
-            self.unexplained.forget(id, stream);
-        }
         let slot = self.slots.get_mut(id);
         let entry = slot.open.iter_mut().find(|entry| entry.change == number);
         let (Some(toggle), Some(entry)) = (toggle, entry) else {
@@ -267,19 +280,6 @@ impl ServiceLedger {
         };
         entry.pending.remove(stream as usize);
         let intended = entry.intended;
-        if given_up {
-            // Long before whatever explains it now: it proves nothing.
-            self.outbox.counts.unexpected_mended += 1;
-            self.changes.supersede(number, stream);
-            self.outbox.counts.superseded += 1;
-            return;
-        }
-        if toggle.snapshot {
-            // It was told with everything else, and learnt nothing by itself.
-            self.changes.supersede(number, stream);
-            self.outbox.counts.superseded += 1;
-            return;
-        }
         let proves = intended.is_none_or(|intended| toggle.at >= intended);
         let at = if proves {
             self.changes.proven(number, toggle.at);

@@ -109,6 +109,20 @@ impl ServiceLedger {
         self.hand_on_changes();
     }
 
+    /// Whether what the stream is told at `at` is its snapshot. A stream that has waited for a while
+    /// on a Service that promised nothing has had its answer: what comes then is an update.
+    pub(super) fn is_snapshot(&self, stream: StreamId, at: At) -> bool {
+        match self.streams.phase(stream) {
+            StreamPhase::Held => false,
+            StreamPhase::Sent(sent) => {
+                self.streams.resumes(stream)
+                    || sent + SETTLED > at
+                    || self.slots.promised(self.streams.class(stream)) > 0
+            }
+            StreamPhase::Closed => true,
+        }
+    }
+
     /// The stream leaves the audience of everything open, and holds nothing.
     fn drop_stream(&mut self, stream: StreamId, at: At) {
         let bit = stream as usize;

@@ -164,7 +164,8 @@ impl ServiceLedger {
     pub(super) fn expire_unexplained(&mut self, cutoff: At) {
         for (id, stream) in self.unexplained.take_due(cutoff) {
             // While there are states to learn, these are what concludes them.
-            if self.slots.contains(id) && self.to_learn(stream, id).0 == 0 {
+            let open = self.unexplained.since(id, stream).is_some();
+            if open && self.slots.contains(id) && self.to_learn(stream, id).0 == 0 {
                 self.give_up_explaining(id, stream);
             }
         }

@@ -78,7 +78,9 @@ impl ServiceLedger {
     #[must_use]
     pub fn unserved_until(&self) -> Option<At> {
         let unserved = self.streams.ids().filter(|&stream| {
-            !self.streams.is_held(stream) && self.slots.promised(self.streams.class(stream)) > 0
+            !self.is_given_back(stream)
+                && !self.streams.is_held(stream)
+                && self.slots.promised(self.streams.class(stream)) > 0
         });
         unserved.filter_map(|stream| self.grace(stream)).max()
     }

@@ -121,6 +121,7 @@ impl ServiceLedger {
         let class = self.streams.class(stream);
         let changed = self.slots.hold(stream, id, direction.is_present());
         let provable = self.is_provable(stream, id, at);
+        let snapshot = self.is_snapshot(stream, at);
         let slot = self.slots.get_mut(id);
         let wanted = slot.is_wanted(class);
         if changed && direction == Direction::Remove && slot.ever_wanted && !wanted {
@@ -133,7 +134,7 @@ impl ServiceLedger {
         let toggle = Toggle {
             at,
             direction,
-            snapshot: !self.streams.is_held(stream),
+            snapshot,
             provable,
         };
         if slot.is_pending(bit) {

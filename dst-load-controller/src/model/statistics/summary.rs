@@ -219,7 +219,7 @@ pub struct Correctness {
     pub streams_checked: u64,
     /// Streams among them that held other than they were promised.
     pub streams_wrong: u64,
-    /// Streams that still had time to be served, or to learn what they lack, at the end.
+    /// Streams that this tool had ended for good by then.
     pub streams_unchecked: u64,
     /// (stream, endpoint) pairs promised and not held at the end.
     pub missing: u64,

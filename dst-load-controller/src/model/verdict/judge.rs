@@ -1,13 +1,11 @@
 //! Each criterion against what was observed. A limit is held by values up to and including it.
 
-use std::time::Duration;
-
-use super::{Bound, Circumstances, Judged, Unit};
+use super::{Bound, Circumstances, Judged, Unit, latency};
 use crate::model::{
-    criteria::{Criteria, QuantileLimits},
+    criteria::Criteria,
     endpoint::Direction,
     recording::OWN_LIMIT,
-    statistics::{Bounds, HeapGrowth, Latency, LatencySummary, Stage, StageSummary, Summary},
+    statistics::{HeapGrowth, Stage, Summary},
     words::{self, counted},
 };
 
@@ -18,8 +16,8 @@ pub(super) fn all(
     circumstances: Circumstances,
 ) -> Vec<Judged> {
     let mut judged = correctness(summary);
-    judged.extend(never(criteria, summary, circumstances));
-    judged.extend(latency(
+    judged.extend(latency::never(criteria, summary, circumstances));
+    judged.extend(latency::latency(
         "updateLatency",
         Stage::Destination,
         &criteria.update_latency,
@@ -29,7 +27,7 @@ pub(super) fn all(
         summary,
         circumstances,
     ));
-    judged.extend(latency(
+    judged.extend(latency::latency(
         "endToEnd",
         Stage::EndToEnd,
         &criteria.end_to_end.latency,
@@ -138,169 +136,6 @@ fn correctness(summary: &Summary) -> Vec<Judged> {
         );
     }
     vec![wrong, premature]
-}
-
-/// The quantiles of one stage, for additions and removals each, and the time for every client.
-fn latency(
-    key: &str,
-    stage: Stage,
-    limits: &QuantileLimits,
-    every: Option<(&str, Duration)>,
-    summary: &Summary,
-    circumstances: Circumstances,
-) -> Vec<Judged> {
-    let quantiles = limits
-        .each()
-        .into_iter()
-        .filter_map(|(quantile, limit)| Some((format!("{key}.{quantile}"), quantile, limit?)));
-    let every = every.map(|(name, limit)| (name.to_owned(), "max", limit));
-    let mut judged = Vec::new();
-    for (name, quantile, limit) in quantiles.chain(every) {
-        for direction in Direction::BOTH {
-            let pick = |stages: &StageSummary| stages.get(stage, direction).clone();
-            let mut one = worst(
-                &format!("{name} ({direction})"),
-                quantile,
-                limit,
-                summary,
-                pick,
-            );
-            if direction == Direction::Add
-                && one.held == Some(true)
-                && missed_first_endpoints(quantile, limit, summary, stage)
-            {
-                one.held = None;
-                "streams that were between two tries waited longer for a Service's first endpoints"
-                    .clone_into(&mut one.scope);
-            }
-            judged.push(one);
-        }
-    }
-    if !circumstances.latency_is_judged {
-        for judged in &mut judged {
-            judged.held = None;
-            "latency through a port-forward is the forward's too".clone_into(&mut judged.scope);
-        }
-    }
-    judged
-}
-
-/// Whether so many streams waited longer than the limit for a Service's first endpoints, between
-/// two tries, that the quantile over them too may not be within it.
-fn missed_first_endpoints(
-    quantile: &str,
-    limit: Duration,
-    summary: &Summary,
-    stage: Stage,
-) -> bool {
-    let waited = &summary.streams.between_tries;
-    let limit = Latency::resolved(limit).as_secs_f64();
-    let longer = waited.censored > 0 || waited.max_seconds.is_some_and(|max| max > limit);
-    if !longer || stage == Stage::Kubernetes {
-        return false;
-    }
-    let added = summary.latency.get(stage, Direction::Add);
-    let within = |key: &str| {
-        let bounds = added.bounds(key);
-        bounds.is_some_and(|it| it.at_most.is_some_and(|most| most <= limit))
-    };
-    let share = |key: &str| {
-        let quantiles = LatencySummary::QUANTILES.into_iter();
-        quantiles
-            .rev()
-            .find(|&(name, _)| name == key)
-            .map_or(1.0, |(_, q)| q)
-    };
-    // What is known to be within the limit of those that stood, and what that leaves.
-    let best = LatencySummary::QUANTILES.into_iter().rev();
-    let best = best.filter(|&(key, _)| within(key)).map(|(_, q)| q).next();
-    let (stood, all) = (count(added.count), count(added.count + waited.count));
-    let beyond = stood * (1.0 - best.unwrap_or_default()) + count(waited.count);
-    beyond > all * (1.0 - share(quantile))
-}
-
-/// The worst of a quantile over the run and each whole cycle: above the limit if it is in one of
-/// them, within it if it is in all.
-fn worst(
-    name: &str,
-    quantile: &str,
-    limit: Duration,
-    summary: &Summary,
-    pick: impl Fn(&StageSummary) -> LatencySummary,
-) -> Judged {
-    // What cannot be told apart from the limit holds it.
-    let highest = Latency::resolved(limit).as_secs_f64();
-    let limit = limit.as_secs_f64();
-    let cycles = summary
-        .cycles
-        .iter()
-        .filter(|cycle| cycle.whole)
-        .map(|cycle| (format!("cycle {}", cycle.cycle), &cycle.latency));
-    let seen: Vec<_> = std::iter::once(("the run".to_owned(), &summary.latency))
-        .chain(cycles)
-        .filter_map(|(scope, stages)| Some((scope, pick(stages).bounds(quantile)?)))
-        .collect();
-    let is_exact = |bounds: &Bounds| bounds.at_most == Some(bounds.at_least);
-    let held = if seen.iter().any(|(_, it)| it.at_least > highest) {
-        Some(false)
-    } else if seen
-        .iter()
-        .all(|(_, it)| it.at_most.is_some_and(|most| most <= highest))
-    {
-        Some(true)
-    } else {
-        None
-    };
-    // The last of equals would be a cycle; the run comes first and stays.
-    let rank = |bounds: &Bounds| match held {
-        // What is uncertain is what keeps it from being judged.
-        None => (bounds.at_most.unwrap_or(f64::INFINITY), bounds.at_least),
-        Some(_) => (bounds.at_least, bounds.at_most.unwrap_or(f64::INFINITY)),
-    };
-    let worst = seen.into_iter().reduce(|worst, next| {
-        let beats = rank(&next.1) > rank(&worst.1);
-        if beats { next } else { worst }
-    });
-    let Some((scope, bounds)) = worst else {
-        return unjudged(name, Unit::Seconds, limit, "no delivery was counted");
-    };
-    let judged = Judged {
-        held,
-        censored: !is_exact(&bounds),
-        scope,
-        ..self::judged(name, Unit::Seconds, limit, Some(bounds.at_least))
-    };
-    if held.is_some() {
-        return judged;
-    }
-    Judged {
-        scope: format!(
-            "in {} some states ended before they were learnt, and it may be {}",
-            judged.scope,
-            bounds
-                .at_most
-                .map_or_else(|| "more".to_owned(), |most| Unit::Seconds.words(most))
-        ),
-        ..judged
-    }
-}
-
-/// What never arrived, over all deliveries; nothing where there are none and none were to be.
-fn never(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) -> Option<Judged> {
-    let limit = criteria.never.unwrap_or_default();
-    let latency = &summary.latency;
-    let both = Direction::BOTH.map(|direction| latency.get(Stage::Destination, direction));
-    let deliveries: u64 = both.iter().map(|it| it.count).sum();
-    let never: u64 = both.iter().map(|it| it.never).sum();
-    if deliveries == 0 {
-        let planned = Direction::BOTH
-            .into_iter()
-            .any(|direction| circumstances.plans(direction));
-        return planned
-            .then(|| unjudged("never", Unit::Fraction, limit, "no delivery was counted"));
-    }
-    let share = count(never) / count(deliveries);
-    Some(judged("never", Unit::Fraction, limit, Some(share)))
 }
 
 fn counts(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) -> Vec<Judged> {
@@ -532,7 +367,7 @@ fn proven(judged: Judged, others: f64) -> Judged {
 }
 
 /// A limit that is held by values up to and including it. What is no number was not observed.
-fn judged(name: &str, unit: Unit, limit: f64, observed: Option<f64>) -> Judged {
+pub(super) fn judged(name: &str, unit: Unit, limit: f64, observed: Option<f64>) -> Judged {
     let observed = observed.filter(|observed| observed.is_finite());
     Judged {
         name: name.to_owned(),
@@ -546,7 +381,7 @@ fn judged(name: &str, unit: Unit, limit: f64, observed: Option<f64>) -> Judged {
     }
 }
 
-fn unjudged(name: &str, unit: Unit, limit: f64, why: &str) -> Judged {
+pub(super) fn unjudged(name: &str, unit: Unit, limit: f64, why: &str) -> Judged {
     Judged {
         held: None,
         scope: why.to_owned(),
@@ -555,6 +390,6 @@ fn unjudged(name: &str, unit: Unit, limit: f64, why: &str) -> Judged {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
-const fn count(n: u64) -> f64 {
+pub(super) const fn count(n: u64) -> f64 {
     n as f64
 }

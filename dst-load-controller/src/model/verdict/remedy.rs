@@ -1,6 +1,6 @@
 //! What would make judgeable what was not judged.
 
-use super::Judged;
+use super::{Judged, latency::BETWEEN_TRIES};
 use crate::model::statistics::Summary;
 
 /// The criteria that were asked for and not judged as reasons, those of one cause as one.
@@ -41,6 +41,9 @@ fn remedy(judged: &Judged, summary: &Summary) -> &'static str {
     let target = &summary.target;
     if judged.is_of_target() && target.samples == 0 {
         return "name where the controller serves its metrics, with --destination-metrics";
+    }
+    if judged.scope == BETWEEN_TRIES {
+        return "let streams wait where endpoints come from zero (client.lifecycle: eternal)";
     }
     match judged.key() {
         "correctness" => "keep streams open until the end",
