@@ -5,7 +5,7 @@ use std::{hint::black_box, time::Duration};
 use criterion::{Criterion, Throughput};
 use dst_load_controller::model::{
     endpoint::Direction,
-    ledger::{Delivered, KubernetesStage, Outbox},
+    ledger::{Delivered, KubernetesStage, Outbox, Outcome},
     recording::{ChangeLine, Line, Phase, Second},
     statistics::{Interval, Statistics},
     time::At,
@@ -26,7 +26,7 @@ fn outbox(service: u64) -> Outbox {
         direction,
         destination: Duration::from_micros(400 + 37 * service + 11 * stream),
         end_to_end: Some(Duration::from_micros(900_000 + 37 * service + 11 * stream)),
-        never: false,
+        outcome: Outcome::Learnt,
         replica: None,
         disturbed: false,
     };

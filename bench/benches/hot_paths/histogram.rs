@@ -3,7 +3,7 @@
 use std::{hint::black_box, time::Duration};
 
 use criterion::{BatchSize, Criterion, Throughput};
-use dst_load_controller::model::statistics::Latency;
+use dst_load_controller::model::statistics::{Histogram, Latency};
 
 const VALUES: u64 = 1_000;
 
@@ -29,9 +29,15 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     let latencies = latencies();
     let filled = filled(&latencies);
     assert_eq!(filled.count(), VALUES);
-    let bytes = filled.to_bytes();
-    let read = |bytes: &[u8]| Latency::from_bytes(bytes, 0).expect("invariant: it was written so");
-    assert_eq!(read(&bytes), filled);
+    let write = |latency: &Latency| {
+        serde_json::to_string(&latency.histogram()).expect("invariant: a histogram is a string")
+    };
+    let read = |text: &str| {
+        let known: Histogram = serde_json::from_str(text).expect("invariant: it was written so");
+        Latency::of(&known, None, 0)
+    };
+    let text = write(&filled);
+    assert_eq!(read(&text), filled);
     let mut twice = filled.clone();
     twice.merge(&filled);
     assert_eq!(twice.count(), 2 * VALUES);
@@ -50,11 +56,11 @@ pub(crate) fn bench(criterion: &mut Criterion) {
         let merge = |latency: &mut Latency| latency.merge(black_box(&filled));
         bencher.iter_batched_ref(|| filled.clone(), merge, BatchSize::SmallInput);
     });
-    group.bench_function("to_bytes", |bencher| {
-        bencher.iter(|| black_box(&filled).to_bytes());
+    group.bench_function("write", |bencher| {
+        bencher.iter(|| write(black_box(&filled)));
     });
-    group.bench_function("from_bytes", |bencher| {
-        bencher.iter(|| read(black_box(&bytes)));
+    group.bench_function("read", |bencher| {
+        bencher.iter(|| read(black_box(&text)));
     });
     group.finish();
 }
