@@ -168,10 +168,12 @@ notes() {
     # An odd release has all of them.
     h lab-1 install odd "$chart" --dry-run=client -f "$scenarios/federated-oscillation.yaml" --set churn.enabled=false,mesh.enabled=true >"$work/notes"
     for words in 'mesh.enabled:' 'churn is not enabled' 'client.observe.kubeconfigSecret is empty' \
-        'federation.localServices' 'criteria.target is judged by'; do
+        'federation.localServices'; do
         grep -qF "WARNING: $words" "$work/notes" || grep -qF "WARNING: the scenario spans two clusters, and $words" "$work/notes" ||
             { say "not warned: $words" && return 1; }
     done
+    grep -q "criteria.target is judged by the destination controller's own metrics" "$work/notes" ||
+        { say 'not said where the metrics are looked for' && return 1; }
     h lab-1 install odd "$chart" --dry-run=client -f "$scenarios/baseline.yaml" --set client.enabled=false >"$work/notes"
     grep -qF 'WARNING: the clients are not enabled' "$work/notes"
     h lab-1 install odd "$chart" --dry-run=client -f "$scenarios/baseline.yaml" >"$work/notes"
