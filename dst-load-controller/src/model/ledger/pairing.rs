@@ -79,12 +79,12 @@ impl ServiceLedger {
                 self.learnt(stream, id, state.named(), toggle.at, toggle.is_evidence());
             }
         } else if toggle.snapshot {
-            // What the stream was not told before its snapshot it will not be told any more.
+            // What the stream was not sent before its snapshot is not sent any more.
             self.conclude(stream, id);
         }
     }
 
-    /// A stream was told to remove what it does not hold, and a removal is what it has to learn
+    /// A stream was sent the removal of what it does not hold, and a removal is what it has to learn
     /// second: the first, an addition, was left out.
     pub(super) fn skip(&mut self, stream: StreamId, id: SlotId) -> bool {
         let skips =
@@ -103,7 +103,7 @@ impl ServiceLedger {
             return;
         }
         self.unexplained.forget(id, stream);
-        let untold = toggles.is_empty();
+        let silent = toggles.is_empty();
         for (number, fate) in (0..).zip(fates(&states, &toggles)) {
             let state = states[number];
             // Every state but the last has a successor, which ended it.
@@ -120,9 +120,9 @@ impl ServiceLedger {
                     self.outbox.counts.excluded += 1;
                     self.close(stream, id, state);
                 }
-                // Told something since, it may have been told of this one, late.
+                // An update that came since may have been about this one, late.
                 Fate::Unlearnt => {
-                    let never = untold && self.limits.is_never(stood);
+                    let never = silent && self.limits.is_never(stood);
                     let outcome = if never {
                         Outcome::Never
                     } else {

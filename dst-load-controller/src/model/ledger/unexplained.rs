@@ -1,4 +1,4 @@
-//! What streams were told that nothing explains as yet: updates that came before the observer, or
+//! Updates that nothing explains as yet: those that came before the observer, those
 //! that are simply wrong, and updates that may be about one of several states.
 
 use std::collections::{HashMap, VecDeque};

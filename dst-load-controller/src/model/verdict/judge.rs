@@ -110,7 +110,7 @@ pub(super) fn reason(judged: &Judged, summary: &Summary) -> String {
     )
 }
 
-/// What streams hold at the end, and whether they were told anything before it was so.
+/// What streams hold at the end, and whether updates came before what they say.
 fn correctness(summary: &Summary) -> Vec<Judged> {
     let seen = &summary.correctness;
     let premature = judged("premature", Unit::Count, 0.0, Some(count(seen.premature)));
