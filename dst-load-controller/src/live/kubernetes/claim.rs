@@ -22,6 +22,9 @@ use super::{
 
 /// How often a live run counts on.
 pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
+/// For how long what was permitted before may be refused: permissions go before the Pod that has
+/// them.
+pub(super) const REFUSED_FOR: Duration = Duration::from_secs(30);
 /// A run whose count stands still for this long is dead: three heartbeats.
 pub const STALE_AFTER: Duration = Duration::from_secs(15);
 
@@ -91,11 +94,12 @@ impl Actor {
     /// gone, or may not be written any more: the run should then end.
     pub async fn keep_claim(&self) -> KubernetesError {
         let mut count = 0_u64;
+        let mut permitted = None;
         loop {
             tokio::time::sleep(HEARTBEAT_EVERY).await;
             count += 1;
             match self.beat(count).await {
-                Ok(holder) if holder == self.run.id => {}
+                Ok(holder) if holder == self.run.id => permitted = Some(self.clock().now()),
                 Ok(holder) => {
                     return KubernetesError::Lost {
                         namespace: self.namespace.clone(),
@@ -106,6 +110,12 @@ impl Actor {
                 // take the lease from it either.
                 Err(error @ KubernetesError::Exhausted { .. }) => {
                     tracing::warn!(%error, "heartbeat missed");
+                }
+                // Who uninstalls takes the permission away just before the end.
+                Err(error @ KubernetesError::Forbidden { .. })
+                    if permitted.is_some_and(|at| self.clock().now() < at + REFUSED_FOR) =>
+                {
+                    tracing::info!(%error, "heartbeat refused, retrying");
                 }
                 Err(error) => return error,
             }

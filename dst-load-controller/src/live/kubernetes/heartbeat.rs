@@ -15,6 +15,7 @@ use super::{
     KubernetesError,
     act::Actor,
     call::{Call, Reply},
+    claim::REFUSED_FOR,
     objects::{self, MANAGER},
     resource::SLICES,
 };
@@ -43,6 +44,7 @@ impl Actor {
     /// acknowledged. It returns only when that is not permitted.
     pub async fn beat_for_observer(&self, mut on: impl FnMut(&Written, At)) -> KubernetesError {
         let mut exists = false;
+        let mut permitted = None;
         let mut next = self.clock().now();
         for count in 1_u64.. {
             self.clock().sleep_until(next).await;
@@ -50,6 +52,7 @@ impl Actor {
             let reply = self.write_heartbeat(count, &mut exists).await;
             match &reply.result {
                 Ok(body) => {
+                    permitted = Some(reply.acknowledged);
                     if let Ok(Answered { metadata }) = serde_json::from_slice(body) {
                         let written = Written {
                             object: metadata.uid.into(),
@@ -61,7 +64,9 @@ impl Actor {
                 // The API's failures are counted, and a lag is not measured meanwhile.
                 Err(error) => tracing::debug!(%error, "heartbeat of the observer not written"),
             }
-            if let Err(error @ KubernetesError::Forbidden { .. }) = reply.result {
+            let lately = permitted.is_some_and(|at| self.clock().now() < at + REFUSED_FOR);
+            if let (Err(error @ KubernetesError::Forbidden { .. }), false) = (reply.result, lately)
+            {
                 return error;
             }
         }
