@@ -100,7 +100,7 @@ impl ServiceLedger {
                 continue;
             }
             let recent = slot.gone_since + rest > now && slot.ever_wanted;
-            if recent || !slot.is_spent() {
+            if recent || !slot.is_spent() || self.unexplained.concerns(id) {
                 self.slots.retired.push_back((now, id));
             } else {
                 self.slots.free(id);

@@ -151,6 +151,7 @@ impl ServiceLedger {
     ) {
         if let Some(&state) = self.states(stream, id).first() {
             self.unlearnt(stream, id, state, span, outcome);
+            self.forget_unexplained(stream, id);
             let slot = self.slots.get_mut(id);
             slot.open.retain(|entry| !entry.pending.is_empty());
         }

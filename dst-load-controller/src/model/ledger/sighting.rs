@@ -261,9 +261,7 @@ impl ServiceLedger {
         for bit in streams.ones() {
             let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");
             self.leave(stream, id);
-            if !self.unexplained.is_empty() && self.unexplained.forget(id, stream) {
-                self.outbox.counts.unexpected_mended += 1;
-            }
+            self.forget_unexplained(stream, id);
         }
         let slot = self.slots.get_mut(id);
         slot.open.retain(|entry| !entry.pending.is_empty());

@@ -1,7 +1,7 @@
 //! Updates that nothing explains as yet: those that came before the observer, those
 //! that are simply wrong, and updates that may be about one of several states.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use smallvec::SmallVec;
 
@@ -31,7 +31,6 @@ struct Deviation {
 #[derive(Debug, Default)]
 pub(super) struct Unexplained {
     by: HashMap<(SlotId, StreamId), Deviation>,
-    queue: VecDeque<(At, SlotId, StreamId)>,
 }
 
 // === impl Toggle ===
@@ -50,6 +49,11 @@ impl Unexplained {
         self.by.is_empty()
     }
 
+    /// Whether something about the endpoint is unexplained.
+    pub(super) fn concerns(&self, id: SlotId) -> bool {
+        self.by.keys().any(|&(of, _)| of == id)
+    }
+
     /// What is unexplained, oldest first.
     pub(super) fn toggles(&self, id: SlotId, stream: StreamId) -> SmallVec<[Toggle; 2]> {
         let known = (!self.by.is_empty()).then(|| self.by.get(&(id, stream)));
@@ -59,13 +63,9 @@ impl Unexplained {
     }
 
     pub(super) fn push(&mut self, id: SlotId, stream: StreamId, toggle: Toggle) {
-        let queue = &mut self.queue;
-        let deviation = self.by.entry((id, stream)).or_insert_with(|| {
-            queue.push_back((toggle.at, id, stream));
-            Deviation {
-                toggles: SmallVec::new(),
-                given_up: false,
-            }
+        let deviation = self.by.entry((id, stream)).or_insert_with(|| Deviation {
+            toggles: SmallVec::new(),
+            given_up: false,
         });
         deviation.toggles.push(toggle);
     }
@@ -74,9 +74,7 @@ impl Unexplained {
     pub(super) fn take_first(&mut self, id: SlotId, stream: StreamId) -> Option<Toggle> {
         let deviation = self.by.get_mut(&(id, stream))?;
         let first = deviation.toggles.remove(0);
-        if let Some(next) = deviation.toggles.first() {
-            self.queue.push_back((next.at, id, stream));
-        } else {
+        if deviation.toggles.is_empty() {
             self.by.remove(&(id, stream));
         }
         Some(first)
@@ -114,18 +112,13 @@ impl Unexplained {
         self.by.values().any(|deviation| !deviation.given_up)
     }
 
-    /// What has been unexplained since `cutoff` or before, and not been given up.
-    fn take_due(&mut self, cutoff: At) -> Vec<(SlotId, StreamId)> {
-        let mut due = Vec::new();
-        while let Some(&(since, id, stream)) = self.queue.front()
-            && since <= cutoff
-        {
-            self.queue.pop_front();
-            if self.since(id, stream).is_some_and(|at| at <= cutoff) {
-                due.push((id, stream));
-            }
-        }
-        due
+    /// What has been unexplained since `cutoff` or before, and not been given up, in order.
+    fn due(&self, cutoff: At) -> Vec<(SlotId, StreamId)> {
+        let due = |deviation: &Deviation| !deviation.given_up && deviation.toggles[0].at <= cutoff;
+        let by = self.by.iter().filter(|(_, deviation)| due(deviation));
+        let mut all: Vec<_> = by.map(|(&key, _)| key).collect();
+        all.sort_unstable();
+        all
     }
 }
 
@@ -162,12 +155,18 @@ impl ServiceLedger {
 
     /// Gives up what has been unexplained since `cutoff` or before.
     pub(super) fn expire_unexplained(&mut self, cutoff: At) {
-        for (id, stream) in self.unexplained.take_due(cutoff) {
+        for (id, stream) in self.unexplained.due(cutoff) {
             // While there are states to learn, these are what concludes them.
-            let open = self.unexplained.since(id, stream).is_some();
-            if open && self.slots.contains(id) && self.to_learn(stream, id).0 == 0 {
+            if self.slots.contains(id) && self.to_learn(stream, id).0 == 0 {
                 self.give_up_explaining(id, stream);
             }
+        }
+    }
+
+    /// Looks for no explanation any more.
+    pub(super) fn forget_unexplained(&mut self, stream: StreamId, id: SlotId) {
+        if !self.unexplained.is_empty() && self.unexplained.forget(id, stream) {
+            self.outbox.counts.unexpected_mended += 1;
         }
     }
 

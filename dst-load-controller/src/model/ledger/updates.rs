@@ -142,6 +142,8 @@ impl ServiceLedger {
         } else if slot.late_mut(direction).contains(bit) {
             slot.late_mut(direction).set(bit, false);
             self.outbox.counts.late += 1;
+            // It is part of no sequence that an event could explain.
+            self.forget_unexplained(stream, id);
         } else if direction.is_present() != wanted {
             self.unexplained.push(id, stream, toggle);
         } else if self.unexplained.is_given_up(id, stream) {
