@@ -44,7 +44,7 @@ pub use self::{
     change::{ChangeId, ClosedChange, UnderWay},
     claims::WAIT as CLAIM_WAIT,
     intents::Intent,
-    limits::Limits,
+    limits::{BEHIND, FIRST_ITEM, Limits},
     outbox::{Claimed, Counts, Delivered, KubernetesStage, Outbox, Outcome},
     settle::{EndState, EndpointCounts, Wrong},
     sighting::Sighting,

@@ -3,12 +3,14 @@
 use std::{convert::Infallible, io, time::Duration};
 
 use super::Journal;
-use crate::{live::observer::Observers, model::time::At, world::KubeFactory};
+use crate::{
+    live::observer::Observers,
+    model::{ledger::BEHIND, time::At},
+    world::KubeFactory,
+};
 
 /// How often it is looked whether streams hold what a LIST says.
 const LOOK: Duration = Duration::from_millis(50);
-/// For how long the observer may be behind an update before a LIST is asked about it.
-const BEHIND: Duration = Duration::from_secs(1);
 /// The shortest time between two such LISTs.
 const EXPLAIN_EVERY: Duration = Duration::from_secs(5);
 

@@ -15,6 +15,10 @@ pub struct Limits {
     pub smallest: Option<Duration>,
 }
 
+/// For how long the observer may be behind an update: its watch is not always the first to be served.
+pub const BEHIND: Duration = Duration::from_secs(1);
+/// For how long a stream that was just sent may receive nothing: a proxy gives up then.
+pub const FIRST_ITEM: Duration = Duration::from_secs(3);
 /// States that stood for less than the smallest limit divided by this may be left out.
 const COALESCED: u32 = 5;
 

@@ -137,8 +137,6 @@ impl ServiceLedger {
                 Fate::Open => {}
             }
         }
-        let slot = self.slots.get_mut(id);
-        slot.open.retain(|entry| !entry.pending.is_empty());
     }
 
     /// What became of a state that still stands after `span`, and was not learnt.
@@ -152,8 +150,6 @@ impl ServiceLedger {
         if let Some(&state) = self.states(stream, id).first() {
             self.unlearnt(stream, id, state, span, outcome);
             self.forget_unexplained(stream, id);
-            let slot = self.slots.get_mut(id);
-            slot.open.retain(|entry| !entry.pending.is_empty());
         }
     }
 
@@ -180,7 +176,7 @@ impl ServiceLedger {
         self.entries(stream, id).map(state).collect()
     }
 
-    fn learnt(
+    pub(super) fn learnt(
         &mut self,
         stream: StreamId,
         id: SlotId,
@@ -206,23 +202,26 @@ impl ServiceLedger {
         span: Duration,
         outcome: Outcome,
     ) {
-        self.take_out(stream, id, state.change);
-        let late = self.slots.get_mut(id).late_mut(state.direction);
-        late.grow_and_insert(stream as usize);
         if outcome == Outcome::Never {
+            self.give_up_on(stream, id, state);
             self.changes.miss(state.change, stream);
         } else {
-            self.changes.supersede(state.change, stream);
+            self.close(stream, id, state);
         }
         self.end(stream, state.named(), After::Unlearnt(span, outcome));
     }
 
     /// Nothing is said of the state.
     fn close(&mut self, stream: StreamId, id: SlotId, state: State) {
+        self.give_up_on(stream, id, state);
+        self.changes.supersede(state.change, stream);
+    }
+
+    /// What is sent about the state from now on is late.
+    fn give_up_on(&mut self, stream: StreamId, id: SlotId, state: State) {
         self.take_out(stream, id, state.change);
         let late = self.slots.get_mut(id).late_mut(state.direction);
         late.grow_and_insert(stream as usize);
-        self.changes.supersede(state.change, stream);
     }
 
     fn take_out(&mut self, stream: StreamId, id: SlotId, change: u64) {

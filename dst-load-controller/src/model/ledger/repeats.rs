@@ -9,13 +9,10 @@ use std::{collections::BTreeSet, collections::VecDeque, net::IpAddr, time::Durat
 
 use super::{
     ServiceLedger,
+    limits::BEHIND,
     slots::{Slot, SlotId},
 };
 use crate::model::time::At;
-
-/// For how long an event that explains a repetition may be behind it: the observer's watch is not
-/// always the first to be told.
-const BEHIND: Duration = Duration::from_secs(1);
 
 /// Repetitions that nothing has explained yet, oldest first.
 #[derive(Debug, Default)]

@@ -34,9 +34,7 @@ impl ServiceLedger {
         let retry = self.retries.0.get(&stream)?;
         Some((retry.due?, retry.ended_by))
     }
-}
 
-impl ServiceLedger {
     /// Whether the stream is closed because we ended it, and is not to be sent again.
     pub(super) fn is_given_back(&self, stream: StreamId) -> bool {
         let retry = self.retries.0.get(&stream);

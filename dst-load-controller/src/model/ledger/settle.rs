@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{ServiceLedger, StreamId, slots::SlotId, streams::StreamPhase};
+use super::{ServiceLedger, StreamId, limits::BEHIND, slots::SlotId, streams::StreamPhase};
 use crate::model::{endpoint::Endpoint, promise::Unjudged, time::At};
 
 /// What the streams of a Service hold at the settled end.
@@ -58,8 +58,6 @@ pub struct EndpointCounts {
 
 /// Examples kept for each Service: enough to find a pattern, too few to fill a recording.
 const EXAMPLES: usize = 5;
-/// For how long the observer may be behind an update.
-const BEHIND: Duration = Duration::from_secs(1);
 
 // === impl ServiceLedger ===
 

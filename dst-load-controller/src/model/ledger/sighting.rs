@@ -10,7 +10,7 @@ use fixedbitset::FixedBitSet;
 use super::{
     ServiceLedger, Written,
     change::{ChangeId, ClosedChange},
-    outbox::{After, Ended, KubernetesStage},
+    outbox::KubernetesStage,
     slots::{Entry, Pending, SlotId},
     streams::StreamId,
 };
@@ -247,8 +247,7 @@ impl ServiceLedger {
         }
         for stream in explained {
             if self.unexplained.is_given_up(id, stream) {
-                self.unexplained.forget(id, stream);
-                self.outbox.counts.unexpected_mended += 1;
+                self.forget_unexplained(stream, id);
             } else {
                 self.unexplained.take_first(id, stream);
             }
@@ -271,31 +270,20 @@ impl ServiceLedger {
     /// had started, or even before. An update proves then that it had.
     fn deliver_early(&mut self, number: u64, (id, stream): (SlotId, StreamId)) {
         let toggle = self.unexplained.take_first(id, stream);
-        let slot = self.slots.get_mut(id);
-        let entry = slot.open.iter_mut().find(|entry| entry.change == number);
+        let open = &self.slots.get(id).open;
+        let entry = open.iter().find(|entry| entry.change == number);
         let (Some(toggle), Some(entry)) = (toggle, entry) else {
             return;
         };
-        entry.pending.remove(stream as usize);
         let intended = entry.intended;
         let proves = intended.is_none_or(|intended| toggle.at >= intended);
         let at = if proves {
-            self.changes.proven(number, toggle.at);
             toggle.at
         } else {
             self.changes.start(number)
         };
         self.outbox.counts.early += 1;
-        self.unclaimed.known(number, id, at);
-        self.changes.deliver(number, stream, at);
-        self.made += 1;
-        self.endings.end(Ended {
-            times: 1,
-            change: number,
-            after: After::Learnt(at),
-            intended,
-            replica: self.streams.replica(stream),
-        });
+        self.learnt(stream, id, (number, intended), at, proves);
     }
 
     fn note_kubernetes_stage(

@@ -4,16 +4,14 @@
 //! on a Service which has just got its first endpoints, has its next try and the time of a first
 //! item: that it is then tried again, and again, gives it no more.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use super::{
     EndedBy, ServiceLedger, StreamId,
+    limits::FIRST_ITEM,
     streams::{StreamPhase, Streams},
 };
 use crate::model::time::At;
-
-/// For how long a stream that was just sent may receive nothing: a proxy gives up then.
-const FIRST_ITEM: Duration = Duration::from_secs(3);
 
 /// Since when streams are unserved.
 #[derive(Debug, Default)]

@@ -120,35 +120,30 @@ impl ServiceLedger {
         let bit = stream as usize;
         let class = self.streams.class(stream);
         let changed = self.slots.hold(stream, id, direction.is_present());
-        let provable = self.is_provable(stream, id, at);
-        let snapshot = self.is_snapshot(stream, at);
-        let slot = self.slots.get_mut(id);
-        let wanted = slot.is_wanted(class);
-        if changed && direction == Direction::Remove && slot.ever_wanted && !wanted {
-            self.outbox.counts.stale_seconds += at.since(slot.gone_since).as_secs_f64();
-        }
         if !changed {
             self.unchanged(stream, at, id, direction);
             return;
         }
+        let slot = self.slots.get(id);
+        let (wanted, pending) = (slot.is_wanted(class), slot.is_pending(bit));
+        if direction == Direction::Remove && slot.ever_wanted && !wanted {
+            self.outbox.counts.stale_seconds += at.since(slot.gone_since).as_secs_f64();
+        }
         let toggle = Toggle {
             at,
             direction,
-            snapshot,
-            provable,
+            snapshot: self.is_snapshot(stream, at),
+            provable: self.is_provable(stream, id, at),
         };
-        if slot.is_pending(bit) {
+        if pending {
             self.answer(stream, id, toggle);
-        } else if slot.late_mut(direction).contains(bit) {
-            slot.late_mut(direction).set(bit, false);
-            self.outbox.counts.late += 1;
+        } else if self.is_late(stream, id, direction) {
             // It is part of no sequence that an event could explain.
             self.forget_unexplained(stream, id);
         } else if direction.is_present() != wanted {
             self.unexplained.push(id, stream, toggle);
         } else if self.unexplained.is_given_up(id, stream) {
-            self.unexplained.forget(id, stream);
-            self.outbox.counts.unexpected_mended += 1;
+            self.forget_unexplained(stream, id);
         } else if !self.unexplained.toggles(id, stream).is_empty() {
             // There and back: the observer may be behind with both.
             self.unexplained.push(id, stream, toggle);
@@ -157,11 +152,8 @@ impl ServiceLedger {
 
     /// An address changed nothing.
     fn unchanged(&mut self, stream: StreamId, at: At, id: SlotId, direction: Direction) {
-        let bit = stream as usize;
-        let slot = self.slots.get_mut(id);
-        if slot.late_mut(direction).contains(bit) {
-            slot.late_mut(direction).set(bit, false);
-            self.outbox.counts.late += 1;
+        if self.is_late(stream, id, direction) {
+            // Counted, and nothing else is to be said of it.
         } else if self.streams.resumes(stream) {
             // A snapshot lists what it lists.
         } else if direction.is_present() {
@@ -169,6 +161,17 @@ impl ServiceLedger {
         } else if !self.skip(stream, id) {
             self.outbox.counts.redundant += 1;
         }
+    }
+
+    /// Whether the update is one that was given up before; it is counted, and given up no longer.
+    fn is_late(&mut self, stream: StreamId, id: SlotId, direction: Direction) -> bool {
+        let late = self.slots.get_mut(id).late_mut(direction);
+        let is_late = late.contains(stream as usize);
+        if is_late {
+            late.set(stream as usize, false);
+            self.outbox.counts.late += 1;
+        }
+        is_late
     }
 
     /// Whether an update that nothing explains would be wrong, whatever the observer has yet to

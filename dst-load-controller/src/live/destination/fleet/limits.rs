@@ -9,11 +9,9 @@ use parking_lot::Mutex;
 
 use crate::{
     live::clock::Clock,
-    model::{recording::ProxyCounts, time::At},
+    model::{ledger::FIRST_ITEM, recording::ProxyCounts, time::At},
 };
 
-/// For how long the first item is awaited.
-const FIRST_ITEM: Duration = Duration::from_secs(3);
 /// For how long a stream may say nothing.
 const IDLE: Duration = Duration::from_secs(5 * 60);
 /// How long a stream may live, from its first item.
