@@ -147,7 +147,8 @@ pub struct LatencySummary {
     pub p999_seconds: Option<f64>,
     /// The largest.
     pub max_seconds: Option<f64>,
-    /// The smallest quantile that censored deliveries reach: it and all above are lower bounds.
+    /// The smallest quantile that censored deliveries reach: it and all above are lower bounds, but
+    /// for those whose upper bound is the same.
     pub censored_from: Option<String>,
     /// Upper bounds of those quantiles.
     #[serde(default)]
@@ -473,13 +474,14 @@ impl LatencySummary {
     /// The value of a quantile by its key, and whether it is only a lower bound.
     #[must_use]
     pub fn quantile(&self, key: &str) -> Option<(f64, bool)> {
-        let Bounds { at_least, .. } = self.bounds(key)?;
+        let Bounds { at_least, at_most } = self.bounds(key)?;
         let rank = |key: &str| Self::QUANTILES.iter().position(|&(name, _)| name == key);
-        let censored = self
+        let reached = self
             .censored_from
             .as_deref()
             .is_some_and(|from| rank(from) <= rank(key));
-        Some((at_least, censored))
+        // One that is reached may still be certain: both bounds are the same.
+        Some((at_least, reached && at_most != Some(at_least)))
     }
 
     /// What is known of a quantile by its key; `None` if nothing was counted.

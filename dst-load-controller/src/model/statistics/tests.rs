@@ -448,6 +448,18 @@ fn nearest_rank_is_the_smallest_that_covers_the_share() {
     assert_eq!(nearest_rank(0.5, 0), None);
 }
 
+#[test]
+fn a_quantile_whose_bounds_agree_is_certain_though_one_below_is_not() {
+    let mut latency = Latency::default();
+    for number in 1..=100 {
+        latency.record(Duration::from_millis(number.min(90)), 1);
+    }
+    latency.record_never(Duration::ZERO, 1);
+    let summary = LatencySummary::of(&latency);
+    let is_censored = |key| summary.quantile(key).unwrap().1;
+    assert!(is_censored("p50") && !is_censored("p95") && is_censored("max"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
