@@ -11,7 +11,10 @@ use tokio::runtime::Builder;
 use self::listener::Listener;
 use crate::{
     exit::Exit,
-    live::runtime::{Aborted, LogFormat, init_logs},
+    live::{
+        files,
+        runtime::{Aborted, LogFormat, init_logs},
+    },
 };
 
 pub mod ab;
@@ -22,6 +25,7 @@ pub mod client;
 pub mod cluster;
 pub mod compare;
 pub mod completions;
+mod credentials;
 pub mod destination;
 pub mod forward;
 pub mod link;
@@ -291,7 +295,8 @@ fn on_runtime(
     } else {
         &global.log_level
     };
-    init_logs(level, format).map_err(|error| UsageError(error.to_string()))?;
+    files::raise();
+    let repeats = init_logs(level, format).map_err(|error| UsageError(error.to_string()))?;
     let runtime = match time {
         Time::Real => Builder::new_multi_thread().enable_all().build()?,
         Time::Virtual => Builder::new_current_thread()
@@ -299,7 +304,22 @@ fn on_runtime(
             .start_paused(true)
             .build()?,
     };
-    match runtime.block_on(work) {
+    let counting = async {
+        // Virtual seconds are none to whoever reads.
+        if time == Time::Virtual {
+            std::future::pending::<()>().await;
+        }
+        match repeats.report().await {}
+    };
+    let done = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = counting => unreachable!("invariant: counting has no end"),
+        }
+    });
+    repeats.flush();
+    match done {
         Err(error) if error.is::<Aborted>() => Ok(Exit::Interrupted),
         done => done,
     }

@@ -1,10 +1,13 @@
 //! `--push-gateway`: what a run came to, for a Prometheus Pushgateway.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
 
 use clap::Args;
 
-use super::UsageError;
+use super::{UsageError, credentials::Sources};
 use crate::{live::push::PushGateway, model::report::Report};
 
 /// Where a run's numbers go when it is over.
@@ -14,6 +17,22 @@ pub struct PushArgs {
     /// as http://127.0.0.1:9091, in place of what it had of the scenario.
     #[arg(long, value_name = "URL", env = "DST_LOAD_PUSH_GATEWAY")]
     pub push_gateway: Option<String>,
+    /// A file with the bearer token for the Pushgateway; else DST_LOAD_PUSH_GATEWAY_TOKEN is it.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "push_gateway",
+        env = "DST_LOAD_PUSH_GATEWAY_TOKEN_FILE"
+    )]
+    pub push_gateway_token_file: Option<PathBuf>,
+    /// A file with USER:PASSWORD for the Pushgateway; else DST_LOAD_PUSH_GATEWAY_BASIC_AUTH is it.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "push_gateway",
+        env = "DST_LOAD_PUSH_GATEWAY_BASIC_AUTH_FILE"
+    )]
+    pub push_gateway_basic_auth_file: Option<PathBuf>,
 }
 
 // === impl PushArgs ===
@@ -22,10 +41,18 @@ impl PushArgs {
     /// The Pushgateway, if one is wanted.
     ///
     /// # Errors
-    /// If its address is none.
+    /// If its address is none, or its credentials are none.
     pub(super) fn gateway(&self) -> Result<Option<PushGateway>, UsageError> {
-        let gateway = self.push_gateway.as_deref().map(PushGateway::new);
-        (gateway.transpose()).map_err(|error| UsageError(format!("--push-gateway: {error}")))
+        let Some(url) = &self.push_gateway else {
+            return Ok(None);
+        };
+        let sources = Sources {
+            service: "push-gateway",
+            token_file: self.push_gateway_token_file.as_deref(),
+            basic_auth_file: self.push_gateway_basic_auth_file.as_deref(),
+        };
+        let gateway = PushGateway::new(url, sources.credentials()?);
+        (gateway.map(Some)).map_err(|error| UsageError(format!("--push-gateway: {error}")))
     }
 }
 

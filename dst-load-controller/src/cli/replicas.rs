@@ -2,7 +2,10 @@
 
 use super::UsageError;
 use crate::{
-    live::destination::dial::dial,
+    live::destination::{
+        address::{Address, AddressError},
+        dial::dial,
+    },
     model::{recording::ReplicaInfo, scenario::Lifecycle},
     world::Dial,
 };
@@ -13,10 +16,14 @@ use crate::{
 /// If one is no address, or is given twice.
 pub(super) fn dial_each(addresses: &[String], lifecycle: Lifecycle) -> Result<Dials, UsageError> {
     let usage = |reason: String| UsageError(format!("--destination: {reason}"));
-    for (index, address) in addresses.iter().enumerate() {
-        if addresses[..index].contains(address) {
+    let mut read: Vec<Address> = Vec::new();
+    for address in addresses {
+        let address = address.parse();
+        let address: Address = address.map_err(|error: AddressError| usage(error.to_string()))?;
+        if read.contains(&address) {
             return Err(usage(format!("{address} is given twice")));
         }
+        read.push(address);
     }
     let dials = addresses.iter().map(|address| dial(address, lifecycle));
     let dials = dials.collect::<Result<Vec<_>, _>>().map_err(usage)?;
@@ -78,7 +85,7 @@ mod tests {
         let dialled = |given: &[&str]| dial_each(&addresses(given), Lifecycle::Eternal);
         let refused = |given: &[&str]| dialled(given).err().map(|error| error.to_string());
         assert_eq!(
-            refused(&["a:1", "b:1", "a:1"]).as_deref(),
+            refused(&["a:1", "b:1", "http://a:1"]).as_deref(),
             Some("--destination: a:1 is given twice")
         );
         assert!(refused(&[]).is_some());

@@ -4,7 +4,7 @@ mod cluster;
 mod destination;
 
 use crate::{
-    live::{kubernetes::permissions::Purpose, target::Target},
+    live::{files, kubernetes::permissions::Purpose, target::Target},
     model::check::{Findings, Outcome},
     world::World,
 };
@@ -46,9 +46,6 @@ pub struct Wants {
     pub connections: u64,
 }
 
-/// Files that are open beside the connections: logs, the recording, the API's connections.
-const OTHER_FILES: u64 = 64;
-
 /// Looks at a target cluster, where Services are made and churned, and nobody asks a controller.
 pub async fn check_target(subject: &Subject<'_>, findings: &mut Findings) {
     findings.cluster = Some("target");
@@ -64,27 +61,26 @@ pub async fn check(subject: &Subject<'_>, mut findings: Findings) -> Findings {
         destination::check(subject, destination, &mut findings).await;
     }
     if let Some(wants) = subject.wants {
-        findings.push("this-machine", "can open enough connections", files(wants));
+        findings.push(
+            "this-machine",
+            "can open enough connections",
+            open_files(wants),
+        );
     }
     findings
 }
 
-fn files(wants: Wants) -> Outcome {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    let wanted = wants.connections + OTHER_FILES;
-    match limit.current {
-        Some(files) if files < wanted => Outcome::failed(
+fn open_files(wants: Wants) -> Outcome {
+    match (files::limit(), files::enough_for(wants.connections)) {
+        (_, Err(error)) => Outcome::failed(
             format!(
-                "{files} files may be open, and {} connections are wanted",
-                wants.connections
+                "{} files may be open, and {} connections are wanted",
+                error.limit, error.connections
             ),
-            format!(
-                "raise the limit first: ulimit -n {}",
-                wanted.next_power_of_two()
-            ),
+            error.remedy(),
         ),
-        Some(files) => Outcome::seen(format!("{files} files may be open")),
-        None => Outcome::seen("no limit of open files"),
+        (Some(files), Ok(())) => Outcome::seen(format!("{files} files may be open")),
+        (None, Ok(())) => Outcome::seen("no limit of open files"),
     }
 }
 

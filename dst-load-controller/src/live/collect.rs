@@ -13,7 +13,8 @@ use tokio::time::timeout;
 
 use super::{
     destination::forward::{Forward, PodName},
-    http::{self, Http},
+    http::{self, Address, Http},
+    kubernetes::retrying,
 };
 use crate::{model::words::chain, world::KubeFactory};
 
@@ -107,7 +108,7 @@ pub async fn replicas(
         namespace: namespace.to_owned(),
         cause: chain(error),
     };
-    let client = kube().map_err(|error| failed(&error))?;
+    let client = retrying(kube().map_err(|error| failed(&error))?);
     let pods: Api<Pod> = Api::namespaced(client, namespace);
     let listed = pods.list(&labelled(release)).await;
     let mut found: Vec<Replica> = listed
@@ -137,7 +138,7 @@ pub async fn replicas(
 /// How many replicas the clients' Deployments in a namespace shall have; `None` where that cannot
 /// be read.
 pub async fn desired(kube: &KubeFactory, namespace: &str, release: Option<&str>) -> Option<u32> {
-    let deployments: Api<Deployment> = Api::namespaced(kube().ok()?, namespace);
+    let deployments: Api<Deployment> = Api::namespaced(retrying(kube().ok()?), namespace);
     let listed = deployments.list(&labelled(release)).await.ok()?;
     let all = listed.items.iter().filter(|it| is_of_the_chart(*it));
     // Without a number it is one.
@@ -238,9 +239,12 @@ impl Replica {
     }
 
     async fn get(&self, path: &'static str) -> Result<Body, CollectError> {
-        let uri = format!("http://{}{path}", self.name.pod);
-        let answer = http::get_within(&self.http, &uri, PATIENCE).await;
-        let answer = answer.map_err(|cause| self.silent(path, cause))?;
+        let asked = async {
+            let pod = format!("http://{}", self.name.pod);
+            let address = Address::parse(&pod, "http://pod").map_err(|error| error.to_string())?;
+            http::get_within(&self.http, &address.below(path)?, PATIENCE).await
+        };
+        let answer = asked.await.map_err(|cause| self.silent(path, cause))?;
         match answer.status() {
             StatusCode::OK => Ok(answer.into_body()),
             status => Err(self.silent(path, format!("HTTP status {status}"))),

@@ -1,5 +1,6 @@
 //! The Destination streams: opened as proxies open them, read without keeping what is read.
 
+pub mod address;
 mod connection;
 pub mod decode;
 pub mod dial;

@@ -12,11 +12,15 @@ use futures::future::{BoxFuture, join_all};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
-use super::{destination::dial::dial, target::Target};
+use super::{
+    destination::{
+        address::{Address, GRPC_PORT},
+        dial::dial,
+    },
+    target::Target,
+};
 use crate::{model::scenario::Lifecycle, world::Dial};
 
-/// Where Linkerd's destination controller serves streams.
-const GRPC_PORT: u16 = 8086;
 /// Where it serves its metrics.
 const ADMIN_PORT: u16 = 9996;
 /// How long a name may take to resolve, and a page to be read.
@@ -58,9 +62,20 @@ impl Replicas {
     pub async fn find(given: &[String], resolve: &Resolve) -> Self {
         let mut found = Self::default();
         for name in given {
-            let behind = addresses(name, resolve).await;
-            if behind.len() < 2 {
+            // What is no address is refused by whoever dials it.
+            let Ok(address) = name.parse::<Address>() else {
                 found.add(name.clone(), None);
+                continue;
+            };
+            let name = &address.host_and_port();
+            // A certificate is for the name, so that it stays one.
+            let behind = if address.tls() {
+                Vec::new()
+            } else {
+                addresses(name, resolve).await
+            };
+            if behind.len() < 2 {
+                found.add(address.to_string(), None);
                 continue;
             }
             tracing::info!(
@@ -163,11 +178,11 @@ async fn addresses(name: &str, resolve: &Resolve) -> Vec<SocketAddr> {
 /// Where the controller at `address` would serve its metrics. On this machine only beside the port
 /// that is Linkerd's: at others there may be anybody.
 fn admin(address: &str) -> Option<String> {
-    let (host, port) = address.rsplit_once(':')?;
+    let address: Address = address.parse().ok().filter(|it: &Address| !it.tls())?;
+    let host = address.host();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let local = bare == "localhost" || bare.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
-    let port: u16 = port.parse().ok()?;
-    (!local || port == GRPC_PORT).then(|| format!("http://{host}:{ADMIN_PORT}/metrics"))
+    (!local || address.port() == GRPC_PORT).then(|| format!("http://{host}:{ADMIN_PORT}/metrics"))
 }
 
 async fn is_controller(url: &str) -> bool {
@@ -287,7 +302,13 @@ mod tests {
         assert_eq!(admin("dst.linkerd:9000"), url("dst.linkerd"));
         assert_eq!(admin("[fd00::1]:8086"), url("[fd00::1]"));
         assert_eq!(admin("127.0.0.1:8086"), url("127.0.0.1"));
-        for elsewhere in ["127.0.0.1:40123", "localhost:1", "[::1]:40123", "nonsense"] {
+        for elsewhere in [
+            "127.0.0.1:40123",
+            "localhost:1",
+            "[::1]:40123",
+            "https://dst:1",
+            "",
+        ] {
             assert_eq!(admin(elsewhere), None, "{elsewhere}");
         }
     }

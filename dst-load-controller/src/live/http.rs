@@ -1,10 +1,17 @@
-//! HTTP to whoever serves metrics: plain HTTP/1.1, over a socket or whatever else carries it.
+//! HTTP/1.1 to whoever serves metrics, over a socket or whatever else carries it: with or without TLS,
+//! and through the proxies that the environment names.
+
+mod address;
 
 use std::{future::Future, time::Duration};
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{
+    Method, Request, Response, Uri,
+    header::{AUTHORIZATION, PROXY_AUTHORIZATION},
+    request::Builder,
+};
 use http_body_util::{BodyExt, Limited};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::{
@@ -17,26 +24,38 @@ use tokio::{
 };
 use tower::{Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
+use super::connect::{Connector, SecureConnector};
+
+pub use self::address::{Address, Credentials, CredentialsError, NotHttp, read};
+
 /// Answers requests: an HTTP client, or routes in this process. An error is the innermost reason.
 pub type Http = BoxCloneSyncService<Request<Body>, Response<Body>, String>;
 
 /// A client that keeps its connections.
 #[must_use]
 pub fn kept() -> Http {
-    socket(usize::MAX)
+    socket(Connector::from_environment(), usize::MAX)
 }
 
 /// A client that makes a connection for each request, as a kubelet's probes do.
 #[must_use]
 pub fn fresh() -> Http {
-    socket(0)
+    socket(Connector::from_environment(), 0)
 }
 
-fn socket(kept: usize) -> Http {
+fn socket(connector: Connector, kept: usize) -> Http {
     let mut builder = Client::builder(TokioExecutor::new());
-    let client: Client<_, Body> = builder.pool_max_idle_per_host(kept).build_http();
+    let client: Client<_, Body> = builder
+        .pool_max_idle_per_host(kept)
+        .build(SecureConnector::over(connector.clone()));
     BoxCloneSyncService::new(
         client
+            .map_request(move |mut request: Request<Body>| {
+                if let Some(who) = connector.proxy_authorization(request.uri()) {
+                    request.headers_mut().insert(PROXY_AUTHORIZATION, who);
+                }
+                request
+            })
             .map_response(|response: Response<Incoming>| response.map(Body::new))
             .map_err(|error| root(&error)),
     )
@@ -71,15 +90,22 @@ where
     }))
 }
 
-/// Asks for `uri`; the answer's body is still to come.
+/// Asks at `address`; the answer's body is still to come.
 ///
 /// # Errors
 /// If there is no answer.
-pub async fn get(http: &Http, uri: Uri) -> Result<Response<Body>, String> {
-    let request = Request::get(uri)
-        .body(Body::empty())
-        .map_err(|error| error.to_string())?;
-    send(http, request).await
+pub async fn get(http: &Http, address: &Address) -> Result<Response<Body>, String> {
+    let request = request(Method::GET, address).body(Body::empty());
+    send(http, request.map_err(|error| error.to_string())?).await
+}
+
+/// A request to `address`, of whoever it says that asks.
+pub fn request(method: Method, address: &Address) -> Builder {
+    let builder = Request::builder().method(method).uri(address.uri().clone());
+    match address.authorization() {
+        Some(who) => builder.header(AUTHORIZATION, who.clone()),
+        None => builder,
+    }
 }
 
 /// Sends `request`; the answer's body is still to come.
@@ -91,17 +117,16 @@ pub async fn send(http: &Http, request: Request<Body>) -> Result<Response<Body>,
     http.ready().await?.call(request).await
 }
 
-/// Asks for `uri`, whose answer must begin within `patience`.
+/// Asks at `address`, whose answer must begin within `patience`.
 ///
 /// # Errors
-/// If that is no URI, or there is no answer in time.
+/// If there is no answer in time.
 pub async fn get_within(
     http: &Http,
-    uri: &str,
+    address: &Address,
     patience: Duration,
 ) -> Result<Response<Body>, String> {
-    let uri = uri.parse().map_err(|_| format!("{uri:?} is no address"))?;
-    (timeout(patience, get(http, uri)).await)
+    (timeout(patience, get(http, address)).await)
         .unwrap_or_else(|_| Err("no answer in time".to_owned()))
 }
 
@@ -122,6 +147,12 @@ pub fn root(error: &dyn std::error::Error) -> String {
         reason = source;
     }
     reason.to_string()
+}
+
+/// A client over this connector's connections.
+#[cfg(test)]
+pub(in crate::live) fn by(connector: Connector) -> Http {
+    socket(connector, 0)
 }
 
 /// Routes in place of a server.

@@ -20,6 +20,7 @@ mod own;
 pub mod permissions;
 mod rate;
 mod resource;
+mod retrying;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use self::{
     error::{KubernetesError, KubernetesErrors},
     link::{Link, linked},
     listing::runs,
+    retrying::retrying,
     standing::{StandingError, Stood, standing},
 };
 

@@ -201,7 +201,8 @@ mod tests {
     }
 
     async fn look(http: &Http, live: &LivePage) -> (StatusCode, String) {
-        let answer = http::get(http, live.url().parse().unwrap()).await.unwrap();
+        let address = http::Address::parse(&live.url(), "").unwrap();
+        let answer = http::get(http, &address).await.unwrap();
         let status = answer.status();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(body.to_vec()).unwrap())

@@ -10,7 +10,7 @@ mod tests;
 
 use std::{convert::Infallible, time::Duration};
 
-use ::http::{Response, StatusCode, Uri};
+use ::http::{Response, StatusCode};
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -22,7 +22,7 @@ use super::{
     books::Books,
     churn::ClockAnswer,
     clock::Clock,
-    http::{self, Http, root},
+    http::{self, Address, Http, NotHttp, root},
 };
 use crate::model::{
     ledger::Written,
@@ -44,13 +44,16 @@ const BACKOFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(
 /// The longest answer about the clock, and the longest line of events, in bytes.
 const LARGEST: usize = 64 * 1024;
 
+/// An address as it should be.
+const EXAMPLE: &str = "http://127.0.0.1:9990";
+
 /// Why reading ends where other events follow.
 const RESTARTED: &str = "it was restarted";
 
 /// The acting half at an address.
 #[derive(Clone, Debug)]
 pub struct Partner {
-    base: String,
+    address: Address,
     http: Http,
 }
 
@@ -91,13 +94,6 @@ pub enum Told {
     },
 }
 
-/// The address is not one.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{address:?} is not an http address such as http://127.0.0.1:9990")]
-pub struct PartnerError {
-    address: String,
-}
-
 /// A line of `/events`: an action that is due or was answered, or how many are no longer kept.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -115,29 +111,25 @@ impl Partner {
     ///
     /// # Errors
     /// If that is none.
-    pub fn new(address: &str) -> Result<Self, PartnerError> {
+    pub fn new(address: &str) -> Result<Self, NotHttp> {
         let url = if address.contains("://") {
             address.to_owned()
         } else {
             format!("http://{address}")
         };
-        let base = url.trim_end_matches('/').to_owned();
-        let uri = base.parse::<Uri>().ok();
-        let bare = |uri: &Uri| {
-            uri.scheme_str() == Some("http") && uri.port_u16().is_some() && uri.path() == "/"
-        };
-        if !uri.as_ref().is_some_and(bare) {
-            return Err(PartnerError {
-                address: address.to_owned(),
-            });
+        let parsed = Address::parse(&url, EXAMPLE)?;
+        let uri = parsed.uri();
+        let has_port = uri.port().is_some() || uri.scheme_str() == Some("https");
+        if !has_port || uri.path() != "/" {
+            return Err(NotHttp::new(address, EXAMPLE));
         }
-        Ok(Self::through(base, http::kept()))
+        Ok(Self::through(parsed, http::kept()))
     }
 
-    /// The acting half that answers through `http`, which errors call `base`.
+    /// The acting half that answers through `http` in place of `address`.
     #[must_use]
-    pub const fn through(base: String, http: Http) -> Self {
-        Self { base, http }
+    pub const fn through(address: Address, http: Http) -> Self {
+        Self { address, http }
     }
 
     /// Enters what it tells into the ledgers, for ever. Nothing is taken for timed that was
@@ -152,11 +144,11 @@ impl Partner {
             };
             if failures == 0 {
                 on(Told::Silent {
-                    url: self.base.clone(),
+                    url: self.url(),
                     error,
                 });
             }
-            let wait = backoff(&self.base, failures);
+            let wait = backoff(&self.url(), failures);
             failures += 1;
             tokio::time::sleep(wait).await;
         }
@@ -173,7 +165,7 @@ impl Partner {
         let (last, _) = self.compare(feed, on).await?;
         let events = format!("/events?after={}", feed.after());
         let mut body = self.get(&events).await?.into_body();
-        tracing::info!(churn = self.base, "reading what it does");
+        tracing::info!(churn = %self.address, "reading what it does");
         *failures = 0;
         feed.caught_up(last);
         let mut next = clock.now() + AGAIN;
@@ -237,6 +229,11 @@ impl Partner {
         Ok((answer.last, same))
     }
 
+    /// What it is called, without credentials.
+    fn url(&self) -> String {
+        self.address.to_string().trim_end_matches('/').to_owned()
+    }
+
     /// Asks for the clock: when it was asked, the answer, and when that had arrived.
     async fn ask(&self, clock: Clock) -> Result<(At, Bytes, At), String> {
         let sent = clock.now();
@@ -246,8 +243,8 @@ impl Partner {
     }
 
     async fn get(&self, path: &str) -> Result<Response<Body>, String> {
-        let uri = format!("{}{path}", self.base);
-        let response = http::get_within(&self.http, &uri, PATIENCE).await?;
+        let address = self.address.below(path)?;
+        let response = http::get_within(&self.http, &address, PATIENCE).await?;
         match response.status() {
             StatusCode::OK => Ok(response),
             status => Err(format!("{path}: HTTP status {status}")),

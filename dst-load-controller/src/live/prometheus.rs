@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use ::http::{StatusCode, Uri};
+use ::http::StatusCode;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::http::{self, Http};
+use super::http::{self, Address, Credentials, Http, NotHttp};
 use crate::model::{
     recording::{Line, TargetSample},
     time::At,
@@ -29,8 +29,8 @@ pub const SELECTOR: &str = r#"namespace="linkerd",container="destination""#;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PrometheusError {
     /// The address is none.
-    #[error("{0:?} is not an http address such as http://127.0.0.1:9090")]
-    Address(String),
+    #[error(transparent)]
+    Address(#[from] NotHttp),
     /// It does not answer, or says what is wrong.
     #[error("Prometheus at {url}: {cause}")]
     Silent {
@@ -55,7 +55,7 @@ pub enum PrometheusError {
 /// A Prometheus, and which of its series are the target's.
 #[derive(Clone, Debug)]
 pub struct Prometheus {
-    url: String,
+    address: Address,
     selector: String,
     http: Http,
 }
@@ -136,23 +136,25 @@ struct Matrix {
 // === impl Prometheus ===
 
 impl Prometheus {
-    /// The Prometheus at `url`.
+    /// The Prometheus at `url`, as whoever has these credentials.
     ///
     /// # Errors
-    /// If that is no http address.
-    pub fn new(url: &str, selector: &str) -> Result<Self, PrometheusError> {
-        Self::through(url, selector, http::kept())
+    /// If that is no address of HTTP.
+    pub fn new(
+        url: &str,
+        selector: &str,
+        credentials: Option<Credentials>,
+    ) -> Result<Self, PrometheusError> {
+        let prometheus = Self::through(url, selector, http::kept())?;
+        Ok(Self {
+            address: prometheus.address.with(credentials),
+            ..prometheus
+        })
     }
 
     fn through(url: &str, selector: &str, http: Http) -> Result<Self, PrometheusError> {
-        let base = url.trim_end_matches('/');
-        let uri = base.parse::<Uri>().ok();
-        let is_http = |uri: &Uri| uri.scheme_str() == Some("http") && uri.host().is_some();
-        if !uri.as_ref().is_some_and(is_http) {
-            return Err(PrometheusError::Address(url.to_owned()));
-        }
         Ok(Self {
-            url: base.to_owned(),
+            address: Address::parse(url, "http://127.0.0.1:9090")?,
             selector: selector.trim_matches(['{', '}']).to_owned(),
             http,
         })
@@ -190,7 +192,7 @@ impl Prometheus {
         }
         if samples.is_empty() {
             return Err(PrometheusError::Nothing {
-                url: self.url.clone(),
+                url: self.address.to_string(),
                 selector: self.selector.clone(),
             });
         }
@@ -198,7 +200,7 @@ impl Prometheus {
             Ok(sample) => Line::Target(sample),
             Err(fault) => Line::TargetSilent {
                 at,
-                error: format!("Prometheus at {}: {fault}", self.url),
+                error: format!("Prometheus at {}: {fault}", self.address),
             },
         };
         Ok(samples.into_iter().map(line).collect())
@@ -211,7 +213,7 @@ impl Prometheus {
         lasted: Duration,
     ) -> Result<Vec<(At, String)>, PrometheusError> {
         let silent = |cause: String| PrometheusError::Silent {
-            url: self.url.clone(),
+            url: self.address.to_string(),
             cause,
         };
         #[expect(
@@ -220,14 +222,14 @@ impl Prometheus {
         )]
         let start = started as f64 / 1e6;
         let step = STEP.max(lasted / POINTS);
-        let uri = format!(
-            "{}/api/v1/query_range?query={}&start={start:.3}&end={:.3}&step={:.3}",
-            self.url,
+        let question = format!(
+            "/api/v1/query_range?query={}&start={start:.3}&end={:.3}&step={:.3}",
             escape(query),
             start + lasted.as_secs_f64(),
             step.as_secs_f64()
         );
-        let answer = http::get_within(&self.http, &uri, PATIENCE).await;
+        let address = self.address.below(&question).map_err(silent)?;
+        let answer = http::get_within(&self.http, &address, PATIENCE).await;
         let answer = answer.map_err(silent)?;
         let status = answer.status();
         let body = timeout(PATIENCE, http::whole(answer.into_body(), LARGEST)).await;
@@ -312,7 +314,7 @@ mod tests {
             Line::Target(sample(5, Some(2.0), Some(3e7))),
             Line::TargetSilent {
                 at: At::from_secs(10),
-                error: "Prometheus at http://prometheus:9090: go_memstats_heap_inuse_bytes is NaN"
+                error: "Prometheus at http://prometheus:9090/: go_memstats_heap_inuse_bytes is NaN"
                     .to_owned(),
             },
         ];
@@ -355,15 +357,17 @@ mod tests {
         assert!(
             said(nothing)
                 .await
-                .starts_with("Prometheus at http://p:9090 has no series of {a=\"b\"}")
+                .starts_with("Prometheus at http://p:9090/ has no series of {a=\"b\"}")
         );
         assert_eq!(
             said(refusing).await,
-            "Prometheus at http://p:9090: parse error"
+            "Prometheus at http://p:9090/: parse error"
         );
-        let wrong = Prometheus::new("https://p", SELECTOR).unwrap_err();
+        let wrong = Prometheus::new("p:9090", SELECTOR, None).unwrap_err();
         assert!(
-            wrong.to_string().contains("is not an http address"),
+            wrong
+                .to_string()
+                .contains("is not an http or https address"),
             "{wrong}"
         );
     }

@@ -6,12 +6,12 @@ pub mod gauges;
 
 use std::time::Duration;
 
-use ::http::{Request, Uri, header::CONTENT_TYPE};
+use ::http::{Method, header::CONTENT_TYPE};
 use axum::body::Body;
 use base64::{Engine, prelude::BASE64_URL_SAFE};
 use tokio::time::timeout;
 
-use super::http::{self, Http};
+use super::http::{self, Address, Credentials, Http, NotHttp};
 use crate::model::report::Report;
 
 /// For how long an answer is waited for.
@@ -25,8 +25,8 @@ const JOB: &str = "dst-load-controller";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PushError {
     /// The address is none.
-    #[error("{0:?} is not an http address such as http://127.0.0.1:9091")]
-    Address(String),
+    #[error(transparent)]
+    Address(#[from] NotHttp),
     /// It does not take them.
     #[error("the Pushgateway at {url}: {cause}")]
     Refused {
@@ -40,28 +40,29 @@ pub enum PushError {
 /// A Pushgateway.
 #[derive(Clone, Debug)]
 pub struct PushGateway {
-    url: String,
+    address: Address,
     http: Http,
 }
 
 // === impl PushGateway ===
 
 impl PushGateway {
-    /// The Pushgateway at `url`, with its route prefix if it has one.
+    /// The Pushgateway at `url`, with its route prefix if it has one, as whoever has these
+    /// credentials.
     ///
     /// # Errors
-    /// If that is no http address.
-    pub fn new(url: &str) -> Result<Self, PushError> {
-        Self::through(url, http::fresh())
+    /// If that is no address of HTTP.
+    pub fn new(url: &str, credentials: Option<Credentials>) -> Result<Self, PushError> {
+        let gateway = Self::through(url, http::fresh())?;
+        Ok(Self {
+            address: gateway.address.with(credentials),
+            ..gateway
+        })
     }
 
     fn through(url: &str, http: Http) -> Result<Self, PushError> {
-        let is_http = |uri: &Uri| uri.scheme_str() == Some("http") && uri.query().is_none();
-        if !url.parse().ok().as_ref().is_some_and(is_http) {
-            return Err(PushError::Address(url.to_owned()));
-        }
         Ok(Self {
-            url: url.trim_end_matches('/').to_owned(),
+            address: Address::parse(url, "http://127.0.0.1:9091")?,
             http,
         })
     }
@@ -72,18 +73,17 @@ impl PushGateway {
     /// If it is not taken.
     pub async fn push(&self, report: &Report) -> Result<(), PushError> {
         let refused = |cause| PushError::Refused {
-            url: self.url.clone(),
+            url: self.address.to_string(),
             cause,
         };
         // As base64, a name may have whatever a path may not.
         let scenario = BASE64_URL_SAFE.encode(&report.scenario.name);
-        let request = Request::put(format!(
-            "{}/metrics/job/{JOB}/scenario@base64/{scenario}",
-            self.url
-        ))
-        .header(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")
-        .body(Body::from(gauges::render(report)))
-        .map_err(|error| refused(error.to_string()))?;
+        let group = format!("/metrics/job/{JOB}/scenario@base64/{scenario}");
+        let address = self.address.below(&group).map_err(refused)?;
+        let request = http::request(Method::PUT, &address)
+            .header(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")
+            .body(Body::from(gauges::render(report)))
+            .map_err(|error| refused(error.to_string()))?;
         let asked = async {
             let answer = http::send(&self.http, request).await?;
             let status = answer.status();
@@ -156,16 +156,16 @@ mod tests {
         let error = gateway.push(&report()).await.unwrap_err().to_string();
         assert_eq!(
             error,
-            "the Pushgateway at http://pushgateway:9091/behind: HTTP status 400 Bad Request: \
+            "the Pushgateway at http://pushgateway:9091/behind/: HTTP status 400 Bad Request: \
              text format parsing error"
         );
     }
 
     #[test]
     fn an_address_must_be_http() {
-        for url in ["pushgateway:9091", "https://pushgateway", "http://a/?b", ""] {
-            let error = PushGateway::new(url).unwrap_err();
-            assert_eq!(error, PushError::Address(url.to_owned()));
+        for url in ["pushgateway:9091", "ftp://pushgateway", ""] {
+            assert!(PushGateway::new(url, None).is_err(), "{url}");
         }
+        assert!(PushGateway::new("https://pushgateway/behind", None).is_ok());
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! The first signal asks the work to drain, a second ends the process without waiting for it.
 
+mod repeats;
+
 use std::{
     convert::Infallible,
     env,
@@ -15,7 +17,11 @@ use procfs::process::Process;
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter, Layer as _, Registry, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
+
+pub use self::repeats::Repeats;
 
 /// The level of everybody but us where one plain level is asked for: of others, only complaints.
 const OTHERS: &str = "warn,dst_load_controller=";
@@ -57,26 +63,31 @@ pub struct Shutdown {
     drain: CancellationToken,
 }
 
-/// Sends logs to standard error. `level` is a level of our own messages, such as `info`, or a
+/// Sends logs to standard error; what counts lines that repeat is returned. `level` is a level of our own messages, such as `info`, or a
 /// filter of all, such as `info,kube=debug`.
 ///
 /// # Errors
 ///
 /// [`LogError`]; nothing is set up then.
-pub fn init_logs(level: &str, format: LogFormat) -> Result<(), LogError> {
+pub fn init_logs(level: &str, format: LogFormat) -> Result<Repeats, LogError> {
     let filter = filter(level)?;
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let repeats = Repeats::default();
+    let lines = fmt::layer()
         .with_ansi(colours(env::var_os("NO_COLOR").is_some()))
         // It would say so on standard error, where nobody is who could read it, and panic.
         .log_internal_errors(false)
         .with_writer(io::stderr);
-    let outcome = match format {
+    let lines = match format {
         // For people the module that speaks is noise; programs get it as a field.
-        LogFormat::Plain => logs.with_target(false).try_init(),
-        LogFormat::Json => logs.json().try_init(),
+        LogFormat::Plain => lines
+            .with_target(false)
+            .with_filter(repeats.clone())
+            .boxed(),
+        LogFormat::Json => lines.json().with_filter(repeats.clone()).boxed(),
     };
-    outcome.map_err(|_| LogError::Twice)
+    let outcome = Registry::default().with(lines).with(filter).try_init();
+    outcome.map_err(|_| LogError::Twice)?;
+    Ok(repeats)
 }
 
 /// Colours are for terminals, and for people who do not decline them (https://no-color.org).

@@ -7,12 +7,12 @@ pub mod version;
 
 use std::time::Duration;
 
-use ::http::{StatusCode, Uri, uri::PathAndQuery};
+use ::http::StatusCode;
 use bytes::Bytes;
 
 use super::{
     clock::Clock,
-    http::{self, Http},
+    http::{self, Address, Http, NotHttp},
 };
 use crate::model::{quantity::Bytes as Size, time::At};
 
@@ -41,9 +41,9 @@ const REFERENCE_INFO: &str = "dst_load_reference_info";
 /// The admin endpoint of a destination controller, or of several replicas of it.
 #[derive(Clone, Debug)]
 pub struct Target {
-    metrics: Uri,
+    metrics: Address,
     /// The other replicas'. What they use is added up.
-    further: Vec<Uri>,
+    further: Vec<Address>,
     http: Http,
     /// For pings: a kubelet connects each time.
     fresh: Http,
@@ -54,16 +54,13 @@ pub struct Target {
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     /// The address is not one.
-    #[error("{address:?} is not an http address such as http://127.0.0.1:9996/metrics")]
-    Address {
-        /// As given.
-        address: String,
-    },
+    #[error(transparent)]
+    Address(#[from] NotHttp),
     /// It did not answer.
-    #[error("{uri}: {reason}")]
+    #[error("{address}: {reason}")]
     Silent {
         /// What was asked.
-        uri: Uri,
+        address: Address,
         /// Why not.
         reason: String,
     },
@@ -140,8 +137,8 @@ impl Target {
         all
     }
 
-    async fn says_ready(&self, metrics: &Uri) -> Option<bool> {
-        match self.get(beside(metrics, "/ready")).await {
+    async fn says_ready(&self, metrics: &Address) -> Option<bool> {
+        match self.get(&metrics.beside("/ready")).await {
             Ok((StatusCode::NOT_FOUND, _)) => None,
             Ok((status, _)) => Some(status.is_success()),
             Err(_) => Some(false),
@@ -150,7 +147,7 @@ impl Target {
 
     /// Whether this is the tool's own reference destination; `false` too where it does not answer.
     pub async fn is_reference(&self) -> bool {
-        let answer = self.get(self.metrics.clone()).await;
+        let answer = self.get(&self.metrics).await;
         answer.is_ok_and(|(_, body)| {
             let text = String::from_utf8_lossy(&body);
             text.lines().any(|line| line.starts_with(REFERENCE_INFO))
@@ -160,7 +157,7 @@ impl Target {
     /// Whether these are the metrics of a destination controller, Linkerd's or the tool's own;
     /// `false` too where nobody answers.
     pub async fn is_controller(&self) -> bool {
-        let answer = self.get(self.metrics.clone()).await;
+        let answer = self.get(&self.metrics).await;
         answer.is_ok_and(|(status, body)| {
             let text = format!("\n{}", String::from_utf8_lossy(&body));
             let says = |what: &str| text.contains(what);
@@ -172,7 +169,7 @@ impl Target {
     /// Whether the tool's own reference destination serves Pods by IPv6, if this is it and it says
     /// so.
     pub async fn reference_ipv6(&self) -> Option<bool> {
-        let (_, body) = self.get(self.metrics.clone()).await.ok()?;
+        let (_, body) = self.get(&self.metrics).await.ok()?;
         let text = String::from_utf8_lossy(&body);
         let line = text.lines().find(|it| it.starts_with(REFERENCE_INFO))?;
         let (_, value) = line.split_once("ipv6=\"")?;
@@ -195,7 +192,8 @@ impl Target {
         let mut slowest = Duration::ZERO;
         for metrics in self.replicas() {
             let sent = clock.now();
-            let asked = http::get(&self.fresh, beside(metrics, "/ping"));
+            let ping = metrics.beside("/ping");
+            let asked = http::get(&self.fresh, &ping);
             let answer = tokio::time::timeout(PING_TIMEOUT, asked)
                 .await
                 .map_err(|_| format!("no answer within {} s", PING_TIMEOUT.as_secs()))??;
@@ -224,8 +222,8 @@ impl Target {
         }
     }
 
-    async fn page(&self, metrics: &Uri, at: At) -> Result<Page, TargetError> {
-        let (status, body) = self.get(metrics.clone()).await?;
+    async fn page(&self, metrics: &Address, at: At) -> Result<Page, TargetError> {
+        let (status, body) = self.get(metrics).await?;
         if !status.is_success() {
             return Err(silent(metrics, &format!("HTTP status {status}")));
         }
@@ -246,15 +244,15 @@ impl Target {
         path: &'static str,
         within: Duration,
     ) -> Result<Option<Bytes>, TargetError> {
-        let uri = beside(&self.metrics, path);
-        let (status, body) = self.get_within(uri.clone(), within).await?;
+        let address = self.metrics.beside(path);
+        let (status, body) = self.get_within(&address, within).await?;
         if status == StatusCode::NOT_FOUND {
             return Ok(None);
         }
         if !status.is_success() {
             let said = String::from_utf8_lossy(&body);
             let reason = format!("HTTP status {status}: {}", said.trim());
-            return Err(silent(&uri, &reason));
+            return Err(silent(&address, &reason));
         }
         Ok(Some(body))
     }
@@ -265,62 +263,47 @@ impl Target {
         self.replicas().count() as u64
     }
 
-    fn replicas(&self) -> impl Iterator<Item = &Uri> {
+    fn replicas(&self) -> impl Iterator<Item = &Address> {
         std::iter::once(&self.metrics).chain(&self.further)
     }
 
-    async fn get(&self, uri: Uri) -> Result<(StatusCode, Bytes), TargetError> {
-        self.get_within(uri, TIMEOUT).await
+    async fn get(&self, address: &Address) -> Result<(StatusCode, Bytes), TargetError> {
+        self.get_within(address, TIMEOUT).await
     }
 
     async fn get_within(
         &self,
-        uri: Uri,
+        address: &Address,
         within: Duration,
     ) -> Result<(StatusCode, Bytes), TargetError> {
         let asked = async {
-            let response = http::get(&self.http, uri.clone()).await?;
+            let response = http::get(&self.http, address).await?;
             let status = response.status();
             let body = http::whole(response.into_body(), LARGEST).await?;
             Ok::<_, String>((status, body))
         };
         match tokio::time::timeout(within, asked).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(reason)) => Err(silent(&uri, &reason)),
-            Err(_) => Err(silent(&uri, "no answer in time")),
+            Ok(Err(reason)) => Err(silent(address, &reason)),
+            Err(_) => Err(silent(address, "no answer in time")),
         }
     }
 }
 
 /// Where the metrics of `address` are.
-fn metrics(address: &str) -> Result<Uri, TargetError> {
-    let invalid = || TargetError::Address {
-        address: address.to_owned(),
-    };
-    let url = if address.contains("://") {
-        address.to_owned()
-    } else {
-        format!("http://{address}/metrics")
-    };
-    let metrics: Uri = url.parse().map_err(|_| invalid())?;
-    if metrics.scheme_str() != Some("http") || metrics.host().is_none() {
-        return Err(invalid());
+fn metrics(address: &str) -> Result<Address, NotHttp> {
+    const EXAMPLE: &str = "http://127.0.0.1:9996/metrics";
+    if address.contains("://") {
+        return Address::parse(address, EXAMPLE);
     }
-    Ok(metrics)
+    Address::parse(&format!("http://{address}/metrics"), EXAMPLE)
 }
 
-fn silent(uri: &Uri, reason: &str) -> TargetError {
+fn silent(address: &Address, reason: &str) -> TargetError {
     TargetError::Silent {
-        uri: uri.clone(),
+        address: address.clone(),
         reason: reason.to_owned(),
     }
-}
-
-/// Another path of the port that the metrics are on.
-fn beside(metrics: &Uri, path: &'static str) -> Uri {
-    let mut parts = metrics.clone().into_parts();
-    parts.path_and_query = Some(PathAndQuery::from_static(path));
-    Uri::from_parts(parts).expect("invariant: scheme and host were there, and a path now is")
 }
 
 #[cfg(test)]
@@ -333,7 +316,8 @@ mod tests {
     fn an_address_is_a_url_or_a_host_and_port() {
         assert!(Target::new("127.0.0.1:9996").is_ok());
         assert!(Target::new("http://10.0.0.1:9996/metrics").is_ok());
-        for wrong in ["", "https://a/metrics", "http:///metrics"] {
+        assert!(Target::new("https://a/metrics").is_ok());
+        for wrong in ["", "ftp://a/metrics", "http:///metrics"] {
             assert!(Target::new(wrong).is_err(), "{wrong}");
         }
     }

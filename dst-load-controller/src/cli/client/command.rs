@@ -31,6 +31,7 @@ use crate::{
         clock::Clock,
         cluster::Cluster,
         destination::fleet::FleetConfig,
+        files,
         observer::SILENCE,
         partner::Partner,
         process_metrics,
@@ -114,6 +115,9 @@ pub async fn run(
             linked::resolve(&cluster, observed.as_ref(), watch).await?,
         ),
     };
+    let clients = watch.client.virtual_clients();
+    let shared = watch.client.connections.map_or(u64::MAX, u64::from);
+    files::enough_for(clients.min(shared))?;
     let directory = args.output_dir.as_deref().map(RunDirectory::at);
     let directory = directory.transpose()?;
     let limits = scenario.map_or(Limits::from(DEADLINE), Limits::of);

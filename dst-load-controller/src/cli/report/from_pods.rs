@@ -12,7 +12,7 @@ use clap::Args;
 
 use super::{ReportArgs, exit, judged, once, push, render, style};
 use crate::{
-    cli::{Format, UsageError, cluster::ClusterArgs},
+    cli::{Format, UsageError, cluster::ClusterArgs, credentials::Sources},
     exit::Exit,
     live::{
         collect::{CollectError, Replica, desired, replicas},
@@ -63,6 +63,22 @@ pub struct FromPodsArgs {
         env = "DST_LOAD_PROMETHEUS"
     )]
     pub prometheus: Option<String>,
+    /// A file with the bearer token for Prometheus; else DST_LOAD_PROMETHEUS_TOKEN is it.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "prometheus",
+        env = "DST_LOAD_PROMETHEUS_TOKEN_FILE"
+    )]
+    pub prometheus_token_file: Option<PathBuf>,
+    /// A file with USER:PASSWORD for Prometheus; else DST_LOAD_PROMETHEUS_BASIC_AUTH is it.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "prometheus",
+        env = "DST_LOAD_PROMETHEUS_BASIC_AUTH_FILE"
+    )]
+    pub prometheus_basic_auth_file: Option<PathBuf>,
     /// What picks these series out.
     #[arg(
         long,
@@ -95,7 +111,13 @@ pub(super) async fn run(
     let flags = &args.pods;
     let prometheus = match &flags.prometheus {
         Some(url) => {
-            let found = Prometheus::new(url, &flags.prometheus_selector);
+            let sources = Sources {
+                service: "prometheus",
+                token_file: flags.prometheus_token_file.as_deref(),
+                basic_auth_file: flags.prometheus_basic_auth_file.as_deref(),
+            };
+            let credentials = sources.credentials()?;
+            let found = Prometheus::new(url, &flags.prometheus_selector, credentials);
             Some(found.map_err(|error| UsageError(format!("--prometheus: {error}")))?)
         }
         None => None,

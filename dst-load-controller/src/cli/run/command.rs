@@ -9,6 +9,7 @@ use crate::{
     cli::{
         Format, UsageError, check,
         cluster::ClusterArgs,
+        forward::ForwardArgs,
         push::push,
         report,
         sandbox::controller::CommandLine,
@@ -17,6 +18,7 @@ use crate::{
     exit::Exit,
     live::{
         engine::{Engine, EngineError},
+        files,
         kubernetes::Limits,
         live_page::LivePage,
         recorder::{Recorder, RunDirectory},
@@ -162,6 +164,7 @@ pub(in crate::cli) async fn with_controller(
         let namespace = cluster.namespace.as_deref();
         checked(chosen, build.skip_checks, namespace, scenario, warnings).await?
     } else {
+        files::enough_for(connections(scenario, &ForwardArgs::default()))?;
         Chosen::child(scenario, Some(controller)).await?
     };
     let setting = Setting {
@@ -285,6 +288,7 @@ async fn choose(
     let chosen = match choice {
         Choice::Embedded => return Ok(Chosen::embedded(scenario)),
         Choice::Child { controller } => {
+            files::enough_for(connections(scenario, &args.forward))?;
             let log = directory.destination_log();
             let command = controller
                 .map(|line| command(line, args.pprof))
@@ -311,6 +315,13 @@ async fn choose(
     };
     let namespace = args.cluster.namespace.as_deref();
     checked(chosen, args.skip_checks, namespace, scenario, warnings).await
+}
+
+/// Connections to the destination at once.
+fn connections(scenario: &Scenario, way: &ForwardArgs) -> u64 {
+    let shared = way.connections(scenario.client.connections);
+    let clients = scenario.client.virtual_clients();
+    shared.map_or(clients, |shared| clients.min(shared.into()))
 }
 
 /// The cluster, if a run on it would work; nothing stands if it would not.

@@ -15,7 +15,7 @@ use super::Subject;
 use crate::{
     live::{
         clock::Clock,
-        kubernetes::{Caller, Limits, linked, permissions::Permission},
+        kubernetes::{Caller, Limits, linked, permissions::Permission, retrying},
     },
     model::{
         check::{
@@ -41,7 +41,7 @@ pub(super) async fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let claim = "can reach the API server";
     let hint = "look at the kubeconfig and its context: kubectl cluster-info";
     let kube = match (subject.world.kube)() {
-        Ok(kube) => kube,
+        Ok(kube) => retrying(kube),
         Err(error) => return findings.push(API, claim, Outcome::failed(chain(&error), hint)),
     };
     match kube.apiserver_version().await {

@@ -59,7 +59,7 @@ impl Cluster {
         if let Some(name) = &config.tls_server_name {
             there["tls-server-name"] = name.as_str().into();
         }
-        let user = serde_json::to_value(portable(&config.auth_info)?)
+        let user = serde_json::to_value(portable(&self.user)?)
             .expect("invariant: an identity's keys are text");
         // Go reads a kubeconfig as YAML, which all JSON is.
         Ok(json!({
@@ -140,9 +140,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_makes_credentials_cannot_be_passed_on() {
-        let exec = "{exec: {apiVersion: client.authentication.k8s.io/v1, command: \"true\"}}";
-        if let Err(error) = elsewhere(exec).await {
-            assert!(error.contains("made by a program (true)"), "{error}");
-        }
+        let exec = "{exec: {command: echo, args: ['{\"status\": {\"token\": \"t\"}}']}}";
+        let error = elsewhere(exec).await.unwrap_err();
+        assert!(error.contains("made by a program (echo)"), "{error}");
     }
 }

@@ -37,6 +37,9 @@ use tonic::{Status, body::Body};
 
 use crate::world::Grpc;
 
+/// Whom requests are for.
+pub(super) type Origin = (Scheme, Authority);
+
 /// HTTP/2 windows, bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Windows {
@@ -81,7 +84,7 @@ type Attempt = Shared<BoxFuture<'static, Result<Arc<Connection>, Arc<io::Error>>
 struct Channel(Arc<Inner>);
 
 struct Inner {
-    authority: Authority,
+    origin: Origin,
     connect: Box<dyn Fn() -> Attempt + Send + Sync>,
     current: Mutex<Option<Attempt>>,
 }
@@ -113,7 +116,7 @@ const MAX_STREAMS_AT_FIRST: usize = 100;
 /// # Errors
 /// Why there is no first connection.
 pub(super) async fn open<C, F, S>(
-    authority: Authority,
+    origin: Origin,
     windows: Windows,
     connect: C,
 ) -> Result<Grpc, Status>
@@ -133,7 +136,7 @@ where
         made.boxed().shared()
     });
     let channel = Channel(Arc::new(Inner {
-        authority,
+        origin,
         connect,
         current: Mutex::new(None),
     }));
@@ -261,8 +264,8 @@ impl Inner {
     async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
         let (mut parts, body) = request.into_parts();
         let mut uri = parts.uri.into_parts();
-        uri.scheme = Some(Scheme::HTTP);
-        uri.authority = Some(self.authority.clone());
+        uri.scheme = Some(self.origin.0.clone());
+        uri.authority = Some(self.origin.1.clone());
         parts.uri = Uri::from_parts(uri)
             .map_err(|error| Status::internal(format!("request without a path: {error}")))?;
         parts

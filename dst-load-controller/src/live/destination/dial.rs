@@ -2,12 +2,21 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use http::Uri;
-use hyper_util::client::legacy::connect::HttpConnector;
+use http::uri::{Authority, Scheme};
+use hyper_rustls::HttpsConnector;
+use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
+use tokio::time::timeout;
 use tower::Service as _;
 
-use super::connection::{self, DEFAULT_WINDOWS, Windows};
-use crate::{live::http::root, model::scenario::Lifecycle, world::Dial};
+use super::{
+    address::{Address, AddressError},
+    connection::{self, DEFAULT_WINDOWS, Windows},
+};
+use crate::{
+    live::{connect::tls, http::root},
+    model::scenario::Lifecycle,
+    world::Dial,
+};
 
 /// How long one try to connect may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -17,8 +26,9 @@ const PROXY_WINDOWS: Windows = Windows {
     connection: 1024 * 1024,
 };
 
-/// Opens connections to `destination` (HOST:PORT): plaintext HTTP/2 with prior knowledge, one TCP
-/// connection each, as a proxy has one.
+/// Opens connections to `destination`, as [`Address`] reads it: HTTP/2 with prior knowledge, with TLS
+/// where the address says so, one TCP connection each, as a proxy has one. No proxy of the
+/// environment is used: what is measured would be its latency.
 ///
 /// HTTP/2 keepalive stays off: the controller sends GOAWAY to clients that ping more often than
 /// every 5 minutes. Windows stay at hyper's defaults (2 MiB a stream, 5 MiB a connection), or are
@@ -28,17 +38,12 @@ const PROXY_WINDOWS: Windows = Windows {
 /// frames, and streams are read at once here.
 ///
 /// # Errors
-/// If that is no address.
+/// If that is no address, or TLS would trust nobody.
 pub fn dial(destination: &str, lifecycle: Lifecycle) -> Result<Dial, String> {
-    let no_address =
-        |error: &dyn std::error::Error| format!("{destination:?} is not HOST:PORT: {error}");
-    let uri: Uri = format!("http://{destination}")
+    let address: Address = destination
         .parse()
-        .map_err(|error: http::uri::InvalidUri| no_address(&error))?;
-    let authority = uri
-        .authority()
-        .ok_or_else(|| format!("{destination:?} is not HOST:PORT"))?
-        .clone();
+        .map_err(|e: AddressError| e.to_string())?;
+    let uri = address.uri();
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(TIMEOUT));
@@ -46,16 +51,37 @@ pub fn dial(destination: &str, lifecycle: Lifecycle) -> Result<Dial, String> {
         Lifecycle::Eternal => DEFAULT_WINDOWS,
         Lifecycle::Proxy => PROXY_WINDOWS,
     };
+    let authority = address.host_and_port().parse();
+    let authority: Authority = authority.map_err(|error| format!("{destination:?}: {error}"))?;
+    if !address.tls() {
+        return Ok(Arc::new(move || {
+            let (connector, uri) = (connector.clone(), uri.clone());
+            let connect = move || {
+                let connected = connector.clone().call(uri.clone());
+                async move {
+                    let connected = connected.await.map_err(|error| as_io(&error))?;
+                    Ok(connected.into_inner())
+                }
+            };
+            let origin = (Scheme::HTTP, authority.clone());
+            Box::pin(connection::open(origin, windows, connect))
+        }));
+    }
+    let trust = tls::http2().map_err(|error| error.to_string())?;
+    connector.enforce_http(false);
+    let secure = HttpsConnector::from((connector, trust));
     Ok(Arc::new(move || {
-        let (connector, uri) = (connector.clone(), uri.clone());
+        let (secure, uri) = (secure.clone(), uri.clone());
         let connect = move || {
-            let connected = connector.clone().call(uri.clone());
+            let connected = secure.clone().call(uri.clone());
             async move {
-                let connected = connected.await.map_err(|error| as_io(&error))?;
-                Ok(connected.into_inner())
+                let connected = timeout(TIMEOUT, connected).await;
+                let connected = connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
+                Ok(TokioIo::new(connected.map_err(|error| as_io(&*error))?))
             }
         };
-        Box::pin(connection::open(authority.clone(), windows, connect))
+        let origin = (Scheme::HTTPS, authority.clone());
+        Box::pin(connection::open(origin, windows, connect))
     }))
 }
 

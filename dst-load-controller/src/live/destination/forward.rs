@@ -6,7 +6,7 @@
 
 use std::{fmt, io, str::FromStr, sync::Arc};
 
-use ::http::uri::Authority;
+use ::http::uri::{Authority, Scheme};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api,
@@ -18,6 +18,7 @@ use super::connection::{self, DEFAULT_WINDOWS};
 use crate::{
     live::{
         http::{self, Http},
+        kubernetes::retrying,
         target::flags,
     },
     model::{promise::Flags, quantity::Bytes, words::chain},
@@ -121,7 +122,7 @@ impl Forward {
             name: name.clone(),
             cause: chain(error),
         };
-        let client = kube().map_err(|error| failed(&error))?;
+        let client = retrying(kube().map_err(|error| failed(&error))?);
         let pods: Api<Pod> = Api::namespaced(client, &name.namespace);
         let pod = pods.get_opt(&name.pod).await.map_err(|e| failed(&e))?;
         let Some(pod) = pod else {
@@ -174,8 +175,8 @@ impl Forward {
                 let forward = forward.clone();
                 async move { forward.connect(GRPC).await.map_err(io::Error::other) }
             };
-            let authority = Authority::from_static("destination");
-            Box::pin(connection::open(authority, DEFAULT_WINDOWS, connect))
+            let origin = (Scheme::HTTP, Authority::from_static("destination"));
+            Box::pin(connection::open(origin, DEFAULT_WINDOWS, connect))
         })
     }
 

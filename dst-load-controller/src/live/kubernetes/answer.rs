@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header::RETRY_AFTER};
+use http::{HeaderMap, Response, StatusCode, header::RETRY_AFTER};
 use kube::core::Status;
 
 use super::{KubernetesError, KubernetesErrors};
@@ -54,7 +54,7 @@ pub(super) fn judge(
     let status = status(&response);
     let passing = || Attempt::Passing {
         why: format!("{} {}", code.as_u16(), status.message),
-        wait: retry_after(&response),
+        wait: retry_after(response.headers()),
     };
     if code == StatusCode::TOO_MANY_REQUESTS {
         errors.too_many_requests += 1;
@@ -110,8 +110,9 @@ fn status(response: &Response<Bytes>) -> Status {
     })
 }
 
-fn retry_after(response: &Response<Bytes>) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+/// How long the server asks to be left alone.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?;
     let wait = Duration::from_secs(seconds.trim().parse().ok()?);
     Some(wait.min(LONGEST_RETRY_AFTER))
 }
@@ -147,7 +148,7 @@ mod tests {
     fn a_wait_that_the_server_asks_for_has_a_bound() {
         let answer = |value: &str| {
             let response = Response::builder().header(RETRY_AFTER, value);
-            retry_after(&response.body(Bytes::new()).unwrap())
+            retry_after(response.body(()).unwrap().headers())
         };
         assert_eq!(answer("3"), Some(Duration::from_secs(3)));
         assert_eq!(answer("86400"), Some(LONGEST_RETRY_AFTER));

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Service;
 use kube::{Api, ResourceExt, api::ListParams};
 
-use super::objects::{REMOTE_DISCOVERY, REMOTE_SERVICE};
+use super::{
+    objects::{REMOTE_DISCOVERY, REMOTE_SERVICE},
+    retrying::retrying,
+};
 use crate::model::{federation::Through, words::chain};
 
 /// A Service of another cluster that is stood for.
@@ -53,7 +56,7 @@ pub async fn standing(
     namespace: &str,
     wanted: &[&str],
 ) -> Result<BTreeMap<String, Stood>, StandingError> {
-    let services: Api<Service> = Api::namespaced(kube.clone(), namespace);
+    let services: Api<Service> = Api::namespaced(retrying(kube.clone()), namespace);
     let listed = services.list(&ListParams::default()).await;
     let listed = listed.map_err(|error| StandingError::Unreadable {
         namespace: namespace.to_owned(),

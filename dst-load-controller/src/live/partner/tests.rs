@@ -82,7 +82,8 @@ fn partner(address: &Address) -> Partner {
             }
         }
     });
-    Partner::through("http://churn:9990".into(), BoxCloneSyncService::new(http))
+    let address = http::Address::parse("http://churn:9990", "").unwrap();
+    Partner::through(address, BoxCloneSyncService::new(http))
 }
 
 fn books() -> Books {
@@ -375,15 +376,11 @@ fn an_address_is_a_url_or_a_host_and_port() {
         "127.0.0.1:9990",
         "http://churn.load:9990",
         "http://churn:9990/",
+        "https://churn.corp",
     ] {
         assert!(Partner::new(right).is_ok(), "{right}");
     }
-    for wrong in [
-        "",
-        "churn",
-        "https://churn:9990",
-        "http://churn:9990/events",
-    ] {
+    for wrong in ["", "churn", "ftp://churn:9990", "http://churn:9990/events"] {
         let error = Partner::new(wrong).unwrap_err().to_string();
         assert!(error.ends_with("such as http://127.0.0.1:9990"), "{error}");
     }

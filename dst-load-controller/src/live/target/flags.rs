@@ -5,7 +5,10 @@ use std::{net::IpAddr, time::Duration};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{Api, ResourceExt, api::ListParams};
 
-use crate::model::promise::Flags;
+use crate::{
+    live::{destination::address::Address, kubernetes::retrying},
+    model::promise::Flags,
+};
 
 /// The label by which Linkerd's chart marks what belongs to the destination controller.
 const COMPONENT: &str = "linkerd.io/control-plane-component=destination";
@@ -41,7 +44,8 @@ pub async fn behind(kube: &kube::Client, addresses: &[String]) -> Flags {
 }
 
 async fn at(kube: &kube::Client, address: &str) -> Option<Flags> {
-    let (host, _) = address.rsplit_once(':')?;
+    let address: Address = address.parse().ok()?;
+    let host = address.host();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     match host.parse::<IpAddr>() {
         Ok(ip) if ip.is_loopback() => None,
@@ -53,7 +57,7 @@ async fn at(kube: &kube::Client, address: &str) -> Option<Flags> {
             if !matches!(labels.next(), None | Some("svc")) {
                 return None;
             }
-            let services: Api<Service> = Api::namespaced(kube.clone(), namespace);
+            let services: Api<Service> = Api::namespaced(retrying(kube.clone()), namespace);
             of_service(kube, &services.get_opt(name).await.ok()??).await
         }
     }
@@ -62,7 +66,7 @@ async fn at(kube: &kube::Client, address: &str) -> Option<Flags> {
 async fn of_ip(kube: &kube::Client, ip: IpAddr) -> Option<Flags> {
     let marked = ListParams::default().labels(COMPONENT);
     let ip = ip.to_string();
-    let pods: Api<Pod> = Api::all(kube.clone());
+    let pods: Api<Pod> = Api::all(retrying(kube.clone()));
     let pods = pods.list(&marked).await.ok()?.items;
     let has = |pod: &&Pod| {
         let status = pod.status.as_ref();
@@ -71,7 +75,7 @@ async fn of_ip(kube: &kube::Client, ip: IpAddr) -> Option<Flags> {
     if let Some(pod) = pods.iter().find(has) {
         return of_pod(pod);
     }
-    let services: Api<Service> = Api::all(kube.clone());
+    let services: Api<Service> = Api::all(retrying(kube.clone()));
     let services = services.list(&marked).await.ok()?.items;
     let service = services.iter().find(|it| {
         let spec = it.spec.as_ref();
@@ -88,7 +92,7 @@ async fn of_service(kube: &kube::Client, service: &Service) -> Option<Flags> {
         return None;
     }
     let selected = ListParams::default().labels(&selector.join(","));
-    let pods: Api<Pod> = Api::namespaced(kube.clone(), &service.namespace()?);
+    let pods: Api<Pod> = Api::namespaced(retrying(kube.clone()), &service.namespace()?);
     let pods = pods.list(&selected).await.ok()?.items;
     let mut all = pods.iter().map(of_pod);
     let first = all.next()??;

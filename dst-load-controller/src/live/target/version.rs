@@ -6,6 +6,8 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{Api, ResourceExt, api::ListParams};
 
+use crate::live::kubernetes::retrying;
+
 /// The label by which Linkerd's chart marks what belongs to the destination controller.
 const COMPONENT: &str = "linkerd.io/control-plane-component=destination";
 /// The label of its Deployment with the version.
@@ -16,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The version of the destination controller that is deployed in `kube`'s cluster; `None` if there
 /// is none, there are several, or it may not be read.
 pub async fn deployed(kube: &kube::Client) -> Option<String> {
-    let all: Api<Deployment> = Api::all(kube.clone());
+    let all: Api<Deployment> = Api::all(retrying(kube.clone()));
     let marked = ListParams::default().labels(COMPONENT);
     let listed = tokio::time::timeout(PATIENCE, all.list(&marked)).await;
     let found = listed.ok()?.ok()?.items;
