@@ -7,83 +7,18 @@ use std::{
     io::{BufRead, BufReader, Read},
     net::TcpStream,
     path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Output, Stdio},
+    process::{Child, Command, Output},
 };
 
 use serde_json::Value;
-use tempfile::TempDir;
 
+#[path = "support/sandbox.rs"]
+mod sandbox;
 #[path = "support/tool.rs"]
 mod tool;
 
+use sandbox::Sandbox;
 use tool::{TOOL, command, started_by, text};
-
-/// `sandbox`, until dropped.
-struct Sandbox {
-    child: Child,
-    directory: TempDir,
-    kubeconfig: String,
-    destination: String,
-    // Closed, it would be written to in vain.
-    _stdout: BufReader<ChildStdout>,
-}
-
-// === impl Sandbox ===
-
-impl Sandbox {
-    fn start() -> Self {
-        Self::start_with(&[])
-    }
-
-    fn start_with(more: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let kubeconfig = directory.path().join("kubeconfig");
-        let kubeconfig = kubeconfig.to_str().unwrap().to_owned();
-        let mut args = vec!["--log-level=warn", "sandbox", "--kubeconfig", &kubeconfig];
-        args.extend(more);
-        let mut child = command(directory.path(), &args)
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let ready: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(ready["kubeconfig"], kubeconfig.as_str());
-        assert!(ready["destination_metrics"].is_string(), "{line}");
-        Self {
-            child,
-            destination: ready["destination"].as_str().unwrap().to_owned(),
-            directory,
-            kubeconfig,
-            _stdout: stdout,
-        }
-    }
-
-    fn run(&self, args: &[&str]) -> Run {
-        let output = self.directory.path().join("run");
-        let mut all = vec!["run", "quick", "--kubeconfig", &self.kubeconfig];
-        all.extend(["--output-dir", output.to_str().unwrap()]);
-        all.extend(args);
-        Run::start(command(self.directory.path(), &all), output)
-    }
-
-    /// What `cleanup` has to say.
-    fn cleanup(&self, args: &[&str]) -> String {
-        let mut all = vec!["cleanup", "--kubeconfig", &self.kubeconfig];
-        all.extend(args);
-        let output = command(self.directory.path(), &all).output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        text(&output.stdout)
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// A run under way.
 struct Run {
@@ -139,6 +74,15 @@ impl Run {
     }
 }
 
+/// A run on this sandbox.
+fn run(sandbox: &Sandbox, args: &[&str]) -> Run {
+    let output = sandbox.directory.path().join("run");
+    let mut all = vec!["run", "quick", "--kubeconfig", &sandbox.kubeconfig];
+    all.extend(["--output-dir", output.to_str().unwrap()]);
+    all.extend(args);
+    Run::start(command(sandbox.directory.path(), &all), output)
+}
+
 /// The first line of a file that is being written; it is flushed every second.
 fn first_line(path: &Path) -> String {
     for _ in 0..600 {
@@ -188,7 +132,10 @@ fn a_run_without_a_cluster_brings_its_own_and_passes() {
 #[test]
 fn a_destination_that_is_not_there_is_tried_for_a_while_and_reported() {
     let sandbox = Sandbox::start();
-    let run = sandbox.run(&["--destination=127.0.0.1:1", "--connect-timeout=2s"]);
+    let run = run(
+        &sandbox,
+        &["--destination=127.0.0.1:1", "--connect-timeout=2s"],
+    );
     let output = run.output.clone();
     let (code, out, log) = run.end();
     assert_eq!(code, Some(1), "{log}");
@@ -203,7 +150,7 @@ fn a_destination_that_is_not_there_is_tried_for_a_while_and_reported() {
 #[test]
 fn an_interrupted_run_reports_and_leaves_nothing_behind() {
     let sandbox = Sandbox::start();
-    let mut run = sandbox.run(&["--destination", &sandbox.destination]);
+    let mut run = run(&sandbox, &["--destination", &sandbox.destination]);
     let output = run.output.clone();
     run.until("before the first cycle");
     run.signal("INT");
@@ -277,7 +224,7 @@ fn a_machine_without_certificates_runs_it_all_the_same() {
 #[test]
 fn a_second_signal_ends_a_run_where_it_stands() {
     let sandbox = Sandbox::start();
-    let mut run = sandbox.run(&["--reference"]);
+    let mut run = run(&sandbox, &["--reference"]);
     let output = run.output.clone();
     run.until("before the first cycle");
     run.signal("TERM");
@@ -294,7 +241,7 @@ fn a_second_signal_ends_a_run_where_it_stands() {
 #[test]
 fn what_a_killed_run_leaves_is_cleaned_up_by_its_id() {
     let sandbox = Sandbox::start();
-    let mut run = sandbox.run(&["--destination", &sandbox.destination]);
+    let mut run = run(&sandbox, &["--destination", &sandbox.destination]);
     let recording = run.output.join("recording.jsonl");
     run.until("before the first cycle");
     let header = first_line(&recording);
@@ -338,11 +285,14 @@ fn a_check_of_a_cluster_that_will_do_says_so_and_a_run_that_will_not_do_makes_no
     );
 
     // 150,000 pods at the most, and 100,000 places.
-    let run = sandbox.run(&[
-        "--destination",
-        &sandbox.destination,
-        "--set=churn.services=5000",
-    ]);
+    let run = run(
+        &sandbox,
+        &[
+            "--destination",
+            &sandbox.destination,
+            "--set=churn.services=5000",
+        ],
+    );
     let (code, _, err) = run.end();
     assert_eq!(code, Some(1), "{err}");
     assert!(err.contains("× have room for all pods"), "{err}");

@@ -1,0 +1,87 @@
+//! API servers, and what stands before them, that do not answer at once.
+
+use crate::{
+    Sandbox, ended,
+    middle::{Fault, Middle},
+    reached,
+};
+
+const BUSY: Fault = Fault::Answer(
+    "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbusy",
+);
+const UNAVAILABLE: Fault = Fault::Answer(
+    "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+);
+const GATEWAY: Fault = Fault::Answer(
+    "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nConnection: close\r\nContent-Length: 24\r\n\r\n<html>Bad Gateway</html>",
+);
+
+/// A kubeconfig that leads through this.
+fn through(sandbox: &Sandbox, middle: &Middle) -> std::path::PathBuf {
+    let cluster = format!("{{server: \"http://{}\"}}", middle.address);
+    sandbox.kubeconfig("faulty", &cluster, "{}")
+}
+
+#[test]
+fn a_check_gets_past_what_passes() {
+    let sandbox = Sandbox::start();
+    for faults in [
+        vec![BUSY],
+        vec![UNAVAILABLE],
+        vec![GATEWAY, GATEWAY],
+        vec![Fault::Reset],
+        vec![Fault::Slow],
+        vec![Fault::Silence],
+        vec![BUSY, UNAVAILABLE, GATEWAY, Fault::Reset, Fault::Slow],
+    ] {
+        let middle = Middle::before(&sandbox.api(), &faults);
+        let found = sandbox.check(&through(&sandbox, &middle));
+        reached(&found);
+        assert_eq!(found.2, "", "{faults:?}");
+    }
+}
+
+#[test]
+fn a_run_gets_past_what_passes_and_says_nothing_of_it() {
+    let sandbox = Sandbox::start();
+    let faults = [
+        BUSY,
+        GATEWAY,
+        UNAVAILABLE,
+        Fault::Reset,
+        GATEWAY,
+        Fault::Slow,
+        GATEWAY,
+    ];
+    let middle = Middle::before(&sandbox.api(), &faults);
+    let path = through(&sandbox, &middle);
+    let run = [
+        "run",
+        "quick",
+        "--reference",
+        "--cycles=1",
+        "--kubeconfig",
+        path.to_str().unwrap(),
+        "--set=criteria.updateLatency.p95=20s",
+        "--set=criteria.updateLatency.p99=20s",
+        "--set=criteria.everyClientWithin=20s",
+        "--set=measure.deadline=30s",
+    ];
+    let (code, out, log) = ended(&mut sandbox.command(&run));
+    assert_eq!(code, Some(0), "{out}\n{log}");
+    assert!(middle.asked().len() > faults.len());
+    for word in ["ERROR", "502", "503", "429"] {
+        assert!(!log.contains(word), "{log}");
+    }
+    assert_eq!(sandbox.cleanup(&["--all"]), "nothing to remove\n");
+}
+
+#[test]
+fn an_api_that_is_not_there_is_told_soon() {
+    let sandbox = Sandbox::start();
+    let path = sandbox.kubeconfig("gone", "{server: \"http://127.0.0.1:1\"}", "{}");
+    let (code, out, _) = sandbox.check(&path);
+    assert_eq!(code, Some(1));
+    assert!(out.contains("× can reach the API server"), "{out}");
+    assert!(out.contains("Connection refused"), "{out}");
+}
