@@ -17,6 +17,7 @@ use super::{
         address::{Address, GRPC_PORT},
         dial::dial,
     },
+    http::shown,
     target::Target,
 };
 use crate::{model::scenario::Lifecycle, world::Dial};
@@ -123,6 +124,12 @@ impl Replicas {
 // === impl Metrics ===
 
 impl Metrics {
+    /// The URLs as a recording may have them: without credentials.
+    #[must_use]
+    pub fn shown(&self) -> Vec<String> {
+        self.addresses.iter().map(|url| shown(url)).collect()
+    }
+
     /// Where each replica serves its metrics: as given, or at Linkerd's admin port where a
     /// destination controller answers there. The metrics of some replicas would be too little of
     /// all, so that either all are found or none is used.

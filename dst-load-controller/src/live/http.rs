@@ -26,7 +26,7 @@ use tower::{Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 use super::connect::{Connector, SecureConnector};
 
-pub use self::address::{Address, Credentials, CredentialsError, NotHttp, read};
+pub use self::address::{Address, Credentials, CredentialsError, NotHttp, read, shown};
 
 /// Answers requests: an HTTP client, or routes in this process. An error is the innermost reason.
 pub type Http = BoxCloneSyncService<Request<Body>, Response<Body>, String>;

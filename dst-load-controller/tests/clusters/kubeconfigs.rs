@@ -71,7 +71,7 @@ fn what_kubectl_takes_reaches_the_api() {
 fn a_plugin_is_run_once_for_a_whole_run() {
     let sandbox = Sandbox::start();
     let plugin = sandbox.directory.path().join("plugin");
-    let prints = "#!/bin/sh\necho run >> runs\nsleep 1\necho '{\"apiVersion\": \
+    let prints = "#!/bin/sh\necho run >> calls\nsleep 1\necho '{\"apiVersion\": \
                   \"client.authentication.k8s.io/v1\", \"status\": {\"token\": \"t0ken\"}}'\n";
     fs::write(&plugin, prints).unwrap();
     fs::set_permissions(&plugin, fs::Permissions::from_mode(0o755)).unwrap();
@@ -93,8 +93,8 @@ fn a_plugin_is_run_once_for_a_whole_run() {
     ];
     let (code, out, log) = ended(&mut sandbox.command(&run));
     assert_eq!(code, Some(0), "{out}\n{log}");
-    let runs = fs::read_to_string(sandbox.directory.path().join("runs")).unwrap();
-    assert_eq!(runs, "run\n");
+    let calls = fs::read_to_string(sandbox.directory.path().join("calls")).unwrap();
+    assert_eq!(calls, "run\n");
     assert!(!format!("{out}{log}").contains("t0ken"));
 }
 

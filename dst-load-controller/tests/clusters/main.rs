@@ -10,6 +10,7 @@ mod middle;
 mod proxies;
 #[path = "../support/sandbox.rs"]
 mod sandbox;
+mod tls;
 #[path = "../support/tool.rs"]
 mod tool;
 

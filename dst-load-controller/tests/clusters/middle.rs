@@ -51,6 +51,12 @@ impl Middle {
 
     /// The first line of the first request of each connection.
     pub(crate) fn asked(&self) -> Vec<String> {
+        let first = |head: &String| head.lines().next().unwrap_or_default().to_owned();
+        self.heads().iter().map(first).collect()
+    }
+
+    /// The head of the first request of each connection.
+    pub(crate) fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
 }
@@ -58,8 +64,8 @@ impl Middle {
 /// What fails here has been closed by one of the two, who tell it better.
 fn serve(socket: &TcpStream, server: &str, fault: Fault, seen: &Mutex<Vec<String>>) -> Option<()> {
     let head = head(socket).ok()?;
-    let first = String::from_utf8_lossy(&head);
-    seen.lock().unwrap().push(first.lines().next()?.to_owned());
+    let text = String::from_utf8_lossy(&head).into_owned();
+    seen.lock().unwrap().push(text);
     match fault {
         Fault::None => {}
         Fault::Slow => thread::sleep(Duration::from_secs(1)),

@@ -59,10 +59,8 @@ fn the_environments_proxy_leads_to_a_cluster_elsewhere_unless_no_proxy_names_it(
     };
     reached(&check("other.invalid,api.invalid:443,10.0.0.0/8"));
     let asked = proxy.asked();
-    assert!(
-        asked[0].starts_with("GET http://api.invalid:6443/version"),
-        "{asked:?}"
-    );
+    let version = |line: &String| line.starts_with("GET http://api.invalid:6443/version");
+    assert!(asked.iter().any(version), "{asked:?}");
     for no in [
         "api.invalid",
         ".invalid",
@@ -94,7 +92,9 @@ fn a_kubeconfigs_proxy_is_used_whatever_the_environment_says() {
             .env("NO_PROXY", "*")
             .env("HTTP_PROXY", "http://127.0.0.1:1"),
     ));
-    assert!(proxy.asked()[0].starts_with("GET http://api.invalid/version"));
+    let asked = proxy.asked();
+    let version = |line: &String| line.starts_with("GET http://api.invalid/version");
+    assert!(asked.iter().any(version), "{asked:?}");
 }
 
 #[test]

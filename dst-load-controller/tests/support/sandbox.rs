@@ -16,6 +16,9 @@ pub(crate) struct Sandbox {
     pub(crate) directory: TempDir,
     pub(crate) kubeconfig: String,
     pub(crate) destination: String,
+    /// The URL of its metrics.
+    #[allow(dead_code, reason = "not every test asks for them")]
+    pub(crate) metrics: String,
     // Closed, it would be written to in vain.
     _stdout: BufReader<ChildStdout>,
 }
@@ -46,6 +49,7 @@ impl Sandbox {
         Self {
             child,
             destination: ready["destination"].as_str().unwrap().to_owned(),
+            metrics: ready["destination_metrics"].as_str().unwrap().to_owned(),
             directory,
             kubeconfig,
             _stdout: stdout,

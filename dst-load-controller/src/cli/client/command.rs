@@ -326,7 +326,7 @@ fn header(
             client.virtual_clients(),
             u64::from(client.streams_per_service) * watch.targets.len() as u64,
         ),
-        metrics: found.metrics.addresses.clone(),
+        metrics: found.metrics.shown(),
         metrics_sought: found.metrics.sought.clone(),
     })
 }

@@ -61,6 +61,10 @@ pub async fn run(
 ) -> anyhow::Result<Exit> {
     let scenario = over_clusters(args, scenario)?;
     let choice = decide(args)?;
+    // On a cluster it is one of the checks.
+    if let Choice::Child { .. } = choice {
+        files::enough_for(connections(&scenario, &args.forward))?;
+    }
     let shutdown = Shutdown::new();
     let gateway = args.push.gateway()?;
     let live = match args.live {
@@ -288,7 +292,6 @@ async fn choose(
     let chosen = match choice {
         Choice::Embedded => return Ok(Chosen::embedded(scenario)),
         Choice::Child { controller } => {
-            files::enough_for(connections(scenario, &args.forward))?;
             let log = directory.destination_log();
             let command = controller
                 .map(|line| command(line, args.pprof))

@@ -64,7 +64,7 @@ pub(super) fn header(
             clients,
             scenario.streams() / clients.max(1),
         ),
-        metrics: chosen.metrics.addresses.clone(),
+        metrics: chosen.metrics.shown(),
         metrics_sought: chosen.metrics.sought.clone(),
     })
 }

@@ -216,13 +216,14 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// A text without what may be a password in it.
-fn shown(text: &str) -> String {
+/// A URL without what may be a password or a token in it.
+#[must_use]
+pub fn shown(text: &str) -> String {
     let text = text.split('?').next().unwrap_or_default();
     match text.rsplit_once('@') {
         Some((before, place)) => {
             let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
-            format!("{scheme}://…@{place}")
+            format!("{scheme}://{place}")
         }
         None => text.to_owned(),
     }
@@ -267,7 +268,7 @@ mod tests {
         let error = Address::parse("ftp://me:canary@a?b=canary", "http://b").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "\"ftp://…@a\" is not an http or https address such as http://b"
+            "\"ftp://a\" is not an http or https address such as http://b"
         );
     }
 

@@ -36,6 +36,8 @@ use super::{
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// 12.8 s.
 const DOUBLINGS: u32 = 7;
+/// Failures in a row from which on they are warnings.
+const TOLD_AFTER: u32 = 4;
 
 /// A kind of object that the directory is fed with.
 trait Kind: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static {
@@ -120,7 +122,13 @@ impl<K: Kind> Feed<K> {
                 shared.update(cluster, |directory| self.feed(event, directory))
             }
             Err(error) => {
-                tracing::warn!(kind = &*K::kind(&()), %error, "watch failed");
+                let kind = K::kind(&());
+                // One that the next try mends is nothing to tell.
+                if self.retry.failures.load(Ordering::Relaxed) < TOLD_AFTER {
+                    tracing::debug!(kind = &*kind, %error, "watch failed, retrying");
+                } else {
+                    tracing::warn!(kind = &*kind, %error, "watch failed, retrying");
+                }
                 false
             }
         }
