@@ -24,7 +24,8 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/* The labels of an object, in YAML: (dict "root" $ "own" OWN "further" (list MAP …)). Those that the chart sets
-     itself win over those of the values: by them selectors, Helm and the reports find the objects. */}}
+     itself win over those of the values: by them selectors, Helm and the reports find the objects. Those that Kubernetes
+     sets on the pods of Jobs and Deployments are left to it: the API server refuses a Job with another one. */}}
 {{- define "dst-load-test.labels" -}}
 {{- $root := .root }}
 {{- $release := include "dst-load-test.selectorLabels" $root | fromYaml }}
@@ -32,7 +33,9 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
   "app.kubernetes.io/version" $root.Chart.AppVersion
   "app.kubernetes.io/managed-by" $root.Release.Service
   "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") }}
-{{- concat (list $root.Values.commonLabels) (default list .further) (list $chart $release (default dict .own)) | include "dst-load-test.joined" }}
+{{- $given := concat (list $root.Values.commonLabels) (default list .further) | include "dst-load-test.joined" | fromYaml }}
+{{- $given = omit $given "controller-uid" "job-name" "batch.kubernetes.io/controller-uid" "batch.kubernetes.io/job-name" "pod-template-hash" }}
+{{- list $given $chart $release (default dict .own) | include "dst-load-test.joined" }}
 {{- end }}
 
 {{/* An object's metadata, in YAML: (dict "root" $ "name" NAME "own" LABELS "further" (list LABELS …)
