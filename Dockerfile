@@ -1,7 +1,8 @@
 # The image of dst-load-controller, for linux/amd64 and linux/arm64:
 #
 #   docker build -t dst-load-controller .     for this machine
-#   hack/build-image --push                   both platforms, with commit and labels, as CI does it
+#   hack/build-image --cluster                with commit and labels, and loaded into a cluster
+#   hack/build-image --push --image NAME      both platforms, as CI does it
 #
 # Bases are pinned by digest, of their multi-platform index. .github/dependabot.yml keeps them fresh; by
 # hand: docker buildx imagetools inspect TAG.

@@ -78,6 +78,7 @@ test_cluster() {
     check "the Deployment scales by hand, and by values" scaled
     check "monitors come with their kinds" monitored
     check "every key of values.yaml is taken by the API server" all_taken
+    check "a label of the values that is the chart's or Kubernetes' own is taken, and breaks nothing" own_labels_taken
     check "helm test runs both checks, and leaves nothing" tested
     check "uninstall leaves nothing" uninstalled
     check "kubectl run, as the documents have it" one_liners
@@ -112,6 +113,29 @@ all_taken() {
     # A class that there is.
     shown "$scenarios/quick.yaml" -f "$parts/values/everything.yaml" \
         --set priorityClassName=system-cluster-critical >"$work/all.yaml"
+    show "$work/all.yaml"
+}
+
+# As a release too: of a Deployment that did not match its selector the API server would make none.
+own_labels_taken() {
+    local where key labels=()
+    for key in $own_labels job-name controller-uid batch.kubernetes.io/job-name batch.kubernetes.io/controller-uid pod-template-hash; do
+        for where in commonLabels podLabels churn.podLabels client.podLabels; do
+            labels+=(--set-string "$where.${key//./\\.}=x")
+        done
+    done
+    shown "$scenarios/quick.yaml" "${labels[@]}" >"$work/all.yaml"
+    show "$work/all.yaml"
+    shown "$scenarios/federated-oscillation.yaml" -f "$parts/values/source.yaml" "${labels[@]}" >"$work/all.yaml"
+    show "$work/all.yaml"
+    h lab-1 install labels "$chart" -f "$scenarios/quick.yaml" "${on_lab[@]}" "${labels[@]}" --wait --timeout 60s >"$work/notes"
+    grep -qF 'WARNING: commonLabels: app.kubernetes.io/name is a label that the chart sets itself' "$work/notes"
+    h lab-1 uninstall labels --wait >/dev/null
+    # What the templates work on is no value of the release.
+    absent '^ready' "$(h lab-1 get values "$release" --all)"
+    # Numbers where Kubernetes wants texts.
+    shown "$scenarios/quick.yaml" --set-json 'churn.extraEnv=[{"name":"A","value":12345678}],client.extraEnv=[{"name":"B","value":true}]' \
+        --set-json 'commonLabels={"a":12345678},podAnnotations={"b":1e6},nodeSelector={"c":true},client.extraArgs=[12345678,0.5]' >"$work/all.yaml"
     show "$work/all.yaml"
 }
 

@@ -84,7 +84,7 @@ manifests() {
         END { flush() }' | sed -E \
         -e 's/(helm.sh\/chart: dst-load-test-).*/\1VERSION/' \
         -e 's/(app.kubernetes.io\/version: ).*/\1VERSION/' \
-        -e 's/(image: ghcr.io.*:).*/\1VERSION/' \
+        -e 's/(image: "dst-load-controller:).*"/\1VERSION"/' \
         -e 's/-churn-[0-9a-f]{8}$/-churn-CONFIGURATION/' \
         -e 's/(configuration: )"[0-9a-f]{8}"/\1CONFIGURATION/' \
         -e 's/(checksum\/[a-z]*: )[0-9a-f]{64}/\1CHECKSUM/'
@@ -192,14 +192,14 @@ alone() {
     expect ServiceAccounts 1 "$(grep -c '^kind: ServiceAccount$' <<<"$said")"
     said=$(render load -f "$scenarios/quick.yaml" --set serviceAccount.create=false,rbac.create=false)
     absent '^kind: (ServiceAccount|Role|ClusterRole)' "$said"
-    expect "pods of default" 4 "$(grep -c 'serviceAccountName: default' <<<"$said")"
+    expect "pods of default" 4 "$(grep -c 'serviceAccountName: "default"' <<<"$said")"
 }
 
 no_scenario_keys() {
     local said
-    # Were there one, this would not be refused.
-    said=$(given --set churn.stable.services=0)
-    expect scenario "$(printf 'churn:\n  stable:\n    services: 0')" "$said"
+    # Were there one, it would be here too.
+    said=$(given --set churn.stable.services=1,churn.stable.endpoints=2)
+    expect scenario "$(printf 'churn:\n  stable:\n    endpoints: 2\n    services: 1')" "$said"
 }
 
 refusals() {
@@ -228,8 +228,13 @@ churn: [1]
 {churn: {services: 1, endpoints: 1}, sandbox: {faults: [{kind: dropUpdates}, {at: 5s}], nodes: true}}
 {churn: {services: 1, endpoints: 1}, federation: {through: [remote]}}
 {churn: {services: 1, endpoints: 1}, image: {pullPolicy: Sometimes}, monitoring: {rules: {enabled: perhaps}}}
-{churn: {services: 1, endpoints: 1}, tolerations: {key: a}, podLabels: {a: 1}, kwok: {avoid: true}}
+{churn: {services: 1, endpoints: 1}, tolerations: {key: a}, podLabels: {a: [1]}, kwok: {avoid: true}}
 {churn: {services: 1, endpoints: 1}, destination: {address: 8086}, 'odd''key': 1}
+{churn: {services: 0, endpoints: 1, port: 0, minHold: 0s, cycles: 4294967296, servicePrefix: Web, maxSurge: 200000, jitter: [1]}}
+{churn: {services: 5001, endpoints: 1}, scenario: {name: My Test, seed: 9007199254740992}, client: {clients: 0, openRate: 0}}
+{churn: {services: 1, endpoints: 1}, scenario: {name: aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeef}, sandbox: {nodes: 5001}}
+{churn: {services: 1, endpoints: 1}, federation: {through: [], cluster: x_y}, criteria: {optional: [never, nothing]}}
+{churn: {services: 1, endpoints: 1}, federation: {through: [federated, remoteDiscovery, federated], localEndpoints: 0}}
 Y
 }
 
@@ -247,5 +252,5 @@ same_words() {
         diff "$work/helm.words" "$work/tool.words" || { say "$line" && return 1; }
         count=$((count + 1))
     done < <(broken)
-    expect "files" 14 "$count"
+    expect "files" 19 "$count"
 }

@@ -19,18 +19,35 @@
 
 {{/* The labels by which Services, monitors and policies find the release's pods. */}}
 {{- define "dst-load-test.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "dst-load-test.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "dst-load-test.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
-{{/* The labels of every object. */}}
+{{/* The labels of an object, in YAML: (dict "root" $ "own" OWN "further" (list MAP …)). Those that the chart sets
+     itself win over those of the values: by them selectors, Helm and the reports find the objects. Those that Kubernetes
+     sets on the pods of Jobs and Deployments are left to it: the API server refuses a Job with another one. */}}
 {{- define "dst-load-test.labels" -}}
-{{ include "dst-load-test.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
+{{- $root := .root }}
+{{- $release := include "dst-load-test.selectorLabels" $root | fromYaml }}
+{{- $chart := dict
+  "app.kubernetes.io/version" $root.Chart.AppVersion
+  "app.kubernetes.io/managed-by" $root.Release.Service
+  "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") }}
+{{- $given := concat (list $root.Values.commonLabels) (default list .further) | include "dst-load-test.joined" | fromYaml }}
+{{- $given = omit $given "controller-uid" "job-name" "batch.kubernetes.io/controller-uid" "batch.kubernetes.io/job-name" "pod-template-hash" }}
+{{- list $given $chart $release (default dict .own) | include "dst-load-test.joined" }}
+{{- end }}
+
+{{/* An object's metadata, in YAML: (dict "root" $ "name" NAME "own" LABELS "further" (list LABELS …)
+     "annotations" ANNOTATIONS "clusterScoped" true). All but root and name may be absent. */}}
+{{- define "dst-load-test.metadata" -}}
+{{- toYaml (dict "name" .name) }}
+{{- if not .clusterScoped }}
+{{ toYaml (dict "namespace" .root.Release.Namespace) }}
+{{- end }}
+{{ toYaml (dict "labels" (include "dst-load-test.labels" . | fromYaml)) }}
+{{- with .annotations }}
+{{ toYaml (dict "annotations" (include "dst-load-test.joined" (list .) | fromYaml)) }}
 {{- end }}
 {{- end }}
 
@@ -53,18 +70,33 @@ default
 {{ printf "%s-%s-nodes" .Release.Namespace (include "dst-load-test.fullname" .) }}
 {{- end }}
 
-{{/* Whether an object of a kind that may be unknown is wanted, as "true" or nothing:
-     (dict "root" . "enabled" VALUE "api" "GROUP/VERSION/KIND"). */}}
+{{/* Whether the cluster knows a kind, as "true" or nothing: (list . "GROUP/VERSION" "KIND"). A cluster lists its
+     kinds; `--api-versions GROUP/VERSION` alone stands for all kinds of that version. */}}
+{{- define "dst-load-test.known" -}}
+{{- $version := index . 1 }}
+{{- $kinds := list }}
+{{- range (index . 0).Capabilities.APIVersions }}
+{{- if hasPrefix (printf "%s/" $version) . }}
+{{- $kinds = append $kinds (trimPrefix (printf "%s/" $version) .) }}
+{{- end }}
+{{- end }}
+{{- if or (has (index . 2) $kinds) (and (not $kinds) ((index . 0).Capabilities.APIVersions.Has $version)) -}}
+true
+{{- end }}
+{{- end }}
+
+{{/* Whether an object of Prometheus' operator is wanted, as "true" or nothing:
+     (dict "root" . "enabled" VALUE "kind" KIND). */}}
 {{- define "dst-load-test.wanted" -}}
-{{- $known := .root.Capabilities.APIVersions.Has .api }}
-{{- if or (eq (toString .enabled) "true") (and (eq (toString .enabled) "auto") $known) -}}
+{{- $enabled := include "dst-load-test.text" .enabled }}
+{{- if or (eq $enabled "true") (and (eq $enabled "auto") (include "dst-load-test.known" (list .root "monitoring.coreos.com/v1" .kind))) -}}
 true
 {{- end }}
 {{- end }}
 
 {{/* Whether there is a ServiceMonitor, and whether a PodMonitor: never both, or all would be scraped twice. */}}
 {{- define "dst-load-test.serviceMonitor" -}}
-{{- include "dst-load-test.wanted" (dict "root" . "enabled" .Values.monitoring.serviceMonitor.enabled "api" "monitoring.coreos.com/v1/ServiceMonitor") }}
+{{- include "dst-load-test.wanted" (dict "root" . "enabled" .Values.monitoring.serviceMonitor.enabled "kind" "ServiceMonitor") }}
 {{- end }}
 {{- define "dst-load-test.podMonitor" -}}
 {{- $enabled := .Values.monitoring.podMonitor.enabled }}
@@ -73,21 +105,7 @@ true
 {{- fail "monitoring.podMonitor and monitoring.serviceMonitor are both enabled, and everything would be scraped twice; disable one" }}
 {{- end }}
 {{- else }}
-{{- include "dst-load-test.wanted" (dict "root" . "enabled" $enabled "api" "monitoring.coreos.com/v1/PodMonitor") }}
-{{- end }}
-{{- end }}
-
-{{/* What can never work is refused, before anything is made. */}}
-{{- define "dst-load-test.validate" -}}
-{{- $churn := .Values.churn }}
-{{- if not (or (hasKey $churn "services") (hasKey $churn "stable") (hasKey $churn "oscillate") (hasKey $churn "provoke")) }}
-{{- fail "churn.services is missing; say how many Services to make: helm install … -f values/scenarios/quick.yaml" }}
-{{- end }}
-{{- if not (or $churn.enabled .Values.client.enabled) }}
-{{- fail "churn.enabled and client.enabled are both false, and nothing is left; enable one" }}
-{{- end }}
-{{- if and .Values.client.enabled (not (include "dst-load-test.destination" .)) }}
-{{- fail "destination.address is missing; say which controller to ask: HOST:PORT" }}
+{{- include "dst-load-test.wanted" (dict "root" . "enabled" $enabled "kind" "PodMonitor") }}
 {{- end }}
 {{- end }}
 

@@ -1,35 +1,36 @@
 {{/* What the pods of both halves have in common. Each define takes (list . "churn") or (list . "client"). */}}
 
 {{- define "dst-load-test.image" -}}
-{{- with .Values.image }}
-{{- if .digest }}
-{{- printf "%s@%s" .repository .digest }}
+{{- $image := .Values.image }}
+{{- if $image.digest }}
+{{- printf "%s@%s" $image.repository $image.digest }}
 {{- else }}
-{{- printf "%s:%s" .repository (default $.Chart.AppVersion .tag) }}
-{{- end }}
+{{- printf "%s:%s" $image.repository (default .Chart.AppVersion $image.tag) }}
 {{- end }}
 {{- end }}
 
+{{/* Labels of a half's pods: (list . "churn" OWN). */}}
 {{- define "dst-load-test.podLabels" -}}
 {{- $root := index . 0 }}
 {{- $half := index . 1 }}
-{{- include "dst-load-test.labels" $root }}
-app.kubernetes.io/component: {{ $half }}
-{{- with mergeOverwrite (dict) $root.Values.podLabels (index $root.Values $half).podLabels }}
-{{ toYaml . }}
+{{- $own := dict "app.kubernetes.io/component" $half }}
+{{- range $key, $value := index . 2 }}
+{{- $_ := set $own $key $value }}
 {{- end }}
+{{- include "dst-load-test.labels" (dict "root" $root "own" $own "further" (list $root.Values.podLabels (index $root.Values $half).podLabels)) }}
 {{- end }}
 
-{{/* A proxy in the pod is refused even where the namespace asks for one. A meshed client keeps what it
-     observes by (the API server) and what it is observed by (port 9990) out of its proxy. */}}
+{{/* Annotations of a half's pods: (list . "churn" OWN). A proxy in the pod is refused even where the namespace asks
+     for one. A meshed client keeps what it observes by (the API server) and what it is observed by (port 9990) out
+     of its proxy. */}}
 {{- define "dst-load-test.podAnnotations" -}}
 {{- $root := index . 0 }}
 {{- $half := index . 1 }}
-{{- $own := dict "linkerd.io/inject" "disabled" }}
+{{- $mesh := dict "linkerd.io/inject" "disabled" }}
 {{- if and $root.Values.mesh.enabled (eq $half "client") }}
-{{- $own = dict "linkerd.io/inject" "enabled" "config.linkerd.io/skip-outbound-ports" "443,6443,9990" "config.linkerd.io/skip-inbound-ports" "9990" "config.linkerd.io/proxy-await" "enabled" }}
+{{- $mesh = dict "linkerd.io/inject" "enabled" "config.linkerd.io/skip-outbound-ports" "443,6443,9990" "config.linkerd.io/skip-inbound-ports" "9990" "config.linkerd.io/proxy-await" "enabled" }}
 {{- end }}
-{{- toYaml (mergeOverwrite $own $root.Values.podAnnotations (index $root.Values $half).podAnnotations) }}
+{{- include "dst-load-test.joined" (list $mesh $root.Values.podAnnotations (index $root.Values $half).podAnnotations (index . 2)) }}
 {{- end }}
 
 {{/* Where the pods may run, and as whom. */}}
@@ -42,13 +43,13 @@ imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $root.Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 securityContext:
-  {{- toYaml $root.Values.podSecurityContext | nindent 2 }}
+  {{- include "dst-load-test.filled" $root.Values.podSecurityContext | nindent 2 }}
 {{- /* A Service named dst-load would set DST_LOAD_PORT, which is one of the tool's own settings. */}}
 enableServiceLinks: false
-{{- with mergeOverwrite (dict) $root.Values.nodeSelector $own.nodeSelector }}
+{{- with include "dst-load-test.joined" (list $root.Values.nodeSelector $own.nodeSelector) | fromYaml }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -87,12 +88,36 @@ affinity:
 {{- define "dst-load-test.container" -}}
 {{- $root := index . 0 }}
 {{- $half := index . 1 -}}
-image: {{ include "dst-load-test.image" $root }}
+image: {{ include "dst-load-test.image" $root | quote }}
 imagePullPolicy: {{ $root.Values.image.pullPolicy }}
 securityContext:
-  {{- toYaml $root.Values.securityContext | nindent 2 }}
+  {{- include "dst-load-test.filled" $root.Values.securityContext | nindent 2 }}
 resources:
-  {{- toYaml (mergeOverwrite (deepCopy $root.Values.resources) (index $root.Values $half).resources) | nindent 2 }}
+  {{- include "dst-load-test.filled" (index $root.Values $half | dig "resources" $root.Values.resources) | nindent 2 }}
+{{- end }}
+
+{{/* A part of a Pod without sections that have nothing in them: what was in them has been taken away. */}}
+{{- define "dst-load-test.filled" -}}
+{{- $filled := dict }}
+{{- range $key, $value := . }}
+{{- if or $value (not (kindIs "map" $value)) }}
+{{- $_ := set $filled $key $value }}
+{{- end }}
+{{- end }}
+{{- toYaml $filled }}
+{{- end }}
+
+{{/* Environment variables of the values; each `value` is a text, whatever YAML took it for. */}}
+{{- define "dst-load-test.env" -}}
+{{- $variables := list }}
+{{- range . }}
+{{- $variable := omit . "value" }}
+{{- if hasKey . "value" }}
+{{- $_ := set $variable "value" (include "dst-load-test.text" .value) }}
+{{- end }}
+{{- $variables = append $variables $variable }}
+{{- end }}
+{{- toYaml $variables }}
 {{- end }}
 
 {{/* Ports and probes. A busy half is not a dead one: only minutes of silence end it, and with it what it measured. */}}
@@ -128,7 +153,7 @@ readinessProbe:
 {{- define "dst-load-test.args" -}}
 {{- $texts := list }}
 {{- range . }}
-{{- $texts = append $texts (toString .) }}
+{{- $texts = append $texts (include "dst-load-test.text" .) }}
 {{- end }}
 {{- toYaml $texts }}
 {{- end }}

@@ -23,25 +23,11 @@
 
 {{/* The names of the Services that churn makes, as YAML: {names: […]}. */}}
 {{- define "dst-load-test.services" -}}
-{{- $churn := .Values.churn }}
+{{- $limits := .Files.Get "files/limits.yaml" | fromYaml }}
 {{- $names := list }}
-{{- if hasKey $churn "services" }}
-{{- range $n := untilStep 1 (int (add1 (int $churn.services))) 1 }}
-{{- $names = append $names (printf "%s-%d" (default "test-service" $churn.servicePrefix) $n) }}
-{{- end }}
-{{- end }}
-{{- range $group := list "stable" "oscillate" }}
-{{- range $n := until (int (dig $group "services" 0 $churn)) }}
-{{- $names = append $names (printf "%s-svc-%d" $group $n) }}
-{{- end }}
-{{- end }}
-{{- if hasKey $churn "provoke" }}
-{{- $all := list "portChanged" "addressChanged" "podMoved" "sharedEndpoint" "sliceAfterPods" "sliceBeforePods" "serviceRecreated" }}
-{{- $provoke := $churn.provoke | default dict }}
-{{- range $kind := default $all $provoke.kinds }}
-{{- range $n := untilStep 1 (int (add1 (int (default 1 $provoke.services)))) 1 }}
-{{- $names = append $names (printf "%s-%d" (kebabcase $kind) $n) }}
-{{- end }}
+{{- range $group := (include "dst-load-test.groups" (list .Values.churn $limits) | fromYaml).groups }}
+{{- range $n := until (int $group.count) }}
+{{- $names = append $names (printf "%s-%d" $group.prefix (add $n $group.first)) }}
 {{- end }}
 {{- end }}
 {{- toYaml (dict "names" $names) }}

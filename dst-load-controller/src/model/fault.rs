@@ -135,6 +135,15 @@ impl FaultKind {
         matches!(self, Self::SilentWatch | Self::LateWatch)
     }
 
+    /// Whether it is a delay, and needs to be told of how long.
+    #[must_use]
+    pub const fn delays(self) -> bool {
+        matches!(
+            self,
+            Self::LateUpdate | Self::LateWatch | Self::SlowPods | Self::ThrottleGenerator
+        )
+    }
+
     /// Whether it is the reference destination that does wrong: no other can be told to.
     #[must_use]
     pub const fn is_of_the_destination(self) -> bool {

@@ -18,7 +18,7 @@ pub use bytes::Bytes;
 pub use cpu::Cpu;
 pub use range::AddressRange;
 pub use share::Share;
-pub use span::Span;
+pub use span::{NonZeroSpan, Span};
 
 /// A text that is not the quantity it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,7 +74,8 @@ where
         }
 
         fn visit_f64<E: de::Error>(self, number: f64) -> Result<T, E> {
-            self.visit_str(&number.to_string())
+            // Not "-0".
+            self.visit_str(&(number + 0.0).to_string())
         }
     }
 
@@ -89,8 +90,12 @@ fn split_unit(text: &str) -> (&str, &str) {
     text.split_at(end)
 }
 
+/// What [`decimal`] reads, as a regular expression.
+pub const DECIMAL: &str = "([0-9]+(\\.[0-9]*)?|\\.[0-9]+)";
+
 /// A decimal number without an exponent, at least zero.
-fn decimal(text: &str) -> Option<f64> {
+#[must_use]
+pub fn decimal(text: &str) -> Option<f64> {
     let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let value: f64 = text.parse().ok()?;
     (plain && value.is_finite()).then_some(value)

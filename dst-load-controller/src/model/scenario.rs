@@ -20,7 +20,7 @@ mod lifecycle;
 mod shipped;
 
 pub use draft::{Draft, ScenarioError};
-pub use file::{effective::Inexpressible, schema};
+pub use file::{chart_schema, effective::Inexpressible, schema};
 pub use lifecycle::{Lifecycle, UnknownLifecycle};
 pub use shipped::{BUILT_IN, built_in};
 
@@ -309,7 +309,9 @@ impl Scenario {
                 _ => u64::from(group.count),
             })
             .sum();
-        services * u64::from(self.client.streams_per_service) * self.client.virtual_clients()
+        services
+            .saturating_mul(u64::from(self.client.streams_per_service))
+            .saturating_mul(self.client.virtual_clients())
     }
 }
 
@@ -347,7 +349,7 @@ impl Pattern {
                 endpoints,
                 max_surge,
                 ..
-            } => endpoints + max_surge,
+            } => endpoints.saturating_add(max_surge),
             Self::Oscillate { max, .. } | Self::Batch { max, .. } => max,
             Self::ScaleUp { from, to, .. } => from.max(to),
             Self::Spike { peak, .. } => peak,

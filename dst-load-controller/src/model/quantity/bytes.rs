@@ -5,9 +5,12 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{QuantityError, decimal, deserialize, split_unit};
+use super::{DECIMAL, QuantityError, decimal, deserialize, split_unit};
 
 const EXPECTED: &str = "a size such as 512Mi, 2GiB or 6GB";
+
+/// More than any process can hold.
+const MOST: u64 = 1 << 60;
 
 /// A size in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,7 +48,7 @@ impl FromStr for Bytes {
             .and_then(|n| n.checked_mul(scale));
         // A size with decimals is approximate, and a float's cast saturates.
         let size = exact.unwrap_or((count * scale as f64) as u64);
-        if size > 1 << 60 {
+        if size > MOST {
             return refuse("is more than any process can hold");
         }
         Ok(Self(size))
@@ -96,8 +99,8 @@ impl JsonSchema for Bytes {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "description": "A size in bytes: 512Mi, 2GiB, 6GB.",
-            "type": ["string", "integer"],
-            "pattern": "^[0-9]+(\\.[0-9]*)?([kKMGT]i?)?B?$",
+            "type": ["string", "number"],
+            "pattern": format!("^{DECIMAL}([kKMGT]|[KMGT]i)?B?$"),
             "minimum": 0,
         })
     }

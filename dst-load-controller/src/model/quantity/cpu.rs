@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{QuantityError, decimal, deserialize, split_unit};
+use super::{DECIMAL, QuantityError, decimal, deserialize, split_unit};
 
 const EXPECTED: &str = "CPU such as 500m or 2";
 
@@ -61,7 +61,7 @@ impl JsonSchema for Cpu {
         json_schema!({
             "description": "An amount of CPU: 500m, 2.",
             "type": ["string", "number"],
-            "pattern": "^[0-9]+(\\.[0-9]*)?m?$",
+            "pattern": format!("^{DECIMAL}m?$"),
             "minimum": 0,
         })
     }

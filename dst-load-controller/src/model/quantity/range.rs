@@ -9,6 +9,9 @@ use super::{QuantityError, deserialize};
 
 const EXPECTED: &str = "a range of addresses such as 240.0.0.0/4";
 
+/// A part of an address, without zeros in front.
+const OCTET: &str = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+
 /// All IPv4 addresses that begin alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressRange {
@@ -49,6 +52,9 @@ impl FromStr for AddressRange {
         let no_range = || refuse("is not a range of IPv4 addresses; write for example 240.0.0.0/4");
         let (first, prefix) = text.split_once('/').ok_or_else(no_range)?;
         let first: Ipv4Addr = first.parse().map_err(|_| no_range())?;
+        if !prefix.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(no_range()); // A number may have a sign, and this has none.
+        }
         let prefix: u8 = prefix.parse().map_err(|_| no_range())?;
         if prefix > 32 {
             return Err(refuse("has a prefix above 32"));
@@ -108,7 +114,7 @@ impl JsonSchema for AddressRange {
         json_schema!({
             "description": "A range of IPv4 addresses such as 240.0.0.0/4.",
             "type": "string",
-            "pattern": "^[0-9]+(\\.[0-9]+){3}/[0-9]+$",
+            "pattern": format!("^{OCTET}(\\.{OCTET}){{3}}/0*(3[0-2]|[12]?[0-9])$"),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{QuantityError, decimal, deserialize, split_unit};
+use super::{DECIMAL, QuantityError, decimal, deserialize, split_unit};
 
 const EXPECTED: &str = "a percentage such as 10%, or a fraction from 0 to 1";
 
@@ -71,7 +71,7 @@ impl JsonSchema for Share {
         json_schema!({
             "description": "A percentage such as 10%, or a fraction from 0 to 1.",
             "type": ["string", "number"],
-            "pattern": "^([0-9]+(\\.[0-9]*)?%|0(\\.[0-9]*)?|1)$",
+            "pattern": format!("^({DECIMAL}%|0+(\\.[0-9]*)?|0*\\.[0-9]+|0*1(\\.0*)?)$"),
             "minimum": 0,
             "maximum": 1,
         })

@@ -26,7 +26,22 @@ const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 3_600);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
+/// How a schema knows a [`Span`] that is not zero.
+#[derive(Clone, Copy, Debug)]
+pub struct NonZeroSpan;
+
+/// A number's unit, as a regular expression.
+const UNIT: &str = "(h|m|s|ms|us|µs|μs|ns)";
+
 // === impl Span ===
+
+impl Span {
+    /// What it is written like, as a regular expression.
+    #[must_use]
+    pub fn pattern() -> String {
+        format!("(0|([0-9]+(\\.[0-9]*)?{UNIT})+)")
+    }
+}
 
 impl FromStr for Span {
     type Err = QuantityError;
@@ -124,9 +139,31 @@ impl JsonSchema for Span {
         json_schema!({
             "description": "A duration as in Go: 500ms, 2m, 1h30m.",
             "type": ["string", "integer"],
-            "pattern": "^(0|([0-9]+(\\.[0-9]*)?(h|m|s|ms|us|µs|ns))+)$",
+            "pattern": format!("^{}$", Self::pattern()),
             "minimum": 0,
             "maximum": 0,
+        })
+    }
+}
+
+// === impl NonZeroSpan ===
+
+impl JsonSchema for NonZeroSpan {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "NonZeroDuration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let any = format!("([0-9]+(\\.[0-9]*)?{UNIT})*");
+        let more = "([0-9]*[1-9][0-9]*(\\.[0-9]*)?|[0-9]+\\.[0-9]*[1-9][0-9]*)";
+        json_schema!({
+            "description": "A duration as in Go, more than zero: 500ms, 2m, 1h30m.",
+            "type": "string",
+            "pattern": format!("^{any}{more}{UNIT}{any}$"),
         })
     }
 }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    quantity::{AddressRange, Span},
+    quantity::{AddressRange, NonZeroSpan, Span},
     scenario::Lifecycle,
 };
 
@@ -38,8 +38,8 @@ use federation::FederationSection;
 use limits::{CriteriaSection, EndToEndSection, QuantileSection, TargetSection};
 use placed::Placed;
 use provoke::ProvokeGroup;
-pub use schema::schema;
 pub(super) use schema::violations;
+pub use schema::{chart_schema, schema};
 
 type Key<T> = Option<Placed<T>>;
 
@@ -150,6 +150,7 @@ struct File {
 struct ScenarioSection {
     /// A DNS label; the file's name if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = check::LONGEST_NAME), regex(pattern = check::LABEL))]
     name: Key<String>,
     /// The seed of every random choice; 1 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -163,9 +164,11 @@ struct ScenarioSection {
 struct ChurnSection {
     /// How many Services, named `<servicePrefix>-1` and so on.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = check::churn::MOST_SERVICES))]
     services: Key<u32>,
     /// The Services' names before the number; `test-service` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = check::churn::LONGEST_LABEL - 2), regex(pattern = check::churn::PREFIX))]
     service_prefix: Key<String>,
     /// Which objects make the endpoints; `deployments` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -191,9 +194,11 @@ struct ChurnSection {
     max_endpoints: Key<u32>,
     /// How long to stay at the low end; of `rolling-update`, from one rollout to the next.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<NonZeroSpan>")]
     min_hold: Key<Span>,
     /// How long to stay at the high end.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<NonZeroSpan>")]
     max_hold: Key<Span>,
     /// The largest delay a Service adds before each scaling, or a percentage of the hold.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -206,6 +211,7 @@ struct ChurnSection {
     scale_to: Key<u32>,
     /// How long `scale-up` takes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<NonZeroSpan>")]
     scale_duration: Key<Span>,
     /// Pods above `endpoints` during a `rolling-update`; 25% if absent, as in Kubernetes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -215,9 +221,11 @@ struct ChurnSection {
     max_unavailable: Key<Amount>,
     /// Services that scale together in a `batch`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     batch_size: Key<u32>,
     /// From one batch to the next.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<NonZeroSpan>")]
     batch_interval: Key<Span>,
     /// The mixed form: Services that never change, named `stable-svc-0` and so on.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -231,12 +239,15 @@ struct ChurnSection {
     provoke: Key<ProvokeGroup>,
     /// Ends the run after this many cycles.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     cycles: Key<u32>,
     /// Ends the run after this long.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<NonZeroSpan>")]
     duration: Key<Span>,
     /// The port of the Services and of their endpoints; 8080 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     port: Key<u16>,
     /// Whether the chart makes this half.
     #[serde(skip_serializing)]
@@ -315,6 +326,7 @@ enum BackendWord {
 struct StableGroup {
     /// How many Services.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = check::churn::MOST_SERVICES))]
     services: Key<u32>,
     /// Endpoints a Service.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -327,6 +339,7 @@ struct StableGroup {
 struct OscillateGroup {
     /// How many Services.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = check::churn::MOST_SERVICES))]
     services: Key<u32>,
     /// Endpoints a Service at the low end; also the initial size.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -336,6 +349,7 @@ struct OscillateGroup {
     max_endpoints: Key<u32>,
     /// How long to stay at either end.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<NonZeroSpan>")]
     hold: Key<Span>,
     /// The largest delay a Service adds before each scaling, in percent of the hold.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -348,21 +362,27 @@ struct OscillateGroup {
 struct ClientSection {
     /// Pods of the client Deployment; `run` folds them into its one process. 1 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     replicas: Key<u32>,
     /// Virtual client pods a replica, each with a connection of its own. 1 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     clients: Key<u32>,
     /// Streams that each virtual client opens for each Service. 1 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     streams_per_service: Key<u32>,
     /// Closes and reopens each stream after at most this long.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<NonZeroSpan>")]
     stream_max_lifetime: Key<Span>,
     /// Closes and reopens all streams each time this has passed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<NonZeroSpan>")]
     stream_reset_interval: Key<Span>,
     /// Streams opened a second, at most, over all clients.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     open_rate: Key<u32>,
     /// When streams end by themselves; `eternal` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -372,6 +392,7 @@ struct ClientSection {
     profiles: Key<bool>,
     /// The most connections: virtual clients share them. Each has its own if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     connections: Key<u32>,
     /// Whether the chart makes this half.
     #[serde(skip_serializing)]
@@ -418,6 +439,7 @@ struct MeasureSection {
     /// How long an update is waited for before it counts as never arrived; if absent, the larger
     /// of 30 s and twice the largest limit judged.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<NonZeroSpan>")]
     deadline: Key<Span>,
 }
 

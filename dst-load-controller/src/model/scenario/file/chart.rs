@@ -8,10 +8,8 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
-use super::either::text;
-
 /// Labels or annotations.
-pub(super) type Texts = BTreeMap<String, String>;
+pub(super) type Texts = BTreeMap<String, Word>;
 /// A part of a Kubernetes object, in that object's own words.
 pub(super) type Object = BTreeMap<String, serde_json::Value>;
 /// Several.
@@ -266,13 +264,43 @@ impl JsonSchema for OneOrMore {
     }
 }
 
-/// An environment variable's value or an argument, which YAML may have taken for a number.
+/// A label, an annotation or an argument, which YAML may have taken for a number or a boolean.
 #[derive(Clone, Debug)]
 pub(super) struct Word;
 
 impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer, "a text").map(|_| Self)
+        struct Visitor;
+
+        impl de::Visitor<'_> for Visitor {
+            type Value = Word;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Word, E> {
+                Ok(Word)
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Word, E> {
+                Ok(Word)
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Word, E> {
+                Ok(Word)
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Word, E> {
+                Ok(Word)
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Word, E> {
+                Ok(Word)
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
     }
 }
 
@@ -286,6 +314,6 @@ impl JsonSchema for Word {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": ["string", "number"]})
+        json_schema!({"type": ["boolean", "number", "string"]})
     }
 }

@@ -7,29 +7,29 @@ use super::{
     embedded::FaultItem, placed::Placed, tree::Tree,
 };
 use crate::model::{
-    fault::{Fault, FaultKind},
+    fault::Fault,
     quantity::{Share, Span},
     scenario::{Client, Lifecycle, Sandbox, Scenario, draft::ScenarioError},
     statistics::LONGEST,
 };
 
-mod backend;
-mod churn;
+pub(super) mod backend;
+pub(super) mod churn;
 mod criteria;
 
 pub(super) type Result<T> = std::result::Result<T, ScenarioError>;
 
 /// The run's namespace is `<name>-<run id>`, and has at most 63 characters.
-const LONGEST_NAME: usize = 50;
+pub(super) const LONGEST_NAME: usize = 50;
 
 /// What one machine's ports and memory can be asked for at all.
-const MOST_STREAMS: u64 = 1_000_000;
+pub(super) const MOST_STREAMS: u64 = 1_000_000;
 
 /// More replicas than anybody runs, and few enough for one machine.
-const MOST_REPLICAS: u32 = 20;
+pub(super) const MOST_REPLICAS: u32 = 20;
 
 /// Kubernetes supports this many Nodes.
-const MOST_NODES: u32 = 5_000;
+pub(super) const MOST_NODES: u32 = 5_000;
 
 /// The tree, and what has been noticed on the way.
 pub(super) struct Checker<'a> {
@@ -41,6 +41,8 @@ pub(super) struct Checker<'a> {
 
 /// Judges a tree.
 pub(in crate::model::scenario) fn check(tree: &Tree) -> Result<(Scenario, Vec<String>)> {
+    // A key whose children are commented out is null: as one that was never written, in Helm too.
+    let tree = &tree.without_nulls();
     let file: File = decode(tree)?;
     let mut checker = Checker {
         tree,
@@ -55,6 +57,9 @@ pub(in crate::model::scenario) fn check(tree: &Tree) -> Result<(Scenario, Vec<St
 
 impl Checker<'_> {
     fn scenario(&mut self, file: File) -> Result<Scenario> {
+        if let Some(churn) = &file.churn {
+            self.values_of_churn(&churn.value)?;
+        }
         let name = file.scenario.unwrap_or_default().value;
         let Some(Placed { value: churn, at }) = file.churn else {
             let message = "churn.services is missing; say how many Services to make";
@@ -232,14 +237,7 @@ impl Checker<'_> {
             Some(delay) => self.whole_millis(delay)?,
             None => Duration::ZERO,
         };
-        let delays = matches!(
-            kind,
-            FaultKind::LateUpdate
-                | FaultKind::LateWatch
-                | FaultKind::SlowPods
-                | FaultKind::ThrottleGenerator
-        );
-        if delays && delay.is_zero() {
+        if kind.delays() && delay.is_zero() {
             let at = item.delay.map_or(item.kind.at, |delay| delay.at);
             return Err(self
                 .tree
@@ -314,6 +312,9 @@ impl Checker<'_> {
         self.warnings.push(self.tree.error(at, message).to_string());
     }
 }
+
+/// What [`label_problem`] lets through, as a regular expression; how long it may be aside.
+pub(super) const LABEL: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
 
 /// What keeps `name` from being a DNS label of at most `longest` characters.
 pub(super) fn label_problem(name: &str, longest: usize) -> Option<String> {

@@ -15,6 +15,9 @@ use crate::model::{scenario::draft::ScenarioError, words::nearest};
 /// The name under which [`super::Placed`] asks for a value's place.
 pub(super) const PLACED: &str = "$placed";
 
+/// The largest number that every reader of a values file takes exactly: to Helm all are floats.
+pub(super) const MOST_EXACT: u64 = (1 << 53) - 1;
+
 /// Reads the whole tree.
 pub(super) fn decode<T: de::DeserializeOwned>(tree: &Tree) -> Result<T, ScenarioError> {
     T::deserialize(Reader {
@@ -96,6 +99,15 @@ impl Reader<'_> {
         match &self.node.value {
             Value::Unsigned(number) if *number <= max => Ok(*number),
             Value::Unsigned(number) => self.refuse(format!("{number} is more than {max}")),
+            // JSON, and so Helm, has one kind of number: 10.0 is 10.
+            Value::Float(number) if number.fract() == 0.0 && *number >= 0.0 => {
+                let whole = *number as u64; // The cast saturates.
+                if whole <= max {
+                    Ok(whole)
+                } else {
+                    self.refuse(format!("{number} is more than {max}"))
+                }
+            }
             Value::Signed(number) => self.refuse(format!("{number} is negative; it is at least 0")),
             other => self.refuse(format!("{other} is not a whole number")),
         }
@@ -139,7 +151,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     }
 
     fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        visitor.visit_u64(self.whole_number(u64::MAX)?)
+        visitor.visit_u64(self.whole_number(MOST_EXACT)?)
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {

@@ -6,7 +6,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::placed::Placed;
-use crate::model::quantity::{Share, Span};
+use crate::model::quantity::{DECIMAL, Share, Span, decimal};
+
+/// More pods than Kubernetes supports in a cluster are no amount of them.
+const MOST_PODS: u32 = 150_000;
+
+/// A decimal number from 0 to 100, as a regular expression.
+const PERCENT: &str = "(0*(100(\\.0*)?|[0-9]{1,2}(\\.[0-9]*)?)|0*\\.[0-9]+)";
 
 /// A delay's bound: a duration, or a percentage of the hold before it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,7 +86,7 @@ impl JsonSchema for JitterBound {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": ["string", "integer"],
-            "pattern": "^(0|([0-9]+(\\.[0-9]*)?(h|m|s|ms|us|µs|ns))+|[0-9]+(\\.[0-9]*)?%)$",
+            "pattern": format!("^({}|{PERCENT}%)$", Span::pattern()),
             "minimum": 0,
             "maximum": 0,
         })
@@ -109,11 +115,13 @@ impl<'de> Deserialize<'de> for Amount {
         if text.ends_with('%') {
             return text.parse().map(Self::Share).map_err(de::Error::custom);
         }
-        text.parse().map(Self::Pods).map_err(|_| {
-            de::Error::custom(format!(
-                "{text} is neither a number of pods nor a percentage"
-            ))
-        })
+        let digits = text.bytes().all(|b| b.is_ascii_digit());
+        match text.parse() {
+            Ok(pods) if digits && pods <= MOST_PODS => Ok(Self::Pods(pods)),
+            _ => Err(de::Error::custom(format!(
+                "{text} is neither a number of pods, at most {MOST_PODS}, nor a percentage"
+            ))),
+        }
     }
 }
 
@@ -138,8 +146,9 @@ impl JsonSchema for Amount {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": ["string", "integer"],
-            "pattern": "^[0-9]+(\\.[0-9]*)?%?$",
+            "pattern": format!("^(0*(150000|1[0-4][0-9]{{4}}|[0-9]{{1,5}})|{DECIMAL}%)$"),
             "minimum": 0,
+            "maximum": MOST_PODS,
         })
     }
 }
@@ -149,8 +158,8 @@ impl JsonSchema for Amount {
 impl Percent {
     fn parse<E: de::Error>(text: &str) -> Result<Self, E> {
         let number = text.strip_suffix('%').unwrap_or(text);
-        match number.parse() {
-            Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(Self(percent)),
+        match decimal(number) {
+            Some(percent) if percent <= 100.0 => Ok(Self(percent)),
             _ => Err(E::custom(format!(
                 "{text} is not a percentage from 0 to 100"
             ))),
@@ -182,7 +191,7 @@ impl JsonSchema for Percent {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": ["string", "number"],
-            "pattern": "^[0-9]+(\\.[0-9]*)?%?$",
+            "pattern": format!("^{PERCENT}%?$"),
             "minimum": 0,
             "maximum": 100,
         })
@@ -208,6 +217,10 @@ impl<'de> Deserialize<'de> for PodStart {
 
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<PodStart, E> {
                 self.visit_str(&number.to_string())
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<PodStart, E> {
+                self.visit_str(&(number + 0.0).to_string())
             }
 
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<PodStart, A::Error> {

@@ -3,10 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Key, Placed, either::PodStart};
+use super::{
+    Key, Placed,
+    check::{MOST_NODES, MOST_REPLICAS},
+    either::PodStart,
+};
 use crate::model::{
     fault::{FaultKind, WatchedResource},
-    quantity::{Share, Span},
+    quantity::{NonZeroSpan, Share, Span},
 };
 
 /// The embedded sandbox's shape.
@@ -15,9 +19,11 @@ use crate::model::{
 pub(super) struct SandboxSection {
     /// Nodes; clients and pods are spread over them in order. 10 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = MOST_NODES))]
     pub(super) nodes: Key<u32>,
     /// Zones; nodes are spread over them in order. 3 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub(super) zones: Key<u32>,
     /// How long a fake pod takes to become ready: one duration, or a least and a most.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -27,6 +33,7 @@ pub(super) struct SandboxSection {
     pub(super) slice_sync: Key<Span>,
     /// Replicas of the reference destination. 1 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = MOST_REPLICAS))]
     pub(super) replicas: Key<u32>,
     /// What goes wrong on purpose.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,6 +52,7 @@ pub(super) struct FaultItem {
     pub(super) at: Key<Span>,
     /// For how long; until the end if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<NonZeroSpan>")]
     pub(super) lasts: Key<Span>,
     /// Which share of streams, messages or requests is struck; all if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,6 +62,7 @@ pub(super) struct FaultItem {
     pub(super) delay: Key<Span>,
     /// Which replica of the reference destination does wrong, from 1; all if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub(super) replica: Key<u32>,
     /// The observer's watches of which resource are struck, for the kinds that strike those; all if
     /// absent.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::model::{
     federation::{Federation, Through},
-    quantity::Span,
+    quantity::{NonZeroSpan, Span},
     scenario::{Churn, Jitter, Pattern, ServiceGroup},
 };
 
@@ -23,18 +23,22 @@ use crate::model::{
 pub(super) struct FederationSection {
     /// The name by which the churned cluster is linked; `target` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = LONGEST_NAME), regex(pattern = super::check::LABEL))]
     cluster: Key<String>,
     /// How its Services are asked for, each way by streams of its own; both if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
     through: Key<Vec<Placed<Through>>>,
     /// Services of the first cluster, to see what the churn does to them; 0 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     local_services: Key<u32>,
     /// Endpoints of each of these; 10 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     local_endpoints: Key<u32>,
     /// How often an endpoint is added to each of these, or taken away again; 2s if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<NonZeroSpan>")]
     local_every: Key<Span>,
     /// Whether the chart makes the Services that stand for those of the churned cluster; not where
     /// linkerd-multicluster's service mirror does.
@@ -43,7 +47,7 @@ pub(super) struct FederationSection {
 }
 
 /// The names of the first cluster's Services before the number.
-const LOCAL: &str = "local-service";
+pub(super) const LOCAL: &str = "local-service";
 const LOCAL_ENDPOINTS: u32 = 10;
 const LOCAL_EVERY: Duration = Duration::from_secs(2);
 

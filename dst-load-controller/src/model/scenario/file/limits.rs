@@ -1,10 +1,15 @@
 //! The section `criteria`: what a run is judged by.
 
-use schemars::JsonSchema;
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::{Key, placed::Placed};
-use crate::model::quantity::{Bytes, Cpu, Share, Span};
+use crate::model::{
+    criteria::Criteria,
+    quantity::{Bytes, Cpu, Share, Span},
+};
 
 /// What a run is judged by. Absent means not judged.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -36,6 +41,7 @@ pub(super) struct CriteriaSection {
     pub(super) redundant: Key<u64>,
     /// Deliveries a second, at least, while changes are open.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("minimum" = 0))]
     pub(super) throughput_min: Key<f64>,
     /// What the target may use.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,6 +49,7 @@ pub(super) struct CriteriaSection {
     /// Keys of limits, such as target.viewsActive, that may stay unjudged: without them listed here a
     /// limit that cannot be judged makes the run invalid.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<LimitKey>>")]
     pub(super) optional: Key<Vec<Placed<String>>>,
 }
 
@@ -116,4 +123,24 @@ pub(super) struct TargetSection {
     /// Restarts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) restarts: Key<u64>,
+}
+
+/// How a schema knows the key of a limit.
+#[derive(Clone, Copy, Debug)]
+struct LimitKey;
+
+// === impl LimitKey ===
+
+impl JsonSchema for LimitKey {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "LimitKey".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "enum": Criteria::KEYS})
+    }
 }

@@ -4,10 +4,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Key, placed::Placed};
+use super::{
+    Key,
+    check::{backend::MOST_PROVOKED, churn::MOST_SERVICES},
+    placed::Placed,
+};
 use crate::model::{
     provocation::Provocation,
-    quantity::Span,
+    quantity::{NonZeroSpan, Span},
     scenario::{Pattern, ServiceGroup},
 };
 
@@ -17,15 +21,19 @@ use crate::model::{
 pub(super) struct ProvokeGroup {
     /// What is done; all there is if absent. The Services are named after it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("uniqueItems" = true))]
     pub(super) kinds: Key<Vec<Placed<Provocation>>>,
     /// How many Services for each kind; 1 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = MOST_SERVICES))]
     pub(super) services: Key<u32>,
     /// Endpoints a Service at rest: at most 100, what one slice holds.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = MOST_PROVOKED))]
     pub(super) endpoints: Key<u32>,
     /// How long to wait before it is done, and before it is done again.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<NonZeroSpan>")]
     pub(super) hold: Key<Span>,
 }
 

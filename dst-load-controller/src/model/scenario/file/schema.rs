@@ -7,7 +7,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     File,
-    tree::{Entry, Tree, Value},
+    decode::MOST_EXACT,
+    tree::{Entry, Node, Tree, Value},
 };
 
 /// The schema, in the draft that every Helm 3 understands.
@@ -19,9 +20,60 @@ pub fn schema() -> Json {
     schema
 }
 
+/// The same schema as the chart has it: null is absent, and so is let through wherever a key may be absent.
+/// Helm deletes a null only where the chart has a default.
+#[must_use]
+pub fn chart_schema() -> Json {
+    let mut schema = schema();
+    nullable_below(&mut schema);
+    schema
+}
+
+/// Goes through the values that a schema says something about.
+fn nullable_below(schema: &mut Json) {
+    let required = schema["required"].clone();
+    let required =
+        |key: &str| (required.as_array().into_iter().flatten()).any(|it| it.as_str() == Some(key));
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
+    if let Some(Json::Object(definitions)) = object.get_mut("definitions") {
+        definitions.values_mut().for_each(nullable_below);
+    }
+    if let Some(Json::Array(choices)) = object.get_mut("anyOf") {
+        choices.iter_mut().for_each(nullable_below);
+    }
+    if let Some(Json::Object(keys)) = object.get_mut("properties") {
+        for (key, of) in keys {
+            nullable_below(of);
+            if !required(key) {
+                nullable(of);
+            }
+        }
+    }
+    for key in ["items", "additionalProperties"] {
+        if let Some(of) = object.get_mut(key).filter(|it| it.is_object()) {
+            nullable_below(of);
+            nullable(of);
+        }
+    }
+}
+
+/// Lets null through, so that what is said of any other value stays word for word what it was.
+fn nullable(schema: &mut Json) {
+    let mut other = schema.take();
+    let mut both = json!({"if": {"const": null}});
+    for told in ["description", "writeOnly"] {
+        if let Some(value) = other.as_object_mut().and_then(|it| it.remove(told)) {
+            both[told] = value;
+        }
+    }
+    both["else"] = other;
+    *schema = both;
+}
+
 /// Says the same in the plainest keywords, so that Helm's complaints are plain too: words of an
-/// enumeration become one `enum`, and what may be absent need not be null, which Helm takes for
-/// absent before it looks at the schema.
+/// enumeration become one `enum`, and what may be absent is not said to be null as well.
 fn tidy(schema: &mut Json) {
     match schema {
         Json::Array(items) => items.iter_mut().for_each(tidy),
@@ -29,8 +81,15 @@ fn tidy(schema: &mut Json) {
             object.values_mut().for_each(tidy);
             never_null(object);
             one_enum(object);
-            // No number here has another format than JSON's own.
-            object.remove("format");
+            // No number here has another format than JSON's own, but its size is that of a type.
+            let most = match object.remove("format").as_ref().and_then(Json::as_str) {
+                Some("uint32") => Some(u64::from(u32::MAX)),
+                Some("uint64") => Some(MOST_EXACT),
+                _ => None,
+            };
+            if let Some(most) = most {
+                object.entry("maximum").or_insert_with(|| most.into());
+            }
         }
         _ => {}
     }
@@ -92,9 +151,15 @@ fn one_enum(object: &mut Map<String, Json>) {
 pub(in crate::model::scenario) fn violations(tree: &Tree) -> Vec<String> {
     let root = schema();
     let mut found = Vec::new();
+    let tree = tree.without_nulls();
     look(&root, &root, &tree.root.value, "", &mut found);
     found
 }
+
+/// The order in which Helm names types.
+const ORDER: [&str; 7] = [
+    "null", "boolean", "number", "integer", "string", "array", "object",
+];
 
 fn look(root: &Json, schema: &Json, value: &Value, path: &str, found: &mut Vec<String>) {
     if let Some(name) = schema["$ref"].as_str() {
@@ -104,11 +169,12 @@ fn look(root: &Json, schema: &Json, value: &Value, path: &str, found: &mut Vec<S
             .for_each(|it| look(root, it, value, path, found));
     }
     let mut say = |path: &str, what: String| found.push(format!("at {}: {what}", quote(path)));
-    let types: Vec<&str> = match &schema["type"] {
+    let mut types: Vec<&str> = match &schema["type"] {
         Json::String(one) => vec![one],
         Json::Array(some) => some.iter().filter_map(Json::as_str).collect(),
         _ => Vec::new(),
     };
+    types.sort_by_key(|it| ORDER.iter().position(|kind| kind == it));
     if !types.is_empty() && !types.iter().any(|it| is(value, it)) {
         return say(
             path,
@@ -127,11 +193,33 @@ fn look(root: &Json, schema: &Json, value: &Value, path: &str, found: &mut Vec<S
         let (text, pattern) = (quote(text), quote(pattern));
         say(path, format!("{text} does not match pattern {pattern}"));
     }
+    if let Value::Text(text) = value
+        && let Some(longest) = schema["maxLength"].as_u64()
+        && text.chars().count() as u64 > longest
+    {
+        let length = text.chars().count();
+        say(path, format!("maxLength: got {length}, want {longest}"));
+    }
+    if let Value::List(items) = value {
+        let count = items.len();
+        if let Some(fewest) = schema["minItems"]
+            .as_u64()
+            .filter(|it| count < *it as usize)
+        {
+            say(path, format!("minItems: got {count}, want {fewest}"));
+        }
+        if schema["uniqueItems"] == json!(true)
+            && let Some((first, second)) = equal_items(items)
+        {
+            say(path, format!("items at {first} and {second} are equal"));
+        }
+    }
     if let Some(number) = plain(value).as_f64() {
         for (bound, out) in [("minimum", -1.0), ("maximum", 1.0)] {
             if let Some(limit) = schema[bound].as_f64()
                 && (number - limit) * out > 0.0
             {
+                let (number, limit) = (in_helms_form(number), in_helms_form(limit));
                 say(path, format!("{bound}: got {number}, want {limit}"));
             }
         }
@@ -151,6 +239,43 @@ fn look(root: &Json, schema: &Json, value: &Value, path: &str, found: &mut Vec<S
         Value::Map(entries) => section(root, schema, entries, path, found),
         _ => {}
     }
+}
+
+/// A number as Helm prints it (`%v` of golang.org/x/text/message, in English): 5,001, and 4.2×10⁰⁹ from a
+/// million on.
+fn in_helms_form(number: f64) -> String {
+    let scientific = number.abs() >= 1e6 || (number != 0.0 && number.abs() < 1e-4);
+    if scientific {
+        let text = format!("{number:e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let sign = if exponent.starts_with('-') { "⁻" } else { "" };
+        let exponent = format!("{:0>2}", exponent.trim_start_matches('-'));
+        let raised = exponent.bytes().filter_map(|digit| {
+            let at = usize::from(digit.checked_sub(b'0')?);
+            "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().nth(at)
+        });
+        return format!("{digits}×10{sign}{}", raised.collect::<String>());
+    }
+    let text = number.to_string();
+    let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let (sign, digits) = whole.split_at(usize::from(whole.starts_with('-')));
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    format!("{sign}{grouped}{fraction}")
+}
+
+/// Two scalars of a list that are the same.
+fn equal_items(items: &[Node]) -> Option<(usize, usize)> {
+    let plain: Vec<_> = items.iter().map(|it| plain(&it.value)).collect();
+    (0..plain.len()).find_map(|first| {
+        let second = (first + 1..plain.len()).find(|&it| plain[it] == plain[first])?;
+        Some((first, second))
+    })
 }
 
 fn section(root: &Json, schema: &Json, entries: &[Entry], path: &str, found: &mut Vec<String>) {
@@ -182,17 +307,14 @@ fn section(root: &Json, schema: &Json, entries: &[Entry], path: &str, found: &mu
     }
     for entry in entries {
         let below = known.get(&entry.key).unwrap_or(further);
-        // Helm drops what is null before it looks.
-        if !matches!(entry.node.value, Value::Null) {
-            let key = entry.key.replace('~', "~0").replace('/', "~1");
-            look(
-                root,
-                below,
-                &entry.node.value,
-                &format!("{path}/{key}"),
-                found,
-            );
-        }
+        let key = entry.key.replace('~', "~0").replace('/', "~1");
+        look(
+            root,
+            below,
+            &entry.node.value,
+            &format!("{path}/{key}"),
+            found,
+        );
     }
 }
 
@@ -238,4 +360,45 @@ fn quote(text: &str) -> String {
         .replace('\n', "\\n")
         .replace('\'', "\\'");
     format!("'{escaped}'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_helms_form;
+
+    #[test]
+    fn numbers_are_printed_as_helm_prints_them() {
+        let printed = [
+            0.0,
+            -1.0,
+            -0.25,
+            999.0,
+            5_001.0,
+            -5_000.0,
+            999_999.0,
+            -1_234.567_89,
+            1e6,
+            1_234_567.0,
+            -1_234_567.0,
+            4_294_967_296.0,
+            1e-7,
+        ]
+        .map(in_helms_form);
+        let wanted = [
+            "0",
+            "-1",
+            "-0.25",
+            "999",
+            "5,001",
+            "-5,000",
+            "999,999",
+            "-1,234.56789",
+            "1×10⁰⁶",
+            "1.234567×10⁰⁶",
+            "-1.234567×10⁰⁶",
+            "4.294967296×10⁰⁹",
+            "1×10⁻⁰⁷",
+        ];
+        assert_eq!(printed, wanted);
+    }
 }

@@ -163,6 +163,13 @@ impl Tree {
         Ok(())
     }
 
+    /// The same without what is null, and without what is null in a list.
+    pub(super) fn without_nulls(&self) -> Self {
+        let mut tree = self.clone();
+        tree.root.drop_nulls();
+        tree
+    }
+
     /// An error about the value at the place `at`.
     pub(super) fn error(&self, at: usize, message: &str) -> ScenarioError {
         let place = &self.places[at];
@@ -240,6 +247,28 @@ impl Tree {
             order: (line, column),
         });
         self.places.len() - 1
+    }
+}
+
+// === impl Node ===
+
+impl Node {
+    const fn is_null(&self) -> bool {
+        matches!(self.value, Value::Null)
+    }
+
+    fn drop_nulls(&mut self) {
+        match &mut self.value {
+            Value::Map(entries) => {
+                entries.retain(|entry| !entry.node.is_null());
+                entries.iter_mut().for_each(|it| it.node.drop_nulls());
+            }
+            Value::List(items) => {
+                items.retain(|item| !item.is_null());
+                items.iter_mut().for_each(Self::drop_nulls);
+            }
+            _ => {}
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::model::{
 
 /// Endpoints of a Service that is provoked: what one slice holds, so that all of them are struck
 /// at once.
-const MOST_PROVOKED: u32 = 100;
+pub(in crate::model::scenario::file) const MOST_PROVOKED: u32 = 100;
 
 impl Checker<'_> {
     /// The backend of these groups; it takes its keys from the section.

@@ -16,15 +16,44 @@ use crate::model::{
 };
 
 /// Kubernetes supports this many Services in a namespace.
-const MOST_SERVICES: u32 = 5_000;
+pub(in crate::model::scenario::file) const MOST_SERVICES: u32 = 5_000;
 
 /// Kubernetes supports this many pods in a cluster.
-const MOST_ENDPOINTS: u64 = 150_000;
+pub(in crate::model::scenario::file) const MOST_ENDPOINTS: u64 = 150_000;
 
 /// A Service's name is a DNS label.
-const LONGEST_LABEL: usize = 63;
+pub(in crate::model::scenario::file) const LONGEST_LABEL: usize = 63;
+
+/// What comes before the dash and the number in a Service's name, as a regular expression.
+pub(in crate::model::scenario::file) const PREFIX: &str = "^[a-z][a-z0-9-]*$";
 
 impl Checker<'_> {
+    /// What each value must be by itself, also where the pattern does not use it: so says the schema,
+    /// which cannot know.
+    pub(super) fn values_of_churn(&self, section: &ChurnSection) -> Result<()> {
+        for timer in [
+            section.min_hold,
+            section.max_hold,
+            section.scale_duration,
+            section.batch_interval,
+        ] {
+            self.timer(timer)?;
+        }
+        self.at_least_one(section.batch_size)?;
+        if let Some(Placed {
+            value: JitterBound::UpTo(value),
+            at,
+        }) = section.jitter
+        {
+            self.whole_millis(Placed { value, at })?;
+        }
+        let prefix = section.service_prefix.as_ref();
+        if let Some(Placed { value, at }) = prefix.filter(|_| section.services.is_none()) {
+            self.service_name(value, 1, *at)?;
+        }
+        Ok(())
+    }
+
     /// The `churn` section, written at `at`.
     pub(super) fn churn(&mut self, mut section: ChurnSection, at: usize) -> Result<Churn> {
         let mixed =
@@ -82,20 +111,25 @@ impl Checker<'_> {
             .service_prefix
             .take()
             .unwrap_or_else(|| "test-service".to_owned().into());
-        let last = format!("{}-{}", prefix.value, services.value);
-        let letter = prefix.value.starts_with(|c: char| c.is_ascii_lowercase());
-        let problem = label_problem(&last, LONGEST_LABEL)
-            .or_else(|| (!letter).then(|| "does not start with a letter".to_owned()));
-        if let Some(problem) = problem {
-            let at = self.tree.later(prefix.at, services.at);
-            let message = format!("the Service name {last:?} {problem}");
-            return Err(self.tree.error(at, &message));
-        }
+        let place = self.tree.later(prefix.at, services.at);
+        self.service_name(&prefix.value, services.value, place)?;
         Ok(ServiceGroup {
             prefix: prefix.value,
             first: 1,
             count: services.value,
             pattern: self.pattern(section, at)?,
+        })
+    }
+
+    /// The last of so many Services has the longest name.
+    fn service_name(&self, prefix: &str, services: u32, at: usize) -> Result<()> {
+        let last = format!("{prefix}-{services}");
+        let letter = prefix.starts_with(|c: char| c.is_ascii_lowercase());
+        let problem = label_problem(&last, LONGEST_LABEL)
+            .or_else(|| (!letter).then(|| "does not start with a letter".to_owned()));
+        problem.map_or(Ok(()), |problem| {
+            let message = format!("the Service name {last:?} {problem}");
+            Err(self.tree.error(at, &message))
         })
     }
 
