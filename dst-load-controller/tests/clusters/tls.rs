@@ -148,7 +148,7 @@ fn a_destination_and_its_metrics_are_reached_with_tls_by_whoever_trusts_them() {
     assert_eq!(code, Some(1), "{out}");
     assert!(out.contains("× answers streams"), "{out}");
     assert!(
-        out.contains("invalid peer certificate: UnknownIssuer"),
+        out.contains("invalid peer certificate"),
         "{out}"
     );
 }
