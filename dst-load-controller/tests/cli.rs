@@ -57,6 +57,46 @@ fn plan_describes_a_built_in_scenario_as_text_and_as_json() {
     assert_eq!(json["ends_after_seconds"], 960.0);
 }
 
+/// In virtual time there is nobody to stop it, and the clock leaps on for ever.
+#[test]
+fn in_virtual_time_a_scenario_without_an_end_is_refused_with_the_flag_that_gives_it_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = "scenario: {name: own}\nchurn: {services: 1, pattern: stable, endpoints: 3}\n";
+    fs::write(folder.path().join("own.yaml"), own).unwrap();
+    let run = |scenario: &str, more: &[&str]| {
+        let args = [&["run", scenario, "--virtual", "--output-dir=out"], more].concat();
+        dlc_in(folder.path(), &args)
+    };
+    let stable =
+        "runs until stopped, and in virtual time that is never; say how long with --duration";
+    let cycling = format!("{stable} or --cycles");
+    for (scenario, endless, name, hint) in [
+        ("baseline", "", "baseline", stable),
+        ("own.yaml", "", "own", stable),
+        (
+            "federated-baseline",
+            "churn.duration=null",
+            "federated-baseline",
+            stable,
+        ),
+        ("large-rollout", "", "large-rollout", &cycling),
+        (
+            "federated-oscillation",
+            "churn.cycles=null",
+            "federated-oscillation",
+            &cycling,
+        ),
+    ] {
+        let set = ["--set", endless];
+        let (code, out, err) = run(scenario, if endless.is_empty() { &[] } else { &set });
+        assert_eq!((code, out.as_str()), (2, ""), "{err}");
+        assert_eq!(err, format!("error: {name} {hint}\n"));
+        assert!(!folder.path().join("out").exists(), "{scenario}");
+    }
+    let (code, _, err) = run("own.yaml", &["--duration=5s"]);
+    assert_eq!(code, 0, "{err}");
+}
+
 #[test]
 fn a_wrong_scenario_is_a_usage_error_with_its_place() {
     let folder = tempfile::tempdir().unwrap();

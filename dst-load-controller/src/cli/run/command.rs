@@ -12,6 +12,7 @@ use crate::{
         push::push,
         report,
         sandbox::controller::CommandLine,
+        scenario::must_end,
         world::{Chosen, Controller},
     },
     exit::Exit,
@@ -59,6 +60,9 @@ pub async fn run(
 ) -> anyhow::Result<Exit> {
     let scenario = over_clusters(args, scenario)?;
     let choice = decide(args)?;
+    if args.virtual_time {
+        must_end(&scenario, "in virtual time that is never")?;
+    }
     let shutdown = Shutdown::new();
     let gateway = args.push.gateway()?;
     let live = match args.live {
