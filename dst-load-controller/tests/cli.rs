@@ -97,6 +97,51 @@ fn in_virtual_time_a_scenario_without_an_end_is_refused_with_the_flag_that_gives
     assert_eq!(code, 0, "{err}");
 }
 
+/// What a cleanup leaves is known only when the recording has its last line.
+#[test]
+fn a_cleanup_that_fails_is_told_by_the_terminal_the_recording_and_the_reports() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = "\
+scenario: {name: own, seed: 1}
+churn: {services: 2, pattern: stable, endpoints: 3, duration: 5s}
+";
+    let run = |name: &str, faults: &str| {
+        let file = format!("{name}.yaml");
+        fs::write(folder.path().join(&file), format!("{own}{faults}")).unwrap();
+        let ran = dlc_in(
+            folder.path(),
+            &["run", &file, "--virtual", "--output-dir", name],
+        );
+        let read = |file: &str| fs::read_to_string(folder.path().join(name).join(file)).unwrap();
+        (ran, read("recording.jsonl"), read("report.json"))
+    };
+    let (ran, recording, _) = run("whole", "");
+    assert_eq!(ran.0, 0, "{}", ran.2);
+    assert!(!ran.2.contains("cleaning up") && !recording.contains("cleanup_failed"));
+    let last: serde_json::Value = serde_json::from_str(recording.lines().last().unwrap()).unwrap();
+    // A moment after the end: what is deleted is looked for again then.
+    let at = last["at"].as_u64().unwrap() / 1_000 + 250;
+    let faults = format!("sandbox: {{faults: [{{kind: forbidden, share: 1, at: {at}ms}}]}}\n");
+    let (ran, recording, report) = run("left", &faults);
+    assert_eq!(ran.0, 0, "it changes no verdict: {}", ran.2);
+    let command = "`dst-load-controller cleanup --run-id ";
+    assert!(
+        ran.2.contains(command) && ran.2.contains("does the rest"),
+        "{}",
+        ran.2
+    );
+    assert!(ran.1.contains("objects may be left behind"), "{}", ran.1);
+    let lines: Vec<_> = recording.lines().collect();
+    let [.., warning, end] = lines.as_slice() else {
+        panic!("{recording}");
+    };
+    assert!(warning.contains("\"cleanup_failed\"") && end.contains("\"kind\":\"end\""));
+    assert!(report.contains("\"cleanup_failed\""), "{report}");
+    let (code, out, err) = dlc_in(folder.path(), &["report", "left/recording.jsonl"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("objects may be left behind"), "{out}");
+}
+
 #[test]
 fn a_wrong_scenario_is_a_usage_error_with_its_place() {
     let folder = tempfile::tempdir().unwrap();

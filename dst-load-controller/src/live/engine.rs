@@ -34,6 +34,7 @@ use crate::{
         recording::{End, Header, LagSource, Line},
         report::{Report, page::Page},
         scenario::Scenario,
+        warning::Warning,
     },
     world::{KubeFactory, World},
 };
@@ -276,6 +277,14 @@ impl<W: io::Write> Engine<W> {
         let mut cleaned = cleaned?;
         cleaned.absorb(also?);
         Ok(cleaned)
+    }
+
+    /// Adds a warning to the recording of a run that has ended.
+    ///
+    /// # Errors
+    /// If the recording cannot be written.
+    pub fn amend(&self, warning: Warning) -> Result<(), RecordError> {
+        self.journal.amend(warning)
     }
 
     /// Writes what has gathered, and renders it; `None` before the run has begun.

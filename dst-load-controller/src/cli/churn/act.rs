@@ -203,8 +203,16 @@ impl Work<'_> {
             match actor.cleanup().await {
                 Ok(cleaned) => said.push_str(&cleaned.to_string()),
                 // The reason why the churn ended matters more than that its traces remain.
-                Err(error) if churned.is_err() => tracing::warn!(%error, "cleanup failed"),
-                Err(error) => return Err(anyhow::Error::from(error).context("cleanup failed")),
+                Err(error) if churned.is_err() => {
+                    let run_id = actor.run_id();
+                    tracing::warn!(%error, run_id, "cleanup failed; `cleanup --run-id` removes the rest");
+                }
+                Err(error) => {
+                    return Err(anyhow::Error::from(error).context(format!(
+                        "cleanup failed; `dst-load-controller cleanup --run-id {}` removes the rest",
+                        actor.run_id()
+                    )));
+                }
             }
         }
         churned?;
