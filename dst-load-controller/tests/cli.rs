@@ -97,6 +97,31 @@ fn in_virtual_time_a_scenario_without_an_end_is_refused_with_the_flag_that_gives
     assert_eq!(code, 0, "{err}");
 }
 
+#[test]
+fn what_a_scenario_says_in_vain_is_a_warning_of_the_report_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = "\
+scenario: {name: own, seed: 1}
+churn: {services: 1, pattern: stable, endpoints: 3, minHold: 3s, duration: 2s}
+";
+    fs::write(folder.path().join("own.yaml"), own).unwrap();
+    let args = ["run", "own.yaml", "--virtual", "--output-dir=out"];
+    let (code, out, err) = dlc_in(folder.path(), &args);
+    assert_eq!(code, 0, "{err}");
+    let ignored = "is ignored: the pattern does not use it";
+    assert!(
+        err.contains(ignored) && out.contains("is ignored"),
+        "{out}{err}"
+    );
+    let recording = fs::read_to_string(folder.path().join("out/recording.jsonl")).unwrap();
+    let mut lines = recording.lines();
+    assert!(
+        lines.next().unwrap().contains("\"kind\":\"header\""),
+        "{recording}"
+    );
+    assert!(lines.any(|it| it.contains("\"warning\":\"scenario\"") && it.contains(ignored)));
+}
+
 /// What a cleanup leaves is known only when the recording has its last line.
 #[test]
 fn a_cleanup_that_fails_is_told_by_the_terminal_the_recording_and_the_reports() {

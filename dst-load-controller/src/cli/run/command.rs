@@ -49,6 +49,8 @@ pub(in crate::cli) struct Outcome {
 
 /// What else a run must know.
 struct Manner<'a> {
+    /// What its author may not expect of the scenario.
+    noticed: &'a [String],
     keep: bool,
     /// The cluster as it was named, for the command that cleans up.
     cluster: &'a KubeconfigArgs,
@@ -57,13 +59,14 @@ struct Manner<'a> {
     live: Option<&'a LivePage>,
 }
 
-/// Runs the scenario and says what came of it.
+/// Runs the scenario and says what came of it; the report has what was `noticed` of the scenario.
 ///
 /// # Errors
 /// If the scenario is wrong, or the tool itself fails.
 pub async fn run(
     args: &RunArgs,
     scenario: Scenario,
+    noticed: &[String],
     output: Format,
     out: &mut impl Write,
     warnings: &mut impl Write,
@@ -105,6 +108,7 @@ pub async fn run(
         profiles: args.pprof.then(|| directory.path().to_owned()),
     };
     let manner = Manner {
+        noticed,
         keep: args.keep,
         cluster: &args.cluster.cluster,
         progress: !args.no_progress && !args.virtual_time,
@@ -190,6 +194,7 @@ pub(in crate::cli) async fn with_controller(
         profiles: build.pprof.then(|| directory.path().to_owned()),
     };
     let manner = Manner {
+        noticed: &[],
         keep: false,
         cluster: &cluster.cluster,
         progress: false,
@@ -357,6 +362,9 @@ async fn measure(
     let scenario = &setting.scenario;
     let recorder = Recorder::create(&directory.recording())?;
     let engine = setting.engine(&header, recorder, shutdown.draining())?;
+    for message in manner.noticed.iter().cloned() {
+        engine.note(Warning::Scenario { message });
+    }
     let running = async {
         if !setting.virtual_time {
             header.floor_seconds = floor::seconds().await;

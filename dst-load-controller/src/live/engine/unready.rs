@@ -24,6 +24,9 @@ const BETWEEN: Duration = Duration::from_secs(5);
 /// How long a cluster is asked for.
 const ASKING: Duration = Duration::from_secs(10);
 
+/// The reasons that were warned of.
+pub(super) type Known = BTreeSet<String>;
+
 /// How long endpoints have made no progress, and when a cluster was asked why.
 #[derive(Debug)]
 pub(super) struct Stall {
@@ -147,6 +150,3 @@ impl<W: io::Write> Engine<W> {
         }
     }
 }
-
-/// The reasons that were warned of.
-pub(super) type Known = BTreeSet<String>;
