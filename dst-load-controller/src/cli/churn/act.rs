@@ -245,9 +245,12 @@ impl Work<'_> {
 
     /// Warns of what keeps Kubernetes from making the Pods of Deployments, each reason once.
     async fn watch_refusals(&self) -> Infallible {
+        if self.scenario.churn.backend != Backend::Deployments {
+            return std::future::pending().await;
+        }
         let (actor, mut known) = (self.actor, BTreeSet::new());
         let mut wait = FIRST_LOOK_AT_PODS;
-        while self.scenario.churn.backend == Backend::Deployments {
+        loop {
             tokio::time::sleep(wait).await;
             wait = LOOK_AT_PODS;
             let reasons = why_refused(actor.caller(), actor.namespace(), actor.run_id()).await;
@@ -256,7 +259,6 @@ impl Work<'_> {
                 tracing::warn!(reasons = %new, "Pods are refused, endpoints are missing");
             }
         }
-        std::future::pending().await
     }
 
     /// Takes the namespace, once it is free.

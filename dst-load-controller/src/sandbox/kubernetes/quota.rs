@@ -11,7 +11,7 @@ const SHORT: [Resource; 5] = [
     Resource::Services,
     Resource::Secrets,
     Resource::ConfigMaps,
-    Resource::ResourceQuotas,
+    Resource::Quotas,
 ];
 
 /// Refuses one more object than a quota of its namespace allows.
@@ -19,7 +19,7 @@ const SHORT: [Resource; 5] = [
 /// # Errors
 /// 403.
 pub(crate) fn admit(store: &Store, resource: Resource, key: &Key) -> Result<(), Refusal> {
-    let quotas = store.list(Resource::ResourceQuotas, Some(&key.namespace), None);
+    let quotas = store.list(Resource::Quotas, Some(&key.namespace), None);
     for quota in quotas {
         let object = quota.to_value();
         for name in names(resource) {

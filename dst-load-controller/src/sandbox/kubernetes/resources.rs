@@ -20,7 +20,7 @@ pub(crate) enum Resource {
     ServiceProfiles,
     Servers,
     ExternalWorkloads,
-    ResourceQuotas,
+    Quotas,
 }
 
 /// What discovery says about a [`Resource`].
@@ -180,7 +180,7 @@ static DESCRIPTIONS: [Description; Resource::COUNT] = [
         )),
     ),
     with_status(core(
-        Resource::ResourceQuotas,
+        Resource::Quotas,
         "resourcequotas",
         "ResourceQuota",
         &["quota"],
@@ -191,7 +191,7 @@ static DESCRIPTIONS: [Description; Resource::COUNT] = [
 
 impl Resource {
     /// How many there are.
-    pub(crate) const COUNT: usize = Self::ResourceQuotas as usize + 1;
+    pub(crate) const COUNT: usize = Self::Quotas as usize + 1;
 
     /// Its position in tables that hold something for each resource.
     pub(crate) const fn index(self) -> usize {
@@ -268,7 +268,7 @@ impl Resource {
                 | Self::Events
                 | Self::ServiceAccounts
                 | Self::Leases
-                | Self::ResourceQuotas
+                | Self::Quotas
         )
     }
 }
