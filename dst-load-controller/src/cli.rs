@@ -198,7 +198,7 @@ fn dispatch(
         Command::Run(mut run) => {
             run.no_progress |= args.global.quiet;
             let (scenario, noticed) = run.scenario.load()?;
-            for warning in noticed {
+            for warning in &noticed {
                 writeln!(warnings, "warning: {warning}")?;
             }
             let time = if run.virtual_time {
@@ -210,7 +210,7 @@ fn dispatch(
             on_runtime(
                 &args.global,
                 time,
-                run::run(&run, scenario, output, out, warnings),
+                run::run(&run, scenario, &noticed, output, out, warnings),
             )
         }
         Command::Sandbox(sandbox) => {

@@ -57,6 +57,116 @@ fn plan_describes_a_built_in_scenario_as_text_and_as_json() {
     assert_eq!(json["ends_after_seconds"], 960.0);
 }
 
+/// In virtual time there is nobody to stop it, and the clock leaps on for ever.
+#[test]
+fn in_virtual_time_a_scenario_without_an_end_is_refused_with_the_flag_that_gives_it_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = "scenario: {name: own}\nchurn: {services: 1, pattern: stable, endpoints: 3}\n";
+    fs::write(folder.path().join("own.yaml"), own).unwrap();
+    let run = |scenario: &str, more: &[&str]| {
+        let args = [&["run", scenario, "--virtual", "--output-dir=out"], more].concat();
+        dlc_in(folder.path(), &args)
+    };
+    let stable =
+        "runs until stopped, and in virtual time that is never; say how long with --duration";
+    let cycling = format!("{stable} or --cycles");
+    for (scenario, endless, name, hint) in [
+        ("baseline", "", "baseline", stable),
+        ("own.yaml", "", "own", stable),
+        (
+            "federated-baseline",
+            "churn.duration=null",
+            "federated-baseline",
+            stable,
+        ),
+        ("large-rollout", "", "large-rollout", &cycling),
+        (
+            "federated-oscillation",
+            "churn.cycles=null",
+            "federated-oscillation",
+            &cycling,
+        ),
+    ] {
+        let set = ["--set", endless];
+        let (code, out, err) = run(scenario, if endless.is_empty() { &[] } else { &set });
+        assert_eq!((code, out.as_str()), (2, ""), "{err}");
+        assert_eq!(err, format!("error: {name} {hint}\n"));
+        assert!(!folder.path().join("out").exists(), "{scenario}");
+    }
+    let (code, _, err) = run("own.yaml", &["--duration=5s"]);
+    assert_eq!(code, 0, "{err}");
+}
+
+#[test]
+fn what_a_scenario_says_in_vain_is_a_warning_of_the_report_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = "\
+scenario: {name: own, seed: 1}
+churn: {services: 1, pattern: stable, endpoints: 3, minHold: 3s, duration: 2s}
+";
+    fs::write(folder.path().join("own.yaml"), own).unwrap();
+    let args = ["run", "own.yaml", "--virtual", "--output-dir=out"];
+    let (code, out, err) = dlc_in(folder.path(), &args);
+    assert_eq!(code, 0, "{err}");
+    let ignored = "is ignored: the pattern does not use it";
+    assert!(
+        err.contains(ignored) && out.contains("is ignored"),
+        "{out}{err}"
+    );
+    let recording = fs::read_to_string(folder.path().join("out/recording.jsonl")).unwrap();
+    let mut lines = recording.lines();
+    assert!(
+        lines.next().unwrap().contains("\"kind\":\"header\""),
+        "{recording}"
+    );
+    assert!(lines.any(|it| it.contains("\"warning\":\"scenario\"") && it.contains(ignored)));
+}
+
+/// What a cleanup leaves is known only when the recording has its last line.
+#[test]
+fn a_cleanup_that_fails_is_told_by_the_terminal_the_recording_and_the_reports() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = "\
+scenario: {name: own, seed: 1}
+churn: {services: 2, pattern: stable, endpoints: 3, duration: 5s}
+";
+    let run = |name: &str, faults: &str| {
+        let file = format!("{name}.yaml");
+        fs::write(folder.path().join(&file), format!("{own}{faults}")).unwrap();
+        let ran = dlc_in(
+            folder.path(),
+            &["run", &file, "--virtual", "--output-dir", name],
+        );
+        let read = |file: &str| fs::read_to_string(folder.path().join(name).join(file)).unwrap();
+        (ran, read("recording.jsonl"), read("report.json"))
+    };
+    let (ran, recording, _) = run("whole", "");
+    assert_eq!(ran.0, 0, "{}", ran.2);
+    assert!(!ran.2.contains("cleaning up") && !recording.contains("cleanup_failed"));
+    let last: serde_json::Value = serde_json::from_str(recording.lines().last().unwrap()).unwrap();
+    // A moment after the end: what is deleted is looked for again then.
+    let at = last["at"].as_u64().unwrap() / 1_000 + 250;
+    let faults = format!("sandbox: {{faults: [{{kind: forbidden, share: 1, at: {at}ms}}]}}\n");
+    let (ran, recording, report) = run("left", &faults);
+    assert_eq!(ran.0, 0, "it changes no verdict: {}", ran.2);
+    let command = "`dst-load-controller cleanup --run-id ";
+    assert!(
+        ran.2.contains(command) && ran.2.contains("does the rest"),
+        "{}",
+        ran.2
+    );
+    assert!(ran.1.contains("objects may be left behind"), "{}", ran.1);
+    let lines: Vec<_> = recording.lines().collect();
+    let [.., warning, end] = lines.as_slice() else {
+        panic!("{recording}");
+    };
+    assert!(warning.contains("\"cleanup_failed\"") && end.contains("\"kind\":\"end\""));
+    assert!(report.contains("\"cleanup_failed\""), "{report}");
+    let (code, out, err) = dlc_in(folder.path(), &["report", "left/recording.jsonl"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("objects may be left behind"), "{out}");
+}
+
 #[test]
 fn a_wrong_scenario_is_a_usage_error_with_its_place() {
     let folder = tempfile::tempdir().unwrap();

@@ -107,6 +107,28 @@ fn write(directory: &Path, name: &str, criteria: &str) {
     fs::write(directory.join(name), format!("{SCENARIO}{criteria}")).unwrap();
 }
 
+/// The Kubernetes API fails now and then, and is asked again: that is a warning of the report.
+#[test]
+fn an_answer_that_is_asked_for_again_is_no_error_in_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let faults = "\
+sandbox: {faults: [{kind: internalError, share: 0.5}]}
+";
+    let scenario = SCENARIO.replace("endpoints: 3}", "endpoints: 3, duration: 3s}");
+    fs::write(directory.path().join("it.yaml"), scenario + faults).unwrap();
+    let args = ["run", "it.yaml", "--no-progress", "--output-dir=out"];
+    let output = command(directory.path(), &args).output().unwrap();
+    let (out, log) = (text(&output.stdout), text(&output.stderr));
+    assert!(
+        out.contains("to the Kubernetes API failed or had to be made again"),
+        "{out}{log}"
+    );
+    assert!(
+        !log.contains("ERROR") && !log.contains("failed with status"),
+        "{log}"
+    );
+}
+
 #[test]
 fn a_client_exits_with_its_verdict() {
     let stage = Stage::set();

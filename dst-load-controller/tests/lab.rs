@@ -8,7 +8,7 @@ use std::{
     env,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    process::{self, Command},
+    process::{self, Command, Stdio},
     sync::Arc,
     time::Duration,
 };
@@ -33,8 +33,9 @@ use dst_load_controller::{
     world::KubeFactory,
 };
 use k8s_openapi::api::{
+    admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
     authentication::v1::{TokenRequest, TokenRequestSpec},
-    core::v1::{Namespace, ServiceAccount},
+    core::v1::{LimitRange, Namespace, ResourceQuota, ServiceAccount},
     rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
 };
 use kube::{
@@ -406,4 +407,186 @@ async fn kubectl_and_another_client_see_what_the_oracle_promises() {
     }
     destination.shutdown().await;
     actor.cleanup().await.unwrap();
+}
+
+// === What keeps Pods out ===
+
+/// Three Services of two endpoints.
+const SIX: &str = "\
+scenario: {name: six, seed: 1}
+churn: {services: 3, pattern: stable, endpoints: 2, duration: 2s}
+client: {clients: 1}
+";
+
+/// A policy that stands for a webhook, of one namespace.
+fn policy(namespace: &str) -> [Value; 2] {
+    let group = "admissionregistration.k8s.io/v1";
+    let metadata = json!({ "name": namespace });
+    [
+        json!({
+            "apiVersion": group, "kind": "ValidatingAdmissionPolicy", "metadata": metadata,
+            "spec": {
+                "failurePolicy": "Fail",
+                "matchConstraints": { "resourceRules": [{
+                    "apiGroups": [""], "apiVersions": ["v1"],
+                    "operations": ["CREATE"], "resources": ["pods"],
+                }] },
+                "validations": [{ "expression": "false", "message": "no images of others" }],
+            },
+        }),
+        json!({
+            "apiVersion": group, "kind": "ValidatingAdmissionPolicyBinding", "metadata": metadata,
+            "spec": {
+                "policyName": namespace, "validationActions": ["Deny"],
+                "matchResources": { "namespaceSelector": {
+                    "matchLabels": { "kubernetes.io/metadata.name": namespace },
+                } },
+            },
+        }),
+    ]
+}
+
+/// The tool with these arguments, in a namespace of the lab.
+fn tool(directory: &Path, namespace: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dst-load-controller"));
+    command.current_dir(directory).args(args);
+    command.args(["--namespace", namespace, "--kubeconfig"]);
+    command
+        .arg(kubeconfig())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn said(output: &process::Output) -> String {
+    let both = [&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it).into_owned());
+    both.concat()
+}
+
+#[tokio::test]
+#[ignore = "needs a lab: `just lab-test`"]
+async fn what_keeps_pods_out_of_a_namespace_is_found_by_check_and_told_by_a_run() {
+    let admin = client(None).await;
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("six.yaml"), SIX).unwrap();
+    let quota = json!({
+        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "small" },
+        "spec": { "hard": { "pods": "4" } },
+    });
+    let range = json!({
+        "apiVersion": "v1", "kind": "LimitRange", "metadata": { "name": "range" },
+        "spec": { "limits": [{ "type": "Container", "min": { "cpu": "10m" } }] },
+    });
+    let (restricted, none) = ("restricted", "privileged");
+    let cases = [
+        (
+            "quota",
+            none,
+            Some("quota small allows 4 pods, and 6 are wanted"),
+            "exceeded quota: small",
+        ),
+        (
+            "range",
+            none,
+            Some("minimum cpu usage per Container is 10m"),
+            "minimum cpu usage per Container is 10m",
+        ),
+        (
+            "policy",
+            none,
+            Some("no images of others"),
+            "no images of others",
+        ),
+        ("security", restricted, None, ""),
+    ];
+    let names = cases.map(|(case, ..)| format!("refused-{case}-{}", process::id()));
+    for ((case, level, ..), name) in cases.iter().zip(&names) {
+        let namespace = json!({
+            "apiVersion": "v1", "kind": "Namespace",
+            "metadata": { "name": name, "labels": { "pod-security.kubernetes.io/enforce": level } },
+        });
+        put(&Api::<Namespace>::all(admin.clone()), namespace).await;
+        match *case {
+            "quota" => {
+                put(
+                    &Api::<ResourceQuota>::namespaced(admin.clone(), name),
+                    quota.clone(),
+                )
+                .await
+            }
+            "range" => {
+                put(
+                    &Api::<LimitRange>::namespaced(admin.clone(), name),
+                    range.clone(),
+                )
+                .await
+            }
+            "policy" => {
+                let [policy, binding] = policy(name);
+                put(
+                    &Api::<ValidatingAdmissionPolicy>::all(admin.clone()),
+                    policy,
+                )
+                .await;
+                put(
+                    &Api::<ValidatingAdmissionPolicyBinding>::all(admin.clone()),
+                    binding,
+                )
+                .await;
+            }
+            _ => {}
+        }
+    }
+    // The API server's own caches follow a moment later.
+    tokio::time::sleep(5 * SECOND).await;
+    for ((_, _, found, _), name) in cases.iter().zip(&names) {
+        let output = tool(directory.path(), name, &["check", "six.yaml"])
+            .output()
+            .unwrap();
+        let said = said(&output);
+        match found {
+            Some(found) => assert!(!output.status.success() && said.contains(found), "{said}"),
+            None => {
+                assert!(output.status.success(), "{said}");
+                assert!(said.contains("√ admits Pods of Deployments"), "{said}");
+            }
+        }
+    }
+    let args = [
+        "run",
+        "six.yaml",
+        "--reference",
+        "--skip-checks",
+        "--no-progress",
+    ];
+    let runs: Vec<_> = (names.iter())
+        .map(|name| {
+            tool(directory.path(), name, &args)
+                .args(["--output-dir", name])
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for ((_, _, found, told), run) in cases.iter().zip(runs) {
+        let output = run.wait_with_output().unwrap();
+        let said = said(&output);
+        assert_eq!(output.status.success(), found.is_none(), "{said}");
+        assert!(said.contains(told), "{said}");
+        if found.is_some() {
+            assert!(
+                said.contains("endpoints were ready after 60s: pods"),
+                "{said}"
+            );
+        }
+    }
+    let delete = DeleteParams::default();
+    for name in &names {
+        let _ = Api::<Namespace>::all(admin.clone())
+            .delete(name, &delete)
+            .await;
+    }
+    let policies = Api::<ValidatingAdmissionPolicy>::all(admin.clone());
+    let _ = policies.delete(&names[2], &delete).await;
+    let bindings = Api::<ValidatingAdmissionPolicyBinding>::all(admin);
+    let _ = bindings.delete(&names[2], &delete).await;
 }

@@ -302,6 +302,74 @@ fn the_readme_has_every_command_and_no_other() {
     assert_eq!(rows.collect::<BTreeSet<_>>(), commands);
 }
 
+/// Whether the code makes a `Warning::NAME`, and does not only match one.
+fn makes(code: &str, name: &str) -> bool {
+    let of = format!("Warning::{name}");
+    code.match_indices(&of).any(|(at, _)| {
+        let rest = &code[at + of.len()..];
+        if rest.starts_with(|next: char| next.is_alphanumeric() || next == '_') {
+            return false;
+        }
+        let (fields, after) = match rest.trim_start().strip_prefix('{') {
+            Some(block) => {
+                let mut depth = 1;
+                let end = block.find(|letter| {
+                    depth += i32::from(letter == '{') - i32::from(letter == '}');
+                    depth == 0
+                });
+                block.split_at(end.unwrap_or(block.len()))
+            }
+            None => ("", rest),
+        };
+        let after = after.trim_start_matches('}').trim_start();
+        let matched = ["=>", "=", "|", "if "]
+            .iter()
+            .any(|it| after.starts_with(it));
+        !matched && !fields.trim_end().ends_with("..")
+    })
+}
+
+#[test]
+fn every_warning_is_documented_and_made_somewhere() {
+    let text = code("dst-load-controller/src/model/warning.rs");
+    let (_, list) = text.split_once("pub enum Warning {").unwrap();
+    let (list, _) = list.split_once("\n}").unwrap();
+    let variants: BTreeSet<_> = list
+        .lines()
+        .filter_map(|line| line.strip_prefix("    "))
+        .filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()))
+        .map(|line| line.trim_end_matches([' ', '{', ',']))
+        .collect();
+    let kind = |variant: &str| {
+        let mut kind = String::new();
+        for letter in variant.chars() {
+            if letter.is_ascii_uppercase() && !kind.is_empty() {
+                kind.push('_');
+            }
+            kind.push(letter.to_ascii_lowercase());
+        }
+        kind
+    };
+    let page = read("docs/troubleshooting.md");
+    let (_, section) = page.split_once("## Warnings of a report\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let documented: BTreeSet<_> = section
+        .lines()
+        .filter_map(|line| Some(line.strip_prefix("| `")?.split('`').next()?.to_owned()))
+        .collect();
+    let kinds: BTreeSet<_> = variants.iter().map(|it| kind(it)).collect();
+    assert_eq!(documented, kinds, "docs/troubleshooting.md");
+    let sources: Vec<_> = files("dst-load-controller/src")
+        .into_iter()
+        .filter(|file| file.ends_with(".rs") && !file.contains("/tests"))
+        .map(|file| code(&file))
+        .collect();
+    for variant in variants {
+        let made = sources.iter().any(|code| makes(code, variant));
+        assert!(made, "nothing makes the warning {variant}");
+    }
+}
+
 #[test]
 fn every_shipped_scenario_is_built_in() {
     let shipped: BTreeSet<_> = files("values/scenarios").into_iter().collect();

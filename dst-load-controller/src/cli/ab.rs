@@ -21,7 +21,7 @@ use super::{
     pace::PaceArgs,
     run::{Build, header::suffix, with_controller},
     sandbox::controller::CommandLine,
-    scenario::ScenarioArgs,
+    scenario::{ScenarioArgs, must_end},
 };
 use crate::{
     exit::Exit,
@@ -117,13 +117,7 @@ pub async fn run(
     for warning in noticed {
         writeln!(warnings, "warning: {warning}")?;
     }
-    if scenario.churn.cycles.is_none() && scenario.churn.duration.is_none() {
-        return Err(UsageError(format!(
-            "{} runs until stopped; say how long with --cycles or --duration",
-            scenario.name
-        ))
-        .into());
-    }
+    must_end(&scenario, "every run must last as long as the others")?;
     if args.cluster.cluster.is_named() && scenario.federation.is_some() {
         return Err(UsageError(format!(
             "{} spans two clusters, which `ab` does on the sandbox only; name no cluster",

@@ -169,6 +169,8 @@ async fn look(
                 Backend::Deployments if acts => scenario.endpoints_at_most(site),
                 _ => 0,
             },
+            services: scenario.services_at(site),
+            endpoints: scenario.endpoints_at_most(site),
             connections: scenario
                 .client
                 .connections

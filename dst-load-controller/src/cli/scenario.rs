@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::UsageError;
 use crate::model::{
+    plan::Plan,
     quantity::Span,
     scenario::{BUILT_IN, Draft, Scenario, built_in},
     words::nearest,
@@ -94,6 +95,27 @@ pub fn open(name: &str) -> anyhow::Result<Draft> {
         }
         Err(error) => Err(UsageError(format!("{name}: {error}")).into()),
     }
+}
+
+/// Refuses a scenario without an end where nobody is there to stop it; `why` says where that is.
+///
+/// # Errors
+/// A [`UsageError`] that says how to give it an end.
+pub(super) fn must_end(scenario: &Scenario, why: &str) -> Result<(), UsageError> {
+    let plan = Plan::new(scenario);
+    if plan.end().is_some() {
+        return Ok(());
+    }
+    // Only what cycles can end after a number of cycles.
+    let cycles = if plan.cycle_bounds(1).is_some() {
+        " or --cycles"
+    } else {
+        ""
+    };
+    Err(UsageError(format!(
+        "{} runs until stopped, and {why}; say how long with --duration{cycles}",
+        scenario.name
+    )))
 }
 
 impl From<crate::model::scenario::ScenarioError> for UsageError {

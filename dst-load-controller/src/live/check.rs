@@ -1,5 +1,6 @@
 //! Looking, before a run, whether it can work: asks, and changes nothing.
 
+mod admission;
 mod cluster;
 mod destination;
 
@@ -42,6 +43,10 @@ pub struct Destination<'a> {
 pub struct Wants {
     /// Pods that something else must fake; 0 where this tool writes the endpoints itself.
     pub pods: u64,
+    /// Services that are made.
+    pub services: u64,
+    /// Endpoints, whoever makes them.
+    pub endpoints: u64,
     /// Connections to the controller.
     pub connections: u64,
 }

@@ -2,7 +2,7 @@
 //!
 //! It decides nothing (the plan does) and keeps nothing but its own lateness.
 
-use std::{iter::Peekable, time::Duration};
+use std::{collections::BTreeSet, iter::Peekable, time::Duration};
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio_util::sync::CancellationToken;
@@ -74,6 +74,8 @@ pub struct Driver<'a, P: Iterator<Item = Step>> {
     metrics: &'a ChurnMetrics,
     plan: Peekable<P>,
     stop: CancellationToken,
+    /// Failures that were logged, without numbers.
+    logged: BTreeSet<String>,
 }
 
 /// A part of a plan.
@@ -101,6 +103,7 @@ impl<'a, P: Iterator<Item = Step>> Driver<'a, P> {
             metrics,
             plan: plan.peekable(),
             stop,
+            logged: BTreeSet::new(),
         }
     }
 
@@ -174,6 +177,7 @@ impl<'a, P: Iterator<Item = Step>> Driver<'a, P> {
                 () = self.stop.cancelled() => driven.ending = Ending::Stopped,
                 Some(acted) = under_way.next() => {
                     driven.take(&acted);
+                    self.log(&acted);
                     self.metrics.acted(&acted);
                     on(Event::Acted(acted));
                 }
@@ -185,6 +189,22 @@ impl<'a, P: Iterator<Item = Step>> Driver<'a, P> {
             }
         }
     }
+
+    /// Logs a failure; of those that differ in numbers alone, which may be one of each of thousands
+    /// of Services, the first.
+    fn log(&mut self, acted: &Acted) {
+        let Err(error) = &acted.result else {
+            return;
+        };
+        let kind = error
+            .to_string()
+            .replace(|it: char| it.is_ascii_digit(), "");
+        if self.logged.insert(kind) {
+            tracing::warn!(%error, "action failed; more failures like this are not logged");
+        } else {
+            tracing::debug!(%error, "action failed");
+        }
+    }
 }
 
 // === impl Driven ===
@@ -194,7 +214,6 @@ impl Driven {
         let lateness = acted.sent.since(acted.action.intended);
         self.lateness_max = self.lateness_max.max(lateness);
         if let Err(error) = &acted.result {
-            tracing::warn!(%error, "action failed");
             self.failed += 1;
             if let KubernetesError::Forbidden { .. } | KubernetesError::Unauthorized { .. } = error
             {

@@ -176,10 +176,7 @@ impl Cluster {
     /// other.
     fn in_cluster(context: Option<&str>, cause: String) -> Result<Self, ClusterError> {
         match Config::incluster() {
-            Ok(config) if context.is_none() => {
-                let user = config.auth_info.clone();
-                Ok(Self::new(config, Connector::from_environment(), None, user))
-            }
+            Ok(config) if context.is_none() => Ok(Self::from(config)),
             _ => Err(ClusterError::None { cause }),
         }
     }
@@ -292,6 +289,14 @@ impl Cluster {
             self.connector.clone(),
             self.credentials.clone(),
         )
+    }
+}
+
+/// A cluster as kube knows it, through the proxies of the environment.
+impl From<Config> for Cluster {
+    fn from(config: Config) -> Self {
+        let user = config.auth_info.clone();
+        Self::new(config, Connector::from_environment(), None, user)
     }
 }
 

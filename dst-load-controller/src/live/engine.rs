@@ -7,6 +7,7 @@ mod observing;
 mod phases;
 #[cfg(test)]
 mod tests;
+mod unready;
 
 use std::{cell::RefCell, io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -19,7 +20,7 @@ use super::{
     clock::Clock,
     destination::fleet::FleetError,
     journal::{Journal, Sources, lag},
-    kubernetes::{Actor, Cleaned, KubernetesError, OnSlice},
+    kubernetes::{Actor, Cleaned, KubernetesError, OnSlice, Reasons},
     observer::{Observers, Place, SILENCE, WatchError},
     profiles::Profiles,
     recorder::{RecordError, Recorder},
@@ -34,6 +35,7 @@ use crate::{
         recording::{End, Header, LagSource, Line},
         report::{Report, page::Page},
         scenario::Scenario,
+        warning::Warning,
     },
     world::{KubeFactory, World},
 };
@@ -81,6 +83,8 @@ pub struct Engine<W: io::Write> {
     journal: Journal<W>,
     profiles: Option<Arc<Profiles>>,
     tasks: RefCell<JoinSet<()>>,
+    /// Why endpoints were not ready, as far as was warned of.
+    reasons: RefCell<unready::Known>,
 }
 
 /// Why a run ended early.
@@ -97,9 +101,8 @@ pub enum EngineError {
     Fleet(#[from] FleetError),
     /// Kubernetes did not make what it was asked for.
     #[error(
-        "only {made} of {wanted} endpoints were ready after {}s{}",
-        .after.as_secs(),
-        if *.deployments { ": is something there to make pods of Deployments?" } else { "" }
+        "only {made} of {wanted} endpoints were ready after {}s{}", .after.as_secs(),
+        why_not_made(.reasons, *.deployments)
     )]
     NotMade {
         /// Endpoints seen.
@@ -110,6 +113,8 @@ pub enum EngineError {
         after: Duration,
         /// Whether others were to make them.
         deployments: bool,
+        /// Why they are not ready, as the cluster says.
+        reasons: Reasons,
     },
     /// Not every stream has received its snapshot.
     #[error(
@@ -132,6 +137,16 @@ pub enum EngineError {
     /// The recording cannot be written.
     #[error(transparent)]
     Recording(#[from] RecordError),
+}
+
+fn why_not_made(reasons: &Reasons, deployments: bool) -> String {
+    if !reasons.is_empty() {
+        format!(": {reasons}")
+    } else if deployments {
+        ": is something there to make pods of Deployments?".to_owned()
+    } else {
+        String::new()
+    }
 }
 
 // === impl Engine ===
@@ -209,6 +224,7 @@ impl<W: io::Write> Engine<W> {
             stop,
             profiles,
             tasks: RefCell::default(),
+            reasons: RefCell::default(),
         }
     }
 
@@ -276,6 +292,20 @@ impl<W: io::Write> Engine<W> {
         let mut cleaned = cleaned?;
         cleaned.absorb(also?);
         Ok(cleaned)
+    }
+
+    /// Notes a warning that was printed before the run began.
+    pub fn note(&self, warning: Warning) {
+        let at = self.clock().now();
+        self.journal.push(Line::Warning { at, warning });
+    }
+
+    /// Adds a warning to the recording of a run that has ended.
+    ///
+    /// # Errors
+    /// If the recording cannot be written.
+    pub fn amend(&self, warning: Warning) -> Result<(), RecordError> {
+        self.journal.amend(warning)
     }
 
     /// Writes what has gathered, and renders it; `None` before the run has begun.

@@ -137,6 +137,14 @@ impl<W: io::Write> Journal<W> {
         self.recorder.borrow_mut().push(line);
     }
 
+    /// Adds a warning to what has ended.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn amend(&self, warning: Warning) -> Result<(), RecordError> {
+        self.recorder.borrow_mut().amend(warning)
+    }
+
     /// Writes all that has been said.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ pub mod objects;
 mod own;
 pub mod permissions;
 mod rate;
+mod reasons;
 mod resource;
 mod retrying;
 mod standing;
@@ -36,6 +37,7 @@ pub use self::{
     error::{KubernetesError, KubernetesErrors},
     link::{Link, linked},
     listing::runs,
+    reasons::{Reason, Reasons, why_not_ready, why_refused},
     retrying::retrying,
     standing::{StandingError, Stood, standing},
 };

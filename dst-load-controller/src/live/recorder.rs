@@ -10,7 +10,7 @@ mod tests;
 
 use std::{
     fs::File,
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -41,7 +41,11 @@ pub struct RecordError {
 #[derive(Debug)]
 pub struct Recorder<W: Write> {
     out: W,
+    /// The file that `out` writes to, if it is one: another handle with the same position.
+    file: Option<File>,
     path: PathBuf,
+    /// The last line, once it is written.
+    ended: Option<Ended>,
     waiting: Vec<(Line, LineText)>,
     chain: Chain,
     /// Why the first line that was refused was.
@@ -52,6 +56,16 @@ pub struct Recorder<W: Write> {
     page: PageFold,
     header: Option<Box<Header>>,
     warnings: Vec<Warning>,
+}
+
+/// What it takes to write the last line again, after another one.
+#[derive(Debug)]
+struct Ended {
+    line: Line,
+    /// As it was before that line.
+    chain: Chain,
+    /// Where in the file that line begins.
+    at: Option<u64>,
 }
 
 /// Different warnings kept for the report. The kinds are few; only their numbers may differ, and
@@ -66,8 +80,15 @@ impl Recorder<BufWriter<File>> {
     /// # Errors
     /// If the file exists or cannot be made.
     pub fn create(path: &Path) -> Result<Self, RecordError> {
-        let file = File::create_new(path).map_err(RecordError::at("create", path))?;
-        Ok(Self::new(BufWriter::new(file), path))
+        let create = || {
+            let file = File::create_new(path)?;
+            Ok((file.try_clone()?, file))
+        };
+        let (handle, file) = create().map_err(RecordError::at("create", path))?;
+        Ok(Self {
+            file: Some(handle),
+            ..Self::new(BufWriter::new(file), path)
+        })
     }
 }
 
@@ -77,7 +98,9 @@ impl<W: Write> Recorder<W> {
     pub fn new(out: W, path: &Path) -> Self {
         Self {
             out,
+            file: None,
             path: path.to_owned(),
+            ended: None,
             waiting: Vec::new(),
             chain: Chain::default(),
             refused: None,
@@ -134,6 +157,26 @@ impl<W: Write> Recorder<W> {
         self.write(all)
     }
 
+    /// Adds a warning to a recording that has ended, before its last line. Where that is no file,
+    /// only reports have it.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn amend(&mut self, warning: Warning) -> Result<(), RecordError> {
+        let Some(mut ended) = self.ended.take() else {
+            return Ok(());
+        };
+        let at = ended.line.order().0;
+        let mut line = Line::Warning { at, warning };
+        let rewritten = self.rewrite(&mut ended, &mut line);
+        self.fold(line);
+        self.ended = Some(ended);
+        rewritten.map_err(|error| {
+            self.broken = true;
+            RecordError::at("write", &self.path)(error)
+        })
+    }
+
     /// What the lines written so far add up to.
     #[must_use]
     pub const fn statistics(&self) -> &Statistics {
@@ -180,6 +223,9 @@ impl<W: Write> Recorder<W> {
         });
         let mut result = self.refused.take().map_or(Ok(()), Err);
         for (mut line, text) in lines {
+            if matches!(line, Line::End(_)) {
+                self.note_end(&line);
+            }
             if self.broken {
                 // Folded all the same: the report loses no number.
                 self.chain.append(&mut line, &text, &mut io::sink())
@@ -190,17 +236,7 @@ impl<W: Write> Recorder<W> {
                 self.broken = true;
                 result = Err(error);
             });
-            self.statistics.absorb(&line);
-            self.page.absorb(&line);
-            match line {
-                Line::Header(header) => self.header = Some(header),
-                Line::Warning { warning, .. }
-                    if self.warnings.len() < WARNINGS && !self.warnings.contains(&warning) =>
-                {
-                    self.warnings.push(warning);
-                }
-                _ => {}
-            }
+            self.fold(line);
         }
         if !self.broken
             && let Err(error) = self.out.flush()
@@ -209,6 +245,50 @@ impl<W: Write> Recorder<W> {
             result = Err(error);
         }
         result.map_err(RecordError::at("write", &self.path))
+    }
+
+    fn fold(&mut self, line: Line) {
+        self.statistics.absorb(&line);
+        self.page.absorb(&line);
+        match line {
+            Line::Header(header) => self.header = Some(header),
+            Line::Warning { warning, .. }
+                if self.warnings.len() < WARNINGS && !self.warnings.contains(&warning) =>
+            {
+                self.warnings.push(warning);
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes where the last line begins, which is written next.
+    fn note_end(&mut self, line: &Line) {
+        let flushed = !self.broken && self.out.flush().is_ok();
+        let mut file = self.file.as_ref().filter(|_| flushed);
+        self.ended = Some(Ended {
+            line: line.clone(),
+            chain: self.chain.clone(),
+            at: file.as_mut().and_then(|file| file.stream_position().ok()),
+        });
+    }
+
+    /// Replaces the last line by `line` and itself, in the file.
+    fn rewrite(&mut self, ended: &mut Ended, line: &mut Line) -> io::Result<()> {
+        let (Some(mut file), Some(at), false) = (self.file.as_ref(), ended.at, self.broken) else {
+            return Ok(());
+        };
+        let (mut chain, mut text) = (ended.chain.clone(), Vec::new());
+        chain.write(line, &mut text)?;
+        let before = (chain.clone(), at + text.len() as u64);
+        chain.write(&mut ended.line, &mut text)?;
+        file.set_len(at)?;
+        file.seek(SeekFrom::Start(at))?;
+        self.out.write_all(&text)?;
+        self.out.flush()?;
+        self.chain = chain;
+        ended.chain = before.0;
+        ended.at = Some(before.1);
+        Ok(())
     }
 }
 

@@ -18,13 +18,17 @@ use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{
-    EnvFilter, Layer as _, Registry, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    EnvFilter, Layer as _, Registry, filter::LevelFilter, fmt, layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
 };
 
 pub use self::repeats::Repeats;
 
-/// The level of everybody but us where one plain level is asked for: of others, only complaints.
-const OTHERS: &str = "warn,dst_load_controller=";
+/// The level of libraries where the plain level asks for details.
+const LIBRARIES_IN_DETAIL: &str = "warn";
+/// Their level otherwise. What goes wrong below is an error to the caller, which reports it with
+/// its context; logged by the library too, one answer that is retried would read as an error.
+const LIBRARIES: &str = "off";
 
 /// How log lines look. They go to standard error: standard output belongs to results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,8 +67,9 @@ pub struct Shutdown {
     drain: CancellationToken,
 }
 
-/// Sends logs to standard error; what counts lines that repeat is returned. `level` is a level of our own messages, such as `info`, or a
-/// filter of all, such as `info,kube=debug`.
+/// Sends logs to standard error; what counts lines that repeat is returned. `level` is a level of our
+/// own messages, such as `info`, or a filter of all, such as `info,kube=debug`. With `debug` and
+/// `trace` it includes the warnings and errors of libraries.
 ///
 /// # Errors
 ///
@@ -106,7 +111,15 @@ fn ignores_hangup() -> bool {
 fn filter(level: &str) -> Result<EnvFilter, LogError> {
     let plain = !level.contains([',', '=']);
     let directives = if plain {
-        format!("{OTHERS}{level}")
+        let libraries = if level
+            .parse()
+            .is_ok_and(|level: LevelFilter| level > LevelFilter::INFO)
+        {
+            LIBRARIES_IN_DETAIL
+        } else {
+            LIBRARIES
+        };
+        format!("{libraries},dst_load_controller={level}")
     } else {
         level.to_owned()
     };
@@ -255,10 +268,21 @@ mod tests {
             "{error}"
         );
         assert!(filter("loud").is_err());
-        let ours = "warn,dst_load_controller=debug";
-        assert_eq!(
-            filter("debug").unwrap().to_string(),
-            filter(ours).unwrap().to_string()
-        );
+    }
+
+    #[test]
+    fn libraries_are_logged_only_where_details_are_asked_for() {
+        for (level, all) in [
+            ("error", "off,dst_load_controller=error"),
+            ("warn", "off,dst_load_controller=warn"),
+            ("info", "off,dst_load_controller=info"),
+            ("INFO", "off,dst_load_controller=info"),
+            ("debug", "warn,dst_load_controller=debug"),
+            ("5", "warn,dst_load_controller=trace"),
+            ("info,kube=debug", "info,kube=debug"),
+        ] {
+            let expected = EnvFilter::from_str(all).unwrap().to_string();
+            assert_eq!(filter(level).unwrap().to_string(), expected, "{level}");
+        }
     }
 }

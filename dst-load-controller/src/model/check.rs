@@ -4,6 +4,7 @@
 //! that is not well what it means and what to do.
 
 pub mod capacity;
+pub mod quota;
 
 use std::fmt;
 

@@ -266,6 +266,13 @@ impl Scenario {
             .sum()
     }
 
+    /// Services that are made with endpoints of their own, in one cluster.
+    #[must_use]
+    pub fn services_at(&self, at: Site) -> u64 {
+        let here = self.groups().filter(|(_, site)| *site == at);
+        here.map(|(group, _)| u64::from(group.count)).sum()
+    }
+
     /// The names of all Services that are made with endpoints of their own, in plan order.
     pub fn services(&self) -> impl Iterator<Item = String> + '_ {
         self.groups().flat_map(|(group, _)| group.names())

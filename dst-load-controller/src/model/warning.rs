@@ -130,6 +130,20 @@ pub enum Warning {
         /// What refused it.
         error: String,
     },
+    /// Endpoints were not ready for a while, and Kubernetes says why.
+    PodsNotReady {
+        /// Pods that were not there or not ready; 0 where the reasons do not tell how many.
+        pods: u64,
+        /// The reasons, the most frequent first.
+        reasons: String,
+    },
+    /// Actions were not carried out.
+    FailedActions {
+        /// How many.
+        actions: u64,
+        /// Why the first of them was not.
+        error: String,
+    },
     /// Cleaning up left something behind.
     CleanupFailed {
         /// What went wrong.
@@ -179,7 +193,7 @@ impl fmt::Display for Warning {
             ),
             Self::KubernetesErrors { calls, reasons } => write!(
                 f,
-                "{} to the Kubernetes API had to be made again ({reasons})",
+                "{} to the Kubernetes API failed or had to be made again ({reasons})",
                 counted(*calls, "call", "calls")
             ),
             Self::TargetSilent { times: n, error } => write!(
@@ -296,6 +310,19 @@ impl fmt::Display for Warning {
                 f,
                 "the observer's heartbeat could not be written ({error}): its lag is not measured \
                  by it; allow create and update of endpointslices"
+            ),
+            Self::PodsNotReady { pods: 0, reasons } => {
+                write!(f, "endpoints were not ready when they should have been: {reasons}")
+            }
+            Self::PodsNotReady { pods, reasons } => write!(
+                f,
+                "{} not ready when they should have been: {reasons}",
+                counted(*pods, "Pod was", "Pods were")
+            ),
+            Self::FailedActions { actions, error } => write!(
+                f,
+                "{} not carried out: {error}",
+                counted(*actions, "action was", "actions were")
             ),
             Self::CleanupFailed { error, run_id } => write!(
                 f,

@@ -13,6 +13,7 @@ mod facts;
 mod faults;
 mod object;
 mod patch;
+mod quota;
 mod resources;
 mod selector;
 pub mod serve;

@@ -147,10 +147,7 @@ fn a_destination_and_its_metrics_are_reached_with_tls_by_whoever_trusts_them() {
     let (code, out, _) = check(&other);
     assert_eq!(code, Some(1), "{out}");
     assert!(out.contains("× answers streams"), "{out}");
-    assert!(
-        out.contains("invalid peer certificate"),
-        "{out}"
-    );
+    assert!(out.contains("invalid peer certificate"), "{out}");
 }
 
 #[test]

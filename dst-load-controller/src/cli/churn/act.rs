@@ -1,6 +1,9 @@
 //! The acting half alone, from the claim of a namespace to its last object.
 
-use std::{convert::Infallible, io, net::SocketAddr, process, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet, convert::Infallible, io, net::SocketAddr, process, sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use prometheus_client::registry::Registry;
@@ -11,11 +14,15 @@ use crate::{
         admin::{self, Admin, Readiness},
         churn::{ChurnMetrics, Driven, Driver, Ending, Event, EventLog},
         clock::Clock,
-        kubernetes::{Actor, Claim, KubernetesError, Limits, OwnerPod, RunIdentity},
+        kubernetes::{Actor, Claim, KubernetesError, Limits, OwnerPod, RunIdentity, why_refused},
         process_metrics,
         runtime::Shutdown,
     },
-    model::{plan::Plan, scenario::Scenario, seed},
+    model::{
+        plan::Plan,
+        scenario::{Backend, Scenario},
+        seed,
+    },
 };
 
 /// What to churn, and where.
@@ -153,6 +160,10 @@ enum Leave {
     Nothing,
 }
 
+/// When it is first looked whether Pods are refused, and how often then.
+const FIRST_LOOK_AT_PODS: Duration = Duration::from_secs(15);
+const LOOK_AT_PODS: Duration = Duration::from_secs(60);
+
 /// How often it is looked whether the namespace is free.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
@@ -183,6 +194,7 @@ impl Work<'_> {
                     driven = self.drive() => driven,
                     lost = actor.keep_claim() => Err(lost),
                     never = self.beat() => match never {},
+                    never = self.watch_refusals() => match never {},
                 }
             }
         };
@@ -203,8 +215,16 @@ impl Work<'_> {
             match actor.cleanup().await {
                 Ok(cleaned) => said.push_str(&cleaned.to_string()),
                 // The reason why the churn ended matters more than that its traces remain.
-                Err(error) if churned.is_err() => tracing::warn!(%error, "cleanup failed"),
-                Err(error) => return Err(anyhow::Error::from(error).context("cleanup failed")),
+                Err(error) if churned.is_err() => {
+                    let run_id = actor.run_id();
+                    tracing::warn!(%error, run_id, "cleanup failed; `cleanup --run-id` removes the rest");
+                }
+                Err(error) => {
+                    return Err(anyhow::Error::from(error).context(format!(
+                        "cleanup failed; `dst-load-controller cleanup --run-id {}` removes the rest",
+                        actor.run_id()
+                    )));
+                }
             }
         }
         churned?;
@@ -221,6 +241,24 @@ impl Work<'_> {
             tracing::warn!(%error, "heartbeat not permitted, lag of observers is not measured");
         }
         std::future::pending().await
+    }
+
+    /// Warns of what keeps Kubernetes from making the Pods of Deployments, each reason once.
+    async fn watch_refusals(&self) -> Infallible {
+        if self.scenario.churn.backend != Backend::Deployments {
+            return std::future::pending().await;
+        }
+        let (actor, mut known) = (self.actor, BTreeSet::new());
+        let mut wait = FIRST_LOOK_AT_PODS;
+        loop {
+            tokio::time::sleep(wait).await;
+            wait = LOOK_AT_PODS;
+            let reasons = why_refused(actor.caller(), actor.namespace(), actor.run_id()).await;
+            let new = reasons.unknown_to(&mut known);
+            if !new.is_empty() {
+                tracing::warn!(reasons = %new, "Pods are refused, endpoints are missing");
+            }
+        }
     }
 
     /// Takes the namespace, once it is free.
@@ -402,7 +440,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_to_be_kept_is_not_even_looked_at() {
-        let (said, log, _) = churn(fine, 60, Leave::Everything).await;
+        let (said, log, _) = churn(fine, 10, Leave::Everything).await;
         said.unwrap();
         assert_eq!((count(&log, "GET"), count(&log, "DELETE")), (0, 0));
     }

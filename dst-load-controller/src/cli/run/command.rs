@@ -1,6 +1,13 @@
 //! `run`, carried out: scenario → World → engine → recording → report.
 
-use std::{convert::Infallible, io::Write, net::SocketAddr, sync::Arc};
+use std::{
+    borrow::Cow,
+    convert::Infallible,
+    fmt,
+    io::{self, Write},
+    net::SocketAddr,
+    sync::Arc,
+};
 
 use anyhow::Context;
 
@@ -8,11 +15,12 @@ use super::{RunArgs, floor, header, progress, setting::Setting};
 use crate::{
     cli::{
         Format, UsageError, check,
-        cluster::ClusterArgs,
+        cluster::{ClusterArgs, KubeconfigArgs},
         forward::ForwardArgs,
         push::push,
         report,
         sandbox::controller::CommandLine,
+        scenario::must_end,
         world::{Chosen, Controller},
     },
     exit::Exit,
@@ -28,6 +36,7 @@ use crate::{
         quantity::Span,
         report::{next, page::Page},
         scenario::Scenario,
+        warning::Warning,
     },
 };
 
@@ -42,19 +51,24 @@ pub(in crate::cli) struct Outcome {
 
 /// What else a run must know.
 struct Manner<'a> {
+    /// What its author may not expect of the scenario.
+    noticed: &'a [String],
     keep: bool,
+    /// The cluster as it was named, for the command that cleans up.
+    cluster: &'a KubeconfigArgs,
     progress: bool,
     /// Who serves its page meanwhile.
     live: Option<&'a LivePage>,
 }
 
-/// Runs the scenario and says what came of it.
+/// Runs the scenario and says what came of it; the report has what was `noticed` of the scenario.
 ///
 /// # Errors
 /// If the scenario is wrong, or the tool itself fails.
 pub async fn run(
     args: &RunArgs,
     scenario: Scenario,
+    noticed: &[String],
     output: Format,
     out: &mut impl Write,
     warnings: &mut impl Write,
@@ -64,6 +78,9 @@ pub async fn run(
     // On a cluster it is one of the checks.
     if let Choice::Child { .. } = choice {
         files::enough_for(connections(&scenario, &args.forward))?;
+    }
+    if args.virtual_time {
+        must_end(&scenario, "in virtual time that is never")?;
     }
     let shutdown = Shutdown::new();
     let gateway = args.push.gateway()?;
@@ -97,7 +114,9 @@ pub async fn run(
         profiles: args.pprof.then(|| directory.path().to_owned()),
     };
     let manner = Manner {
+        noticed,
         keep: args.keep,
+        cluster: &args.cluster.cluster,
         progress: !args.no_progress && !args.virtual_time,
         live: live.as_ref(),
     };
@@ -182,7 +201,9 @@ pub(in crate::cli) async fn with_controller(
         profiles: build.pprof.then(|| directory.path().to_owned()),
     };
     let manner = Manner {
+        noticed: &[],
         keep: false,
+        cluster: &cluster.cluster,
         progress: false,
         live: None,
     };
@@ -355,6 +376,9 @@ async fn measure(
     let scenario = &setting.scenario;
     let recorder = Recorder::create(&directory.recording())?;
     let engine = setting.engine(&header, recorder, shutdown.draining())?;
+    for message in manner.noticed.iter().cloned() {
+        engine.note(Warning::Scenario { message });
+    }
     let running = async {
         if !setting.virtual_time {
             header.floor_seconds = floor::seconds().await;
@@ -369,21 +393,34 @@ async fn measure(
     };
     // A second signal cuts the run off where it stands; what it had seen is reported all the same.
     let (interrupted, error) = shutdown.guard(running).await?.unwrap_or((true, None));
-    let Some(page) = engine.report()?.and_then(|report| engine.page(report)) else {
+    let Some(mut page) = engine.report()?.and_then(|report| engine.page(report)) else {
         writeln!(warnings, "interrupted before the run had begun")?;
         return Err(Aborted.into());
     };
     if let Some(live) = manner.live {
         live.finish(&page);
     }
+    let cleanup = Cleanup {
+        command: cleanup_command(manner.cluster, &run_id),
+        place: where_to(setting),
+    };
     if manner.keep {
+        writeln!(warnings, "kept: {cleanup} removes what was made")?;
+    } else if let Some(left) = left_behind(&engine, shutdown).await? {
         writeln!(
             warnings,
-            "kept: `dst-load-controller cleanup --run-id {run_id}` removes what was made{}",
-            where_to(setting)
+            "warning: cleaning up was not finished ({left}): {cleanup} does the rest"
         )?;
-    } else {
-        clean_up(&engine, setting, shutdown, &run_id, warnings).await?;
+        engine.amend(Warning::CleanupFailed {
+            error: left,
+            run_id,
+        })?;
+        if let Some(amended) = engine.report()?.and_then(|report| engine.page(report)) {
+            page = amended;
+        }
+        if let Some(live) = manner.live {
+            live.finish(&page);
+        }
     }
     if let Some(live) = manner.live {
         live.was_seen().await;
@@ -403,34 +440,71 @@ async fn follow<W: Write>(live: Option<&LivePage>, engine: &Engine<W>) -> Infall
     }
 }
 
+/// How what a run made can be removed later.
+struct Cleanup {
+    command: String,
+    place: &'static str,
+}
+
+/// The command that removes what the run made.
+fn cleanup_command(cluster: &KubeconfigArgs, run_id: &str) -> String {
+    let file = cluster.kubeconfig.as_ref().map(|it| it.to_string_lossy());
+    let context = cluster.context.as_deref().map(Cow::Borrowed);
+    let mut command = "dst-load-controller cleanup".to_owned();
+    for (flag, value) in [("--kubeconfig", file), ("--context", context)] {
+        if let Some(value) = value {
+            let quoted = shlex::try_quote(&value).unwrap_or(Cow::Borrowed(&value));
+            command.push_str(&format!(" {flag} {quoted}"));
+        }
+    }
+    command.push_str(" --run-id ");
+    command.push_str(run_id);
+    command
+}
+
 /// Where a cleanup must be asked for, where that is not one cluster alone.
 const fn where_to(setting: &Setting) -> &'static str {
     if setting.chosen.target_cluster.is_some() {
-        ", in each of the two clusters"
+        ", in each of the two clusters,"
     } else {
         ""
     }
 }
 
-/// Deletes what was made. What goes wrong is told, and changes no verdict.
-async fn clean_up<W: Write>(
+/// Deletes what was made; what went wrong, if anything did, which changes no verdict.
+async fn left_behind<W: Write>(
     engine: &Engine<W>,
-    setting: &Setting,
     shutdown: &Shutdown,
-    run_id: &str,
-    warnings: &mut impl Write,
-) -> anyhow::Result<()> {
-    let left = match shutdown.guard(engine.cleanup()).await? {
-        Ok(Ok(cleaned)) if cleaned.remaining.is_empty() => return Ok(()),
-        Ok(Ok(cleaned)) => format!("{} objects are still there", cleaned.remaining.len()),
-        Ok(Err(error)) => error.to_string(),
-        Err(aborted) => aborted.to_string(),
-    };
-    writeln!(
-        warnings,
-        "warning: cleaning up was not finished ({left}): \
-         `dst-load-controller cleanup --run-id {run_id}` does the rest{}",
-        where_to(setting)
-    )?;
-    Ok(())
+) -> io::Result<Option<String>> {
+    Ok(match shutdown.guard(engine.cleanup()).await? {
+        Ok(Ok(cleaned)) => cleaned.left(),
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(aborted) => Some(aborted.to_string()),
+    })
+}
+
+// === impl Cleanup ===
+
+impl fmt::Display for Cleanup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`{}", self.command, self.place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_that_cleans_up_names_the_cluster_that_was_named() {
+        let mut cluster = KubeconfigArgs::default();
+        let plain = "dst-load-controller cleanup --run-id r1";
+        assert_eq!(cleanup_command(&cluster, "r1"), plain);
+        cluster.kubeconfig = Some("my lab/config".into());
+        cluster.context = Some("lab-1".to_owned());
+        assert_eq!(
+            cleanup_command(&cluster, "r1"),
+            "dst-load-controller cleanup --kubeconfig 'my lab/config' --context lab-1 --run-id r1"
+        );
+    }
 }

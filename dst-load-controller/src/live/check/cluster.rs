@@ -11,7 +11,7 @@ use kube::{
     api::{ListParams, PostParams},
 };
 
-use super::Subject;
+use super::{Subject, admission};
 use crate::{
     live::{
         clock::Clock,
@@ -49,6 +49,9 @@ pub(super) async fn check(subject: &Subject<'_>, findings: &mut Findings) {
         Err(error) => return findings.push(API, claim, Outcome::failed(chain(&error), hint)),
     }
     permissions(&kube, subject, findings).await;
+    if subject.purpose.acts {
+        admission::check(&kube, subject, findings).await;
+    }
     let pods = subject.wants.map_or(0, |wants| wants.pods);
     if subject.purpose.acts && pods > 0 {
         nodes(&kube, pods, findings).await;

@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     live::{
         clock::Clock,
-        kubernetes::mock::{Answer, Log, mock},
+        kubernetes::mock::{Answer, Log, mock, refusal},
     },
     model::scenario::Backend,
 };
@@ -46,6 +46,13 @@ fn answer(what: &str, body: &Value, refused: &[(&str, &str)]) -> Value {
                 "conditions": [{"type": "Ready", "status": "True"}],
             },
         }])),
+        "GET /api/v1/namespaces/load/resourcequotas" => list(json!([{
+            "metadata": {"name": "q"},
+            "spec": {"hard": {"pods": "200"}},
+        }])),
+        // Dry runs.
+        _ if what.starts_with("POST /api/v1/namespaces/load/") => body.clone(),
+        _ if what.starts_with("POST /apis/apps/v1/namespaces/load/") => body.clone(),
         "GET /apis/apps/v1/deployments" => list(json!([])),
         "GET /api/v1/pods" => list(json!([{
             "metadata": {"namespace": "shop", "name": "web"},
@@ -89,6 +96,8 @@ async fn findings(kube: Option<kube::Client>, pods: u64) -> Findings {
         },
         wants: Some(Wants {
             pods,
+            services: 5,
+            endpoints: pods,
             connections: 1,
         }),
         cluster_domain: "cluster.local",
@@ -158,4 +167,120 @@ async fn a_cluster_that_cannot_be_reached_is_one_finding() {
     let api: Vec<_> = findings.findings.iter().map(|one| one.section).collect();
     assert_eq!(api, ["kubernetes-api", "destination", "this-machine"]);
     assert!(text(&findings, "can reach the API server").contains("hint: look at the kubeconfig"));
+}
+
+/// An API whose dry runs are answered by `refuse`, given the plural of what is created.
+fn admitting(refuse: impl Fn(&str) -> Option<Answer> + Send + 'static) -> kube::Client {
+    let (kube, _) = mock(Clock::start(), move |what| {
+        let created = what
+            .strip_prefix("POST /")
+            .and_then(|it| it.rsplit('/').next());
+        match created {
+            Some("selfsubjectaccessreviews") => {
+                Answer::Json(201, json!({ "spec": {}, "status": { "allowed": true } }))
+            }
+            Some(plural) => refuse(plural).unwrap_or_else(|| Answer::Json(201, json!({}))),
+            None if what.ends_with("/resourcequotas") => Answer::Json(
+                200,
+                json!({ "metadata": {}, "items": [{
+                    "metadata": { "name": "q" },
+                    "spec": {
+                        "hard": { "pods": "200", "limits.cpu": "1" },
+                        "scopes": ["NotBestEffort"],
+                    },
+                }] }),
+            ),
+            None => Answer::Json(200, answer(what, &Value::Null, &[])),
+        }
+    });
+    kube
+}
+
+async fn admission(refuse: impl Fn(&str) -> Option<Answer> + Send + 'static) -> Findings {
+    let mut findings = findings(Some(admitting(refuse)), 1).await;
+    findings.findings.retain(|one| one.section == "admission");
+    findings
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_would_be_refused_is_said_in_the_clusters_words() {
+    let pod_security = "pods \"dst-load-check\" is forbidden: violates PodSecurity \"restricted\"";
+    let webhook = "admission webhook \"w.example\" denied the request: not here";
+    let limits = "pods \"dst-load-check\" is forbidden: failed quota: q: must specify limits.cpu";
+    let range = "pods \"dst-load-check\" is forbidden: minimum cpu usage per Container is 10m";
+    let down = "Internal error occurred: failed calling webhook \"w.example\": no endpoints";
+    for (code, plural, message, hint) in [
+        (
+            403,
+            "pods",
+            pod_security,
+            "pod-security.kubernetes.io/enforce",
+        ),
+        (400, "deployments", webhook, "exempt the namespace"),
+        (403, "pods", limits, "LimitRange with defaults"),
+        (403, "pods", range, "change what refuses it"),
+        (500, "services", down, "look at that webhook"),
+    ] {
+        let refuse = move |asked: &str| (asked == plural).then(|| refusal(code, "R", message));
+        let findings = admission(refuse).await;
+        let failed: Vec<_> = findings.failed().map(ToString::to_string).collect();
+        assert_eq!(failed.len(), 1, "{findings}");
+        assert!(failed[0].starts_with("× admits "), "{}", failed[0]);
+        assert!(
+            failed[0].contains(message) && failed[0].contains(hint),
+            "{}",
+            failed[0]
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_tried_is_not_said_to_be_refused() {
+    let rbac = "pods is forbidden: User \"u\" cannot create resource \"pods\" in API group \"\"";
+    let gone = "namespaces \"load\" not found";
+    for (code, reason, message) in [
+        (403, "Forbidden", rbac),
+        (404, "NotFound", gone),
+        (
+            409,
+            "AlreadyExists",
+            "pods \"dst-load-check\" already exists",
+        ),
+        (503, "ServiceUnavailable", "etcd is away"),
+        (
+            403,
+            "Forbidden",
+            "pods \"a\" is forbidden: exceeded quota: q",
+        ),
+    ] {
+        let findings = admission(move |_| Some(refusal(code, reason, message))).await;
+        let claims: Vec<_> = findings.findings.iter().map(|one| &one.claim).collect();
+        assert_eq!(
+            claims,
+            ["has quotas with room for what is made"],
+            "{findings}"
+        );
+        assert_eq!(findings.failed().count(), 0, "{findings}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_that_never_has_room_fails_and_counts_pods_as_the_cluster_completes_them() {
+    let quota = |findings: &Findings| text(findings, "has quotas with room for what is made");
+    let pod = json!({ "kind": "Pod", "spec": { "containers": [
+        { "resources": { "requests": { "cpu": "1m" }, "limits": { "cpu": "100m" } } },
+    ] } });
+    let completed = move |asked: &str| (asked == "pods").then(|| Answer::Json(201, pod.clone()));
+    let few = findings(Some(admitting(completed.clone())), 10).await;
+    assert!(quota(&few).starts_with('√'), "{few}");
+    let many = findings(Some(admitting(completed)), 201).await;
+    let said = quota(&many);
+    assert!(
+        said.contains("quota q allows 200 pods, and 201 are wanted"),
+        "{said}"
+    );
+    assert!(
+        said.contains("quota q allows 1 limits.cpu, and 20.100 are wanted"),
+        "{said}"
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, unready::Stall};
 use crate::{
     live::{
         churn::{Driver, Ending, Event},
@@ -109,6 +109,7 @@ impl<W: io::Write> Engine<W> {
             told = told => told,
             never = self.beat() => match never {},
             never = self.explain() => match never {},
+            never = self.explain_unready() => match never {},
         };
         fleet.close().await;
         if matches!(told, Ok(false)) {
@@ -145,7 +146,7 @@ impl<W: io::Write> Engine<W> {
         let wanted: u64 = (self.books_of.iter().zip(initial))
             .map(|(books, endpoints)| books.len() as u64 * endpoints)
             .sum();
-        let (mut best, mut since) = (0, self.clock().now());
+        let (mut best, mut stall) = (0, Stall::new(self.clock().now()));
         loop {
             let made = self.promised();
             if made == wanted {
@@ -153,14 +154,17 @@ impl<W: io::Write> Engine<W> {
             }
             let now = self.clock().now();
             if made > best {
-                (best, since) = (made, now);
-            } else if now.since(since) > PATIENCE {
+                (best, stall) = (made, Stall::new(now));
+            } else if stall.lasted(now) > PATIENCE {
                 return Err(EngineError::NotMade {
                     made,
                     wanted,
                     after: PATIENCE,
                     deployments: self.scenario.churn.backend == Backend::Deployments,
+                    reasons: self.why_not_ready().await,
                 });
+            } else if let Some(ask) = stall.asks(now) {
+                self.warn_why(ask).await;
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -244,6 +248,7 @@ impl<W: io::Write> Engine<W> {
         self.journal.enter(Phase::Churning);
         let start = self.clock().now();
         let (mut late, mut worst, mut cycled) = (0, Duration::ZERO, false);
+        let (mut failed, mut failure) = (0, None);
         let driven = driver
             .churn(start, |event| match event {
                 Event::Cycle(cycle) => {
@@ -261,6 +266,10 @@ impl<W: io::Write> Engine<W> {
                     let lateness = acted.sent.since(acted.action.intended);
                     late += u64::from(lateness > LATE);
                     worst = worst.max(lateness);
+                    if let Err(error) = acted.result {
+                        failed += 1;
+                        failure.get_or_insert(error);
+                    }
                 }
             })
             .await;
@@ -286,6 +295,12 @@ impl<W: io::Write> Engine<W> {
             self.journal.warn(Warning::LateActions {
                 actions: late,
                 worst_seconds: worst.as_secs_f64(),
+            });
+        }
+        if let Some(error) = failure {
+            self.journal.warn(Warning::FailedActions {
+                actions: failed,
+                error: error.to_string(),
             });
         }
         Ok(churned)

@@ -117,10 +117,11 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(wait.min(LONGEST_RETRY_AFTER))
 }
 
-/// The verb and resource in `… cannot patch resource "deployments/scale" in API group …`, as every
+/// The verb and resource in `… User "u" cannot patch resource "deployments/scale" in API group …`, as every
 /// refusal by RBAC says it; other answers 403 (a quota, a namespace that is going away) do not.
 fn refused_permission(message: &str) -> Option<(&str, &str)> {
-    let (_, rest) = message.split_once(" cannot ")?;
+    let (_, rest) = message.split_once("User \"")?;
+    let (_, rest) = rest.split_once(" cannot ")?;
     let (verb, rest) = rest.split_once(" resource \"")?;
     let (resource, _) = rest.split_once('"')?;
     Some((verb, resource))
@@ -138,10 +139,12 @@ mod tests {
             refused_permission(rbac),
             Some(("patch", "deployments/scale"))
         );
-        assert_eq!(
-            refused_permission("pods \"a\" is forbidden: exceeded quota"),
-            None
-        );
+        for other in [
+            "pods \"a\" is forbidden: exceeded quota",
+            "admission webhook \"w\" denied the request: teams cannot create resource \"pods\" here",
+        ] {
+            assert_eq!(refused_permission(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -33,6 +33,14 @@ impl Cleaned {
         self.removed.extend(other.removed);
         self.remaining.extend(other.remaining);
     }
+
+    /// What is still there, such as `still there: 2 Pods in ns`; `None` if nothing
+    /// is.
+    #[must_use]
+    pub fn left(&self) -> Option<String> {
+        let kinds = each_kind(&self.remaining);
+        (!kinds.is_empty()).then(|| format!("still there: {}", kinds.join(", ")))
+    }
 }
 
 impl fmt::Display for Cleaned {
@@ -42,20 +50,28 @@ impl fmt::Display for Cleaned {
             ("removed", &self.removed),
             ("still there:", &self.remaining),
         ] {
-            let mut counts = BTreeMap::new();
-            for object in objects {
-                *counts
-                    .entry((&object.namespace, object.kind))
-                    .or_insert(0_u64) += 1;
-            }
-            for ((namespace, kind), count) in counts {
-                let plural = if count == 1 { "" } else { "s" };
-                match namespace.as_str() {
-                    "" => writeln!(f, "{verb} {count} {kind}{plural}")?,
-                    namespace => writeln!(f, "{verb} {count} {kind}{plural} in {namespace}")?,
-                }
+            for kind in each_kind(objects) {
+                writeln!(f, "{verb} {kind}")?;
             }
         }
         Ok(())
     }
+}
+
+/// How many there are of each kind in each namespace, such as `2 Pods in ns`.
+fn each_kind(objects: &BTreeSet<Removed>) -> Vec<String> {
+    let mut counts = BTreeMap::new();
+    for object in objects {
+        *counts
+            .entry((&object.namespace, object.kind))
+            .or_insert(0_u64) += 1;
+    }
+    let words = counts.into_iter().map(|((namespace, kind), count)| {
+        let plural = if count == 1 { "" } else { "s" };
+        match namespace.as_str() {
+            "" => format!("{count} {kind}{plural}"),
+            namespace => format!("{count} {kind}{plural} in {namespace}"),
+        }
+    });
+    words.collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kube::core::{Request, params::ListParams};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     KubernetesError,
@@ -42,10 +42,10 @@ pub(super) struct Metadata {
 }
 
 #[derive(Deserialize)]
-struct Page {
+struct Page<T> {
     #[serde(default)]
     metadata: PageMetadata,
-    items: Vec<Item>,
+    items: Vec<T>,
 }
 
 #[derive(Default, Deserialize)]
@@ -106,15 +106,25 @@ pub async fn runs(
 impl Listing<'_> {
     /// All objects of one resource.
     pub(super) async fn list(&self, resource: &Resource) -> Result<Vec<Item>, KubernetesError> {
+        self.list_pages(resource, None).await
+    }
+
+    /// The first `pages` pages of objects of one resource, or all of them, as a `T` each.
+    pub(super) async fn list_pages<T: DeserializeOwned>(
+        &self,
+        resource: &Resource,
+        pages: Option<usize>,
+    ) -> Result<Vec<T>, KubernetesError> {
         // Namespaces are objects of the cluster.
         let namespace = self.namespace.filter(|_| *resource != NAMESPACES);
         let path = Request::new(resource.path(namespace));
         let first = ListParams::default().labels(&self.selector);
         let mut params = first.clone().limit(PAGE);
         let mut items = Vec::new();
+        let mut read = 0;
         loop {
             let call = Call::new("list", resource.plural, "", path.list(&params))?;
-            let page: Page = match self.caller.fetch(&call).await {
+            let page: Page<T> = match self.caller.fetch(&call).await {
                 // The pages' snapshot was compacted away: all at once, then.
                 Err(error) if error.is_refused_as("Expired") && params.limit.is_some() => {
                     items.clear();
@@ -124,7 +134,9 @@ impl Listing<'_> {
                 page => page?,
             };
             items.extend(page.items);
+            read += 1;
             match page.metadata.more.filter(|more| !more.is_empty()) {
+                Some(_) if pages.is_some_and(|pages| read >= pages) => return Ok(items),
                 Some(more) => params = params.continue_token(&more),
                 None => return Ok(items),
             }

@@ -184,6 +184,16 @@ pub fn deployment(
     })
 }
 
+/// A Pod of the Deployment, as its ReplicaSet would make it, called `name`.
+#[must_use]
+pub fn pod_of(deployment: &Value, name: &str) -> Value {
+    let template = &deployment["spec"]["template"];
+    let mut metadata = template["metadata"].clone();
+    metadata["name"] = name.into();
+    metadata["namespace"] = deployment["metadata"]["namespace"].clone();
+    json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"] })
+}
+
 /// The merge patch of the `scale` subresource.
 #[must_use]
 pub fn scale(replicas: u32) -> Value {
@@ -202,7 +212,7 @@ mod tests {
     use k8s_openapi::api::{
         apps::v1::Deployment,
         coordination::v1::Lease,
-        core::v1::{Namespace, Service},
+        core::v1::{Namespace, Pod, Service},
     };
     use serde::{Serialize, de::DeserializeOwned};
 
@@ -236,7 +246,9 @@ mod tests {
         survives::<Namespace>(&namespace("ns", &run()));
         survives::<Lease>(&lease("ns", &run(), 15));
         survives::<Service>(&service("test-service-1", "ns", 8080, true, &run()));
-        survives::<Deployment>(&deployment("a", "ns", 3, 8080, &stable, &run(), true));
+        let deployment = deployment("a", "ns", 3, 8080, &stable, &run(), true);
+        survives::<Pod>(&pod_of(&deployment, "a-1"));
+        survives::<Deployment>(&deployment);
     }
 
     #[test]

@@ -36,6 +36,8 @@ const MADE_BY_CONTROLLERS: &str =
     "a cleanup leaves what the cluster's controllers made to the cluster's controllers";
 const OWN_NAMESPACE: &str = "the namespace must be there already, and stays when a run ends";
 const HEARTBEAT: &str = "how late the observer is is known only where the run writes slices itself";
+const REASONS: &str = "where endpoints do not become ready, the reasons in events are not found";
+const QUOTAS: &str = "whether quotas leave room is not checked";
 const NODES: &str = "Services whose endpoints have zone hints are not judged";
 
 /// Group, resource, subresource, verbs, whether of the cluster, what is lost without.
@@ -53,7 +55,7 @@ const SEE: &[&str] = &["list", "watch"];
 /// As every cleanup looks for what any run may have made.
 const CLEAR: &[&str] = &["list", "deletecollection"];
 
-const ACTING: [Row; 7] = [
+const ACTING: [Row; 9] = [
     ("", "services", "", MAKE, false, None),
     ("apps", "deployments", "", CLEAR, false, None),
     ("coordination.k8s.io", "leases", "", MAKE, false, None),
@@ -74,6 +76,8 @@ const ACTING: [Row; 7] = [
         false,
         Some(HEARTBEAT),
     ),
+    ("", "events", "", &["list"], false, Some(REASONS)),
+    ("", "resourcequotas", "", &["list"], false, Some(QUOTAS)),
     (
         "",
         "namespaces",

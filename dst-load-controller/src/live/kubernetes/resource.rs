@@ -14,6 +14,7 @@ pub(super) struct Resource {
 pub(super) const NAMESPACES: Resource = Resource::new("Namespace", "namespaces", "/api/v1");
 pub(super) const SERVICES: Resource = Resource::new("Service", "services", "/api/v1");
 pub(super) const SECRETS: Resource = Resource::new("Secret", "secrets", "/api/v1");
+pub(super) const EVENTS: Resource = Resource::new("Event", "events", "/api/v1");
 pub(super) const PODS: Resource = Resource::new("Pod", "pods", "/api/v1");
 pub(super) const DEPLOYMENTS: Resource =
     Resource::new("Deployment", "deployments", "/apis/apps/v1");

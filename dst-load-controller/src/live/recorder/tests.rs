@@ -209,3 +209,40 @@ fn a_number_that_is_none_is_not_written_and_said() {
     );
     assert!(recorder.out.is_empty());
 }
+
+/// What goes wrong after the last line was written is in the recording as if it had been known.
+#[test]
+fn a_warning_is_added_before_the_last_line() {
+    let lines = crate::model::report::tests::recordings::failed();
+    let criteria = crate::model::report::tests::recordings::criteria();
+    let (end, before) = lines.split_last().unwrap();
+    let late = |number| Warning::CleanupFailed {
+        error: format!("still there: {number} Pods in ns"),
+        run_id: "r1".to_owned(),
+    };
+    let write = |path: &Path, warnings: &[Warning], amended: &[Warning]| {
+        let mut recorder = Recorder::create(path).unwrap();
+        for line in before {
+            recorder.push(line.clone());
+        }
+        for warning in warnings.iter().cloned() {
+            let at = end.order().0;
+            recorder.push(Line::Warning { at, warning });
+        }
+        recorder.push(end.clone());
+        recorder.finish().unwrap();
+        for warning in amended.iter().cloned() {
+            recorder.amend(warning).unwrap();
+        }
+        recorder.report(&criteria, true).unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let [known, amended] = ["known", "amended"].map(|name| folder.path().join(name));
+    let warnings = [late(1), late(2)];
+    let report = write(&known, &warnings, &[]);
+    assert_eq!(write(&amended, &[], &warnings), report);
+    assert_eq!(fs::read(&amended).unwrap(), fs::read(&known).unwrap());
+    let file = fs::read(&amended).unwrap();
+    let reread = read(file.as_slice()).unwrap();
+    assert_eq!(Report::of(&reread, &criteria, true), Some(report));
+}

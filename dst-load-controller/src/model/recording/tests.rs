@@ -153,6 +153,14 @@ fn every_warning_reads_back_and_says_something() {
         Warning::NoHeartbeat {
             error: "403".into(),
         },
+        Warning::PodsNotReady {
+            pods: 20,
+            reasons: "exceeded quota (20 Pods)".into(),
+        },
+        Warning::FailedActions {
+            actions: 2,
+            error: "create pods a-1 was answered 403".into(),
+        },
         Warning::CleanupFailed {
             error: "403".into(),
             run_id: "r".into(),

@@ -4,6 +4,7 @@ mod answer;
 mod body;
 mod discovery;
 mod list;
+mod openapi;
 mod protobuf;
 mod scale;
 mod table;
@@ -57,6 +58,11 @@ async fn dispatch(kubernetes: &Kubernetes, request: Request) -> Result<Response,
     let segments: Vec<&str> = path.split('/').filter(|it| !it.is_empty()).collect();
     if let ["healthz" | "readyz" | "livez", ..] = segments[..] {
         return Ok("ok".into_response());
+    }
+    if let ["openapi", "v2"] = segments[..] {
+        let accept = request.headers().get(http::header::ACCEPT);
+        let accept = accept.and_then(|it| it.to_str().ok());
+        return Ok(openapi::second(accept.unwrap_or_default()));
     }
     if let Some(response) = discovery::answer(&segments, request.method()) {
         return Ok(response);

@@ -135,6 +135,7 @@ impl Controllers {
             Some(Timer::StartPod { pod, uid }) => self.kubelet.start(&mut context, &pod, &uid),
             Some(Timer::StopPod { pod, uid }) => self.kubelet.stop(&mut context, &pod, &uid),
             Some(Timer::SyncSlices(service)) => self.slices.sync(&mut context, &service),
+            Some(Timer::RetrySet(set)) => self.workloads.retry_set(&set),
             Some(Timer::SetStatus(set)) => self.workloads.write_set_status(&mut context, &set),
             Some(Timer::DeploymentStatus(deployment)) => {
                 self.workloads.write_status(&mut context, &deployment);

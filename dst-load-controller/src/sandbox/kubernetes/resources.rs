@@ -20,6 +20,7 @@ pub(crate) enum Resource {
     ServiceProfiles,
     Servers,
     ExternalWorkloads,
+    Quotas,
 }
 
 /// What discovery says about a [`Resource`].
@@ -178,13 +179,19 @@ static DESCRIPTIONS: [Description; Resource::COUNT] = [
             &[],
         )),
     ),
+    with_status(core(
+        Resource::Quotas,
+        "resourcequotas",
+        "ResourceQuota",
+        &["quota"],
+    )),
 ];
 
 // === impl Resource ===
 
 impl Resource {
     /// How many there are.
-    pub(crate) const COUNT: usize = Self::ExternalWorkloads as usize + 1;
+    pub(crate) const COUNT: usize = Self::Quotas as usize + 1;
 
     /// Its position in tables that hold something for each resource.
     pub(crate) const fn index(self) -> usize {
@@ -261,6 +268,7 @@ impl Resource {
                 | Self::Events
                 | Self::ServiceAccounts
                 | Self::Leases
+                | Self::Quotas
         )
     }
 }

@@ -177,6 +177,13 @@ impl Refusal {
         Self::new(403, "Forbidden", message).about(it, name)
     }
 
+    /// 403 for an object that something but RBAC keeps out.
+    pub(crate) fn forbidden_because(resource: Resource, name: &str, why: &str) -> Self {
+        let it = resource.description();
+        let message = format!("{} \"{name}\" is forbidden: {why}", it.qualified());
+        Self::new(403, "Forbidden", message).about(it, name)
+    }
+
     /// 403 for a create in a namespace that is going away.
     pub(crate) fn terminating(resource: Resource, name: &str, namespace: &str) -> Self {
         let it = resource.description();

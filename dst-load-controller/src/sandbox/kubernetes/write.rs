@@ -11,6 +11,7 @@ use super::{
     admission,
     ending::{self, How},
     object::{Key, Object},
+    quota,
     resources::Resource,
     status::Refusal,
     store::Store,
@@ -90,6 +91,7 @@ impl Write {
         tidy_metadata(&mut object);
         store.stamp(resource, &mut object, self.at);
         admission::on_create(store, resource, &mut object)?;
+        quota::admit(store, resource, &key)?;
         if self.dry_run {
             return Ok(Bytes::from(object.to_string()));
         }

@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::json as respond;
+use super::{json as respond, openapi};
 use crate::sandbox::kubernetes::resources::{Description, Resource};
 
 /// Answers a request that is not about stored objects, if it is one.
@@ -50,9 +50,9 @@ pub(crate) fn answer(segments: &[&str], method: &Method) -> Option<Response> {
             return Some(respond(StatusCode::CREATED, review.to_string()));
         }
         ["apis", group, version] => resources(group, version)?,
-        ["openapi", "v3"] => json!({ "paths": open_api_paths() }),
-        ["openapi", "v3", "api", version] => open_api("", version)?,
-        ["openapi", "v3", "apis", group, version] => open_api(group, version)?,
+        ["openapi", "v3"] => openapi::index(),
+        ["openapi", "v3", "api", version] => openapi::document("", version)?,
+        ["openapi", "v3", "apis", group, version] => openapi::document(group, version)?,
         _ => return None,
     };
     Some(respond(StatusCode::OK, value.to_string()))
@@ -114,50 +114,6 @@ fn resources(group: &str, version: &str) -> Option<Value> {
         json!({
             "kind": "APIResourceList", "apiVersion": "v1",
             "groupVersion": group_version, "resources": list,
-        })
-    })
-}
-
-fn open_api_paths() -> Value {
-    let paths: BTreeSet<String> = Resource::all().map(root).collect();
-    let paths = paths.into_iter().map(|path| {
-        let url = json!({ "serverRelativeURL": format!("/openapi/v3/{path}") });
-        (path, url)
-    });
-    Value::Object(paths.collect())
-}
-
-fn root(it: &Description) -> String {
-    if it.group.is_empty() {
-        format!("api/{}", it.version)
-    } else {
-        format!("apis/{}/{}", it.group, it.version)
-    }
-}
-
-/// Just enough of OpenAPI that kubectl leaves the validation of fields to the server.
-fn open_api(group: &str, version: &str) -> Option<Value> {
-    let paths: serde_json::Map<String, Value> = members(group, version)
-        .map(|it| {
-            let scope = if it.namespaced { "namespaces/{namespace}/" } else { "" };
-            let path = format!("/{}/{scope}{}/{{name}}", root(it), it.plural);
-            let patch = json!({
-                "patch": {
-                    "parameters": [{ "name": "fieldValidation", "in": "query", "schema": { "type": "string" } }],
-                    "responses": {},
-                    "x-kubernetes-group-version-kind":
-                        { "group": it.group, "version": it.version, "kind": it.kind },
-                },
-            });
-            (path, patch)
-        })
-        .collect();
-    (!paths.is_empty()).then(|| {
-        json!({
-            "openapi": "3.0.0",
-            "info": { "title": "Kubernetes", "version": "v1.33.0" },
-            "paths": paths,
-            "components": { "schemas": {} },
         })
     })
 }

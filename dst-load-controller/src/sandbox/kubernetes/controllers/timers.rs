@@ -13,6 +13,8 @@ pub(crate) enum Timer {
     StopPod { pod: Key, uid: String },
     /// A Service's changes have gathered.
     SyncSlices(Key),
+    /// A ReplicaSet whose pods were refused tries again.
+    RetrySet(Key),
     /// A ReplicaSet's status is written.
     SetStatus(Key),
     /// A Deployment's status is written.

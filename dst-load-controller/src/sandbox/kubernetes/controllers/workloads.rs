@@ -22,7 +22,9 @@ use crate::{
         ending::{self, How},
         facts::{DeploymentFacts, Facts, SetFacts},
         object::Key,
+        quota,
         resources::Resource,
+        status::Refusal,
         store::Change,
         write::remove,
     },
@@ -31,6 +33,9 @@ use crate::{
 /// For how long changes gather before a status is written: without it, every pod that becomes
 /// ready would cost two writes.
 const STATUS_SYNC: Duration = Duration::from_millis(100);
+
+/// After what time a pod that was refused is tried again. Kubernetes doubles its wait each time.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The Deployments and ReplicaSets, and which pods the latter have.
 #[derive(Debug)]
@@ -68,6 +73,9 @@ struct Set {
     ready: u32,
     /// How many pods it has ever made: their names are drawn by it.
     made: u64,
+    /// Why the last pod was refused, if it was.
+    refused: Option<String>,
+    retry_due: bool,
     status_due: bool,
 }
 
@@ -174,6 +182,8 @@ impl Workloads {
                     pods: BTreeMap::new(),
                     ready: 0,
                     made: 0,
+                    refused: None,
+                    retry_due: false,
                     status_due: false,
                 };
                 self.sets.insert(key.clone(), set);
@@ -281,8 +291,21 @@ impl Workloads {
         if wanted > actual && namespace.is_some_and(|it| it.meta.ending) {
             // Nothing new comes into what is being emptied.
         } else if wanted > actual {
+            let mut refused = None;
             for _ in 0..(wanted - actual).min(BURST) {
-                set.make_pod(self.seed, context, kubelet, key);
+                if let Err(refusal) = set.make_pod(self.seed, context, kubelet, key) {
+                    refused = Some(refusal.to_string());
+                    if !set.retry_due {
+                        set.retry_due = true;
+                        let timer = Timer::RetrySet(key.clone());
+                        context.timers.set(context.now + RETRY, timer);
+                    }
+                    break;
+                }
+            }
+            if set.refused != refused {
+                set.refused = refused;
+                self.set_status_later(context, key);
             }
         } else if wanted < actual {
             // Pods that are not ready first, then those that came last.
@@ -308,6 +331,14 @@ impl Workloads {
             }
         }
         // What was written comes back as changes, and makes the set dirty again if need be.
+    }
+
+    /// Lets a ReplicaSet try again, if it is still there.
+    pub(crate) fn retry_set(&mut self, key: &Key) {
+        if let Some(set) = self.sets.get_mut(key) {
+            set.retry_due = false;
+            self.dirty.insert(Dirty::Set(key.clone()));
+        }
     }
 
     fn set_status_later(&mut self, context: &mut Context<'_>, key: &Key) {
@@ -346,7 +377,15 @@ impl Set {
         }
     }
 
-    fn make_pod(&mut self, seed: u64, context: &mut Context<'_>, kubelet: &mut Kubelet, key: &Key) {
+    /// # Errors
+    /// If a quota allows no further pod.
+    fn make_pod(
+        &mut self,
+        seed: u64,
+        context: &mut Context<'_>,
+        kubelet: &mut Kubelet,
+        key: &Key,
+    ) -> Result<(), Refusal> {
         let name = loop {
             self.made += 1;
             let entity = format!("{}/{}/{}", key.namespace, key.name, self.made);
@@ -356,6 +395,7 @@ impl Set {
                 break name;
             }
         };
+        quota::admit(context.store, Resource::Pods, &name)?;
         let template = &self.facts.template;
         let mut metadata = template["metadata"].clone();
         if !metadata.is_object() {
@@ -381,6 +421,7 @@ impl Set {
         });
         context.store.stamp(Resource::Pods, &mut pod, context.now);
         context.store.put(Resource::Pods, pod, context.now);
+        Ok(())
     }
 }
 

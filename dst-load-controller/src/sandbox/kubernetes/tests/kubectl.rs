@@ -6,11 +6,12 @@ use tokio::{
     io::{AsyncBufReadExt, BufReader},
     net::TcpListener,
     process::Command,
+    task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::support::{Cluster, config};
-use crate::sandbox::kubernetes::{Config, serve};
+use crate::sandbox::kubernetes::{Config, resources::Resource, serve};
 
 const MANIFEST: &str = r"
 apiVersion: v1
@@ -64,12 +65,8 @@ impl Kubectl {
     }
 }
 
-#[tokio::test]
-async fn kubectl_can_churn_the_cluster() {
-    if Command::new("kubectl").arg("help").output().await.is_err() {
-        println!("skipped: there is no kubectl");
-        return;
-    }
+/// A cluster over a socket, and a kubectl that is pointed at it.
+async fn served() -> (Cluster, Kubectl, CancellationToken, JoinHandle<()>) {
     let cluster = Cluster::new(Config {
         pod_start: (Duration::ZERO, Duration::from_millis(20)),
         ..config()
@@ -84,9 +81,114 @@ async fn kubectl_can_churn_the_cluster() {
         .write_all(serve::kubeconfig(address).as_bytes())
         .unwrap();
     let home = tempfile::tempdir().unwrap();
-    std::fs::write(home.path().join("web.yaml"), MANIFEST).unwrap();
-    let manifest = home.path().join("web.yaml").display().to_string();
-    let kubectl = Kubectl { kubeconfig, home };
+    (cluster, Kubectl { kubeconfig, home }, cancel, server)
+}
+
+/// Every form in which several objects are given, by every command that takes them.
+#[tokio::test]
+async fn kubectl_takes_lists_as_well_as_objects() {
+    if Command::new("kubectl").arg("help").output().await.is_err() {
+        println!("skipped: there is no kubectl");
+        return;
+    }
+    let (_cluster, kubectl, cancel, server) = served().await;
+    let home = kubectl.home.path().to_owned();
+    let items = MANIFEST.trim().split("---\n").map(|object| {
+        let lines = object.trim().lines().map(|line| format!("  {line}\n"));
+        let item: String = lines.collect();
+        format!("-{}", &item[1..])
+    });
+    let items: Vec<String> = items.collect();
+    let list = |kind: &str, version: &str, items: &[String]| {
+        format!(
+            "apiVersion: {version}\nkind: {kind}\nitems:\n{}",
+            items.concat()
+        )
+    };
+    for (name, text) in [
+        ("list.yaml", list("List", "v1", &items)),
+        ("services.yaml", list("ServiceList", "v1", &items[..1])),
+        (
+            "deployments.yaml",
+            list("DeploymentList", "apps/v1", &items[1..]),
+        ),
+        ("documents.yaml", MANIFEST.to_owned()),
+    ] {
+        std::fs::write(home.join(name), text).unwrap();
+    }
+    let folder = home.join("kustomized");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::copy(home.join("list.yaml"), folder.join("list.yaml")).unwrap();
+    std::fs::write(
+        folder.join("kustomization.yaml"),
+        "resources: [list.yaml]\n",
+    )
+    .unwrap();
+    let both = ["service/web", "deployment.apps/web"];
+    for (source, names) in [
+        ("-f list.yaml", &both[..]),
+        ("-f services.yaml", &both[..1]),
+        ("-f deployments.yaml", &both[1..]),
+        ("-f documents.yaml", &both[..]),
+        ("-k kustomized", &both[..]),
+    ] {
+        let (flag, name) = source.split_once(' ').unwrap();
+        let source = format!("{flag} {}", home.join(name).display());
+        for (command, said) in [
+            ("create --dry-run=server", "created (server dry run)"),
+            ("create", "created"),
+            ("apply --validate=strict", "configured"),
+            ("apply", "unchanged"),
+            (
+                "apply --server-side --force-conflicts",
+                "serverside-applied",
+            ),
+            ("get -o name", ""),
+            ("describe", ""),
+            ("diff", ""),
+            ("delete", "deleted"),
+            ("apply", "created"),
+            ("delete --wait=false", "deleted"),
+        ] {
+            let out = kubectl.run(&format!("{command} {source}")).await;
+            for name in names {
+                let quoted = name.replace('/', " \"") + "\"";
+                let told = match said {
+                    "" => command != "get -o name" || out.contains(name),
+                    "deleted" => out.contains(&format!("{quoted} {said}")),
+                    _ => out.contains(&format!("{name} {said}")),
+                };
+                assert!(told, "kubectl {command} {source}: {out}");
+            }
+            assert_eq!(
+                out.is_empty(),
+                command == "diff",
+                "kubectl {command}: {out}"
+            );
+        }
+    }
+    let explained = kubectl.run("explain service").await;
+    assert!(
+        explained.contains("VERSION:    v1") && explained.contains("spec"),
+        "{explained}"
+    );
+    for kind in Resource::all() {
+        let out = kubectl.run(&format!("explain {}", kind.qualified())).await;
+        assert!(out.contains(kind.kind) && out.contains("metadata"), "{out}");
+    }
+    cancel.cancel();
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn kubectl_can_churn_the_cluster() {
+    if Command::new("kubectl").arg("help").output().await.is_err() {
+        println!("skipped: there is no kubectl");
+        return;
+    }
+    let (_cluster, kubectl, cancel, server) = served().await;
+    std::fs::write(kubectl.home.path().join("web.yaml"), MANIFEST).unwrap();
+    let manifest = kubectl.home.path().join("web.yaml").display().to_string();
 
     let mut watch = kubectl
         .command("get endpointslices -w -l kubernetes.io/service-name=web")

@@ -20,14 +20,19 @@ impl Workloads {
         set.status_due = false;
         let pods = set.pods.len();
         let ready = set.ready;
+        let failure = set.refused.as_deref().map(failure);
         write_status(context, Resource::ReplicaSets, key, |stored, _| {
-            json!({
+            let mut status = json!({
                 "replicas": pods,
                 "fullyLabeledReplicas": pods,
                 "readyReplicas": ready,
                 "availableReplicas": ready,
                 "observedGeneration": stored.meta.generation,
-            })
+            });
+            if let Some(failure) = failure {
+                status["conditions"] = json!([failure]);
+            }
+            status
         });
     }
 
@@ -47,6 +52,9 @@ impl Workloads {
                 updated += sizes.pods;
             }
         }
+        let sets = deployment.sets.iter().filter_map(|it| self.sets.get(it));
+        let refused = sets.filter_map(|it| it.refused.as_deref()).next();
+        let failure = refused.map(failure);
         let facts = deployment.facts.clone();
         let minimum = facts
             .replicas
@@ -66,7 +74,7 @@ impl Workloads {
                     }),
                 }
             };
-            json!({
+            let mut status = json!({
                 "observedGeneration": stored.meta.generation,
                 "replicas": pods,
                 "updatedReplicas": updated,
@@ -79,9 +87,20 @@ impl Workloads {
                     condition("Progressing", true,
                         if complete { "NewReplicaSetAvailable" } else { "ReplicaSetUpdated" }, ""),
                 ],
-            })
+            });
+            if let (Some(failure), Some(all)) = (failure, status["conditions"].as_array_mut()) {
+                all.push(failure);
+            }
+            status
         });
     }
+}
+
+/// The condition of a ReplicaSet, and of its Deployment, whose pods are refused.
+fn failure(message: &str) -> Value {
+    json!({
+        "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message,
+    })
 }
 
 /// Writes a status made from the object and its last status, unless it is the same.
