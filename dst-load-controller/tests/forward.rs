@@ -4,11 +4,12 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
 use dst_load_controller::{
     live::{
         clock::Clock,
+        cluster::Cluster,
         destination::{
             forward::Forward,
             stream::{Identity, Method, read, request},
@@ -66,8 +67,8 @@ async fn cluster(stop: &CancellationToken) -> KubeFactory {
         }
     });
     let url = format!("http://{address}").parse().unwrap();
-    let config = kube::Config::new(url);
-    Arc::new(move || kube::Client::try_from(config.clone()))
+    // Over the connections that the tool makes: the upgrade must come through them.
+    Cluster::from(kube::Config::new(url)).factory()
 }
 
 /// One request: for the Pod, or for a forward of one of its ports.

@@ -20,6 +20,7 @@ use dst_load_controller::{
         client_metrics,
         clock::Clock,
         destination::fleet::FleetConfig,
+        http::Address,
         kubernetes::{Actor, Limits, RunIdentity},
         observer::SILENCE,
         partner::Partner,
@@ -125,7 +126,8 @@ fn partner(log: &EventLog, clock: Clock) -> Partner {
     let routes = log.routes(clock);
     let http =
         ServiceExt::<http::Request<Body>>::map_err(routes, |never: Infallible| match never {});
-    Partner::through("http://churn:9990".into(), BoxCloneSyncService::new(http))
+    let address = Address::parse("http://churn:9990", "").unwrap();
+    Partner::through(address, BoxCloneSyncService::new(http))
 }
 
 /// A client of both Services whose clock starts now.
