@@ -60,7 +60,7 @@ pub enum TargetError {
     #[error("{address}: {reason}")]
     Silent {
         /// What was asked.
-        address: Address,
+        address: String,
         /// Why not.
         reason: String,
     },
@@ -301,7 +301,7 @@ fn metrics(address: &str) -> Result<Address, NotHttp> {
 
 fn silent(address: &Address, reason: &str) -> TargetError {
     TargetError::Silent {
-        address: address.clone(),
+        address: address.to_string(),
         reason: reason.to_owned(),
     }
 }

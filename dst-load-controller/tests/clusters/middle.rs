@@ -1,14 +1,23 @@
 //! What stands between the tool and a server: it passes bytes on, or does not.
 
 use std::{
-    io::{self, Read as _, Write as _},
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
-    thread,
+    io,
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
-/// What is done with a connection, by its number from 0.
+use parking_lot::Mutex;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+    runtime::Runtime,
+};
+
+/// Where servers of the tests live; they end with the process.
+pub(crate) static SERVERS: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+
+/// What is done with a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
     /// It is passed on.
@@ -34,16 +43,16 @@ pub(crate) struct Middle {
 impl Middle {
     /// Before the server at HOST:PORT; the first connections meet these faults.
     pub(crate) fn before(server: &str, faults: &[Fault]) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let listener = listen();
         let address = listener.local_addr().unwrap();
         let heads = Arc::<Mutex<Vec<String>>>::default();
         let (seen, server, faults) = (Arc::clone(&heads), server.to_owned(), faults.to_vec());
-        // It ends with the test's process.
-        thread::spawn(move || {
-            for (number, socket) in listener.incoming().enumerate() {
-                let fault = faults.get(number).copied().unwrap_or(Fault::None);
+        SERVERS.spawn(async move {
+            let mut faults = faults.into_iter();
+            while let Ok((socket, _)) = listener.accept().await {
+                let fault = faults.next().unwrap_or(Fault::None);
                 let (seen, server) = (Arc::clone(&seen), server.clone());
-                thread::spawn(move || serve(&socket.unwrap(), &server, fault, &seen));
+                tokio::spawn(async move { serve(socket, &server, fault, &seen).await });
             }
         });
         Self { address, heads }
@@ -57,44 +66,48 @@ impl Middle {
 
     /// The head of the first request of each connection.
     pub(crate) fn heads(&self) -> Vec<String> {
-        self.heads.lock().unwrap().clone()
+        self.heads.lock().clone()
     }
+}
+
+/// A free port of loopback.
+pub(crate) fn listen() -> TcpListener {
+    SERVERS
+        .block_on(TcpListener::bind(("127.0.0.1", 0)))
+        .unwrap()
 }
 
 /// What fails here has been closed by one of the two, who tell it better.
-fn serve(socket: &TcpStream, server: &str, fault: Fault, seen: &Mutex<Vec<String>>) -> Option<()> {
-    let head = head(socket).ok()?;
-    let text = String::from_utf8_lossy(&head).into_owned();
-    seen.lock().unwrap().push(text);
+async fn serve(
+    mut socket: TcpStream,
+    server: &str,
+    fault: Fault,
+    seen: &Mutex<Vec<String>>,
+) -> io::Result<()> {
+    let head = head(&mut socket).await?;
+    seen.lock()
+        .push(String::from_utf8_lossy(&head).into_owned());
     match fault {
         Fault::None => {}
-        Fault::Slow => thread::sleep(Duration::from_secs(1)),
+        Fault::Slow => tokio::time::sleep(Duration::from_secs(1)).await,
         Fault::Answer(answer) => {
-            (&*socket).write_all(answer.as_bytes()).ok()?;
-            return socket.shutdown(Shutdown::Both).ok();
+            socket.write_all(answer.as_bytes()).await?;
+            return socket.shutdown().await;
         }
-        Fault::Reset => return socket.shutdown(Shutdown::Both).ok(),
-        Fault::Silence => loop {
-            thread::sleep(Duration::from_secs(60));
-        },
+        Fault::Reset => return Ok(()),
+        Fault::Silence => std::future::pending().await,
     }
-    let behind = TcpStream::connect(server).ok()?;
-    (&behind).write_all(&head).ok()?;
-    let (from, to) = (socket.try_clone().ok()?, behind.try_clone().ok()?);
-    thread::spawn(move || {
-        let _ = io::copy(&mut &from, &mut &to);
-        let _ = to.shutdown(Shutdown::Write);
-    });
-    let _ = io::copy(&mut &behind, &mut &*socket);
-    socket.shutdown(Shutdown::Write).ok()
+    let mut behind = TcpStream::connect(server).await?;
+    behind.write_all(&head).await?;
+    copy_bidirectional(&mut socket, &mut behind).await?;
+    Ok(())
 }
 
 /// The head of a request, and no byte more.
-fn head(socket: &TcpStream) -> io::Result<Vec<u8>> {
-    let (mut head, mut byte) = (Vec::new(), [0]);
+async fn head(socket: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        (&*socket).read_exact(&mut byte)?;
-        head.push(byte[0]);
+        head.push(socket.read_u8().await?);
     }
     Ok(head)
 }

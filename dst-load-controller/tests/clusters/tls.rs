@@ -6,7 +6,6 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
-    thread,
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -16,12 +15,12 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer},
     server::WebPkiClientVerifier,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
     Sandbox, ended,
-    middle::{Fault, Middle},
+    middle::{Fault, Middle, SERVERS, listen},
     reached,
 };
 
@@ -88,26 +87,21 @@ impl Authority {
     }
 }
 
-/// Passes on what comes with TLS; it ends with the test's process.
+/// Passes on what comes with TLS.
 fn terminate(server: String, config: ServerConfig) -> SocketAddr {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let listener = listen();
     let address = listener.local_addr().unwrap();
-    listener.set_nonblocking(true).unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    thread::spawn(move || {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_all().build().unwrap().block_on(async move {
-            let listener = TcpListener::from_std(listener).unwrap();
-            while let Ok((socket, _)) = listener.accept().await {
-                let (acceptor, server) = (acceptor.clone(), server.clone());
-                tokio::spawn(async move {
-                    // Whoever trusts nobody is told so by its own side.
-                    let mut from = acceptor.accept(socket).await.ok()?;
-                    let mut to = TcpStream::connect(server).await.ok()?;
-                    tokio::io::copy_bidirectional(&mut from, &mut to).await.ok()
-                });
-            }
-        });
+    SERVERS.spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let (acceptor, server) = (acceptor.clone(), server.clone());
+            tokio::spawn(async move {
+                // Whoever trusts nobody is told so by its own side.
+                let mut from = acceptor.accept(socket).await.ok()?;
+                let mut to = TcpStream::connect(server).await.ok()?;
+                tokio::io::copy_bidirectional(&mut from, &mut to).await.ok()
+            });
+        }
     });
     address
 }
@@ -122,7 +116,10 @@ fn a_destination_and_its_metrics_are_reached_with_tls_by_whoever_trusts_them() {
     let sandbox = Sandbox::start();
     let authority = Authority::new();
     let grpc = authority.before(&sandbox.destination, false);
-    let metrics = authority.before(place(&sandbox.metrics), false);
+    let metrics = authority.before(
+        place(sandbox.ready["destination_metrics"].as_str().unwrap()),
+        false,
+    );
     let destination = format!("https://localhost:{}", grpc.port());
     let metrics = format!("https://localhost:{}/metrics", metrics.port());
     let check = |trust: &Path| {

@@ -16,9 +16,8 @@ pub(crate) struct Sandbox {
     pub(crate) directory: TempDir,
     pub(crate) kubeconfig: String,
     pub(crate) destination: String,
-    /// The URL of its metrics.
-    #[allow(dead_code, reason = "not every test asks for them")]
-    pub(crate) metrics: String,
+    /// What it said when it was ready.
+    pub(crate) ready: Value,
     // Closed, it would be written to in vain.
     _stdout: BufReader<ChildStdout>,
 }
@@ -45,15 +44,16 @@ impl Sandbox {
         stdout.read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(ready["kubeconfig"], kubeconfig.as_str());
-        assert!(ready["destination_metrics"].is_string(), "{line}");
-        Self {
+        let sandbox = Self {
             child,
             destination: ready["destination"].as_str().unwrap().to_owned(),
-            metrics: ready["destination_metrics"].as_str().unwrap().to_owned(),
             directory,
             kubeconfig,
+            ready,
             _stdout: stdout,
-        }
+        };
+        assert!(sandbox.ready["destination_metrics"].is_string(), "{line}");
+        sandbox
     }
 
     /// What `cleanup` has to say.

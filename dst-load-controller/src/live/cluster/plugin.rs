@@ -5,6 +5,7 @@ use std::{
     io::{IsTerminal as _, Write as _},
     process::Stdio,
     sync::Arc,
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -20,10 +21,14 @@ use serde_json::json;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
     process::Command,
+    time::timeout,
 };
 
 /// As much of what a plugin says of its failure as is repeated, bytes.
 const LARGEST: usize = 2_000;
+
+/// A plugin that takes longer than this is named in the log.
+const TOLD_AFTER: Duration = Duration::from_secs(5);
 
 /// A program that prints credentials.
 #[derive(Clone, Debug)]
@@ -174,8 +179,16 @@ impl Plugin {
         });
         let mut child = spawned?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let (stdout, stderr, status) =
-            tokio::join!(all(stdout, false), all(stderr, interactive), child.wait());
+        let ran =
+            async { tokio::join!(all(stdout, false), all(stderr, interactive), child.wait()) };
+        let mut ran = std::pin::pin!(ran);
+        let (stdout, stderr, status) = match timeout(TOLD_AFTER, &mut ran).await {
+            Ok(ran) => ran,
+            Err(_) => {
+                tracing::info!(command = name, "waiting for the credential plugin");
+                ran.await
+            }
+        };
         let failed = |status: String| PluginError::Failed {
             command: name.clone(),
             status,

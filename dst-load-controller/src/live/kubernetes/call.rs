@@ -127,7 +127,7 @@ impl Caller {
                 }),
                 passing => {
                     let (why, wait) = passing.passing();
-                    let wait = wait.unwrap_or_else(|| self.backoff(call, retries));
+                    let wait = wait.unwrap_or_else(|| backoff(inner.seed, &call.what(), retries));
                     tracing::debug!(call = call.what(), %why, ?wait, "trying again");
                     tokio::time::sleep(wait).await;
                     retries += 1;
@@ -185,16 +185,16 @@ impl Caller {
             &mut errors,
         )
     }
+}
 
-    /// Between half and the whole of a doubling wait, by the name of what is asked: two calls that
-    /// were refused together do not come back together.
-    fn backoff(&self, call: &Call, retries: u32) -> Duration {
-        let most = FIRST_BACKOFF
-            .saturating_mul(1 << retries.min(10))
-            .min(LONGEST_BACKOFF);
-        let entity = format!("{}/{retries}", call.what());
-        seed::delay(self.0.seed, "kubernetes-backoff", &entity, most / 2, most)
-    }
+/// Between half and the whole of a doubling wait, by the name of what is asked: two calls that were
+/// refused together do not come back together.
+pub(super) fn backoff(seed: u64, what: &str, retries: u32) -> Duration {
+    let most = FIRST_BACKOFF
+        .saturating_mul(1 << retries.min(10))
+        .min(LONGEST_BACKOFF);
+    let entity = format!("{what}/{retries}");
+    seed::delay(seed, "kubernetes-backoff", &entity, most / 2, most)
 }
 
 // === impl Call ===

@@ -6,8 +6,7 @@ use http::{Request, Response, StatusCode};
 use kube::client::Body;
 use tower::{BoxError, service_fn};
 
-use super::answer::retry_after;
-use crate::model::seed;
+use super::{answer::retry_after, call::backoff};
 
 /// Calls in all that are answered with a passing refusal.
 const ATTEMPTS: u32 = 10;
@@ -15,8 +14,6 @@ const ATTEMPTS: u32 = 10;
 const UNANSWERED: u32 = 3;
 /// For how long an answer is waited for.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The wait before the second attempt, at most, and the longest: it doubles with each.
-const BACKOFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(10)];
 
 /// A client that calls through `kube`, again where the API server is busy (429), fails (500 to 599)
 /// or does not answer. Its calls are neither paced nor counted. A watch or a stream is begun again
@@ -68,7 +65,8 @@ async fn send(kube: &kube::Client, request: Request<Body>) -> Result<Response<Bo
                 (why, None)
             }
         };
-        let wait = wait.unwrap_or_else(|| backoff(&what, attempts));
+        // It belongs to no run, and so to no seed.
+        let wait = wait.unwrap_or_else(|| backoff(0, &what, attempts - 1));
         tracing::debug!(call = what, %why, ?wait, "Kubernetes API call failed, retrying");
         tokio::time::sleep(wait).await;
     }
@@ -76,18 +74,6 @@ async fn send(kube: &kube::Client, request: Request<Body>) -> Result<Response<Bo
 
 fn passing(status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
-}
-
-fn backoff(what: &str, attempts: u32) -> Duration {
-    let [first, longest] = BACKOFF;
-    let most = first.saturating_mul(1 << attempts.min(10)).min(longest);
-    seed::delay(
-        0,
-        "kubernetes-backoff",
-        &format!("{what}/{attempts}"),
-        most / 2,
-        most,
-    )
 }
 
 #[cfg(test)]
