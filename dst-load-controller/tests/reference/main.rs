@@ -6,6 +6,7 @@
 mod commands;
 mod metrics;
 mod scenario;
+mod troubleshooting;
 
 use std::{fs, path::PathBuf};
 
