@@ -116,7 +116,12 @@ fn a_run_without_a_cluster_brings_its_own_and_passes() {
     let mut args = vec!["run", "quick", "--cycles=1", "--output-dir"];
     args.push(output.to_str().unwrap());
     args.extend(PATIENT);
-    let (code, out, log) = Run::start(command(directory.path(), &args), output.clone()).end();
+    let mut command = command(directory.path(), &args);
+    // As in a company's network.
+    for name in ["HTTP_PROXY", "HTTPS_PROXY"] {
+        command.env(name, "http://proxy.invalid:3128");
+    }
+    let (code, out, log) = Run::start(command, output.clone()).end();
     assert_eq!(code, Some(0), "{out}\n{log}");
     assert!(out.starts_with("SELF-TEST: quick (seed 1)"), "{out}");
     assert!(out.contains("Verdict: PASS"), "{out}");

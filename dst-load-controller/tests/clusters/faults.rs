@@ -1,5 +1,7 @@
 //! API servers, and what stands before them, that do not answer at once.
 
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
 use crate::{
     Sandbox, ended,
     middle::{Fault, Middle},
@@ -41,9 +43,15 @@ fn a_check_gets_past_what_passes() {
     }
 }
 
+/// A run, by a plugin's credentials, on an API that fails at first.
 #[test]
-fn a_run_gets_past_what_passes_and_says_nothing_of_it() {
+fn a_run_gets_past_what_passes_and_runs_its_plugin_once() {
     let sandbox = Sandbox::start();
+    let plugin = sandbox.directory.path().join("plugin");
+    let prints = "#!/bin/sh\necho run >> calls\nsleep 1\necho '{\"apiVersion\": \
+                  \"client.authentication.k8s.io/v1\", \"status\": {\"token\": \"t0ken\"}}'\n";
+    fs::write(&plugin, prints).unwrap();
+    fs::set_permissions(&plugin, fs::Permissions::from_mode(0o755)).unwrap();
     let faults = [
         BUSY,
         GATEWAY,
@@ -54,7 +62,10 @@ fn a_run_gets_past_what_passes_and_says_nothing_of_it() {
         GATEWAY,
     ];
     let middle = Middle::before(&sandbox.api(), &faults);
-    let path = through(&sandbox, &middle);
+    let cluster = format!("{{server: \"http://{}\"}}", middle.address);
+    let user = "{exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin, \
+                interactiveMode: Never}}";
+    let path = sandbox.kubeconfig("faulty", &cluster, user);
     let run = [
         "run",
         "quick",
@@ -70,9 +81,13 @@ fn a_run_gets_past_what_passes_and_says_nothing_of_it() {
     let (code, out, log) = ended(&mut sandbox.command(&run));
     assert_eq!(code, Some(0), "{out}\n{log}");
     assert!(middle.asked().len() > faults.len());
-    for word in ["ERROR", "502", "503", "429"] {
+    for word in ["ERROR", "502", "503", "429", "t0ken"] {
         assert!(!log.contains(word), "{log}");
     }
+    let with_token = |head: &String| head.contains("authorization: Bearer t0ken");
+    assert!(middle.heads().iter().all(with_token));
+    let calls = fs::read_to_string(sandbox.directory.path().join("calls")).unwrap();
+    assert_eq!(calls, "run\n");
     assert_eq!(sandbox.cleanup(&["--all"]), "nothing to remove\n");
 }
 

@@ -1,6 +1,6 @@
 //! Kubeconfigs that kubectl takes, and what it says of others.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::fs;
 
 use crate::{Sandbox, ended, reached};
 
@@ -65,37 +65,6 @@ fn what_kubectl_takes_reaches_the_api() {
         let found = sandbox.check(&path);
         reached(&found);
     }
-}
-
-#[test]
-fn a_plugin_is_run_once_for_a_whole_run() {
-    let sandbox = Sandbox::start();
-    let plugin = sandbox.directory.path().join("plugin");
-    let prints = "#!/bin/sh\necho run >> calls\nsleep 1\necho '{\"apiVersion\": \
-                  \"client.authentication.k8s.io/v1\", \"status\": {\"token\": \"t0ken\"}}'\n";
-    fs::write(&plugin, prints).unwrap();
-    fs::set_permissions(&plugin, fs::Permissions::from_mode(0o755)).unwrap();
-    let cluster = format!("{{server: \"http://{}\"}}", sandbox.api());
-    let user = "{exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin, \
-                interactiveMode: Never}}";
-    let path = sandbox.kubeconfig("exec", &cluster, user);
-    let run = [
-        "run",
-        "quick",
-        "--reference",
-        "--cycles=1",
-        "--kubeconfig",
-        path.to_str().unwrap(),
-        "--set=criteria.updateLatency.p95=20s",
-        "--set=criteria.updateLatency.p99=20s",
-        "--set=criteria.everyClientWithin=20s",
-        "--set=measure.deadline=30s",
-    ];
-    let (code, out, log) = ended(&mut sandbox.command(&run));
-    assert_eq!(code, Some(0), "{out}\n{log}");
-    let calls = fs::read_to_string(sandbox.directory.path().join("calls")).unwrap();
-    assert_eq!(calls, "run\n");
-    assert!(!format!("{out}{log}").contains("t0ken"));
 }
 
 #[test]

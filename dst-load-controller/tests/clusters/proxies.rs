@@ -25,27 +25,6 @@ fn loopback_is_reached_directly_whatever_the_environment_says() {
 }
 
 #[test]
-fn a_run_on_the_embedded_cluster_works_behind_a_proxy() {
-    let directory = tempfile::tempdir().unwrap();
-    let run = [
-        "run",
-        "quick",
-        "--cycles=1",
-        "--output-dir=run",
-        "--set=criteria.updateLatency.p95=20s",
-        "--set=criteria.updateLatency.p99=20s",
-        "--set=criteria.everyClientWithin=20s",
-        "--set=measure.deadline=30s",
-    ];
-    let mut command = crate::command(directory.path(), &run);
-    for name in ["HTTP_PROXY", "HTTPS_PROXY"] {
-        command.env(name, "http://proxy.invalid:3128");
-    }
-    let (code, out, log) = ended(&mut command);
-    assert_eq!(code, Some(0), "{out}\n{log}");
-}
-
-#[test]
 fn the_environments_proxy_leads_to_a_cluster_elsewhere_unless_no_proxy_names_it() {
     let sandbox = Sandbox::start();
     // It is a proxy for one server: a request that names the whole URL is answered there too.

@@ -12,6 +12,8 @@ use super::{answer::retry_after, call::backoff};
 const ATTEMPTS: u32 = 10;
 /// Calls in all that are not answered: whoever is not there at all is told so soon.
 const UNANSWERED: u32 = 3;
+/// Failures in a row that somebody who waits is told of: by then some three seconds have passed.
+const TOLD_AFTER: u32 = 6;
 /// For how long an answer is waited for.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -67,7 +69,11 @@ async fn send(kube: &kube::Client, request: Request<Body>) -> Result<Response<Bo
         };
         // It belongs to no run, and so to no seed.
         let wait = wait.unwrap_or_else(|| backoff(0, &what, attempts - 1));
-        tracing::debug!(call = what, %why, ?wait, "Kubernetes API call failed, retrying");
+        if attempts == TOLD_AFTER {
+            tracing::warn!(call = what, %why, "Kubernetes API not available, retrying");
+        } else {
+            tracing::debug!(call = what, %why, ?wait, "Kubernetes API call failed, retrying");
+        }
         tokio::time::sleep(wait).await;
     }
 }
