@@ -191,6 +191,29 @@ fn an_api_server_is_verified_as_the_kubeconfig_says() {
 }
 
 #[test]
+fn a_proxy_may_be_reached_with_tls() {
+    let sandbox = Sandbox::start();
+    let authority = Authority::new();
+    let proxy = authority.before(&sandbox.api(), false);
+    let cluster = format!(
+        "{{server: \"http://api.invalid\", proxy-url: \"https://localhost:{}\"}}",
+        proxy.port()
+    );
+    let path = sandbox.kubeconfig("proxied", &cluster, "{}");
+    let args = ["check", "--kubeconfig", path.to_str().unwrap()];
+    let trust = authority.file(sandbox.directory.path());
+    reached(&ended(sandbox.command(&args).env("SSL_CERT_FILE", trust)));
+    let other = sandbox.directory.path().join("other.pem");
+    fs::write(&other, Authority::new().pem()).unwrap();
+    let (_, out, _) = ended(sandbox.command(&args).env("SSL_CERT_FILE", other));
+    let said = format!(
+        "proxy https://localhost:{}: invalid peer certificate",
+        proxy.port()
+    );
+    assert!(out.contains(&said), "{out}");
+}
+
+#[test]
 fn a_plugins_certificate_is_shown_to_the_api_server() {
     let sandbox = Sandbox::start();
     let authority = Authority::new();
