@@ -305,7 +305,7 @@ fn on_runtime(
             .build()?,
     };
     let counting = async {
-        // Virtual seconds are none to whoever reads.
+        // The interval would be of virtual seconds.
         if time == Time::Virtual {
             std::future::pending::<()>().await;
         }

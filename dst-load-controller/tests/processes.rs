@@ -17,7 +17,7 @@ mod sandbox;
 #[path = "support/tool.rs"]
 mod tool;
 
-use sandbox::Sandbox;
+use sandbox::{PATIENT, Sandbox};
 use tool::{TOOL, command, started_by, text};
 
 /// A run under way.
@@ -94,14 +94,6 @@ fn first_line(path: &Path) -> String {
     }
     panic!("{} stays empty", path.display());
 }
-
-/// Limits that no machine is too busy for: what is tested here is not speed.
-const PATIENT: [&str; 4] = [
-    "--set=criteria.updateLatency.p95=20s",
-    "--set=criteria.updateLatency.p99=20s",
-    "--set=criteria.everyClientWithin=20s",
-    "--set=measure.deadline=30s",
-];
 
 /// A run that passes, into `run` of the directory that it is started in.
 fn one_cycle() -> Vec<&'static str> {

@@ -171,12 +171,12 @@ async fn look(
             },
             services: scenario.services_at(site),
             endpoints: scenario.endpoints_at_most(site),
-            connections: scenario
-                .client
-                .connections
-                .map_or(u64::MAX, u64::from)
-                .min(scenario.client.virtual_clients())
-                .min(if watches { u64::MAX } else { 0 }),
+            connections: if watches {
+                let client = &scenario.client;
+                client.connections_of(client.connections)
+            } else {
+                0
+            },
         })
     };
     let both = scenario.and_then(|scenario| scenario.federation.as_ref());

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use futures::future::BoxFuture;
+use futures::{FutureExt as _, future::BoxFuture};
 use http::{HeaderValue, Uri, uri::Scheme};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::HttpsConnector;
@@ -28,7 +28,7 @@ use super::http::root;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Opens TCP connections to the host of a URL, through a proxy where one is to be used. TLS to that
-/// host is on top of it: see [`SecureConnector`] and [`hyper_rustls::HttpsConnector`].
+/// host is on top of it: see [`secure`] and [`hyper_rustls::HttpsConnector`].
 #[derive(Clone, Debug)]
 pub struct Connector {
     rule: Rule,
@@ -45,10 +45,6 @@ enum Rule {
     /// This one, for everything.
     Always(Arc<Proxy>),
 }
-
-/// Opens connections as [`Connector`] does, with TLS where the URL is `https`.
-#[derive(Clone, Debug)]
-pub struct SecureConnector(Connector);
 
 /// A connection.
 pub struct Stream {
@@ -183,32 +179,26 @@ impl Service<Uri> for Connector {
     }
 }
 
-// === impl SecureConnector ===
-
-impl SecureConnector {
-    /// Over connections of `connector`. TLS trusts what the system trusts.
-    #[must_use]
-    pub const fn over(connector: Connector) -> Self {
-        Self(connector)
-    }
-}
-
-impl Service<Uri> for SecureConnector {
-    type Response = Stream;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Stream, BoxError>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, to: Uri) -> Self::Future {
+/// Opens connections as `connector` does, with TLS where the URL is `https`: it trusts what the system
+/// trusts.
+pub fn secure(
+    connector: Connector,
+) -> impl Service<
+    Uri,
+    Response = Stream,
+    Error = BoxError,
+    Future = BoxFuture<'static, Result<Stream, BoxError>>,
+> + Clone
++ Send
++ Sync {
+    service_fn(move |to: Uri| {
+        let mut connector = connector.clone();
         if to.scheme() == Some(&Scheme::HTTPS) {
-            Box::pin(secured(self.0.clone(), to))
+            secured(connector, to).boxed()
         } else {
-            self.0.call(to)
+            connector.call(to)
         }
-    }
+    })
 }
 
 /// TLS, for HTTP/1.1, to the host of a URL.

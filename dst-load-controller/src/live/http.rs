@@ -24,8 +24,9 @@ use tokio::{
 };
 use tower::{Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
-use super::connect::{Connector, SecureConnector};
+use super::connect::{Connector, secure};
 
+pub(in crate::live) use self::address::user_info;
 pub use self::address::{Address, Credentials, CredentialsError, NotHttp, read, shown};
 
 /// Answers requests: an HTTP client, or routes in this process. An error is the innermost reason.
@@ -47,7 +48,7 @@ fn socket(connector: Connector, kept: usize) -> Http {
     let mut builder = Client::builder(TokioExecutor::new());
     let client: Client<_, Body> = builder
         .pool_max_idle_per_host(kept)
-        .build(SecureConnector::over(connector.clone()));
+        .build(secure(connector.clone()));
     BoxCloneSyncService::new(
         client
             .map_request(move |mut request: Request<Body>| {

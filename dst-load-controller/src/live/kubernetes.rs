@@ -28,6 +28,7 @@ mod tests;
 
 use std::{num::NonZeroU32, time::Duration};
 
+pub(in crate::live) use self::answer::refused_permission;
 pub use self::{
     act::{Acted, Actor, OnSlice},
     call::Caller,

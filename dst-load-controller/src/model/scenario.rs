@@ -404,6 +404,14 @@ impl Client {
     pub fn virtual_clients(&self) -> u64 {
         u64::from(self.replicas) * u64::from(self.clients)
     }
+
+    /// Connections to the destination at once, where clients share at most `connections` if that is
+    /// given.
+    #[must_use]
+    pub fn connections_of(&self, connections: Option<u32>) -> u64 {
+        let clients = self.virtual_clients();
+        connections.map_or(clients, |shared| clients.min(shared.into()))
+    }
 }
 
 impl Default for Client {

@@ -6,6 +6,7 @@ use crate::{
     Sandbox, ended,
     middle::{Fault, Middle},
     reached,
+    sandbox::PATIENT,
 };
 
 const BUSY: Fault = Fault::Answer(
@@ -66,18 +67,16 @@ fn a_run_gets_past_what_passes_and_runs_its_plugin_once() {
     let user = "{exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin, \
                 interactiveMode: Never}}";
     let path = sandbox.kubeconfig("faulty", &cluster, user);
-    let run = [
+    let path = path.to_str().unwrap();
+    let mut run = vec![
         "run",
         "quick",
         "--reference",
         "--cycles=1",
         "--kubeconfig",
-        path.to_str().unwrap(),
-        "--set=criteria.updateLatency.p95=20s",
-        "--set=criteria.updateLatency.p99=20s",
-        "--set=criteria.everyClientWithin=20s",
-        "--set=measure.deadline=30s",
+        path,
     ];
+    run.extend(PATIENT);
     let (code, out, log) = ended(&mut sandbox.command(&run));
     assert_eq!(code, Some(0), "{out}\n{log}");
     assert!(middle.asked().len() > faults.len());

@@ -10,6 +10,14 @@ use tempfile::TempDir;
 
 use crate::tool::{command, text};
 
+/// Limits that no machine is too busy for: what is tested here is not speed.
+pub(crate) const PATIENT: [&str; 4] = [
+    "--set=criteria.updateLatency.p95=20s",
+    "--set=criteria.updateLatency.p99=20s",
+    "--set=criteria.everyClientWithin=20s",
+    "--set=measure.deadline=30s",
+];
+
 /// `sandbox`, until dropped.
 pub(crate) struct Sandbox {
     pub(crate) child: Child,

@@ -115,9 +115,7 @@ pub async fn run(
             linked::resolve(&cluster, observed.as_ref(), watch).await?,
         ),
     };
-    let clients = watch.client.virtual_clients();
-    let shared = watch.client.connections.map_or(u64::MAX, u64::from);
-    files::enough_for(clients.min(shared))?;
+    files::enough_for(watch.client.connections_of(watch.client.connections))?;
     let directory = args.output_dir.as_deref().map(RunDirectory::at);
     let directory = directory.transpose()?;
     let limits = scenario.map_or(Limits::from(DEADLINE), Limits::of);

@@ -16,7 +16,6 @@ use crate::{
     cli::{
         Format, UsageError, check,
         cluster::{ClusterArgs, KubeconfigArgs},
-        forward::ForwardArgs,
         push::push,
         report,
         sandbox::controller::CommandLine,
@@ -77,7 +76,8 @@ pub async fn run(
     let choice = decide(args)?;
     // On a cluster it is one of the checks.
     if let Choice::Child { .. } = choice {
-        files::enough_for(connections(&scenario, &args.forward))?;
+        let shared = args.forward.connections(scenario.client.connections);
+        files::enough_for(scenario.client.connections_of(shared))?;
     }
     if args.virtual_time {
         must_end(&scenario, "in virtual time that is never")?;
@@ -187,7 +187,8 @@ pub(in crate::cli) async fn with_controller(
         let namespace = cluster.namespace.as_deref();
         checked(chosen, build.skip_checks, namespace, scenario, warnings).await?
     } else {
-        files::enough_for(connections(scenario, &ForwardArgs::default()))?;
+        let shared = scenario.client.connections;
+        files::enough_for(scenario.client.connections_of(shared))?;
         Chosen::child(scenario, Some(controller)).await?
     };
     let setting = Setting {
@@ -339,13 +340,6 @@ async fn choose(
     };
     let namespace = args.cluster.namespace.as_deref();
     checked(chosen, args.skip_checks, namespace, scenario, warnings).await
-}
-
-/// Connections to the destination at once.
-fn connections(scenario: &Scenario, way: &ForwardArgs) -> u64 {
-    let shared = way.connections(scenario.client.connections);
-    let clients = scenario.client.virtual_clients();
-    shared.map_or(clients, |shared| clients.min(shared.into()))
 }
 
 /// The cluster, if a run on it would work; nothing stands if it would not.

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{Subject, Wants};
 use crate::{
-    live::kubernetes::{RunIdentity, objects},
+    live::kubernetes::{RunIdentity, objects, refused_permission},
     model::{
         check::{
             Findings, Outcome,
@@ -132,7 +132,7 @@ async fn dry_run(kube: &Client, namespace: &str, base: &str, object: &Value) -> 
         Ok(object) => Tried::Admitted(object),
         Err(kube::Error::Api(status)) => match status.code {
             404 | 409 => Tried::Unknown,
-            403 if is_rbac(&status.message) => Tried::Unknown,
+            403 if refused_permission(&status.message).is_some() => Tried::Unknown,
             401 | 429 => Tried::Unknown,
             // A webhook that does not answer keeps the object out; any other failure is passing.
             500.. if !status.message.contains("webhook") => Tried::Unknown,
@@ -140,12 +140,6 @@ async fn dry_run(kube: &Client, namespace: &str, base: &str, object: &Value) -> 
         },
         Err(_) => Tried::Unknown,
     }
-}
-
-/// Whether a refusal is for want of a permission, and not of the object.
-fn is_rbac(message: &str) -> bool {
-    let user = message.split_once("User \"");
-    user.is_some_and(|(_, rest)| rest.contains(" cannot "))
 }
 
 /// What helps against a refusal.
@@ -259,11 +253,14 @@ mod tests {
 
     #[test]
     fn only_a_refusal_of_the_user_is_one_by_rbac() {
-        assert!(is_rbac(
-            "pods is forbidden: User \"u\" cannot create resource \"pods\" in API group \"\""
-        ));
-        assert!(!is_rbac(
-            "admission webhook \"w\" denied the request: you cannot"
-        ));
+        assert!(
+            refused_permission(
+                "pods is forbidden: User \"u\" cannot create resource \"pods\" in API group \"\""
+            )
+            .is_some()
+        );
+        assert!(
+            refused_permission("admission webhook \"w\" denied the request: you cannot").is_none()
+        );
     }
 }

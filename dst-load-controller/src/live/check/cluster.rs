@@ -21,8 +21,8 @@ use crate::{
         check::{
             Findings, Outcome,
             capacity::{Node, Pod, collisions, kwok, room},
+            quota::amount,
         },
-        quantity::Bytes,
         words::chain,
     },
 };
@@ -41,9 +41,10 @@ pub(super) async fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let claim = "can reach the API server";
     let hint = "look at the kubeconfig and its context: kubectl cluster-info";
     let kube = match (subject.world.kube)() {
-        Ok(kube) => retrying(kube),
+        Ok(kube) => kube,
         Err(error) => return findings.push(API, claim, Outcome::failed(chain(&error), hint)),
     };
+    let (bare, kube) = (kube.clone(), retrying(kube));
     match kube.apiserver_version().await {
         Ok(version) => findings.push(API, claim, Outcome::seen(version.git_version)),
         Err(error) => return findings.push(API, claim, Outcome::failed(chain(&error), hint)),
@@ -57,11 +58,13 @@ pub(super) async fn check(subject: &Subject<'_>, findings: &mut Findings) {
         nodes(&kube, pods, findings).await;
     }
     if let Some(cluster) = subject.linked {
-        links(kube, cluster, findings).await;
+        links(bare, cluster, findings).await;
     }
 }
 
 /// Whether the controller has been told of the target cluster.
+///
+/// Its caller tries again by itself, so that `kube` should not.
 async fn links(kube: Client, cluster: &str, findings: &mut Findings) {
     let caller = Caller::new(kube, Clock::start(), 0, Limits::default());
     let outcome = match linked(&caller, CONTROLLER_NAMESPACE).await {
@@ -232,15 +235,12 @@ fn node(node: core::Node) -> Node {
 
 /// A Kubernetes quantity of whole things: the API server writes 2,000 as `2k`, and takes `2e3`.
 fn places(quantity: &str) -> Option<u64> {
-    let scaled = quantity.parse::<Bytes>().map(|Bytes(number)| number);
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a cast from floating point saturates"
     )]
-    scaled
-        .ok()
-        .or_else(|| Some(quantity.parse::<f64>().ok()? as u64))
+    amount(quantity).map(|places| places as u64)
 }
 
 fn pod(pod: core::Pod) -> Pod {

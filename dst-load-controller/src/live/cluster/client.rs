@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response, header::PROXY_AUTHORIZATION};
+use http::{
+    Request, Response,
+    header::{AUTHORIZATION, PROXY_AUTHORIZATION},
+};
 use hyper::body::Incoming;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -15,7 +18,7 @@ use kube::{
 };
 use tower::{BoxError, Service as _, ServiceBuilder, ServiceExt as _, service_fn};
 
-use super::credentials::{Credentials, WHO};
+use super::credentials::Credentials;
 use crate::live::connect::Connector;
 
 /// A client of the cluster that `config` names, without retries of its own: they would be neither
@@ -39,18 +42,22 @@ pub(super) fn client(
         })?;
         secure = secure.with_server_name_resolver(FixedServerNameResolver::new(name));
     }
-    let secure = secure.enable_http1().wrap_connector(connector.clone());
+    // All requests are for one server.
+    let to_proxy = connector.proxy_authorization(&config.cluster_url);
+    let secure = secure.enable_http1().wrap_connector(connector);
     let http: Client<_, Body> = Client::builder(TokioExecutor::new()).build(secure);
     let send = service_fn(move |mut request: Request<Body>| {
         let (mut http, credentials) = (http.clone(), credentials.clone());
-        if let Some(who) = connector.proxy_authorization(request.uri()) {
-            request.headers_mut().insert(PROXY_AUTHORIZATION, who);
+        if let Some(who) = &to_proxy {
+            request
+                .headers_mut()
+                .insert(PROXY_AUTHORIZATION, who.clone());
         }
         async move {
             if let Some(credentials) = &credentials
                 && let Some(who) = credentials.header().await?
             {
-                request.headers_mut().insert(WHO, who);
+                request.headers_mut().insert(AUTHORIZATION, who);
             }
             let response: Response<Incoming> = http.ready().await?.call(request).await?;
             if let Some(credentials) = &credentials {

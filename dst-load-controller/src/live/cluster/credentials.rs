@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, StatusCode, header::AUTHORIZATION};
+use ::http::{HeaderValue, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use rustls::{SignatureScheme, client::ResolvesClientCert, sign::CertifiedKey};
@@ -15,6 +15,7 @@ use secrecy::ExposeSecret as _;
 use tokio::time::Instant;
 
 use super::plugin::{Plugin, PluginError, Printed};
+use crate::live::http;
 
 /// Credentials are taken for expired this long before they are; less if they live for less than ten
 /// times that.
@@ -83,13 +84,12 @@ impl Credentials {
         let Some(token) = printed.token else {
             return Ok(None);
         };
-        let value = format!("Bearer {}", token.expose_secret().trim());
-        let mut value = HeaderValue::try_from(value).map_err(|_| PluginError::Unreadable {
-            command: "exec".to_owned(),
-            cause: "its token is no header".to_owned(),
+        let bearer = http::Credentials::bearer(token.expose_secret());
+        let bearer = bearer.map_err(|error| PluginError::Unreadable {
+            command: self.plugin.command(),
+            cause: format!("its token: {error}"),
         })?;
-        value.set_sensitive(true);
-        Ok(Some(value))
+        Ok(Some(bearer.header()))
     }
 
     /// Notes what the API server answered: who is not known any more needs other credentials.
@@ -128,9 +128,6 @@ impl ResolvesClientCert for Credentials {
         self.certificate.read().is_some()
     }
 }
-
-/// The header of who asks.
-pub(super) const WHO: http::HeaderName = AUTHORIZATION;
 
 #[cfg(test)]
 mod tests {

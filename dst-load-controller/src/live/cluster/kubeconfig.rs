@@ -71,8 +71,9 @@ pub(super) fn read(path: &Path) -> Result<Kubeconfig, Problem> {
 
 /// Of several kubeconfigs in one, the first that says something counts.
 pub(super) fn merge(first: Kubeconfig, next: Kubeconfig) -> Kubeconfig {
-    // It fails for other kinds and versions, and neither is read.
-    first.clone().merge(next).unwrap_or(first)
+    first
+        .merge(next)
+        .expect("invariant: only kinds and versions can disagree, and neither is read")
 }
 
 /// Reads a text whose paths count from `directory`. Of a key that is there twice the last counts,

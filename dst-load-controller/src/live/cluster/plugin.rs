@@ -132,6 +132,11 @@ impl Plugin {
         Self { exec, cluster }
     }
 
+    /// What the program is called.
+    pub(super) fn command(&self) -> String {
+        self.exec.command.clone().unwrap_or_default()
+    }
+
     /// What tells it from others: with the same, the same credentials come of it.
     pub(super) fn key(&self) -> String {
         serde_json::to_string(&(&self.exec, &self.cluster)).unwrap_or_default()

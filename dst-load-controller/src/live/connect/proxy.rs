@@ -4,14 +4,14 @@
 
 use std::{fmt, net::IpAddr};
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{
     HeaderValue, Uri,
     uri::{Authority, Scheme},
 };
 use hyper_util::client::proxy::matcher::Matcher;
 use ipnet::IpNet;
-use percent_encoding::percent_decode_str;
+
+use crate::live::http::{Credentials, user_info};
 
 /// The proxies of an environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -182,11 +182,8 @@ impl Proxy {
         if bare(host).is_empty() || port.is_some_and(|it| it.parse::<u16>().is_err()) {
             return Err(wrong());
         }
-        let user = authority.as_str().rsplit_once('@').map(|(user, _)| {
-            let (name, password) = user.split_once(':').unwrap_or((user, ""));
-            let plain = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
-            (plain(name), plain(password))
-        });
+        let user = authority.as_str().rsplit_once('@');
+        let user = user.map(|(user, _)| user_info(user));
         let at = format!("{host}:{}", authority.port_u16().unwrap_or(default));
         let scheme = if scheme.eq_ignore_ascii_case("https") {
             "https"
@@ -234,13 +231,7 @@ impl Proxy {
     #[must_use]
     pub fn basic_auth(&self) -> Option<HeaderValue> {
         let (name, password) = self.user()?;
-        let text = format!(
-            "Basic {}",
-            BASE64_STANDARD.encode(format!("{name}:{password}"))
-        );
-        let mut value = HeaderValue::try_from(text).ok()?;
-        value.set_sensitive(true);
-        Some(value)
+        Some(Credentials::basic(name, password).ok()?.header())
     }
 }
 

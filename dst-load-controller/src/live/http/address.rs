@@ -75,9 +75,8 @@ impl Address {
         };
         let authorization = match user {
             Some(user) => {
-                let (name, password) = user.split_once(':').unwrap_or((user, ""));
-                let plain = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
-                Some(Credentials::basic(&plain(name), &plain(password)).ok()?.0)
+                let (name, password) = user_info(user);
+                Some(Credentials::basic(&name, &password).ok()?.0)
             }
             None => None,
         };
@@ -203,6 +202,12 @@ impl Credentials {
         }
     }
 
+    /// The value of `Authorization` or `Proxy-Authorization`, never to be shown.
+    #[must_use]
+    pub fn header(self) -> HeaderValue {
+        self.0
+    }
+
     fn new(text: &str) -> Result<Self, CredentialsError> {
         let mut value = HeaderValue::try_from(text).map_err(|_| CredentialsError::NoHeader)?;
         value.set_sensitive(true);
@@ -214,6 +219,13 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Credentials")
     }
+}
+
+/// The user and the password in front of a URL's host, without percent-encoding.
+pub(in crate::live) fn user_info(text: &str) -> (String, String) {
+    let (name, password) = text.split_once(':').unwrap_or((text, ""));
+    let plain = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    (plain(name), plain(password))
 }
 
 /// A URL without what may be a password or a token in it.

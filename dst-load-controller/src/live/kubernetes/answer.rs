@@ -119,7 +119,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 /// The verb and resource in `… User "u" cannot patch resource "deployments/scale" in API group …`, as every
 /// refusal by RBAC says it; other answers 403 (a quota, a namespace that is going away) do not.
-fn refused_permission(message: &str) -> Option<(&str, &str)> {
+pub(in crate::live) fn refused_permission(message: &str) -> Option<(&str, &str)> {
     let (_, rest) = message.split_once("User \"")?;
     let (_, rest) = rest.split_once(" cannot ")?;
     let (verb, rest) = rest.split_once(" resource \"")?;
