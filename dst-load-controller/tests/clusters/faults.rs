@@ -80,7 +80,15 @@ fn a_run_gets_past_what_passes_and_runs_its_plugin_once() {
     let (code, out, log) = ended(&mut sandbox.command(&run));
     assert_eq!(code, Some(0), "{out}\n{log}");
     assert!(middle.asked().len() > faults.len());
-    for word in ["ERROR", "502", "503", "429", "t0ken"] {
+    // In words: the digits of an instant may be any number.
+    for word in [
+        "WARN",
+        "ERROR",
+        "Bad Gateway",
+        "Unavailable",
+        "Too Many",
+        "t0ken",
+    ] {
         assert!(!log.contains(word), "{log}");
     }
     let with_token = |head: &String| head.contains("authorization: Bearer t0ken");
