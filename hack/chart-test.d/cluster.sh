@@ -222,7 +222,7 @@ may() {
 churn_may() {
     local rule
     for rule in "create services" "patch deployments.apps" "patch leases.coordination.k8s.io" \
-        "deletecollection services"; do
+        "delete services"; do
         # shellcheck disable=SC2086 # Two words.
         may churn $rule yes
     done
@@ -411,7 +411,7 @@ one_liners() {
     done < <(commands "$chart/README.md" "$root/README.md" "$root/docs/in-a-cluster.md" | grep '^kubectl -n shop run')
     expect "lines" 4 "$count"
     one create rolebinding ad-hoc --clusterrole=edit --serviceaccount="$namespace:default"
-    for rule in "create services" "deletecollection services" "patch deployments.apps" "deletecollection deployments.apps" \
+    for rule in "create services" "delete services" "patch deployments.apps" "delete deployments.apps" \
         "create leases.coordination.k8s.io" "patch leases.coordination.k8s.io" "watch endpointslices.discovery.k8s.io"; do
         # shellcheck disable=SC2086 # Two words.
         expect "$rule" yes "$(one auth can-i $rule --as "system:serviceaccount:$namespace:default")"

@@ -17,6 +17,7 @@ mod listing;
 pub(crate) mod mock;
 pub mod objects;
 mod own;
+mod owned;
 pub mod permissions;
 mod rate;
 mod reasons;

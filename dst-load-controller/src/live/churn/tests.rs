@@ -12,7 +12,7 @@ use crate::{
         clock::Clock,
         kubernetes::{
             Limits, RunIdentity,
-            mock::{Answer, mock, refusal, scenario},
+            mock::{Answer, made, mock, refusal, scenario, with_deployments},
         },
     },
     model::{plan::Plan, scenario::Scenario},
@@ -33,11 +33,18 @@ fn actor(kube: kube::Client, clock: Clock, scenario: &Arc<Scenario>) -> Actor {
         scenario: "quick".into(),
     };
     let scenario = Arc::clone(scenario);
-    Actor::new(kube, clock, "ns".into(), run, scenario, Limits::default())
+    with_deployments(Actor::new(
+        kube,
+        clock,
+        "ns".into(),
+        run,
+        scenario,
+        Limits::default(),
+    ))
 }
 
 fn fine(_: &str) -> Answer {
-    Answer::Json(200, json!({}))
+    made("1")
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,20 +2,17 @@
 
 use std::sync::Arc;
 
-use kube::core::{
-    Request,
-    params::{GetParams, Patch, PatchParams, PostParams},
-};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::{
     KubernetesError, KubernetesErrors, Limits, OwnerPod, RunIdentity,
-    call::{Call, Caller, Reply},
+    call::{Caller, Reply},
     cleaned::Cleaned,
     cleanup::{Scope, cleanup},
-    objects::{self, MANAGER},
+    objects,
     own::Own,
+    owned::{ObjectRef, Operation, OwnedObjects},
     resource::{DEPLOYMENTS, Resource, SERVICES},
 };
 use crate::{
@@ -43,6 +40,10 @@ pub struct Actor {
     pub(super) owner: Option<OwnerPod>,
     site: Site,
     pub(super) on_slice: Option<OnSlice>,
+    /// Whether a control plane in the namespace is no reason to leave it alone.
+    pub(super) beside_control_plane: bool,
+    /// What this made.
+    pub(super) owned: OwnedObjects,
     services: Vec<Target>,
 }
 
@@ -119,6 +120,8 @@ impl Actor {
             owner: None,
             site: Site::Source,
             on_slice: None,
+            beside_control_plane: false,
+            owned: OwnedObjects::default(),
         }
     }
 
@@ -126,6 +129,13 @@ impl Actor {
     #[must_use]
     pub fn on_kwok_nodes(mut self) -> Self {
         self.kwok_nodes = true;
+        self
+    }
+
+    /// Acts even in a namespace with a control plane of Linkerd, if `allowed`.
+    #[must_use]
+    pub fn beside_control_plane(mut self, allowed: bool) -> Self {
+        self.beside_control_plane = allowed;
         self
     }
 
@@ -203,13 +213,13 @@ impl Actor {
             }
             Verb::Create { endpoints } => self.create(target, endpoints).await,
             Verb::Scale { to, .. } => {
-                let patch = Patch::Merge(objects::scale(to));
-                self.patch(&DEPLOYMENTS, Some("scale"), name, &patch).await
+                let patch = objects::scale(to);
+                self.patch_deployment(Some("scale"), name, &patch).await
             }
             Verb::Restart { .. } => {
                 let token = format!("{}-{}", action.cycle, action.intended.as_micros());
-                let patch = Patch::Merge(objects::restart(&token));
-                self.patch(&DEPLOYMENTS, None, name, &patch).await
+                let patch = objects::restart(&token);
+                self.patch_deployment(None, name, &patch).await
             }
             Verb::Provoke { provocation, .. } => self.refuse(KubernetesError::Unaskable {
                 what: format!("{provocation} of {name}"),
@@ -263,101 +273,27 @@ impl Actor {
         first.then(second)
     }
 
-    /// Creates an object. One that is there already is brought to the wanted state if this tool
-    /// made it, and refused if it did not.
+    /// Creates an object, or brings it to the wanted state if this run made it.
     pub(super) async fn put(
         &self,
         resource: &'static Resource,
         name: &str,
         object: Value,
     ) -> Reply {
-        let object = &objects::owned(object, self.owner.as_ref());
-        let collection = Request::new(resource.path(Some(&self.namespace)));
-        let params = PostParams {
-            field_manager: Some(MANAGER.to_owned()),
-            ..PostParams::default()
-        };
-        let body = object.to_string().into_bytes();
-        let created = self
-            .send(
-                "create",
-                resource.plural,
-                name,
-                collection.create(&params, body),
-            )
-            .await;
-        match &created.result {
-            Err(error) if error.is_refused_as("AlreadyExists") => {}
-            _ => return created,
-        }
-        let found = self
-            .send(
-                "get",
-                resource.plural,
-                name,
-                collection.get(name, &GetParams::default()),
-            )
-            .await;
-        let ours = |body: &[u8]| {
-            serde_json::from_slice(body).is_ok_and(|found: Value| objects::is_ours(&found))
-        };
-        let mut found = created.then(found);
-        match &found.result {
-            Err(_) => found,
-            Ok(body) if !ours(body) => {
-                found.result = Err(KubernetesError::NotOurs {
-                    resource: resource.plural,
-                    name: name.to_owned(),
-                    namespace: self.namespace.clone(),
-                });
-                found
-            }
-            Ok(_) => {
-                let applied = self
-                    .patch(resource, None, name, &Patch::Apply(object))
-                    .await;
-                found.then(applied)
-            }
-        }
+        let object = objects::owned(object, self.owner.as_ref());
+        let reference = ObjectRef::new(resource, name);
+        self.perform(reference, &Operation::Apply(object)).await
     }
 
-    pub(super) async fn patch<P: serde::Serialize>(
+    async fn patch_deployment(
         &self,
-        resource: &Resource,
-        subresource: Option<&str>,
+        subresource: Option<&'static str>,
         name: &str,
-        patch: &Patch<P>,
+        patch: &Value,
     ) -> Reply {
-        let mut params = PatchParams {
-            field_manager: Some(MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
-        params.force = matches!(patch, Patch::Apply(_));
-        let collection = Request::new(resource.path(Some(&self.namespace)));
-        let (described, request) = match subresource {
-            Some(sub) => (
-                format!("{}/{sub}", resource.plural),
-                collection.patch_subresource(sub, name, &params, patch),
-            ),
-            None => (
-                resource.plural.to_owned(),
-                collection.patch(name, &params, patch),
-            ),
-        };
-        self.send("patch", &described, name, request).await
-    }
-
-    pub(super) async fn send(
-        &self,
-        verb: &'static str,
-        resource: &str,
-        name: &str,
-        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
-    ) -> Reply {
-        match Call::new(verb, resource, name, request) {
-            Ok(call) => self.caller.call(&call).await,
-            Err(error) => self.refuse(error),
-        }
+        let reference = ObjectRef::new(&DEPLOYMENTS, name);
+        let operation = Operation::Merge(subresource, patch);
+        self.perform(reference, &operation).await
     }
 
     /// The reply to what is not even sent.

@@ -3,7 +3,13 @@
 //! It goes below kube's typed API because only the raw answer has the `Retry-After` header. It
 //! decides nothing about objects.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -40,6 +46,8 @@ struct Inner {
     rate: Rate,
     permits: Semaphore,
     errors: Mutex<KubernetesErrors>,
+    /// Deletions that were accepted, and objects that then were gone.
+    removals: AtomicU64,
 }
 
 /// What is asked, with the words by which RBAC and messages name it.
@@ -84,6 +92,7 @@ impl Caller {
             rate: Rate::new(clock, limits.qps, limits.burst),
             permits: Semaphore::new(limits.concurrency.max(1)),
             errors: Mutex::default(),
+            removals: AtomicU64::default(),
         }))
     }
 
@@ -91,6 +100,32 @@ impl Caller {
     #[must_use]
     pub fn errors(&self) -> KubernetesErrors {
         *self.0.errors.lock()
+    }
+
+    /// How often a request is sent before it is given up.
+    pub(super) fn attempts(&self) -> u32 {
+        self.0.limits.attempts.get()
+    }
+
+    /// How many requests may wait for an answer at any one time.
+    pub(super) fn concurrency(&self) -> usize {
+        self.0.limits.concurrency.max(1)
+    }
+
+    /// How far a cleanup has come: a number that stands still when the cleanup does.
+    #[must_use]
+    pub fn removals(&self) -> u64 {
+        self.0.removals.load(Relaxed)
+    }
+
+    /// Counts a step of a cleanup.
+    pub(super) fn count_removal(&self) {
+        self.0.removals.fetch_add(1, Relaxed);
+    }
+
+    /// Counts another attempt that was not this caller's own.
+    pub(super) fn count_retry(&self) {
+        self.0.errors.lock().retries += 1;
     }
 
     pub(super) fn clock(&self) -> Clock {

@@ -12,12 +12,14 @@ use kube::core::{
 use serde_json::{Value, json};
 
 use super::{
-    KubernetesError,
+    KubernetesError, RunIdentity,
     act::Actor,
     call::{Call, Caller},
     cleanup::{Scope, cleanup},
-    objects::{self, HEARTBEAT, MANAGER},
-    resource::{LEASES, NAMESPACES},
+    listing::Listing,
+    objects::{self, HEARTBEAT, MANAGER, Maker},
+    owned::{ObjectRef, Operation},
+    resource::{LEASES, NAMESPACES, PODS},
 };
 
 /// How often a live run counts on.
@@ -27,6 +29,13 @@ pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
 pub(super) const REFUSED_FOR: Duration = Duration::from_secs(30);
 /// A run whose count stands still for this long is dead: three heartbeats.
 pub const STALE_AFTER: Duration = Duration::from_secs(15);
+
+/// The lease of the namespace. Its heartbeats do not queue behind what the plan writes.
+const LEASE: ObjectRef<'static> = ObjectRef {
+    resource: &LEASES,
+    name: MANAGER,
+    urgent: true,
+};
 
 /// How a namespace became ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,15 +57,33 @@ impl Actor {
     ///
     /// # Errors
     ///
-    /// [`KubernetesError::InUse`] while another run is alive, [`KubernetesError::NoNamespace`],
+    /// [`KubernetesError::ControlPlane`], [`KubernetesError::InUse`] while another run is alive, [`KubernetesError::NoNamespace`],
     /// [`KubernetesError::NotOurs`], or a refusal of the API server.
     pub async fn prepare(&self) -> Result<Claim, KubernetesError> {
+        if !self.beside_control_plane && self.has_control_plane().await? {
+            return Err(KubernetesError::ControlPlane {
+                namespace: self.namespace.clone(),
+            });
+        }
         let lease = objects::lease(&self.namespace, &self.run, STALE_AFTER.as_secs());
         let lease = objects::owned(lease, self.owner.as_ref());
         loop {
             if let Some(claim) = self.claim(&lease).await? {
                 return Ok(claim);
             }
+        }
+    }
+
+    /// Whether a part of a control plane runs in the namespace, as far as its Pods may be listed.
+    async fn has_control_plane(&self) -> Result<bool, KubernetesError> {
+        let listing = Listing {
+            caller: &self.caller,
+            selector: "linkerd.io/control-plane-component".to_owned(),
+            namespace: Some(&self.namespace),
+        };
+        match listing.list_pages::<Value>(&PODS, Some(1)).await {
+            Err(KubernetesError::Forbidden { .. }) => Ok(false),
+            found => found.map(|pods| !pods.is_empty()),
         }
     }
 
@@ -99,13 +126,7 @@ impl Actor {
             tokio::time::sleep(HEARTBEAT_EVERY).await;
             count += 1;
             match self.beat(count).await {
-                Ok(holder) if holder == self.run.id => permitted = Some(self.clock().now()),
-                Ok(holder) => {
-                    return KubernetesError::Lost {
-                        namespace: self.namespace.clone(),
-                        holder,
-                    };
-                }
+                Ok(()) => permitted = Some(self.clock().now()),
                 // An API server that is away for a while must not end the run: nobody else can
                 // take the lease from it either.
                 Err(error @ KubernetesError::Exhausted { .. }) => {
@@ -126,7 +147,9 @@ impl Actor {
         let request = Request::new(LEASES.path(Some(&self.namespace)))
             .create(&PostParams::default(), lease.to_string().into_bytes());
         let call = Call::new("create", LEASES.plural, MANAGER, request)?;
-        self.caller.call(&call).await.result.map(|_| ())
+        let body = self.caller.call(&call).await.result?;
+        self.owned.wrote(LEASE, &body);
+        Ok(())
     }
 
     /// Creates the namespace; one that somebody else has made in the meantime is fine.
@@ -152,33 +175,44 @@ impl Actor {
         let path = Request::new(NAMESPACES.path(None));
         let get = path.get(&self.namespace, &GetParams::default());
         let get = Call::new("get", NAMESPACES.plural, &self.namespace, get)?;
-        let found: Value = match self.caller.fetch(&get).await {
-            Err(KubernetesError::Forbidden { .. }) => return Ok(()),
-            found => found?,
-        };
-        if !objects::is_ours(&found) {
-            return Ok(());
+        for _ in 0..self.caller.attempts() {
+            let found: Value = match self.caller.fetch(&get).await {
+                Err(KubernetesError::Forbidden { .. }) => return Ok(()),
+                found => found?,
+            };
+            if !matches!(objects::maker(&found), Maker::Run(id) if !RunIdentity::is_link(&id)) {
+                return Ok(());
+            }
+            let patch = Patch::Merge(json!({
+                "metadata": {
+                    "labels": objects::labels(&self.run),
+                    "resourceVersion": version(&found),
+                },
+            }));
+            let patch = path.patch(&self.namespace, &PatchParams::default(), &patch);
+            let mut patch = Call::new("patch", NAMESPACES.plural, &self.namespace, patch)?;
+            patch.conflict_is_final = true;
+            match self.caller.call(&patch).await.result {
+                Err(error) if error.is_refused_as("Conflict") => {}
+                adopted => return adopted.map(|_| ()),
+            }
         }
-        let labels = json!({ "metadata": { "labels": objects::labels(&self.run) } });
-        let patch = path.patch(
-            &self.namespace,
-            &PatchParams::default(),
-            &Patch::Merge(labels),
-        );
-        let patch = Call::new("patch", NAMESPACES.plural, &self.namespace, patch)?;
-        self.caller.call(&patch).await.result.map(|_| ())
+        // Somebody writes it all the time. It stays, as another's would.
+        Ok(())
     }
 
     /// Watches the lease of another run and takes it if its heartbeat stands still. Returns who
     /// held it.
     async fn take_over(&self, lease: &Value) -> Result<String, KubernetesError> {
         let before = read_lease(&self.caller, &self.namespace).await?;
-        if !objects::is_ours(&before) {
-            return Err(KubernetesError::NotOurs {
-                resource: LEASES.plural,
-                name: MANAGER.to_owned(),
-                namespace: self.namespace.clone(),
-            });
+        if let Maker::Somebody = objects::maker(&before) {
+            let (maker, namespace) = (Maker::Somebody, &self.namespace);
+            return Err(KubernetesError::not_of(
+                maker,
+                LEASES.plural,
+                MANAGER,
+                namespace,
+            ));
         }
         let holder = holder(&before);
         tracing::info!(
@@ -206,24 +240,28 @@ impl Actor {
         let mut call = Call::new("patch", LEASES.plural, MANAGER, patch)?;
         call.conflict_is_final = true;
         match self.caller.call(&call).await.result {
-            Ok(_) => Ok(holder),
+            Ok(body) => {
+                self.owned.wrote(LEASE, &body);
+                Ok(holder)
+            }
             Err(error) if error.is_refused_as("Conflict") => Err(in_use()),
             Err(error) => Err(error),
         }
     }
 
-    /// Counts one heartbeat; returns who holds the lease.
-    async fn beat(&self, count: u64) -> Result<String, KubernetesError> {
+    /// Counts one heartbeat on the lease, if it is still this run's.
+    async fn beat(&self, count: u64) -> Result<(), KubernetesError> {
         let patch = json!({ "metadata": { "annotations": { HEARTBEAT: count.to_string() } } });
-        let request = Request::new(LEASES.path(Some(&self.namespace))).patch(
-            MANAGER,
-            &PatchParams::default(),
-            &Patch::Merge(patch),
-        );
-        let mut call = Call::new("patch", LEASES.plural, MANAGER, request)?;
-        call.urgent = true;
-        let lease: Value = self.caller.fetch(&call).await?;
-        Ok(holder(&lease))
+        let reply = self.perform(LEASE, &Operation::Merge(None, &patch)).await;
+        match reply.result {
+            Err(KubernetesError::OfAnotherRun { namespace, run, .. }) => {
+                Err(KubernetesError::Lost {
+                    namespace,
+                    holder: run,
+                })
+            }
+            beaten => beaten.map(|_| ()),
+        }
     }
 }
 

@@ -1,27 +1,27 @@
 //! Taking away what runs made, found by their labels.
 //!
-//! It deletes nothing that lacks the managed-by label, and pods and slices only when nothing is
-//! left that would make them anew.
+//! It deletes nothing but what its labels say is a run's, each object by its uid and at the version
+//! at which the labels were read; pods and slices only when nothing is left that would make them anew.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
+use futures::stream::{self, StreamExt, TryStreamExt};
 use kube::core::{
     Request,
-    params::{DeleteParams, ListParams},
+    params::{DeleteParams, Preconditions},
 };
 
 use super::{
     KubernetesError, RunIdentity,
     call::{Call, Caller},
     cleaned::{Cleaned, Removed},
-    listing::Listing,
+    listing::{Listing, Metadata},
     objects::{MANAGED_BY, MANAGER, RUN_ID},
     resource::{DEPLOYMENTS, LEASES, NAMESPACES, PODS, Resource, SECRETS, SERVICES, SLICES},
 };
-use crate::model::time::At;
 
-/// How long objects may take to go: foreground deletion waits for every pod.
-const GONE_WITHIN: Duration = Duration::from_secs(120);
+/// How long not one object may go: foreground deletion waits for every pod.
+const PROGRESS_WITHIN: Duration = Duration::from_secs(120);
 /// How often it is looked whether they are gone.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -40,8 +40,8 @@ pub enum Scope {
     AllBut(String),
 }
 
-/// Deletes what `scope` names, in `namespace` or in all of them, and waits until it is gone, for
-/// two minutes at the most. Nothing to delete is no error.
+/// Deletes what `scope` names, in `namespace` or in all of them, and waits until it is gone: until
+/// nothing has gone for two minutes. Nothing to delete is no error.
 ///
 /// # Errors
 ///
@@ -52,36 +52,39 @@ pub async fn cleanup(
     scope: &Scope,
     namespace: Option<&str>,
 ) -> Result<Cleaned, KubernetesError> {
-    let cleanup = Cleanup(Listing {
-        caller,
-        selector: scope.selector(),
-        namespace,
-    });
-    let until = caller.clock().now() + GONE_WITHIN;
+    let cleanup = Cleanup {
+        listing: Listing {
+            caller,
+            selector: scope.selector(),
+            namespace,
+        },
+        scope,
+    };
     let mut cleaned = Cleaned::default();
-    cleanup.clear(&MAKERS, false, until, &mut cleaned).await?;
+    cleanup.clear(&MAKERS, false, &mut cleaned).await?;
     if let Scope::Run(id) = scope
         && RunIdentity::is_link(id)
     {
-        cleanup
-            .clear(&[SECRETS], false, until, &mut cleaned)
-            .await?;
+        cleanup.clear(&[SECRETS], false, &mut cleaned).await?;
     }
     if cleaned.remaining.is_empty() {
-        cleanup.clear(&MADE, true, until, &mut cleaned).await?;
+        cleanup.clear(&MADE, true, &mut cleaned).await?;
     }
     if let Scope::Run(_) = scope
         && cleaned.remaining.is_empty()
     {
-        cleanup.clear(&[LEASES], false, until, &mut cleaned).await?;
-        cleanup
-            .clear(&[NAMESPACES], true, until, &mut cleaned)
-            .await?;
+        cleanup.clear(&[LEASES], false, &mut cleaned).await?;
+        if !cleanup.beside_others().await? {
+            cleanup.clear(&[NAMESPACES], true, &mut cleaned).await?;
+        }
     }
     Ok(cleaned)
 }
 
-struct Cleanup<'a>(Listing<'a>);
+struct Cleanup<'a> {
+    listing: Listing<'a>,
+    scope: &'a Scope,
+}
 
 // === impl Scope ===
 
@@ -89,7 +92,18 @@ impl Scope {
     fn selector(&self) -> String {
         match self {
             Self::Run(id) => format!("{MANAGED_BY}={MANAGER},{RUN_ID}={id}"),
-            Self::AllBut(id) => format!("{MANAGED_BY}={MANAGER},{RUN_ID}!={id}"),
+            Self::AllBut(id) => format!("{MANAGED_BY}={MANAGER},{RUN_ID},{RUN_ID}!={id}"),
+        }
+    }
+
+    /// Whether an object is one of these. A link is no run: whoever made it says when it goes.
+    fn admits(&self, object: &Metadata) -> bool {
+        let Some(made_by) = object.run_id() else {
+            return false;
+        };
+        match self {
+            Self::Run(id) => made_by == *id,
+            Self::AllBut(id) => made_by != *id && !RunIdentity::is_link(&made_by),
         }
     }
 }
@@ -97,15 +111,16 @@ impl Scope {
 // === impl Cleanup ===
 
 impl Cleanup<'_> {
-    /// Deletes and looks again until nothing of `resources` is left or the time is up. With
+    /// Deletes and looks again until nothing of `resources` is left or nothing goes any more. With
     /// `lenient`, what may not be listed or deleted counts as not there.
     async fn clear(
         &self,
         resources: &[Resource],
         lenient: bool,
-        until: At,
         cleaned: &mut Cleaned,
     ) -> Result<(), KubernetesError> {
+        let clock = self.listing.caller.clock();
+        let (mut fewest, mut since) = (usize::MAX, clock.now());
         loop {
             cleaned.remaining.clear();
             for resource in resources {
@@ -117,36 +132,94 @@ impl Cleanup<'_> {
                 }
             }
             cleaned.removed.extend(cleaned.remaining.iter().cloned());
-            if cleaned.remaining.is_empty() {
+            let left = cleaned.remaining.len();
+            if left == 0 {
                 return Ok(());
             }
-            if self.0.caller.clock().now() >= until {
+            let now = clock.now();
+            if left < fewest {
+                self.listing.caller.count_removal();
+                (fewest, since) = (left, now);
+            } else if now >= since + PROGRESS_WITHIN {
                 cleaned.removed = &cleaned.removed - &cleaned.remaining;
                 return Ok(());
             }
             // Deletion is asked for again with every look: a controller may have made another
-            // object after the listing.
+            // object after the listing, and what changed after it was not deleted.
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
+    /// Whether a namespace of the scope, which would go with all that is in it, has objects of
+    /// others too, as far as they may be listed.
+    async fn beside_others(&self) -> Result<bool, KubernetesError> {
+        let namespaces = match self.found(&NAMESPACES).await {
+            Err(KubernetesError::Forbidden { .. }) => return Ok(false),
+            found => found?,
+        };
+        for namespace in namespaces {
+            let all = Listing {
+                selector: String::new(),
+                namespace: Some(&namespace.name),
+                ..self.listing
+            };
+            for resource in [DEPLOYMENTS, SERVICES, PODS, SLICES, LEASES] {
+                let listed = match all.list(&resource).await {
+                    Err(KubernetesError::Forbidden { .. }) => continue,
+                    listed => listed?,
+                };
+                let mut objects = listed.into_iter().map(|item| item.metadata);
+                if let Some(other) = objects.find(|object| !self.scope.admits(object)) {
+                    tracing::warn!(
+                        namespace = namespace.name,
+                        kind = resource.kind,
+                        name = other.name,
+                        "namespace kept, it has objects that the run did not make"
+                    );
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// What there is of one resource.
+    async fn found(&self, resource: &Resource) -> Result<Vec<Metadata>, KubernetesError> {
+        let listed = self.listing.list(resource).await?.into_iter();
+        let ours = listed
+            .map(|item| item.metadata)
+            .filter(|object| self.scope.admits(object))
+            // A namespace is an object of the cluster, so the listing was not confined to ours.
+            .filter(|object| {
+                let ours = self.listing.namespace;
+                *resource != NAMESPACES || ours.is_none_or(|ours| object.name == ours)
+            });
+        Ok(ours.collect())
+    }
+
     /// Asks for the deletion of what there is of one resource; returns what there was.
     async fn delete(&self, resource: &Resource) -> Result<Vec<Removed>, KubernetesError> {
-        let found: Vec<_> = self
-            .0
-            .list(resource)
-            .await?
-            .into_iter()
-            .map(|item| Removed {
-                namespace: item.metadata.namespace,
-                kind: resource.kind,
-                name: item.metadata.name,
-            })
-            // A namespace is an object of the cluster, so the listing was not confined to ours.
-            .filter(|one| {
-                *resource != NAMESPACES || self.0.namespace.is_none_or(|ours| one.name == ours)
-            })
-            .collect();
+        let found = self.found(resource).await?;
+        stream::iter(&found)
+            .filter(|object| std::future::ready(object.deletion_timestamp.is_none()))
+            .map(|object| self.delete_one(resource, object))
+            .buffer_unordered(self.listing.caller.concurrency())
+            .try_collect::<()>()
+            .await?;
+        let removed = found.into_iter().map(|object| Removed {
+            namespace: object.namespace,
+            kind: resource.kind,
+            name: object.name,
+        });
+        Ok(removed.collect())
+    }
+
+    /// Asks for the deletion of one object, as it was listed.
+    async fn delete_one(
+        &self,
+        resource: &Resource,
+        object: &Metadata,
+    ) -> Result<(), KubernetesError> {
         // Only a Deployment's pods are waited for by the server. Its garbage collector may not run
         // at all, and would then never let go of what is deleted in the foreground.
         let parameters = if *resource == DEPLOYMENTS {
@@ -154,28 +227,21 @@ impl Cleanup<'_> {
         } else {
             DeleteParams::background()
         };
-        if *resource == NAMESPACES {
-            for Removed { name, .. } in &found {
-                let request = Request::new(resource.path(None)).delete(name, &parameters);
-                let mut call = Call::new("delete", resource.plural, name, request)?;
-                call.conflict_is_final = true;
-                match self.0.caller.call(&call).await.result {
-                    Err(error) if error.is_refused_as("NotFound") => {}
-                    // A namespace that is already going away says so with a conflict.
-                    Err(error) if error.is_refused_as("Conflict") => {}
-                    answer => drop(answer?),
-                }
-            }
-            return Ok(found);
+        let as_listed = parameters.preconditions(Preconditions {
+            uid: Some(object.uid.clone()),
+            resource_version: Some(object.resource_version.clone()),
+        });
+        let namespace = Some(&*object.namespace).filter(|it| !it.is_empty());
+        let name = &*object.name;
+        let request = Request::new(resource.path(namespace)).delete(name, &as_listed);
+        let mut call = Call::new("delete", resource.plural, name, request)?;
+        call.conflict_is_final = true;
+        match self.listing.caller.call(&call).await.result {
+            Err(error) if error.is_refused_as("NotFound") => Ok(()),
+            // It has changed since, or is another object, or a namespace that is going already: the
+            // next listing says which.
+            Err(error) if error.is_refused_as("Conflict") => Ok(()),
+            answer => answer.map(|_| self.listing.caller.count_removal()),
         }
-        let namespaces: BTreeSet<_> = found.iter().map(|one| one.namespace.as_str()).collect();
-        let matching = ListParams::default().labels(&self.0.selector);
-        for namespace in namespaces {
-            let request = Request::new(resource.path(Some(namespace)))
-                .delete_collection(&parameters, &matching);
-            let call = Call::new("deletecollection", resource.plural, "", request)?;
-            self.0.caller.call(&call).await.result?;
-        }
-        Ok(found)
     }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use thiserror::Error;
 
+use super::objects::Maker;
 use crate::model::roster::UsedUp;
 
 /// Why a call to the Kubernetes API was given up.
@@ -85,6 +86,30 @@ pub enum KubernetesError {
         /// Its namespace.
         namespace: String,
     },
+    /// An object of that name exists and another run of this tool made it.
+    #[error(
+        "{resource} {name:?} in namespace {namespace:?} was made by run {run:?}; \
+         `dst-load-controller cleanup --run-id {run}` removes what that run made"
+    )]
+    OfAnotherRun {
+        /// The resource.
+        resource: &'static str,
+        /// Its name.
+        name: String,
+        /// Its namespace.
+        namespace: String,
+        /// The id of the run that made it.
+        run: String,
+    },
+    /// The namespace has a control plane of Linkerd.
+    #[error(
+        "namespace {namespace:?} has a control plane of Linkerd, which a load test there may harm; \
+         name another one, or allow it with --allow-namespace {namespace}"
+    )]
+    ControlPlane {
+        /// The namespace.
+        namespace: String,
+    },
     /// Another run is at work in the namespace.
     #[error("namespace {namespace:?} is in use by run {holder:?}, which is alive")]
     InUse {
@@ -137,6 +162,29 @@ pub struct KubernetesErrors {
 // === impl KubernetesError ===
 
 impl KubernetesError {
+    /// That an object is not this run's, whose labels say who made it.
+    pub(super) fn not_of(
+        maker: Maker,
+        resource: &'static str,
+        name: &str,
+        namespace: &str,
+    ) -> Self {
+        let (name, namespace) = (name.to_owned(), namespace.to_owned());
+        match maker {
+            Maker::Somebody => Self::NotOurs {
+                resource,
+                name,
+                namespace,
+            },
+            Maker::Run(run) => Self::OfAnotherRun {
+                resource,
+                name,
+                namespace,
+                run,
+            },
+        }
+    }
+
     /// Whether it is the API server's refusal with this reason, for example `NotFound`.
     #[must_use]
     pub fn is_refused_as(&self, wanted: &str) -> bool {

@@ -8,15 +8,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kube::core::{Request, params::PostParams};
 use serde::Deserialize;
 
 use super::{
     KubernetesError,
     act::Actor,
-    call::{Call, Reply},
+    call::Reply,
     claim::REFUSED_FOR,
-    objects::{self, MANAGER},
+    objects,
+    owned::{ObjectRef, Operation},
     resource::SLICES,
 };
 use crate::model::{ledger::Written, time::At};
@@ -43,13 +43,12 @@ impl Actor {
     /// Writes the heartbeat slice once a second, and tells `on` of each write when it is
     /// acknowledged. It returns only when that is not permitted.
     pub async fn beat_for_observer(&self, mut on: impl FnMut(&Written, At)) -> KubernetesError {
-        let mut exists = false;
         let mut permitted = None;
         let mut next = self.clock().now();
         for count in 1_u64.. {
             self.clock().sleep_until(next).await;
             next = next.max(self.clock().now()) + BEAT_EVERY;
-            let reply = self.write_heartbeat(count, &mut exists).await;
+            let reply = self.write_heartbeat(count).await;
             match &reply.result {
                 Ok(body) => {
                     permitted = Some(reply.acknowledged);
@@ -73,46 +72,15 @@ impl Actor {
         std::future::pending().await
     }
 
-    /// Makes or replaces it. An earlier answer may have been lost, and somebody may have deleted it.
-    async fn write_heartbeat(&self, count: u64, exists: &mut bool) -> Reply {
-        let first = self.send_heartbeat(count, *exists).await;
-        let otherwise = match &first.result {
-            Err(error) if *exists => error.is_refused_as("NotFound"),
-            Err(error) => error.is_refused_as("AlreadyExists"),
-            Ok(_) => false,
-        };
-        let reply = if otherwise {
-            *exists = !*exists;
-            first.then(self.send_heartbeat(count, *exists).await)
-        } else {
-            first
-        };
-        *exists |= reply.result.is_ok();
-        reply
-    }
-
-    async fn send_heartbeat(&self, count: u64, exists: bool) -> Reply {
+    async fn write_heartbeat(&self, count: u64) -> Reply {
         let body = objects::heartbeat(&self.namespace, count, &self.run);
         let body = objects::owned(body, self.owner.as_ref());
-        let body = body.to_string().into_bytes();
-        let collection = Request::new(SLICES.path(Some(&self.namespace)));
-        let params = PostParams {
-            field_manager: Some(MANAGER.to_owned()),
-            ..PostParams::default()
+        let slice = ObjectRef {
+            resource: &SLICES,
+            name: objects::HEARTBEAT_SLICE,
+            // It measures, and so does not queue behind what the plan writes.
+            urgent: true,
         };
-        let name = objects::HEARTBEAT_SLICE;
-        let (verb, request) = if exists {
-            ("update", collection.replace(name, &params, body))
-        } else {
-            ("create", collection.create(&params, body))
-        };
-        match Call::new(verb, SLICES.plural, name, request) {
-            Ok(mut call) => {
-                // It measures, and so does not queue behind what the plan writes.
-                call.urgent = true;
-                self.caller.call(&call).await
-            }
-            Err(error) => self.refuse(error),
-        }
+        self.perform(slice, &Operation::Replace(body)).await
     }
 }

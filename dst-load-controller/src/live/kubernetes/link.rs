@@ -4,7 +4,7 @@
 use futures::stream::{self, StreamExt, TryStreamExt};
 use kube::core::{
     Request,
-    params::{DeleteParams, GetParams, ListParams, PostParams},
+    params::{DeleteParams, GetParams, ListParams, PostParams, Preconditions},
 };
 use serde_json::Value;
 
@@ -90,35 +90,43 @@ impl Link {
             run,
         );
         let path = Request::new(SECRETS.path(Some(&self.controller_namespace)));
-        let get = Call::new(
-            "get",
-            SECRETS.plural,
-            name,
-            path.get(name, &GetParams::default()),
-        )?;
-        match caller.fetch::<Value>(&get).await {
-            Err(error) if error.is_refused_as("NotFound") => {}
-            Err(error) => return Err(error),
-            Ok(found) if !objects::is_ours(&found) => {
-                return Err(KubernetesError::NotOurs {
-                    resource: SECRETS.plural,
-                    name: name.to_owned(),
-                    namespace: self.controller_namespace.clone(),
-                });
-            }
-            Ok(_) => {
-                let delete = path.delete(name, &DeleteParams::default());
-                let delete = Call::new("delete", SECRETS.plural, name, delete)?;
-                caller.call(&delete).await.result?;
-            }
-        }
+        let get = path.get(name, &GetParams::default());
+        let get = Call::new("get", SECRETS.plural, name, get)?;
         let params = PostParams {
             field_manager: Some(MANAGER.to_owned()),
             ..PostParams::default()
         };
         let create = path.create(&params, object.to_string().into_bytes());
         let create = Call::new("create", SECRETS.plural, name, create)?;
-        caller.call(&create).await.result.map(|_| ())
+        loop {
+            match caller.fetch::<Value>(&get).await {
+                Err(error) if error.is_refused_as("NotFound") => {
+                    return caller.call(&create).await.result.map(|_| ());
+                }
+                Err(error) => return Err(error),
+                Ok(found) => {
+                    objects::made_by(&found, &run.id).map_err(|maker| {
+                        let namespace = &self.controller_namespace;
+                        KubernetesError::not_of(maker, SECRETS.plural, name, namespace)
+                    })?;
+                    let metadata = &found["metadata"];
+                    let text = |field: &str| metadata[field].as_str().map(str::to_owned);
+                    let as_read = DeleteParams::default().preconditions(Preconditions {
+                        uid: text("uid"),
+                        resource_version: text("resourceVersion"),
+                    });
+                    let delete = path.delete(name, &as_read);
+                    let mut delete = Call::new("delete", SECRETS.plural, name, delete)?;
+                    delete.conflict_is_final = true;
+                    match caller.call(&delete).await.result {
+                        // Read again: it may be another's now.
+                        Err(error) if error.is_refused_as("Conflict") => {}
+                        Err(error) if error.is_refused_as("NotFound") => {}
+                        deleted => drop(deleted?),
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -31,12 +31,18 @@ pub(super) struct Item {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Metadata {
     pub(super) name: String,
     #[serde(default)]
     pub(super) namespace: String,
-    #[serde(default, rename = "resourceVersion")]
-    version: String,
+    #[serde(default)]
+    pub(super) uid: String,
+    #[serde(default)]
+    pub(super) resource_version: String,
+    /// When it was asked to go, if it was.
+    #[serde(default)]
+    pub(super) deletion_timestamp: Option<String>,
     #[serde(default)]
     labels: BTreeMap<String, String>,
 }
@@ -148,7 +154,7 @@ impl Listing<'_> {
         let leases = self.list(&LEASES).await?.into_iter();
         Ok(leases
             .filter_map(|item| {
-                let version = item.metadata.version.clone();
+                let version = item.metadata.resource_version.clone();
                 Some((item.metadata.run_id()?, version))
             })
             .collect())
@@ -158,7 +164,9 @@ impl Listing<'_> {
 // === impl Metadata ===
 
 impl Metadata {
-    fn run_id(mut self) -> Option<String> {
-        self.labels.remove(RUN_ID)
+    /// The id of the run that made it, if a run of this tool did.
+    pub(super) fn run_id(&self) -> Option<String> {
+        let managed = self.labels.get(MANAGED_BY).is_some_and(|it| it == MANAGER);
+        self.labels.get(RUN_ID).filter(|_| managed).cloned()
     }
 }

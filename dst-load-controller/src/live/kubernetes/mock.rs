@@ -9,6 +9,12 @@ use kube::client::Body;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use super::{
+    Actor,
+    objects::{MANAGED_BY, MANAGER, RUN_ID},
+    owned::ObjectRef,
+    resource::DEPLOYMENTS,
+};
 use crate::{
     live::clock::Clock,
     model::{scenario::Scenario, time::At},
@@ -74,15 +80,14 @@ pub(crate) fn mock(
     (kube::Client::new(service, "default"), log)
 }
 
-/// A client that gives these answers in turn, then 200.
+/// A client that gives these answers in turn, then an object of the run `r1`.
 pub(crate) fn scripted(
     clock: Clock,
     answers: impl IntoIterator<Item = Answer>,
 ) -> (kube::Client, Log) {
     let mut answers: VecDeque<_> = answers.into_iter().collect();
     mock(clock, move |_| {
-        let last = Answer::Json(200, json!({}));
-        answers.pop_front().unwrap_or(last)
+        answers.pop_front().unwrap_or_else(|| made("1"))
     })
 }
 
@@ -94,6 +99,28 @@ pub(crate) fn refusal(code: u16, reason: &str, message: &str) -> Answer {
             "reason": reason, "message": message, "code": code,
         }),
     )
+}
+
+/// An object of the run `r1`, as it is answered to whoever reads or writes it.
+pub(crate) fn made(version: &str) -> Answer {
+    Answer::Json(200, made_by("r1", version))
+}
+
+/// An object of a run.
+pub(crate) fn made_by(run: &str, version: &str) -> Value {
+    let labels = json!({ MANAGED_BY: MANAGER, RUN_ID: run });
+    json!({ "metadata": { "uid": "u", "resourceVersion": version, "labels": labels } })
+}
+
+/// The actor, after it has made the Deployments of its first ten Services.
+pub(crate) fn with_deployments(actor: Actor) -> Actor {
+    for number in 1..=10 {
+        let name = format!("test-service-{number}");
+        let answer = made_by("r1", "1").to_string();
+        let deployment = ObjectRef::new(&DEPLOYMENTS, &name);
+        actor.owned.wrote(deployment, answer.as_bytes());
+    }
+    actor
 }
 
 pub(crate) fn scenario(count: u32) -> Arc<Scenario> {

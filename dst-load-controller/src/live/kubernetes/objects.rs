@@ -59,10 +59,35 @@ pub fn owned(mut object: Value, owner: Option<&OwnerPod>) -> Value {
     object
 }
 
-/// Whether this tool made an object.
+/// Who made an object, as its labels say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// This tool, for the run or link with this id.
+    Run(String),
+    /// Somebody else. So it is without a run's id, whatever the other label says: that is one of
+    /// Kubernetes' recommended labels, which anybody may write.
+    Somebody,
+}
+
+/// Who made an object.
 #[must_use]
-pub fn is_ours(object: &Value) -> bool {
-    object["metadata"]["labels"][MANAGED_BY] == MANAGER
+pub fn maker(object: &Value) -> Maker {
+    let labels = &object["metadata"]["labels"];
+    match labels[RUN_ID].as_str() {
+        Some(run) if labels[MANAGED_BY] == MANAGER => Maker::Run(run.to_owned()),
+        _ => Maker::Somebody,
+    }
+}
+
+/// Whether the run with this id made an object.
+///
+/// # Errors
+/// Who made it otherwise.
+pub fn made_by(object: &Value, run_id: &str) -> Result<(), Maker> {
+    match maker(object) {
+        Maker::Run(id) if id == run_id => Ok(()),
+        other => Err(other),
+    }
 }
 
 /// The namespace of a run.

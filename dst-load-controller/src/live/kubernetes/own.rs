@@ -9,16 +9,13 @@ mod tests;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt, join_all};
-use kube::core::{
-    Request,
-    params::{DeleteParams, Patch, PostParams},
-};
 use serde::Deserialize;
 
 use super::{
     Actor, KubernetesError,
     call::Reply,
-    objects::{self, MANAGER, numbered},
+    objects::{self, numbered},
+    owned::{ObjectRef, Operation},
     resource::{PODS, Resource, SERVICES, SLICES},
 };
 use crate::model::{
@@ -141,14 +138,13 @@ impl<'a> Own<'a> {
             }
             Write::ReadyPod(member) => {
                 let pod_name = numbered(name, member.number);
-                let patch = Patch::Merge(objects::ready(member));
-                self.actor
-                    .patch(&PODS, Some("status"), &pod_name, &patch)
-                    .await
+                let patch = objects::ready(member);
+                let pod = ObjectRef::new(&PODS, &pod_name);
+                let operation = Operation::Merge(Some("status"), &patch);
+                self.actor.perform(pod, &operation).await
             }
             Write::DropPod(number) => self.drop(&PODS, &numbered(name, *number)).await,
-            Write::MakeSlice(slice) => self.slice(slice, true).await,
-            Write::PutSlice(slice) => self.slice(slice, false).await,
+            Write::MakeSlice(slice) | Write::PutSlice(slice) => self.slice(slice).await,
             Write::DropSlice(number) => {
                 let reply = self.drop(&SLICES, &numbered(name, *number)).await;
                 self.tell(&reply, true);
@@ -157,25 +153,9 @@ impl<'a> Own<'a> {
         }
     }
 
-    /// Makes or replaces a slice. An earlier answer may have been lost, and somebody may have
-    /// deleted it: what is not as expected is done the other way.
-    async fn slice(self, slice: &Slice, new: bool) -> Reply {
-        let first = self.send_slice(slice, new).await;
-        let otherwise = match &first.result {
-            Err(error) if new => error.is_refused_as("AlreadyExists"),
-            Err(error) => error.is_refused_as("NotFound"),
-            Ok(_) => false,
-        };
-        let reply = if otherwise {
-            first.then(self.send_slice(slice, !new).await)
-        } else {
-            first
-        };
-        self.tell(&reply, false);
-        reply
-    }
-
-    async fn send_slice(self, slice: &Slice, new: bool) -> Reply {
+    /// Makes or replaces a slice, whichever is needed: an earlier answer may have been lost, and
+    /// somebody may have deleted it.
+    async fn slice(self, slice: &Slice) -> Reply {
         let Actor {
             namespace,
             run,
@@ -186,32 +166,17 @@ impl<'a> Own<'a> {
         let name = numbered(self.name, slice.number);
         let body = objects::slice(self.name, namespace, slice, pods, run);
         let body = objects::owned(body, self.actor.owner.as_ref());
-        let body = body.to_string().into_bytes();
-        let collection = Request::new(SLICES.path(Some(namespace)));
-        let params = PostParams {
-            field_manager: Some(MANAGER.to_owned()),
-            ..PostParams::default()
-        };
-        let (verb, request) = if new {
-            ("create", collection.create(&params, body))
-        } else {
-            ("update", collection.replace(&name, &params, body))
-        };
-        self.actor.send(verb, SLICES.plural, &name, request).await
+        let reference = ObjectRef::new(&SLICES, &name);
+        let operation = Operation::Replace(body);
+        let reply = self.actor.perform(reference, &operation).await;
+        self.tell(&reply, false);
+        reply
     }
 
     /// Deletes an object; one that is not there is deleted.
-    async fn drop(self, resource: &Resource, name: &str) -> Reply {
-        let collection = Request::new(resource.path(Some(&self.actor.namespace)));
-        let request = collection.delete(name, &DeleteParams::background());
-        let mut reply = self
-            .actor
-            .send("delete", resource.plural, name, request)
-            .await;
-        if matches!(&reply.result, Err(error) if error.is_refused_as("NotFound")) {
-            reply.result = Ok(bytes::Bytes::new());
-        }
-        reply
+    async fn drop(self, resource: &'static Resource, name: &str) -> Reply {
+        let reference = ObjectRef::new(resource, name);
+        self.actor.perform(reference, &Operation::Delete).await
     }
 
     /// Tells who wants to know of a slice that was written or deleted.

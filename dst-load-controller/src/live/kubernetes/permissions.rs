@@ -50,10 +50,10 @@ type Row = (
     Option<&'static str>,
 );
 
-const MAKE: &[&str] = &["create", "get", "patch", "list", "deletecollection"];
+const MAKE: &[&str] = &["create", "get", "patch", "list", "delete"];
 const SEE: &[&str] = &["list", "watch"];
 /// As every cleanup looks for what any run may have made.
-const CLEAR: &[&str] = &["list", "deletecollection"];
+const CLEAR: &[&str] = &["list", "delete"];
 
 const ACTING: [Row; 9] = [
     ("", "services", "", MAKE, false, None),
@@ -72,7 +72,7 @@ const ACTING: [Row; 9] = [
         "discovery.k8s.io",
         "endpointslices",
         "",
-        &["create", "update"],
+        &["create", "get", "update"],
         false,
         Some(HEARTBEAT),
     ),
@@ -99,26 +99,18 @@ const SLICES: [Row; 2] = [
         "discovery.k8s.io",
         "endpointslices",
         "",
-        &["create", "update", "delete"],
+        &["create", "get", "update"],
         false,
         None,
     ),
     ("discovery.k8s.io", "endpointslices", "", CLEAR, false, None),
 ];
 
-/// As the backend `pods` writes them, beside the slices; provoking also deletes Services.
-const PODS: [Row; 4] = [
-    (
-        "",
-        "pods",
-        "",
-        &["create", "get", "patch", "delete"],
-        false,
-        None,
-    ),
+/// As the backend `pods` writes them, beside the slices.
+const PODS: [Row; 3] = [
+    ("", "pods", "", &["create", "get", "patch"], false, None),
     ("", "pods", "", CLEAR, false, None),
     ("", "pods", "status", &["patch"], false, None),
-    ("", "services", "", &["delete"], false, None),
 ];
 
 const WATCHING: [Row; 3] = [
@@ -221,8 +213,9 @@ mod tests {
             [
                 ("list", false),
                 ("watch", false),
-                ("deletecollection", true),
+                ("delete", true),
                 ("create", true),
+                ("get", true),
                 ("update", true)
             ]
         );
@@ -316,7 +309,7 @@ mod tests {
         for of in [&slices, &pods] {
             assert!(!of.contains("create deployments"));
             assert!(of.contains("update endpointslices"));
-            assert!(of.contains("deletecollection endpointslices"));
+            assert!(of.contains("delete endpointslices"));
         }
         assert!(pods.contains("patch pods/status") && !slices.contains("create pods"));
         let deployments = needed(Backend::Deployments);

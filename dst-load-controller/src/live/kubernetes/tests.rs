@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, time::Duration};
 use serde_json::json;
 
 use super::{
-    mock::{Answer, Log, Seen, mock, refusal, scenario, scripted},
+    mock::{Answer, Log, Seen, made, made_by, mock, refusal, scenario, scripted, with_deployments},
     *,
 };
 use crate::{
@@ -22,6 +22,11 @@ fn actor(kube: kube::Client, clock: Clock, limits: Limits) -> Actor {
         scenario: "quick".into(),
     };
     Actor::new(kube, clock, "ns".into(), run, scenario(10), limits)
+}
+
+/// As [`actor`], after it has made its Deployments.
+fn acting(kube: kube::Client, clock: Clock, limits: Limits) -> Actor {
+    with_deployments(actor(kube, clock, limits))
 }
 
 fn scale(service: usize) -> Action {
@@ -41,7 +46,7 @@ fn paths(log: &Log) -> Vec<String> {
 async fn a_scaling_is_a_merge_patch_of_the_scale_subresource() {
     let clock = Clock::start();
     let (kube, log) = scripted(clock, []);
-    let acted = actor(kube, clock, Limits::default()).act(&scale(0)).await;
+    let acted = acting(kube, clock, Limits::default()).act(&scale(0)).await;
     acted.result.unwrap();
     assert_eq!((acted.sent, acted.acknowledged), (At::ZERO, At::ZERO));
     assert_eq!(
@@ -49,7 +54,7 @@ async fn a_scaling_is_a_merge_patch_of_the_scale_subresource() {
         [Seen {
             at: At::ZERO,
             what: "PATCH /apis/apps/v1/namespaces/ns/deployments/test-service-1/scale".into(),
-            body: json!({ "spec": { "replicas": 9 } }),
+            body: json!({ "metadata": { "uid": "u" }, "spec": { "replicas": 9 } }),
         }]
     );
 }
@@ -58,7 +63,7 @@ async fn a_scaling_is_a_merge_patch_of_the_scale_subresource() {
 async fn a_busy_server_is_asked_again_after_as_long_as_it_says() {
     let clock = Clock::start();
     let (kube, log) = scripted(clock, [Answer::Busy(2), Answer::Busy(3)]);
-    let actor = actor(kube, clock, Limits::default());
+    let actor = acting(kube, clock, Limits::default());
     let acted = actor.act(&scale(0)).await;
     acted.result.unwrap();
     let instants: Vec<_> = log.lock().iter().map(|seen| seen.at).collect();
@@ -85,12 +90,13 @@ async fn conflicts_errors_hang_ups_and_silence_are_survived_and_counted() {
         clock,
         [
             refusal(409, "Conflict", "the object has been modified"),
+            made("2"),
             refusal(500, "InternalError", "etcdserver: leader changed"),
             Answer::HangUp,
             Answer::Silence,
         ],
     );
-    let actor = actor(kube, clock, Limits::default());
+    let actor = acting(kube, clock, Limits::default());
     let acted = actor.act(&scale(0)).await;
     acted.result.unwrap();
     assert_eq!(acted.retries, 4);
@@ -115,7 +121,7 @@ async fn the_same_seed_waits_the_same_and_in_whole_milliseconds() {
         let clock = Clock::start();
         let fail = || refusal(500, "InternalError", "no");
         let (kube, _) = scripted(clock, [fail(), fail(), fail()]);
-        let actor = actor(kube, clock, Limits::default());
+        let actor = acting(kube, clock, Limits::default());
         ends.push(actor.act(&scale(0)).await.acknowledged);
     }
     assert_eq!(ends[0], ends[1]);
@@ -132,7 +138,7 @@ async fn a_server_that_never_recovers_is_given_up() {
         attempts: NonZeroU32::new(3).unwrap(),
         ..Limits::default()
     };
-    let acted = actor(kube, clock, limits).act(&scale(0)).await;
+    let acted = acting(kube, clock, limits).act(&scale(0)).await;
     assert_eq!(log.lock().len(), 3);
     let error = acted.result.unwrap_err().to_string();
     assert_eq!(
@@ -148,7 +154,7 @@ async fn a_missing_permission_names_verb_and_resource_and_is_not_retried() {
     let message = "deployments.apps \"test-service-1\" is forbidden: User \"u\" cannot patch \
                    resource \"deployments/scale\" in API group \"apps\" in the namespace \"ns\"";
     let (kube, log) = mock(clock, move |_| refusal(403, "Forbidden", message));
-    let acted = actor(kube, clock, Limits::default()).act(&scale(0)).await;
+    let acted = acting(kube, clock, Limits::default()).act(&scale(0)).await;
     assert_eq!(log.lock().len(), 1);
     assert_eq!(
         acted.result.unwrap_err(),
@@ -168,9 +174,9 @@ async fn actions_on_one_service_keep_their_order_and_others_do_not_wait() {
         if what.contains("test-service-1/") && std::mem::take(&mut first) {
             return Answer::Busy(7);
         }
-        Answer::Json(200, json!({}))
+        made("1")
     });
-    let actor = actor(kube, clock, Limits::default());
+    let actor = acting(kube, clock, Limits::default());
     let down = Action {
         verb: Verb::Scale { from: 9, to: 3 },
         ..scale(0)
@@ -197,7 +203,7 @@ async fn the_rate_is_ours_and_what_it_costs_is_seen_in_sent() {
         burst: NonZeroU32::new(2).unwrap(),
         ..Limits::default()
     };
-    let actor = actor(kube, clock, limits);
+    let actor = acting(kube, clock, limits);
     let actions: Vec<_> = (0..4).map(scale).collect();
     let acted = futures::future::join_all(actions.iter().map(|action| actor.act(action))).await;
     let sent: Vec<_> = acted.iter().map(|acted| acted.sent).collect();
@@ -242,10 +248,7 @@ async fn an_object_that_our_own_hung_up_request_made_is_adopted() {
             }
             refusal(409, "AlreadyExists", "exists")
         }
-        _ => {
-            let labels = json!({ objects::MANAGED_BY: objects::MANAGER });
-            Answer::Json(200, json!({ "metadata": { "labels": labels } }))
-        }
+        _ => made("1"),
     });
     let create = Action {
         verb: Verb::Create { endpoints: 3 },
@@ -253,7 +256,7 @@ async fn an_object_that_our_own_hung_up_request_made_is_adopted() {
     };
     let acted = actor(kube, clock, Limits::default()).act(&create).await;
     acted.result.unwrap();
-    assert_eq!(acted.retries, 1);
+    assert_eq!(acted.retries, 2);
     let services = "/api/v1/namespaces/ns/services";
     assert_eq!(
         paths(&log),
@@ -276,14 +279,9 @@ fn held(clock: Clock, alive: bool) -> (kube::Client, Log) {
             Some("POST") => refusal(409, "AlreadyExists", "exists"),
             Some("GET") if lease => {
                 version += u32::from(alive);
-                let labels = json!({ objects::MANAGED_BY: objects::MANAGER });
-                Answer::Json(
-                    200,
-                    json!({
-                        "metadata": { "labels": labels, "resourceVersion": version.to_string() },
-                        "spec": { "holderIdentity": "old" },
-                    }),
-                )
+                let mut lease = made_by("old", &version.to_string());
+                lease["spec"] = json!({ "holderIdentity": "old" });
+                Answer::Json(200, lease)
             }
             Some("GET") => Answer::Json(200, json!({ "metadata": {}, "items": [] })),
             _ => Answer::Json(200, json!({})),
@@ -333,12 +331,9 @@ async fn a_run_that_ends_while_it_is_watched_leaves_the_namespace_to_the_next() 
                 return refusal(404, "NotFound", "leases \"dst-load-controller\" not found");
             }
         }
-        let labels = json!({ objects::MANAGED_BY: objects::MANAGER });
-        let spec = json!({ "holderIdentity": "old" });
-        Answer::Json(
-            200,
-            json!({ "metadata": { "labels": labels }, "spec": spec }),
-        )
+        let mut lease = made_by("old", "1");
+        lease["spec"] = json!({ "holderIdentity": "old" });
+        Answer::Json(200, lease)
     });
     let claim = actor(kube, clock, Limits::default()).prepare().await;
     assert_eq!(claim.unwrap(), Claim::Fresh);
@@ -371,20 +366,24 @@ async fn a_namespace_that_is_not_there_and_may_not_be_made_says_both() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_that_another_run_took_ends_this_one() {
+async fn a_lease_that_another_run_took_ends_this_one_and_is_not_written() {
     let clock = Clock::start();
     let mut beats = 0;
-    let (kube, _) = mock(clock, move |_| {
-        beats += 1;
-        // The second beat meets an API server that is away, which ends nothing.
-        if beats == 2 {
-            return Answer::HangUp;
+    let (kube, log) = mock(clock, move |what| {
+        if what.starts_with("GET") {
+            let run = if beats < 6 { "r1" } else { "new" };
+            return Answer::Json(200, made_by(run, "7"));
         }
-        let holder = if beats < 4 { "r1" } else { "new" };
-        Answer::Json(200, json!({ "spec": { "holderIdentity": holder } }))
+        beats += 1;
+        match beats {
+            // An API server that is away ends nothing, nor does who writes an annotation there.
+            2..=4 => Answer::HangUp,
+            5 | 6 => refusal(409, "Conflict", "the object has been modified"),
+            _ => made("1"),
+        }
     });
     let limits = Limits {
-        attempts: NonZeroU32::new(1).unwrap(),
+        attempts: NonZeroU32::new(3).unwrap(),
         ..Limits::default()
     };
     let lost = actor(kube, clock, limits).keep_claim().await;
@@ -395,20 +394,99 @@ async fn a_lease_that_another_run_took_ends_this_one() {
             holder: "new".into()
         }
     );
-    assert_eq!(clock.now(), At::ZERO + 4 * HEARTBEAT_EVERY);
+    let log = log.lock();
+    let written = log.iter().filter(|seen| seen.what.starts_with("PATCH"));
+    let versions: Vec<_> = written
+        .map(|it| it.body["metadata"]["resourceVersion"].clone())
+        .collect();
+    assert_eq!(versions.len(), 6);
+    assert!(versions.iter().all(|version| *version != json!(null)));
+}
+
+/// An API with objects of one kind, as JSON: what is deleted is gone.
+fn holding(
+    clock: Clock,
+    kind: &'static str,
+    objects: Vec<serde_json::Value>,
+) -> (kube::Client, Log) {
+    let mut objects = objects;
+    mock(clock, move |what| {
+        let (verb, path) = what.split_once(' ').unwrap();
+        if verb == "DELETE" {
+            let name = path.rsplit('/').next().unwrap();
+            objects.retain(|it| it["metadata"]["name"] != name);
+            return Answer::Json(200, json!({}));
+        }
+        let items = if path.ends_with(kind) {
+            &objects[..]
+        } else {
+            &[]
+        };
+        Answer::Json(200, json!({ "metadata": {}, "items": items }))
+    })
+}
+
+fn named(run: Option<&str>, name: &str) -> serde_json::Value {
+    let mut object = made_by(run.unwrap_or_default(), "3");
+    object["metadata"]["name"] = name.into();
+    object["metadata"]["namespace"] = "ns".into();
+    if run.is_none() {
+        object["metadata"]["labels"] = json!({ objects::MANAGED_BY: objects::MANAGER });
+    }
+    object
+}
+
+/// Whatever the API server lists, only what a run's labels are on is deleted, by its uid and version.
+#[tokio::test(start_paused = true)]
+async fn a_takeover_and_a_cleanup_spare_links_and_what_no_run_made() {
+    let clock = Clock::start();
+    let all = || {
+        vec![
+            named(Some("old"), "theirs"),
+            named(Some("r1"), "ours"),
+            named(Some("link-east"), "stand-in"),
+            named(None, "foreign"),
+        ]
+    };
+    for (scope, gone) in [
+        (Scope::AllBut("r1".into()), "theirs"),
+        (Scope::Run("old".into()), "theirs"),
+        (Scope::Run("link-east".into()), "stand-in"),
+    ] {
+        let (kube, log) = holding(clock, "/services", all());
+        let caller = Caller::new(kube, clock, 0, Limits::default());
+        cleanup(&caller, &scope, Some("ns")).await.unwrap();
+        let log = log.lock();
+        let deleted: Vec<_> = log
+            .iter()
+            .filter(|it| it.what.starts_with("DELETE"))
+            .collect();
+        let [only] = deleted.as_slice() else {
+            panic!("{deleted:?}");
+        };
+        let path = format!("DELETE /api/v1/namespaces/ns/services/{gone}");
+        assert_eq!(only.what, path);
+        let met = json!({ "uid": "u", "resourceVersion": "3" });
+        assert_eq!(only.body["preconditions"], met);
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn cleanup_deletes_by_label_and_waits_until_all_is_gone() {
+async fn cleanup_deletes_and_waits_until_all_is_gone() {
     let clock = Clock::start();
     let mut looks = 0;
     let (kube, log) = mock(clock, move |what| match what.split(' ').next() {
         Some("GET") if what.ends_with("/deployments") => {
             looks += 1;
-            let item = json!({ "metadata": { "name": "a", "namespace": "ns" } });
+            let mut item = named(Some("r1"), "a");
+            // The first deletion meets another version; then it is under way.
+            if looks > 2 {
+                item["metadata"]["deletionTimestamp"] = "2026-09-01T12:00:00Z".into();
+            }
             let items = if looks < 4 { vec![item] } else { vec![] };
             Answer::Json(200, json!({ "metadata": {}, "items": items }))
         }
+        Some("DELETE") if looks == 1 => refusal(409, "Conflict", "the object has been modified"),
         _ => Answer::Json(200, json!({ "metadata": {}, "items": [] })),
     });
     let cleaned = actor(kube, clock, Limits::default())
@@ -429,14 +507,14 @@ async fn cleanup_deletes_by_label_and_waits_until_all_is_gone() {
         .filter(|seen| seen.what.starts_with("DELETE"))
         .map(|seen| seen.body["propagationPolicy"].clone())
         .collect();
-    assert_eq!(deletions, ["Foreground"; 3]);
+    assert_eq!(deletions, ["Foreground"; 2]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_will_not_go_is_reported_after_a_bounded_wait() {
     let clock = Clock::start();
     let (kube, _) = mock(clock, |what| {
-        let item = json!({ "metadata": { "name": "stuck", "namespace": "ns" } });
+        let item = named(Some("r1"), "stuck");
         let items = if what.ends_with("/services") {
             vec![item]
         } else {

@@ -11,7 +11,8 @@ use crate::{
         clock::Clock,
         kubernetes::{
             Limits, RunIdentity,
-            mock::{Answer, Log, mock, refusal, scenario, scripted},
+            mock::{Answer, Log, made, mock, refusal, scenario, scripted},
+            objects::{MANAGED_BY, MANAGER, RUN_ID},
         },
     },
     model::{action::Action, quantity::AddressRange, scenario::Scenario, time::At},
@@ -134,13 +135,16 @@ async fn every_write_of_a_slice_is_told_with_its_version_and_when_it_was_acknowl
 #[tokio::test(start_paused = true)]
 async fn a_slice_is_written_whether_or_not_it_is_there() {
     let clock = Clock::start();
+    let absent = || refusal(404, "NotFound", "there is none");
     let answers = [
-        Answer::Json(201, json!({})),
+        made("1"),
         refusal(409, "AlreadyExists", "there is one"),
-        slice("5"),
-        refusal(404, "NotFound", "there is none"),
-        slice("6"),
-        refusal(404, "NotFound", "there is none"),
+        made("4"),
+        made("5"),
+        absent(),
+        absent(),
+        made("6"),
+        absent(),
     ];
     let (kube, log) = scripted(clock, answers);
     let actor = actor(kube, clock, SLICES);
@@ -152,8 +156,126 @@ async fn a_slice_is_written_whether_or_not_it_is_there() {
         actor.act(&action(verb)).await.result.unwrap();
     }
     let verbs: Vec<_> = paths(&log).iter().map(|it| it[..4].to_owned()).collect();
-    assert_eq!(verbs, ["POST", "POST", "PUT ", "PUT ", "POST", "DELE"]);
+    let slices = ["POST", "GET ", "PUT ", "PUT ", "GET ", "POST", "DELE"];
+    assert_eq!(verbs[1..], slices);
+    // What was read is written as it was read, and what was written by its uid.
+    let met = |position: usize| log.lock()[position].body["metadata"].clone();
+    assert_eq!(
+        (&met(3)["uid"], &met(3)["resourceVersion"]),
+        (&json!("u"), &json!("4"))
+    );
+    assert_eq!(
+        (&met(4)["uid"], &met(4)["resourceVersion"]),
+        (&json!("u"), &json!(null))
+    );
+    assert_eq!(log.lock()[7].body["preconditions"], json!({ "uid": "u" }));
     assert_eq!(actor.errors().total(), 0);
+}
+
+/// A slice of the name that ours would have, whose labels are these.
+fn foreign(labels: serde_json::Value) -> impl FnMut(&str) -> Answer {
+    move |what| match what.split_once(' ').unwrap() {
+        ("POST", path) if path.ends_with("endpointslices") => {
+            refusal(409, "AlreadyExists", "there is one")
+        }
+        ("GET", _) => Answer::Json(
+            200,
+            json!({ "metadata": { "uid": "f", "resourceVersion": "9", "labels": labels } }),
+        ),
+        _ => made("1"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slice_of_somebody_else_is_read_and_left_alone() {
+    let clock = Clock::start();
+    let theirs = json!({ "kubernetes.io/service-name": "payments" });
+    let another_runs = json!({ MANAGED_BY: MANAGER, RUN_ID: "r0" });
+    let no_runs = json!({ MANAGED_BY: MANAGER });
+    for (labels, said) in [
+        (theirs, "was not made by this tool"),
+        (no_runs, "was not made by this tool"),
+        (
+            another_runs,
+            "was made by run \"r0\"; `dst-load-controller cleanup --run-id r0` removes",
+        ),
+    ] {
+        let (kube, log) = mock(clock, foreign(labels));
+        let acted = actor(kube, clock, SLICES).act(&action(CREATE)).await;
+        let error = acted.result.unwrap_err().to_string();
+        let name = "endpointslices \"test-service-1-1\" in namespace \"ns\" ";
+        assert!(error.starts_with(&format!("{name}{said}")), "{error}");
+        assert_eq!(
+            paths(&log),
+            [
+                "POST services",
+                "POST endpointslices",
+                "GET endpointslices/test-service-1-1",
+            ]
+        );
+    }
+}
+
+/// After our slice was made, somebody put another in its place.
+#[tokio::test(start_paused = true)]
+async fn what_took_the_place_of_our_slice_is_neither_written_nor_deleted() {
+    let clock = Clock::start();
+    for verb in [
+        Verb::Scale { from: 2, to: 3 },
+        Verb::Scale { from: 2, to: 0 },
+    ] {
+        let (kube, log) = mock(clock, |what| match what.split(' ').next().unwrap() {
+            "POST" => made("1"),
+            "GET" => Answer::Json(200, json!({ "metadata": { "uid": "f", "labels": {} } })),
+            _ => refusal(
+                409,
+                "Conflict",
+                "Precondition failed: UID in precondition: u",
+            ),
+        });
+        let actor = actor(kube, clock, SLICES);
+        actor.act(&action(CREATE)).await.result.unwrap();
+        let error = actor.act(&action(verb)).await.result.unwrap_err();
+        assert!(matches!(error, KubernetesError::NotOurs { .. }), "{error}");
+        let sent = log.lock().len();
+        assert_eq!(sent, 4, "{:?}", paths(&log));
+    }
+}
+
+/// Our own slice has changed since it was read: it is read again, and written.
+#[tokio::test(start_paused = true)]
+async fn a_conflict_is_read_again_and_given_up_at_last() {
+    let clock = Clock::start();
+    let mut puts = 0;
+    let (kube, _) = mock(clock, move |what| match what.split(' ').next().unwrap() {
+        "PUT" => {
+            puts += 1;
+            if puts < 4 {
+                return refusal(409, "Conflict", "the object has been modified");
+            }
+            made("9")
+        }
+        _ => made("1"),
+    });
+    let changed = actor(kube, clock, SLICES);
+    changed.act(&action(CREATE)).await.result.unwrap();
+    let acted = changed.act(&action(Verb::Scale { from: 2, to: 3 })).await;
+    acted.result.unwrap();
+    assert_eq!((acted.retries, changed.errors().conflicts), (3, 3));
+
+    let (kube, log) = mock(clock, |what| match what.split(' ').next().unwrap() {
+        "PUT" => refusal(409, "Conflict", "the object has been modified"),
+        _ => made("1"),
+    });
+    let changing = actor(kube, clock, SLICES);
+    changing.act(&action(CREATE)).await.result.unwrap();
+    let acted = changing.act(&action(Verb::Scale { from: 2, to: 3 })).await;
+    assert!(acted.result.unwrap_err().is_refused_as("Conflict"));
+    let puts = paths(&log)
+        .iter()
+        .filter(|it| it.starts_with("PUT"))
+        .count();
+    assert_eq!(puts, 10);
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,7 +283,7 @@ async fn what_follows_a_failure_is_left_undone() {
     let clock = Clock::start();
     let (kube, log) = mock(clock, |what| match what {
         what if what.ends_with("/services") => refusal(422, "Invalid", "no such port"),
-        _ => Answer::Json(201, json!({})),
+        _ => made("1"),
     });
     let acted = actor(kube, clock, SLICES).act(&action(CREATE)).await;
     assert!(acted.result.unwrap_err().is_refused_as("Invalid"));
@@ -176,7 +298,7 @@ async fn an_account_that_is_still_to_be_made_is_waited_for() {
                        serviceaccount \"default\" not found";
         refusal(403, "Forbidden", message)
     };
-    let (kube, _) = scripted(clock, [Answer::Json(201, json!({})), early(), early()]);
+    let (kube, _) = scripted(clock, [made("1"), early(), early()]);
     let backend = Backend::Pods {
         meshed: true,
         addresses: AddressRange::RESERVED,

@@ -32,7 +32,7 @@ pub(crate) fn of(object: &Value) -> Value {
     })
 }
 
-/// The object with the replicas and the version of a Scale.
+/// The object with the replicas of a Scale, and with the uid and version that it was made for.
 pub(crate) fn onto(resource: Resource, mut object: Value, scale: &Value) -> Result<Value, Refusal> {
     let replicas = &scale["spec"]["replicas"];
     if !replicas.is_null() && replicas.as_i64().is_none_or(|it| it < 0) {
@@ -45,9 +45,11 @@ pub(crate) fn onto(resource: Resource, mut object: Value, scale: &Value) -> Resu
     } else {
         replicas.clone()
     };
-    let version = &scale["metadata"]["resourceVersion"];
-    if !version.is_null() {
-        object["metadata"]["resourceVersion"] = version.clone();
+    for field in ["uid", "resourceVersion"] {
+        let given = &scale["metadata"][field];
+        if !given.is_null() {
+            object["metadata"][field] = given.clone();
+        }
     }
     Ok(object)
 }
