@@ -3,7 +3,10 @@
 //! Every command's flags and their meaning are in the file of that name. This ring composes the
 //! others; it decides nothing about measuring.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use tokio::runtime::Builder;
@@ -13,11 +16,12 @@ use crate::{
     exit::Exit,
     live::{
         files,
-        runtime::{Aborted, LogFormat, init_logs},
+        runtime::{Aborted, LogFormat, Shutdown, init_logs},
     },
 };
 
 pub mod ab;
+pub mod bound;
 pub mod check;
 pub mod churn;
 pub mod cleanup;
@@ -30,6 +34,7 @@ pub mod destination;
 pub mod forward;
 pub mod link;
 mod listener;
+pub mod namespace;
 mod observer_place;
 pub mod pace;
 pub mod plan;
@@ -158,6 +163,9 @@ pub enum Command {
     Cleanup(cleanup::CleanupArgs),
     /// Print a shell's completions.
     Completions(completions::CompletionsArgs),
+    /// Become another program that ends with the process that started this one.
+    #[command(hide = true)]
+    Bound(bound::BoundArgs),
 }
 
 /// A mistake of the caller: exit code 2.
@@ -224,23 +232,18 @@ fn dispatch(
         Command::Plan(plan) => plan::run(&plan, args.global.output.plain()?, out, warnings),
         Command::Check(check) => {
             let output = args.global.output.plain()?;
-            on_runtime(&args.global, Time::Real, check::run(&check, output, out))
+            at_once(&args.global, check::run(&check, output, out))
         }
         Command::Report(report) if report.pods.from_pods => {
             let output = args.global.output;
-            on_runtime(
+            at_once(
                 &args.global,
-                Time::Real,
                 report::run_from_pods(&report, output, out, warnings),
             )
         }
         Command::Report(report) => {
             let output = args.global.output;
-            on_runtime(
-                &args.global,
-                Time::Real,
-                report::run(&report, output, out, warnings),
-            )
+            at_once(&args.global, report::run(&report, output, out, warnings))
         }
         Command::Compare(compare) => compare::run(&compare, args.global.output, out),
         Command::Ab(ab) => {
@@ -262,11 +265,10 @@ fn dispatch(
                 client::run(&client, output, out, warnings),
             )
         }
-        Command::Link(link) => on_runtime(&args.global, Time::Real, link::run(&link, out)),
-        Command::Cleanup(cleanup) => {
-            on_runtime(&args.global, Time::Real, cleanup::run(cleanup, out))
-        }
+        Command::Link(link) => at_once(&args.global, link::run(&link, out)),
+        Command::Cleanup(cleanup) => at_once(&args.global, cleanup::run(cleanup, out)),
         Command::Completions(completions) => completions::run(&completions, out),
+        Command::Bound(bound) => bound::run(&bound, out),
     }
 }
 
@@ -278,6 +280,22 @@ enum Time {
     /// A paused clock's that leaps to whatever is next: one thread, for one order of events.
     Virtual,
 }
+
+/// As [`on_runtime`], of a command that a first signal ends where it stands: whatever it has begun
+/// can be asked for again.
+fn at_once(
+    global: &GlobalArgs,
+    work: impl Future<Output = anyhow::Result<Exit>>,
+) -> anyhow::Result<Exit> {
+    on_runtime(global, Time::Real, async {
+        let shutdown = Shutdown::on_signals()?;
+        let done = shutdown.until_drained(work).await;
+        done.unwrap_or_else(|| Err(Aborted.into()))
+    })
+}
+
+/// How long what nobody waits for any more may take to end.
+const UNFINISHED: Duration = Duration::from_secs(1);
 
 /// Does the work of a command that waits for something, with logs. A second signal is an exit
 /// code, not a failure.
@@ -319,6 +337,8 @@ fn on_runtime(
         }
     });
     repeats.flush();
+    // Such as a name that is still being looked up: that cannot be cut off, and nobody waits for it.
+    runtime.shutdown_timeout(UNFINISHED);
     match done {
         Err(error) if error.is::<Aborted>() => Ok(Exit::Interrupted),
         done => done,

@@ -4,75 +4,24 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader},
     net::TcpStream,
-    path::{Path, PathBuf},
-    process::{Child, Command, Output},
+    path::Path,
+    process::Command,
 };
 
 use serde_json::Value;
 
+#[path = "support/running.rs"]
+mod running;
 #[path = "support/sandbox.rs"]
 mod sandbox;
 #[path = "support/tool.rs"]
 mod tool;
 
+use running::Run;
 use sandbox::{PATIENT, Sandbox};
 use tool::{TOOL, command, started_by, text};
-
-/// A run under way.
-struct Run {
-    child: Child,
-    log: String,
-    output: PathBuf,
-}
-
-// === impl Run ===
-
-impl Run {
-    fn start(mut command: Command, output: PathBuf) -> Self {
-        let child = command.spawn().unwrap();
-        Self {
-            child,
-            log: String::new(),
-            output,
-        }
-    }
-
-    /// Reads the log until it says so.
-    fn until(&mut self, said: &str) {
-        // Byte by byte: a buffer would swallow what comes after.
-        let stderr = self.child.stderr.as_mut().unwrap();
-        let mut byte = [0];
-        while !self.log.ends_with(said) {
-            let read = stderr.read(&mut byte).unwrap();
-            assert_eq!(read, 1, "never said {said:?}: {}", self.log);
-            self.log.push(char::from(byte[0]));
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.id();
-        let kill = format!("kill -s {name} {pid}");
-        let status = Command::new("sh").args(["-c", &kill]).status().unwrap();
-        assert!(status.success());
-    }
-
-    /// Waits for its end: exit code, standard output, all of the log.
-    fn end(self) -> (Option<i32>, String, String) {
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = self.child.wait_with_output().unwrap();
-        (status.code(), text(&stdout), self.log + &text(&stderr))
-    }
-
-    fn report(output: &Path) -> Value {
-        let report = fs::read_to_string(output.join("report.json")).unwrap();
-        serde_json::from_str(&report).unwrap()
-    }
-}
 
 /// A run on this sandbox.
 fn run(sandbox: &Sandbox, args: &[&str]) -> Run {

@@ -11,6 +11,7 @@ use std::{
     sync::Arc,
 };
 
+use anyhow::Context;
 use clap::{Args, builder::BoolishValueParser, value_parser};
 
 use super::{
@@ -18,6 +19,7 @@ use super::{
     cluster::ClusterArgs,
     compare,
     compare::JudgingArgs,
+    namespace::NamespaceArgs,
     pace::PaceArgs,
     run::{Build, header::suffix, with_controller},
     sandbox::controller::CommandLine,
@@ -52,6 +54,9 @@ pub struct AbArgs {
     /// The destination controller that is compared.
     #[arg(long, value_name = "COMMAND", env = "DST_LOAD_CANDIDATE_BIN")]
     pub candidate_bin: String,
+    /// Where it may run all the same.
+    #[command(flatten)]
+    pub allowed: NamespaceArgs,
     /// On which cluster's API both run, such as a lab's; the sandbox's if none is named, and
     /// KUBECONFIG alone never names one here. Not one where Linkerd is installed: its controllers
     /// would be at work too.
@@ -125,6 +130,9 @@ pub async fn run(
         ))
         .into());
     }
+    if let Some(namespace) = &args.cluster.namespace {
+        args.allowed.check(namespace, [])?;
+    }
     let root = match &args.output_dir {
         Some(path) => path.clone(),
         None => {
@@ -134,12 +142,9 @@ pub async fn run(
             directory.path().to_owned()
         }
     };
-    let shutdown = Shutdown::new();
+    let shutdown = Shutdown::on_signals().context("signals")?;
     let scenario = Arc::new(scenario);
-    let running = all(args, &scenario, &root, &shutdown, warnings);
-    // A second signal leaves the runs where they are; what was saved can be compared later.
-    let aborted = shutdown.guard(running).await?;
-    aborted??;
+    all(args, &scenario, &root, &shutdown, warnings).await?;
     let interrupted = shutdown.draining().is_cancelled();
     let [baseline, candidate] = ["baseline", "candidate"].map(|side| root.join(side));
     if interrupted && !(baseline.exists() && candidate.exists()) {
@@ -198,6 +203,7 @@ async fn all(
             scenario,
             command,
             cluster: &args.cluster,
+            allowed: &args.allowed,
             skip_checks: args.skip_checks,
             connect_timeout: args.connect_timeout,
             kwok_nodes: args.kwok_nodes,
@@ -206,13 +212,13 @@ async fn all(
         };
         let measured = with_controller(&build, &directory, shutdown, warnings);
         let outcome = match measured.await {
-            Ok(outcome) => outcome,
+            Ok(Some(outcome)) => outcome,
+            Ok(None) => {
+                abandon(&directory);
+                break;
+            }
             Err(error) => {
-                directory.abandon();
-                // Only what is empty can be removed like this.
-                for made in directory.path().ancestors().skip(1).take(2) {
-                    let _ = fs::remove_dir(made);
-                }
+                abandon(&directory);
                 return Err(error.context(turn.name));
             }
         };
@@ -224,6 +230,15 @@ async fn all(
         }
     }
     Ok(())
+}
+
+/// Removes the directory of a run that was none.
+fn abandon(directory: &RunDirectory) {
+    directory.abandon();
+    // Only what is empty can be removed like this.
+    for made in directory.path().ancestors().skip(1).take(2) {
+        let _ = fs::remove_dir(made);
+    }
 }
 
 /// A run in a few words.

@@ -8,6 +8,7 @@ use super::{
     Output,
     cluster::{ClusterArgs, TargetClusterArgs},
     forward::ForwardArgs,
+    namespace::{NamespaceArgs, namespace_of_host},
     scenario,
     world::Chosen,
 };
@@ -41,6 +42,9 @@ pub struct CheckArgs {
     /// The cluster.
     #[command(flatten)]
     pub cluster: ClusterArgs,
+    /// Where a run may be all the same.
+    #[command(flatten)]
+    pub allowed: NamespaceArgs,
     /// Which cluster is churned, if that is another one.
     #[command(flatten)]
     pub target_cluster: TargetClusterArgs,
@@ -86,6 +90,13 @@ pub async fn run(
     output: Output,
     out: &mut impl io::Write,
 ) -> anyhow::Result<Exit> {
+    if let Some(namespace) = &args.cluster.namespace
+        && args.half != Some(Half::Client)
+    {
+        let addresses = args.destination.iter().chain(&args.destination_metrics);
+        let controllers = addresses.filter_map(|it| namespace_of_host(it));
+        args.allowed.check(namespace, controllers)?;
+    }
     let scenario = match &args.scenario {
         Some(name) => Some(scenario::shape(Some(name), &args.set, None)?),
         None => None,

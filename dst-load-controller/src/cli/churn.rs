@@ -10,7 +10,7 @@ use std::{io, net::SocketAddr};
 
 use clap::{Args, builder::BoolishValueParser};
 
-use super::{UsageError, cluster::ClusterArgs, pace::PaceArgs, scenario};
+use super::{UsageError, cluster::ClusterArgs, namespace::NamespaceArgs, pace::PaceArgs, scenario};
 use crate::{
     exit::Exit,
     live::kubernetes::OwnerPod,
@@ -29,6 +29,9 @@ pub struct ChurnArgs {
     /// Which cluster, and the namespace that the Services are made in.
     #[command(flatten)]
     pub cluster: ClusterArgs,
+    /// Where it may be all the same.
+    #[command(flatten)]
+    pub allowed: NamespaceArgs,
     /// Takes everything from a scenario file, or a built-in one; other flags override it.
     #[arg(long, value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
     pub scenario: Option<String>,
@@ -188,6 +191,7 @@ pub async fn run(
             ..scenario
         },
         cluster: args.cluster.clone(),
+        allowed: args.allowed.clone(),
         run_id: args.run_id.clone(),
         keep: args.keep,
         kwok_nodes: args.kwok_nodes,

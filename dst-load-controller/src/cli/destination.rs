@@ -75,7 +75,7 @@ pub async fn run(args: &DestinationArgs, out: &mut impl io::Write) -> anyhow::Re
     config.cluster_domain.clone_from(&args.cluster_domain);
     config.ipv6 = args.enable_ipv6.unwrap_or(config.ipv6);
     let destination = Destination::start(config, kube);
-    let shutdown = Shutdown::new();
+    let shutdown = Shutdown::on_signals().context("signals")?;
     let stop = shutdown.draining();
     let served = async {
         let ready = async {
@@ -94,7 +94,7 @@ pub async fn run(args: &DestinationArgs, out: &mut impl io::Write) -> anyhow::Re
             served = serve(&destination, grpc, admin, &stop) => served,
         }
     };
-    let served = shutdown.guard(served).await.context("signals")?;
+    let served = shutdown.guard(served).await;
     destination.shutdown().await;
     // A second signal only hurries what a first one does.
     served.unwrap_or(Ok(()))?;

@@ -11,6 +11,7 @@ use clap::Args;
 use super::{
     UsageError,
     cluster::{KubeconfigArgs, TargetClusterArgs},
+    namespace::NamespaceArgs,
     scenario,
     world::CLUSTER_DOMAIN,
 };
@@ -56,6 +57,9 @@ pub struct LinkArgs {
     /// The namespace of the scenario's Services, the same in both clusters. It must be there.
     #[arg(short, long, env = "DST_LOAD_NAMESPACE")]
     pub namespace: Option<String>,
+    /// Where those may be all the same.
+    #[command(flatten)]
+    pub allowed: NamespaceArgs,
 }
 
 /// Links, and says on `out` what was made and what takes it away again.
@@ -68,6 +72,10 @@ pub async fn run(args: &LinkArgs, out: &mut impl io::Write) -> anyhow::Result<Ex
             "say which cluster to link: --churn-context, or --churn-kubeconfig".into(),
         )
         .into());
+    }
+    if let Some(namespace) = &args.namespace {
+        let controller = args.controller_namespace.clone();
+        args.allowed.check(namespace, [controller])?;
     }
     let scenario = match &args.scenario {
         Some(name) => Some(scenario::shape(Some(name), &args.set, None)?),
@@ -98,6 +106,12 @@ pub async fn run(args: &LinkArgs, out: &mut impl io::Write) -> anyhow::Result<Ex
         args.controller_namespace,
         link.secret_name()
     )?;
+    // Before there is more to take away, which may fail.
+    writeln!(
+        out,
+        "`dst-load-controller cleanup --run-id {}` on the source cluster takes it away",
+        run.id
+    )?;
     if let (Some(mut scenario), Some(namespace)) = (scenario, &args.namespace) {
         let both = scenario.federation.get_or_insert_default();
         both.cluster.clone_from(&args.cluster);
@@ -122,10 +136,5 @@ pub async fn run(args: &LinkArgs, out: &mut impl io::Write) -> anyhow::Result<Ex
         .stand_in()
         .await?;
     }
-    writeln!(
-        out,
-        "`dst-load-controller cleanup --run-id {}` on the source cluster takes it away",
-        run.id
-    )?;
     Ok(Exit::Pass)
 }

@@ -3,6 +3,7 @@
 mod command;
 mod floor;
 pub(super) mod header;
+mod measure;
 mod progress;
 mod setting;
 pub mod simulation;
@@ -14,6 +15,7 @@ use clap::{Args, builder::BoolishValueParser};
 use super::{
     cluster::{ClusterArgs, TargetClusterArgs},
     forward::ForwardArgs,
+    namespace::NamespaceArgs,
     pace::PaceArgs,
     push::PushArgs,
     scenario::ScenarioArgs,
@@ -32,6 +34,9 @@ pub struct RunArgs {
     /// On which cluster; KUBECONFIG alone never names one here.
     #[command(flatten)]
     pub cluster: ClusterArgs,
+    /// Where it may run all the same.
+    #[command(flatten)]
+    pub allowed: NamespaceArgs,
     /// Which cluster is churned, if that is another one.
     #[command(flatten)]
     pub target_cluster: TargetClusterArgs,

@@ -31,6 +31,7 @@ use crate::{
         report::{Report, page::Page},
         time::At,
         warning::Warning,
+        words,
     },
     world::{KubeFactory, World},
 };
@@ -39,6 +40,10 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(50);
 /// For how long the observer is waited for at the end, to have seen what a LIST has.
 const VERIFY: Duration = Duration::from_secs(10);
+/// For how long at the least.
+const SETTLE_AGAIN: Duration = Duration::from_secs(1);
+/// After a first signal, and the time that was announced, how long everything else may take.
+const WIND_DOWN: Duration = Duration::from_secs(7);
 
 /// What the watching half needs to be told.
 pub struct Options {
@@ -80,6 +85,8 @@ pub struct Client<W: io::Write> {
     listed: Cell<bool>,
     /// Whether all has been written.
     ended: Cell<bool>,
+    /// Until when what is still on its way is waited for after a signal, where that is announced.
+    settles_until: Cell<Option<At>>,
 }
 
 /// Why watching ended by itself.
@@ -143,6 +150,7 @@ impl<W: io::Write> Client<W> {
             plan_over: CancellationToken::new(),
             listed: Cell::new(false),
             ended: Cell::new(false),
+            settles_until: Cell::new(None),
         }
     }
 
@@ -169,6 +177,8 @@ impl<W: io::Write> Client<W> {
         let ended = tokio::select! {
             biased;
             ended = self.story() => ended,
+            // Whatever it still waits for.
+            () = self.overdue() => Ok(true),
             never = self.follow() => match never {},
             danger = self.journal.endangered() => Err(danger.into()),
             never = self.journal.ping() => match never {},
@@ -182,15 +192,15 @@ impl<W: io::Write> Client<W> {
         self.journal.tick(at);
         self.journal.push(Line::End(End {
             at,
-            // A signal is how watching ends.
-            interrupted: false,
+            // A signal is how watching ends, unless it is to end with a plan.
+            interrupted: matches!(ended, Ok(true)),
             error: ended.as_ref().err().map(ToString::to_string),
             spared: matches!(ended, Err(ClientError::Endangered(_))),
             totals: None,
         }));
         let written = self.journal.finish();
         self.ended.set(true);
-        ended?;
+        let _interrupted = ended?;
         Ok(written?)
     }
 
@@ -217,7 +227,8 @@ impl<W: io::Write> Client<W> {
     pub async fn answer(&self, file: &File, asked: &mut Asked) -> Infallible {
         while let Some(answer) = asked.recv().await {
             if !self.ended.get() && self.listed.get() {
-                self.verify().await;
+                let patience = self.options.limits.deadline.min(VERIFY);
+                self.verify(patience).await;
             }
             // Who asked may have left.
             let _ = answer.send(self.close(file));
@@ -236,14 +247,14 @@ impl<W: io::Write> Client<W> {
         Ok(Closed { written, lines })
     }
 
-    /// All phases.
-    async fn story(&self) -> Result<(), ClientError> {
+    /// All phases. Whether a signal cut short what follows a plan.
+    async fn story(&self) -> Result<bool, ClientError> {
         self.journal.enter(Phase::Preparing);
         match self
             .unless_stopped(self.observers.synced(self.options.fleet.connect_timeout))
             .await
         {
-            None => return Ok(()),
+            None => return Ok(false),
             Some(synced) => synced?,
         }
         self.listed.set(true);
@@ -252,7 +263,7 @@ impl<W: io::Write> Client<W> {
             let until = self.now() + self.options.fleet.connect_timeout;
             let ready = target.ready(self.books.clock(), until);
             if self.unless_stopped(ready).await.is_none() {
-                return Ok(());
+                return Ok(false);
             }
         }
         let mut fleet = Fleet::open(
@@ -263,18 +274,19 @@ impl<W: io::Write> Client<W> {
         );
         let streams = fleet.streams();
         self.books.want_streams(streams);
-        tokio::select! {
+        let interrupted = tokio::select! {
             biased;
             error = fleet.failed() => return Err(error.into()),
-            () = self.watch(streams) => {}
+            interrupted = self.watch(streams) => interrupted,
             never = self.explain() => match never {},
-        }
+        };
         fleet.close().await;
-        Ok(())
+        Ok(interrupted)
     }
 
-    /// Everything that happens while the streams stand.
-    async fn watch(&self, streams: u64) {
+    /// Everything that happens while the streams stand. Whether a signal cut short what follows
+    /// a plan.
+    async fn watch(&self, streams: u64) -> bool {
         let sent = async {
             while self.books.all_streams().opened < streams {
                 tokio::time::sleep(LOOK).await;
@@ -294,15 +306,26 @@ impl<W: io::Write> Client<W> {
             self.readiness.set(self.options.ends_with_plan);
         }
         self.journal.enter(Phase::Settling);
-        let mut services = self.settle().await;
-        if self.verify().await && services > 0 {
-            services = self.settle().await;
-        }
+        let deadline = self.options.limits.deadline;
+        let until = self.now() + deadline;
+        let interrupted = if self.stop.is_cancelled() {
+            self.settles_until.set(Some(until));
+            let most = words::span(deadline.as_secs_f64());
+            tracing::info!(
+                "waiting up to {most} for what is still on its way; a second signal ends it at once"
+            );
+            self.settle(until).await;
+            false
+        } else {
+            self.unless_stopped(self.settle(until)).await.is_none()
+        };
+        let services = self.unsettled();
         if services > 0 {
             self.journal.warn(Warning::Unsettled { services });
         }
         self.journal.sample().await;
         self.journal.check(self.now());
+        interrupted
     }
 
     /// Asks for a LIST where a stream holds what the observer does not explain.
@@ -314,30 +337,49 @@ impl<W: io::Write> Client<W> {
     }
 
     /// Compares what the observer of each cluster has seen with a LIST; whether they differed.
-    async fn verify(&self) -> bool {
+    /// Streams have up to `patience` to hold what that says.
+    async fn verify(&self, patience: Duration) -> bool {
         let (kube, namespace) = (&self.options.world.kube, scope(&self.books));
-        let patience = self.options.limits.deadline.min(VERIFY);
         (self.journal)
             .verify(&self.observers, kube, &namespace, patience)
             .await
     }
 
     /// Waits for what is still on its way, but not for ever, since elsewhere the endpoints may never
-    /// stop moving: at how many Services something still is.
-    async fn settle(&self) -> u64 {
-        let until = self.now() + self.options.limits.deadline;
-        loop {
+    /// stop moving; and compares what was seen with a LIST.
+    async fn settle(&self, until: At) {
+        self.settle_until(until).await;
+        let patience = until.since(self.now()).clamp(SETTLE_AGAIN, VERIFY);
+        if self.verify(patience).await {
+            self.settle_until(until).await;
+        }
+    }
+
+    async fn settle_until(&self, until: At) {
+        while self.now() < until {
             let unserved = self.books.unserved_until();
             if self.books.is_settled() && unserved.is_none_or(|until| until <= self.now()) {
-                return 0;
-            }
-            if self.now() >= until {
-                let books = self.books.all().iter();
-                let unsettled = books.filter(|book| !book.ledger(|ledger| ledger.is_settled()));
-                return unsettled.count() as u64;
+                return;
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// At how many Services something is still on its way.
+    fn unsettled(&self) -> u64 {
+        let books = self.books.all().iter();
+        let unsettled = books.filter(|book| !book.ledger(|ledger| ledger.is_settled()));
+        unsettled.count() as u64
+    }
+
+    /// Completes when a client that was told to stop has taken as long as it may.
+    async fn overdue(&self) {
+        self.stop.cancelled().await;
+        tokio::time::sleep(WIND_DOWN).await;
+        if let Some(until) = self.settles_until.get() {
+            self.books.clock().sleep_until(until + WIND_DOWN).await;
+        }
+        tracing::warn!("ended at once, some requests are still unanswered");
     }
 
     /// Reads what the acting half does, if it is known, from when the observer has listed all.

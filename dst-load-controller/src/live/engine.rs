@@ -9,7 +9,13 @@ mod phases;
 mod tests;
 mod unready;
 
-use std::{cell::RefCell, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +41,7 @@ use crate::{
         recording::{End, Header, LagSource, Line},
         report::{Report, page::Page},
         scenario::Scenario,
+        time::At,
         warning::Warning,
     },
     world::{KubeFactory, World},
@@ -83,6 +90,8 @@ pub struct Engine<W: io::Write> {
     journal: Journal<W>,
     profiles: Option<Arc<Profiles>>,
     tasks: RefCell<JoinSet<()>>,
+    /// Until when what is still on its way is waited for after a signal, where that is announced.
+    settles_until: Cell<Option<At>>,
     /// Why endpoints were not ready, as far as was warned of.
     reasons: RefCell<unready::Known>,
 }
@@ -224,6 +233,7 @@ impl<W: io::Write> Engine<W> {
             stop,
             profiles,
             tasks: RefCell::default(),
+            settles_until: Cell::default(),
             reasons: RefCell::default(),
         }
     }
@@ -247,6 +257,8 @@ impl<W: io::Write> Engine<W> {
         let ended = tokio::select! {
             biased;
             ended = self.story() => ended,
+            // Whatever it still waits for.
+            () = self.overdue() => Ok(true),
             danger = self.journal.endangered() => Err(danger.into()),
             never = self.journal.ping() => match never {},
             Err(error) = self.journal.keep() => Err(error.into()),
@@ -292,6 +304,14 @@ impl<W: io::Write> Engine<W> {
         let mut cleaned = cleaned?;
         cleaned.absorb(also?);
         Ok(cleaned)
+    }
+
+    /// How far the cleanup has come: a number that stands still when the cleanup does.
+    #[must_use]
+    pub fn removals(&self) -> u64 {
+        let actors = [Some(&self.actor), self.beside.as_ref()].into_iter();
+        let removals = actors.flatten().map(|actor| actor.caller().removals());
+        removals.sum()
     }
 
     /// Notes a warning that was printed before the run began.

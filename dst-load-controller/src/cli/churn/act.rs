@@ -1,22 +1,22 @@
 //! The acting half alone, from the claim of a namespace to its last object.
 
 use std::{
-    collections::BTreeSet, convert::Infallible, io, net::SocketAddr, process, sync::Arc,
-    time::Duration,
+    cell::Cell, collections::BTreeSet, convert::Infallible, io, net::SocketAddr, process,
+    sync::Arc, time::Duration,
 };
 
 use anyhow::Context;
 use prometheus_client::registry::Registry;
 
 use crate::{
-    cli::cluster::ClusterArgs,
+    cli::{cluster::ClusterArgs, namespace::NamespaceArgs},
     live::{
         admin::{self, Admin, Readiness},
         churn::{ChurnMetrics, Driven, Driver, Ending, Event, EventLog},
         clock::Clock,
         kubernetes::{Actor, Claim, KubernetesError, Limits, OwnerPod, RunIdentity, why_refused},
         process_metrics,
-        runtime::Shutdown,
+        runtime::{Shutdown, stalled},
     },
     model::{
         plan::Plan,
@@ -32,6 +32,8 @@ pub(super) struct Churn {
     pub(super) scenario: Scenario,
     /// The cluster, as kubectl finds it, and the namespace, its context's if not given.
     pub(super) cluster: ClusterArgs,
+    /// Where it may be all the same.
+    pub(super) allowed: NamespaceArgs,
     /// The run's id; made up if not given.
     pub(super) run_id: Option<String>,
     /// Leaves everything in place at the end.
@@ -76,6 +78,8 @@ impl Churn {
             id: self.run_id.unwrap_or_else(new_run_id),
             scenario: scenario.name.clone(),
         };
+        self.allowed.check(&namespace, [])?;
+        let allowed = self.allowed.allows(&namespace);
         tracing::info!(run_id = run.id, %namespace, cluster = cluster.url(), "churning");
         let mut actor = Actor::new(
             cluster.client()?,
@@ -85,6 +89,7 @@ impl Churn {
             Arc::clone(&scenario),
             self.limits,
         );
+        actor = actor.beside_control_plane(allowed);
         if self.kwok_nodes {
             actor = actor.on_kwok_nodes();
         }
@@ -102,7 +107,7 @@ impl Churn {
             .with_context(|| format!("cannot serve metrics on {}", self.admin))?
             .serve(routes, std::future::pending());
 
-        let shutdown = Shutdown::new();
+        let shutdown = Shutdown::on_signals().context("signals")?;
         let work = Work {
             actor: &actor,
             metrics: &metrics,
@@ -113,24 +118,39 @@ impl Churn {
             start_delay: self.start_delay,
             linger: self.linger,
             wait_turn: self.wait_turn,
+            claimed: Cell::new(false),
         };
         let leave = match (self.keep, owned) {
             (true, _) => Leave::Everything,
             (false, true) => Leave::ToGarbageCollector,
             (false, false) => Leave::Nothing,
         };
-        let work = async {
+        let whole = async {
             tokio::select! {
                 biased;
                 said = work.run(leave) => said,
-                served = server => Err(served
-                    .err()
-                    .map_or_else(|| anyhow::anyhow!("ended"), anyhow::Error::from)
-                    .context("the admin server")),
+                served = server => {
+                    let error = served
+                        .err()
+                        .map_or_else(|| anyhow::anyhow!("ended"), anyhow::Error::from)
+                        .context("the admin server");
+                    if work.claimed.get() {
+                        // Why it ended matters more than what becomes of its traces, which is logged.
+                        let _ = work.leave(leave, true).await;
+                    }
+                    Err(error)
+                }
             }
         };
-        let summary = shutdown.guard(work).await.context("signals")???;
-        write!(out, "{summary}")?;
+        match shutdown.guard(whole).await {
+            Ok(said) => write!(out, "{}", said?)?,
+            Err(aborted) if work.claimed.get() => {
+                return Err(
+                    anyhow::Error::from(aborted).context(removes("removes what it made", &actor))
+                );
+            }
+            Err(aborted) => return Err(aborted.into()),
+        }
         Ok(())
     }
 }
@@ -146,6 +166,8 @@ struct Work<'a> {
     start_delay: Duration,
     linger: bool,
     wait_turn: Duration,
+    /// Whether the namespace was taken: there may be something to take away then.
+    claimed: Cell<bool>,
 }
 
 /// What is left in the cluster at the end.
@@ -179,12 +201,16 @@ impl Work<'_> {
             () = stop.cancelled() => return Ok("stopped before anything was made\n".into()),
             claimed = self.claim() => claimed,
         };
-        if let Err(error @ (KubernetesError::InUse { .. } | KubernetesError::NotOurs { .. })) =
-            claimed
+        if let Err(
+            error @ (KubernetesError::InUse { .. }
+            | KubernetesError::NotOurs { .. }
+            | KubernetesError::ControlPlane { .. }),
+        ) = claimed
         {
             // Nothing here is ours to take away.
             return Err(error.into());
         }
+        self.claimed.set(true);
         let churned = match claimed {
             Err(error) => Err(error),
             Ok(_) => {
@@ -203,32 +229,46 @@ impl Work<'_> {
             Ok(driven) => summary(driven, actor),
             Err(_) => String::new(),
         };
-        let stopped = self.shutdown.draining().is_cancelled();
-        if leave == Leave::ToGarbageCollector && stopped {
+        if !matches!(churned, Err(KubernetesError::Lost { .. })) {
+            said.push_str(&self.leave(leave, churned.is_err()).await?);
+        }
+        churned?;
+        Ok(said)
+    }
+
+    /// Takes away what was made, as `leave` has it; returns what is to be said of it. Where the churn
+    /// has failed, that it could not is only logged: why the churn failed matters more.
+    async fn leave(&self, leave: Leave, failed: bool) -> anyhow::Result<String> {
+        let actor = self.actor;
+        let stop = self.shutdown.draining();
+        if leave == Leave::ToGarbageCollector && stop.is_cancelled() {
             tracing::info!("what was made goes with the Pod that it belongs to");
-        } else if leave == Leave::Everything {
+            return Ok(String::new());
+        }
+        if leave == Leave::Everything {
             tracing::info!(
                 run_id = actor.run_id(),
                 "kept; `cleanup --run-id` removes it"
             );
-        } else if !matches!(churned, Err(KubernetesError::Lost { .. })) {
-            match actor.cleanup().await {
-                Ok(cleaned) => said.push_str(&cleaned.to_string()),
-                // The reason why the churn ended matters more than that its traces remain.
-                Err(error) if churned.is_err() => {
-                    let run_id = actor.run_id();
-                    tracing::warn!(%error, run_id, "cleanup failed; `cleanup --run-id` removes the rest");
-                }
-                Err(error) => {
-                    return Err(anyhow::Error::from(error).context(format!(
-                        "cleanup failed; `dst-load-controller cleanup --run-id {}` removes the rest",
-                        actor.run_id()
-                    )));
-                }
-            }
+            return Ok(String::new());
         }
-        churned?;
-        Ok(said)
+        let cleaned = tokio::select! {
+            biased;
+            cleaned = actor.cleanup() => cleaned.map_err(anyhow::Error::from),
+            stalled = stalled(&stop, || actor.caller().removals()) => Err(stalled.into()),
+        };
+        match cleaned {
+            Ok(cleaned) => Ok(cleaned.to_string()),
+            Err(error) if failed => {
+                let run_id = actor.run_id();
+                tracing::warn!(%error, run_id, "cleanup failed; `cleanup --run-id` removes the rest");
+                Ok(String::new())
+            }
+            Err(error) => Err(error.context(format!(
+                "cleanup failed; {}",
+                removes("removes the rest", actor)
+            ))),
+        }
     }
 
     /// Writes heartbeats for the observers of clients, where their lag matters: a latency is judged,
@@ -335,6 +375,14 @@ impl Work<'_> {
     }
 }
 
+/// The command that takes away what the actor made, and what it does.
+fn removes(what: &str, actor: &Actor) -> String {
+    format!(
+        "`dst-load-controller cleanup --run-id {}` {what}",
+        actor.run_id()
+    )
+}
+
 fn summary(driven: &Driven, actor: &Actor) -> String {
     let errors = actor.errors();
     let mut said = format!(
@@ -368,15 +416,14 @@ mod tests {
 
     use super::*;
     use crate::{
-        live::kubernetes::mock::{Answer, Log, mock, refusal, scenario},
+        live::kubernetes::mock::{Answer, Log, made_by, mock, refusal, scenario},
         model::time::At,
     };
 
     fn fine(_: &str) -> Answer {
-        Answer::Json(
-            200,
-            json!({ "spec": { "holderIdentity": "r1" }, "items": [] }),
-        )
+        let mut object = made_by("r1", "1");
+        object["items"] = json!([]);
+        Answer::Json(200, object)
     }
 
     /// Churns three stable Services until stopped, after `stop_after` seconds.
@@ -406,6 +453,7 @@ mod tests {
             start_delay: Duration::ZERO,
             linger: false,
             wait_turn: Duration::ZERO,
+            claimed: Cell::new(false),
         };
         let stop = async {
             clock.sleep_until(At::from_secs(stop_after)).await;

@@ -132,7 +132,7 @@ pub async fn run(
         services = watch.targets.len(),
         "watching"
     );
-    let shutdown = Shutdown::new();
+    let shutdown = Shutdown::on_signals().context("signals")?;
     let readiness = Readiness::default();
     let client = Client::new(
         Clock::start(),
@@ -196,7 +196,10 @@ pub async fn run(
                 .context("the admin server")),
         }
     };
-    let ended = shutdown.guard(work).await.context("signals")??;
+    // A second signal cuts the watching off; what it had seen is reported all the same.
+    let ended = shutdown.guard(work).await;
+    let aborted = ended.is_err();
+    let ended = ended.unwrap_or(Ok(()));
     let (criteria, planned) = match scenario {
         Some(scenario) => (scenario.criteria.clone(), Plan::changes(scenario)),
         None => (Criteria::default(), Planned::NONE),
@@ -223,6 +226,7 @@ pub async fn run(
             Ok(exit)
         }
         Err(error) => Err(error),
+        Ok(()) if aborted => Ok(Exit::Interrupted),
         Ok(()) => Ok(exit),
     }
 }

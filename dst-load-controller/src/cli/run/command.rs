@@ -1,21 +1,15 @@
 //! `run`, carried out: scenario → World → engine → recording → report.
 
-use std::{
-    borrow::Cow,
-    convert::Infallible,
-    fmt,
-    io::{self, Write},
-    net::SocketAddr,
-    sync::Arc,
-};
+use std::{io::Write, net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
 
-use super::{RunArgs, floor, header, progress, setting::Setting};
+use super::{RunArgs, header, measure::measure, setting::Setting};
 use crate::{
     cli::{
         Format, UsageError, check,
         cluster::{ClusterArgs, KubeconfigArgs},
+        namespace::{NamespaceArgs, namespace_of_host},
         push::push,
         report,
         sandbox::controller::CommandLine,
@@ -24,18 +18,13 @@ use crate::{
     },
     exit::Exit,
     live::{
-        engine::{Engine, EngineError},
-        files,
-        kubernetes::Limits,
-        live_page::LivePage,
-        recorder::{Recorder, RunDirectory},
-        runtime::{Aborted, Shutdown},
+        engine::EngineError, files, kubernetes::Limits, live_page::LivePage,
+        recorder::RunDirectory, runtime::Shutdown,
     },
     model::{
         quantity::Span,
         report::{next, page::Page},
         scenario::Scenario,
-        warning::Warning,
     },
 };
 
@@ -43,21 +32,21 @@ use crate::{
 pub(in crate::cli) struct Outcome {
     /// What it says.
     pub(in crate::cli) page: Page,
-    interrupted: bool,
+    pub(super) interrupted: bool,
     /// What ended it, if it was neither its plan nor a signal.
     pub(in crate::cli) error: Option<EngineError>,
 }
 
 /// What else a run must know.
-struct Manner<'a> {
+pub(super) struct Manner<'a> {
     /// What its author may not expect of the scenario.
-    noticed: &'a [String],
-    keep: bool,
+    pub(super) noticed: &'a [String],
+    pub(super) keep: bool,
     /// The cluster as it was named, for the command that cleans up.
-    cluster: &'a KubeconfigArgs,
-    progress: bool,
+    pub(super) cluster: &'a KubeconfigArgs,
+    pub(super) progress: bool,
     /// Who serves its page meanwhile.
-    live: Option<&'a LivePage>,
+    pub(super) live: Option<&'a LivePage>,
 }
 
 /// Runs the scenario and says what came of it; the report has what was `noticed` of the scenario.
@@ -74,6 +63,13 @@ pub async fn run(
 ) -> anyhow::Result<Exit> {
     let scenario = over_clusters(args, scenario)?;
     let choice = decide(args)?;
+    if let Some(namespace) = &args.cluster.namespace {
+        let addresses = args.destination.iter().chain(&args.destination_metrics);
+        let services = addresses.filter_map(|it| namespace_of_host(it));
+        let pod = args.forward.destination_pod.as_ref();
+        let pods = pod.map(|pod| pod.namespace.clone());
+        args.allowed.check(namespace, services.chain(pods))?;
+    }
     // On a cluster it is one of the checks.
     if let Choice::Child { .. } = choice {
         let shared = args.forward.connections(scenario.client.connections);
@@ -82,7 +78,7 @@ pub async fn run(
     if args.virtual_time {
         must_end(&scenario, "in virtual time that is never")?;
     }
-    let shutdown = Shutdown::new();
+    let shutdown = Shutdown::on_signals().context("signals")?;
     let gateway = args.push.gateway()?;
     let live = match args.live {
         Some(at) => Some(serve_live(at, warnings).await?),
@@ -96,17 +92,24 @@ pub async fn run(
             &header::suffix(&scenario, args.virtual_time)?,
         )?,
     };
-    let chosen = match choose(choice, args, &scenario, &directory, warnings).await {
-        Ok(chosen) => chosen.sharing(args.forward.connections(scenario.client.connections)),
-        Err(error) => {
+    let choosing = choose(choice, args, &scenario, &directory, warnings);
+    let chosen = match shutdown.until_drained(choosing).await {
+        Some(Ok(chosen)) => chosen.sharing(args.forward.connections(scenario.client.connections)),
+        Some(Err(error)) => {
             directory.abandon();
             return Err(error);
+        }
+        None => {
+            directory.abandon();
+            writeln!(warnings, "interrupted before anything was made")?;
+            return Ok(Exit::Interrupted);
         }
     };
     let setting = Setting {
         chosen,
         scenario: Arc::new(scenario),
         virtual_time: args.virtual_time,
+        beside_control_plane: allows(&args.allowed, &args.cluster),
         namespace: args.cluster.namespace.clone(),
         connect_timeout: args.connect_timeout,
         kwok_nodes: args.kwok_nodes,
@@ -122,14 +125,16 @@ pub async fn run(
     };
     let measured = measure(&manner, &setting, &directory, &shutdown, warnings).await;
     setting.chosen.shutdown().await;
-    let outcome = measured?;
-    directory.write_reports(&outcome.page)?;
+    let place = directory.path().display().to_string();
+    let outcome = measured.with_context(|| format!("what was recorded is in {place}"))?;
+    // First: a disk that is full by now takes nothing away from it.
     let rendered = report::render(&outcome.page, output, report::style());
     out.write_all(rendered.as_bytes())?;
-    let place = directory.path().display().to_string();
+    directory.write_reports(&outcome.page)?;
     writeln!(warnings, "recording and reports: {place}")?;
     writeln!(warnings, "{}", next::command(&outcome.page.report, &place))?;
-    push(gateway.as_ref(), &outcome.page.report, warnings).await?;
+    let pushing = push(gateway.as_ref(), &outcome.page.report, warnings);
+    shutdown.guard(pushing).await??;
     match outcome.error {
         // That is an outcome, and the report has said it.
         None | Some(EngineError::Endangered(_)) => {}
@@ -150,6 +155,8 @@ pub(in crate::cli) struct Build<'a> {
     pub(in crate::cli) command: &'a str,
     /// The cluster on whose API it is started; the sandbox's if none is named.
     pub(in crate::cli) cluster: &'a ClusterArgs,
+    /// Where it may run all the same.
+    pub(in crate::cli) allowed: &'a NamespaceArgs,
     /// Runs on a cluster though `check` says that it will not work.
     pub(in crate::cli) skip_checks: bool,
     /// How long to try to reach it.
@@ -163,7 +170,7 @@ pub(in crate::cli) struct Build<'a> {
 }
 
 /// Runs a scenario against a controller of the user's own, without showing progress or printing the
-/// report, and saves it in `directory`.
+/// report, and saves it in `directory`; `None` if a signal comes before there is a run.
 ///
 /// # Errors
 /// If the controller does not come up, the cluster will not do, or the tool itself fails.
@@ -172,7 +179,7 @@ pub(in crate::cli) async fn with_controller(
     directory: &RunDirectory,
     shutdown: &Shutdown,
     warnings: &mut impl Write,
-) -> anyhow::Result<Outcome> {
+) -> anyhow::Result<Option<Outcome>> {
     let Build {
         scenario, cluster, ..
     } = build;
@@ -182,19 +189,26 @@ pub(in crate::cli) async fn with_controller(
         command: &command,
         log: &log,
     };
-    let chosen = if cluster.cluster.is_named() {
-        let chosen = Chosen::controlled(cluster, scenario, controller).await?;
-        let namespace = cluster.namespace.as_deref();
-        checked(chosen, build.skip_checks, namespace, scenario, warnings).await?
-    } else {
-        let shared = scenario.client.connections;
-        files::enough_for(scenario.client.connections_of(shared))?;
-        Chosen::child(scenario, Some(controller)).await?
+    let choosing = async {
+        if cluster.cluster.is_named() {
+            let chosen = Chosen::controlled(cluster, scenario, controller).await?;
+            let namespace = cluster.namespace.as_deref();
+            checked(chosen, build.skip_checks, namespace, scenario, warnings).await
+        } else {
+            let shared = scenario.client.connections;
+            files::enough_for(scenario.client.connections_of(shared))?;
+            Chosen::child(scenario, Some(controller)).await
+        }
     };
+    let Some(chosen) = shutdown.until_drained(choosing).await else {
+        return Ok(None);
+    };
+    let chosen = chosen?;
     let setting = Setting {
         chosen: chosen.sharing(scenario.client.connections),
         scenario: Arc::clone(scenario),
         virtual_time: false,
+        beside_control_plane: allows(build.allowed, cluster),
         namespace: cluster.namespace.clone(),
         connect_timeout: build.connect_timeout,
         kwok_nodes: build.kwok_nodes,
@@ -212,7 +226,13 @@ pub(in crate::cli) async fn with_controller(
     setting.chosen.shutdown().await;
     let outcome = measured?;
     directory.write_reports(&outcome.page)?;
-    Ok(outcome)
+    Ok(Some(outcome))
+}
+
+/// Whether the namespace that is named was allowed by its name.
+fn allows(allowed: &NamespaceArgs, cluster: &ClusterArgs) -> bool {
+    let named = cluster.namespace.as_deref();
+    named.is_some_and(|namespace| allowed.allows(namespace))
 }
 
 /// Serves the run's page, and says where.
@@ -355,150 +375,4 @@ async fn checked(
         return Err(error);
     }
     Ok(chosen)
-}
-
-/// The run itself, up to its report, and its cleanup.
-async fn measure(
-    manner: &Manner<'_>,
-    setting: &Setting,
-    directory: &RunDirectory,
-    shutdown: &Shutdown,
-    warnings: &mut impl Write,
-) -> anyhow::Result<Outcome> {
-    let mut header = setting.header()?;
-    let run_id = header.run_id.clone();
-    let scenario = &setting.scenario;
-    let recorder = Recorder::create(&directory.recording())?;
-    let engine = setting.engine(&header, recorder, shutdown.draining())?;
-    for message in manner.noticed.iter().cloned() {
-        engine.note(Warning::Scenario { message });
-    }
-    let running = async {
-        if !setting.virtual_time {
-            header.floor_seconds = floor::seconds().await;
-        }
-        tokio::select! {
-            biased;
-            ended = engine.run(header) => ended,
-            never = setting.stall() => match never {},
-            never = progress::show(engine.books(), scenario, manner.progress) => match never {},
-            never = follow(manner.live, &engine) => match never {},
-        }
-    };
-    // A second signal cuts the run off where it stands; what it had seen is reported all the same.
-    let (interrupted, error) = shutdown.guard(running).await?.unwrap_or((true, None));
-    let Some(mut page) = engine.report()?.and_then(|report| engine.page(report)) else {
-        writeln!(warnings, "interrupted before the run had begun")?;
-        return Err(Aborted.into());
-    };
-    if let Some(live) = manner.live {
-        live.finish(&page);
-    }
-    let cleanup = Cleanup {
-        command: cleanup_command(manner.cluster, &run_id),
-        place: where_to(setting),
-    };
-    if manner.keep {
-        writeln!(warnings, "kept: {cleanup} removes what was made")?;
-    } else if let Some(left) = left_behind(&engine, shutdown).await? {
-        writeln!(
-            warnings,
-            "warning: cleaning up was not finished ({left}): {cleanup} does the rest"
-        )?;
-        engine.amend(Warning::CleanupFailed {
-            error: left,
-            run_id,
-        })?;
-        if let Some(amended) = engine.report()?.and_then(|report| engine.page(report)) {
-            page = amended;
-        }
-        if let Some(live) = manner.live {
-            live.finish(&page);
-        }
-    }
-    if let Some(live) = manner.live {
-        live.was_seen().await;
-    }
-    Ok(Outcome {
-        page,
-        interrupted,
-        error,
-    })
-}
-
-/// Shows the run to whoever looks at its page.
-async fn follow<W: Write>(live: Option<&LivePage>, engine: &Engine<W>) -> Infallible {
-    match live {
-        Some(live) => live.answer(|| engine.page_so_far()).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// How what a run made can be removed later.
-struct Cleanup {
-    command: String,
-    place: &'static str,
-}
-
-/// The command that removes what the run made.
-fn cleanup_command(cluster: &KubeconfigArgs, run_id: &str) -> String {
-    let file = cluster.kubeconfig.as_ref().map(|it| it.to_string_lossy());
-    let context = cluster.context.as_deref().map(Cow::Borrowed);
-    let mut command = "dst-load-controller cleanup".to_owned();
-    for (flag, value) in [("--kubeconfig", file), ("--context", context)] {
-        if let Some(value) = value {
-            let quoted = shlex::try_quote(&value).unwrap_or(Cow::Borrowed(&value));
-            command.push_str(&format!(" {flag} {quoted}"));
-        }
-    }
-    command.push_str(" --run-id ");
-    command.push_str(run_id);
-    command
-}
-
-/// Where a cleanup must be asked for, where that is not one cluster alone.
-const fn where_to(setting: &Setting) -> &'static str {
-    if setting.chosen.target_cluster.is_some() {
-        ", in each of the two clusters,"
-    } else {
-        ""
-    }
-}
-
-/// Deletes what was made; what went wrong, if anything did, which changes no verdict.
-async fn left_behind<W: Write>(
-    engine: &Engine<W>,
-    shutdown: &Shutdown,
-) -> io::Result<Option<String>> {
-    Ok(match shutdown.guard(engine.cleanup()).await? {
-        Ok(Ok(cleaned)) => cleaned.left(),
-        Ok(Err(error)) => Some(error.to_string()),
-        Err(aborted) => Some(aborted.to_string()),
-    })
-}
-
-// === impl Cleanup ===
-
-impl fmt::Display for Cleanup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`{}", self.command, self.place)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_that_cleans_up_names_the_cluster_that_was_named() {
-        let mut cluster = KubeconfigArgs::default();
-        let plain = "dst-load-controller cleanup --run-id r1";
-        assert_eq!(cleanup_command(&cluster, "r1"), plain);
-        cluster.kubeconfig = Some("my lab/config".into());
-        cluster.context = Some("lab-1".to_owned());
-        assert_eq!(
-            cleanup_command(&cluster, "r1"),
-            "dst-load-controller cleanup --kubeconfig 'my lab/config' --context lab-1 --run-id r1"
-        );
-    }
 }

@@ -77,6 +77,7 @@ async fn measure() -> anyhow::Result<f64> {
         scenario: Arc::new(scenario),
         virtual_time: false,
         namespace: Some("floor".to_owned()),
+        beside_control_plane: false,
         connect_timeout: Span(Duration::from_secs(5)),
         kwok_nodes: false,
         limits: Limits::default(),

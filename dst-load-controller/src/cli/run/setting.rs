@@ -30,6 +30,8 @@ pub(super) struct Setting {
     pub(super) virtual_time: bool,
     /// Where the Services go; a namespace named after the run if absent.
     pub(super) namespace: Option<String>,
+    /// Whether a control plane there is no reason to leave it alone.
+    pub(super) beside_control_plane: bool,
     pub(super) connect_timeout: Span,
     /// Whether the pods must keep to KWOK's nodes.
     pub(super) kwok_nodes: bool,
@@ -75,6 +77,7 @@ impl Setting {
             let scenario = Arc::clone(&self.scenario);
             let namespace = header.namespace.clone();
             let actor = Actor::new(kube()?, clock, namespace, run, scenario, self.limits).at(site);
+            let actor = actor.beside_control_plane(self.beside_control_plane);
             Ok(if self.kwok_nodes {
                 actor.on_kwok_nodes()
             } else {

@@ -45,6 +45,7 @@ impl Simulation {
             scenario: Arc::new(scenario),
             virtual_time: true,
             namespace: None,
+            beside_control_plane: false,
             connect_timeout: CONNECT_TIMEOUT,
             kwok_nodes: false,
             limits: Limits::default(),

@@ -58,11 +58,10 @@ pub(in crate::cli) struct Ready {
 /// If the scenario is wrong, or nothing can be bound or written.
 pub async fn run(args: &SandboxArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     let scenario = scenario::shape(args.scenario.as_deref(), &args.set, args.seed)?;
-    let shutdown = Shutdown::new();
+    let shutdown = Shutdown::on_signals().context("signals")?;
     let served = shutdown
         .guard(serve(args, &scenario, &shutdown.draining(), out))
-        .await
-        .context("signals")?;
+        .await;
     // A second signal only hurries what a first one does.
     served.unwrap_or(Ok(()))?;
     Ok(Exit::Pass)

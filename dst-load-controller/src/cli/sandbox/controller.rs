@@ -2,7 +2,7 @@
 //! cluster's.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::{self, File},
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
@@ -11,12 +11,15 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use rustix::process::{Pid, Signal, kill_process};
-use tokio::process::{Child, Command};
+use tokio::{
+    io::AsyncReadExt as _,
+    process::{Child, Command},
+};
 
 use crate::{
     cli::{
         UsageError,
+        bound::{self, PATIENCE},
         destination::bind,
         world::{CLUSTER_DOMAIN, without_our_environment},
     },
@@ -28,8 +31,8 @@ use crate::{
 pub(super) const CONTROLLER_NAMESPACE: &str = "linkerd";
 /// For how long a controller may take to become ready.
 const START: Duration = Duration::from_secs(60);
-/// For how long it may take to say its version, and to end when it is told to.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How much of its version is read.
+const VERSION_BYTES: u64 = 4096;
 /// How often it is asked whether it is ready.
 const LOOK: Duration = Duration::from_millis(100);
 /// Lines of its log that are shown when it fails.
@@ -44,14 +47,22 @@ const HOSTNAME: &str = "HOSTNAME";
 pub(in crate::cli) struct CommandLine {
     program: String,
     args: Vec<String>,
-    /// Whether it is started in a process group of its own.
-    apart: bool,
+}
+
+/// A program that is told to end when this is dropped.
+#[derive(Debug)]
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        bound::terminate(&self.0);
+    }
 }
 
 /// A controller that serves.
 #[derive(Debug)]
 pub(in crate::cli) struct Controller {
-    child: Child,
+    child: Running,
     name: String,
     log: Option<PathBuf>,
     /// Where it serves gRPC.
@@ -82,7 +93,6 @@ impl CommandLine {
         Ok(Self {
             program,
             args: words.collect(),
-            apart: false,
         })
     }
 
@@ -98,14 +108,6 @@ impl CommandLine {
         joined.map_err(|error| UsageError(format!("--destination-bin {text:?}: {error}")))
     }
 
-    /// Started in a process group of its own, which a terminal's signals do not reach.
-    pub(in crate::cli) fn apart(self) -> Self {
-        Self {
-            apart: true,
-            ..self
-        }
-    }
-
     /// Adds `--NAME=VALUE`, which Go's `flag` reads too, unless the user has said it.
     fn default(&mut self, name: &str, value: &str) {
         let said = self.args.iter().any(|arg| {
@@ -117,29 +119,47 @@ impl CommandLine {
         }
     }
 
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command
-            .args(&self.args)
-            .stdin(Stdio::null())
-            .kill_on_drop(true);
+    /// It ends with this process, even if that is killed.
+    fn command(&self, more: &[&str]) -> anyhow::Result<Command> {
+        let words = std::iter::once(&*self.program)
+            .chain(self.args.iter().map(String::as_str))
+            .chain(more.iter().copied())
+            .map(OsString::from);
+        let words: Vec<_> = words.collect();
+        let mut command = bound::command(&words).context("this binary's path")?;
+        command.stdin(Stdio::null());
         // The tool's own destination would take it for its.
         without_our_environment(&mut command);
-        if self.apart {
-            command.process_group(0);
-        }
-        command
+        // The terminal's Ctrl-C goes to the whole group; it is for us to say when it ends.
+        command.process_group(0);
+        Ok(command)
     }
 
     /// What it says to `--version`.
-    async fn version(&self) -> Option<String> {
-        let mut command = self.command();
-        command.arg("--version").stderr(Stdio::null());
-        let output = tokio::time::timeout(PATIENCE, command.output()).await;
-        let output = output.ok()?.ok().filter(|output| output.status.success())?;
-        let said = String::from_utf8(output.stdout).ok()?;
-        let version = said.lines().next()?.trim();
-        (!version.is_empty()).then(|| version.to_owned())
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    async fn version(&self) -> anyhow::Result<Option<String>> {
+        let mut command = self.command(&["--version"])?;
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut running = Running(command.spawn()?);
+        let mut stdout = Vec::new();
+        let answered = async {
+            if let Some(from) = running.0.stdout.as_mut() {
+                from.take(VERSION_BYTES).read_to_end(&mut stdout).await?;
+            }
+            running.0.wait().await
+        };
+        let Ok(status) = tokio::time::timeout(PATIENCE, answered).await else {
+            return Ok(None);
+        };
+        let status = status?;
+        if let Some(why) = bound::not_started(status.code(), &stdout) {
+            bail!("--destination-bin: cannot start {:?}: {why}", self.program);
+        }
+        let said = String::from_utf8_lossy(&stdout);
+        let version = said.lines().next().unwrap_or_default().trim();
+        Ok((status.success() && !version.is_empty()).then(|| version.to_owned()))
     }
 }
 
@@ -159,7 +179,7 @@ impl Controller {
         listen: IpAddr,
         log: Option<&Path>,
     ) -> anyhow::Result<Self> {
-        let version = line.version().await;
+        let version = line.version().await?;
         let destination = free(listen).await?;
         let metrics = free(listen).await?;
         line.default("kubeconfig", &kubeconfig.to_string_lossy());
@@ -179,7 +199,7 @@ impl Controller {
         }
         line.default("log-level", "warn");
         let flags = Flags::of_args(line.args.iter().map(String::as_str));
-        let mut command = line.command();
+        let mut command = line.command(&[])?;
         if std::env::var_os(HOSTNAME).is_none_or(|name| name == *OsStr::new("")) {
             command.env(HOSTNAME, "destination");
         }
@@ -198,7 +218,7 @@ impl Controller {
             .spawn()
             .with_context(|| format!("--destination-bin: cannot start {:?}", line.program))?;
         let mut controller = Self {
-            child,
+            child: Running(child),
             name: line.program,
             log: log.map(Path::to_owned),
             destination,
@@ -219,7 +239,7 @@ impl Controller {
         };
         let outcome = tokio::select! {
             biased;
-            status = self.child.wait() => Err(ended(&status?)),
+            status = self.child.0.wait() => Err(ended(&status?)),
             ready = tokio::time::timeout(START, ready) => {
                 ready.map_err(|_| format!("was not ready after {} s", START.as_secs()))
             }
@@ -232,27 +252,18 @@ impl Controller {
 
     /// Completes when the controller has ended by itself, with what there is to say of it.
     pub(in crate::cli) async fn died(&mut self) -> String {
-        match self.child.wait().await {
+        match self.child.0.wait().await {
             Ok(status) => format!("{} {}{}", self.name, ended(&status), self.tail()),
             Err(error) => format!("{} cannot be waited for: {error}", self.name),
         }
     }
 
-    /// Tells it to end, and ends it if it does not.
+    /// Ends it, by force if it does not end when it is told to.
     pub(in crate::cli) async fn end(mut self) {
-        let pid = self.child.id().and_then(|id| i32::try_from(id).ok());
-        if let Some(pid) = pid.and_then(Pid::from_raw) {
-            // It may have ended just now; then there is nobody to tell.
-            let _ = kill_process(pid, Signal::TERM);
-            if tokio::time::timeout(PATIENCE, self.child.wait())
-                .await
-                .is_ok()
-            {
-                return;
-            }
-        }
-        if let Err(error) = self.child.kill().await {
-            tracing::warn!(%error, "{} could not be ended", self.name);
+        bound::terminate(&self.child.0);
+        let ended = tokio::time::timeout(2 * PATIENCE, self.child.0.wait()).await;
+        if !matches!(ended, Ok(Ok(_))) {
+            tracing::warn!("{} could not be ended", self.name);
         }
     }
 

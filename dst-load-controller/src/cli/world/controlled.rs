@@ -2,13 +2,16 @@
 //! this machine.
 
 use std::{
-    io::Write,
+    fs::File,
+    io::{self, Write},
     net::{IpAddr, Ipv4Addr},
+    os::fd::AsRawFd as _,
+    path::PathBuf,
 };
 
 use anyhow::Context;
 use kube::config::Kubeconfig;
-use tempfile::NamedTempFile;
+use rustix::fs::{MemfdFlags, Mode, fchmod, memfd_create};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{Chosen, Controller, Dials, Keeper, dial_each, kind, without_faults};
@@ -27,8 +30,8 @@ pub(super) struct Serving {
     stop: CancellationToken,
     /// Owns the child, which ends with it.
     task: AbortOnDropHandle<()>,
-    /// Named on the controller's command line. The file is gone when this is.
-    _kubeconfig: NamedTempFile,
+    /// Named on the controller's command line.
+    _kubeconfig: PrivateFile,
 }
 
 // === impl Chosen ===
@@ -46,12 +49,11 @@ impl Chosen {
         without_faults(scenario)?;
         let found = cluster.find().await?;
         let kubeconfig = private(&cluster.cluster)?;
-        // The terminal's Ctrl-C goes to the whole group; the controller must outlive the drain.
-        let line = CommandLine::parse(controller.command)?.apart();
+        let line = CommandLine::parse(controller.command)?;
         let listen = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let log = Some(controller.log);
         let started =
-            controller::Controller::start(line, scenario.flags, kubeconfig.path(), listen, log)
+            controller::Controller::start(line, scenario.flags, &kubeconfig.path(), listen, log)
                 .await?;
         let addresses = vec![started.destination.to_string()];
         let Dials { first, further } = dial_each(&addresses, scenario.client.lifecycle)?;
@@ -79,7 +81,7 @@ impl Chosen {
 // === impl Serving ===
 
 impl Serving {
-    fn new(mut controller: controller::Controller, kubeconfig: NamedTempFile) -> Self {
+    fn new(mut controller: controller::Controller, kubeconfig: PrivateFile) -> Self {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         // One that ends by itself is told of and not started again: the run must see what that does.
@@ -110,9 +112,29 @@ impl Serving {
     }
 }
 
+/// A file in memory that only this user can read, and that is gone when this process is, however
+/// that ends.
+struct PrivateFile(File);
+
+// === impl PrivateFile ===
+
+impl PrivateFile {
+    fn new(name: &str) -> io::Result<Self> {
+        let file = memfd_create(name, MemfdFlags::CLOEXEC)?;
+        fchmod(&file, Mode::RUSR | Mode::WUSR)?;
+        Ok(Self(file.into()))
+    }
+
+    /// Where other processes of this user find it.
+    fn path(&self) -> PathBuf {
+        let (process, file) = (std::process::id(), self.0.as_raw_fd());
+        format!("/proc/{process}/fd/{file}").into()
+    }
+}
+
 /// A copy of the kubeconfig, only for us to read, whose current context is the one that is named:
 /// Linkerd's controllers take a kubeconfig and no context.
-fn private(args: &KubeconfigArgs) -> anyhow::Result<NamedTempFile> {
+fn private(args: &KubeconfigArgs) -> anyhow::Result<PrivateFile> {
     let mut kubeconfig = match &args.kubeconfig {
         Some(path) => Kubeconfig::read_from(path)?,
         None => Kubeconfig::read()?,
@@ -120,14 +142,10 @@ fn private(args: &KubeconfigArgs) -> anyhow::Result<NamedTempFile> {
     if let Some(context) = &args.context {
         kubeconfig.current_context = Some(context.clone());
     }
-    // Made with mode 0600. Go reads a kubeconfig as YAML, which all JSON is.
-    let mut file = tempfile::Builder::new()
-        .prefix("dst-load-")
-        .suffix(".kubeconfig")
-        .tempfile()
-        .context("cannot make a kubeconfig for the controller")?;
-    serde_json::to_writer(&mut file, &kubeconfig)?;
-    file.flush()?;
+    let mut file =
+        PrivateFile::new("kubeconfig").context("cannot make a kubeconfig for the controller")?;
+    // Go reads a kubeconfig as YAML, which all JSON is.
+    file.0.write_all(&serde_json::to_vec(&kubeconfig)?)?;
     Ok(file)
 }
 
@@ -161,7 +179,7 @@ contexts:
             context: Some("two".to_owned()),
         };
         let copy = private(&args).unwrap();
-        let there = copy.path().to_owned();
+        let there = copy.path();
         let mode = fs::metadata(&there).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let read = Kubeconfig::read_from(&there).unwrap();
@@ -179,7 +197,7 @@ contexts:
             ..args
         };
         let copy = private(&args).unwrap();
-        let found = Cluster::find(Some(copy.path()), None).await.unwrap();
+        let found = Cluster::find(Some(&copy.path()), None).await.unwrap();
         assert_eq!(found.url(), "http://127.0.0.1:1/");
     }
 }

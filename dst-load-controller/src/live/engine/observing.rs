@@ -46,9 +46,9 @@ impl<W: io::Write> Engine<W> {
     }
 
     /// Before the end is checked: compares what the observer of each cluster has seen with a LIST.
-    pub(super) async fn verify(&self) {
+    /// Streams have up to `patience` to hold what it says.
+    pub(super) async fn verify(&self, patience: Duration) {
         let (kube, namespace) = (&self.options.world.kube, self.actor.namespace());
-        let patience = self.scenario.deadline();
         let _ = (self.journal)
             .verify(&self.observers, kube, namespace, patience)
             .await;

@@ -17,6 +17,7 @@ use crate::{
         scenario::{Backend, Lifecycle},
         time::At,
         warning::Warning,
+        words,
     },
 };
 
@@ -30,10 +31,20 @@ const QUIET: Duration = Duration::from_secs(1);
 /// An action sent this much later than intended is worth a warning.
 const LATE: Duration = Duration::from_millis(100);
 
+/// After a first signal, how long what is still on its way is waited for where the plan was cut off.
+const CUT_OFF: Duration = Duration::from_secs(2);
+/// After a first signal, and the time that was announced, how long everything else may take.
+const WIND_DOWN: Duration = Duration::from_secs(7);
+
 /// How the churn ended.
-struct Churned {
-    interrupted: bool,
-    whole_cycle: bool,
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Churned {
+    /// As planned.
+    Planned,
+    /// By a signal, which is how a plan with neither a duration nor cycles ends.
+    Stopped,
+    /// By a signal, before the plan ended.
+    CutOff,
 }
 
 // === impl Engine ===
@@ -97,11 +108,21 @@ impl<W: io::Write> Engine<W> {
         let told = async {
             self.journal.sample().await;
             let churned = self.churn(driver).await?;
-            self.settle().await;
-            self.verify().await;
+            let settled = self.settle(churned);
+            let interrupted = match churned {
+                Churned::Planned => self.unless_stopped(settled).await.is_none(),
+                Churned::Stopped => {
+                    settled.await;
+                    false
+                }
+                Churned::CutOff => {
+                    settled.await;
+                    true
+                }
+            };
             self.journal.sample().await;
             self.journal.check(self.clock().now());
-            Ok(churned.interrupted)
+            Ok(interrupted)
         };
         let told = tokio::select! {
             biased;
@@ -280,15 +301,10 @@ impl<W: io::Write> Engine<W> {
         let stopped = driven.ending == Ending::Stopped;
         let endless =
             self.scenario.churn.duration.is_none() && self.scenario.churn.cycles.is_none();
-        let churned = Churned {
-            // With neither a duration nor cycles, a signal is the natural end.
-            interrupted: stopped && !endless,
-            whole_cycle: !stopped && Plan::ends_with_a_cycle(&self.scenario),
-        };
         if cycled {
             self.journal.push(Line::LastCycleEnds {
                 at,
-                whole: churned.whole_cycle,
+                whole: !stopped && Plan::ends_with_a_cycle(&self.scenario),
             });
         }
         if late > 0 {
@@ -303,15 +319,51 @@ impl<W: io::Write> Engine<W> {
                 error: error.to_string(),
             });
         }
-        Ok(churned)
+        Ok(match (stopped, endless) {
+            (false, _) => Churned::Planned,
+            (true, true) => Churned::Stopped,
+            (true, false) => Churned::CutOff,
+        })
     }
 
-    /// Waits for what is still on its way, but not for ever.
-    async fn settle(&self) {
+    /// Waits for what is still on its way, but not for ever, and compares what was seen with a LIST.
+    async fn settle(&self, churned: Churned) {
         self.journal.enter(Phase::Settling);
         let clock = self.clock();
-        // Twice: what becomes visible within one deadline has another to arrive.
-        let until = clock.now() + self.scenario.deadline() * 2 + QUIET;
+        let deadline = self.scenario.deadline();
+        match churned {
+            Churned::Planned => {
+                // Twice: what becomes visible within one deadline has another to arrive.
+                self.settle_until(clock.now() + deadline * 2 + QUIET, true)
+                    .await;
+                self.verify(deadline).await;
+            }
+            Churned::Stopped => {
+                let until = clock.now() + deadline;
+                self.settles_until.set(Some(until));
+                let most = words::span(deadline.as_secs_f64());
+                tracing::info!(
+                    "waiting up to {most} for what is still on its way; a second signal ends it at \
+                     once"
+                );
+                self.settle_until(until, false).await;
+                self.verify(QUIET.max(until.since(clock.now()))).await;
+                let books = self.books.all().iter();
+                let unsettled = books.filter(|book| !book.ledger(|ledger| ledger.is_settled()));
+                let services = unsettled.count() as u64;
+                if services > 0 {
+                    self.journal.warn(Warning::Unsettled { services });
+                }
+            }
+            // It is void, and is only to look as it was.
+            Churned::CutOff => self.settle_until(clock.now() + CUT_OFF, false).await,
+        }
+    }
+
+    /// Waits until nothing is on its way any more, at most `until`; longer for what is to be
+    /// asked for again, if that is waited for.
+    async fn settle_until(&self, until: At, for_unserved: bool) {
+        let clock = self.clock();
         let mut quiet_since = clock.now();
         loop {
             let now = clock.now();
@@ -320,7 +372,8 @@ impl<W: io::Write> Engine<W> {
             if !self.books.is_settled() || self.books.outstanding() > 0 || unserved.is_some() {
                 quiet_since = now;
             }
-            if now.since(quiet_since) >= QUIET || (now >= until && unserved.is_none()) {
+            let over = now >= until && !(for_unserved && unserved.is_some());
+            if now.since(quiet_since) >= QUIET || over {
                 return;
             }
             tokio::time::sleep(LOOK).await;
@@ -352,6 +405,16 @@ impl<W: io::Write> Engine<W> {
         books
             .map(|book| book.ledger(|ledger| ledger.promised() as u64))
             .sum()
+    }
+
+    /// Completes when a run that was told to stop has taken as long as it may.
+    pub(super) async fn overdue(&self) {
+        self.stop.cancelled().await;
+        tokio::time::sleep(WIND_DOWN).await;
+        if let Some(until) = self.settles_until.get() {
+            self.clock().sleep_until(until + WIND_DOWN).await;
+        }
+        tracing::warn!("ended at once, some requests are still unanswered");
     }
 
     /// What `work` comes to, or `None` if the run is told to stop first.

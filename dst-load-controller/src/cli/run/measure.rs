@@ -1,0 +1,221 @@
+//! The run itself, up to its report, and the cleanup after it.
+//!
+//! Whatever ends a run, what it made is taken away, or the command that does so is printed.
+
+use std::{borrow::Cow, convert::Infallible, fmt, io::Write};
+
+use super::{
+    command::{Manner, Outcome},
+    floor, progress,
+    setting::Setting,
+};
+use crate::{
+    cli::cluster::KubeconfigArgs,
+    live::{
+        engine::Engine,
+        live_page::LivePage,
+        recorder::{Recorder, RunDirectory},
+        runtime::{Aborted, Shutdown, stalled},
+    },
+    model::warning::Warning,
+};
+
+/// Runs, writes the recording, and takes away what was made.
+///
+/// # Errors
+/// If the tool itself fails. What was made is taken away then too.
+pub(super) async fn measure(
+    manner: &Manner<'_>,
+    setting: &Setting,
+    directory: &RunDirectory,
+    shutdown: &Shutdown,
+    warnings: &mut impl Write,
+) -> anyhow::Result<Outcome> {
+    let mut header = setting.header()?;
+    let run_id = header.run_id.clone();
+    let scenario = &setting.scenario;
+    let recorder = Recorder::create(&directory.recording())?;
+    let engine = setting.engine(&header, recorder, shutdown.draining())?;
+    for message in manner.noticed.iter().cloned() {
+        engine.note(Warning::Scenario { message });
+    }
+    let cleanup = Cleanup {
+        command: cleanup_command(manner.cluster, &run_id),
+        place: where_to(setting),
+    };
+    if manner.cluster.is_named() {
+        // A process that is killed can say no more.
+        tracing::info!(
+            run_id,
+            namespace = header.namespace,
+            "run starts; {cleanup} removes what it makes, should it be killed"
+        );
+    }
+    let unfinished = Unfinished(Some(&cleanup));
+    let running = async {
+        if !setting.virtual_time {
+            header.floor_seconds = floor::seconds().await;
+        }
+        tokio::select! {
+            biased;
+            ended = engine.run(header) => ended,
+            never = setting.stall() => match never {},
+            never = progress::show(engine.books(), scenario, manner.progress) => match never {},
+            never = follow(manner.live, &engine) => match never {},
+        }
+    };
+    // A second signal cuts the run off where it stands; what it had seen is reported all the same.
+    let (interrupted, error) = shutdown.guard(running).await.unwrap_or((true, None));
+    // It fails where the recording does, such as on a full disk.
+    let reported = engine
+        .report()
+        .map(|report| report.and_then(|it| engine.page(it)));
+    if let (Some(live), Ok(Some(page))) = (manner.live, &reported) {
+        live.finish(page);
+    }
+    if let Ok(None) = reported {
+        unfinished.disarm();
+        writeln!(warnings, "interrupted before the run had begun")?;
+        return Err(Aborted.into());
+    }
+    let left = if manner.keep {
+        None
+    } else {
+        left_behind(&engine, shutdown).await
+    };
+    unfinished.disarm();
+    if manner.keep {
+        writeln!(warnings, "kept: {cleanup} removes what was made")?;
+    }
+    if let Some(left) = &left {
+        writeln!(
+            warnings,
+            "warning: cleaning up was not finished ({left}): {cleanup} does the rest"
+        )?;
+    }
+    let Some(mut page) = reported? else {
+        return Err(Aborted.into());
+    };
+    if let Some(left) = left {
+        engine.amend(Warning::CleanupFailed {
+            error: left,
+            run_id,
+        })?;
+        if let Some(amended) = engine.report()?.and_then(|report| engine.page(report)) {
+            page = amended;
+        }
+        if let Some(live) = manner.live {
+            live.finish(&page);
+        }
+    }
+    if let Some(live) = manner.live {
+        // Nobody waits for a page that is not looked at.
+        let _ = shutdown.until_drained(live.was_seen()).await;
+    }
+    Ok(Outcome {
+        page,
+        interrupted,
+        error,
+    })
+}
+
+/// Shows the run to whoever looks at its page.
+async fn follow<W: Write>(live: Option<&LivePage>, engine: &Engine<W>) -> Infallible {
+    match live {
+        Some(live) => live.answer(|| engine.page_so_far()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How what a run made can be removed later.
+struct Cleanup {
+    command: String,
+    place: &'static str,
+}
+
+/// The command that removes what the run made.
+fn cleanup_command(cluster: &KubeconfigArgs, run_id: &str) -> String {
+    let file = cluster.kubeconfig.as_ref().map(|it| it.to_string_lossy());
+    let context = cluster.context.as_deref().map(Cow::Borrowed);
+    let mut command = "dst-load-controller cleanup".to_owned();
+    for (flag, value) in [("--kubeconfig", file), ("--context", context)] {
+        if let Some(value) = value {
+            let quoted = shlex::try_quote(&value).unwrap_or(Cow::Borrowed(&value));
+            command.push_str(&format!(" {flag} {quoted}"));
+        }
+    }
+    command.push_str(" --run-id ");
+    command.push_str(run_id);
+    command
+}
+
+/// Where a cleanup must be asked for, where that is not one cluster alone.
+const fn where_to(setting: &Setting) -> &'static str {
+    if setting.chosen.target_cluster.is_some() {
+        ", in each of the two clusters,"
+    } else {
+        ""
+    }
+}
+
+/// Deletes what was made; what went wrong, if anything did, which changes no verdict.
+async fn left_behind<W: Write>(engine: &Engine<W>, shutdown: &Shutdown) -> Option<String> {
+    let stop = shutdown.draining();
+    let cleaned = async {
+        tokio::select! {
+            biased;
+            cleaned = engine.cleanup() => match cleaned {
+                Ok(cleaned) => cleaned.left(),
+                Err(error) => Some(error.to_string()),
+            },
+            stalled = stalled(&stop, || engine.removals()) => Some(stalled.to_string()),
+        }
+    };
+    let cleaned = shutdown.guard(cleaned).await;
+    cleaned.unwrap_or_else(|aborted| Some(aborted.to_string()))
+}
+
+/// Prints what removes what a run made if the run comes to no end, as by a panic.
+struct Unfinished<'a>(Option<&'a Cleanup>);
+
+// === impl Unfinished ===
+
+impl Unfinished<'_> {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(cleanup) = self.0 {
+            tracing::error!("the run broke off: {cleanup} removes what it made");
+        }
+    }
+}
+
+// === impl Cleanup ===
+
+impl fmt::Display for Cleanup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`{}", self.command, self.place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_that_cleans_up_names_the_cluster_that_was_named() {
+        let mut cluster = KubeconfigArgs::default();
+        let plain = "dst-load-controller cleanup --run-id r1";
+        assert_eq!(cleanup_command(&cluster, "r1"), plain);
+        cluster.kubeconfig = Some("my lab/config".into());
+        cluster.context = Some("lab-1".to_owned());
+        assert_eq!(
+            cleanup_command(&cluster, "r1"),
+            "dst-load-controller cleanup --kubeconfig 'my lab/config' --context lab-1 --run-id r1"
+        );
+    }
+}
