@@ -10,6 +10,7 @@ import copy
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -102,7 +103,10 @@ def values_of(name, of):
     if "%" in pattern:
         return SHARES
     if kind == "string":
-        return LABELS + TEXTS
+        texts = [*TEXTS, *LABELS]
+        right = [it for it in texts if isinstance(it, str) and re.search(pattern, it)]
+        # Not many more that are refused, or all cases would be.
+        return right + [it for it in texts if it not in right][: len(right) + 3]
     return WHOLE if kind == "integer" else SHARES + WHOLE
 
 
