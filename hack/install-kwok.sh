@@ -48,6 +48,10 @@ case $environment in
     default | source | target) ;;
     *) misused "--env $environment: default, source or target" ;;
 esac
+for value in ${set[@]+"${set[@]}"}; do
+    # After a comma there would be another value.
+    [[ ${value#*=} =~ ^[0-9./]+$ ]] || misused "${value/=/ is }: digits, and in a range dots and a slash"
+done
 
 need_helm
 need_helmfile

@@ -46,6 +46,9 @@ while (($#)); do
     shift
 done
 
+# It is part of a template of Docker's.
+[[ $network =~ ^[a-zA-Z0-9][a-zA-Z0-9_.-]*$ ]] || misused "--network $network: letters, digits, _, . and -"
+
 need_docker
 need_k3d
 [[ -n $delete ]] || need_kubectl

@@ -334,6 +334,13 @@ fn a_mistake_in_the_command_line_is_told_from_a_failure() {
         (K3D, &["--image"], "--image wants a value"),
         (K3D, &["--image", "--delete"], "--image wants a value"),
         (KWOK, &["--env", "prod"], "--env prod: default, source or"),
+        (
+            KWOK,
+            &["--pod-cidr", "10.42.128.0/17,linkerd.enabled=false"],
+            "kwok.podCIDR is 10.42.128.0/17,linkerd.enabled=false: digits",
+        ),
+        (KWOK, &["--nodes=5,a=b"], "kwok.nodes is 5,a=b: digits"),
+        (K3D, &["--network", "a\"}}{{.Id}}"], "letters, digits, _"),
         (LINKERD, &["--source", "x", "--target", "x"], "are both x"),
     ] {
         let outcome = stage(script).run(script, arguments);

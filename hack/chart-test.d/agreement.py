@@ -10,6 +10,7 @@ import copy
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -52,7 +53,9 @@ RANGES += ["169.254.0.0/16", "169.254.3.0/24", "168.0.0.0/6", "224.0.0.0/4", "23
 RANGES += ["10.0.0.0/33", "10.0.0.0/32", "10.0.0.0/27", "10.0.0.0/26", "10.0.0.0/25", "10.0.0.0/+8", "10.0.0.0/08", "010.0.0.0/8"]
 RANGES += ["256.0.0.0/8", "10.0.0/8", "10.0.0.0", "0.0.0.0/32", "1.2.3.4/32", "", 10]
 MAPS = [{}, {"a": "b"}, {"a": 1}, {"a": 12345678}, {"a": True}, {"a": 0.5}, {"a": [1]}, {"a": None}, "x", [], 5]
-TEXTS = ["", "x", 5, True, [], {}]
+MAPS += [{"a b": "c"}, {"a/b": "c"}, {"A/b": "c"}, {"a": "b c"}, {"a": -1}, {"a": 1e300}, {"a": "1Gi"}, {"a": "1 Gi"}, {"a": "b\n"}, {"a": "\x07"}]
+TEXTS = ["", "x", 5, True, [], {}, "x\ny", "x y", "\x07", "a.b", "A_b", "..", "1Gi", "1 Gi", ".5", "1e3", "5s", "5x", "1.5s", "v9"]
+TEXTS += ["http://h:1/x", "http://h x", "h:1", "r.example/a", "sha256:" + "0" * 64, "sha256:0", "Exists", "NoSchedule", "a/b", "/a"]
 
 # What no scenario has, and the chart alone can judge.
 OF_THE_CHART = [("destination", "address")]
@@ -76,7 +79,7 @@ def values_of(name, of):
     if "anyOf" in of:
         return [*SPANS, {"min": "1s", "max": "2s"}, {"min": "2s", "max": "1s"}, {"min": "1s"}, {"min": None, "max": "1s"}, {}]
     if name == "extraArgs":
-        return [[], ["a"], [1], [12345678], [True], [None], [[1]], "x"]
+        return [[], ["a"], ["a\nb"], ["a\x07"], [1], [12345678], [True], [None], [[1]], "x"]
     if kind == "array":
         items = resolved(of["items"])
         if "enum" in items:
@@ -84,9 +87,9 @@ def values_of(name, of):
             return [[], [one], items["enum"], [one, one], [one, None], [None], ["x"], [5], [""], one, {}]
         if "properties" in items:
             return [[], [{}], [None], "x", {}]
-        return [[], [{}], ["x"], [{"name": "x"}], [None], "x", 5]
+        return [[], [{}], ["x"], ["http://h:1"], [{"name": "x"}], [{"a b": "x"}], [{"name": ["\x07"]}], [None], "x", 5]
     if kind == "object":
-        return MAPS if of.get("additionalProperties") else [{}, "x", 5, [], {"x": 1}]
+        return MAPS if of.get("additionalProperties") or of.get("patternProperties") else [{}, "x", 5, [], {"x": 1}]
     if kind == "boolean":
         return [True, False, "true", 0]
     if name == "cpuMax":
@@ -100,7 +103,10 @@ def values_of(name, of):
     if "%" in pattern:
         return SHARES
     if kind == "string":
-        return LABELS if pattern else TEXTS
+        texts = [*TEXTS, *LABELS]
+        right = [it for it in texts if isinstance(it, str) and re.search(pattern, it)]
+        # Not many more that are refused, or all cases would be.
+        return right + [it for it in texts if it not in right][: len(right) + 3]
     return WHOLE if kind == "integer" else SHARES + WHOLE
 
 

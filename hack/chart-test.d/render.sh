@@ -210,6 +210,9 @@ refusals() {
     refused "scraped twice" render load "${quick[@]}" --set monitoring.podMonitor.enabled=true,monitoring.serviceMonitor.enabled=true
     refused endpionts render load "${quick[@]}" --set churn.endpionts=3
     refused pattern render load "${quick[@]}" --set churn.pattern=oscilate
+    refused '--namespace: "Load" is not a DNS label' "$helm" template load "$chart" --namespace Load "${quick[@]}"
+    refused 'names would begin with "1a-dst-load-test"' "$helm" template 1a "$chart" --namespace load "${quick[@]}"
+    refused 'names would begin with "a.b-dst-load-test"' "$helm" template a.b "$chart" --namespace load "${quick[@]}"
     refused reqireNodes render load "${quick[@]}" --set kwok.reqireNodes=true
 }
 
@@ -235,6 +238,10 @@ churn: [1]
 {churn: {services: 1, endpoints: 1}, scenario: {name: aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeef}, sandbox: {nodes: 5001}}
 {churn: {services: 1, endpoints: 1}, federation: {through: [], cluster: x_y}, criteria: {optional: [never, nothing]}}
 {churn: {services: 1, endpoints: 1}, federation: {through: [federated, remoteDiscovery, federated], localEndpoints: 0}}
+{churn: {services: 1, endpoints: 1}, priorityClassName: "x\nhostNetwork: true", commonLabels: {a b: c, d: e f, g: -1}, image: {tag: .x, digest: 'sha256:0'}}
+{churn: {services: 1, endpoints: 1, extraEnv: [{value: x}, {name: A B}]}, tolerations: [{effect: Never, key: a b, operater: Exists}], imagePullSecrets: [{}]}
+{churn: {services: 1, endpoints: 1}, resources: {limits: {memory: 1 GB, cpu: true}}, affinity: {podAffinity: {a b: 1, c: ["\x07"]}, zone: a}, podLabels: {a: 1e300}}
+{churn: {services: 1, endpoints: 1}, client: {snapshotSize: big, observe: {key: .., context: "\t\v\f\b\r\e\x7f\u0085\u2028\u200bé🦀'\"\\"}}, destination: {metrics: [a b]}}
 Y
 }
 
@@ -252,5 +259,5 @@ same_words() {
         diff "$work/helm.words" "$work/tool.words" || { say "$line" && return 1; }
         count=$((count + 1))
     done < <(broken)
-    expect "files" 19 "$count"
+    expect "files" 23 "$count"
 }

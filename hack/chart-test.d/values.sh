@@ -14,6 +14,7 @@ test_values() {
     check "no label of the values replaces one of the chart's" labels_kept
     check "no key is there twice, whatever is given" strict
     check "texts stay as they were written" texts
+    check "no text becomes more than a scalar, whatever is in it" hostile
     check "a half's resources stand in place of the general ones" resources_in_place
     check "0 and false are values" zeros
     check "monitors come with --api-versions, by version or by kind" api_versions
@@ -273,6 +274,19 @@ Y
     [[ -z $tool ]] || "$tool" plan "$scenarios/quick.yaml" >/dev/null
     [[ -z $tool ]] || { cat "$scenarios/quick.yaml" && sed '/^churn:/,$d' "$work/texts.yaml"; } >"$work/both.yaml"
     [[ -z $tool ]] || "$tool" plan "$work/both.yaml" >/dev/null
+}
+
+# PyYAML is that of hack/monitoring-test where there is none.
+hostile() {
+    local python=python3
+    if ! python3 -c 'import yaml' 2>/dev/null; then
+        python3 -m venv "$work/venv"
+        sed -n '/^PyYAML/,$p' "$root/hack/monitoring-test.d/requirements.txt" >"$work/requirements.txt"
+        "$work/venv/bin/pip" --disable-pip-version-check install --quiet --only-binary :all: --require-hashes --requirement "$work/requirements.txt"
+        python=$work/venv/bin/python3
+    fi
+    "$python" "$parts/hostile.py" "$helm" "$chart" "$scenarios/quick.yaml" "$parts/values/hostile.yaml" \
+        -- "$scenarios/federated-oscillation.yaml" "$parts/values/hostile.yaml" "$parts/values/source.yaml"
 }
 
 # The resources of a half's container, on one line.

@@ -1,10 +1,15 @@
 {{/* What all templates share: names, labels, and which half is wanted. */}}
 
 {{- define "dst-load-test.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 48 | trimSuffix "-" }}
+{{- include "dst-load-test.cut" (default .Chart.Name .Values.nameOverride) }}
 {{- end }}
 
 {{/* At most 48 characters: with "-churn-" and a hash it is a Pod's name, of which 63 are its hostname. */}}
+{{- define "dst-load-test.cut" -}}
+{{- regexReplaceAll "-+$" (trunc 48 .) "" }}
+{{- end }}
+
+{{/* What the names of the release's objects begin with. */}}
 {{- define "dst-load-test.fullname" -}}
 {{- $name := include "dst-load-test.name" . }}
 {{- if .Values.fullnameOverride }}
@@ -14,7 +19,7 @@
 {{- else }}
 {{- $name = printf "%s-%s" .Release.Name $name }}
 {{- end }}
-{{- $name | trunc 48 | trimSuffix "-" }}
+{{- include "dst-load-test.cut" $name }}
 {{- end }}
 
 {{/* The labels by which Services, monitors and policies find the release's pods. */}}
@@ -23,7 +28,7 @@ app.kubernetes.io/name: {{ include "dst-load-test.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
-{{/* The labels of an object, in YAML: (dict "root" $ "own" OWN "further" (list MAP …)). Those that the chart sets
+{{/* The labels of an object, in JSON: (dict "root" $ "own" OWN "further" (list MAP …)). Those that the chart sets
      itself win over those of the values: by them selectors, Helm and the reports find the objects. Those that Kubernetes
      sets on the pods of Jobs and Deployments are left to it: the API server refuses a Job with another one. */}}
 {{- define "dst-load-test.labels" -}}
@@ -33,7 +38,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
   "app.kubernetes.io/version" $root.Chart.AppVersion
   "app.kubernetes.io/managed-by" $root.Release.Service
   "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") }}
-{{- $given := concat (list $root.Values.commonLabels) (default list .further) | include "dst-load-test.joined" | fromYaml }}
+{{- $given := concat (list $root.Values.commonLabels) (default list .further) | include "dst-load-test.joined" | fromJson }}
 {{- $given = omit $given "controller-uid" "job-name" "batch.kubernetes.io/controller-uid" "batch.kubernetes.io/job-name" "pod-template-hash" }}
 {{- list $given $chart $release (default dict .own) | include "dst-load-test.joined" }}
 {{- end }}
@@ -41,13 +46,13 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{/* An object's metadata, in YAML: (dict "root" $ "name" NAME "own" LABELS "further" (list LABELS …)
      "annotations" ANNOTATIONS "clusterScoped" true). All but root and name may be absent. */}}
 {{- define "dst-load-test.metadata" -}}
-{{- toYaml (dict "name" .name) }}
+{{- include "dst-load-test.yaml" (dict "name" .name) }}
 {{- if not .clusterScoped }}
-{{ toYaml (dict "namespace" .root.Release.Namespace) }}
+{{ include "dst-load-test.yaml" (dict "namespace" .root.Release.Namespace) }}
 {{- end }}
-{{ toYaml (dict "labels" (include "dst-load-test.labels" . | fromYaml)) }}
+{{ include "dst-load-test.yaml" (dict "labels" (include "dst-load-test.labels" . | fromJson)) }}
 {{- with .annotations }}
-{{ toYaml (dict "annotations" (include "dst-load-test.joined" (list .) | fromYaml)) }}
+{{ include "dst-load-test.yaml" (dict "annotations" (include "dst-load-test.joined" (list .) | fromJson)) }}
 {{- end }}
 {{- end }}
 

@@ -17,7 +17,7 @@
 {{- range $key, $value := index . 2 }}
 {{- $_ := set $own $key $value }}
 {{- end }}
-{{- include "dst-load-test.labels" (dict "root" $root "own" $own "further" (list $root.Values.podLabels (index $root.Values $half).podLabels)) }}
+{{- include "dst-load-test.labels" (dict "root" $root "own" $own "further" (list $root.Values.podLabels (index $root.Values $half).podLabels)) | fromJson | include "dst-load-test.yaml" }}
 {{- end }}
 
 {{/* Annotations of a half's pods: (list . "churn" OWN). A proxy in the pod is refused even where the namespace asks
@@ -30,7 +30,7 @@
 {{- if and $root.Values.mesh.enabled (eq $half "client") }}
 {{- $mesh = dict "linkerd.io/inject" "enabled" "config.linkerd.io/skip-outbound-ports" "443,6443,9990" "config.linkerd.io/skip-inbound-ports" "9990" "config.linkerd.io/proxy-await" "enabled" }}
 {{- end }}
-{{- include "dst-load-test.joined" (list $mesh $root.Values.podAnnotations (index $root.Values $half).podAnnotations (index . 2)) }}
+{{- include "dst-load-test.joined" (list $mesh $root.Values.podAnnotations (index $root.Values $half).podAnnotations (index . 2)) | fromJson | include "dst-load-test.yaml" }}
 {{- end }}
 
 {{/* Where the pods may run, and as whom. */}}
@@ -40,7 +40,7 @@
 {{- $own := index $root.Values $half -}}
 {{- with $root.Values.imagePullSecrets -}}
 imagePullSecrets:
-  {{- toYaml . | nindent 2 }}
+  {{- include "dst-load-test.yaml" . | nindent 2 }}
 {{- end }}
 {{- with $root.Values.priorityClassName }}
 priorityClassName: {{ . | quote }}
@@ -49,21 +49,21 @@ securityContext:
   {{- include "dst-load-test.filled" $root.Values.podSecurityContext | nindent 2 }}
 {{- /* A Service named dst-load would set DST_LOAD_PORT, which is one of the tool's own settings. */}}
 enableServiceLinks: false
-{{- with include "dst-load-test.joined" (list $root.Values.nodeSelector $own.nodeSelector) | fromYaml }}
+{{- with include "dst-load-test.joined" (list $root.Values.nodeSelector $own.nodeSelector) | fromJson }}
 nodeSelector:
-  {{- toYaml . | nindent 2 }}
+  {{- include "dst-load-test.yaml" . | nindent 2 }}
 {{- end }}
 {{- with concat $root.Values.tolerations $own.tolerations }}
 tolerations:
-  {{- toYaml . | nindent 2 }}
+  {{- include "dst-load-test.yaml" . | nindent 2 }}
 {{- end }}
-{{- with include "dst-load-test.affinity" . | fromYaml }}
+{{- with include "dst-load-test.affinity" . | fromJson }}
 affinity:
-  {{- toYaml . | nindent 2 }}
+  {{- include "dst-load-test.yaml" . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{/* The values' affinity, and beside it that no node is KWOK's. Terms are alternatives, so each must say it. */}}
+{{/* The values' affinity in JSON, and beside it that no node is KWOK's. Terms are alternatives, so each must say it. */}}
 {{- define "dst-load-test.affinity" -}}
 {{- $root := index . 0 }}
 {{- $own := index $root.Values (index . 1) }}
@@ -81,7 +81,7 @@ affinity:
 {{- $_ := set $node $required (dict "nodeSelectorTerms" $terms) }}
 {{- $_ := set $affinity "nodeAffinity" $node }}
 {{- end }}
-{{- toYaml $affinity }}
+{{- toJson $affinity }}
 {{- end }}
 
 {{/* The container, but for its arguments, volumes and environment. */}}
@@ -89,7 +89,7 @@ affinity:
 {{- $root := index . 0 }}
 {{- $half := index . 1 -}}
 image: {{ include "dst-load-test.image" $root | quote }}
-imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+imagePullPolicy: {{ $root.Values.image.pullPolicy | quote }}
 securityContext:
   {{- include "dst-load-test.filled" $root.Values.securityContext | nindent 2 }}
 resources:
@@ -104,7 +104,7 @@ resources:
 {{- $_ := set $filled $key $value }}
 {{- end }}
 {{- end }}
-{{- toYaml $filled }}
+{{- include "dst-load-test.yaml" $filled }}
 {{- end }}
 
 {{/* Environment variables of the values; each `value` is a text, whatever YAML took it for. */}}
@@ -117,7 +117,7 @@ resources:
 {{- end }}
 {{- $variables = append $variables $variable }}
 {{- end }}
-{{- toYaml $variables }}
+{{- include "dst-load-test.yaml" $variables }}
 {{- end }}
 
 {{/* Ports and probes. A busy half is not a dead one: only minutes of silence end it, and with it what it measured. */}}
@@ -155,14 +155,14 @@ readinessProbe:
 {{- range . }}
 {{- $texts = append $texts (include "dst-load-test.text" .) }}
 {{- end }}
-{{- toYaml $texts }}
+{{- include "dst-load-test.yaml" $texts }}
 {{- end }}
 
-{{/* How the clients reach what they ask and what they observe: arguments of `client`, and of its test. */}}
+{{/* How the clients reach what they ask and what they observe: arguments of `client`, and of its test, in JSON. */}}
 {{- define "dst-load-test.clientArgs" -}}
 {{- $args := list "--destination" (include "dst-load-test.destination" .) }}
 {{- with .Values.destination.metrics }}
 {{- $args = concat $args (list "--destination-metrics" (join "," .)) }}
 {{- end }}
-{{- toYaml (dict "args" $args) }}
+{{- toJson (dict "args" $args) }}
 {{- end }}

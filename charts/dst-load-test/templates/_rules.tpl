@@ -4,6 +4,7 @@ which values go together is said here: the rules of `dst-load-controller plan`, 
 files/limits.yaml.
 */}}
 {{- define "dst-load-test.validate" -}}
+{{- include "dst-load-test.checkNames" . }}
 {{- $limits := .Files.Get "files/limits.yaml" | fromYaml }}
 {{- $churn := .Values.churn }}
 {{- if not (or (hasKey $churn "services") (hasKey $churn "stable") (hasKey $churn "oscillate") (hasKey $churn "provoke")) }}
@@ -21,6 +22,18 @@ files/limits.yaml.
 {{- include "dst-load-test.checkBackend" (list .Values $limits $groups) }}
 {{- include "dst-load-test.checkCycles" (list $churn $groups) }}
 {{- include "dst-load-test.checkSandbox" (list (default dict .Values.sandbox) $limits) }}
+{{- end }}
+
+{{/* What the release is called is no value, and no schema judges it. */}}
+{{- define "dst-load-test.checkNames" -}}
+{{- $namespace := .Release.Namespace }}
+{{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" $namespace) }}
+{{- fail (printf "--namespace: %q is not a DNS label; write at most 63 lower-case letters, digits and inner dashes" $namespace) }}
+{{- end }}
+{{- $name := include "dst-load-test.fullname" . }}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) }}
+{{- fail (printf "fullnameOverride: the Services' names would begin with %q; write lower-case letters, digits and inner dashes, a letter first, or give the release such a name" $name) }}
+{{- end }}
 {{- end }}
 
 {{/* A key that must be there: (list SECTION PLACE KEY). */}}
@@ -88,7 +101,7 @@ files/limits.yaml.
 {{- if not $some }}
 {{- fail "churn: 0 Services leave nothing to do; it is at least 1" }}
 {{- end }}
-{{- toYaml (dict "groups" $some) }}
+{{- include "dst-load-test.yaml" (dict "groups" $some) }}
 {{- end }}
 
 {{/* The most endpoints of a Service: (list CHURN PATTERN). Refuses what the pattern lacks. */}}

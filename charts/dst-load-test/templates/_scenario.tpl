@@ -18,7 +18,12 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- toYaml $scenario }}
+{{- include "dst-load-test.yaml" $scenario }}
+{{- end }}
+
+{{/* The name of the ConfigMap that has it. */}}
+{{- define "dst-load-test.scenarioName" -}}
+{{ printf "%s-scenario" (include "dst-load-test.fullname" .) }}
 {{- end }}
 
 {{/* The names of the Services that churn makes, as YAML: {names: […]}. */}}
@@ -30,5 +35,5 @@
 {{- $names = append $names (printf "%s-%d" $group.prefix (add $n $group.first)) }}
 {{- end }}
 {{- end }}
-{{- toYaml (dict "names" $names) }}
+{{- include "dst-load-test.yaml" (dict "names" $names) }}
 {{- end }}

@@ -62,7 +62,22 @@ together with the chart's own default, or leaves a null, so defaults are filled 
 {{- if kindIs "string" . }}{{ toString . }}{{ else }}{{ toJson . }}{{ end }}
 {{- end }}
 
-{{/* Maps of texts as one, in YAML: (list MAP MAP …). A later one wins, and no key is there twice. */}}
+{{/* Anything as YAML. toYaml is silent about what it cannot write, and leaves all of it out. */}}
+{{- define "dst-load-test.yaml" -}}
+{{- $text := toYaml . }}
+{{- if not $text }}
+{{- fail "a value here has a character that YAML cannot have, such as a control character or U+FFFE" }}
+{{- end }}
+{{- $text }}
+{{- end }}
+
+{{/* A value as it is shown in a terminal: without control characters. */}}
+{{- define "dst-load-test.shown" -}}
+{{- regexReplaceAll "[\\x00-\\x1f\\x7f-\\x{9f}]" (include "dst-load-test.text" .) "" }}
+{{- end }}
+
+{{/* Maps of texts as one, in JSON: (list MAP MAP …). A later one wins, and no key is there twice. What is read again
+     is JSON: fromYaml does not read every text that toYaml writes, and says so in place of the map. */}}
 {{- define "dst-load-test.joined" -}}
 {{- $joined := dict }}
 {{- range $map := . }}
@@ -70,5 +85,5 @@ together with the chart's own default, or leaves a null, so defaults are filled 
 {{- $_ := set $joined $key (include "dst-load-test.text" $value) }}
 {{- end }}
 {{- end }}
-{{- toYaml $joined }}
+{{- toJson $joined }}
 {{- end }}

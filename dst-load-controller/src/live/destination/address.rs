@@ -145,6 +145,35 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_chart_takes_what_is_an_address() {
+        let schema = crate::model::scenario::schema();
+        let pattern = schema.pointer("/definitions/Destination/properties/address/items/pattern");
+        let pattern = regex::Regex::new(pattern.unwrap().as_str().unwrap()).unwrap();
+        for (text, right) in [
+            ("dst.linkerd.svc.cluster.local:8086", true),
+            ("dst.linkerd", true),
+            ("10.0.0.1:8086", true),
+            ("[fd00::1]:8086", true),
+            ("http://dst:8086", true),
+            ("https://dst:8086/", true),
+            ("dns:///dst:8086", true),
+            ("passthrough:///10.0.0.1:8086", true),
+            ("ipv4:10.0.0.1:8086", true),
+            ("ipv6:[::1]:8086", true),
+            ("", false),
+            ("dst:port", false),
+            ("dst :8086", false),
+            ("dst:8086/path", false),
+            ("user@dst:8086", false),
+            ("ftp://dst:8086", false),
+            ("::1", false),
+        ] {
+            assert_eq!(pattern.is_match(text), right, "{text}");
+            assert_eq!(text.parse::<Address>().is_ok(), right, "{text}");
+        }
+    }
+
+    #[test]
     fn the_forms_that_people_have_mean_the_same() {
         for (text, expected) in [
             ("dst.linkerd:8086", "dst.linkerd:8086"),

@@ -4,6 +4,8 @@
 //! effective scenario, and the chart's `values.schema.json` is generated from them. What a value
 //! means, and which go together, is judged in `check`.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,26 +22,31 @@ pub(super) mod effective;
 mod either;
 mod embedded;
 mod federation;
+mod forms;
+mod kubernetes;
 mod limits;
 mod placed;
 mod provoke;
 mod schema;
+mod text;
 pub(super) mod tree;
 
 use chart::{
-    DestinationSection, ImageSection, KwokSection, MeshSection, MonitoringSection,
-    NetworkPolicySection, Object, Objects, ObserveSection, RbacSection, ServiceAccountSection,
-    Texts, Word,
+    Annotations, DestinationSection, ImageSection, KwokSection, Labels, MeshSection,
+    MonitoringSection, NetworkPolicySection, ObserveSection, RbacSection, ServiceAccountSection,
 };
 use controller::ControllerSection;
 use either::{Amount, JitterBound, Percent};
 use embedded::SandboxSection;
 use federation::FederationSection;
+use forms::{DnsLabel, ObjectName, Prose, Quantity, ServiceName, Url};
+use kubernetes::{Affinity, Object, Reference, Resources, Toleration, Variable};
 use limits::{CriteriaSection, EndToEndSection, QuantileSection, TargetSection};
 use placed::Placed;
 use provoke::ProvokeGroup;
 pub(super) use schema::violations;
 pub use schema::{chart_schema, schema};
+use text::{OrEmpty, Text, Word};
 
 type Key<T> = Option<Placed<T>>;
 
@@ -75,31 +82,31 @@ struct File {
     sandbox: Key<SandboxSection>,
     /// Helm's own.
     #[serde(skip_serializing)]
-    global: Option<Object>,
+    global: Option<BTreeMap<String, serde_json::Value>>,
     /// The image of both halves.
     #[serde(skip_serializing)]
     image: Option<ImageSection>,
     /// Secrets to pull it with.
     #[serde(skip_serializing)]
-    image_pull_secrets: Option<Objects>,
+    image_pull_secrets: Option<Vec<Reference>>,
     /// Replaces the chart's name in the names of objects.
     #[serde(skip_serializing)]
-    name_override: Option<String>,
+    name_override: Option<Text<OrEmpty<DnsLabel>>>,
     /// Replaces the names of objects altogether.
     #[serde(skip_serializing)]
-    fullname_override: Option<String>,
+    fullname_override: Option<Text<OrEmpty<ServiceName>>>,
     /// Labels of every object.
     #[serde(skip_serializing)]
-    common_labels: Option<Texts>,
+    common_labels: Option<Labels>,
     /// What a container may use.
     #[serde(skip_serializing)]
-    resources: Option<Object>,
+    resources: Option<Resources>,
     /// Annotations of pods.
     #[serde(skip_serializing)]
-    pod_annotations: Option<Texts>,
+    pod_annotations: Option<Annotations>,
     /// Labels of pods.
     #[serde(skip_serializing)]
-    pod_labels: Option<Texts>,
+    pod_labels: Option<Labels>,
     /// The security context of pods.
     #[serde(skip_serializing)]
     pod_security_context: Option<Object>,
@@ -108,16 +115,16 @@ struct File {
     security_context: Option<Object>,
     /// The nodes for our own pods.
     #[serde(skip_serializing)]
-    node_selector: Option<Texts>,
+    node_selector: Option<Labels>,
     /// Taints that our own pods tolerate.
     #[serde(skip_serializing)]
-    tolerations: Option<Objects>,
+    tolerations: Option<Vec<Toleration>>,
     /// The affinity of our own pods.
     #[serde(skip_serializing)]
-    affinity: Option<Object>,
+    affinity: Option<Affinity>,
     /// The priority class of our own pods.
     #[serde(skip_serializing)]
-    priority_class_name: Option<String>,
+    priority_class_name: Option<Text<OrEmpty<ObjectName>>>,
     /// The identities of the two halves.
     #[serde(skip_serializing)]
     service_account: Option<ServiceAccountSection>,
@@ -254,28 +261,28 @@ struct ChurnSection {
     enabled: Option<bool>,
     /// What its container may use.
     #[serde(skip_serializing)]
-    resources: Option<Object>,
+    resources: Option<Resources>,
     /// Further arguments.
     #[serde(skip_serializing)]
-    extra_args: Option<Vec<Word>>,
+    extra_args: Option<Vec<Word<Prose>>>,
     /// Further environment variables.
     #[serde(skip_serializing)]
-    extra_env: Option<Objects>,
+    extra_env: Option<Vec<Variable>>,
     /// Further annotations of its pods.
     #[serde(skip_serializing)]
-    pod_annotations: Option<Texts>,
+    pod_annotations: Option<Annotations>,
     /// Further labels of its pods.
     #[serde(skip_serializing)]
-    pod_labels: Option<Texts>,
+    pod_labels: Option<Labels>,
     /// The nodes for its pods.
     #[serde(skip_serializing)]
-    node_selector: Option<Texts>,
+    node_selector: Option<Labels>,
     /// Further taints that its pods tolerate.
     #[serde(skip_serializing)]
-    tolerations: Option<Objects>,
+    tolerations: Option<Vec<Toleration>>,
     /// The affinity of its pods.
     #[serde(skip_serializing)]
-    affinity: Option<Object>,
+    affinity: Option<Affinity>,
     /// How long to wait between making the Services and the plan's beginning, so that clients can
     /// open their streams.
     #[serde(skip_serializing)]
@@ -399,37 +406,37 @@ struct ClientSection {
     enabled: Option<bool>,
     /// What its container may use.
     #[serde(skip_serializing)]
-    resources: Option<Object>,
+    resources: Option<Resources>,
     /// Further arguments.
     #[serde(skip_serializing)]
-    extra_args: Option<Vec<Word>>,
+    extra_args: Option<Vec<Word<Prose>>>,
     /// Further environment variables.
     #[serde(skip_serializing)]
-    extra_env: Option<Objects>,
+    extra_env: Option<Vec<Variable>>,
     /// Further annotations of its pods.
     #[serde(skip_serializing)]
-    pod_annotations: Option<Texts>,
+    pod_annotations: Option<Annotations>,
     /// Further labels of its pods.
     #[serde(skip_serializing)]
-    pod_labels: Option<Texts>,
+    pod_labels: Option<Labels>,
     /// The nodes for its pods.
     #[serde(skip_serializing)]
-    node_selector: Option<Texts>,
+    node_selector: Option<Labels>,
     /// Further taints that its pods tolerate.
     #[serde(skip_serializing)]
-    tolerations: Option<Objects>,
+    tolerations: Option<Vec<Toleration>>,
     /// The affinity of its pods.
     #[serde(skip_serializing)]
-    affinity: Option<Object>,
+    affinity: Option<Affinity>,
     /// Where churn serves its metrics; that of the same release if empty.
     #[serde(skip_serializing)]
-    churn_url: Option<String>,
+    churn_url: Option<Text<OrEmpty<Url>>>,
     /// The cluster whose EndpointSlices are observed, where it is another.
     #[serde(skip_serializing)]
     observe: Option<ObserveSection>,
     /// How much room a pod's recording has.
     #[serde(skip_serializing)]
-    snapshot_size: Option<String>,
+    snapshot_size: Option<Text<Quantity>>,
 }
 
 /// How it is measured.

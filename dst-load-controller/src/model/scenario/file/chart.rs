@@ -1,19 +1,25 @@
 //! What the Helm chart reads and a scenario does not: how its pods look and where they run.
 //!
 //! `run` knows these keys, so that one file serves both, and refuses a misspelt one as Helm does.
-//! What Kubernetes itself defines (resources, affinity, …) is left to the API server to judge.
+//! Each text has the form that it must have where the chart puts it.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, fmt};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
-/// Labels or annotations.
-pub(super) type Texts = BTreeMap<String, Word>;
-/// A part of a Kubernetes object, in that object's own words.
-pub(super) type Object = BTreeMap<String, serde_json::Value>;
-/// Several.
-pub(super) type Objects = Vec<Object>;
+use super::{
+    forms::{
+        AnnotationKey, DataKey, Destination, DnsLabel, ImageDigest, ImageName, ImageTag, LabelKey,
+        LabelValue, ObjectName, OneLine, Prose, ScrapeInterval, Url,
+    },
+    text::{Commas, OneOrMore, OrEmpty, Pairs, Text, Word},
+};
+
+/// Labels.
+pub(super) type Labels = Pairs<LabelKey, Word<LabelValue>>;
+/// Annotations.
+pub(super) type Annotations = Pairs<AnnotationKey, Word<Prose>>;
 
 /// The image of both halves.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -21,11 +27,11 @@ pub(super) type Objects = Vec<Object>;
 #[schemars(rename = "Image")]
 pub(super) struct ImageSection {
     /// Registry and name.
-    repository: Option<String>,
+    repository: Option<Text<ImageName>>,
     /// The chart's `appVersion` if empty.
-    tag: Option<String>,
+    tag: Option<Text<OrEmpty<ImageTag>>>,
     /// `sha256:…`; wins over the tag.
-    digest: Option<String>,
+    digest: Option<Text<OrEmpty<ImageDigest>>>,
     /// When it is pulled.
     pull_policy: Option<PullPolicy>,
 }
@@ -48,14 +54,10 @@ pub(super) enum PullPolicy {
 #[schemars(rename = "Destination")]
 pub(super) struct DestinationSection {
     /// HOST:PORT; a list of them where each replica is to be asked.
-    address: Option<OneOrMore>,
+    address: Option<OneOrMore<Commas<Destination>, Destination>>,
     /// URLs where the controller serves its metrics, if they can be reached.
-    metrics: Option<Vec<String>>,
+    metrics: Option<Vec<Text<Url>>>,
 }
-
-/// One text, or a list of them.
-#[derive(Clone, Debug)]
-pub(super) struct OneOrMore;
 
 /// Whether clients are part of the mesh.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -85,11 +87,11 @@ pub(super) struct ServiceAccountSection {
     /// Whether the chart makes them.
     create: Option<bool>,
     /// Their annotations.
-    annotations: Option<Texts>,
+    annotations: Option<Annotations>,
     /// The name of churn's.
-    churn_name: Option<String>,
+    churn_name: Option<Text<OrEmpty<ObjectName>>>,
     /// The name of the client's.
-    client_name: Option<String>,
+    client_name: Option<Text<OrEmpty<ObjectName>>>,
 }
 
 /// What the two halves may do.
@@ -111,7 +113,7 @@ pub(super) struct NetworkPolicySection {
     /// Whether the chart makes them.
     enabled: Option<bool>,
     /// The namespace from which Prometheus scrapes; any if empty.
-    prometheus_namespace: Option<String>,
+    prometheus_namespace: Option<Text<OrEmpty<DnsLabel>>>,
 }
 
 /// What Prometheus and Grafana are told.
@@ -137,9 +139,9 @@ pub(super) struct MonitorSection {
     /// `auto`: where the cluster knows the resource.
     enabled: Option<Switch>,
     /// Labels by which a Prometheus finds it.
-    labels: Option<Texts>,
+    labels: Option<Labels>,
     /// From one scrape to the next.
-    interval: Option<String>,
+    interval: Option<Text<ScrapeInterval>>,
 }
 
 /// The alerts.
@@ -150,7 +152,7 @@ pub(super) struct RulesSection {
     /// `auto`: where the cluster knows the resource.
     enabled: Option<Switch>,
     /// Labels by which a Prometheus finds it.
-    labels: Option<Texts>,
+    labels: Option<Labels>,
 }
 
 /// The dashboards.
@@ -161,9 +163,9 @@ pub(super) struct DashboardsSection {
     /// Whether the chart makes them.
     enabled: Option<bool>,
     /// Labels by which Grafana's sidecar finds them.
-    labels: Option<Texts>,
+    labels: Option<Labels>,
     /// Annotations, such as the folder.
-    annotations: Option<Texts>,
+    annotations: Option<Annotations>,
 }
 
 /// The cluster whose EndpointSlices the clients observe, where it is another than their own.
@@ -172,11 +174,11 @@ pub(super) struct DashboardsSection {
 #[schemars(rename = "Observe")]
 pub(super) struct ObserveSection {
     /// A Secret of the release's namespace with a kubeconfig.
-    kubeconfig_secret: Option<String>,
+    kubeconfig_secret: Option<Text<OrEmpty<ObjectName>>>,
     /// Its key in that Secret.
-    key: Option<String>,
+    key: Option<Text<DataKey>>,
     /// The kubeconfig's context; its current one if empty.
-    context: Option<String>,
+    context: Option<Text<OneLine>>,
 }
 
 /// On, off, or whatever the cluster can do.
@@ -222,98 +224,5 @@ impl JsonSchema for Switch {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"enum": ["auto", true, false]})
-    }
-}
-
-impl<'de> Deserialize<'de> for OneOrMore {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = OneOrMore;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("HOST:PORT, or a list of them")
-            }
-
-            fn visit_str<E>(self, _: &str) -> Result<OneOrMore, E> {
-                Ok(OneOrMore)
-            }
-
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<OneOrMore, A::Error> {
-                while list.next_element::<String>()?.is_some() {}
-                Ok(OneOrMore)
-            }
-        }
-
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
-impl JsonSchema for OneOrMore {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "OneOrMore".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": ["string", "array"], "items": {"type": "string"}})
-    }
-}
-
-/// A label, an annotation or an argument, which YAML may have taken for a number or a boolean.
-#[derive(Clone, Debug)]
-pub(super) struct Word;
-
-impl<'de> Deserialize<'de> for Word {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl de::Visitor<'_> for Visitor {
-            type Value = Word;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text")
-            }
-
-            fn visit_str<E>(self, _: &str) -> Result<Word, E> {
-                Ok(Word)
-            }
-
-            fn visit_u64<E>(self, _: u64) -> Result<Word, E> {
-                Ok(Word)
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Word, E> {
-                Ok(Word)
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Word, E> {
-                Ok(Word)
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Word, E> {
-                Ok(Word)
-            }
-        }
-
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
-impl JsonSchema for Word {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Word".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": ["boolean", "number", "string"]})
     }
 }

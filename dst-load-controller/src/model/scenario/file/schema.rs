@@ -51,6 +51,12 @@ fn nullable_below(schema: &mut Json) {
             }
         }
     }
+    if let Some(Json::Object(patterns)) = object.get_mut("patternProperties") {
+        for of in patterns.values_mut() {
+            nullable_below(of);
+            nullable(of);
+        }
+    }
     for key in ["items", "additionalProperties"] {
         if let Some(of) = object.get_mut(key).filter(|it| it.is_object()) {
             nullable_below(of);
@@ -279,11 +285,10 @@ fn equal_items(items: &[Node]) -> Option<(usize, usize)> {
 }
 
 fn section(root: &Json, schema: &Json, entries: &[Entry], path: &str, found: &mut Vec<String>) {
-    let known = &schema["properties"];
     let further = &schema["additionalProperties"];
     let unknown: Vec<_> = entries
         .iter()
-        .filter(|it| known.get(&it.key).is_none() && *further == json!(false))
+        .filter(|it| known(schema, &it.key).is_none() && *further == json!(false))
         .map(|it| quote(&it.key))
         .collect();
     if !unknown.is_empty() {
@@ -306,7 +311,7 @@ fn section(root: &Json, schema: &Json, entries: &[Entry], path: &str, found: &mu
         found.push(format!("at {}: missing {noun} {missing}", quote(path)));
     }
     for entry in entries {
-        let below = known.get(&entry.key).unwrap_or(further);
+        let below = known(schema, &entry.key).unwrap_or(further);
         let key = entry.key.replace('~', "~0").replace('/', "~1");
         look(
             root,
@@ -316,6 +321,18 @@ fn section(root: &Json, schema: &Json, entries: &[Entry], path: &str, found: &mu
             found,
         );
     }
+}
+
+/// What a schema says of a key, by its name or by a pattern of it.
+fn known<'a>(schema: &'a Json, key: &str) -> Option<&'a Json> {
+    let by_pattern = || {
+        let patterns = schema["patternProperties"].as_object()?;
+        let found = patterns
+            .iter()
+            .find(|(pattern, _)| Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(key)));
+        found.map(|(_, of)| of)
+    };
+    schema["properties"].get(key).or_else(by_pattern)
 }
 
 fn is(value: &Value, of: &str) -> bool {
@@ -353,18 +370,48 @@ fn display(word: &Json) -> String {
     word.as_str().map_or_else(|| word.to_string(), quote)
 }
 
-/// In single quotes, as Go quotes it otherwise.
+/// In single quotes, as Helm's library makes them of what Go quotes: a backslash before the last quote
+/// is lost.
 fn quote(text: &str) -> String {
-    let escaped = text
-        .replace('\\', "\\\\")
-        .replace('\n', "\\n")
-        .replace('\'', "\\'");
-    format!("'{escaped}'")
+    let escaped: String = text.chars().map(escaped).collect();
+    let quoted = format!("\"{escaped}\"").replace("\\\"", "\"");
+    let inner = quoted.strip_prefix('"').unwrap_or(&quoted);
+    let inner = inner.strip_suffix('"').unwrap_or(inner);
+    format!("'{}'", inner.replace('\'', "\\'"))
+}
+
+/// A character as Go's `%q` has it.
+fn escaped(c: char) -> String {
+    let mut named = "\\\"\x07\x08\x0c\n\r\t\x0b"
+        .chars()
+        .zip("\\\"abfnrtv".chars());
+    if let Some((_, name)) = named.find(|(it, _)| *it == c) {
+        return format!("\\{name}");
+    }
+    // Behind another character, or one that is drawn upon it would be escaped too.
+    let shown = format!("a{c}");
+    let printable = c == '\'' || shown.escape_debug().all(|it| it != '\\');
+    match u32::from(c) {
+        _ if printable => c.into(),
+        code @ (..0x20 | 0x7f) => format!("\\x{code:02x}"),
+        code @ ..0x1_0000 => format!("\\u{code:04x}"),
+        code => format!("\\U{code:08x}"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::in_helms_form;
+    use super::{in_helms_form, quote};
+
+    #[test]
+    fn texts_are_quoted_as_helm_quotes_them() {
+        let all =
+            "\\a'\"\x07\x08\x0c\n\r\t\x0b\x1b\0\x7f\u{85}\u{2028}\u{200b}\u{feff}\u{10ffff}é🦀x";
+        let quoted = r#"'\\a\'"\a\b\f\n\r\t\v\x1b\x00\x7f\u0085\u2028\u200b\ufeff\U0010ffffé🦀x'"#;
+        assert_eq!(quote(all), quoted);
+        assert_eq!(quote("e\u{301}x"), "'e\u{301}x'");
+        assert_eq!(quote("a\\"), r"'a\'");
+    }
 
     #[test]
     fn numbers_are_printed_as_helm_prints_them() {
