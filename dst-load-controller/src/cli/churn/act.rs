@@ -1,15 +1,13 @@
 //! The acting half alone, from the claim of a namespace to its last object.
 
-use std::{
-    collections::BTreeSet, convert::Infallible, io, net::SocketAddr, process, sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, convert::Infallible, io, process, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use prometheus_client::registry::Registry;
 
 use crate::{
     cli::cluster::ClusterArgs,
+    listen::Listen,
     live::{
         admin::{self, Admin, Readiness},
         churn::{ChurnMetrics, Driven, Driver, Ending, Event, EventLog},
@@ -46,8 +44,8 @@ pub(super) struct Churn {
     pub(super) linger: bool,
     /// For how long another run is waited for.
     pub(super) wait_turn: Duration,
-    /// Where metrics are served, or near it if that port is taken.
-    pub(super) admin: SocketAddr,
+    /// Where metrics are served; the default if absent.
+    pub(super) admin: Option<Listen>,
     /// How hard the API server may be pressed.
     pub(super) limits: Limits,
 }
@@ -97,10 +95,8 @@ impl Churn {
         let events = EventLog::new(&scenario, actor.namespace(), &start);
         let routes =
             admin::routes(admin::encode(registry), readiness.clone()).merge(events.routes(clock));
-        let server = Admin::bind(self.admin)
-            .await
-            .with_context(|| format!("cannot serve metrics on {}", self.admin))?
-            .serve(routes, std::future::pending());
+        let server = Admin::bind(self.admin).await?;
+        let server = server.serve(routes, std::future::pending());
 
         let shutdown = Shutdown::new();
         let work = Work {
@@ -123,7 +119,7 @@ impl Churn {
             tokio::select! {
                 biased;
                 said = work.run(leave) => said,
-                served = server => Err(served
+                ended = server => Err(ended
                     .err()
                     .map_or_else(|| anyhow::anyhow!("ended"), anyhow::Error::from)
                     .context("the admin server")),

@@ -5,11 +5,8 @@ use std::{
     convert::Infallible,
     fmt,
     io::{self, Write},
-    net::SocketAddr,
     sync::Arc,
 };
-
-use anyhow::Context;
 
 use super::{RunArgs, floor, header, progress, setting::Setting};
 use crate::{
@@ -23,6 +20,7 @@ use crate::{
         world::{Chosen, Controller},
     },
     exit::Exit,
+    listen::Listen,
     live::{
         engine::{Engine, EngineError},
         files,
@@ -216,8 +214,8 @@ pub(in crate::cli) async fn with_controller(
 }
 
 /// Serves the run's page, and says where.
-async fn serve_live(at: SocketAddr, warnings: &mut impl Write) -> anyhow::Result<LivePage> {
-    let live = (LivePage::serve(at).await).with_context(|| format!("--live {at}"))?;
+async fn serve_live(at: Listen, warnings: &mut impl Write) -> anyhow::Result<LivePage> {
+    let live = LivePage::serve(at).await?;
     writeln!(warnings, "watch the run at {}", live.url())?;
     Ok(live)
 }

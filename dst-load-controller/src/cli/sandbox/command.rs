@@ -22,6 +22,7 @@ use super::{
 use crate::{
     cli::{destination, scenario, world},
     exit::Exit,
+    listen::{Listen, on_this_machine},
     live::{
         clock::Clock,
         kubernetes::{Caller, Limits, Link, RunIdentity},
@@ -75,7 +76,7 @@ async fn serve(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let api = bind(args).await?;
-    let address = api.local_addr()?;
+    let address = on_this_machine(api.local_addr()?);
     let (path, ours) = match &args.kubeconfig {
         Some(path) => (path.clone(), false),
         None => (temporary(address), true),
@@ -94,7 +95,8 @@ async fn serve(
     let target_address = target_api
         .as_ref()
         .map(TcpListener::local_addr)
-        .transpose()?;
+        .transpose()?
+        .map(on_this_machine);
     let mut clusters = vec![("sandbox", address)];
     clusters.extend(linked.zip(target_address));
     write_whole(&path, &kubernetes::serve::kubeconfig_of(&clusters))?;
@@ -175,10 +177,10 @@ async fn reference(
     }
     let addresses = replicas.iter().map(|replica| replica.grpc.local_addr());
     let addresses: Vec<_> = addresses
-        .map(|address| Ok(address?.to_string()))
+        .map(|address| Ok(on_this_machine(address?).to_string()))
         .collect::<io::Result<_>>()?;
     // They share this process, whose cost any of them tells.
-    let metrics = replicas[0].admin.local_addr()?;
+    let metrics = on_this_machine(replicas[0].admin.local_addr()?);
     let ready = Ready {
         kubeconfig: sandbox.kubeconfig.to_owned(),
         target_context: sandbox.target_context.map(str::to_owned),
@@ -300,7 +302,8 @@ fn announce(ready: &Ready, out: &mut impl Write) -> anyhow::Result<()> {
 }
 
 async fn bind(args: &SandboxArgs) -> anyhow::Result<TcpListener> {
-    destination::bind(SocketAddr::new(args.listen, 0)).await
+    let (listener, _) = Listen::free_port(args.listen).bind("--listen").await?;
+    Ok(listener)
 }
 
 fn temporary(address: SocketAddr) -> PathBuf {

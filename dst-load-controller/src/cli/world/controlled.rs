@@ -48,7 +48,7 @@ impl Chosen {
         let kubeconfig = private(&cluster.cluster)?;
         // The terminal's Ctrl-C goes to the whole group; the controller must outlive the drain.
         let line = CommandLine::parse(controller.command)?.apart();
-        let listen = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let listen = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let log = Some(controller.log);
         let started =
             controller::Controller::start(line, scenario.flags, kubeconfig.path(), listen, log)

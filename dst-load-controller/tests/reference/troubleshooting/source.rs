@@ -11,7 +11,7 @@ use regex::Regex;
 use super::{Message, Place};
 
 /// How the literal begins, and where it is.
-const LITERALS: [(Place, &str, &str); 9] = [
+const LITERALS: [(Place, &str, &str); 8] = [
     (Place::Error, "{} stands for {} of", "cli/client/linked.rs"),
     (
         Place::Error,
@@ -22,11 +22,6 @@ const LITERALS: [(Place, &str, &str); 9] = [
         Place::Error,
         "--observe-context names {}, and no",
         "cli/client/linked.rs",
-    ),
-    (
-        Place::Error,
-        "cannot serve metrics on ",
-        "cli/client/command.rs",
     ),
     (Place::Error, "not over after ", "cli/report/from_pods.rs"),
     (
