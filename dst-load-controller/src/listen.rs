@@ -1,8 +1,12 @@
-//! Servers: at which address they listen.
+//! Servers: at which address they listen, how they accept, and what limits an HTTP server has.
 //!
 //! One rule holds for every server of the tool. Without an address it listens on loopback, since
 //! what it serves has no authentication. In a Pod, whose loopback nobody else can reach, it listens
 //! on all interfaces.
+
+mod accept;
+pub mod http;
+pub mod preface;
 
 use std::{
     env,
@@ -14,6 +18,8 @@ use std::{
 
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
+
+pub use self::accept::Acceptor;
 
 /// The port of `churn` and `client` unless `--admin-addr` names another.
 pub const ADMIN_PORT: u16 = 9990;

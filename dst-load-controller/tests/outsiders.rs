@@ -1,11 +1,12 @@
-//! Where servers listen, and what they say where they cannot.
+//! Outsiders that open connections and leave them: probes and Prometheus are answered meanwhile, in
+//! processes that may have few files open.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail a test")]
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    process::Child,
+    process::{Child, ChildStderr},
     thread,
     time::Duration,
 };
@@ -15,7 +16,7 @@ mod sandbox;
 #[path = "support/tool.rs"]
 mod tool;
 
-use sandbox::Sandbox;
+use sandbox::{PATIENT, Sandbox};
 use tool::{TOOL, started_by};
 
 /// Files that the tool may have open, as in a small container.
@@ -28,6 +29,8 @@ const IN_TIME: Duration = Duration::from_secs(5);
 struct Server {
     child: Child,
     address: SocketAddr,
+    // Closed, it would be written to in vain.
+    _log: BufReader<ChildStderr>,
 }
 
 // === impl Server ===
@@ -55,9 +58,11 @@ impl Server {
                 break rest[..end].parse().unwrap();
             }
         };
-        // Nobody reads on, and it must not wait for that.
-        thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Self { child, address }
+        Self {
+            child,
+            address,
+            _log: log,
+        }
     }
 
     fn get(&self, path: &str) -> String {
@@ -78,6 +83,29 @@ impl Server {
         stream.read_to_string(&mut answer).unwrap();
         answer
     }
+
+    /// Opens connections that are slow, and asks beside them.
+    fn bears(&self, connections: usize, path: &str) {
+        let address = SocketAddr::from(([127, 0, 0, 1], self.address.port()));
+        let mut held = Vec::new();
+        for number in 0..connections {
+            let mut stream = TcpStream::connect_timeout(&address, IN_TIME).unwrap();
+            // Half of them say nothing; one that was closed already takes nothing.
+            if number % 2 == 0 {
+                let _ = stream.write_all(b"GET /li");
+            }
+            held.push(stream);
+        }
+        for _ in 0..15 {
+            let answer = self.get(path);
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            // Slow ones go on.
+            for stream in held.iter_mut().rev().take(50) {
+                let _ = stream.write_all(b"v");
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
 }
 
 impl Drop for Server {
@@ -97,6 +125,55 @@ fn churn<'a>(sandbox: &'a Sandbox, more: &[&'a str]) -> Vec<&'a str> {
     ];
     let pattern = ["--pattern=stable", "--endpoints-per-service=1"];
     [&all[..], &pattern, more].concat()
+}
+
+#[test]
+fn churn_and_client_answer_beside_slow_connections() {
+    let sandbox = Sandbox::start();
+    let free = ["--admin-addr=127.0.0.1:0"];
+    let churn = Server::start(&sandbox, false, &churn(&sandbox, &free), "address=");
+    for connections in [400, 2_000] {
+        churn.bears(connections, "/live");
+        assert!(churn.get("/metrics").contains("# EOF"));
+    }
+    let destination = format!("--destination={}", sandbox.destination);
+    let client = [
+        "client",
+        "--kubeconfig",
+        &sandbox.kubeconfig,
+        &destination,
+        "--services=test-service-1.default:8080",
+        free[0],
+    ];
+    let client = Server::start(&sandbox, false, &client, "address=");
+    for connections in [400, 2_000] {
+        client.bears(connections, "/live");
+        assert!(client.get("/metrics").contains("# EOF"));
+    }
+    // It still makes connections of its own, to churn and to the API server.
+    assert!(client.get("/state").contains("over"));
+}
+
+#[test]
+fn the_live_page_is_served_beside_slow_connections() {
+    let sandbox = Sandbox::start();
+    let mut args = vec![
+        "run",
+        "quick",
+        "--no-progress",
+        "--live=0",
+        "--output-dir=run",
+    ];
+    args.extend(PATIENT);
+    let run = Server::start(&sandbox, false, &args, "watch the run at http://");
+    assert!(run.address.ip().is_loopback());
+    for _ in 0..200 {
+        if run.get("/").starts_with("HTTP/1.1 200") {
+            break;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    run.bears(400, "/");
 }
 
 #[test]

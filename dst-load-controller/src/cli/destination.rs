@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     exit::Exit,
-    listen::Listen,
-    live::runtime::Shutdown,
+    listen::{self, Listen},
+    live::{files, runtime::Shutdown},
     sandbox::destination::Destination,
 };
 
@@ -91,12 +91,12 @@ pub async fn run(args: &DestinationArgs, out: &mut impl io::Write) -> anyhow::Re
                 "serving on {address}, metrics on http://{metrics_address}/metrics",
             )?;
             out.flush()?;
-            std::future::pending().await
+            std::future::pending::<anyhow::Result<()>>().await
         };
         tokio::select! {
             biased;
             failed = ready => failed,
-            served = serve(&destination, grpc, admin, &stop) => served,
+            () = serve(&destination, grpc, admin, &stop) => Ok(()),
         }
     };
     let served = shutdown.guard(served).await.context("signals")?;
@@ -112,12 +112,15 @@ pub(super) async fn serve(
     grpc: TcpListener,
     admin: TcpListener,
     stop: &CancellationToken,
-) -> anyhow::Result<()> {
-    let admin = axum::serve(admin, destination.admin())
-        .with_graceful_shutdown(stop.clone().cancelled_owned());
+) {
+    // Streams have no limit here, so that of the admin server leaves them half of the files.
+    let half = files::limit().map_or(0, |limit| limit / 2);
+    let most = listen::http::connections_within(files::limit(), half);
+    // Metrics are served until the last stream has ended.
+    let admin = listen::http::serve(admin, destination.admin(), most, std::future::pending());
     tokio::select! {
         biased;
-        () = crate::sandbox::destination::serve(grpc, destination.clone(), stop.clone()) => Ok(()),
-        served = admin.into_future() => served.context("the admin server"),
+        () = crate::sandbox::destination::serve(grpc, destination.clone(), stop.clone()) => {}
+        () = admin => unreachable!("invariant: the admin server has no end"),
     }
 }

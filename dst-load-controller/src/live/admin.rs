@@ -3,7 +3,7 @@
 //! It holds no state of its own, and other routes may be merged into it.
 
 use std::{
-    fmt, io,
+    fmt, future,
     net::SocketAddr,
     sync::{
         Arc,
@@ -16,8 +16,10 @@ use axum::{
 };
 use prometheus_client::{encoding::text, registry::Registry};
 use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
 
-use crate::listen::{ADMIN_PORT, Listen, ListenError};
+use super::files;
+use crate::listen::{self, ADMIN_PORT, Listen, ListenError};
 
 /// The flag that says where it listens.
 const FLAG: &str = "--admin-addr";
@@ -111,19 +113,12 @@ impl Admin {
         self.address
     }
 
-    /// Serves `routes` until `stop` completes.
-    ///
-    /// # Errors
-    ///
-    /// That of the listener.
-    pub async fn serve(
-        self,
-        routes: Router,
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> io::Result<()> {
-        axum::serve(self.listener, routes)
-            .with_graceful_shutdown(stop)
-            .await
+    /// Serves `routes` until what is returned is dropped, beside `others` files that the process needs.
+    /// It is a task of its own, so that probes are answered while others are busy.
+    pub fn serve(self, routes: Router, others: u64) -> AbortOnDropHandle<()> {
+        let most = listen::http::connections_within(files::limit(), others);
+        let served = listen::http::serve(self.listener, routes, most, future::pending());
+        AbortOnDropHandle::new(tokio::spawn(served))
     }
 }
 

@@ -3,7 +3,7 @@
 //! It is served and rendered by a thread of its own, in the way of no delivery. The numbers are
 //! copied by whoever has them, when somebody asks, and at most once a second.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, thread, time::Duration};
+use std::{convert::Infallible, future, io, net::SocketAddr, sync::Arc, thread, time::Duration};
 
 use axum::{
     Router,
@@ -22,7 +22,7 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use super::clock::Clock;
+use super::{clock::Clock, files};
 use crate::{
     listen::{self, Listen, ListenError},
     model::{
@@ -82,11 +82,12 @@ struct Server {
 // === impl LivePage ===
 
 impl LivePage {
-    /// Serves at this address from now on, until the process ends.
+    /// Serves at this address from now on, until the process ends, beside `others` files that the
+    /// process needs.
     ///
     /// # Errors
     /// If it cannot listen, or has no thread.
-    pub async fn serve(at: Listen) -> Result<Self, LivePageError> {
+    pub async fn serve(at: Listen, others: u64) -> Result<Self, LivePageError> {
         let (listener, address) = at.bind(FLAG).await?;
         let listener = listener.into_std()?;
         let (ask, asked) = mpsc::channel(1);
@@ -101,12 +102,14 @@ impl LivePage {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
+        let most = listen::http::connections_within(files::limit(), others);
         thread::Builder::new()
             .name("live-page".to_owned())
             .spawn(move || {
                 let served: io::Result<()> = runtime.block_on(async {
                     let listener = TcpListener::from_std(listener)?;
-                    axum::serve(listener, routes).await
+                    listen::http::serve(listener, routes, most, future::pending()).await;
+                    Ok(())
                 });
                 if let Err(error) = served {
                     tracing::warn!(%error, "the live page is not served any more");
@@ -229,7 +232,7 @@ mod tests {
     /// With a socket: the server's own thread and runtime are what could go wrong.
     #[tokio::test]
     async fn it_follows_the_run_to_its_end() {
-        let live = LivePage::serve(Listen::free_port(None)).await.unwrap();
+        let live = LivePage::serve(Listen::free_port(None), 0).await.unwrap();
         let http = http::kept();
         let (begun, asked) = (Cell::new(false), Cell::new(0));
         let run = live.answer(|| {

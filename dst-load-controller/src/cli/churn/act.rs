@@ -12,6 +12,7 @@ use crate::{
         admin::{self, Admin, Readiness},
         churn::{ChurnMetrics, Driven, Driver, Ending, Event, EventLog},
         clock::Clock,
+        files,
         kubernetes::{Actor, Claim, KubernetesError, Limits, OwnerPod, RunIdentity, why_refused},
         process_metrics,
         runtime::Shutdown,
@@ -96,7 +97,7 @@ impl Churn {
         let routes =
             admin::routes(admin::encode(registry), readiness.clone()).merge(events.routes(clock));
         let server = Admin::bind(self.admin).await?;
-        let server = server.serve(routes, std::future::pending());
+        let server = server.serve(routes, files::needed(0));
 
         let shutdown = Shutdown::new();
         let work = Work {

@@ -115,7 +115,8 @@ pub async fn run(
             linked::resolve(&cluster, observed.as_ref(), watch).await?,
         ),
     };
-    files::enough_for(watch.client.connections_of(watch.client.connections))?;
+    let connections = watch.client.connections_of(watch.client.connections);
+    files::enough_for(connections)?;
     let directory = args.output_dir.as_deref().map(RunDirectory::at);
     let directory = directory.transpose()?;
     let limits = scenario.map_or(Limits::from(DEADLINE), Limits::of);
@@ -163,7 +164,7 @@ pub async fn run(
     process_metrics::register(&mut registry);
     let routes = admin::routes(admin::encode(registry), readiness).merge(snapshots.routes());
     let server = Admin::bind(args.admin_addr).await?;
-    let server = server.serve(routes, std::future::pending());
+    let server = server.serve(routes, files::needed(connections));
     let header = Header {
         linked_cluster: linked.cluster,
         deadline_seconds: limits.deadline.as_secs_f64(),

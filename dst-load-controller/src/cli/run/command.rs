@@ -72,10 +72,11 @@ pub async fn run(
 ) -> anyhow::Result<Exit> {
     let scenario = over_clusters(args, scenario)?;
     let choice = decide(args)?;
+    let shared = args.forward.connections(scenario.client.connections);
+    let connections = scenario.client.connections_of(shared);
     // On a cluster it is one of the checks.
     if let Choice::Child { .. } = choice {
-        let shared = args.forward.connections(scenario.client.connections);
-        files::enough_for(scenario.client.connections_of(shared))?;
+        files::enough_for(connections)?;
     }
     if args.virtual_time {
         must_end(&scenario, "in virtual time that is never")?;
@@ -83,7 +84,7 @@ pub async fn run(
     let shutdown = Shutdown::new();
     let gateway = args.push.gateway()?;
     let live = match args.live {
-        Some(at) => Some(serve_live(at, warnings).await?),
+        Some(at) => Some(serve_live(at, connections, warnings).await?),
         None => None,
     };
     let directory = match &args.output_dir {
@@ -214,8 +215,12 @@ pub(in crate::cli) async fn with_controller(
 }
 
 /// Serves the run's page, and says where.
-async fn serve_live(at: Listen, warnings: &mut impl Write) -> anyhow::Result<LivePage> {
-    let live = LivePage::serve(at).await?;
+async fn serve_live(
+    at: Listen,
+    connections: u64,
+    warnings: &mut impl Write,
+) -> anyhow::Result<LivePage> {
+    let live = LivePage::serve(at, files::needed(connections)).await?;
     writeln!(warnings, "watch the run at {}", live.url())?;
     Ok(live)
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use futures::future::try_join_all;
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, api::PostParams};
 use serde::{Deserialize, Serialize};
@@ -202,7 +202,7 @@ async fn reference(
         biased;
         announced = announced => announced,
         () = orphaned(args.with_parent) => Ok(()),
-        served = try_join_all(replicas.into_iter().map(|it| it.serve(stop))) => served.map(drop),
+        _ = join_all(replicas.into_iter().map(|it| it.serve(stop))) => Ok(()),
     };
     for reference in &references {
         reference.shutdown().await;
@@ -220,8 +220,8 @@ struct Replica {
 // === impl Replica ===
 
 impl Replica {
-    async fn serve(self, stop: &CancellationToken) -> anyhow::Result<()> {
-        destination::serve(&self.reference, self.grpc, self.admin, stop).await
+    async fn serve(self, stop: &CancellationToken) {
+        destination::serve(&self.reference, self.grpc, self.admin, stop).await;
     }
 }
 
