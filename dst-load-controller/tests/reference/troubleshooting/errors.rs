@@ -374,6 +374,7 @@ fn target() -> Vec<Message> {
 fn recording() -> Vec<Message> {
     let syntax = || "expected value".to_owned();
     let faults = [
+        Fault::Long,
         Fault::NoSum,
         Fault::Sum,
         Fault::Syntax {
