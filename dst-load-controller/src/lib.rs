@@ -7,11 +7,13 @@
 //!                      destination ─────────▶ update ──┘     pairing        numbers     judgement    words
 //! ```
 //!
-//! Rings, and a module imports only inward: [`model`] is pure, [`world`] is the seam, [`live`] and
-//! [`sandbox`] do I/O and never see each other, [`cli`] composes them.
+//! Rings, and a module imports only inward: [`model`] is pure, [`world`] is the seam and [`listen`]
+//! what servers share, [`live`] and [`sandbox`] do I/O and never see each other, [`cli`] composes
+//! them.
 
 pub mod cli;
 pub mod exit;
+pub mod listen;
 pub mod live;
 pub mod model;
 #[cfg(test)]

@@ -6,13 +6,14 @@
 
 mod act;
 
-use std::{io, net::SocketAddr};
+use std::io;
 
 use clap::{Args, builder::BoolishValueParser};
 
 use super::{UsageError, cluster::ClusterArgs, namespace::NamespaceArgs, pace::PaceArgs, scenario};
 use crate::{
     exit::Exit,
+    listen::Listen,
     live::kubernetes::OwnerPod,
     model::{
         quantity::{AddressRange, Span},
@@ -157,17 +158,14 @@ pub struct ChurnArgs {
     /// That Pod's uid.
     #[arg(long, value_name = "UID", env = "DST_LOAD_POD_UID", requires = "pod")]
     pub pod_uid: Option<String>,
-    /// Where metrics, events and probes are served; a free port if it is taken.
+    /// Where metrics, events and probes are served: IP:PORT, or a port alone. If absent, port 9990, or
+    /// a free one if that is taken. Without an IP, on loopback; in a Pod, on all interfaces.
     #[arg(long, value_name = "ADDR", env = "DST_LOAD_ADMIN_ADDR")]
-    pub admin_addr: Option<SocketAddr>,
+    pub admin_addr: Option<Listen>,
     /// The label of everything that is made; drawn if absent.
     #[arg(long, env = "DST_LOAD_RUN_ID")]
     pub run_id: Option<String>,
 }
-
-/// Where metrics are served if nothing else is asked for.
-const ADMIN_ADDR: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 8080);
 
 /// Churns until the plan ends or a signal asks for the end, then takes everything away again.
 ///
@@ -199,7 +197,7 @@ pub async fn run(
         start_delay: args.start_delay.map(|span| span.0).unwrap_or_default(),
         linger: args.linger,
         wait_turn: args.wait_turn.map(|span| span.0).unwrap_or_default(),
-        admin: args.admin_addr.unwrap_or(ADMIN_ADDR),
+        admin: args.admin_addr,
         limits: args.pace.limits(),
     };
     churn.run(out).await?;

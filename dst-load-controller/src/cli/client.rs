@@ -4,24 +4,21 @@ mod command;
 mod linked;
 mod targets;
 
-use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use clap::{Args, builder::BoolishValueParser};
 
 use super::{UsageError, cluster::ClusterArgs, forward::ForwardArgs, scenario};
-use crate::model::{
-    authority::Authority,
-    quantity::Span,
-    scenario::{Client, Lifecycle, Scenario},
+use crate::{
+    listen::Listen,
+    model::{
+        authority::Authority,
+        quantity::Span,
+        scenario::{Client, Lifecycle, Scenario},
+    },
 };
 
 pub use self::command::run;
-
-/// Where metrics are served if nothing else is asked for.
-const ADMIN_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 
 /// Flags of `client`.
 #[derive(Clone, Debug, Args)]
@@ -133,9 +130,10 @@ pub struct ClientArgs {
     /// Ends after this long, as a first signal would; without it, runs until stopped.
     #[arg(long, env = "DST_LOAD_DURATION")]
     pub duration: Option<Span>,
-    /// Where metrics and probes are served; a free port if it is taken.
+    /// Where metrics, probes and the recording are served: IP:PORT, or a port alone. If absent, port
+    /// 9990, or a free one if that is taken. Without an IP, on loopback; in a Pod, on all interfaces.
     #[arg(long, value_name = "ADDR", env = "DST_LOAD_ADMIN_ADDR")]
-    pub admin_addr: Option<SocketAddr>,
+    pub admin_addr: Option<Listen>,
     /// Where the recording goes; none is written if absent.
     #[arg(long, value_name = "DIR", env = "DST_LOAD_OUTPUT_DIR")]
     pub output_dir: Option<PathBuf>,

@@ -3,7 +3,7 @@
 //! It takes the flags of Linkerd's own that a lab or `--destination-bin` gives, so that it can
 //! stand wherever a real controller does.
 
-use std::{io, net::SocketAddr};
+use std::io;
 
 use anyhow::Context;
 use clap::{Args, builder::BoolishValueParser};
@@ -15,7 +15,12 @@ use super::{
     scenario,
     world::{CLUSTER_DOMAIN, destination_config},
 };
-use crate::{exit::Exit, live::runtime::Shutdown, sandbox::destination::Destination};
+use crate::{
+    exit::Exit,
+    listen::{self, Listen},
+    live::{files, runtime::Shutdown},
+    sandbox::destination::Destination,
+};
 
 /// Flags of `destination`.
 #[derive(Clone, Debug, Args)]
@@ -23,22 +28,23 @@ pub struct DestinationArgs {
     /// On which cluster.
     #[command(flatten)]
     pub cluster: KubeconfigArgs,
-    /// Where streams are served.
+    /// Where streams are served: IP:PORT, or a port alone. Without an IP, on loopback; in a Pod, on
+    /// all interfaces.
     #[arg(
         long,
-        value_name = "HOST:PORT",
-        default_value = "127.0.0.1:8086",
+        value_name = "ADDR",
+        default_value = "8086",
         env = "DST_LOAD_ADDR"
     )]
-    pub addr: SocketAddr,
-    /// Where metrics and readiness are served.
+    pub addr: Listen,
+    /// Where metrics and readiness are served, in the same form.
     #[arg(
         long,
-        value_name = "HOST:PORT",
-        default_value = "127.0.0.1:9996",
+        value_name = "ADDR",
+        default_value = "9996",
         env = "DST_LOAD_METRICS_ADDR"
     )]
-    pub metrics_addr: SocketAddr,
+    pub metrics_addr: Listen,
     /// The cluster's DNS domain.
     #[arg(long, default_value = CLUSTER_DOMAIN, env = "DST_LOAD_CLUSTER_DOMAIN")]
     pub cluster_domain: String,
@@ -69,8 +75,8 @@ pub struct DestinationArgs {
 pub async fn run(args: &DestinationArgs, out: &mut impl io::Write) -> anyhow::Result<Exit> {
     let scenario = scenario::shape(args.scenario.as_deref(), &args.set, None)?;
     let kube = args.cluster.find().await?.client()?;
-    let grpc = bind(args.addr).await?;
-    let admin = bind(args.metrics_addr).await?;
+    let (grpc, address) = args.addr.bind("--addr").await?;
+    let (admin, metrics_address) = args.metrics_addr.bind("--metrics-addr").await?;
     let mut config = destination_config(&scenario, 1);
     config.cluster_domain.clone_from(&args.cluster_domain);
     config.ipv6 = args.enable_ipv6.unwrap_or(config.ipv6);
@@ -82,16 +88,15 @@ pub async fn run(args: &DestinationArgs, out: &mut impl io::Write) -> anyhow::Re
             destination.ready().await;
             writeln!(
                 out,
-                "serving on {}, metrics on http://{}/metrics",
-                args.addr, args.metrics_addr
+                "serving on {address}, metrics on http://{metrics_address}/metrics",
             )?;
             out.flush()?;
-            std::future::pending().await
+            std::future::pending::<anyhow::Result<()>>().await
         };
         tokio::select! {
             biased;
             failed = ready => failed,
-            served = serve(&destination, grpc, admin, &stop) => served,
+            () = serve(&destination, grpc, admin, &stop) => Ok(()),
         }
     };
     let served = shutdown.guard(served).await;
@@ -107,18 +112,15 @@ pub(super) async fn serve(
     grpc: TcpListener,
     admin: TcpListener,
     stop: &CancellationToken,
-) -> anyhow::Result<()> {
-    let admin = axum::serve(admin, destination.admin())
-        .with_graceful_shutdown(stop.clone().cancelled_owned());
+) {
+    // Streams have no limit here, so that of the admin server leaves them half of the files.
+    let half = files::limit().map_or(0, |limit| limit / 2);
+    let most = listen::http::connections_within(files::limit(), half);
+    // Metrics are served until the last stream has ended.
+    let admin = listen::http::serve(admin, destination.admin(), most, std::future::pending());
     tokio::select! {
         biased;
-        () = crate::sandbox::destination::serve(grpc, destination.clone(), stop.clone()) => Ok(()),
-        served = admin.into_future() => served.context("the admin server"),
+        () = crate::sandbox::destination::serve(grpc, destination.clone(), stop.clone()) => {}
+        () = admin => unreachable!("invariant: the admin server has no end"),
     }
-}
-
-pub(super) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}"))
 }

@@ -19,6 +19,8 @@ use crate::{
 
 /// Connections that a port-forward takes without refusing any.
 const FORWARDED: u32 = 50;
+/// Addresses of replicas that may be named; each is asked.
+const MOST_REPLICAS: usize = 1_000;
 
 /// Flags about the way to a destination controller, and what it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
@@ -162,6 +164,12 @@ impl ForwardArgs {
         };
         if self.destination_pod.is_some() || replicas.is_empty() {
             return Ok((self.addresses(replicas, metrics, lifecycle)?, named()));
+        }
+        if replicas.len() > MOST_REPLICAS {
+            return Err(UsageError(format!(
+                "--destination names {} addresses; there are at most {MOST_REPLICAS}",
+                replicas.len()
+            )));
         }
         // Before anybody is asked: it may be wrong.
         dial_each(replicas, lifecycle)?;

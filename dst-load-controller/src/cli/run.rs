@@ -8,7 +8,7 @@ mod progress;
 mod setting;
 pub mod simulation;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, builder::BoolishValueParser};
 
@@ -20,7 +20,7 @@ use super::{
     push::PushArgs,
     scenario::ScenarioArgs,
 };
-use crate::model::quantity::Span;
+use crate::{listen::Listen, model::quantity::Span};
 
 pub use self::command::run;
 pub(super) use self::command::{Build, with_controller};
@@ -82,15 +82,15 @@ pub struct RunArgs {
     /// Where the recording and the report go; `runs/<name>-<time>` if absent.
     #[arg(long, value_name = "DIR", env = "DST_LOAD_OUTPUT_DIR")]
     pub output_dir: Option<PathBuf>,
-    /// Serves the page of the run at this address while the run goes on, such as 127.0.0.1:8080. It
-    /// updates itself.
+    /// Serves the page of the run at this address while the run goes on, such as 127.0.0.1:9990. It
+    /// updates itself. IP:PORT, or a port alone: on loopback, or in a Pod on all interfaces.
     #[arg(
         long,
-        value_name = "HOST:PORT",
+        value_name = "ADDR",
         conflicts_with = "virtual_time",
         env = "DST_LOAD_LIVE"
     )]
-    pub live: Option<SocketAddr>,
+    pub live: Option<Listen>,
     /// Where its numbers go too.
     #[command(flatten)]
     pub push: PushArgs,

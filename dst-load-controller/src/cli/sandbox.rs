@@ -25,9 +25,9 @@ pub struct SandboxArgs {
     /// The seed of every random choice; the scenario's if absent.
     #[arg(long, env = "DST_LOAD_SEED")]
     pub seed: Option<u64>,
-    /// The address to listen on; the ports are free ones.
-    #[arg(long, default_value = "127.0.0.1", env = "DST_LOAD_LISTEN")]
-    pub listen: IpAddr,
+    /// The IP to listen on, loopback if absent, or in a Pod all interfaces; the ports are free ones.
+    #[arg(long, value_name = "IP", env = "DST_LOAD_LISTEN")]
+    pub listen: Option<IpAddr>,
     /// Starts this destination controller on the sandbox's API instead of the reference
     /// destination, such as './linkerd-controller destination'. What it needs to know (addresses,
     /// kubeconfig, cluster domain) is added; flags of yours come first.

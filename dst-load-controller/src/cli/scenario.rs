@@ -1,8 +1,9 @@
 //! Which scenario: a file or a built-in one, and what overrides it.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{self, Read},
+    os::unix::fs::FileTypeExt,
 };
 
 use clap::Args;
@@ -11,8 +12,8 @@ use super::UsageError;
 use crate::model::{
     plan::Plan,
     quantity::Span,
-    scenario::{BUILT_IN, Draft, Scenario, built_in},
-    words::nearest,
+    scenario::{BUILT_IN, Draft, LARGEST_SCENARIO, Scenario, built_in},
+    words::{abridged, excerpt, nearest},
 };
 
 /// A scenario and its overrides.
@@ -76,12 +77,15 @@ pub fn open(name: &str) -> anyhow::Result<Draft> {
         return Ok(draft);
     }
     if name == "-" {
-        let mut bytes = Vec::new();
-        io::stdin().read_to_end(&mut bytes)?;
+        let bytes = start(io::stdin())?;
         let draft = Draft::read(&bytes, "standard input").map_err(UsageError::from)?;
         return Ok(draft);
     }
-    match fs::read(name) {
+    if is_named_pipe(name) {
+        let message = format!("{name} is a pipe; send the scenario to standard input, and write -");
+        return Err(UsageError(message).into());
+    }
+    match File::open(name).and_then(start) {
         Ok(bytes) => Ok(Draft::read(&bytes, name).map_err(UsageError::from)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let known = BUILT_IN.map(|(known, _)| known);
@@ -93,8 +97,22 @@ pub fn open(name: &str) -> anyhow::Result<Draft> {
             );
             Err(UsageError(message).into())
         }
-        Err(error) => Err(UsageError(format!("{name}: {error}")).into()),
+        Err(error) => Err(UsageError(format!("{}: {error}", excerpt(name))).into()),
     }
+}
+
+/// All of a scenario, or so much of it that it is found too large.
+fn start(source: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let most = LARGEST_SCENARIO as u64 + 1;
+    source.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Whether to open it would be to wait until somebody else does. A shell's `<(…)` is open already.
+fn is_named_pipe(name: &str) -> bool {
+    let open = name.starts_with("/dev/fd/") || name.starts_with("/proc/");
+    !open && fs::metadata(name).is_ok_and(|it| it.file_type().is_fifo())
 }
 
 /// Refuses a scenario without an end where nobody is there to stop it; `why` says where that is.
@@ -123,7 +141,7 @@ impl From<crate::model::scenario::ScenarioError> for UsageError {
         let mut message = error.to_string();
         for line in &error.in_helm {
             message.push_str("\n  as helm says it: ");
-            message.push_str(line);
+            message.push_str(&abridged(line));
         }
         Self(message)
     }

@@ -162,6 +162,9 @@ impl Chosen {
                 "--scenario",
                 "-",
                 "--with-parent",
+                // It is this run's alone, in a Pod too.
+                "--listen",
+                "127.0.0.1",
             ])
             .env_remove(DESTINATION_BIN)
             .stdin(Stdio::piped())

@@ -3,9 +3,7 @@
 //! It holds no state of its own, and other routes may be merged into it.
 
 use std::{
-    fmt,
-    future::Future,
-    io,
+    fmt, future,
     net::SocketAddr,
     sync::{
         Arc,
@@ -18,6 +16,13 @@ use axum::{
 };
 use prometheus_client::{encoding::text, registry::Registry};
 use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::files;
+use crate::listen::{self, ADMIN_PORT, Listen, ListenError};
+
+/// The flag that says where it listens.
+const FLAG: &str = "--admin-addr";
 
 /// What Prometheus expects of OpenMetrics text.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -83,24 +88,21 @@ impl Readiness {
 // === impl Admin ===
 
 impl Admin {
-    /// Binds `wanted`, or a free port of the same address if that one is taken: churn and client
-    /// run side by side on a laptop. The address is logged.
+    /// Listens where `wanted` says, and by default on [`ADMIN_PORT`], or on a free port if that one is in
+    /// use: churn and client run side by side on a laptop. The address is logged.
     ///
     /// # Errors
     ///
-    /// That of the bind.
-    pub async fn bind(wanted: SocketAddr) -> io::Result<Self> {
-        let listener = match TcpListener::bind(wanted).await {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && wanted.port() != 0 => {
-                TcpListener::bind(SocketAddr::new(wanted.ip(), 0)).await?
-            }
-            bound => bound?,
+    /// If it cannot listen there.
+    pub async fn bind(wanted: Option<Listen>) -> Result<Self, ListenError> {
+        let (listener, address) = match wanted {
+            Some(wanted) => wanted.bind(FLAG).await?,
+            None => Listen::port(ADMIN_PORT).bind_or_free(FLAG).await?,
         };
-        let address = listener.local_addr()?;
-        if wanted.port() == address.port() || wanted.port() == 0 {
+        if wanted.is_some() || address.port() == ADMIN_PORT {
             tracing::info!(%address, "admin server");
         } else {
-            tracing::info!(%address, "admin server; port {} is taken", wanted.port());
+            tracing::info!(%address, "admin server; port {ADMIN_PORT} is taken");
         }
         Ok(Self { listener, address })
     }
@@ -111,19 +113,12 @@ impl Admin {
         self.address
     }
 
-    /// Serves `routes` until `stop` completes.
-    ///
-    /// # Errors
-    ///
-    /// That of the listener.
-    pub async fn serve(
-        self,
-        routes: Router,
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> io::Result<()> {
-        axum::serve(self.listener, routes)
-            .with_graceful_shutdown(stop)
-            .await
+    /// Serves `routes` until what is returned is dropped, beside `others` files that the process needs.
+    /// It is a task of its own, so that probes are answered while others are busy.
+    pub fn serve(self, routes: Router, others: u64) -> AbortOnDropHandle<()> {
+        let most = listen::http::connections_within(files::limit(), others);
+        let served = listen::http::serve(self.listener, routes, most, future::pending());
+        AbortOnDropHandle::new(tokio::spawn(served))
     }
 }
 
@@ -157,32 +152,5 @@ mod tests {
             ask(routes, "/metrics").await,
             (StatusCode::OK, "# EOF\n".into())
         );
-    }
-
-    #[tokio::test]
-    async fn a_port_that_is_taken_gives_way_to_a_free_one_which_serves() {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
-        let first = Admin::bind(loopback).await.unwrap();
-        let second = Admin::bind(first.address()).await.unwrap();
-        assert_ne!(second.address(), first.address());
-
-        let address = second.address();
-        let routes = routes(encode(Registry::default()), Readiness::default());
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let client = async {
-            let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
-            let request = b"GET /live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-            socket.write_all(request).await.unwrap();
-            let mut answer = String::new();
-            socket.read_to_string(&mut answer).await.unwrap();
-            stop.send(()).unwrap();
-            answer
-        };
-        let stopped = async { drop(stopped.await) };
-        let (served, answer) = tokio::join!(second.serve(routes, stopped), client);
-        served.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     }
 }

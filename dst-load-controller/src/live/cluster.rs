@@ -28,9 +28,12 @@ use self::{
     kubeconfig::{Chosen, Problem},
     plugin::Plugin,
 };
-use super::connect::{
-    Connector,
-    proxy::{Proxy, ProxyError},
+use super::{
+    connect::{
+        Connector,
+        proxy::{Proxy, ProxyError},
+    },
+    files,
 };
 use crate::{model::words::chain, world::KubeFactory};
 
@@ -314,7 +317,7 @@ fn certificates(cluster: &kube::config::Cluster) -> Result<Option<Vec<Vec<u8>>>,
         }
         (None, Some(path)) => {
             let key = "certificate-authority";
-            let bytes = std::fs::read(path);
+            let bytes = files::read(path);
             (
                 key,
                 bytes.map_err(|error| format!("its {key} {path}: {error}"))?,

@@ -16,7 +16,7 @@ use super::{
     http::{self, Address, Http},
     kubernetes::retrying,
 };
-use crate::{model::words::chain, world::KubeFactory};
+use crate::{listen::ADMIN_PORT, model::words::chain, world::KubeFactory};
 
 /// What marks the pods of the watching half, as the chart writes it.
 const COMPONENT: &str = "app.kubernetes.io/component=client";
@@ -26,7 +26,7 @@ const RELEASE: &str = "app.kubernetes.io/instance";
 const CHART: &str = "helm.sh/chart";
 const CHART_NAME: &str = "dst-load-test-";
 /// The name of the port that serves snapshots, and its number where a container names none.
-const PORT: (&str, u16) = ("admin", 9990);
+const PORT: (&str, u16) = ("admin", ADMIN_PORT);
 /// For how long a part of an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -1,8 +1,18 @@
-//! How many files this process may have open: each connection is one.
+//! How many files this process may have open: each connection is one; and reading small ones.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Files that are open beside the connections: logs, the recording, the API's connections.
+/// The largest file with settings, credentials or certificates that is read, in bytes.
+const LARGEST: u64 = 16 << 20;
+
+/// Files that are open beside the connections to the destination: logs, the recording, the API's
+/// connections, and the fewest connections that the admin server has.
 const OTHERS: u64 = 64;
 
 /// There may not be enough of them.
@@ -23,7 +33,7 @@ pub struct TooFewFiles {
 
 impl TooFewFiles {
     const fn wanted(self) -> u64 {
-        self.connections.saturating_add(OTHERS)
+        needed(self.connections)
     }
 
     /// What would help.
@@ -40,6 +50,22 @@ impl TooFewFiles {
     }
 }
 
+/// All of a file that somebody names: settings, credentials, certificates.
+///
+/// # Errors
+/// If it cannot be read, or is larger than any of these.
+pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(LARGEST + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        let message = format!("it has more than {LARGEST} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
+}
+
 /// Raises the soft limit as far as the hard one lets it. The soft one of many systems is 1,024, for
 /// the sake of programs that call select(2).
 pub fn raise() {
@@ -53,6 +79,12 @@ pub fn raise() {
     {
         tracing::debug!(%error, "limit of open files not raised");
     }
+}
+
+/// How many files a process with this many connections to the destination needs.
+#[must_use]
+pub const fn needed(connections: u64) -> u64 {
+    connections.saturating_add(OTHERS)
 }
 
 /// How many files may be open; `None` if there is no limit.
@@ -86,6 +118,13 @@ fn within(limit: Option<u64>, connections: u64) -> Result<(), TooFewFiles> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_without_an_end_is_not_read_to_it() {
+        let error = read("/dev/zero").unwrap_err().to_string();
+        assert_eq!(error, "it has more than 16777216 bytes");
+        assert_eq!(read("/dev/null").unwrap(), b"");
+    }
 
     #[test]
     fn too_few_are_told_with_how_many_would_do() {

@@ -3,7 +3,7 @@
 //! It is served and rendered by a thread of its own, in the way of no delivery. The numbers are
 //! copied by whoever has them, when somebody asks, and at most once a second.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, thread, time::Duration};
+use std::{convert::Infallible, future, io, net::SocketAddr, sync::Arc, thread, time::Duration};
 
 use axum::{
     Router,
@@ -22,11 +22,17 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use super::clock::Clock;
-use crate::model::{
-    report::{html, page::Page},
-    time::At,
+use super::{clock::Clock, files};
+use crate::{
+    listen::{self, Listen, ListenError},
+    model::{
+        report::{html, page::Page},
+        time::At,
+    },
 };
+
+/// The flag that says where it listens.
+const FLAG: &str = "--live";
 
 /// A page is so long as good as a new one.
 const FRESH: Duration = Duration::from_secs(1);
@@ -44,6 +50,17 @@ pub struct LivePage {
     clock: Clock,
     asked: tokio::sync::Mutex<mpsc::Receiver<Ask>>,
     shown: Arc<Mutex<Shown>>,
+}
+
+/// Why the page is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum LivePageError {
+    /// It cannot listen.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// There is no thread for it.
+    #[error("the live page has no thread of its own: {0}")]
+    Thread(#[from] io::Error),
 }
 
 /// What has been served, and to whom.
@@ -65,13 +82,14 @@ struct Server {
 // === impl LivePage ===
 
 impl LivePage {
-    /// Serves at this address from now on, until the process ends.
+    /// Serves at this address from now on, until the process ends, beside `others` files that the
+    /// process needs.
     ///
     /// # Errors
-    /// That of the bind, or of the thread.
-    pub async fn serve(at: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(at).await?.into_std()?;
-        let address = listener.local_addr()?;
+    /// If it cannot listen, or has no thread.
+    pub async fn serve(at: Listen, others: u64) -> Result<Self, LivePageError> {
+        let (listener, address) = at.bind(FLAG).await?;
+        let listener = listener.into_std()?;
         let (ask, asked) = mpsc::channel(1);
         let shown = Arc::<Mutex<Shown>>::default();
         let clock = Clock::start();
@@ -84,11 +102,14 @@ impl LivePage {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
+        let most = listen::http::connections_within(files::limit(), others);
         thread::Builder::new()
             .name("live-page".to_owned())
             .spawn(move || {
-                let served = runtime.block_on(async {
-                    axum::serve(TcpListener::from_std(listener)?, routes).await
+                let served: io::Result<()> = runtime.block_on(async {
+                    let listener = TcpListener::from_std(listener)?;
+                    listen::http::serve(listener, routes, most, future::pending()).await;
+                    Ok(())
                 });
                 if let Err(error) = served {
                     tracing::warn!(%error, "the live page is not served any more");
@@ -105,7 +126,7 @@ impl LivePage {
     /// Where it is.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}/", self.address)
+        format!("http://{}/", listen::on_this_machine(self.address))
     }
 
     /// Answers with what `page` returns, `None` if there is nothing yet, for as long as this is
@@ -211,7 +232,7 @@ mod tests {
     /// With a socket: the server's own thread and runtime are what could go wrong.
     #[tokio::test]
     async fn it_follows_the_run_to_its_end() {
-        let live = LivePage::serve(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let live = LivePage::serve(Listen::free_port(None), 0).await.unwrap();
         let http = http::kept();
         let (begun, asked) = (Cell::new(false), Cell::new(0));
         let run = live.answer(|| {

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use super::words::excerpt;
+
 /// A Service and a port, as a proxy names them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Authority {
@@ -32,7 +34,7 @@ impl FromStr for Authority {
     /// Reads `name.namespace[.svc[.cluster.local]][:port]`; the port is 80 if absent, as for a
     /// proxy.
     fn from_str(text: &str) -> Result<Self, AuthorityError> {
-        let form = || AuthorityError::Form(text.to_owned());
+        let form = || AuthorityError::Form(excerpt(text).into_owned());
         let (host, port) = match text.split_once(':') {
             Some((host, port)) => (host, port.parse().map_err(|_| form())?),
             None => (text, 80),
@@ -50,7 +52,9 @@ impl FromStr for Authority {
                 namespace: namespace.to_owned(),
                 port,
             }),
-            Some(rest) if rest.starts_with("svc.") => Err(AuthorityError::Domain(text.to_owned())),
+            Some(rest) if rest.starts_with("svc.") => {
+                Err(AuthorityError::Domain(excerpt(text).into_owned()))
+            }
             Some(_) => Err(form()),
         }
     }

@@ -8,6 +8,8 @@ use std::{fmt, marker::PhantomData, str::FromStr};
 
 use serde::{Deserializer, de};
 
+use crate::model::words::excerpt;
+
 mod bytes;
 mod cpu;
 mod range;
@@ -35,9 +37,10 @@ pub struct QuantityError {
 impl QuantityError {
     fn new(given: &str, problem: &'static str) -> Self {
         let plain = !given.is_empty() && !given.contains(char::is_whitespace);
+        let given = excerpt(given);
         Self {
             given: if plain {
-                given.to_owned()
+                given.into_owned()
             } else {
                 format!("{given:?}")
             },

@@ -19,7 +19,7 @@ mod file;
 mod lifecycle;
 mod shipped;
 
-pub use draft::{Draft, ScenarioError};
+pub use draft::{Draft, LARGEST_SCENARIO, ScenarioError};
 pub use file::{chart_schema, effective::Inexpressible, schema};
 pub use lifecycle::{Lifecycle, UnknownLifecycle};
 pub use shipped::{BUILT_IN, built_in};

@@ -2,7 +2,7 @@
 //!
 //! Three digits are what the histograms resolve; more would promise what was not measured.
 
-use std::error::Error;
+use std::{borrow::Cow, error::Error};
 
 /// A whole number with thousands separators: `1,234,567`.
 #[must_use]
@@ -13,7 +13,36 @@ pub fn count(n: u64) -> String {
 /// Text as a shell reads it. Only what no shell can hold is left as it is, and then it says most.
 #[must_use]
 pub fn quoted(text: &str) -> String {
-    shlex::try_quote(text).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
+    shlex::try_quote(text).map_or_else(|_| text.to_owned(), Cow::into_owned)
+}
+
+/// The longest text of somebody else's that a message repeats, in characters.
+const LONGEST_EXCERPT: usize = 100;
+
+/// Text as a message repeats it: all of it, or its beginning and an ellipsis.
+#[must_use]
+pub fn excerpt(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(LONGEST_EXCERPT) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+    }
+}
+
+/// A message without its middle if it has more characters than this: its beginning says what is wrong,
+/// its end what would be right.
+const LONGEST_MESSAGE: usize = 600;
+
+/// A message of which somebody else's text is a part, and which that must not make long.
+#[must_use]
+pub fn abridged(message: &str) -> Cow<'_, str> {
+    let length = message.chars().count();
+    if length <= LONGEST_MESSAGE {
+        return Cow::Borrowed(message);
+    }
+    let half = LONGEST_MESSAGE / 2;
+    let start: String = message.chars().take(half).collect();
+    let end: String = message.chars().skip(length - half).collect();
+    Cow::Owned(format!("{start}…{end}"))
 }
 
 /// An error with its causes, each said once: hyper's own text is often no more than "connection

@@ -1,8 +1,7 @@
 //! The acting half alone, from the claim of a namespace to its last object.
 
 use std::{
-    cell::Cell, collections::BTreeSet, convert::Infallible, io, net::SocketAddr, process,
-    sync::Arc, time::Duration,
+    cell::Cell, collections::BTreeSet, convert::Infallible, io, process, sync::Arc, time::Duration,
 };
 
 use anyhow::Context;
@@ -10,10 +9,12 @@ use prometheus_client::registry::Registry;
 
 use crate::{
     cli::{cluster::ClusterArgs, namespace::NamespaceArgs},
+    listen::Listen,
     live::{
         admin::{self, Admin, Readiness},
         churn::{ChurnMetrics, Driven, Driver, Ending, Event, EventLog},
         clock::Clock,
+        files,
         kubernetes::{Actor, Claim, KubernetesError, Limits, OwnerPod, RunIdentity, why_refused},
         process_metrics,
         runtime::{Shutdown, stalled},
@@ -48,8 +49,8 @@ pub(super) struct Churn {
     pub(super) linger: bool,
     /// For how long another run is waited for.
     pub(super) wait_turn: Duration,
-    /// Where metrics are served, or near it if that port is taken.
-    pub(super) admin: SocketAddr,
+    /// Where metrics are served; the default if absent.
+    pub(super) admin: Option<Listen>,
     /// How hard the API server may be pressed.
     pub(super) limits: Limits,
 }
@@ -102,10 +103,8 @@ impl Churn {
         let events = EventLog::new(&scenario, actor.namespace(), &start);
         let routes =
             admin::routes(admin::encode(registry), readiness.clone()).merge(events.routes(clock));
-        let server = Admin::bind(self.admin)
-            .await
-            .with_context(|| format!("cannot serve metrics on {}", self.admin))?
-            .serve(routes, std::future::pending());
+        let server = Admin::bind(self.admin).await?;
+        let server = server.serve(routes, files::needed(0));
 
         let shutdown = Shutdown::on_signals().context("signals")?;
         let work = Work {
@@ -129,8 +128,8 @@ impl Churn {
             tokio::select! {
                 biased;
                 said = work.run(leave) => said,
-                served = server => {
-                    let error = served
+                ended = server => {
+                    let error = ended
                         .err()
                         .map_or_else(|| anyhow::anyhow!("ended"), anyhow::Error::from)
                         .context("the admin server");

@@ -13,7 +13,7 @@ use std::{
 use anyhow::Context;
 use prometheus_client::registry::Registry;
 
-use super::{ADMIN_ADDR, Asked, ClientArgs, Watch, linked};
+use super::{Asked, ClientArgs, Watch, linked};
 use crate::{
     cli::{
         Format, UsageError,
@@ -115,7 +115,8 @@ pub async fn run(
             linked::resolve(&cluster, observed.as_ref(), watch).await?,
         ),
     };
-    files::enough_for(watch.client.connections_of(watch.client.connections))?;
+    let connections = watch.client.connections_of(watch.client.connections);
+    files::enough_for(connections)?;
     let directory = args.output_dir.as_deref().map(RunDirectory::at);
     let directory = directory.transpose()?;
     let limits = scenario.map_or(Limits::from(DEADLINE), Limits::of);
@@ -161,14 +162,9 @@ pub async fn run(
     let mut registry = Registry::default();
     client_metrics::register(&mut registry, client.books(), client.observers());
     process_metrics::register(&mut registry);
-    let address = args.admin_addr.unwrap_or(ADMIN_ADDR);
-    let server = Admin::bind(address)
-        .await
-        .with_context(|| format!("cannot serve metrics on {address}"))?
-        .serve(
-            admin::routes(admin::encode(registry), readiness).merge(snapshots.routes()),
-            std::future::pending(),
-        );
+    let routes = admin::routes(admin::encode(registry), readiness).merge(snapshots.routes());
+    let server = Admin::bind(args.admin_addr).await?;
+    let server = server.serve(routes, files::needed(connections));
     let header = Header {
         linked_cluster: linked.cluster,
         deadline_seconds: limits.deadline.as_secs_f64(),
@@ -190,7 +186,7 @@ pub async fn run(
             ended = whole => ended,
             never = end_after(args.duration, &shutdown) => match never {},
             never = client.answer(&file, &mut asked) => match never {},
-            served = server => Err(served
+            ended = server => Err(ended
                 .err()
                 .map_or_else(|| anyhow::anyhow!("ended"), anyhow::Error::from)
                 .context("the admin server")),

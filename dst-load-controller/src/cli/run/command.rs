@@ -1,6 +1,6 @@
 //! `run`, carried out: scenario → World → engine → recording → report.
 
-use std::{io::Write, net::SocketAddr, sync::Arc};
+use std::{io::Write, sync::Arc};
 
 use anyhow::Context;
 
@@ -17,6 +17,7 @@ use crate::{
         world::{Chosen, Controller},
     },
     exit::Exit,
+    listen::Listen,
     live::{
         engine::EngineError, files, kubernetes::Limits, live_page::LivePage,
         recorder::RunDirectory, runtime::Shutdown,
@@ -70,10 +71,11 @@ pub async fn run(
         let pods = pod.map(|pod| pod.namespace.clone());
         args.allowed.check(namespace, services.chain(pods))?;
     }
+    let shared = args.forward.connections(scenario.client.connections);
+    let connections = scenario.client.connections_of(shared);
     // On a cluster it is one of the checks.
     if let Choice::Child { .. } = choice {
-        let shared = args.forward.connections(scenario.client.connections);
-        files::enough_for(scenario.client.connections_of(shared))?;
+        files::enough_for(connections)?;
     }
     if args.virtual_time {
         must_end(&scenario, "in virtual time that is never")?;
@@ -81,7 +83,7 @@ pub async fn run(
     let shutdown = Shutdown::on_signals().context("signals")?;
     let gateway = args.push.gateway()?;
     let live = match args.live {
-        Some(at) => Some(serve_live(at, warnings).await?),
+        Some(at) => Some(serve_live(at, connections, warnings).await?),
         None => None,
     };
     let directory = match &args.output_dir {
@@ -236,8 +238,12 @@ fn allows(allowed: &NamespaceArgs, cluster: &ClusterArgs) -> bool {
 }
 
 /// Serves the run's page, and says where.
-async fn serve_live(at: SocketAddr, warnings: &mut impl Write) -> anyhow::Result<LivePage> {
-    let live = (LivePage::serve(at).await).with_context(|| format!("--live {at}"))?;
+async fn serve_live(
+    at: Listen,
+    connections: u64,
+    warnings: &mut impl Write,
+) -> anyhow::Result<LivePage> {
+    let live = LivePage::serve(at, files::needed(connections)).await?;
     writeln!(warnings, "watch the run at {}", live.url())?;
     Ok(live)
 }

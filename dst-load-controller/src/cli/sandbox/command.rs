@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use futures::future::try_join_all;
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, api::PostParams};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     cli::{destination, scenario, world},
     exit::Exit,
+    listen::{Listen, on_this_machine},
     live::{
         clock::Clock,
         kubernetes::{Caller, Limits, Link, RunIdentity},
@@ -74,7 +75,7 @@ async fn serve(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let api = bind(args).await?;
-    let address = api.local_addr()?;
+    let address = on_this_machine(api.local_addr()?);
     let (path, ours) = match &args.kubeconfig {
         Some(path) => (path.clone(), false),
         None => (temporary(address), true),
@@ -93,7 +94,8 @@ async fn serve(
     let target_address = target_api
         .as_ref()
         .map(TcpListener::local_addr)
-        .transpose()?;
+        .transpose()?
+        .map(on_this_machine);
     let mut clusters = vec![("sandbox", address)];
     clusters.extend(linked.zip(target_address));
     write_whole(&path, &kubernetes::serve::kubeconfig_of(&clusters))?;
@@ -174,10 +176,10 @@ async fn reference(
     }
     let addresses = replicas.iter().map(|replica| replica.grpc.local_addr());
     let addresses: Vec<_> = addresses
-        .map(|address| Ok(address?.to_string()))
+        .map(|address| Ok(on_this_machine(address?).to_string()))
         .collect::<io::Result<_>>()?;
     // They share this process, whose cost any of them tells.
-    let metrics = replicas[0].admin.local_addr()?;
+    let metrics = on_this_machine(replicas[0].admin.local_addr()?);
     let ready = Ready {
         kubeconfig: sandbox.kubeconfig.to_owned(),
         target_context: sandbox.target_context.map(str::to_owned),
@@ -199,7 +201,7 @@ async fn reference(
         biased;
         announced = announced => announced,
         () = orphaned(args.with_parent) => Ok(()),
-        served = try_join_all(replicas.into_iter().map(|it| it.serve(stop))) => served.map(drop),
+        _ = join_all(replicas.into_iter().map(|it| it.serve(stop))) => Ok(()),
     };
     for reference in &references {
         reference.shutdown().await;
@@ -217,8 +219,8 @@ struct Replica {
 // === impl Replica ===
 
 impl Replica {
-    async fn serve(self, stop: &CancellationToken) -> anyhow::Result<()> {
-        destination::serve(&self.reference, self.grpc, self.admin, stop).await
+    async fn serve(self, stop: &CancellationToken) {
+        destination::serve(&self.reference, self.grpc, self.admin, stop).await;
     }
 }
 
@@ -299,7 +301,8 @@ fn announce(ready: &Ready, out: &mut impl Write) -> anyhow::Result<()> {
 }
 
 async fn bind(args: &SandboxArgs) -> anyhow::Result<TcpListener> {
-    destination::bind(SocketAddr::new(args.listen, 0)).await
+    let (listener, _) = Listen::free_port(args.listen).bind("--listen").await?;
+    Ok(listener)
 }
 
 fn temporary(address: SocketAddr) -> PathBuf {

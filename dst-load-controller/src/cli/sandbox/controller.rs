@@ -20,9 +20,9 @@ use crate::{
     cli::{
         UsageError,
         bound::{self, PATIENCE},
-        destination::bind,
         world::{CLUSTER_DOMAIN, without_our_environment},
     },
+    listen::{Listen, on_this_machine},
     live::target::Target,
     model::promise::Flags,
 };
@@ -176,7 +176,7 @@ impl Controller {
         mut line: CommandLine,
         wanted: Flags,
         kubeconfig: &Path,
-        listen: IpAddr,
+        listen: Option<IpAddr>,
         log: Option<&Path>,
     ) -> anyhow::Result<Self> {
         let version = line.version().await?;
@@ -221,8 +221,8 @@ impl Controller {
             child: Running(child),
             name: line.program,
             log: log.map(Path::to_owned),
-            destination,
-            metrics: format!("http://{metrics}/metrics"),
+            destination: on_this_machine(destination),
+            metrics: format!("http://{}/metrics", on_this_machine(metrics)),
             version,
             flags,
         };
@@ -288,8 +288,9 @@ fn ended(status: &ExitStatus) -> String {
 }
 
 /// An address that was free a moment ago.
-async fn free(listen: IpAddr) -> anyhow::Result<SocketAddr> {
-    Ok(bind(SocketAddr::new(listen, 0)).await?.local_addr()?)
+async fn free(listen: Option<IpAddr>) -> anyhow::Result<SocketAddr> {
+    let (_, address) = Listen::free_port(listen).bind("--listen").await?;
+    Ok(address)
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ impl Chosen {
         let found = cluster.find().await?;
         let kubeconfig = private(&cluster.cluster)?;
         let line = CommandLine::parse(controller.command)?;
-        let listen = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let listen = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let log = Some(controller.log);
         let started =
             controller::Controller::start(line, scenario.flags, &kubeconfig.path(), listen, log)

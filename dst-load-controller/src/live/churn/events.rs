@@ -5,7 +5,9 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use axum::{Json, Router, body::Body, extract::Query, response::IntoResponse, routing::get};
+use axum::{
+    Extension, Json, Router, body::Body, extract::Query, response::IntoResponse, routing::get,
+};
 use bytes::Bytes;
 use futures::{Stream, stream};
 use parking_lot::Mutex;
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::{
+    listen::http::Endless,
     live::{clock::Clock, kubernetes::Acted},
     model::{
         action::{Action, CycleStart, Verb},
@@ -240,7 +243,7 @@ impl EventLog {
         let events = move |Query(After { after }): Query<After>| async move {
             let lines = log.follow(after);
             let kind = [("content-type", "application/jsonl")];
-            (kind, Body::from_stream(lines)).into_response()
+            (Extension(Endless), kind, Body::from_stream(lines)).into_response()
         };
         let now = move || async move {
             Json(ClockAnswer {

@@ -1,13 +1,12 @@
 //! A kubeconfig of a cluster that is whole in itself, for a controller elsewhere.
 
-use std::fs;
-
 use base64::{Engine, prelude::BASE64_STANDARD};
 use kube::config::AuthInfo;
 use serde_json::json;
 use thiserror::Error;
 
 use super::Cluster;
+use crate::live::files;
 
 /// Why credentials cannot be passed on.
 #[derive(Debug, Error)]
@@ -97,7 +96,7 @@ fn portable(identity: &AuthInfo) -> Result<AuthInfo, ExportError> {
 }
 
 fn read(path: &str) -> Result<Vec<u8>, ExportError> {
-    fs::read(path).map_err(|cause| ExportError::File {
+    files::read(path).map_err(|cause| ExportError::File {
         path: path.to_owned(),
         cause,
     })
@@ -105,6 +104,8 @@ fn read(path: &str) -> Result<Vec<u8>, ExportError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// What a kubeconfig in a directory, with this user, comes to elsewhere.

@@ -5,13 +5,15 @@
 //! proxies. What it makes of a file is kept.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
 use kube::config::{AuthInfo, Cluster, Context, Kubeconfig};
 use serde_json::{Map, Value};
 use serde_saphyr::{DuplicateKeyPolicy, UserMessageFormatter, options};
+
+use crate::live::files;
 
 /// What is in a file of kubeconfigs.
 #[derive(Debug)]
@@ -59,7 +61,7 @@ pub(super) fn default_files() -> Vec<PathBuf> {
 /// Reads a file.
 pub(super) fn read(path: &Path) -> Result<Kubeconfig, Problem> {
     let wrong = |error: &dyn std::error::Error| Problem::Wrong(error.to_string());
-    let bytes = match fs::read(path) {
+    let bytes = match files::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Problem::Missing),
         Err(error) => return Err(wrong(&error)),

@@ -21,7 +21,11 @@ use crate::{
         kubernetes::retrying,
         target::flags,
     },
-    model::{promise::Flags, quantity::Bytes, words::chain},
+    model::{
+        promise::Flags,
+        quantity::Bytes,
+        words::{chain, excerpt},
+    },
     world::{Dial, KubeFactory},
 };
 
@@ -95,7 +99,7 @@ impl FromStr for PodName {
     fn from_str(text: &str) -> Result<Self, ForwardError> {
         let (namespace, pod) = text.split_once('/').unwrap_or((NAMESPACE, text));
         if namespace.is_empty() || pod.is_empty() || pod.contains('/') {
-            return Err(ForwardError::Name(text.to_owned()));
+            return Err(ForwardError::Name(excerpt(text).into_owned()));
         }
         Ok(Self {
             namespace: namespace.to_owned(),

@@ -1,10 +1,12 @@
 //! The URL of something that serves HTTP, and what is said there of who asks.
 
-use std::{fmt, fs, io, path::Path};
+use std::{fmt, io, path::Path};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderValue, Uri, uri::PathAndQuery};
 use percent_encoding::percent_decode_str;
+
+use crate::{live::files, model::words::excerpt};
 
 /// A URL whose scheme is `http` or `https`. What it says of who asks (`https://USER:PASSWORD@HOST`)
 /// is kept apart from it, and never shown.
@@ -162,7 +164,7 @@ impl NotHttp {
     #[must_use]
     pub fn new(text: &str, example: &'static str) -> Self {
         Self {
-            shown: shown(text),
+            shown: excerpt(&shown(text)).into_owned(),
             example,
         }
     }
@@ -246,7 +248,11 @@ pub fn shown(text: &str) -> String {
 /// # Errors
 /// If it cannot be read.
 pub fn read(path: &Path) -> Result<String, CredentialsError> {
-    fs::read_to_string(path).map_err(|cause| CredentialsError::File {
+    let text = files::read(path).and_then(|bytes| {
+        String::from_utf8(bytes)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8 text"))
+    });
+    text.map_err(|cause| CredentialsError::File {
         path: path.display().to_string(),
         cause,
     })

@@ -1,8 +1,11 @@
 //! Lines to and from bytes.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 
 use super::{Chain, Line, SCHEMA_VERSION};
+
+/// The longest line that is read, in bytes: a change has some for each of a million streams.
+const LONGEST_LINE: usize = 64 << 20;
 
 /// Why a recording cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +58,9 @@ pub enum Fault {
     /// It is JSON, and not the line of a recording.
     #[error(": {0}")]
     Content(String),
+    /// It is longer than a line is read.
+    #[error(": it has more than {LONGEST_LINE} bytes; is that a recording?")]
+    Long,
     /// It does not end in a checksum.
     #[error(": it does not end in its checksum (\"sum\"): the line was cut off or changed")]
     NoSum,
@@ -120,8 +126,13 @@ pub fn read(mut input: impl BufRead) -> Result<Vec<Line>, ReadError> {
     let mut text = Vec::new();
     for number in 1.. {
         text.clear();
-        if input.read_until(b'\n', &mut text)? == 0 {
+        let mut limited = (&mut input).take(LONGEST_LINE as u64 + 1);
+        if limited.read_until(b'\n', &mut text)? == 0 {
             break;
+        }
+        if text.len() > LONGEST_LINE {
+            let fault = Fault::Long;
+            return Err(ReadError::Line { number, fault });
         }
         let is_whole = text.last() == Some(&b'\n');
         if is_whole {

@@ -7,6 +7,10 @@ use super::{
     Scenario,
     file::{self, tree::Tree},
 };
+use crate::model::words::{abridged, excerpt};
+
+/// The largest text of a scenario, in bytes.
+pub const LARGEST_SCENARIO: usize = 1 << 20;
 
 /// What is wrong with a scenario: one line that says where, what, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,8 +37,8 @@ pub struct Draft {
 impl ScenarioError {
     pub(super) fn new(place: &str, message: &str) -> Self {
         Self {
-            place: place.to_owned(),
-            message: message.to_owned(),
+            place: abridged(place).into_owned(),
+            message: abridged(message).into_owned(),
             in_helm: Vec::new(),
         }
     }
@@ -46,8 +50,10 @@ impl Draft {
     /// Starts from a file's bytes.
     ///
     /// # Errors
-    /// If they are not UTF-8, or not one YAML document.
+    /// If they are too many, not UTF-8, or not one YAML document.
     pub fn read(bytes: &[u8], file_name: &str) -> Result<Self, ScenarioError> {
+        // Before its text is looked at: the end may be within a letter.
+        fits(bytes.len(), file_name)?;
         match std::str::from_utf8(bytes) {
             Ok(text) => Self::parse(text, file_name),
             Err(error) => {
@@ -74,8 +80,9 @@ impl Draft {
     /// Starts from a file's text.
     ///
     /// # Errors
-    /// If it is not one YAML document.
+    /// If it is too large, or not one YAML document.
     pub fn parse(text: &str, file_name: &str) -> Result<Self, ScenarioError> {
+        fits(text.len(), file_name)?;
         let flags = false;
         Tree::parse(text, file_name).map(|tree| Self { tree, flags })
     }
@@ -98,10 +105,11 @@ impl Draft {
     pub fn set(&mut self, assignments: &str) -> Result<(), ScenarioError> {
         for assignment in split_commas(assignments) {
             let Some((path, value)) = assignment.split_once('=') else {
-                let message = format!("{assignment:?} has no =; write it as churn.minHold=5s");
+                let shown = excerpt(&assignment);
+                let message = format!("{shown:?} has no =; write it as churn.minHold=5s");
                 return Err(ScenarioError::new("--set", &message));
             };
-            self.put(&format!("--set {path}"), path, value)?;
+            self.put(&format!("--set {}", excerpt(path)), path, value)?;
         }
         Ok(())
     }
@@ -148,6 +156,14 @@ impl Scenario {
         }
         draft.finish()
     }
+}
+
+fn fits(length: usize, file_name: &str) -> Result<(), ScenarioError> {
+    if length <= LARGEST_SCENARIO {
+        return Ok(());
+    }
+    let message = format!("has more than {LARGEST_SCENARIO} bytes; is that a scenario?");
+    Err(ScenarioError::new(file_name, &message))
 }
 
 /// Splits at commas that no backslash precedes and that are not within the braces of a list.

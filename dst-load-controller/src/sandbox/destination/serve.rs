@@ -14,32 +14,27 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::Destination;
+use crate::listen::{Acceptor, preface::Preface};
 
 /// Go gRPC's write quota of a stream: what is buffered before its queue starts to fill.
 const SEND_BUFFER: usize = 64 * 1024;
 /// How long connections get to say goodbye.
 const GRACE: Duration = Duration::from_secs(1);
-/// How long to wait when the process has run out of sockets.
-const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 /// Serves `destination` on `listener` until `cancel`; then shuts the destination down, which ends
 /// its streams with status OK, and gives connections a second to finish.
 pub async fn serve(listener: TcpListener, destination: Destination, cancel: CancellationToken) {
+    let mut acceptor = Acceptor::new(listener);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             biased;
             () = cancel.cancelled() => break,
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((socket, _)) => {
-                    connections.spawn(connection(socket, destination.clone(), cancel.clone()));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "connection is not accepted");
-                    tokio::time::sleep(ACCEPT_RETRY).await;
-                }
-            },
+            // Their number has no limit: whoever tests it opens thousands.
+            socket = acceptor.next(|| {}) => {
+                connections.spawn(connection(socket, destination.clone(), cancel.clone()));
+            }
         }
     }
     destination.shutdown().await;
@@ -50,9 +45,6 @@ pub async fn serve(listener: TcpListener, destination: Destination, cancel: Canc
 }
 
 async fn connection(socket: TcpStream, destination: Destination, cancel: CancellationToken) {
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "socket has no TCP_NODELAY");
-    }
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -63,7 +55,7 @@ async fn connection(socket: TcpStream, destination: Destination, cancel: Cancell
         .max_send_buf_size(SEND_BUFFER)
         .auto_date_header(false);
     let service = TowerToHyperService::new(destination.service());
-    let connection = builder.serve_connection(TokioIo::new(socket), service);
+    let connection = builder.serve_connection(TokioIo::new(Preface::expect(socket)), service);
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {
         biased;

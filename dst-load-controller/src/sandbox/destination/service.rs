@@ -10,7 +10,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, Bytes, BytesMut};
 use futures::future::BoxFuture;
 use http_body::Frame;
 use http_body_util::BodyExt as _;
@@ -165,16 +165,30 @@ impl Drop for Call {
     }
 }
 
+/// The largest request, in bytes, as of a Go gRPC server.
+const LARGEST_REQUEST: usize = 4 << 20;
+
 /// Reads the one message of a request.
 async fn read<B>(body: B) -> Result<GetDestination, Status>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: fmt::Display,
 {
-    let collected = body.collect().await;
-    let mut bytes = collected
-        .map_err(|error| Status::internal(format!("request: {error}")))?
-        .to_bytes();
+    let mut body = std::pin::pin!(body);
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Status::internal(format!("request: {error}")))?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        let length = bytes.len() + data.len();
+        if length > LARGEST_REQUEST {
+            let text =
+                format!("grpc: received message larger than max ({length} vs. {LARGEST_REQUEST})");
+            return Err(Status::resource_exhausted(text));
+        }
+        bytes.extend_from_slice(&data);
+    }
     if bytes.remaining() < 5 || bytes.get_u8() != 0 {
         return Err(Status::internal("request is not one uncompressed message"));
     }

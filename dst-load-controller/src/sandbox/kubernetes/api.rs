@@ -1,7 +1,7 @@
 //! The HTTP side of the API: which path and method mean which verb on which object.
 
 mod answer;
-mod body;
+pub(super) mod body;
 mod discovery;
 mod list;
 mod openapi;

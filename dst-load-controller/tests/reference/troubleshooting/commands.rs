@@ -9,7 +9,7 @@ use std::{
 use super::Message;
 
 /// Files that the command lines below name.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("key.yaml", "churn: {services: 1, endpionts: 3}"),
     (
         "faults.yaml",
@@ -27,15 +27,19 @@ const FILES: [(&str, &str); 4] = [
          users: [{name: me, user: {}}]\ncurrent-context: a",
     ),
     ("nothing/empty", ""),
+    ("deep.yaml", "[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]"),
 ];
 
 /// Command lines as a shell splits them, each of which ends with an error. Nobody listens at port 1,
 /// nor, where a controller of this machine would have its metrics, at 127.9.9.9.
-const REFUSED: [&str; 49] = [
+const REFUSED: [&str; 55] = [
     "churn --services 1 --pattern stable --endpoints-per-service 1 --kubeconfig kubeconfig --namespace kube-system",
     "run quick --kubeconfig kubeconfig --destination linkerd-dst.mesh.svc:8086 --namespace mesh",
     "plan no-such-scenario",
     "plan key.yaml",
+    "plan /dev/zero",
+    "plan deep.yaml",
+    "plan quick --set a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q=1",
     "plan quick -o junit",
     "plan quick --no-such-flag",
     "run quick --virtual --context lab",
@@ -59,6 +63,9 @@ const REFUSED: [&str; 49] = [
     "client --destination 127.0.0.1:1 --services web.shop.svc.example.org:80",
     "client --destination 127.0.0.1:1 --services 'web-{1.shop:80'",
     "client --destination 127.0.0.1:1 --services 'web-{1..10001}.shop:80'",
+    "client --destination 127.0.0.1:1 --services {1..2}{1..2}{1..2}{1..2}{1..2}{1..2}{1..2}{1..2}{1..2}{1..2}{1..2}{1..2}{1..2}{1..2}{1..2}{1..2}{1..2}.shop:80",
+    "client --destination 127.0.0.1:1 --services web-{00000000001..2}.shop:80",
+    "client --destination 127.0.0.1:1 --services web-{1..2}.shop-shop-shop-shop-shop-shop-shop-shop-shop-shop-shop-shop-shop-shop-shop-shop-shop-shop-shop-shop-shop-shop-shop-shop-shop-shop-shop-shop-shop-shop:80",
     "client --destination 127.0.0.1:1 --services web.shop:80,web.shop:80",
     "client --destination 127.0.0.1:1,127.0.0.1:1 --services web.shop:80",
     "client --destination 127.0.0.1:1 --services web.shop:80 --stream-max-lifetime 0s",

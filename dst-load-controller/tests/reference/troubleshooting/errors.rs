@@ -3,6 +3,7 @@
 use std::{fs, io, path::Path, time::Duration};
 
 use dst_load_controller::{
+    listen::ListenError,
     live::{
         cluster::{ClusterError, ExportError, PluginError},
         collect::CollectError,
@@ -16,6 +17,7 @@ use dst_load_controller::{
         files::TooFewFiles,
         http::{self, CredentialsError, NotHttp},
         kubernetes::{KubernetesError, Reasons, StandingError},
+        live_page::LivePageError,
         observer::WatchError,
         prometheus::PrometheusError,
         push::PushError,
@@ -57,6 +59,7 @@ pub(super) fn all() -> Vec<Message> {
     all.extend(printed(plugin()));
     all.extend(printed([proxy()]));
     all.extend(printed([not_http()]));
+    all.extend(printed(live_page()));
     all.extend(printed([address()]));
     all.extend(printed([exported()]));
     all.extend(printed([TooFewFiles {
@@ -118,6 +121,19 @@ fn plugin() -> impl IntoIterator<Item = PluginError> {
 fn proxy() -> ProxyError {
     let whose = "HTTPS_PROXY".to_owned();
     ProxyError { whose }
+}
+
+fn live_page() -> [LivePageError; 2] {
+    let address = ([127, 0, 0, 1], 9990).into();
+    let cause = || io::Error::from_raw_os_error(98);
+    each![
+        LivePageError::Listen(_) => LivePageError::Listen(ListenError {
+            address,
+            cause: cause(),
+            flag: "--live",
+        }),
+        LivePageError::Thread(_) => LivePageError::Thread(cause()),
+    ]
 }
 
 fn not_http() -> NotHttp {
@@ -360,6 +376,7 @@ fn target() -> Vec<Message> {
 fn recording() -> Vec<Message> {
     let syntax = || "expected value".to_owned();
     let faults = [
+        Fault::Long,
         Fault::NoSum,
         Fault::Sum,
         Fault::Syntax {

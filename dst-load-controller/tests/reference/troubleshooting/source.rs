@@ -11,7 +11,7 @@ use regex::Regex;
 use super::{Message, Place};
 
 /// How the literal begins, and where it is.
-const LITERALS: [(Place, &str, &str); 9] = [
+const LITERALS: [(Place, &str, &str); 12] = [
     (Place::Error, "{} stands for {} of", "cli/client/linked.rs"),
     (
         Place::Error,
@@ -25,8 +25,19 @@ const LITERALS: [(Place, &str, &str); 9] = [
     ),
     (
         Place::Error,
-        "cannot serve metrics on ",
-        "cli/client/command.rs",
+        "the list has {0} bytes",
+        "cli/client/targets.rs",
+    ),
+    (Place::Error, "{name} is a pipe", "cli/scenario.rs"),
+    (
+        Place::Error,
+        "--destination names {} addresses",
+        "cli/forward.rs",
+    ),
+    (
+        Place::Error,
+        "a key has {length} bytes",
+        "model/scenario/file/tree.rs",
     ),
     (Place::Error, "not over after ", "cli/report/from_pods.rs"),
     (

@@ -4,9 +4,20 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
-use serde_saphyr::{Location, MessageFormatter, Options, Spanned, UserMessageFormatter};
+use serde_saphyr::{
+    Error, Location, MessageFormatter, Options, Spanned, UserMessageFormatter, alias_limits, budget,
+};
 
-use crate::model::scenario::draft::ScenarioError;
+use crate::model::{scenario::draft::ScenarioError, words::excerpt};
+
+/// Keys and lists within each other; a scenario needs a few.
+const MOST_DEPTH: usize = 16;
+/// Values in all, those that aliases repeat among them.
+const MOST_NODES: usize = 50_000;
+/// Aliases in all.
+const MOST_ALIASES: usize = 1_000;
+/// The longest key, in bytes.
+const LONGEST_KEY: usize = 256;
 
 /// A tree and the places its values came from.
 #[derive(Clone, Debug)]
@@ -63,6 +74,15 @@ impl Tree {
         let mut tree = Self::empty(file, &format!("{file}:1:1"));
         let mut options = Options::default();
         options.with_snippet = false;
+        options.budget = budget! {
+            max_depth: MOST_DEPTH,
+            max_nodes: MOST_NODES,
+            max_aliases: MOST_ALIASES,
+            max_anchors: MOST_ALIASES,
+        };
+        options.alias_limits = alias_limits! {
+            max_total_replayed_events: MOST_NODES,
+        };
         match serde_saphyr::from_str_with_options::<Option<Spanned<Raw>>>(text, options) {
             Ok(None) => {
                 Err(tree.error_at_key(0, "the file is empty; a scenario needs churn.services"))
@@ -77,6 +97,7 @@ impl Tree {
                     }
                     _ => {
                         let found = tree.root.value.to_string();
+                        let found = excerpt(&found);
                         let at = tree.root.at;
                         let problem = "where the sections scenario, churn, client, … belong";
                         Err(tree.error_at_key(at, &format!("{found} {problem}")))
@@ -87,7 +108,13 @@ impl Tree {
                 let error = error.without_snippet();
                 let location = error.location().unwrap_or(Location::UNKNOWN);
                 let (line, column) = (location.line().max(1), location.column().max(1));
-                let message = UserMessageFormatter.format_message(error);
+                let mut message = UserMessageFormatter.format_message(error).into_owned();
+                if is_limit(error, &message) {
+                    message.push_str(&format!(
+                        "; a scenario has at most {MOST_DEPTH} levels, {MOST_NODES} values and \
+                         {MOST_ALIASES} aliases"
+                    ));
+                }
                 Err(ScenarioError::new(
                     &format!("{file}:{line}:{column}"),
                     &message,
@@ -120,6 +147,10 @@ impl Tree {
         path: &str,
         value: &str,
     ) -> Result<(), ScenarioError> {
+        if path.split('.').nth(MOST_DEPTH).is_some() {
+            let message = format!("{} has more than {MOST_DEPTH} keys", excerpt(path));
+            return Err(ScenarioError::new(position, &message));
+        }
         let at = self.places.len();
         self.places.push(Place {
             position: position.to_owned(),
@@ -129,15 +160,20 @@ impl Tree {
         let mut node = &mut self.root;
         for key in path.split('.') {
             if key.is_empty() || key.contains(['[', '{']) {
-                let message = format!("{path} is not a path of keys; write it as churn.minHold");
+                let shown = excerpt(path);
+                let message = format!("{shown} is not a path of keys; write it as churn.minHold");
                 return Err(ScenarioError::new(position, &message));
             }
             if matches!(node.value, Value::Null) {
                 node.value = Value::Map(Vec::new());
             }
-            let found = node.value.to_string();
+            let found = match &node.value {
+                Value::Map(_) => String::new(),
+                value => value.to_string(),
+            };
             let Value::Map(entries) = &mut node.value else {
-                let message = format!("{path} leads through {found}, which has no keys");
+                let (shown, found) = (excerpt(path), excerpt(&found));
+                let message = format!("{shown} leads through {found}, which has no keys");
                 return Err(ScenarioError::new(position, &message));
             };
             let index = entries
@@ -248,6 +284,21 @@ impl Tree {
         });
         self.places.len() - 1
     }
+}
+
+/// Whether the parser gave up for a limit of ours.
+fn is_limit(error: &Error, message: &str) -> bool {
+    let mut cause = error;
+    while let Error::AliasError { error, .. } = cause {
+        cause = error;
+    }
+    matches!(
+        cause,
+        Error::Budget { .. }
+            | Error::AliasReplayLimitExceeded { .. }
+            | Error::AliasExpansionLimitExceeded { .. }
+            | Error::AliasReplayStackDepthExceeded { .. }
+    ) || message.contains("recursion limit exceeded")
 }
 
 // === impl Node ===
@@ -395,7 +446,12 @@ impl<'de> de::Visitor<'de> for RawVisitor {
 
     fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
         let mut entries = Vec::new();
-        while let Some(entry) = map.next_entry()? {
+        while let Some(entry) = map.next_entry::<Spanned<String>, _>()? {
+            let length = entry.0.value.len();
+            if length > LONGEST_KEY {
+                let message = format!("a key has {length} bytes; it has at most {LONGEST_KEY}");
+                return Err(de::Error::custom(message));
+            }
             entries.push(entry);
         }
         Ok(Raw::Map(entries))

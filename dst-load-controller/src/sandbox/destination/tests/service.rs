@@ -282,6 +282,39 @@ async fn the_same_is_served_over_a_socket() {
 }
 
 #[tokio::test]
+async fn a_request_is_at_most_as_large_as_for_a_go_server() {
+    let destination = destination(100, vec![]);
+    let path = |length: usize| GetDestination {
+        path: "w".repeat(length),
+        ..GetDestination::default()
+    };
+    let code = |length: usize| {
+        let mut client = DestinationClient::new(destination.service());
+        async move { client.get(path(length)).await.unwrap_err().code() }
+    };
+    assert_eq!(code(1 << 20).await, Code::InvalidArgument);
+    assert_eq!(code(4 << 20).await, Code::ResourceExhausted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_says_nothing_is_not_held() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let destination = destination(100, vec![]);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let cancel = tokio_util::sync::CancellationToken::new();
+    tokio::spawn(serve(listener, destination, cancel));
+    for said in [&b""[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r"] {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(said).await.unwrap();
+        let mut answer = Vec::new();
+        let closed = stream.read_to_end(&mut answer);
+        let closed = tokio::time::timeout(Duration::from_secs(60), closed).await;
+        assert!(closed.is_ok(), "{said:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_reader_that_grants_no_window_overflows_and_sees_the_end_after_what_was_sent() {
     let destination = destination(2, vec![]);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,18 +1,25 @@
 //! The bodies of requests, bounded.
 
+use std::time::Duration;
+
 use axum::extract::Request;
 use bytes::Bytes;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::sandbox::kubernetes::status::Refusal;
 
 /// etcd refuses larger objects too.
 const LIMIT: usize = 3 << 20;
 
+/// How long a body may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
 /// The whole body.
 pub(crate) async fn read(request: Request) -> Result<Bytes, Refusal> {
-    axum::body::to_bytes(request.into_body(), LIMIT)
-        .await
+    let body = timeout(TIMEOUT, axum::body::to_bytes(request.into_body(), LIMIT)).await;
+    let late = "the body could not be read: it took longer than 30 s";
+    body.map_err(|_| Refusal::bad_request(late))?
         .map_err(|error| Refusal::bad_request(format!("the body could not be read: {error}")))
 }
 
