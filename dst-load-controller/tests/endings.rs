@@ -25,7 +25,7 @@ mod sandbox;
 mod tool;
 
 use running::Run;
-use sandbox::Sandbox;
+use sandbox::{PATIENT, Sandbox};
 use tool::{TOOL, command, started_by};
 
 /// What a phase that ends at a signal may take, and the machine with it. What it takes unmended is
@@ -152,13 +152,15 @@ fn a_run_whose_streams_are_not_served_ends_soon() {
 #[test]
 fn a_cleanup_that_does_not_come_on_ends_soon_at_a_signal_and_says_what_does_the_rest() {
     let sandbox = Sandbox::start();
-    let more = [
+    let mut more = vec![
         "--kubeconfig",
         &sandbox.kubeconfig,
-        "--reference",
+        "--destination",
+        &sandbox.destination,
         "--cycles=1",
         "--namespace=held",
     ];
+    more.extend(PATIENT);
     let healthy = SICK.replace(", faults: [{kind: dropUpdate, share: 50%}]", "");
     let mut run = run(sandbox.directory.path(), &healthy, &more);
     run.until("before the first cycle");

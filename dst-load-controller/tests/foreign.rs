@@ -98,8 +98,8 @@ async fn make(kube: &kube::Client, kind: &str, name: &str, labels: &Value) {
         _ => {}
     }
     let object: DynamicObject = serde_json::from_value(object).unwrap();
-    let created = api(kube, kind).create(&PostParams::default(), &object);
-    created.await.unwrap();
+    let posted = PostParams::default();
+    api(kube, kind).create(&posted, &object).await.unwrap();
 }
 
 /// Every object of the kinds that runs make: kind, name, uid and version.
@@ -291,8 +291,11 @@ async fn a_run_that_wakes_up_late_does_not_write_the_lease_of_its_successor() {
     );
     // Nor does one that somebody annotates lose it.
     let note = Patch::Merge(json!({ "metadata": { "annotations": { "note": "seen" } } }));
-    let annotated = leases.patch("dst-load-controller", &PatchParams::default(), &note);
-    annotated.await.unwrap();
+    let patched = PatchParams::default();
+    leases
+        .patch("dst-load-controller", &patched, &note)
+        .await
+        .unwrap();
     let kept = tokio::time::timeout(std::time::Duration::from_secs(60), second.keep_claim());
     assert!(kept.await.is_err());
     kubernetes.shutdown().await;

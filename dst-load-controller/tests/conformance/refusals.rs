@@ -18,6 +18,7 @@ in_every_world![
     what_is_there_already_is_not_created_again,
     a_write_on_a_stale_copy_is_a_conflict,
     a_deletion_of_another_object_of_the_name_is_a_conflict,
+    a_write_for_another_object_of_the_name_is_refused,
     what_is_not_valid_is_refused_with_its_field,
     what_may_not_change_does_not,
     a_version_of_the_future_is_not_listed,
@@ -93,6 +94,41 @@ async fn a_deletion_of_another_object_of_the_name_is_a_conflict(world: &World) {
     let words = "Operation cannot be fulfilled on ConfigMap \"a\": the UID in the precondition \
                  (another) does not match the UID in record (";
     assert!(status.message.starts_with(words), "{}", status.message);
+}
+
+/// By its uid, which every kind of write may carry.
+async fn a_write_for_another_object_of_the_name_is_refused(world: &World) {
+    let mut slice: EndpointSlice = world
+        .create(json!({ "metadata": { "name": "a" }, "addressType": "IPv4", "endpoints": [] }))
+        .await;
+    world.create::<Deployment>(deployment("web", 0)).await;
+    let another = "00000000-0000-0000-0000-000000000000";
+    slice.metadata.uid = Some(another.to_owned());
+    slice.metadata.resource_version = None;
+    let slices = world.api::<EndpointSlice>();
+    let posted = PostParams::default();
+    let status = refusal(slices.replace("a", &posted, &slice).await);
+    assert_eq!((status.code, status.reason.as_str()), (409, "Conflict"));
+    let scale = Patch::Merge(json!({ "metadata": { "uid": another }, "spec": { "replicas": 1 } }));
+    let (deployments, parameters) = (world.api::<Deployment>(), PatchParams::default());
+    let scaled = deployments.patch_scale("web", &parameters, &scale);
+    let status = refusal(scaled.await);
+    assert_eq!((status.code, status.reason.as_str()), (409, "Conflict"));
+    // To other patches it is an invalid change, or a conflict.
+    let label = json!({ "metadata": { "uid": another, "labels": { "a": "b" } } });
+    let patched = deployments.patch("web", &parameters, &Patch::Merge(&label));
+    let status = refusal(patched.await);
+    assert!(matches!(status.code, 409 | 422), "{status:?}");
+    let applied = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": { "name": "web", "uid": another, "labels": { "a": "b" } },
+    });
+    let forced = PatchParams::apply("test").force();
+    let status = refusal(deployments.patch("web", &forced, &Patch::Apply(&applied)).await);
+    assert!(matches!(status.code, 409 | 422), "{status:?}");
+    let found = deployments.get("web").await.unwrap();
+    assert_eq!(found.spec.unwrap().replicas, Some(0));
+    assert_eq!(found.metadata.labels.and_then(|it| it.get("a").cloned()), None);
 }
 
 async fn what_is_not_valid_is_refused_with_its_field(world: &World) {
