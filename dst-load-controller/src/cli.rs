@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal};
 use clap::{Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use tokio::runtime::Builder;
 
-use self::listener::Listener;
+use self::{clean_writer::CleanWriter, listener::Listener};
 use crate::{
     exit::Exit,
     live::{
@@ -20,6 +20,7 @@ use crate::{
 pub mod ab;
 pub mod check;
 pub mod churn;
+mod clean_writer;
 pub mod cleanup;
 pub mod client;
 pub mod cluster;
@@ -32,6 +33,7 @@ pub mod link;
 mod listener;
 mod observer_place;
 pub mod pace;
+pub mod parse;
 pub mod plan;
 mod push;
 mod replicas;
@@ -180,12 +182,14 @@ pub fn run(
     } else {
         warnings
     };
-    let warnings = &mut Listener::new(warnings, true);
+    let warnings = &mut Listener::new(CleanWriter::new(warnings, false), true);
+    let terminal = io::stdout().is_terminal();
+    let mut out = CleanWriter::new(out, terminal);
     // A plan may have no end but its reader's.
     if matches!(args.command, Command::Plan(_)) {
-        return dispatch(args, out, warnings);
+        return dispatch(args, &mut out, warnings);
     }
-    let mut out = Listener::new(out, io::stdout().is_terminal());
+    let mut out = Listener::new(out, terminal);
     dispatch(args, &mut out, warnings)
 }
 

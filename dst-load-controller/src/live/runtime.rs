@@ -2,6 +2,7 @@
 //!
 //! The first signal asks the work to drain, a second ends the process without waiting for it.
 
+mod log_writer;
 mod repeats;
 
 use std::{
@@ -22,6 +23,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
+use self::log_writer::LogWriter;
 pub use self::repeats::Repeats;
 
 /// The level of libraries where the plain level asks for details.
@@ -81,7 +83,7 @@ pub fn init_logs(level: &str, format: LogFormat) -> Result<Repeats, LogError> {
         .with_ansi(colours(env::var_os("NO_COLOR").is_some()))
         // It would say so on standard error, where nobody is who could read it, and panic.
         .log_internal_errors(false)
-        .with_writer(io::stderr);
+        .with_writer(move || LogWriter::new(io::stderr(), format));
     let lines = match format {
         // For people the module that speaks is noise; programs get it as a field.
         LogFormat::Plain => lines

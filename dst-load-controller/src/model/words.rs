@@ -4,6 +4,8 @@
 
 use std::error::Error;
 
+use super::printable::sentence;
+
 /// A whole number with thousands separators: `1,234,567`.
 #[must_use]
 pub fn count(n: u64) -> String {
@@ -16,10 +18,16 @@ pub fn quoted(text: &str) -> String {
     shlex::try_quote(text).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
 }
 
+/// An error of a library's with its causes, as one sentence: it may hold what a server has said.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    sentence(&causes(error))
+}
+
 /// An error with its causes, each said once: hyper's own text is often no more than "connection
 /// error", while kube's repeats its cause.
 #[must_use]
-pub fn chain(error: &dyn Error) -> String {
+pub fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

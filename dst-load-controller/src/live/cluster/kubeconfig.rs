@@ -13,6 +13,8 @@ use kube::config::{AuthInfo, Cluster, Context, Kubeconfig};
 use serde_json::{Map, Value};
 use serde_saphyr::{DuplicateKeyPolicy, UserMessageFormatter, options};
 
+use crate::model::printable::line;
+
 /// What is in a file of kubeconfigs.
 #[derive(Debug)]
 pub(super) enum Problem {
@@ -89,7 +91,7 @@ pub(super) fn parse(text: &str, directory: &Path) -> Result<Kubeconfig, String> 
         let said = error.render_with_formatter(&UserMessageFormatter);
         // What follows shows the place, where there may be a token.
         let line = said.lines().next().unwrap_or_default();
-        line.trim_start_matches("error: ").to_owned()
+        without_value(line.trim_start_matches("error: "))
     })?;
     let mut whole = Kubeconfig::default();
     for mut document in documents {
@@ -105,10 +107,23 @@ pub(super) fn parse(text: &str, directory: &Path) -> Result<Kubeconfig, String> 
                 document.remove(key);
             }
         }
-        let read = serde_json::from_value(document).map_err(|error| error.to_string())?;
+        let read = serde_json::from_value(document);
+        let read = read.map_err(|error: serde_json::Error| without_value(&error.to_string()))?;
         whole = merge(whole, read);
     }
     Ok(whole)
+}
+
+/// What serde says of a value that has the wrong type, without that value: it may be a token.
+fn without_value(said: &str) -> String {
+    for kind in ["invalid type: ", "invalid value: "] {
+        if let Some((before, rest)) = said.split_once(kind)
+            && let Some((_, expected)) = rest.rsplit_once(", expected ")
+        {
+            return format!("{before}{kind}expected {expected}");
+        }
+    }
+    line(said)
 }
 
 /// The names of the contexts.

@@ -4,6 +4,8 @@ use std::{fmt, net::Ipv6Addr, str::FromStr};
 
 use http::Uri;
 
+use crate::live::http::shown;
+
 /// Where Linkerd's destination controller serves streams.
 pub const GRPC_PORT: u16 = 8086;
 
@@ -72,7 +74,7 @@ impl FromStr for Address {
     /// <https://github.com/grpc/grpc/blob/master/doc/naming.md>).
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let wrong = |why| AddressError {
-            text: text.to_owned(),
+            text: shown(text),
             why,
         };
         let given = text.trim();

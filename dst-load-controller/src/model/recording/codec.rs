@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, Write};
 
 use super::{Chain, Line, SCHEMA_VERSION};
+use crate::model::printable::line;
 
 /// Why a recording cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -188,7 +189,7 @@ fn decode(text: &[u8]) -> Result<Line, Fault> {
         // It counts lines too, and knows of one.
         let place = format!(" at line {} column {}", error.line(), error.column());
         let message = error.to_string();
-        let message = message.strip_suffix(&place).unwrap_or(&message).to_owned();
+        let message = line(message.strip_suffix(&place).unwrap_or(&message));
         if error.is_data() {
             Fault::Content(message)
         } else {

@@ -1,7 +1,10 @@
 //! The report as JUnit XML: one test case a criterion, so that a CI system shows each.
 
 use super::{Report, criteria};
-use crate::model::verdict::{Judged, Verdict};
+use crate::model::{
+    printable::whole,
+    verdict::{Judged, Verdict},
+};
 
 /// The report as JUnit XML, ending in a newline.
 ///
@@ -86,14 +89,13 @@ fn validity(report: &Report) -> String {
 
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    // XML 1.0 has no way to write most control characters.
+    for c in whole(text).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            // XML 1.0 has no way to write the other control characters.
-            c if c.is_control() && !"\t\n\r".contains(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
