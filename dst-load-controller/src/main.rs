@@ -26,7 +26,9 @@ fn main() -> ExitCode {
     if source.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         return Exit::Pass.into();
     }
-    let text = lines(&causes(error.as_ref()));
+    // What follows the first line is set off from it: a line of the log is never what it looks like.
+    let text = causes(error.as_ref()).replace("\n  ", "\n");
+    let text = lines(&text.replace('\n', "\n  "));
     // With standard error closed too, the exit code is all there is left to say.
     let _ = writeln!(io::stderr(), "error: {text}");
     if error.is::<UsageError>() {

@@ -42,7 +42,8 @@ mod tests {
     fn what_is_printed_steers_no_terminal() {
         let mut bytes = Vec::new();
         let mut clean = CleanWriter::new(&mut bytes, false);
-        writeln!(clean, "warning: {}ü", "\u{1b}[2J\u{202e}").unwrap();
+        let said = "\u{1b}[2J\u{202e}";
+        writeln!(clean, "warning: {said}ü").unwrap();
         clean.flush().unwrap();
         assert_eq!(bytes, "warning: \\u{1b}[2J\\u{202e}ü\n".as_bytes());
     }

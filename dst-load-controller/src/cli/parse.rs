@@ -14,7 +14,11 @@ use clap::{
 };
 
 use super::Args;
-use crate::{exit::Exit, live::http::shown, model::printable::lines};
+use crate::{
+    exit::Exit,
+    live::http::shown,
+    model::printable::{line, lines, part},
+};
 
 /// The commands with their flags, whose help texts name the environment's variables and not what
 /// these hold.
@@ -44,8 +48,13 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, Erro
 pub fn refuse(error: &Error) -> Exit {
     let plain = error.render().to_string();
     let safe = safe(error, &plain);
+    // clap leaves out escape sequences of plain text only.
+    let steers = |(_, value): (_, &ContextValue)| match value {
+        ContextValue::String(value) => part(value, false) != *value,
+        _ => false,
+    };
     // Whoever reads no further has had what they wanted, and the exit code says the rest.
-    let _ = if safe == plain {
+    let _ = if safe == plain && !error.context().any(steers) {
         error.print()
     } else {
         io::stderr().write_all(safe.as_bytes())
@@ -67,7 +76,7 @@ fn safe(error: &Error, plain: &str) -> String {
     let mut text = plain.to_owned();
     for value in given.iter().filter_map(|kind| error.get(*kind)) {
         if let ContextValue::String(value) = value {
-            text = text.replace(value, &shown(value));
+            text = text.replace(value, &line(&shown(value)));
         }
     }
     lines(&text)
@@ -115,7 +124,8 @@ mod tests {
             (&["run", "quick", "http://me:canary@a"], "'http://a'"),
             (&["http://me:canary@a"], "'http://a'"),
             (&["run", "--qps", "http://me:canary@a"], "'http://a'"),
-            (&["run", "--live", "a\u{1b}[2J"], "'a\\u{1b}[2J'"),
+            (&["run", "--live", "a\u{202e}"], "'a\\u{202e}'"),
+            (&["run", "--live", "a\u{1b}[2J"], "'a"),
         ] {
             let line = ["dst-load-controller"].iter().chain(line);
             let error = parse(line.map(OsString::from)).unwrap_err();

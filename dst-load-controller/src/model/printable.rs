@@ -55,6 +55,9 @@ fn within(text: &str, most: usize) -> String {
         }
         word.chars().for_each(|c| push(&mut line, c));
     }
+    if line.contains(OLD_COMMAND) {
+        line = line.replace(OLD_COMMAND, "#\\#[");
+    }
     let length = line.chars().count();
     if length <= most {
         return line;
@@ -98,7 +101,7 @@ fn whole_line(line: &str) -> String {
 /// stay if there are any to be.
 #[must_use]
 pub fn part(text: &str, coloured: bool) -> Cow<'_, str> {
-    if text.bytes().all(is_harmless) {
+    if text.bytes().all(is_harmless) && !text.contains(OLD_COMMAND) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
@@ -119,7 +122,7 @@ pub fn part(text: &str, coloured: bool) -> Cow<'_, str> {
         };
         push_all(&mut out, rest);
     }
-    Cow::Owned(out)
+    Cow::Owned(out.replace(OLD_COMMAND, "#\\#["))
 }
 
 /// One line of an output, without line breaks of its own.
@@ -355,6 +358,8 @@ mod tests {
         let painted = "\u{1b}[31mFAIL\u{1b}[0m \u{1b}[2J";
         assert_eq!(part(painted, true), "\u{1b}[31mFAIL\u{1b}[0m \\u{1b}[2J");
         assert_eq!(part(painted, false), "\\u{1b}[31mFAIL\\u{1b}[0m \\u{1b}[2J");
+        assert_eq!(part("a ##[error]b", false), "a #\\#[error]b");
+        assert_eq!(line("a ##[error]b"), "a #\\#[error]b");
     }
 
     #[test]

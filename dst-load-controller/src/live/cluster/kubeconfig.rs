@@ -118,9 +118,11 @@ pub(super) fn parse(text: &str, directory: &Path) -> Result<Kubeconfig, String> 
 fn without_value(said: &str) -> String {
     for kind in ["invalid type: ", "invalid value: "] {
         if let Some((before, rest)) = said.split_once(kind)
-            && let Some((_, expected)) = rest.rsplit_once(", expected ")
+            && let Some((found, expected)) = rest.rsplit_once(", expected ")
         {
-            return format!("{before}{kind}expected {expected}");
+            // Its type, and then itself in quotes.
+            let found = found.split(['`', '"']).next().unwrap_or_default().trim();
+            return format!("{before}{kind}{found}, expected {expected}");
         }
     }
     line(said)

@@ -73,6 +73,7 @@ fn case(report: &Report, judged: &Judged) -> String {
 }
 
 fn validity(report: &Report) -> String {
+    let reasons: Vec<_> = report.reasons.iter().map(|it| escape(it)).collect();
     let first = report
         .reasons
         .first()
@@ -83,15 +84,17 @@ fn validity(report: &Report) -> String {
          <error message=\"{}\">{}</error>\n    </testcase>",
         escape(&report.scenario.name),
         escape(first),
-        escape(&report.reasons.join("\n"))
+        reasons.join("\n")
     )
 }
 
+/// On one line, as an attribute is.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     // XML 1.0 has no way to write most control characters.
     for c in whole(text).chars() {
         match c {
+            '\n' | '\t' => out.push(' '),
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
