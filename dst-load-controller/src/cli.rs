@@ -11,7 +11,7 @@ use std::{
 use clap::{Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use tokio::runtime::Builder;
 
-use self::listener::Listener;
+use self::{clean_writer::CleanWriter, listener::Listener};
 use crate::{
     exit::Exit,
     live::{
@@ -24,6 +24,7 @@ pub mod ab;
 pub mod bound;
 pub mod check;
 pub mod churn;
+mod clean_writer;
 pub mod cleanup;
 pub mod client;
 pub mod cluster;
@@ -37,6 +38,7 @@ mod listener;
 pub mod namespace;
 mod observer_place;
 pub mod pace;
+pub mod parse;
 pub mod plan;
 mod push;
 mod replicas;
@@ -188,12 +190,14 @@ pub fn run(
     } else {
         warnings
     };
-    let warnings = &mut Listener::new(warnings, true);
+    let warnings = &mut Listener::new(CleanWriter::new(warnings, false), true);
+    let terminal = io::stdout().is_terminal();
+    let mut out = CleanWriter::new(out, terminal);
     // A plan may have no end but its reader's.
     if matches!(args.command, Command::Plan(_)) {
-        return dispatch(args, out, warnings);
+        return dispatch(args, &mut out, warnings);
     }
-    let mut out = Listener::new(out, io::stdout().is_terminal());
+    let mut out = Listener::new(out, terminal);
     dispatch(args, &mut out, warnings)
 }
 

@@ -1,19 +1,23 @@
 //! Parses, runs, and turns the result into an exit code.
 
 use std::{
+    env,
     io::{self, Write},
     process::ExitCode,
 };
 
-use clap::Parser;
 use dst_load_controller::{
-    cli::{self, Args, UsageError},
+    cli::{self, UsageError, parse},
     exit::Exit,
-    model::words::chain,
+    model::{printable::lines, words::causes},
 };
 
 fn main() -> ExitCode {
-    let error = match cli::run(Args::parse(), &mut io::stdout(), &mut io::stderr()) {
+    let args = match parse::parse(env::args_os()) {
+        Ok(args) => args,
+        Err(error) => return parse::refuse(&error).into(),
+    };
+    let error = match cli::run(args, &mut io::stdout(), &mut io::stderr()) {
         Ok(exit) => return exit.into(),
         Err(error) => error,
     };
@@ -22,8 +26,11 @@ fn main() -> ExitCode {
     if source.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         return Exit::Pass.into();
     }
+    // What follows the first line is set off from it: a line of the log is never what it looks like.
+    let text = causes(error.as_ref()).replace("\n  ", "\n");
+    let text = lines(&text.replace('\n', "\n  "));
     // With standard error closed too, the exit code is all there is left to say.
-    let _ = writeln!(io::stderr(), "error: {}", chain(error.as_ref()));
+    let _ = writeln!(io::stderr(), "error: {text}");
     if error.is::<UsageError>() {
         Exit::Usage.into()
     } else {

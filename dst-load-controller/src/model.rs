@@ -16,6 +16,7 @@ pub mod kubernetes;
 pub mod ledger;
 pub mod offset;
 pub mod plan;
+pub mod printable;
 pub mod promise;
 pub mod provocation;
 pub mod quantity;

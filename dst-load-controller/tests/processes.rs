@@ -6,8 +6,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     net::TcpStream,
-    path::Path,
-    process::Command,
+    path::{Path, PathBuf},
 };
 
 use serde_json::Value;

@@ -116,8 +116,8 @@ pub async fn run(
     warnings: &mut impl Write,
 ) -> anyhow::Result<Exit> {
     args.judging.check(format)?;
-    CommandLine::parse(&args.baseline_bin)?;
-    CommandLine::parse(&args.candidate_bin)?;
+    let baseline = CommandLine::parse(&args.baseline_bin)?;
+    let candidate = CommandLine::parse(&args.candidate_bin)?;
     let (scenario, noticed) = args.scenario.load()?;
     for warning in noticed {
         writeln!(warnings, "warning: {warning}")?;
@@ -146,8 +146,8 @@ pub async fn run(
     let scenario = Arc::new(scenario);
     all(args, &scenario, &root, &shutdown, warnings).await?;
     let interrupted = shutdown.draining().is_cancelled();
-    let [baseline, candidate] = ["baseline", "candidate"].map(|side| root.join(side));
-    if interrupted && !(baseline.exists() && candidate.exists()) {
+    let sides = ["baseline", "candidate"].map(|side| root.join(side));
+    if interrupted && !sides.iter().all(|side| side.exists()) {
         writeln!(
             warnings,
             "interrupted before both had run; nothing is compared: {}",
@@ -159,11 +159,12 @@ pub async fn run(
     let mut judging = args.judging.clone();
     judging
         .baseline_name
-        .get_or_insert_with(|| args.baseline_bin.clone());
+        .get_or_insert_with(|| baseline.shown());
     judging
         .candidate_name
-        .get_or_insert_with(|| args.candidate_bin.clone());
-    let compared = compare::compare(&[baseline], &[candidate], &judging);
+        .get_or_insert_with(|| candidate.shown());
+    let [before, after] = sides;
+    let compared = compare::compare(&[before], &[after], &judging);
     let comparison = match compared {
         Err(error) if interrupted && error.is::<UsageError>() => {
             writeln!(warnings, "interrupted; nothing is compared: {error}")?;

@@ -21,6 +21,7 @@ use crate::{
     model::{
         check::Findings,
         federation::Site,
+        printable,
         scenario::{Backend, Lifecycle, Scenario},
     },
     world::World,
@@ -129,7 +130,10 @@ pub async fn run(
     .await;
     match output {
         Output::Text => write!(out, "{findings}")?,
-        Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(&findings)?)?,
+        Output::Json => {
+            let text = serde_json::to_string_pretty(&findings)?;
+            writeln!(out, "{}", printable::json(&text))?;
+        }
     }
     Ok(if findings.failed().next().is_some() {
         Exit::Broken

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 
 use crate::exit::Exit;
@@ -20,7 +20,7 @@ pub struct CompletionsArgs {
 /// # Errors
 /// If nothing can be written.
 pub fn run(args: &CompletionsArgs, out: &mut impl io::Write) -> anyhow::Result<Exit> {
-    let mut command = super::Args::command();
+    let mut command = super::parse::command();
     // The generator panics on a writer that fails, as a closed pipe does.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "dst-load-controller", &mut script);

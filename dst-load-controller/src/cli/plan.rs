@@ -5,7 +5,10 @@ use std::io;
 use clap::Args;
 
 use super::{Output, scenario::ScenarioArgs};
-use crate::{exit::Exit, model::plan::describe::Description};
+use crate::{
+    exit::Exit,
+    model::{plan::describe::Description, printable},
+};
 
 /// Flags of `plan`.
 #[derive(Clone, Debug, Args)]
@@ -32,7 +35,10 @@ pub fn run(
     let description = Description::of(&scenario);
     match output {
         Output::Text => write!(out, "{description}")?,
-        Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(&description)?)?,
+        Output::Json => {
+            let text = serde_json::to_string_pretty(&description)?;
+            writeln!(out, "{}", printable::json(&text))?;
+        }
     }
     Ok(Exit::Pass)
 }

@@ -34,6 +34,7 @@ use super::{
         proxy::{Proxy, ProxyError},
     },
     files,
+    http::shown,
 };
 use crate::{model::words::chain, world::KubeFactory};
 
@@ -261,10 +262,10 @@ impl Cluster {
         &self.config.default_namespace
     }
 
-    /// The API server's address.
+    /// The API server's address, without what may be a secret.
     #[must_use]
     pub fn url(&self) -> String {
-        self.config.cluster_url.to_string()
+        shown(&self.config.cluster_url.to_string())
     }
 
     /// A client, with its connections on the runtime that this is called on.

@@ -25,6 +25,7 @@ use tokio::{
 use tower::{Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 use super::connect::{Connector, secure};
+use crate::model::printable::line;
 
 pub(in crate::live) use self::address::user_info;
 pub use self::address::{Address, Credentials, CredentialsError, NotHttp, read, shown};
@@ -147,7 +148,7 @@ pub fn root(error: &dyn std::error::Error) -> String {
     while let Some(source) = reason.source() {
         reason = source;
     }
-    reason.to_string()
+    line(&reason.to_string())
 }
 
 /// A client over this connector's connections.

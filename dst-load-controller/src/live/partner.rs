@@ -27,6 +27,7 @@ use super::{
 use crate::model::{
     ledger::Written,
     offset::{Offset, RoundTrip},
+    printable::{line, sentence},
     recording::ClockLine,
     seed,
     time::At,
@@ -145,7 +146,7 @@ impl Partner {
             if failures == 0 {
                 on(Told::Silent {
                     url: self.url(),
-                    error,
+                    error: sentence(&error),
                 });
             }
             let wait = backoff(&self.url(), failures);
@@ -221,7 +222,7 @@ impl Partner {
         }
         on(Told::Clock(ClockLine {
             at: clock.now(),
-            start: answer.start.clone(),
+            start: line(&answer.start),
             offset_us: offset.micros,
             uncertainty_us: u64::try_from(offset.uncertainty.as_micros()).unwrap_or(u64::MAX),
         }));

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::http::{self, Address, Credentials, Http, NotHttp};
 use crate::model::{
+    printable::line,
     recording::{Line, TargetSample},
     time::At,
 };
@@ -241,7 +242,7 @@ impl Prometheus {
             ))
         })?;
         if status != StatusCode::OK {
-            return Err(silent(answer.error));
+            return Err(silent(line(&answer.error)));
         }
         let values = answer.data.result.into_iter().flat_map(|it| it.values);
         let counted = values.filter_map(|(at, value)| {

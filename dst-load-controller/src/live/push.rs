@@ -12,7 +12,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE};
 use tokio::time::timeout;
 
 use super::http::{self, Address, Credentials, Http, NotHttp};
-use crate::model::report::Report;
+use crate::model::{printable::line_of, report::Report};
 
 /// For how long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -95,8 +95,8 @@ impl PushGateway {
             .unwrap_or_else(|_| Err("no answer in time".to_owned()))
             .map_err(refused)?;
         if !status.is_success() {
-            let said = String::from_utf8_lossy(&body);
-            return Err(refused(format!("HTTP status {status}: {}", said.trim())));
+            let said = line_of(&body);
+            return Err(refused(format!("HTTP status {status}: {said}")));
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What every long-running command needs around its work: logs, and an end that is asked for.
 
+mod log_writer;
 mod repeats;
 mod shutdown;
 
@@ -15,6 +16,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
+use self::log_writer::LogWriter;
 pub use self::{
     repeats::Repeats,
     shutdown::{Aborted, Shutdown, Stalled, stalled},
@@ -66,7 +68,7 @@ pub fn init_logs(level: &str, format: LogFormat) -> Result<Repeats, LogError> {
         .with_ansi(colours(env::var_os("NO_COLOR").is_some()))
         // It would say so on standard error, where nobody is who could read it, and panic.
         .log_internal_errors(false)
-        .with_writer(io::stderr);
+        .with_writer(move || LogWriter::new(io::stderr(), format));
     let lines = match format {
         // For people the module that speaks is noise; programs get it as a field.
         LogFormat::Plain => lines

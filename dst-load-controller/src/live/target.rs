@@ -14,7 +14,11 @@ use super::{
     clock::Clock,
     http::{self, Address, Http, NotHttp},
 };
-use crate::model::{quantity::Bytes as Size, time::At};
+use crate::model::{
+    printable::{line, line_of},
+    quantity::Bytes as Size,
+    time::At,
+};
 
 pub(in crate::live) use self::guard::Guard;
 pub use self::{guard::Endangered, page::Page};
@@ -250,8 +254,7 @@ impl Target {
             return Ok(None);
         }
         if !status.is_success() {
-            let said = String::from_utf8_lossy(&body);
-            let reason = format!("HTTP status {status}: {}", said.trim());
+            let reason = format!("HTTP status {status}: {}", line_of(&body));
             return Err(silent(&address, &reason));
         }
         Ok(Some(body))
@@ -302,7 +305,7 @@ fn metrics(address: &str) -> Result<Address, NotHttp> {
 fn silent(address: &Address, reason: &str) -> TargetError {
     TargetError::Silent {
         address: address.to_string(),
-        reason: reason.to_owned(),
+        reason: line(reason),
     }
 }
 

@@ -34,7 +34,7 @@ impl FromStr for Authority {
     /// Reads `name.namespace[.svc[.cluster.local]][:port]`; the port is 80 if absent, as for a
     /// proxy.
     fn from_str(text: &str) -> Result<Self, AuthorityError> {
-        let form = || AuthorityError::Form(excerpt(text).into_owned());
+        let form = || AuthorityError::Form(excerpt(text));
         let (host, port) = match text.split_once(':') {
             Some((host, port)) => (host, port.parse().map_err(|_| form())?),
             None => (text, 80),
@@ -52,9 +52,7 @@ impl FromStr for Authority {
                 namespace: namespace.to_owned(),
                 port,
             }),
-            Some(rest) if rest.starts_with("svc.") => {
-                Err(AuthorityError::Domain(excerpt(text).into_owned()))
-            }
+            Some(rest) if rest.starts_with("svc.") => Err(AuthorityError::Domain(excerpt(text))),
             Some(_) => Err(form()),
         }
     }

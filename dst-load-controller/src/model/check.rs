@@ -10,6 +10,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::printable::sentence;
+
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
@@ -74,7 +76,7 @@ impl Outcome {
     #[must_use]
     pub fn seen(seen: impl Into<String>) -> Self {
         Self::Ok {
-            seen: Some(seen.into()),
+            seen: Some(sentence(&seen.into())),
         }
     }
 
@@ -82,7 +84,7 @@ impl Outcome {
     #[must_use]
     pub fn warning(seen: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Warning {
-            seen: seen.into(),
+            seen: sentence(&seen.into()),
             hint: hint.into(),
         }
     }
@@ -91,7 +93,7 @@ impl Outcome {
     #[must_use]
     pub fn failed(seen: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Failed {
-            seen: seen.into(),
+            seen: sentence(&seen.into()),
             hint: hint.into(),
         }
     }
@@ -105,7 +107,7 @@ impl Findings {
         self.findings.push(Finding {
             cluster: self.cluster,
             section,
-            claim: claim.into(),
+            claim: sentence(&claim.into()),
             outcome,
         });
     }

@@ -6,6 +6,8 @@ use minijinja::{Environment, HtmlEscape, Value, context};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::printable;
+
 const STYLE: &str = include_str!("html/page.css");
 /// Macros: a page's head, and a table.
 const PARTS: &str = include_str!("html/parts.html.jinja");
@@ -30,7 +32,7 @@ pub(super) fn page(template: &str, words: impl Serialize, script: &Script, data:
     environment
         .add_template("parts.html", PARTS)
         .expect("invariant: the template is a constant, which every test of a page renders");
-    environment
+    let page = environment
         .render_named_str(
             "page.html",
             template,
@@ -42,7 +44,8 @@ pub(super) fn page(template: &str, words: impl Serialize, script: &Script, data:
                 words => Value::from_serialize(words),
             },
         )
-        .expect("invariant: the template is a constant, which every test of the page renders")
+        .expect("invariant: the template is a constant, which every test of the page renders");
+    printable::whole(&page).into_owned()
 }
 
 /// Text whose parts between backticks are what is typed, as in Markdown.

@@ -40,7 +40,7 @@ impl QuantityError {
         let given = excerpt(given);
         Self {
             given: if plain {
-                given.into_owned()
+                given
             } else {
                 format!("{given:?}")
             },

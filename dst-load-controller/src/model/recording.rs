@@ -97,6 +97,7 @@ pub enum Line {
         /// When.
         at: At,
         /// Why.
+        #[serde(deserialize_with = "crate::model::printable::read")]
         error: String,
     },
     /// The target was asked whether it lives.
@@ -128,15 +129,19 @@ pub struct Header {
     /// [`SCHEMA_VERSION`] of the writer.
     pub schema_version: u32,
     /// This tool's version.
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub tool_version: String,
     /// This tool's commit.
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub commit: String,
     /// The run's id, which every object it made in Kubernetes carries.
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub run_id: String,
     /// What tells this recording from every other, and whose it is.
     #[serde(default, skip_serializing_if = "Identity::is_unknown")]
     pub identity: Identity,
     /// The scenario's name.
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub name: String,
     /// The scenario's seed.
     pub seed: u64,
@@ -149,14 +154,17 @@ pub struct Header {
     /// Whether time was virtual.
     pub virtual_time: bool,
     /// The namespace that was churned.
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub namespace: String,
     /// The name by which the churned cluster is linked, where that is another than the clients'.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub linked_cluster: Option<String>,
     /// An update that takes longer has never arrived, seconds.
     pub deadline_seconds: f64,
     /// When the run started, RFC 3339; absent in virtual time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub started: Option<String>,
     /// Where it ran; absent in virtual time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -170,9 +178,11 @@ pub struct Header {
     pub replicas: Vec<ReplicaInfo>,
     /// Where the target's metrics are read, of several replicas each, as given or found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub metrics: Vec<String>,
     /// Where they were looked for and not found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub metrics_sought: Vec<String>,
 }
 
@@ -183,6 +193,7 @@ pub struct TargetInfo {
     pub kind: TargetKind,
     /// Its version, where it says one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub version: Option<String>,
     /// Whether streams went through a port-forward.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -211,6 +222,7 @@ pub struct Machine {
     /// Memory, bytes.
     pub memory_bytes: u64,
     /// Operating system and architecture.
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub system: String,
 }
 
@@ -236,10 +248,13 @@ pub struct ChangeLine {
     /// When it became visible.
     pub at: At,
     /// The Service's name.
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub service: String,
     /// The uid of the object whose event made it.
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub object: String,
     /// The object's resourceVersion.
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub resource_version: String,
     /// Whether endpoints appeared or went.
     pub direction: Direction,
@@ -289,6 +304,7 @@ pub struct Second {
     pub streams: StreamCounts,
     /// Calls to the Kubernetes API that had to be made again, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub kubernetes_errors: BTreeMap<String, u64>,
     /// Latencies, by cycle, stage and direction.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -361,11 +377,13 @@ pub struct StreamCounts {
     /// happened on the wire; or by [`OWN_LIMIT`] or [`OWN_SOCKETS`], which are no errors of the
     /// destination's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub errors: BTreeMap<String, u64>,
     /// `NotFound` answers to a new stream, which is sent again.
     pub not_found: u64,
     /// Connections that failed, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub connection_errors: BTreeMap<String, u64>,
     /// Where a proxy's own rules decided.
     #[serde(default, skip_serializing_if = "ProxyCounts::is_zero")]
@@ -392,6 +410,7 @@ pub struct EndStateLine {
     /// When they were checked.
     pub at: At,
     /// The Service's name.
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub service: String,
     /// Streams that were open, and so could be checked.
     pub streams_checked: u64,
@@ -409,6 +428,7 @@ pub struct EndStateLine {
     pub stale_seconds: f64,
     /// The first few wrong ones, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub examples: Vec<String>,
     /// Wrong streams by replica, where there are several.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -430,6 +450,7 @@ pub struct End {
     pub interrupted: bool,
     /// What ended the run, if it was neither the plan nor a signal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub error: Option<String>,
     /// Whether that was to spare the target, or others who use it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{
     criteria::Criteria,
     plan::Planned,
+    printable::sentence,
     promise::Flags,
     recording::{Header, Line, Machine, TargetKind},
     statistics::{
@@ -415,7 +416,7 @@ impl From<&Ending> for Ended {
 impl From<Warning> for Told {
     fn from(warning: Warning) -> Self {
         Self {
-            message: warning.to_string(),
+            message: sentence(&warning.to_string()),
             warning,
         }
     }

@@ -1,6 +1,8 @@
 //! Text for a terminal: lines of some width, and colours that nothing depends on, so that it can be
 //! read aloud.
 
+use super::printable::{self, LONGEST, written_line};
+
 /// How text looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
@@ -54,7 +56,8 @@ impl Sheet {
     }
 
     pub(super) fn line(&mut self, line: &str) {
-        self.text.push_str(line);
+        let line = written_line(line, self.style.coloured);
+        self.text.push_str(&line);
         self.text.push('\n');
     }
 
@@ -76,6 +79,13 @@ impl Sheet {
         let mut width = visible(first);
         let mut fresh = true;
         for word in text.split_whitespace() {
+            let short;
+            let word = if word.len() > LONGEST {
+                short = printable::line(word);
+                &short
+            } else {
+                word
+            };
             let length = word.chars().count();
             if !fresh && width + 1 + length > self.style.columns {
                 self.line(&line);

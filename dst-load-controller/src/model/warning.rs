@@ -34,6 +34,7 @@ pub enum Warning {
         /// How many.
         calls: u64,
         /// What came back, with counts.
+        #[serde(deserialize_with = "crate::model::printable::read")]
         reasons: String,
     },
     /// The destination controller could not be asked for its metrics.
@@ -41,6 +42,7 @@ pub enum Warning {
         /// How often.
         times: u64,
         /// The last reason.
+        #[serde(deserialize_with = "crate::model::printable::read")]
         error: String,
     },
     /// Updates stood unconfirmed at the deadline, though a later one put them right.
@@ -61,6 +63,7 @@ pub enum Warning {
     /// The scenario was understood in a way its author may not expect.
     Scenario {
         /// How.
+        #[serde(deserialize_with = "crate::model::printable::read")]
         message: String,
     },
     /// The recording ends without its last line.
@@ -68,8 +71,10 @@ pub enum Warning {
     /// The acting half elsewhere could not be asked what it intends.
     ChurnSilent {
         /// Where it should be.
+        #[serde(deserialize_with = "crate::model::printable::read")]
         url: String,
         /// Why not.
+        #[serde(deserialize_with = "crate::model::printable::read")]
         error: String,
     },
     /// Changes that the acting half elsewhere is not known to have caused.
@@ -101,6 +106,7 @@ pub enum Warning {
     /// A pod of the watching half was started again.
     ReplicaRestarted {
         /// Which.
+        #[serde(deserialize_with = "crate::model::printable::read")]
         pod: String,
         /// How often.
         times: u64,
@@ -110,6 +116,7 @@ pub enum Warning {
     /// The target was profiled while it was measured.
     Profiled {
         /// The profiles, in the run's directory.
+        #[serde(deserialize_with = "crate::model::printable::read")]
         files: Vec<String>,
         /// How many replicas the target has, of which the first was profiled.
         replicas: u64,
@@ -118,16 +125,19 @@ pub enum Warning {
         /// How many CPU profiles did not come.
         failed: u64,
         /// Why the last of them did not, or could not be written.
+        #[serde(deserialize_with = "crate::model::printable::read")]
         error: Option<String>,
     },
     /// The target was to be profiled, and was not.
     NoProfiles {
         /// Why not.
+        #[serde(deserialize_with = "crate::model::printable::read")]
         error: String,
     },
     /// The observer's heartbeat may not be written.
     NoHeartbeat {
         /// What refused it.
+        #[serde(deserialize_with = "crate::model::printable::read")]
         error: String,
     },
     /// Endpoints were not ready for a while, and Kubernetes says why.
@@ -135,6 +145,7 @@ pub enum Warning {
         /// Pods that were not there or not ready; 0 where the reasons do not tell how many.
         pods: u64,
         /// The reasons, the most frequent first.
+        #[serde(deserialize_with = "crate::model::printable::read")]
         reasons: String,
     },
     /// Actions were not carried out.
@@ -142,13 +153,16 @@ pub enum Warning {
         /// How many.
         actions: u64,
         /// Why the first of them was not.
+        #[serde(deserialize_with = "crate::model::printable::read")]
         error: String,
     },
     /// Cleaning up left something behind.
     CleanupFailed {
         /// What went wrong.
+        #[serde(deserialize_with = "crate::model::printable::read")]
         error: String,
         /// The run id that `cleanup --run-id` takes.
+        #[serde(deserialize_with = "crate::model::printable::read")]
         run_id: String,
     },
 }

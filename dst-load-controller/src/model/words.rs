@@ -4,6 +4,8 @@
 
 use std::{borrow::Cow, error::Error};
 
+use super::printable::{self, sentence};
+
 /// A whole number with thousands separators: `1,234,567`.
 #[must_use]
 pub fn count(n: u64) -> String {
@@ -19,13 +21,11 @@ pub fn quoted(text: &str) -> String {
 /// The longest text of somebody else's that a message repeats, in characters.
 const LONGEST_EXCERPT: usize = 100;
 
-/// Text as a message repeats it: all of it, or its beginning and an ellipsis.
+/// Text as a message repeats it: on one line, all of it or its beginning, as everything from elsewhere
+/// is shown.
 #[must_use]
-pub fn excerpt(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(LONGEST_EXCERPT) {
-        None => Cow::Borrowed(text),
-        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
-    }
+pub fn excerpt(text: &str) -> String {
+    printable::within(text, LONGEST_EXCERPT)
 }
 
 /// A message without its middle if it has more characters than this: its beginning says what is wrong,
@@ -45,10 +45,16 @@ pub fn abridged(message: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{start}…{end}"))
 }
 
+/// An error of a library's with its causes, as one sentence: it may hold what a server has said.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    sentence(&causes(error))
+}
+
 /// An error with its causes, each said once: hyper's own text is often no more than "connection
 /// error", while kube's repeats its cause.
 #[must_use]
-pub fn chain(error: &dyn Error) -> String {
+pub fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -124,11 +124,18 @@ async fn a_write_for_another_object_of_the_name_is_refused(world: &World) {
         "metadata": { "name": "web", "uid": another, "labels": { "a": "b" } },
     });
     let forced = PatchParams::apply("test").force();
-    let status = refusal(deployments.patch("web", &forced, &Patch::Apply(&applied)).await);
+    let status = refusal(
+        deployments
+            .patch("web", &forced, &Patch::Apply(&applied))
+            .await,
+    );
     assert!(matches!(status.code, 409 | 422), "{status:?}");
     let found = deployments.get("web").await.unwrap();
     assert_eq!(found.spec.unwrap().replicas, Some(0));
-    assert_eq!(found.metadata.labels.and_then(|it| it.get("a").cloned()), None);
+    assert_eq!(
+        found.metadata.labels.and_then(|it| it.get("a").cloned()),
+        None
+    );
 }
 
 async fn what_is_not_valid_is_refused_with_its_field(world: &World) {

@@ -101,7 +101,7 @@ fn split(list: &str) -> impl Iterator<Item = &str> {
 impl<'a> Pattern<'a> {
     /// Reads braces as bash does: `{1..3}` and `{a,b}`.
     fn parse(text: &'a str) -> Result<Self, TargetsError> {
-        let refused = |error: fn(String) -> TargetsError| error(excerpt(text).into_owned());
+        let refused = |error: fn(String) -> TargetsError| error(excerpt(text));
         if text.matches('{').nth(MOST_BRACES).is_some() {
             return Err(refused(TargetsError::Braces));
         }

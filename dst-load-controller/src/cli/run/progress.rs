@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use self::view::{Change, View};
 use crate::{
     live::books::Books,
-    model::{plan::Plan, recording::Phase, scenario::Scenario, time::At},
+    model::{plan::Plan, printable, recording::Phase, scenario::Scenario, time::At},
 };
 
 /// How often it is looked.
@@ -46,7 +46,7 @@ async fn draw(mut look: Look<'_>) -> Infallible {
     });
     loop {
         for (line, text) in lines.iter().zip(look.view().screen()) {
-            line.set_message(text);
+            line.set_message(printable::line(&text));
             line.tick();
         }
         tokio::time::sleep(TICK).await;

@@ -24,7 +24,7 @@ use crate::{
     },
     listen::{Listen, on_this_machine},
     live::target::Target,
-    model::promise::Flags,
+    model::{printable::line, promise::Flags},
 };
 
 /// Linkerd's default.
@@ -83,7 +83,7 @@ impl CommandLine {
     /// # Errors
     /// If a quote is open, or there is no command.
     pub(in crate::cli) fn parse(text: &str) -> Result<Self, UsageError> {
-        let wrong = |what| UsageError(format!("--destination-bin {text:?}: {what}"));
+        let wrong = |what| UsageError(format!("--destination-bin: {what}"));
         let mut words = shlex::split(text)
             .ok_or_else(|| wrong("a quote is not closed"))?
             .into_iter();
@@ -105,7 +105,20 @@ impl CommandLine {
         line.default("enable-pprof", "true");
         let words = std::iter::once(&line.program).chain(&line.args);
         let joined = shlex::try_join(words.map(String::as_str));
-        joined.map_err(|error| UsageError(format!("--destination-bin {text:?}: {error}")))
+        joined.map_err(|error| UsageError(format!("--destination-bin: {error}")))
+    }
+
+    /// What it is called in a report: its words up to the first flag or variable, which may hold a
+    /// secret.
+    pub(in crate::cli) fn shown(&self) -> String {
+        let is_name = |word: &&String| !word.starts_with('-') && !word.contains('=');
+        let words: Vec<_> = std::iter::once(&self.program).chain(&self.args).collect();
+        let names = words.iter().copied().take_while(is_name);
+        let mut shown: Vec<_> = names.map(String::as_str).collect();
+        if shown.len() < words.len() {
+            shown.push("…");
+        }
+        shown.join(" ")
     }
 
     /// Adds `--NAME=VALUE`, which Go's `flag` reads too, unless the user has said it.
@@ -158,8 +171,8 @@ impl CommandLine {
             bail!("--destination-bin: cannot start {:?}: {why}", self.program);
         }
         let said = String::from_utf8_lossy(&stdout);
-        let version = said.lines().next().unwrap_or_default().trim();
-        Ok((status.success() && !version.is_empty()).then(|| version.to_owned()))
+        let version = line(said.lines().next().unwrap_or_default());
+        Ok((status.success() && !version.is_empty()).then_some(version))
     }
 }
 
@@ -278,7 +291,8 @@ impl Controller {
             return "; it wrote no log".to_owned();
         }
         let lines: Vec<_> = text.lines().collect();
-        let last = &lines[lines.len().saturating_sub(TAIL)..];
+        let last = lines[lines.len().saturating_sub(TAIL)..].iter();
+        let last: Vec<_> = last.map(|it| line(it)).collect();
         format!("; its log ({}) ends:\n{}", log.display(), last.join("\n"))
     }
 }
@@ -305,6 +319,17 @@ mod tests {
         for (text, wrong) in [("", "no command"), ("'./a", "a quote is not closed")] {
             let error = CommandLine::parse(text).unwrap_err().to_string();
             assert!(error.contains(wrong), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_report_names_the_command_without_what_may_be_a_secret() {
+        for (given, shown) in [
+            ("./d destination", "./d destination"),
+            ("'my d' destination -token canary", "my d destination …"),
+            ("env TOKEN=canary d", "env …"),
+        ] {
+            assert_eq!(CommandLine::parse(given).unwrap().shown(), shown);
         }
     }
 

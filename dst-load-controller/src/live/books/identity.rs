@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Books;
 use crate::model::{
+    printable::line_of,
     recording::{IdentifiedLine, REFERENCE_HEADER},
     time::At,
 };
@@ -24,7 +25,7 @@ impl Books {
         let version = headers.get(REFERENCE_HEADER);
         let mut answers = self.identities.lock();
         if answers.seen.insert((replica, version.is_some())) {
-            let reference = version.map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned());
+            let reference = version.map(|it| line_of(it.as_bytes()));
             answers.lines.push(IdentifiedLine {
                 at: self.clock.now(),
                 replica,

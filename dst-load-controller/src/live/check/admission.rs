@@ -19,6 +19,7 @@ use crate::{
             Findings, Outcome,
             quota::{Quota, Wanted, amount, room},
         },
+        printable::line,
         roster,
         scenario::{Backend, Pattern, ServiceGroup},
         words::chain,
@@ -136,7 +137,7 @@ async fn dry_run(kube: &Client, namespace: &str, base: &str, object: &Value) -> 
             401 | 429 => Tried::Unknown,
             // A webhook that does not answer keeps the object out; any other failure is passing.
             500.. if !status.message.contains("webhook") => Tried::Unknown,
-            _ => Tried::Refused(status.message.clone()),
+            _ => Tried::Refused(line(&status.message)),
         },
         Err(_) => Tried::Unknown,
     }

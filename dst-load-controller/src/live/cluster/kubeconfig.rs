@@ -13,7 +13,7 @@ use kube::config::{AuthInfo, Cluster, Context, Kubeconfig};
 use serde_json::{Map, Value};
 use serde_saphyr::{DuplicateKeyPolicy, UserMessageFormatter, options};
 
-use crate::live::files;
+use crate::{live::files, model::printable::line};
 
 /// What is in a file of kubeconfigs.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ pub(super) fn parse(text: &str, directory: &Path) -> Result<Kubeconfig, String> 
         let said = error.render_with_formatter(&UserMessageFormatter);
         // What follows shows the place, where there may be a token.
         let line = said.lines().next().unwrap_or_default();
-        line.trim_start_matches("error: ").to_owned()
+        without_value(line.trim_start_matches("error: "))
     })?;
     let mut whole = Kubeconfig::default();
     for mut document in documents {
@@ -107,10 +107,25 @@ pub(super) fn parse(text: &str, directory: &Path) -> Result<Kubeconfig, String> 
                 document.remove(key);
             }
         }
-        let read = serde_json::from_value(document).map_err(|error| error.to_string())?;
+        let read = serde_json::from_value(document);
+        let read = read.map_err(|error: serde_json::Error| without_value(&error.to_string()))?;
         whole = merge(whole, read);
     }
     Ok(whole)
+}
+
+/// What serde says of a value that has the wrong type, without that value: it may be a token.
+fn without_value(said: &str) -> String {
+    for kind in ["invalid type: ", "invalid value: "] {
+        if let Some((before, rest)) = said.split_once(kind)
+            && let Some((found, expected)) = rest.rsplit_once(", expected ")
+        {
+            // Its type, and then itself in quotes.
+            let found = found.split(['`', '"']).next().unwrap_or_default().trim();
+            return format!("{before}{kind}{found}, expected {expected}");
+        }
+    }
+    line(said)
 }
 
 /// The names of the contexts.

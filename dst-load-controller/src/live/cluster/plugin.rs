@@ -24,8 +24,10 @@ use tokio::{
     time::timeout,
 };
 
+use crate::model::printable::{line, part, sentence};
+
 /// As much of what a plugin says of its failure as is repeated, bytes.
-const LARGEST: usize = 2_000;
+const LARGEST: usize = 1_200;
 
 /// A plugin that takes longer than this is named in the log.
 const TOLD_AFTER: Duration = Duration::from_secs(5);
@@ -112,7 +114,7 @@ struct Status {
 }
 
 fn hint(hint: Option<&str>) -> String {
-    hint.map_or_else(String::new, |hint| format!(": {}", hint.trim()))
+    hint.map_or_else(String::new, |hint| format!(": {}", sentence(hint)))
 }
 
 fn said(stderr: &str) -> String {
@@ -230,7 +232,7 @@ impl Plugin {
         if !asked.is_empty() && printed.api_version != asked {
             return Err(format!(
                 "it was asked for version {asked:?} and answered {:?}",
-                printed.api_version
+                line(&printed.api_version)
             ));
         }
         let status = printed.status.ok_or("it has no status")?;
@@ -285,12 +287,20 @@ async fn all(from: Option<impl AsyncRead + Unpin>, shown: bool) -> Vec<u8> {
         return read;
     };
     let mut buffer = [0; 4096];
+    let mut told = 0;
     // What cannot be read any more has ended, and how it ended is told.
     while let Ok(1..) = from.read(&mut buffer).await.inspect(|&count| {
         read.extend_from_slice(&buffer[..count]);
         if shown {
+            // A character of which only the beginning has come waits for its end.
+            let whole = match std::str::from_utf8(&read[told..]) {
+                Err(error) if error.error_len().is_none() => told + error.valid_up_to(),
+                _ => read.len(),
+            };
+            let text = String::from_utf8_lossy(&read[told..whole]);
+            told = whole;
             // Who asks there cannot be helped if that cannot be written.
-            let _ = std::io::stderr().write_all(&buffer[..count]);
+            let _ = std::io::stderr().write_all(part(&text, true).as_bytes());
         }
     }) {}
     read
@@ -299,5 +309,5 @@ async fn all(from: Option<impl AsyncRead + Unpin>, shown: bool) -> Vec<u8> {
 /// The end of what was said, as text.
 fn end(bytes: &[u8]) -> String {
     let from = bytes.len().saturating_sub(LARGEST);
-    String::from_utf8_lossy(&bytes[from..]).trim().to_owned()
+    sentence(&String::from_utf8_lossy(&bytes[from..]))
 }

@@ -2,6 +2,8 @@
 
 use http::{Uri, uri::Scheme};
 
+use crate::live::http::shown;
+
 /// Reads it. Without a scheme it is `https` if something is said of certificates, else `http`.
 ///
 /// # Errors
@@ -9,7 +11,10 @@ use http::{Uri, uri::Scheme};
 pub(super) fn parse(text: &str, has_certificates: bool) -> Result<Uri, String> {
     let text = text.trim();
     let wrong = |why: &str| {
-        format!("its server {text:?} is no address such as https://127.0.0.1:6443: {why}")
+        format!(
+            "its server {:?} is no address such as https://127.0.0.1:6443: {why}",
+            shown(text)
+        )
     };
     if text.is_empty() {
         return Err("its cluster has no server".to_owned());

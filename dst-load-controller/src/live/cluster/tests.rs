@@ -172,7 +172,7 @@ async fn what_is_wrong_is_said_in_a_sentence_with_its_name() {
         ("a: [".into(), "kubeconfig FILE cannot be used: "),
         (
             "clusters: 7".into(),
-            "kubeconfig FILE cannot be used: invalid type: integer `7`",
+            "kubeconfig FILE cannot be used: invalid type: integer, expected a sequence",
         ),
         (
             FILE.replace("current-context: here", ""),

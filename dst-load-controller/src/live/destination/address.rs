@@ -4,7 +4,7 @@ use std::{fmt, net::Ipv6Addr, str::FromStr};
 
 use http::Uri;
 
-use crate::model::words::excerpt;
+use crate::{live::http::shown, model::words::excerpt};
 
 /// Where Linkerd's destination controller serves streams.
 pub const GRPC_PORT: u16 = 8086;
@@ -74,7 +74,7 @@ impl FromStr for Address {
     /// <https://github.com/grpc/grpc/blob/master/doc/naming.md>).
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let wrong = |why| AddressError {
-            text: excerpt(text).into_owned(),
+            text: excerpt(&shown(text)),
             why,
         };
         let given = text.trim();

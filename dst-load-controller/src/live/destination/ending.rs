@@ -11,6 +11,7 @@ use tonic::{Code, Status};
 use super::connection::{Connection, TransportError};
 use crate::model::{
     ledger::EndedBy,
+    printable::line,
     recording::{OWN_LIMIT, OWN_SOCKETS},
 };
 
@@ -104,7 +105,7 @@ impl Ending {
     pub fn status(status: &Status) -> Self {
         Self {
             what: What::Status(status.code()),
-            message: status.message().to_owned(),
+            message: line(status.message()),
         }
     }
 
@@ -114,7 +115,7 @@ impl Ending {
         let what = cause(status).unwrap_or(What::Status(status.code()));
         Self {
             what,
-            message: status.message().to_owned(),
+            message: line(status.message()),
         }
     }
 

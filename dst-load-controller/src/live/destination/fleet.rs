@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     live::{books::Books, clock::Clock},
-    model::{kubernetes::Place, ledger::StreamId, scenario, seed, time::At},
+    model::{kubernetes::Place, ledger::StreamId, printable::line, scenario, seed, time::At},
     world::{Dial, Grpc},
 };
 use tokio::{
@@ -361,7 +361,7 @@ async fn connect(shared: &Shared, dial: &Dial, identity: &Identity) -> Result<Gr
                 shared.connected.fetch_add(1, Ordering::Relaxed);
                 return Ok(grpc);
             }
-            Err(status) => status.message().to_owned(),
+            Err(status) => line(status.message()),
         };
         shared.books.count(|streams| {
             *streams.connection_errors.entry(reason.clone()).or_default() += 1;

@@ -99,7 +99,7 @@ impl FromStr for PodName {
     fn from_str(text: &str) -> Result<Self, ForwardError> {
         let (namespace, pod) = text.split_once('/').unwrap_or((NAMESPACE, text));
         if namespace.is_empty() || pod.is_empty() || pod.contains('/') {
-            return Err(ForwardError::Name(excerpt(text).into_owned()));
+            return Err(ForwardError::Name(excerpt(text)));
         }
         Ok(Self {
             namespace: namespace.to_owned(),

@@ -164,7 +164,7 @@ impl NotHttp {
     #[must_use]
     pub fn new(text: &str, example: &'static str) -> Self {
         Self {
-            shown: excerpt(&shown(text)).into_owned(),
+            shown: excerpt(&shown(text)),
             example,
         }
     }
@@ -230,16 +230,17 @@ pub(in crate::live) fn user_info(text: &str) -> (String, String) {
     (plain(name), plain(password))
 }
 
-/// A URL without what may be a password or a token in it.
+/// A text that should be an address, without what may be a password or a token in it: as it is shown
+/// where it is none, too.
 #[must_use]
 pub fn shown(text: &str) -> String {
-    let text = text.split('?').next().unwrap_or_default();
-    match text.rsplit_once('@') {
-        Some((before, place)) => {
-            let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
-            format!("{scheme}://{place}")
-        }
-        None => text.to_owned(),
+    let text = text.split(['?', '#']).next().unwrap_or_default();
+    let Some((before, place)) = text.rsplit_once('@') else {
+        return text.to_owned();
+    };
+    match before.split_once("://") {
+        Some((scheme, _)) => format!("{scheme}://{place}"),
+        None => place.to_owned(),
     }
 }
 
@@ -288,6 +289,18 @@ mod tests {
             error.to_string(),
             "\"ftp://a\" is not an http or https address such as http://b"
         );
+    }
+
+    #[test]
+    fn what_is_no_address_is_shown_without_what_may_be_a_secret() {
+        for (text, told) in [
+            ("ftp://me:canary@a/b?canary", "ftp://a/b"),
+            ("me:canary@a:1", "a:1"),
+            ("a:1#canary", "a:1"),
+            ("a:1", "a:1"),
+        ] {
+            assert_eq!(shown(text), told);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use http::{HeaderMap, Response, StatusCode, header::RETRY_AFTER};
 use kube::core::Status;
 
 use super::{KubernetesError, KubernetesErrors};
+use crate::model::printable::line;
 
 /// A server that asks for a longer wait than this is asked again all the same.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
@@ -53,7 +54,7 @@ pub(super) fn judge(
     }
     let status = status(&response);
     let passing = || Attempt::Passing {
-        why: format!("{} {}", code.as_u16(), status.message),
+        why: format!("{} {}", code.as_u16(), line(&status.message)),
         wait: retry_after(response.headers()),
     };
     if code == StatusCode::TOO_MANY_REQUESTS {
@@ -63,7 +64,7 @@ pub(super) fn judge(
     if code == StatusCode::UNAUTHORIZED {
         errors.unauthorized += 1;
         return Attempt::Unauthorized {
-            message: status.message,
+            message: line(&status.message),
         };
     }
     if code.is_server_error() {
@@ -83,9 +84,9 @@ pub(super) fn judge(
         }
         if let Some((verb, resource)) = refused_permission(&status.message) {
             return Attempt::Final(KubernetesError::Forbidden {
-                verb: verb.to_owned(),
-                resource: resource.to_owned(),
-                message: status.message.clone(),
+                verb: line(verb),
+                resource: line(resource),
+                message: line(&status.message),
             });
         }
     } else if !code.is_redirection() && !status.is_already_exists() && !status.is_not_found() {
@@ -95,8 +96,8 @@ pub(super) fn judge(
     Attempt::Final(KubernetesError::Refused {
         what: what(),
         code: code.as_u16(),
-        reason: status.reason,
-        message: status.message,
+        reason: line(&status.reason),
+        message: line(&status.message),
     })
 }
 

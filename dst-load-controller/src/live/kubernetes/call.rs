@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     live::clock::Clock,
-    model::{seed, time::At, words::chain},
+    model::{printable::line, seed, time::At, words::chain},
 };
 
 /// The wait before the second attempt, at most; it doubles with each further one.
@@ -188,7 +188,7 @@ impl Caller {
         let body = self.call(call).await.result?;
         serde_json::from_slice(&body).map_err(|error| KubernetesError::Unreadable {
             what: call.what(),
-            message: error.to_string(),
+            message: line(&error.to_string()),
         })
     }
 

@@ -21,6 +21,7 @@ use super::{
     owned::{ObjectRef, Operation},
     resource::{LEASES, NAMESPACES, PODS},
 };
+use crate::model::printable::line;
 
 /// How often a live run counts on.
 pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
@@ -274,7 +275,7 @@ async fn read_lease(caller: &Caller, namespace: &str) -> Result<Value, Kubernete
 
 fn holder(lease: &Value) -> String {
     let holder = lease["spec"]["holderIdentity"].as_str();
-    holder.unwrap_or_default().to_owned()
+    line(holder.unwrap_or_default())
 }
 
 fn version(lease: &Value) -> &Value {

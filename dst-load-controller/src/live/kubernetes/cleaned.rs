@@ -5,6 +5,8 @@ use std::{
     fmt,
 };
 
+use crate::model::printable::line;
+
 /// One object that is gone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Removed {
@@ -70,7 +72,7 @@ fn each_kind(objects: &BTreeSet<Removed>) -> Vec<String> {
         let plural = if count == 1 { "" } else { "s" };
         match namespace.as_str() {
             "" => format!("{count} {kind}{plural}"),
-            namespace => format!("{count} {kind}{plural} in {namespace}"),
+            namespace => format!("{count} {kind}{plural} in {}", line(namespace)),
         }
     });
     words.collect()

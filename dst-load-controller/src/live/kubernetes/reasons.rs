@@ -17,12 +17,10 @@ use super::{
     objects::{MANAGED_BY, MANAGER, RUN_ID},
     resource::{DEPLOYMENTS, EVENTS, PODS},
 };
-use crate::model::words::counted;
+use crate::model::{printable::line, words::counted};
 
 /// Reasons that are printed; the others are counted.
 const SHOWN: usize = 3;
-/// Characters of one reason.
-const LONGEST: usize = 400;
 /// Pages of Pods that are read: thousands of them give the same few reasons.
 const PAGES: usize = 4;
 /// Events that are read.
@@ -238,7 +236,7 @@ impl Reasons {
     fn add(&mut self, found: Found<'_>) {
         self.put(Reason {
             key: found.key(),
-            message: shortened(&found.message),
+            message: line(&found.message),
             pods: found.pods,
             about: (found.about.into_iter())
                 .map(|(kind, name)| (kind.to_owned(), name.to_owned()))
@@ -277,16 +275,6 @@ impl fmt::Display for Reasons {
             0 => Ok(()),
             more => write!(f, "; and {more} more"),
         }
-    }
-}
-
-/// On one line, and not longer than a line of a log should be.
-fn shortened(message: &str) -> String {
-    let words: Vec<_> = message.split_whitespace().collect();
-    let line = words.join(" ");
-    match line.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
     }
 }
 

@@ -17,7 +17,8 @@ use super::{
     state::{Event, Key, key},
 };
 use crate::model::{
-    fault::WatchedResource, ledger::Written, recording::LagSource, statistics::Latency, time::At,
+    fault::WatchedResource, ledger::Written, printable::sentence, recording::LagSource,
+    statistics::Latency, time::At,
 };
 
 /// A heartbeat, or another write of ours, that is not seen this long after its acknowledgement was
@@ -366,6 +367,7 @@ impl Difference {
         let (namespace, name) = &key;
         let slash = if namespace.is_empty() { "" } else { "/" };
         let words = format!("{} {namespace}{slash}{name} was {words}", resource.plural());
+        let words = sentence(&words);
         Self { key, words }
     }
 }

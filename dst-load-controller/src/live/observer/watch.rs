@@ -21,7 +21,13 @@ use super::{
     state::Event,
 };
 use crate::{
-    model::{fault::WatchedResource, kubernetes::OBSERVER_AGENT, time::At, words::chain},
+    model::{
+        fault::WatchedResource,
+        kubernetes::OBSERVER_AGENT,
+        printable::{line, sentence},
+        time::At,
+        words::chain,
+    },
     world::KubeFactory,
 };
 
@@ -384,6 +390,7 @@ impl<'a> Watch<'a> {
         let body = response.into_body().collect().await;
         let body: Bytes = body.map(|body| body.to_bytes()).unwrap_or_default();
         let said: Status = serde_json::from_slice(&body).unwrap_or_default();
+        let message = line(&said.message);
         Err(match status {
             StatusCode::GONE => Failure::Gone,
             // A token may be renewed meanwhile.
@@ -398,16 +405,16 @@ impl<'a> Watch<'a> {
                     verb,
                     resource: self.name(),
                     after,
-                    message: said.message,
+                    message,
                 })
             }
             StatusCode::FORBIDDEN => Failure::Fatal(WatchError::Forbidden {
                 verb,
                 resource: self.name(),
-                message: said.message,
+                message,
             }),
             status => {
-                let trouble = format!("{verb} {}: {status} {}", self.name(), said.message);
+                let trouble = format!("{verb} {}: {status} {message}", self.name());
                 *self.shared.trouble.lock() = Some(trouble);
                 Failure::passing(&status.to_string())
             }
@@ -424,7 +431,7 @@ impl<'a> Watch<'a> {
 impl Failure {
     pub(super) fn passing(reason: &str) -> Self {
         Self::Passing {
-            reason: reason.to_owned(),
+            reason: sentence(reason),
             silent: false,
         }
     }

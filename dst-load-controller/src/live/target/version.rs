@@ -6,7 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{Api, ResourceExt, api::ListParams};
 
-use crate::live::kubernetes::retrying;
+use crate::{live::kubernetes::retrying, model::printable::line};
 
 /// The label by which Linkerd's chart marks what belongs to the destination controller.
 const COMPONENT: &str = "linkerd.io/control-plane-component=destination";
@@ -29,7 +29,7 @@ pub async fn deployed(kube: &kube::Client) -> Option<String> {
     versions.sort_unstable();
     versions.dedup();
     match versions.as_slice() {
-        [version] => Some((*version).clone()),
+        [version] => Some(line(version)),
         _ => None,
     }
 }

@@ -3,6 +3,7 @@
 use schemars::Schema;
 
 use super::Comparison;
+use crate::model::printable;
 
 /// The comparison as indented JSON with a stable order of keys, ending in a newline.
 #[must_use]
@@ -10,7 +11,7 @@ pub fn render(comparison: &Comparison) -> String {
     let mut text = serde_json::to_string_pretty(comparison)
         .expect("invariant: a comparison is lists, text and numbers, and nothing can fail");
     text.push('\n');
-    text
+    printable::json(&text).into_owned()
 }
 
 /// The schema of the JSON form.

@@ -5,7 +5,10 @@ use super::{
     Compared, Comparison, Outcome, Profiled,
     prose::{self, ORDER},
 };
-use crate::model::report::markdown::escape;
+use crate::model::{
+    printable::whole,
+    report::markdown::{code, escape},
+};
 
 /// The comparison as Markdown, ending in a newline.
 #[must_use]
@@ -55,11 +58,12 @@ pub fn render(comparison: &Comparison) -> String {
         ));
     }
     blocks.extend(comparison.profiles.iter().map(functions));
-    // Nothing within a fence is markup, so nothing is escaped.
-    blocks.push(format!("```sh\n{}\n```", comparison.repeat));
+    // Nothing within a fence is markup, so nothing is escaped but what could end it.
+    let repeat = comparison.repeat.replace('\n', " ");
+    blocks.push(format!("```sh\n{repeat}\n```"));
     let mut text = blocks.join("\n\n");
     text.push('\n');
-    text
+    whole(&text).into_owned()
 }
 
 /// The measures at a glance, and the rest: those that differ, and the headlines.
@@ -89,8 +93,8 @@ fn functions(profiled: &Profiled) -> String {
     lines.extend(profiled.functions.iter().map(|it| {
         let [name, numbers @ ..] = prose::function(it, profiled.unit);
         format!(
-            "| `{}` | {} | {} |",
-            name.replace('|', "\\|"),
+            "| {} | {} | {} |",
+            code(&name),
             numbers.join(" | "),
             prose::with_callees(it, profiled.unit)
         )

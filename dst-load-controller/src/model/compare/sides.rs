@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{Options, Recording, Run, Side};
 use crate::model::{
+    printable::{line, sentence},
     recording::{GivenTwice, TargetKind, each_once},
     verdict::Verdict,
     words::{count, counted},
@@ -193,7 +194,7 @@ pub(super) fn side(all: &[Run], kept: &[&Run], number: usize, options: &Options)
     let machine = kept.first().and_then(|run| run.header.machine.clone());
     let one_place = kept.iter().all(|run| run.header.machine == machine);
     Side {
-        name: options.names[number].clone(),
+        name: options.names[number].as_deref().map(line),
         kind: kept[0].header.target.kind,
         builds,
         runs: kept.len() as u64,
@@ -203,7 +204,7 @@ pub(super) fn side(all: &[Run], kept: &[&Run], number: usize, options: &Options)
         recordings: all
             .iter()
             .map(|run| Recording {
-                place: run.place.clone(),
+                place: sentence(&run.place),
                 run_id: run.header.run_id.clone(),
                 verdict: run.verdict,
                 left_out: run.unfit().filter(|_| !options.force),

@@ -10,6 +10,7 @@ pub struct ClockLine {
     /// When they were compared.
     pub at: At,
     /// What tells the other process from one before or after it.
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub start: String,
     /// How far the other's clock is ahead, microseconds. Both count from their process's start.
     pub offset_us: i64,

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, Read, Write};
 
 use super::{Chain, Line, SCHEMA_VERSION};
+use crate::model::printable::line;
 
 /// The longest line that is read, in bytes: a change has some for each of a million streams.
 const LONGEST_LINE: usize = 64 << 20;
@@ -199,7 +200,7 @@ fn decode(text: &[u8]) -> Result<Line, Fault> {
         // It counts lines too, and knows of one.
         let place = format!(" at line {} column {}", error.line(), error.column());
         let message = error.to_string();
-        let message = message.strip_suffix(&place).unwrap_or(&message).to_owned();
+        let message = line(message.strip_suffix(&place).unwrap_or(&message));
         if error.is_data() {
             Fault::Content(message)
         } else {

@@ -24,6 +24,7 @@ pub struct IdentifiedLine {
     /// The version of the reference destination that it says it is; absent if it says nothing of
     /// the kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub reference: Option<String>,
 }
 

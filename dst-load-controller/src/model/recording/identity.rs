@@ -10,9 +10,11 @@ use crate::model::seed;
 #[serde(default)]
 pub struct Identity {
     /// What tells the recording from every other. Of a merged one: each that it holds.
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub recordings: Vec<String>,
     /// The Pods that recorded, where they have names, one for each recording.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub pods: Vec<String>,
     /// How many client replicas the scenario has, in a recording of one of them.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -65,6 +65,7 @@ pub enum ObserverEvent {
         /// From when on.
         since: At,
         /// How that is known.
+        #[serde(deserialize_with = "crate::model::printable::read")]
         reason: String,
     },
     /// What it had seen was compared with a consistent LIST over a new connection.
@@ -75,11 +76,13 @@ pub enum ObserverEvent {
         differing: u64,
         /// The first few of them, in words.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(deserialize_with = "crate::model::printable::read")]
         differences: Vec<String>,
     },
     /// There was no such LIST to be had.
     Unverified {
         /// Why not.
+        #[serde(deserialize_with = "crate::model::printable::read")]
         reason: String,
     },
 }

@@ -14,5 +14,6 @@ pub struct PingLine {
     pub took_us: Option<u64>,
     /// Why a kubelet would say that it does not live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub error: Option<String>,
 }

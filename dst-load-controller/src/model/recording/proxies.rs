@@ -46,6 +46,7 @@ pub struct ProfileCounts {
     pub drained: u64,
     /// Streams that ended with an error, named as those of the `Get` streams are.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub errors: BTreeMap<String, u64>,
 }
 
@@ -53,6 +54,7 @@ pub struct ProfileCounts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicaInfo {
     /// Where it is.
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub address: String,
     /// Streams that are held on it.
     pub streams: u64,

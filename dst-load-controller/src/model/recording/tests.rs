@@ -8,6 +8,7 @@ use super::*;
 use crate::model::{report::tests::recordings, warning::ProfiledChange};
 
 mod damage;
+mod hostile;
 
 fn written(lines: &[Line]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -92,9 +93,8 @@ fn a_sum_of_hundredths_reads_back() {
     assert_eq!(read_back(0.2 + 0.21), 0.2 + 0.21);
 }
 
-#[test]
-fn every_warning_reads_back_and_says_something() {
-    let warnings = [
+fn every_warning() -> Vec<Warning> {
+    vec![
         Warning::LateActions {
             actions: 1,
             worst_seconds: 0.25,
@@ -165,7 +165,12 @@ fn every_warning_reads_back_and_says_something() {
             error: "403".into(),
             run_id: "r".into(),
         },
-    ];
+    ]
+}
+
+#[test]
+fn every_warning_reads_back_and_says_something() {
+    let warnings = every_warning();
     let kinds = schemars::schema_for!(Warning).to_value();
     let kinds = kinds["oneOf"].as_array().unwrap().iter();
     let kinds: BTreeSet<_> = kinds

@@ -9,7 +9,10 @@
 mod words;
 
 use super::page::Page;
-use crate::model::html::{self, Script};
+use crate::model::{
+    html::{self, Script},
+    printable,
+};
 
 const TEMPLATE: &str = include_str!("html/page.html.jinja");
 
@@ -78,5 +81,5 @@ fn data(page: &Page) -> String {
     let json = serde_json::to_string(page)
         .expect("invariant: the page's maps have text keys and nothing else can fail");
     // Only within strings: JSON has none of these elsewhere.
-    json.replace('<', "\\u003c")
+    printable::json(&json).replace('<', "\\u003c")
 }

@@ -3,6 +3,7 @@
 use schemars::Schema;
 
 use super::Report;
+use crate::model::printable;
 
 /// The report as indented JSON with a stable order of keys, ending in a newline.
 #[must_use]
@@ -10,7 +11,7 @@ pub fn render(report: &Report) -> String {
     let mut text = serde_json::to_string_pretty(report)
         .expect("invariant: the report's maps have text keys and nothing else can fail");
     text.push('\n');
-    text
+    printable::json(&text).into_owned()
 }
 
 /// The schema of `report.json`.

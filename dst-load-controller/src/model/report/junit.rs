@@ -1,7 +1,10 @@
 //! The report as JUnit XML: one test case a criterion, so that a CI system shows each.
 
 use super::{Report, criteria};
-use crate::model::verdict::{Judged, Verdict};
+use crate::model::{
+    printable::whole,
+    verdict::{Judged, Verdict},
+};
 
 /// The report as JUnit XML, ending in a newline.
 ///
@@ -70,6 +73,7 @@ fn case(report: &Report, judged: &Judged) -> String {
 }
 
 fn validity(report: &Report) -> String {
+    let reasons: Vec<_> = report.reasons.iter().map(|it| escape(it)).collect();
     let first = report
         .reasons
         .first()
@@ -80,20 +84,21 @@ fn validity(report: &Report) -> String {
          <error message=\"{}\">{}</error>\n    </testcase>",
         escape(&report.scenario.name),
         escape(first),
-        escape(&report.reasons.join("\n"))
+        reasons.join("\n")
     )
 }
 
+/// On one line, as an attribute is.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    // XML 1.0 has no way to write most control characters.
+    for c in whole(text).chars() {
         match c {
+            '\n' | '\t' => out.push(' '),
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            // XML 1.0 has no way to write the other control characters.
-            c if c.is_control() && !"\t\n\r".contains(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }

@@ -6,7 +6,7 @@ use super::{
     proxies::{self, REPLICA_HEADS},
     ways, wrong,
 };
-use crate::model::verdict::Verdict;
+use crate::model::{printable::whole, verdict::Verdict};
 
 /// The report as Markdown, ending in a newline.
 #[must_use]
@@ -21,7 +21,7 @@ pub fn render(report: &Report) -> String {
         format!(
             "{mark} **{}**, {}",
             report.verdict.to_string().to_uppercase(),
-            prose::verdict(report)
+            escape(&prose::verdict(report))
         ),
     ];
     blocks.extend(
@@ -47,16 +47,19 @@ pub fn render(report: &Report) -> String {
     let cycles = prose::cycle_rows(report);
     if !cycles.is_empty() {
         blocks.push("### Cycles (destination stage)".to_owned());
-        blocks.push(table(&CYCLE_HEADS.map(str::to_owned), &cycles));
+        blocks.push(table(&CYCLE_HEADS.map(str::to_owned), &escaped(&cycles)));
     }
     let replicas = proxies::replica_rows(report);
     if !replicas.is_empty() {
         blocks.push("### Replicas (destination stage, additions and removals)".to_owned());
-        blocks.push(table(&REPLICA_HEADS.map(str::to_owned), &replicas));
+        blocks.push(table(
+            &REPLICA_HEADS.map(str::to_owned),
+            &escaped(&replicas),
+        ));
     }
     if let Some(both) = &report.federation {
         blocks.push(format!("### {}", escape(&ways::head(both))));
-        blocks.push(table(&ways::heads(), &ways::rows(both)));
+        blocks.push(table(&ways::heads(), &escaped(&ways::rows(both))));
         blocks.extend(list(&ways::blast_radius(both)));
     }
     if let Some(services) = list(&wrong::services(report)) {
@@ -74,7 +77,7 @@ pub fn render(report: &Report) -> String {
     }
     let mut text = blocks.join("\n\n");
     text.push('\n');
-    text
+    whole(&text).into_owned()
 }
 
 fn latency(report: &Report) -> String {
@@ -99,7 +102,7 @@ fn judged(report: &Report) -> String {
         .map(|judged| {
             let (mark, cells) = criteria::row(judged);
             let cells = cells.iter().enumerate().map(|(column, cell)| match column {
-                0 => format!("`{cell}`"),
+                0 => code(cell),
                 _ => escape(cell),
             });
             std::iter::once(mark.to_owned()).chain(cells).collect()
@@ -140,17 +143,29 @@ fn list(items: &[String]) -> Option<String> {
     (!items.is_empty()).then(|| items.join("\n"))
 }
 
+/// The cells of a table.
+fn escaped(rows: &[Vec<String>]) -> Vec<Vec<String>> {
+    let row = |row: &Vec<String>| row.iter().map(|cell| escape(cell)).collect();
+    rows.iter().map(row).collect()
+}
+
+/// Text within a cell as it is typed.
+pub(in crate::model) fn code(text: &str) -> String {
+    let plain = text.replace('`', "'").replace(['\n', '\r'], " ");
+    format!("`{}`", plain.replace('|', "\\|"))
+}
+
 /// Text from elsewhere must neither end a table's cell nor become markup or a mention.
 pub(in crate::model) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '\n' | '\r' => out.push(' '),
-            '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '#' | '\\' => {
+            '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '#' | '\\' | '&' => {
                 out.push('\\');
                 out.push(c);
             }
-            '@' => out.push_str("@\u{200b}"),
+            '@' => out.push_str("@&#8203;"),
             c => out.push(c),
         }
     }

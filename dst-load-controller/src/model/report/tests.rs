@@ -264,5 +264,5 @@ fn markup_in_an_error_stays_text() {
     let markdown = markdown::render(&report);
     assert!(markdown.contains("a\\|b \\<script\\>") && !markdown.contains("@someone"));
     let junit = junit::render(&report);
-    assert!(junit.contains("a|b &lt;b&gt; &amp; &quot;@someone&quot; \u{fffd}"));
+    assert!(junit.contains("a|b &lt;b&gt; &amp; &quot;@someone&quot; \\u{7}"));
 }

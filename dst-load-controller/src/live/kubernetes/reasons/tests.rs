@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::model::printable::LONGEST;
 
 const QUOTA: &str = "pods \"test-service-1-5d4f8b7c9-\" is forbidden: exceeded quota: q1, \
                      requested: pods=1, used: pods=5, limited: pods=5";
@@ -278,7 +279,10 @@ fn reasons_are_few_short_and_on_one_line() {
         .collect();
     let said = said(json!(deployments), json!([]), json!([]));
     assert!(said.starts_with("w4: denied by xxx"), "{said}");
-    assert!(said.ends_with("… (3 Pods); and 2 more"), "{said}");
+    assert!(
+        said.ends_with(" more characters) (3 Pods); and 2 more"),
+        "{said}"
+    );
     assert!(said.chars().count() < 3 * (LONGEST + 20), "{said}");
     assert!(!said.contains('\n'));
 }
