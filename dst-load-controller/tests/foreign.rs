@@ -102,7 +102,8 @@ async fn make(kube: &kube::Client, kind: &str, name: &str, labels: &Value) {
     api(kube, kind).create(&posted, &object).await.unwrap();
 }
 
-/// Every object of the kinds that runs make: kind, name, uid and version.
+/// Every object of the kinds that runs make: kind, name, uid, and its labels and whether it is going.
+/// The cluster's controllers write the rest.
 async fn all(kube: &kube::Client) -> Vec<[String; 4]> {
     let mut all = Vec::new();
     for kind in KINDS {
@@ -112,7 +113,7 @@ async fn all(kube: &kube::Client) -> Vec<[String; 4]> {
                 kind.to_owned(),
                 metadata.name.unwrap(),
                 metadata.uid.unwrap(),
-                metadata.resource_version.unwrap(),
+                format!("{:?} {:?}", metadata.labels, metadata.deletion_timestamp),
             ]);
         }
     }

@@ -40,20 +40,23 @@ impl NamespaceArgs {
         namespace: &str,
         controllers: impl IntoIterator<Item = String>,
     ) -> Result<(), UsageError> {
-        let what = if is_system(namespace) {
-            "is a system namespace"
-        } else if controllers.into_iter().any(|it| it == namespace) {
-            "is that of the destination controller"
-        } else {
-            return Ok(());
-        };
         if self.allows(namespace) {
             return Ok(());
         }
-        Err(UsageError(format!(
-            "namespace {namespace:?} {what}, and a load test there may harm the cluster; name \
-             another one, or allow it with --allow-namespace {namespace}"
-        )))
+        if is_system(namespace) {
+            return Err(UsageError(format!(
+                "namespace {namespace:?} is a system namespace, and a load test there may harm the \
+                 cluster; name another one, or allow it with --allow-namespace {namespace}"
+            )));
+        }
+        if controllers.into_iter().any(|it| it == namespace) {
+            return Err(UsageError(format!(
+                "namespace {namespace:?} is that of the destination controller, and a load test \
+                 there may harm the cluster; name another one, or allow it with --allow-namespace \
+                 {namespace}"
+            )));
+        }
+        Ok(())
     }
 }
 

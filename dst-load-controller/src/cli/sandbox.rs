@@ -25,7 +25,7 @@ pub struct SandboxArgs {
     /// The seed of every random choice; the scenario's if absent.
     #[arg(long, env = "DST_LOAD_SEED")]
     pub seed: Option<u64>,
-    /// The IP to listen on, loopback if absent, or in a Pod all interfaces; the ports are free ones.
+    /// The IP to listen on, loopback if absent; the ports are free ones.
     #[arg(long, value_name = "IP", env = "DST_LOAD_LISTEN")]
     pub listen: Option<IpAddr>,
     /// Starts this destination controller on the sandbox's API instead of the reference
@@ -37,7 +37,7 @@ pub struct SandboxArgs {
     /// Where that controller's log goes; standard error if absent.
     #[arg(long, value_name = "FILE", env = "DST_LOAD_DESTINATION_LOG")]
     pub destination_log: Option<PathBuf>,
-    /// Ends when the process that started it does.
+    /// The process that started it, and with which it ends.
     #[arg(long, hide = true)]
-    pub with_parent: bool,
+    pub with_parent: Option<u32>,
 }

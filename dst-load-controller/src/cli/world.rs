@@ -162,6 +162,7 @@ impl Chosen {
                 "--scenario",
                 "-",
                 "--with-parent",
+                &std::process::id().to_string(),
                 // It is this run's alone, in a Pod too.
                 "--listen",
                 "127.0.0.1",

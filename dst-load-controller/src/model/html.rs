@@ -41,11 +41,33 @@ pub(super) fn page(template: &str, words: impl Serialize, script: &Script, data:
                 style => Value::from_safe_string(STYLE.to_owned()),
                 script => Value::from_safe_string(script.text.clone()),
                 data => Value::from_safe_string(data.to_owned()),
-                words => Value::from_serialize(words),
+                words => Value::from_serialize(on_one_line(serde_json::json!(words))),
             },
         )
         .expect("invariant: the template is a constant, which every test of the page renders");
     printable::whole(&page).into_owned()
+}
+
+/// What has lines of its own: JSON, whose texts have none.
+const OF_SEVERAL_LINES: &str = "settings";
+
+/// The same with each text on one line: it may hold names from elsewhere.
+fn on_one_line(words: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match words {
+        Value::String(text) => text.replace(['\r', '\n', '\t'], " ").into(),
+        Value::Array(items) => items.into_iter().map(on_one_line).collect(),
+        Value::Object(fields) => {
+            let fields = fields.into_iter();
+            let flat = |(key, it): (String, Value)| {
+                let whole = key == OF_SEVERAL_LINES;
+                let it = if whole { it } else { on_one_line(it) };
+                (key, it)
+            };
+            Value::Object(fields.map(flat).collect())
+        }
+        other => other,
+    }
 }
 
 /// Text whose parts between backticks are what is typed, as in Markdown.

@@ -279,6 +279,21 @@ impl<T> Printable for BTreeMap<String, T> {
     }
 }
 
+impl Printable for serde_json::Value {
+    fn printable(self) -> Self {
+        match self {
+            Self::String(text) => text.printable().into(),
+            Self::Array(items) => Self::Array(items.printable()),
+            Self::Object(fields) => {
+                let fields = fields.into_iter();
+                let fields = fields.map(|(key, it)| (key.printable(), it.printable()));
+                Self::Object(fields.collect())
+            }
+            other => other,
+        }
+    }
+}
+
 /// Reads what is printable, for serde's `deserialize_with`: where a recording is read, texts enter.
 pub(super) fn read<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where

@@ -39,11 +39,7 @@ impl QuantityError {
         let plain = !given.is_empty() && !given.contains(char::is_whitespace);
         let given = excerpt(given);
         Self {
-            given: if plain {
-                given
-            } else {
-                format!("{given:?}")
-            },
+            given: if plain { given } else { format!("{given:?}") },
             problem,
         }
     }

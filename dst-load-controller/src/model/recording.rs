@@ -146,6 +146,7 @@ pub struct Header {
     /// The scenario's seed.
     pub seed: u64,
     /// The scenario as it was understood, in the shape of its file.
+    #[serde(deserialize_with = "crate::model::printable::read")]
     pub scenario: serde_json::Value,
     /// Streams to be opened.
     pub streams_requested: u64,

@@ -116,8 +116,8 @@ async fn a_write_for_another_object_of_the_name_is_refused(world: &World) {
     assert_eq!((status.code, status.reason.as_str()), (409, "Conflict"));
     // To other patches it is an invalid change, or a conflict.
     let label = json!({ "metadata": { "uid": another, "labels": { "a": "b" } } });
-    let patched = deployments.patch("web", &parameters, &Patch::Merge(&label));
-    let status = refusal(patched.await);
+    let label = Patch::Merge(&label);
+    let status = refusal(deployments.patch("web", &parameters, &label).await);
     assert!(matches!(status.code, 409 | 422), "{status:?}");
     let applied = json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
@@ -131,7 +131,7 @@ async fn a_write_for_another_object_of_the_name_is_refused(world: &World) {
     );
     assert!(matches!(status.code, 409 | 422), "{status:?}");
     let found = deployments.get("web").await.unwrap();
-    assert_eq!(found.spec.unwrap().replicas, Some(0));
+    assert_eq!(found.spec.replicas, Some(0));
     assert_eq!(
         found.metadata.labels.and_then(|it| it.get("a").cloned()),
         None

@@ -19,7 +19,8 @@ fn commands_and_flags() {
         .cloned()
         .collect();
     let is_global = |arg: &Arg| global.iter().any(|it| it.get_id() == arg.get_id());
-    for command in root.get_subcommands().filter(|it| it.get_name() != "help") {
+    let shown = |it: &&Command| it.get_name() != "help" && !it.is_hide_set();
+    for command in root.get_subcommands().filter(shown) {
         let about = command
             .get_about()
             .map(ToString::to_string)

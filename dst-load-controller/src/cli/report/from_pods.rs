@@ -1,6 +1,7 @@
 //! `report --from-pods`: the way a run in a cluster ends.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File},
     io::{BufReader, BufWriter, Write},
     path::{Path, PathBuf},
@@ -136,7 +137,14 @@ pub(super) async fn run(
     let collected = tempfile::tempdir().context("cannot make a directory to collect into")?;
     let mut recordings = Vec::new();
     for replica in &replicas {
-        let path = collected.path().join(format!("{}.jsonl", replica.name.pod));
+        let file = format!("{}.jsonl", replica.name.pod);
+        // Whatever an API server says, files are written here and nowhere else.
+        anyhow::ensure!(
+            Path::new(&file).file_name() == Some(OsStr::new(&file)),
+            "the API server lists a Pod {:?}, which is no name of a Pod",
+            replica.name.pod
+        );
+        let path = collected.path().join(file);
         recordings.push((collect(replica, &path).await?, path));
     }
     let Some(Line::Header(first)) = recordings.first().and_then(|(lines, _)| lines.first()) else {

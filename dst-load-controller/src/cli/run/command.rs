@@ -132,7 +132,11 @@ pub async fn run(
     // First: a disk that is full by now takes nothing away from it.
     let rendered = report::render(&outcome.page, output, report::style());
     out.write_all(rendered.as_bytes())?;
-    directory.write_reports(&outcome.page)?;
+    let saved = directory.write_reports(&outcome.page);
+    if let Some(error @ EngineError::Recording(_)) = outcome.error {
+        return Err(anyhow::Error::from(error).context(format!("what was recorded is in {place}")));
+    }
+    saved?;
     writeln!(warnings, "recording and reports: {place}")?;
     writeln!(warnings, "{}", next::command(&outcome.page.report, &place))?;
     let pushing = push(gateway.as_ref(), &outcome.page.report, warnings);

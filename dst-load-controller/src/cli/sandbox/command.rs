@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -236,7 +236,7 @@ async fn controller(
     let log = args.destination_log.as_deref();
     let started = tokio::select! {
         biased;
-        started = Controller::start(line, sandbox.scenario.flags, sandbox.kubeconfig, args.listen, log) => started,
+        started = Controller::start(line, sandbox.scenario.flags, sandbox.kubeconfig, Some(listen_on(args)), log) => started,
         () = stop.cancelled() => return Ok(()),
         () = orphaned(args.with_parent) => return Ok(()),
     };
@@ -300,9 +300,16 @@ fn announce(ready: &Ready, out: &mut impl Write) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// On loopback, in a Pod too, unless it is told otherwise: it authenticates nobody.
 async fn bind(args: &SandboxArgs) -> anyhow::Result<TcpListener> {
-    let (listener, _) = Listen::free_port(args.listen).bind("--listen").await?;
+    let (listener, _) = Listen::free_port(Some(listen_on(args)))
+        .bind("--listen")
+        .await?;
     Ok(listener)
+}
+
+fn listen_on(args: &SandboxArgs) -> IpAddr {
+    args.listen.unwrap_or(Ipv4Addr::LOCALHOST.into())
 }
 
 fn temporary(address: SocketAddr) -> PathBuf {
@@ -316,11 +323,10 @@ fn temporary(address: SocketAddr) -> PathBuf {
 
 /// Completes when the process that started this one is gone, if that is asked for: a run that was
 /// killed must not leave its sandbox behind.
-async fn orphaned(asked: bool) {
-    if !asked {
+async fn orphaned(parent: Option<u32>) {
+    let Some(parent) = parent else {
         return std::future::pending().await;
-    }
-    let parent = std::os::unix::process::parent_id();
+    };
     while std::os::unix::process::parent_id() == parent {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }

@@ -6,10 +6,10 @@ use std::{
 };
 
 use super::LogFormat;
-use crate::model::printable::{json, part, without_credentials};
+use crate::model::printable::{LONGEST_SENTENCE, json, part, without_credentials};
 
 /// The longest line for people, characters: an event holds several texts.
-const LONGEST: usize = 4_000;
+const LONGEST: usize = LONGEST_SENTENCE;
 
 /// Writes events, each of which comes whole.
 pub(super) struct LogWriter<W> {
@@ -92,7 +92,7 @@ mod tests {
         }
         let long = written(&format!("{}\n", "x".repeat(15_000)), LogFormat::Plain);
         assert!(
-            long.ends_with("x… (11000 more characters)\n"),
+            long.ends_with("x… (13500 more characters)\n"),
             "{}",
             long.len()
         );

@@ -88,7 +88,7 @@ fn forms(lines: &[Line]) -> Vec<(&'static str, String)> {
     let run = |place: &str| Run::of(place.to_owned(), lines, &criteria, true).unwrap();
     let options = Options {
         names: [Some(hostile()), Some("b".to_owned())],
-        repeat: HOSTILE.to_owned(),
+        repeat: HOSTILE.replace("canary", ""),
         force: true,
         ..Options::default()
     };
@@ -137,7 +137,7 @@ fn assert_harmless(form: &str, shown: &str) {
         form == "json"
             || form == "compare json"
             || form.ends_with("text")
-            || !shown.contains("<script>alert"),
+            || !without_fences(shown).contains("<script>alert"),
         "{form}"
     );
     if form.ends_with("markdown") {
@@ -146,6 +146,12 @@ fn assert_harmless(form: &str, shown: &str) {
             "{form}"
         );
     }
+}
+
+/// Markdown without what it shows as it is: a line in a fence cannot end that.
+fn without_fences(shown: &str) -> String {
+    let parts = shown.split("\n```").step_by(2);
+    parts.collect::<Vec<_>>().join("\n")
 }
 
 #[test]
