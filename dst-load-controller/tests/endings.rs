@@ -36,12 +36,17 @@ churn:
   pattern: oscillate
   minEndpoints: 1
   maxEndpoints: 5
-  minHold: 2s
-  maxHold: 2s
+  minHold: 500ms
+  maxHold: 500ms
 client: {clients: 3}
 measure: {deadline: 1m}
-sandbox: {nodes: 1, zones: 1, faults: [{kind: dropUpdate, share: 50%}]}
+sandbox: {nodes: 1, zones: 1, podStart: 1ms, sliceSync: 10ms, faults: [{kind: dropUpdate, share: 50%}]}
 ";
+
+/// The same without its fault.
+fn healthy() -> String {
+    SICK.replace(", faults: [{kind: dropUpdate, share: 50%}]", "")
+}
 
 /// A run of a scenario, on the sandbox that it brings.
 fn run(directory: &Path, scenario: &str, more: &[&str]) -> Run {
@@ -192,16 +197,11 @@ fn with_little_room(blocks: u32, directory: &Path, args: &[&str]) -> Command {
 fn a_recording_that_cannot_be_written_ends_the_run_and_leaves_nothing_behind() {
     let sandbox = Sandbox::start();
     let directory = sandbox.directory.path();
-    let args = [
-        "run",
-        "quick",
-        "--kubeconfig",
-        &sandbox.kubeconfig,
-        "--reference",
-    ];
+    fs::write(directory.join("healthy.yaml"), healthy()).unwrap();
+    let args = ["run", "healthy.yaml", "--kubeconfig", &sandbox.kubeconfig];
     let mut args = args.to_vec();
-    args.extend(["--output-dir", "run", "--cycles=50"]);
-    let command = with_little_room(32, directory, &args);
+    args.extend(["--reference", "--output-dir", "run", "--cycles=500"]);
+    let command = with_little_room(16, directory, &args);
     let (code, out, log) = Run::start(command, directory.join("run")).end();
     assert_eq!(code, Some(1), "{out}\n{log}");
     assert!(log.contains("what was recorded is in run"), "{log}");
@@ -220,8 +220,7 @@ fn a_recording_that_cannot_be_written_ends_the_run_and_leaves_nothing_behind() {
 #[test]
 fn reports_that_cannot_be_written_are_printed_all_the_same() {
     let directory = tempfile::tempdir().unwrap();
-    let healthy = SICK.replace(", faults: [{kind: dropUpdate, share: 50%}]", "");
-    fs::write(directory.path().join("tiny.yaml"), healthy).unwrap();
+    fs::write(directory.path().join("tiny.yaml"), healthy()).unwrap();
     let args = ["run", "tiny.yaml", "--cycles=1", "--output-dir", "run"];
     // The recording has some 10 kB, and the page some 80 kB.
     let command = with_little_room(100, directory.path(), &args);
@@ -271,11 +270,7 @@ fn a_tool_that_is_killed_leaves_neither_a_controller_nor_a_kubeconfig() {
     let directory = sandbox.directory.path();
     let temporary = directory.join("tmp");
     fs::create_dir(&temporary).unwrap();
-    fs::write(
-        directory.join("scenario.yaml"),
-        SICK.replace(", faults: [{kind: dropUpdate, share: 50%}]", ""),
-    )
-    .unwrap();
+    fs::write(directory.join("scenario.yaml"), healthy()).unwrap();
     let script = script(directory);
     let script = script.to_str().unwrap();
     let ab = [

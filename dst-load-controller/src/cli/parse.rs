@@ -10,6 +10,7 @@ use std::{
 
 use clap::{
     Command, CommandFactory, Error, FromArgMatches,
+    builder::StyledStr,
     error::{ContextKind, ContextValue},
 };
 
@@ -76,7 +77,9 @@ fn safe(error: &Error, plain: &str) -> String {
     let mut text = plain.to_owned();
     for value in given.iter().filter_map(|kind| error.get(*kind)) {
         if let ContextValue::String(value) = value {
-            text = text.replace(value, &line(&shown(value)));
+            // As clap has put it into its text: without escape sequences.
+            let given = StyledStr::from(value.clone()).to_string();
+            text = text.replace(&given, &line(&shown(value)));
         }
     }
     lines(&text)
@@ -125,7 +128,8 @@ mod tests {
             (&["http://me:canary@a"], "'http://a'"),
             (&["run", "--qps", "http://me:canary@a"], "'http://a'"),
             (&["run", "--live", "a\u{202e}"], "'a\\u{202e}'"),
-            (&["run", "--live", "a\u{1b}[2J"], "'a"),
+            (&["run", "--live", "a\u{1b}[2J\nb"], "'a\\u{1b}[2J b'"),
+            (&["a\u{1b}[2J\nb"], "'a\\u{1b}[2J b'"),
         ] {
             let line = ["dst-load-controller"].iter().chain(line);
             let error = parse(line.map(OsString::from)).unwrap_err();
