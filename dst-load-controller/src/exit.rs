@@ -17,6 +17,8 @@ pub enum Exit {
     Invalid,
     /// 130: interrupted; the report was still written.
     Interrupted,
+    /// That of another program, which a command of this tool ran in its own place.
+    Program(u8),
 }
 
 // === impl Exit ===
@@ -32,6 +34,7 @@ impl Exit {
             Self::Failed => 3,
             Self::Invalid => 4,
             Self::Interrupted => 130,
+            Self::Program(code) => code,
         }
     }
 }

@@ -10,8 +10,10 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 #[path = "support/running.rs"]
 mod running;
@@ -62,7 +64,6 @@ fn signalled(run: Run, signal: &str) -> (Duration, Option<i32>, String) {
     let begun = Instant::now();
     let (code, out, log) = run.end();
     let took = begun.elapsed();
-    println!("{took:?}");
     (took, code, format!("{out}\n{log}"))
 }
 

@@ -66,7 +66,7 @@ pub fn run(args: &BoundArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
             NOT_STARTED_CODE
         }
     };
-    process::exit(code)
+    Ok(Exit::Program(u8::try_from(code).unwrap_or(u8::MAX)))
 }
 
 /// Replaces this process; returns only why that could not be.
