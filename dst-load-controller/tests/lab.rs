@@ -209,7 +209,7 @@ impl Account {
         }
         let actor = self.actor(&self.kube, id);
         actor.prepare().await.map_err(|error| words(&error))?;
-        let act = async |verb| {
+        let by = async |actor: &Actor, verb| {
             let action = Action {
                 intended: actor.clock().now(),
                 service: 0,
@@ -219,10 +219,11 @@ impl Account {
             let acted = actor.act(&action).await;
             acted.result.map_err(|error| words(&error))
         };
-        // Twice: what is there already is read, and written over.
-        act(Verb::Create { endpoints: 2 }).await?;
-        act(Verb::Create { endpoints: 2 }).await?;
-        act(Verb::Scale { from: 2, to: 3 }).await?;
+        by(&actor, Verb::Create { endpoints: 2 }).await?;
+        // Again, as where the answers were lost: what is there already is read, and written over.
+        let again = self.actor(&self.kube, id);
+        by(&again, Verb::Create { endpoints: 2 }).await?;
+        by(&actor, Verb::Scale { from: 2, to: 3 }).await?;
         // One heartbeat.
         let beaten = tokio::time::timeout(6 * SECOND, actor.keep_claim()).await;
         if let Ok(error) = beaten {
