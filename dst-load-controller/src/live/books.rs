@@ -366,6 +366,13 @@ impl Books {
             .all(|book| book.ledger.lock().is_settled())
     }
 
+    /// At how many Services something is still waited for.
+    #[must_use]
+    pub fn unsettled(&self) -> u64 {
+        let settled = |book: &&Book| book.ledger.lock().is_settled();
+        self.books.iter().filter(|book| !settled(book)).count() as u64
+    }
+
     /// Until when some stream that is not served has time to be; `None` if all are served that are
     /// promised anything.
     #[must_use]

@@ -18,6 +18,7 @@ use super::{
     observer::{Observer, Observers, Place, WatchError},
     partner::{Partner, Told},
     recorder::{RecordError, Recorder},
+    runtime::{announce_settling, overdue},
     snapshot::{Asked, Closed},
     target::{Endangered, Target},
 };
@@ -31,7 +32,6 @@ use crate::{
         report::{Report, page::Page},
         time::At,
         warning::Warning,
-        words,
     },
     world::{KubeFactory, World},
 };
@@ -42,8 +42,6 @@ const LOOK: Duration = Duration::from_millis(50);
 const VERIFY: Duration = Duration::from_secs(10);
 /// For how long at the least.
 const SETTLE_AGAIN: Duration = Duration::from_secs(1);
-/// After a first signal, and the time that was announced, how long everything else may take.
-const WIND_DOWN: Duration = Duration::from_secs(7);
 
 /// What the watching half needs to be told.
 pub struct Options {
@@ -178,7 +176,7 @@ impl<W: io::Write> Client<W> {
             biased;
             ended = self.story() => ended,
             // Whatever it still waits for.
-            () = self.overdue() => Ok(true),
+            () = overdue(&self.stop, self.books.clock(), &self.settles_until) => Ok(true),
             never = self.follow() => match never {},
             danger = self.journal.endangered() => Err(danger.into()),
             never = self.journal.ping() => match never {},
@@ -310,16 +308,13 @@ impl<W: io::Write> Client<W> {
         let until = self.now() + deadline;
         let interrupted = if self.stop.is_cancelled() {
             self.settles_until.set(Some(until));
-            let most = words::span(deadline.as_secs_f64());
-            tracing::info!(
-                "waiting up to {most} for what is still on its way; a second signal ends it at once"
-            );
+            announce_settling(deadline);
             self.settle(until).await;
             false
         } else {
             self.unless_stopped(self.settle(until)).await.is_none()
         };
-        let services = self.unsettled();
+        let services = self.books.unsettled();
         if services > 0 {
             self.journal.warn(Warning::Unsettled { services });
         }
@@ -363,23 +358,6 @@ impl<W: io::Write> Client<W> {
             }
             tokio::time::sleep(LOOK).await;
         }
-    }
-
-    /// At how many Services something is still on its way.
-    fn unsettled(&self) -> u64 {
-        let books = self.books.all().iter();
-        let unsettled = books.filter(|book| !book.ledger(|ledger| ledger.is_settled()));
-        unsettled.count() as u64
-    }
-
-    /// Completes when a client that was told to stop has taken as long as it may.
-    async fn overdue(&self) {
-        self.stop.cancelled().await;
-        tokio::time::sleep(WIND_DOWN).await;
-        if let Some(until) = self.settles_until.get() {
-            self.books.clock().sleep_until(until + WIND_DOWN).await;
-        }
-        tracing::warn!("ended at once, some requests are still unanswered");
     }
 
     /// Reads what the acting half does, if it is known, from when the observer has listed all.

@@ -30,6 +30,7 @@ use super::{
     observer::{Observers, Place, SILENCE, WatchError},
     profiles::Profiles,
     recorder::{RecordError, Recorder},
+    runtime::overdue,
     target::{Endangered, Target},
 };
 use crate::{
@@ -258,7 +259,7 @@ impl<W: io::Write> Engine<W> {
             biased;
             ended = self.story() => ended,
             // Whatever it still waits for.
-            () = self.overdue() => Ok(true),
+            () = overdue(&self.stop, self.clock(), &self.settles_until) => Ok(true),
             danger = self.journal.endangered() => Err(danger.into()),
             never = self.journal.ping() => match never {},
             Err(error) = self.journal.keep() => Err(error.into()),

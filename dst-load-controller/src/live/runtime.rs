@@ -19,7 +19,7 @@ use tracing_subscriber::{
 use self::log_writer::LogWriter;
 pub use self::{
     repeats::Repeats,
-    shutdown::{Aborted, Shutdown, Stalled, stalled},
+    shutdown::{Aborted, Shutdown, Stalled, announce_settling, overdue, stalled},
 };
 
 /// The level of libraries where the plain level asks for details.

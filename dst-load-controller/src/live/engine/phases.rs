@@ -8,6 +8,7 @@ use crate::{
         churn::{Driver, Ending, Event},
         destination::fleet::{Fleet, FleetConfig},
         kubernetes::KubernetesError,
+        runtime::announce_settling,
     },
     model::{
         action::Verb,
@@ -17,7 +18,6 @@ use crate::{
         scenario::{Backend, Lifecycle},
         time::At,
         warning::Warning,
-        words,
     },
 };
 
@@ -33,8 +33,6 @@ const LATE: Duration = Duration::from_millis(100);
 
 /// After a first signal, how long what is still on its way is waited for where the plan was cut off.
 const CUT_OFF: Duration = Duration::from_secs(2);
-/// After a first signal, and the time that was announced, how long everything else may take.
-const WIND_DOWN: Duration = Duration::from_secs(7);
 
 /// How the churn ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -341,16 +339,10 @@ impl<W: io::Write> Engine<W> {
             Churned::Stopped => {
                 let until = clock.now() + deadline;
                 self.settles_until.set(Some(until));
-                let most = words::span(deadline.as_secs_f64());
-                tracing::info!(
-                    "waiting up to {most} for what is still on its way; a second signal ends it at \
-                     once"
-                );
+                announce_settling(deadline);
                 self.settle_until(until, false).await;
                 self.verify(QUIET.max(until.since(clock.now()))).await;
-                let books = self.books.all().iter();
-                let unsettled = books.filter(|book| !book.ledger(|ledger| ledger.is_settled()));
-                let services = unsettled.count() as u64;
+                let services = self.books.unsettled();
                 if services > 0 {
                     self.journal.warn(Warning::Unsettled { services });
                 }
@@ -405,16 +397,6 @@ impl<W: io::Write> Engine<W> {
         books
             .map(|book| book.ledger(|ledger| ledger.promised() as u64))
             .sum()
-    }
-
-    /// Completes when a run that was told to stop has taken as long as it may.
-    pub(super) async fn overdue(&self) {
-        self.stop.cancelled().await;
-        tokio::time::sleep(WIND_DOWN).await;
-        if let Some(until) = self.settles_until.get() {
-            self.clock().sleep_until(until + WIND_DOWN).await;
-        }
-        tracing::warn!("ended at once, some requests are still unanswered");
     }
 
     /// What `work` comes to, or `None` if the run is told to stop first.

@@ -295,13 +295,11 @@ impl Actor {
                 ("patch", request)
             }
             Operation::Delete => {
-                let parameters = match known {
-                    Some(owned) => DeleteParams::background().preconditions(Preconditions {
-                        uid: Some(owned.uid.clone()),
-                        resource_version: owned.required_version(resource).map(str::to_owned),
-                    }),
-                    None => DeleteParams::background(),
-                };
+                let mut parameters = DeleteParams::background();
+                parameters.preconditions = known.map(|owned| Preconditions {
+                    uid: Some(owned.uid.clone()),
+                    resource_version: owned.required_version(resource).map(str::to_owned),
+                });
                 ("delete", collection.delete(name, &parameters))
             }
         };

@@ -2,7 +2,7 @@
 //!
 //! The first signal asks the work to end by itself, a second ends it where it stands.
 
-use std::{future::Future, io, time::Duration};
+use std::{cell::Cell, future::Future, io, time::Duration};
 
 use futures::{Stream, StreamExt};
 use procfs::process::Process;
@@ -12,6 +12,11 @@ use tokio::{
     sync::watch,
 };
 use tokio_util::sync::CancellationToken;
+
+use crate::{
+    live::clock::Clock,
+    model::{time::At, words},
+};
 
 /// The process was told to end a second time, and did not wait for the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -145,6 +150,28 @@ pub async fn stalled(stop: &CancellationToken, removals: impl Fn() -> u64) -> St
             return Stalled;
         }
     }
+}
+
+/// After a first signal, and the time that was announced, how long everything else may take.
+const WIND_DOWN: Duration = Duration::from_secs(7);
+
+/// Logs for how long a work that ends with a signal waits for what is still on its way.
+pub fn announce_settling(deadline: Duration) {
+    let most = words::span(deadline.as_secs_f64());
+    tracing::info!(
+        "waiting up to {most} for what is still on its way; a second signal ends it at once"
+    );
+}
+
+/// Completes when a work that was told to stop has taken as long as it may: a while, or a while after
+/// `settles_until` where that was announced.
+pub async fn overdue(stop: &CancellationToken, clock: Clock, settles_until: &Cell<Option<At>>) {
+    stop.cancelled().await;
+    tokio::time::sleep(WIND_DOWN).await;
+    if let Some(until) = settles_until.get() {
+        clock.sleep_until(until + WIND_DOWN).await;
+    }
+    tracing::warn!("ended at once, some requests are still unanswered");
 }
 
 fn of(kind: SignalKind) -> io::Result<impl Stream<Item = ()>> {
