@@ -10,8 +10,8 @@ use k8s_openapi::api::{
 use kube::{
     Api,
     api::{
-        ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, WatchEvent,
-        WatchParams,
+        ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, VersionMatch,
+        WatchEvent, WatchParams,
     },
     core::GroupVersionKind,
     runtime::{
@@ -201,6 +201,14 @@ async fn a_streamed_list_ends_with_its_mark(world: &World) {
     for name in ["a", "b", "c"] {
         world.create::<Service>(service(name)).await;
     }
+    // The list is of any version that the server has, and a server may be a little behind: it
+    // answers this once it is not.
+    let services = world.api::<Service>();
+    let now = services.list(&ListParams::default()).await.unwrap();
+    let now = now.metadata.resource_version.unwrap();
+    let not_older = ListParams::default().at(&now);
+    let not_older = not_older.matching(VersionMatch::NotOlderThan);
+    services.list(&not_older).await.unwrap();
     let (reader, writer) = reflector::store();
     let config = watcher::Config::default().streaming_lists();
     let services = watcher::watcher(world.api::<Service>(), config).reflect(writer);
