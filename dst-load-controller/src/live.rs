@@ -18,6 +18,8 @@ pub mod http;
 pub mod journal;
 pub mod kubernetes;
 pub mod live_page;
+#[cfg(test)]
+pub(crate) mod mock;
 pub mod observer;
 pub mod partner;
 pub mod process_metrics;
@@ -25,6 +27,7 @@ pub mod profiles;
 pub mod prometheus;
 pub mod push;
 pub mod recorder;
+pub mod retry;
 pub mod runtime;
 pub mod snapshot;
 pub mod target;

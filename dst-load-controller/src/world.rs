@@ -8,6 +8,14 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tower::util::BoxCloneSyncService;
 
+/// What the observer's requests begin their `User-Agent` with, so that an API server's audit log
+/// (and the sandbox's faults) can tell its watches from everybody else's.
+pub const OBSERVER_AGENT: &str = "dst-load-controller-observer";
+
+/// The response header by which the tool's own reference destination says what it is, with its
+/// version.
+pub const REFERENCE_HEADER: &str = "x-dst-load-reference";
+
 /// One HTTP/2 connection to a destination controller, as a tower service: over a socket, or
 /// the reference destination itself. The error is a concrete type because `Box<dyn Error>` does
 /// not compile across `Send` tasks.

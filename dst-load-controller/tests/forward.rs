@@ -16,9 +16,9 @@ use dst_load_controller::{
         },
         target::Target,
     },
-    model::{quantity::Bytes, recording::REFERENCE_HEADER},
+    model::quantity::Bytes,
     sandbox::{destination, kubernetes},
-    world::KubeFactory,
+    world::{KubeFactory, REFERENCE_HEADER},
 };
 use futures::{SinkExt, StreamExt};
 use tokio::{

@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
 use dst_load_controller::model::{
-    endpoint::Direction,
+    action::Direction,
     report::Report,
     scenario::{Scenario, built_in},
     statistics::StageSummary,

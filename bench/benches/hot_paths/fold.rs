@@ -4,7 +4,7 @@ use std::{hint::black_box, time::Duration};
 
 use criterion::{Criterion, Throughput};
 use dst_load_controller::model::{
-    endpoint::Direction,
+    action::Direction,
     ledger::{Delivered, KubernetesStage, Outbox, Outcome},
     recording::{ChangeLine, Line, Phase, Second},
     statistics::{Interval, Statistics},

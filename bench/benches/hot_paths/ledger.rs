@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use dst_load_controller::model::{
-    endpoint::{Direction, Endpoint},
-    ledger::Outbox,
-    update::Update,
+    action::Direction, endpoint::Endpoint, ledger::Outbox, update::Update,
 };
 
 use super::service::{Service, endpoints, told};

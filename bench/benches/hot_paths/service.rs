@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
 use dst_load_controller::model::{
-    endpoint::{Direction, Endpoint},
+    action::Direction,
+    endpoint::Endpoint,
     kubernetes::Place,
     ledger::{Intent, Outbox, ServiceLedger, Sighting},
     time::At,

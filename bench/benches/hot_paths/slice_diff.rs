@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::BTreeSet, net::IpAddr};
 
 use criterion::{BatchSize, Criterion};
 use dst_load_controller::model::{
-    endpoint::Direction,
+    action::Direction,
     kubernetes::{self as k8s, ServicePort, Slice, SliceEndpoint, SlicePort, Target},
     ledger::Sighting,
 };

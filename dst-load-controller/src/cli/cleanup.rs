@@ -89,9 +89,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::live::kubernetes::{
+    use crate::live::{
+        kubernetes::objects::{MANAGED_BY, MANAGER, RUN_ID},
         mock::{Answer, mock, refusal},
-        objects::{MANAGED_BY, MANAGER, RUN_ID},
     };
 
     fn command(run_id: Option<&str>) -> CleanupArgs {

@@ -13,7 +13,7 @@ use crate::{
         discovery::{self, Metrics, Replicas},
         target::{Target, flags},
     },
-    model::{promise::Flags, quantity::Bytes, scenario::Lifecycle},
+    model::{flags::Flags, quantity::Bytes, scenario::Lifecycle},
     world::KubeFactory,
 };
 

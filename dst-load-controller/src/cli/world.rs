@@ -29,7 +29,7 @@ use crate::{
         target::{Target, version},
     },
     model::{
-        promise::Flags,
+        flags::Flags,
         recording::TargetKind,
         scenario::{Lifecycle, Scenario},
         seed,

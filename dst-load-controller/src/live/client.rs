@@ -25,9 +25,9 @@ use super::{
 use crate::{
     model::{
         criteria::Criteria,
+        flags::Flags,
         ledger::{Limits, ServiceLedger},
         plan::Planned,
-        promise::Flags,
         recording::{End, Header, LagSource, Line, Phase},
         report::{Report, page::Page},
         time::At,

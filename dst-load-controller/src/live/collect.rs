@@ -14,8 +14,8 @@ use tokio::time::timeout;
 use super::{
     destination::forward::{Forward, PodName},
     http::{self, Address, Http},
-    kubernetes::retrying,
 };
+use crate::live::retry::retrying;
 use crate::{listen::ADMIN_PORT, model::words::chain, world::KubeFactory};
 
 /// What marks the pods of the watching half, as the chart writes it.
@@ -269,7 +269,7 @@ mod tests {
     use super::*;
     use crate::live::{
         clock::Clock,
-        kubernetes::mock::{Answer, mock, refusal},
+        mock::{Answer, mock, refusal},
     };
 
     fn pod(name: &str, release: &str, restarts: i32) -> Value {

@@ -36,9 +36,9 @@ use super::{
 use crate::{
     model::{
         federation::Site,
+        flags::Flags,
         ledger::Limits,
         plan::Plan,
-        promise::Flags,
         recording::{End, Header, LagSource, Line},
         report::{Report, page::Page},
         scenario::Scenario,

@@ -22,7 +22,6 @@ pub mod permissions;
 mod rate;
 mod reasons;
 mod resource;
-mod retrying;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -40,7 +39,6 @@ pub use self::{
     link::{Link, linked},
     listing::runs,
     reasons::{Reason, Reasons, why_not_ready, why_refused},
-    retrying::retrying,
     standing::{StandingError, Stood, standing},
 };
 

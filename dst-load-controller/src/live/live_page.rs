@@ -212,12 +212,12 @@ mod tests {
     use super::*;
     use crate::{
         live::http::{self, Http},
-        model::report::{Report, tests::recordings},
+        model::{recording::samples, report::Report},
     };
 
     fn numbers() -> Page {
-        let lines = recordings::passed();
-        let report = Report::of(&lines, &recordings::criteria(), true).unwrap();
+        let lines = samples::passed();
+        let report = Report::of(&lines, &samples::criteria(), true).unwrap();
         Page::of(&lines, report).unwrap()
     }
 

@@ -110,12 +110,12 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
-    use crate::model::report::tests::recordings;
+    use crate::model::recording::samples;
 
     type Pushed = Arc<Mutex<Vec<(String, String)>>>;
 
     fn report() -> Report {
-        Report::of(&recordings::passed(), &recordings::criteria(), true).unwrap()
+        Report::of(&samples::passed(), &samples::criteria(), true).unwrap()
     }
 
     /// A Pushgateway in this process that answers so.

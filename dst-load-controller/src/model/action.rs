@@ -1,5 +1,8 @@
 //! What the plan does to Kubernetes, one Service at a time.
 
+use std::fmt;
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{provocation::Provocation, time::At};
@@ -56,6 +59,40 @@ pub struct CycleStart {
     pub cycle: u32,
     /// Its first intended scaling, before jitter.
     pub at: At,
+}
+
+/// Whether an endpoint appears or goes.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// It appears.
+    Add,
+    /// It goes.
+    Remove,
+}
+
+// === impl Direction ===
+
+impl Direction {
+    /// Both, in the order in which a controller sends them.
+    pub const BOTH: [Self; 2] = [Self::Add, Self::Remove];
+
+    /// Whether an endpoint is there once this is known.
+    #[must_use]
+    pub const fn is_present(self) -> bool {
+        matches!(self, Self::Add)
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Add => "add",
+            Self::Remove => "remove",
+        })
+    }
 }
 
 // === impl Verb ===

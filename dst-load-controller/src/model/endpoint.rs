@@ -1,13 +1,9 @@
 //! One endpoint of a Service, as both Kubernetes and the destination controller name it.
 
 use std::{
-    fmt,
     hash::{BuildHasher, Hasher},
     net::SocketAddr,
 };
-
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// An address with, where it is known, the pod behind it.
 ///
@@ -27,18 +23,6 @@ pub struct Endpoint {
 /// are meaningful only within one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pod(u64);
-
-/// Whether an endpoint appears or goes.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// It appears.
-    Add,
-    /// It goes.
-    Remove,
-}
 
 // === impl Endpoint ===
 
@@ -69,27 +53,5 @@ impl Pod {
         let mut hasher = foldhash::quality::FixedState::default().build_hasher();
         hasher.write(name);
         Self(hasher.finish())
-    }
-}
-
-// === impl Direction ===
-
-impl Direction {
-    /// Both, in the order in which a controller sends them.
-    pub const BOTH: [Self; 2] = [Self::Add, Self::Remove];
-
-    /// Whether an endpoint is there once this is known.
-    #[must_use]
-    pub const fn is_present(self) -> bool {
-        matches!(self, Self::Add)
-    }
-}
-
-impl fmt::Display for Direction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Add => "add",
-            Self::Remove => "remove",
-        })
     }
 }

@@ -3,10 +3,6 @@
 
 use std::net::IpAddr;
 
-/// What the observer's requests begin their `User-Agent` with, so that an API server's audit log
-/// (and the sandbox's faults) can tell its watches from everybody else's.
-pub const OBSERVER_AGENT: &str = "dst-load-controller-observer";
-
 /// A Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Service {

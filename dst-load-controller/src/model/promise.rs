@@ -3,7 +3,6 @@
 //! It pictures what the destination controller's API and Kubernetes promise, not what any build
 //! of the controller happens to do, and it shares no code with the reference destination.
 
-mod flags;
 mod unjudged;
 
 use std::{
@@ -11,9 +10,10 @@ use std::{
     net::SocketAddr,
 };
 
-pub use self::{flags::Flags, unjudged::Unjudged};
+pub use self::unjudged::Unjudged;
 use crate::model::{
     endpoint::{Endpoint, Pod},
+    flags::Flags,
     kubernetes::{Place, Service, Slice, SliceEndpoint, Target},
 };
 

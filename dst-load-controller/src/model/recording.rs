@@ -18,6 +18,8 @@ mod merge;
 mod observer;
 mod ping;
 mod proxies;
+#[cfg(test)]
+pub(crate) mod samples;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -36,7 +38,7 @@ pub use self::{
     clock::ClockLine,
     codec::{Fault, ReadError, read, write},
     endpoints::EndpointsLine,
-    identified::{IdentifiedLine, Identities, REFERENCE_HEADER},
+    identified::{IdentifiedLine, Identities},
     identity::{GivenTwice, Identity, each_once, header_of},
     merge::{MergeError, merge},
     observer::{LagSource, ObserverEvent, ObserverLagLine, ObserverLine},
@@ -47,10 +49,11 @@ pub use self::{
     totals::Totals,
 };
 use crate::model::{
-    endpoint::Direction,
+    action::Direction,
     federation::Via,
+    flags::Flags,
     ledger::Counts,
-    promise::{Flags, Unjudged},
+    promise::Unjudged,
     statistics::{Histogram, Stage},
     time::At,
     warning::Warning,

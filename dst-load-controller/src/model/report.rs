@@ -28,9 +28,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     criteria::Criteria,
+    flags::Flags,
     plan::Planned,
     printable::sentence,
-    promise::Flags,
     recording::{Header, Line, Machine, TargetKind},
     statistics::{
         Correctness, CycleSummary, FanOut, Generator, KubernetesApi, Observer, OtherClock,

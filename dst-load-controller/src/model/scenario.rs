@@ -8,7 +8,7 @@ use crate::model::{
     criteria::Criteria,
     fault::Fault,
     federation::{Federation, Site, Watched},
-    promise::Flags,
+    flags::Flags,
     provocation::Provocation,
     quantity::AddressRange,
     statistics::LONGEST,

@@ -29,20 +29,3 @@ pub use self::{
         WrongService,
     },
 };
-
-/// The 1-based rank of the quantile `q` (0 to 1) among `count` values, by the nearest-rank
-/// method: the smallest rank r with r / count ≥ q. `None` if there are no values.
-#[must_use]
-pub fn nearest_rank(q: f64, count: u64) -> Option<u64> {
-    if count == 0 {
-        return None;
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "counts stay far below 2^52, and q lies between 0 and 1"
-    )]
-    let rank = (q * count as f64).ceil() as u64;
-    Some(rank.clamp(1, count))
-}

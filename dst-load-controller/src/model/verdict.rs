@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub(in crate::model) use self::validity::{GENERATOR, STARVED};
 use crate::model::{
-    criteria::Criteria, endpoint::Direction, plan::Planned, statistics::Summary, words,
+    action::Direction, criteria::Criteria, plan::Planned, statistics::Summary, words,
 };
 
 /// What a run says of its target.

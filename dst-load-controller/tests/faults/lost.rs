@@ -1,7 +1,7 @@
 //! Updates that never come, come very late, or come to streams that are never served again: none of
 //! it passes.
 
-use dst_load_controller::model::{endpoint::Direction, scenario::built_in};
+use dst_load_controller::model::{action::Direction, scenario::built_in};
 
 use super::*;
 

@@ -4,11 +4,11 @@ use std::fs::File;
 
 use dst_load_controller::{
     model::{
-        recording::{REFERENCE_HEADER, read},
+        recording::read,
         report::{json, junit, markdown, text},
         terminal::Style,
     },
-    world::{Dial, Grpc},
+    world::{Dial, Grpc, REFERENCE_HEADER},
 };
 use k8s_openapi::api::core::v1::Service;
 use kube::{Api, api::PostParams};

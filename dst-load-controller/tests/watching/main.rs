@@ -29,8 +29,8 @@ use dst_load_controller::{
     },
     model::{
         criteria::Criteria,
+        flags::Flags,
         plan::Plan,
-        promise::Flags,
         recording::{Header, LagSource, SCHEMA_VERSION, TargetInfo, TargetKind},
         report::{Ending, Report},
         scenario::{self, Scenario},

@@ -415,7 +415,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        live::kubernetes::mock::{Answer, Log, made_by, mock, refusal, scenario},
+        live::{
+            kubernetes::mock::{made_by, scenario},
+            mock::{Answer, Log, mock, refusal},
+        },
         model::time::At,
     };
 

@@ -7,8 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::model::{
-    recording::{Identity, write},
-    report::tests::recordings,
+    recording::{Identity, samples, write},
     scenario::{Scenario, built_in},
 };
 
@@ -28,7 +27,7 @@ fn save(folder: &Path, last: Duration, seed: u64) {
     let quick = built_in("quick").unwrap();
     let overrides = [format!("scenario.seed={seed}")];
     let (scenario, _) = Scenario::from_yaml(quick, "quick.yaml", &overrides).unwrap();
-    let mut lines = recordings::passed();
+    let mut lines = samples::passed();
     for line in &mut lines {
         match line {
             Line::Header(header) => {

@@ -6,8 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::model::{
-    recording::{Identity, write},
-    report::tests::recordings,
+    recording::{Identity, samples, write},
     scenario::built_in,
 };
 
@@ -46,7 +45,7 @@ fn printed(args: &ReportArgs, format: Format) -> anyhow::Result<(Exit, String)> 
 
 #[test]
 fn a_recording_is_judged_by_the_scenario_it_holds() {
-    let folder = saved(recordings::failed(), 7);
+    let folder = saved(samples::failed(), 7);
     let (_, json) = printed(&args(&[&folder]), Format::Json).unwrap();
     let report: Report = serde_json::from_str(&json).unwrap();
     let names: Vec<_> = report.criteria.iter().map(|c| c.name.as_str()).collect();
@@ -59,7 +58,7 @@ fn a_recording_is_judged_by_the_scenario_it_holds() {
 
 #[test]
 fn a_directory_and_its_recording_say_the_same() {
-    let folder = saved(recordings::passed(), 7);
+    let folder = saved(samples::passed(), 7);
     let mut file = args(&[&folder]);
     file.recordings[0].push(RECORDING);
     assert_eq!(
@@ -70,7 +69,7 @@ fn a_directory_and_its_recording_say_the_same() {
 
 #[test]
 fn every_format_is_printed_in_its_own_shape() {
-    let folder = saved(recordings::passed(), 7);
+    let folder = saved(samples::passed(), 7);
     for (format, start) in [
         (Format::Text, "LINKERD edge-26.8.3: quick (seed 7)"),
         (Format::Json, "{\n"),
@@ -87,9 +86,9 @@ fn every_format_is_printed_in_its_own_shape() {
 #[test]
 fn the_verdict_is_the_exit_code_only_where_it_is_asked_for() {
     for (lines, expected) in [
-        (recordings::passed(), Exit::Pass),
-        (recordings::failed(), Exit::Failed),
-        (recordings::invalid(), Exit::Invalid),
+        (samples::passed(), Exit::Pass),
+        (samples::failed(), Exit::Failed),
+        (samples::invalid(), Exit::Invalid),
     ] {
         let folder = saved(lines, 7);
         let mut args = args(&[&folder]);
@@ -101,7 +100,7 @@ fn the_verdict_is_the_exit_code_only_where_it_is_asked_for() {
 
 #[test]
 fn a_report_goes_to_a_file_and_replaces_what_was_there() {
-    let folder = saved(recordings::passed(), 7);
+    let folder = saved(samples::passed(), 7);
     let file = folder.path().join("again.md");
     fs::write(&file, "old").unwrap();
     let mut args = args(&[&folder]);
@@ -114,10 +113,7 @@ fn a_report_goes_to_a_file_and_replaces_what_was_there() {
 
 #[test]
 fn clients_of_one_scenario_are_reported_as_one() {
-    let (a, b) = (
-        saved(recordings::passed(), 7),
-        saved(recordings::passed(), 7),
-    );
+    let (a, b) = (saved(samples::passed(), 7), saved(samples::passed(), 7));
     let (_, json) = printed(&args(&[&a, &b]), Format::Json).unwrap();
     let report: Report = serde_json::from_str(&json).unwrap();
     assert_eq!(report.streams.requested, 2_000);
@@ -126,10 +122,7 @@ fn clients_of_one_scenario_are_reported_as_one() {
 
 #[test]
 fn recordings_of_different_seeds_are_a_mistake_of_the_caller() {
-    let (a, b) = (
-        saved(recordings::passed(), 7),
-        saved(recordings::passed(), 8),
-    );
+    let (a, b) = (saved(samples::passed(), 7), saved(samples::passed(), 8));
     let error = printed(&args(&[&a, &b]), Format::Text).unwrap_err();
     assert!(error.is::<UsageError>());
     assert!(error.to_string().contains("the seed 8, the first has 7"));
@@ -137,7 +130,7 @@ fn recordings_of_different_seeds_are_a_mistake_of_the_caller() {
 
 #[test]
 fn what_cannot_be_read_is_named_with_its_path_and_line() {
-    let folder = saved(recordings::passed(), 7);
+    let folder = saved(samples::passed(), 7);
     let path = folder.path().join(RECORDING);
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replacen('\n', "\nnonsense\n", 1)).unwrap();
@@ -154,7 +147,7 @@ fn what_cannot_be_read_is_named_with_its_path_and_line() {
 
 #[test]
 fn one_recording_given_twice_is_a_mistake_that_names_both_files() {
-    let folder = saved(recordings::passed(), 7);
+    let folder = saved(samples::passed(), 7);
     let copy = folder.path().join("copy.jsonl");
     fs::copy(folder.path().join(RECORDING), &copy).unwrap();
     for second in [folder.path(), &copy] {
@@ -176,7 +169,7 @@ fn one_recording_given_twice_is_a_mistake_that_names_both_files() {
 
 #[test]
 fn a_recording_that_was_changed_has_no_report() {
-    let folder = saved(recordings::failed(), 7);
+    let folder = saved(samples::failed(), 7);
     let path = folder.path().join(RECORDING);
     let whole = fs::read_to_string(&path).unwrap();
     let seconds = |line: &&str| line.starts_with("{\"kind\":\"second\"");

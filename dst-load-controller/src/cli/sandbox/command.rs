@@ -29,7 +29,7 @@ use crate::{
         recorder::write_whole,
         runtime::Shutdown,
     },
-    model::{promise::Flags, scenario::Scenario},
+    model::{flags::Flags, scenario::Scenario},
     sandbox::{destination::Destination, kubernetes},
 };
 

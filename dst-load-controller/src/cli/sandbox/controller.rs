@@ -24,7 +24,7 @@ use crate::{
     },
     listen::{Listen, on_this_machine},
     live::target::Target,
-    model::{printable::line, promise::Flags},
+    model::{flags::Flags, printable::line},
 };
 
 /// Linkerd's default.

@@ -3,7 +3,7 @@
 use super::Chosen;
 use crate::{
     cli::forward,
-    model::{promise::Flags, quantity::Bytes},
+    model::{flags::Flags, quantity::Bytes},
 };
 
 // === impl Chosen ===

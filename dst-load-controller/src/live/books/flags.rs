@@ -1,7 +1,7 @@
 //! How the destination controller is set up, for every ledger.
 
 use super::Books;
-use crate::model::promise::Flags;
+use crate::model::flags::Flags;
 
 // === impl Books ===
 

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::Books;
-use crate::model::{
-    printable::line_of,
-    recording::{IdentifiedLine, REFERENCE_HEADER},
-    time::At,
+use crate::{
+    model::{printable::line_of, recording::IdentifiedLine, time::At},
+    world::REFERENCE_HEADER,
 };
 
 /// What replicas have answered, each kind of answer once.

@@ -15,7 +15,8 @@ use super::{Subject, admission};
 use crate::{
     live::{
         clock::Clock,
-        kubernetes::{Caller, Limits, linked, permissions::Permission, retrying},
+        kubernetes::{Caller, Limits, linked, permissions::Permission},
+        retry::retrying,
     },
     model::{
         check::{

@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     live::{
         clock::Clock,
-        kubernetes::mock::{Answer, Log, mock, refusal},
+        mock::{Answer, Log, mock, refusal},
     },
     model::scenario::Backend,
 };

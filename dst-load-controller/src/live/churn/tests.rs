@@ -12,8 +12,9 @@ use crate::{
         clock::Clock,
         kubernetes::{
             Limits, RunIdentity,
-            mock::{Answer, made, mock, refusal, scenario, with_deployments},
+            mock::{made, scenario, with_deployments},
         },
+        mock::{Answer, mock, refusal},
     },
     model::{plan::Plan, scenario::Scenario},
 };

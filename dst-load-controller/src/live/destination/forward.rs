@@ -18,11 +18,11 @@ use super::connection::{self, DEFAULT_WINDOWS};
 use crate::{
     live::{
         http::{self, Http},
-        kubernetes::retrying,
+        retry::retrying,
         target::flags,
     },
     model::{
-        promise::Flags,
+        flags::Flags,
         quantity::Bytes,
         words::{chain, excerpt},
     },
@@ -232,7 +232,7 @@ mod tests {
     use super::*;
     use crate::live::{
         clock::Clock,
-        kubernetes::mock::{Answer, mock},
+        mock::{Answer, mock},
     };
 
     #[test]

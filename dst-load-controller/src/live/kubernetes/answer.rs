@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header::RETRY_AFTER};
+use http::{Response, StatusCode};
 use kube::core::Status;
 
 use super::{KubernetesError, KubernetesErrors};
+use crate::live::retry::retry_after;
 use crate::model::printable::line;
-
-/// A server that asks for a longer wait than this is asked again all the same.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// What came of one attempt.
 #[derive(Debug)]
@@ -111,13 +109,6 @@ fn status(response: &Response<Bytes>) -> Status {
     })
 }
 
-/// How long the server asks to be left alone.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    let wait = Duration::from_secs(seconds.trim().parse().ok()?);
-    Some(wait.min(LONGEST_RETRY_AFTER))
-}
-
 /// The verb and resource in `… User "u" cannot patch resource "deployments/scale" in API group …`, as every
 /// refusal by RBAC says it; other answers 403 (a quota, a namespace that is going away) do not.
 pub(in crate::live) fn refused_permission(message: &str) -> Option<(&str, &str)> {
@@ -146,16 +137,5 @@ mod tests {
         ] {
             assert_eq!(refused_permission(other), None, "{other}");
         }
-    }
-
-    #[test]
-    fn a_wait_that_the_server_asks_for_has_a_bound() {
-        let answer = |value: &str| {
-            let response = Response::builder().header(RETRY_AFTER, value);
-            retry_after(response.body(()).unwrap().headers())
-        };
-        assert_eq!(answer("3"), Some(Duration::from_secs(3)));
-        assert_eq!(answer("86400"), Some(LONGEST_RETRY_AFTER));
-        assert_eq!(answer("soon"), None);
     }
 }

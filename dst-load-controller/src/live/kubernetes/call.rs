@@ -3,12 +3,9 @@
 //! It goes below kube's typed API because only the raw answer has the `Retry-After` header. It
 //! decides nothing about objects.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use bytes::Bytes;
@@ -25,14 +22,9 @@ use super::{
     rate::Rate,
 };
 use crate::{
-    live::clock::Clock,
-    model::{printable::line, seed, time::At, words::chain},
+    live::{clock::Clock, retry::backoff},
+    model::{printable::line, time::At, words::chain},
 };
-
-/// The wait before the second attempt, at most; it doubles with each further one.
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-/// No wait of our own is longer than this.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
 
 /// Sends calls to one API server, on behalf of one run.
 #[derive(Clone)]
@@ -220,16 +212,6 @@ impl Caller {
             &mut errors,
         )
     }
-}
-
-/// Between half and the whole of a doubling wait, by the name of what is asked: two calls that were
-/// refused together do not come back together.
-pub(super) fn backoff(seed: u64, what: &str, retries: u32) -> Duration {
-    let most = FIRST_BACKOFF
-        .saturating_mul(1 << retries.min(10))
-        .min(LONGEST_BACKOFF);
-    let entity = format!("{what}/{retries}");
-    seed::delay(seed, "kubernetes-backoff", &entity, most / 2, most)
 }
 
 // === impl Call ===

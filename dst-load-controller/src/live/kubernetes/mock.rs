@@ -1,12 +1,7 @@
-//! For tests: a Kubernetes API that is a closure, behind a client that does not know it.
+//! For tests: what a Kubernetes API answers to a run.
 
-use std::{collections::VecDeque, convert::Infallible, sync::Arc};
+use std::{collections::VecDeque, sync::Arc};
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
-use kube::client::Body;
-use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::{
@@ -16,69 +11,12 @@ use super::{
     resource::DEPLOYMENTS,
 };
 use crate::{
-    live::clock::Clock,
-    model::{scenario::Scenario, time::At},
+    live::{
+        clock::Clock,
+        mock::{Answer, Log, mock},
+    },
+    model::scenario::Scenario,
 };
-
-/// What the mock does with one request.
-pub(crate) enum Answer {
-    Json(u16, Value),
-    /// As API priority and fairness refuses: plain text and `Retry-After`.
-    Busy(u64),
-    /// The connection ends.
-    HangUp,
-    /// No answer, ever.
-    Silence,
-}
-
-/// A request as it arrived.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Seen {
-    pub(crate) at: At,
-    pub(crate) what: String,
-    pub(crate) body: Value,
-}
-
-pub(crate) type Log = Arc<Mutex<Vec<Seen>>>;
-
-/// A client whose requests are answered by `answer`, in-process.
-pub(crate) fn mock(
-    clock: Clock,
-    mut answer: impl FnMut(&str) -> Answer + Send + 'static,
-) -> (kube::Client, Log) {
-    let log = Log::default();
-    let seen = Arc::clone(&log);
-    let answer = Arc::new(Mutex::new(move |what: &str| answer(what)));
-    let service = tower::service_fn(move |request: Request<Body>| {
-        let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
-        async move {
-            let (parts, body) = request.into_parts();
-            let what = format!("{} {}", parts.method, parts.uri.path());
-            let body = body.collect().await.map_err(std::io::Error::other)?;
-            seen.lock().push(Seen {
-                at: clock.now(),
-                what: what.clone(),
-                body: serde_json::from_slice(&body.to_bytes()).unwrap_or_default(),
-            });
-            let answer = (answer.lock())(&what);
-            let response = Response::builder();
-            Ok::<_, std::io::Error>(match answer {
-                Answer::Json(code, body) => response
-                    .status(code)
-                    .body(Full::new(Bytes::from(body.to_string())))
-                    .unwrap(),
-                Answer::Busy(seconds) => response
-                    .status(429)
-                    .header("Retry-After", seconds)
-                    .body(Full::new(Bytes::from("Too many requests")))
-                    .unwrap(),
-                Answer::HangUp => return Err(std::io::ErrorKind::ConnectionReset.into()),
-                Answer::Silence => match std::future::pending::<Infallible>().await {},
-            })
-        }
-    });
-    (kube::Client::new(service, "default"), log)
-}
 
 /// A client that gives these answers in turn, then an object of the run `r1`.
 pub(crate) fn scripted(
@@ -89,16 +27,6 @@ pub(crate) fn scripted(
     mock(clock, move |_| {
         answers.pop_front().unwrap_or_else(|| made("1"))
     })
-}
-
-pub(crate) fn refusal(code: u16, reason: &str, message: &str) -> Answer {
-    Answer::Json(
-        code,
-        json!({
-            "kind": "Status", "apiVersion": "v1", "status": "Failure",
-            "reason": reason, "message": message, "code": code,
-        }),
-    )
 }
 
 /// An object of the run `r1`, as it is answered to whoever reads or writes it.

@@ -19,10 +19,11 @@ use serde_json::Value;
 use super::{
     KubernetesError,
     act::Actor,
-    call::{Call, Reply, backoff},
+    call::{Call, Reply},
     objects::{self, MANAGER},
     resource::{LEASES, Resource},
 };
+use crate::live::retry::backoff;
 
 /// The objects that a run made, by kind and name.
 #[derive(Default)]

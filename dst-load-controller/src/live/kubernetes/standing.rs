@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Service;
 use kube::{Api, ResourceExt, api::ListParams};
 
-use super::{
-    objects::{REMOTE_DISCOVERY, REMOTE_SERVICE},
-    retrying::retrying,
-};
+use super::objects::{REMOTE_DISCOVERY, REMOTE_SERVICE};
+use crate::live::retry::retrying;
 use crate::model::{federation::Through, words::chain};
 
 /// A Service of another cluster that is stood for.

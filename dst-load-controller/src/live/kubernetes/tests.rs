@@ -5,9 +5,10 @@ use std::{num::NonZeroU32, time::Duration};
 use serde_json::json;
 
 use super::{
-    mock::{Answer, Log, Seen, made, made_by, mock, refusal, scenario, scripted, with_deployments},
+    mock::{made, made_by, scenario, scripted, with_deployments},
     *,
 };
+use crate::live::mock::{Answer, Log, Seen, mock, refusal};
 use crate::{
     live::clock::Clock,
     model::{

@@ -23,12 +23,11 @@ use super::{
 use crate::{
     model::{
         fault::WatchedResource,
-        kubernetes::OBSERVER_AGENT,
         printable::{line, sentence},
         time::At,
         words::chain,
     },
-    world::KubeFactory,
+    world::{KubeFactory, OBSERVER_AGENT},
 };
 
 /// Asked of the server; it ends a watch that lasts longer, and we resume.

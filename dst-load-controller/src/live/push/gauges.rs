@@ -11,7 +11,7 @@ use prometheus_client::{
 };
 
 use crate::model::{
-    endpoint::Direction,
+    action::Direction,
     report::Report,
     statistics::Stage,
     verdict::{Judged, Verdict},
@@ -273,10 +273,10 @@ const fn whole(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::report::tests::recordings;
+    use crate::model::recording::samples;
 
     fn report() -> Report {
-        Report::of(&recordings::failed(), &recordings::criteria(), true).unwrap()
+        Report::of(&samples::failed(), &samples::criteria(), true).unwrap()
     }
 
     #[test]
@@ -301,13 +301,13 @@ mod tests {
 
     #[test]
     fn an_interrupted_run_is_invalid_and_says_that_it_was_interrupted() {
-        let mut lines = recordings::passed();
+        let mut lines = samples::passed();
         for line in &mut lines {
             if let crate::model::recording::Line::End(end) = line {
                 end.interrupted = true;
             }
         }
-        let report = Report::of(&lines, &recordings::criteria(), true).unwrap();
+        let report = Report::of(&lines, &samples::criteria(), true).unwrap();
         let text = render(&report);
         for series in [
             "dst_load_run_verdict{verdict=\"invalid\"} 1.0",

@@ -53,7 +53,7 @@ fn a_line_waits_for_its_instant() {
 
 #[test]
 fn what_is_folded_while_writing_is_what_is_folded_from_the_file() {
-    let lines = crate::model::report::tests::recordings::failed();
+    let lines = crate::model::recording::samples::failed();
     let folder = tempfile::tempdir().unwrap();
     let directory = RunDirectory::create(folder.path(), "quick", "1").unwrap();
     let mut recorder = Recorder::create(&directory.recording()).unwrap();
@@ -62,7 +62,7 @@ fn what_is_folded_while_writing_is_what_is_folded_from_the_file() {
         recorder.flush(line.order().0).unwrap();
     }
     recorder.finish().unwrap();
-    let criteria = crate::model::report::tests::recordings::criteria();
+    let criteria = crate::model::recording::samples::criteria();
     let live = recorder.report(&criteria, true).unwrap();
     let file = fs::read(directory.recording()).unwrap();
     let read = read(file.as_slice()).unwrap();
@@ -118,7 +118,7 @@ fn a_failing_disk_is_named_and_loses_no_number() {
         }
     }
     let mut recorder = Recorder::new(Full, Path::new("runs/x/recording.jsonl"));
-    for line in crate::model::report::tests::recordings::passed() {
+    for line in crate::model::recording::samples::passed() {
         recorder.push(line);
     }
     let error = recorder.finish().unwrap_err();
@@ -127,7 +127,7 @@ fn a_failing_disk_is_named_and_loses_no_number() {
             .to_string()
             .starts_with("cannot write runs/x/recording.jsonl: ")
     );
-    let criteria = crate::model::report::tests::recordings::criteria();
+    let criteria = crate::model::recording::samples::criteria();
     assert!(recorder.report(&criteria, true).is_some());
 }
 
@@ -153,7 +153,7 @@ fn after_a_write_that_failed_nothing_is_written_that_would_not_continue_it() {
             Ok(())
         }
     }
-    let lines = crate::model::report::tests::recordings::passed();
+    let lines = crate::model::recording::samples::passed();
     let whole = recorded(lines.clone());
     let flaky = Flaky {
         written: Vec::new(),
@@ -173,7 +173,7 @@ fn after_a_write_that_failed_nothing_is_written_that_would_not_continue_it() {
 
 #[test]
 fn a_recording_that_is_closed_goes_on_and_both_prove_themselves() {
-    let mut lines = crate::model::report::tests::recordings::passed();
+    let mut lines = crate::model::recording::samples::passed();
     let end = lines.pop().unwrap();
     let mut recorder = Recorder::new(Vec::new(), Path::new("memory"));
     let (early, late) = lines.split_at(8);
@@ -213,8 +213,8 @@ fn a_number_that_is_none_is_not_written_and_said() {
 /// What goes wrong after the last line was written is in the recording as if it had been known.
 #[test]
 fn a_warning_is_added_before_the_last_line() {
-    let lines = crate::model::report::tests::recordings::failed();
-    let criteria = crate::model::report::tests::recordings::criteria();
+    let lines = crate::model::recording::samples::failed();
+    let criteria = crate::model::recording::samples::criteria();
     let (end, before) = lines.split_last().unwrap();
     let late = |number| Warning::CleanupFailed {
         error: format!("still there: {number} Pods in ns"),

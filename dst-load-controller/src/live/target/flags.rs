@@ -6,8 +6,8 @@ use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{Api, ResourceExt, api::ListParams};
 
 use crate::{
-    live::{destination::address::Address, kubernetes::retrying},
-    model::promise::Flags,
+    live::{destination::address::Address, retry::retrying},
+    model::flags::Flags,
 };
 
 /// The label by which Linkerd's chart marks what belongs to the destination controller.
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use crate::live::{
         clock::Clock,
-        kubernetes::mock::{Answer, mock, refusal},
+        mock::{Answer, mock, refusal},
     };
 
     fn pod(ip: &str, args: &[&str]) -> Value {

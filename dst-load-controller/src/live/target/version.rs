@@ -6,7 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{Api, ResourceExt, api::ListParams};
 
-use crate::{live::kubernetes::retrying, model::printable::line};
+use crate::{live::retry::retrying, model::printable::line};
 
 /// The label by which Linkerd's chart marks what belongs to the destination controller.
 const COMPONENT: &str = "linkerd.io/control-plane-component=destination";
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
     use crate::live::{
         clock::Clock,
-        kubernetes::mock::{Answer, mock, refusal},
+        mock::{Answer, mock, refusal},
     };
 
     async fn of(answer: impl Fn() -> Answer + Send + 'static) -> Option<String> {

@@ -7,12 +7,13 @@ use super::{
     profile::{Profile, ProfileKind, received},
 };
 use crate::model::{
+    action::Direction,
     criteria::Criteria,
-    endpoint::Direction,
     plan::Planned,
+    quantile::nearest_rank,
     recording::{ChangeLine, Header, Identities, Line, Phase, TargetSample},
     report::{Ending, Report},
-    statistics::{StageSummary, nearest_rank},
+    statistics::StageSummary,
     time::At,
     verdict::Verdict,
     warning::{ProfiledChange, Warning},

@@ -8,7 +8,11 @@ mod sides;
 use self::sides::{Side as Made, runs};
 use super::*;
 use crate::{
-    model::terminal::Style,
+    model::{
+        recording::{IdentifiedLine, Line, samples},
+        terminal::Style,
+        time::At,
+    },
     published::{assert_published, pretty},
 };
 
@@ -495,4 +499,31 @@ fn runs_that_say_nothing_are_left_out_and_named() {
     assert!(error.contains("no run of the candidate says anything"));
     let nothing = Comparison::of(&[], &main, &options(), tool()).unwrap_err();
     assert_eq!(nothing.to_string(), "the baseline has no recording");
+}
+
+#[test]
+fn a_self_test_is_not_compared_with_linkerd_though_both_headers_say_linkerd() {
+    let run = |reference: Option<&str>| {
+        let reference = reference.map(str::to_owned);
+        let mut lines = samples::passed();
+        let answered = Line::Identified(IdentifiedLine {
+            at: At::ZERO,
+            replica: 0,
+            reference,
+        });
+        lines.insert(1, answered);
+        let criteria = samples::criteria();
+        vec![Run::of("run".into(), &lines, &criteria, true).unwrap()]
+    };
+    let tool = || Tool {
+        version: "0".into(),
+        commit: "0".into(),
+    };
+    let compared = |baseline, candidate| {
+        let (baseline, candidate) = (run(baseline), run(candidate));
+        Comparison::of(&baseline, &candidate, &Options::default(), tool())
+    };
+    let error = compared(None, Some("0.1.0")).unwrap_err().to_string();
+    assert!(error.contains("the reference destination"), "{error}");
+    assert!(compared(None, None).is_ok());
 }

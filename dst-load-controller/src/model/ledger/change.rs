@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Written, slots::SlotId, streams::StreamId};
-use crate::model::{endpoint::Direction, time::At};
+use crate::model::{action::Direction, time::At};
 
 /// What names a change: the object whose event made it, and the direction.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,7 +112,7 @@ impl ClosedChange {
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<Duration> {
         let streams = self.known.len() + self.never as usize;
-        let rank = crate::model::statistics::nearest_rank(q, streams as u64)?;
+        let rank = crate::model::quantile::nearest_rank(q, streams as u64)?;
         self.known.get(usize::try_from(rank).ok()? - 1).copied()
     }
 

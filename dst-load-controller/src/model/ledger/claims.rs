@@ -17,7 +17,7 @@ use super::{
     outbox::{Claimed, KubernetesStage},
     slots::SlotId,
 };
-use crate::model::{endpoint::Direction, time::At};
+use crate::model::{action::Direction, time::At};
 
 /// For how long a change waits for the intent that explains it: a reader that lost its connection
 /// tries to have it again every 10 s.

@@ -6,7 +6,8 @@ use std::{collections::BTreeSet, net::SocketAddr};
 use super::{ServiceLedger, Sighting, StreamId, intents::Intents};
 use crate::model::{
     endpoint::Endpoint,
-    promise::{Flags, Offer, Unjudged},
+    flags::Flags,
+    promise::{Offer, Unjudged},
     time::At,
     update::Update,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{endpoint::Direction, time::At};
+use crate::model::{action::Direction, time::At};
 
 /// What one planned action should bring about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

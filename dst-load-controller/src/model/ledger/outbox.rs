@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    endpoint::Direction,
+    action::Direction,
     ledger::{
         change::{ClosedChange, OpenChanges, Origin},
         waiting::BetweenTries,

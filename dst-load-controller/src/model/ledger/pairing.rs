@@ -18,7 +18,7 @@ use super::{
     streams::StreamId,
     unexplained::Toggle,
 };
-use crate::model::{endpoint::Direction, time::At};
+use crate::model::{action::Direction, time::At};
 
 /// One state that a stream has yet to learn.
 #[derive(Clone, Copy, Debug)]

@@ -15,7 +15,8 @@ use super::{
     streams::StreamId,
 };
 use crate::model::{
-    endpoint::{Direction, Endpoint},
+    action::Direction,
+    endpoint::Endpoint,
     kubernetes::{Service, Slice},
     promise::Offer,
     time::At,

@@ -14,7 +14,8 @@ use super::{
     streams::StreamId,
 };
 use crate::model::{
-    endpoint::{Direction, Endpoint, Pod},
+    action::Direction,
+    endpoint::{Endpoint, Pod},
     time::At,
 };
 

@@ -13,7 +13,8 @@ mod waiting;
 
 use super::*;
 use crate::model::{
-    endpoint::{Direction, Endpoint},
+    action::Direction,
+    endpoint::Endpoint,
     kubernetes::{Place, Service, ServicePort, Slice, SliceEndpoint, SlicePort, Target},
     update::Update,
 };

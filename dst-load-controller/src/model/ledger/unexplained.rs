@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use smallvec::SmallVec;
 
 use super::{ServiceLedger, slots::SlotId, streams::StreamId};
-use crate::model::{endpoint::Direction, time::At};
+use crate::model::{action::Direction, time::At};
 
 /// A stream began, or ceased, to hold an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,7 @@
 //! What a stream said, matched with what it was to learn.
 
 use super::{ServiceLedger, slots::SlotId, streams::StreamId, unexplained::Toggle};
-use crate::model::{
-    endpoint::{Direction, Endpoint},
-    time::At,
-    update::Update,
-};
+use crate::model::{action::Direction, endpoint::Endpoint, time::At, update::Update};
 
 // === impl ServiceLedger ===
 

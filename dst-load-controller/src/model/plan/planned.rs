@@ -1,7 +1,7 @@
 //! In which directions a plan changes endpoints.
 
 use super::Plan;
-use crate::model::{endpoint::Direction, scenario::Scenario, time::At};
+use crate::model::{action::Direction, scenario::Scenario, time::At};
 
 /// Scalings of a Service that are looked at: every pattern repeats after two.
 const LOOKED_AT: u32 = 3;

@@ -5,7 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Filter, Flags, Id, Listed};
+use super::{Filter, Id, Listed};
+use crate::model::flags::Flags;
 use crate::model::kubernetes::Target;
 
 /// Why a Service cannot be judged.

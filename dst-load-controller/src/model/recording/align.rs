@@ -92,10 +92,10 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{recording::ClockLine, report::tests::recordings};
+    use crate::model::recording::{ClockLine, samples};
 
     fn compared(offset_us: i64, start: &str) -> Vec<Line> {
-        let mut lines = recordings::passed();
+        let mut lines = samples::passed();
         let clock = ClockLine {
             at: At::from_millis(10),
             start: start.to_owned(),
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_later_one_is_moved_by_what_the_acting_halfs_clock_says() {
-        let own = ends(&[recordings::passed()])[0];
+        let own = ends(&[samples::passed()])[0];
         let mut two = [compared(7_250_000, "p1"), compared(5_000_000, "p1")];
         align(&mut two);
         assert_eq!(ends(&two), [own + 2_250_000, own]);
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn without_a_common_clock_the_dates_count_and_without_dates_nothing() {
-        let own = ends(&[recordings::passed()])[0];
+        let own = ends(&[samples::passed()])[0];
         let mut two = [
             started_at(compared(7_000_000, "p1"), "2026-01-01T00:00:02.500Z"),
             started_at(compared(5_000_000, "p2"), "2026-01-01T00:00:00.000Z"),

@@ -10,10 +10,6 @@ use serde::{Deserialize, Serialize};
 use super::{Line, TargetInfo, TargetKind};
 use crate::model::time::At;
 
-/// The response header by which the tool's own reference destination says what it is, with its
-/// version.
-pub const REFERENCE_HEADER: &str = "x-dst-load-reference";
-
 /// A replica of the destination has answered, and said for the first time whose it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdentifiedLine {
@@ -89,10 +85,6 @@ impl Identities {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{
-        compare::{self, Options, Run},
-        report::{Tool, tests::recordings},
-    };
 
     fn line(replica: u32, reference: Option<&str>) -> Line {
         Line::Identified(IdentifiedLine {
@@ -136,26 +128,5 @@ mod tests {
         assert!(mixed(&[line(0, None), line(1, Some("0.1.0"))]));
         assert!(!mixed(&[line(0, Some("0.1.0")), line(1, Some("0.1.0"))]));
         assert!(!mixed(&[line(0, None), line(1, None)]));
-    }
-
-    #[test]
-    fn a_self_test_is_not_compared_with_linkerd_though_both_headers_say_linkerd() {
-        let run = |reference| {
-            let mut lines = recordings::passed();
-            lines.insert(1, line(0, reference));
-            let criteria = recordings::criteria();
-            vec![Run::of("run".into(), &lines, &criteria, true).unwrap()]
-        };
-        let tool = || Tool {
-            version: "0".into(),
-            commit: "0".into(),
-        };
-        let compared = |baseline, candidate| {
-            let (baseline, candidate) = (run(baseline), run(candidate));
-            compare::Comparison::of(&baseline, &candidate, &Options::default(), tool())
-        };
-        let error = compared(None, Some("0.1.0")).unwrap_err().to_string();
-        assert!(error.contains("the reference destination"), "{error}");
-        assert!(compared(None, None).is_ok());
     }
 }

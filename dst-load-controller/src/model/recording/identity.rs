@@ -115,13 +115,10 @@ pub fn header_of(lines: &[Line]) -> Option<&Header> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{
-        recording::{MergeError, merge},
-        report::tests::recordings,
-    };
+    use crate::model::recording::{MergeError, merge, samples};
 
     fn recording(ids: &[&str]) -> Vec<Line> {
-        let mut lines = recordings::passed();
+        let mut lines = samples::passed();
         if let Some(Line::Header(header)) = lines.first_mut() {
             header.identity.recordings = ids.iter().map(ToString::to_string).collect();
         }

@@ -10,7 +10,7 @@ use super::{
     ChangeLine, End, GeneratorSample, GivenTwice, Header, Identity, Line, Phase, StreamTimes,
     align, each_once, endpoints::EndpointsOfAll,
 };
-use crate::model::{endpoint::Direction, statistics::nearest_rank, time::At};
+use crate::model::{action::Direction, quantile::nearest_rank, time::At};
 
 /// Why recordings cannot be merged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,33 +5,14 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{report::tests::recordings, warning::ProfiledChange};
+use crate::model::recording::samples::{self, every_warning, one_of_each};
 
 mod damage;
-mod hostile;
 
 fn written(lines: &[Line]) -> Vec<u8> {
     let mut bytes = Vec::new();
     write(lines, &mut bytes).unwrap();
     bytes
-}
-
-/// One of each kind.
-fn one_of_each() -> Vec<Line> {
-    let mut lines = recordings::invalid();
-    let mut failed = recordings::failed();
-    failed.retain(|line| !matches!(line, Line::Header(_) | Line::End(_)));
-    lines.extend(failed);
-    lines.push(Line::Warning {
-        at: At::from_secs(9),
-        warning: Warning::CleanupFailed {
-            error: "403".into(),
-            run_id: "quick-5f2a".into(),
-        },
-    });
-    lines.retain(|line| !matches!(line, Line::End(_)));
-    lines.extend(recordings::passed().pop());
-    lines
 }
 
 /// As they are in a file: the end has its totals.
@@ -73,7 +54,7 @@ fn read_back(cpu_seconds: f64) -> f64 {
         cpu_seconds,
         rss_bytes: 1,
     });
-    let lines = [&recordings::passed()[..1], &[sample]].concat();
+    let lines = [&samples::passed()[..1], &[sample]].concat();
     match read(&written(&lines)[..]).unwrap().pop() {
         Some(Line::Generator(sample)) => sample.cpu_seconds,
         other => panic!("{other:?}"),
@@ -91,81 +72,6 @@ proptest! {
 #[test]
 fn a_sum_of_hundredths_reads_back() {
     assert_eq!(read_back(0.2 + 0.21), 0.2 + 0.21);
-}
-
-fn every_warning() -> Vec<Warning> {
-    vec![
-        Warning::LateActions {
-            actions: 1,
-            worst_seconds: 0.25,
-        },
-        Warning::Starved { endpoints: 140 },
-        Warning::Relisted { times: 2 },
-        Warning::KubernetesErrors {
-            calls: 3,
-            reasons: "3 × 429".into(),
-        },
-        Warning::TargetSilent {
-            times: 1,
-            error: "refused".into(),
-        },
-        Warning::MendedUpdates { updates: 5 },
-        Warning::UncheckedStreams { streams: 6 },
-        Warning::Unsettled { services: 1 },
-        Warning::Scenario {
-            message: "so".into(),
-        },
-        Warning::CutOff,
-        Warning::ChurnSilent {
-            url: "http://churn:9990".into(),
-            error: "refused".into(),
-        },
-        Warning::Unattributed { changes: 2, of: 9 },
-        Warning::ClockUncertain {
-            uncertainty_seconds: 0.012,
-            median_seconds: 0.004,
-        },
-        Warning::ForeignStreams { streams: 1_200 },
-        Warning::WouldRestart {
-            times: 1,
-            failed: 7,
-        },
-        Warning::ReplicaRestarted {
-            pod: "client-1".into(),
-            times: 2,
-        },
-        Warning::Forwarded,
-        Warning::Profiled {
-            files: vec!["heap-peak.pb.gz".into(), "cpu-worst-change.pb.gz".into()],
-            replicas: 2,
-            worst_change: Some(ProfiledChange {
-                from_seconds: 12.0,
-                to_seconds: 22.0,
-                visible_seconds: 14.5,
-                last_seconds: 0.75,
-            }),
-            failed: 1,
-            error: Some("500".into()),
-        },
-        Warning::NoProfiles {
-            error: "404".into(),
-        },
-        Warning::NoHeartbeat {
-            error: "403".into(),
-        },
-        Warning::PodsNotReady {
-            pods: 20,
-            reasons: "exceeded quota (20 Pods)".into(),
-        },
-        Warning::FailedActions {
-            actions: 2,
-            error: "create pods a-1 was answered 403".into(),
-        },
-        Warning::CleanupFailed {
-            error: "403".into(),
-            run_id: "r".into(),
-        },
-    ]
 }
 
 #[test]
@@ -190,7 +96,7 @@ fn every_warning_reads_back_and_says_something() {
 
 #[test]
 fn a_last_line_that_was_cut_off_is_passed_over_wherever_the_cut_is() {
-    let lines = recordings::passed();
+    let lines = samples::passed();
     let bytes = written(&lines);
     let last = written(&lines[lines.len() - 1..]).len();
     // Up to the closing brace, whose loss leaves only the newline away.

@@ -21,32 +21,32 @@ pub fn command(report: &Report, place: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{recording::Line, report::tests::recordings};
+    use crate::model::recording::{Line, samples};
 
     fn next(lines: &[Line], place: &str) -> String {
-        let report = Report::of(lines, &recordings::criteria(), true).unwrap();
+        let report = Report::of(lines, &samples::criteria(), true).unwrap();
         command(&report, place)
     }
 
     #[test]
     fn what_passed_is_a_baseline_and_what_did_not_is_looked_at() {
         assert_eq!(
-            next(&recordings::passed(), "runs/it"),
+            next(&samples::passed(), "runs/it"),
             "next, with this run as the baseline: dst-load-controller compare runs/it OTHER"
         );
         assert_eq!(
-            next(&recordings::failed(), "runs/it"),
+            next(&samples::failed(), "runs/it"),
             "next, to see where it broke: xdg-open runs/it/report.html"
         );
         assert_eq!(
-            next(&recordings::invalid(), "runs/it"),
+            next(&samples::invalid(), "runs/it"),
             "next, to see what made it invalid: xdg-open runs/it/report.html"
         );
     }
 
     #[test]
     fn a_path_is_as_a_shell_reads_it() {
-        let said = next(&recordings::failed(), "my runs/it/");
+        let said = next(&samples::failed(), "my runs/it/");
         assert!(said.ends_with(" 'my runs/it/report.html'"), "{said}");
     }
 }

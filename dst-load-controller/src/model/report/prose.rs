@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Ending, Report, observer, proxies, surroundings};
 use crate::model::{
-    endpoint::Direction,
-    promise::Flags,
+    action::Direction,
+    flags::Flags,
     recording::TargetKind,
     statistics::{CycleSummary, LatencySummary, Stage, StageSummary},
     verdict::{Unit, Verdict},

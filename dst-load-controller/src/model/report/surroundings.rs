@@ -3,7 +3,7 @@
 
 use super::{Report, prose::Fact};
 use crate::model::{
-    endpoint::Direction,
+    action::Direction,
     statistics::{Delay, Pings},
     words::{bytes, count, counted, number, seconds, span},
 };
@@ -129,17 +129,17 @@ fn liveness(pings: &Pings) -> String {
 #[cfg(test)]
 mod tests {
     use crate::model::{
-        recording::{ClockLine, Line, PingLine},
-        report::{Report, tests::recordings},
+        recording::{ClockLine, Line, PingLine, samples},
+        report::Report,
         time::At,
         verdict::Verdict,
         warning::Warning,
     };
 
     fn report(more: impl IntoIterator<Item = Line>) -> Report {
-        let mut lines = recordings::passed();
+        let mut lines = samples::passed();
         lines.extend(more);
-        Report::of(&lines, &recordings::criteria(), true).unwrap()
+        Report::of(&lines, &samples::criteria(), true).unwrap()
     }
 
     fn warnings(report: &Report) -> Vec<&Warning> {
@@ -220,12 +220,12 @@ mod tests {
 
     #[test]
     fn through_a_forward_no_latency_is_judged_and_all_else_is() {
-        let mut lines = recordings::passed();
+        let mut lines = samples::passed();
         if let Some(Line::Header(header)) = lines.first_mut() {
             header.target.forwarded = true;
         }
         // Not all of them held this.
-        let mut criteria = recordings::criteria();
+        let mut criteria = samples::criteria();
         criteria.every_client_within = Some(std::time::Duration::from_micros(700));
         let told = Report::of(&lines, &criteria, true).unwrap();
         assert_eq!(told.verdict, Verdict::Pass, "{:?}", told.reasons);
@@ -237,7 +237,7 @@ mod tests {
             assert_eq!(judged.scope.contains("port-forward"), latency);
         }
         assert!(warnings(&told).contains(&&Warning::Forwarded));
-        let direct = Report::of(&recordings::passed(), &criteria, true).unwrap();
+        let direct = Report::of(&samples::passed(), &criteria, true).unwrap();
         assert_eq!(direct.verdict, Verdict::Fail);
     }
 }

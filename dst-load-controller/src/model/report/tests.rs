@@ -1,22 +1,23 @@
 //! Claims about reports, and what each format looks like.
 
 mod advice;
+mod hostile;
 mod interrupted;
-pub(crate) mod recordings;
+mod merged;
 
 use super::*;
 use crate::{
-    model::terminal::Style,
+    model::{recording::samples, terminal::Style},
     published::{assert_published, pretty},
 };
 
 fn report(lines: &[Line]) -> Report {
-    Report::of(lines, &recordings::criteria(), true).unwrap()
+    Report::of(lines, &samples::criteria(), true).unwrap()
 }
 
 #[test]
 fn a_pass_in_text() {
-    insta::assert_snapshot!(text::render(&report(&recordings::passed()), Style::PLAIN));
+    insta::assert_snapshot!(text::render(&report(&samples::passed()), Style::PLAIN));
 }
 
 #[test]
@@ -25,51 +26,47 @@ fn a_pass_on_a_wide_terminal() {
         columns: 120,
         ..Style::PLAIN
     };
-    insta::assert_snapshot!(text::render(&report(&recordings::passed()), style));
+    insta::assert_snapshot!(text::render(&report(&samples::passed()), style));
 }
 
 #[test]
 fn a_fail_in_text() {
-    insta::assert_snapshot!(text::render(&report(&recordings::failed()), Style::PLAIN));
+    insta::assert_snapshot!(text::render(&report(&samples::failed()), Style::PLAIN));
 }
 
 #[test]
 fn an_invalid_run_in_text() {
-    insta::assert_snapshot!(text::render(&report(&recordings::invalid()), Style::PLAIN));
+    insta::assert_snapshot!(text::render(&report(&samples::invalid()), Style::PLAIN));
 }
 
 #[test]
 fn a_day_in_text() {
-    insta::assert_snapshot!(text::render(&report(&recordings::a_day()), Style::PLAIN));
+    insta::assert_snapshot!(text::render(&report(&samples::a_day()), Style::PLAIN));
 }
 
 #[test]
 fn a_fail_in_markdown() {
-    insta::assert_snapshot!(markdown::render(&report(&recordings::failed())));
+    insta::assert_snapshot!(markdown::render(&report(&samples::failed())));
 }
 
 #[test]
 fn a_fail_in_junit() {
-    insta::assert_snapshot!(junit::render(&report(&recordings::failed())));
+    insta::assert_snapshot!(junit::render(&report(&samples::failed())));
 }
 
 #[test]
 fn an_invalid_run_in_junit() {
-    insta::assert_snapshot!(junit::render(&report(&recordings::invalid())));
+    insta::assert_snapshot!(junit::render(&report(&samples::invalid())));
 }
 
 #[test]
 fn a_fail_in_json() {
-    insta::assert_snapshot!(json::render(&report(&recordings::failed())));
+    insta::assert_snapshot!(json::render(&report(&samples::failed())));
 }
 
 #[test]
 fn json_reads_back_to_the_same_report() {
-    for lines in [
-        recordings::passed(),
-        recordings::failed(),
-        recordings::invalid(),
-    ] {
+    for lines in [samples::passed(), samples::failed(), samples::invalid()] {
         let report = report(&lines);
         let read: Report = serde_json::from_str(&json::render(&report)).unwrap();
         assert_eq!(read, report);
@@ -83,7 +80,7 @@ fn the_published_schema_has_not_drifted() {
 
 #[test]
 fn every_promised_key_is_there() {
-    let json = serde_json::to_value(report(&recordings::passed())).unwrap();
+    let json = serde_json::to_value(report(&samples::passed())).unwrap();
     let mut missing = Vec::new();
     let mut need = |path: String| {
         if json.pointer(&path).is_none() {
@@ -172,10 +169,10 @@ fn every_promised_key_is_there() {
 #[test]
 fn text_fits_a_terminal_and_colour_changes_no_word() {
     for lines in [
-        recordings::passed(),
-        recordings::failed(),
-        recordings::invalid(),
-        recordings::a_day(),
+        samples::passed(),
+        samples::failed(),
+        samples::invalid(),
+        samples::a_day(),
     ] {
         let report = report(&lines);
         let plain = text::render(&report, Style::PLAIN);
@@ -198,7 +195,7 @@ fn text_fits_a_terminal_and_colour_changes_no_word() {
 
 #[test]
 fn a_self_test_says_so_and_names_no_cost_of_linkerd() {
-    let report = report(&recordings::failed());
+    let report = report(&samples::failed());
     let text = text::render(&report, Style::PLAIN);
     assert!(text.starts_with("SELF-TEST: "));
     assert!(markdown::render(&report).starts_with("## SELF-TEST: "));
@@ -207,7 +204,7 @@ fn a_self_test_says_so_and_names_no_cost_of_linkerd() {
 
 #[test]
 fn linkerds_cost_is_stated_net_of_the_idle_baseline() {
-    let report = report(&recordings::passed());
+    let report = report(&samples::passed());
     // 0.02 cores idle; from 8 s on, 3 s of CPU in 22 s.
     let above = report.target.used.cpu_above_idle_seconds.unwrap();
     assert!((above - (3.0 - 0.02 * 22.0)).abs() < 1e-9, "{above}");
@@ -216,7 +213,7 @@ fn linkerds_cost_is_stated_net_of_the_idle_baseline() {
 
 #[test]
 fn a_recording_that_was_cut_off_is_invalid_and_says_why() {
-    let mut lines = recordings::passed();
+    let mut lines = samples::passed();
     lines.retain(|line| !matches!(line, Line::End(_)));
     let report = report(&lines);
     assert_eq!(report.verdict, Verdict::Invalid);
@@ -227,7 +224,7 @@ fn a_recording_that_was_cut_off_is_invalid_and_says_why() {
 
 #[test]
 fn what_the_numbers_say_is_warned_of_once() {
-    let mut lines = recordings::invalid();
+    let mut lines = samples::invalid();
     lines.push(Line::Warning {
         at: crate::model::time::At::from_secs(3),
         warning: Warning::Starved { endpoints: 1 },
@@ -244,12 +241,12 @@ fn what_the_numbers_say_is_warned_of_once() {
 
 #[test]
 fn a_recording_without_a_header_has_no_report() {
-    assert_eq!(Report::of(&[], &recordings::criteria(), true), None);
+    assert_eq!(Report::of(&[], &samples::criteria(), true), None);
 }
 
 #[test]
 fn markup_in_an_error_stays_text() {
-    let mut lines = recordings::passed();
+    let mut lines = samples::passed();
     lines.push(Line::Warning {
         at: crate::model::time::At::from_secs(3),
         warning: Warning::Scenario {

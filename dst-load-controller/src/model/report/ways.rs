@@ -6,7 +6,7 @@ use super::{
     prose::{self, LATENCY_HEADS},
 };
 use crate::model::{
-    endpoint::Direction,
+    action::Direction,
     federation::Via,
     statistics::{LatencySummary, Stage},
     words::{count, seconds},

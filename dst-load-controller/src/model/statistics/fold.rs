@@ -21,7 +21,7 @@ use super::{
     },
 };
 use crate::model::{
-    endpoint::Direction,
+    action::Direction,
     federation::{Through, Via},
     ledger::{Counts, Delivered, Outbox, Outcome},
     recording::{

@@ -8,7 +8,8 @@ use hdrhistogram::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{histogram::Histogram as Packed, nearest_rank};
+use super::histogram::Histogram as Packed;
+use crate::model::quantile::nearest_rank;
 
 /// Which part of the way a latency covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{endpoint::Direction, recording::ChangeLine};
+use crate::model::{action::Direction, recording::ChangeLine};
 
 /// The change that took longest to reach its last stream; one that some stream never learnt is
 /// slower than any that all did.

@@ -12,9 +12,7 @@ use super::latency::{Latency, Quantile, Stage};
 use super::{
     clock::OtherClock, merged::Merged, observer::Observer, pings::Pings, slowest::SlowestChange,
 };
-use crate::model::{
-    endpoint::Direction, federation::Via, promise::Unjudged, recording::ProxyCounts,
-};
+use crate::model::{action::Direction, federation::Via, promise::Unjudged, recording::ProxyCounts};
 
 /// The numbers of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -8,10 +8,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    endpoint::Direction,
+    action::Direction,
     ledger::{Counts, Delivered, Outbox, Outcome},
-    recording::{End, GeneratorSample, Line, Phase, StreamCounts, TargetSample},
-    report::tests::recordings,
+    recording::{End, GeneratorSample, Line, Phase, StreamCounts, TargetSample, samples},
     time::At,
 };
 
@@ -20,7 +19,7 @@ fn at(seconds: u64) -> At {
 }
 
 fn header() -> Line {
-    Line::Header(Box::new(recordings::header(
+    Line::Header(Box::new(samples::header(
         crate::model::recording::TargetKind::Linkerd,
     )))
 }
@@ -46,7 +45,7 @@ fn a_second_in_which_nothing_happened_has_no_line() {
 
 #[test]
 fn an_interval_counts_deliveries_and_not_what_never_came() {
-    let delivered = |never| recordings::delivered(1, Direction::Add, 500, never);
+    let delivered = |never| samples::delivered(1, Direction::Add, 500, never);
     let outbox = Outbox {
         deliveries: vec![delivered(false), delivered(true), delivered(false)],
         ..Outbox::default()
@@ -59,7 +58,7 @@ fn deliveries_without_an_action_have_a_destination_stage_only() {
     let outbox = Outbox {
         deliveries: vec![Delivered {
             end_to_end: None,
-            ..recordings::delivered(0, Direction::Add, 500, false)
+            ..samples::delivered(0, Direction::Add, 500, false)
         }],
         ..Outbox::default()
     };
@@ -143,9 +142,9 @@ fn every_count_adds_up_over_the_seconds() {
 #[test]
 fn throughput_counts_the_seconds_that_had_deliveries() {
     let lines = [
-        recordings::second(5, 1, Direction::Add, 10, 0),
-        recordings::opened(6, 10),
-        recordings::second(9, 1, Direction::Remove, 30, 0),
+        samples::second(5, 1, Direction::Add, 10, 0),
+        samples::opened(6, 10),
+        samples::second(9, 1, Direction::Remove, 30, 0),
     ];
     let rate = Statistics::of(&lines)
         .summary()
@@ -158,8 +157,8 @@ fn throughput_counts_the_seconds_that_had_deliveries() {
 fn a_duration_counts_from_the_start_of_churn() {
     let lines = [
         header(),
-        recordings::phase(7, Phase::Churning),
-        recordings::end(19),
+        samples::phase(7, Phase::Churning),
+        samples::end(19),
     ];
     let statistics = Statistics::of(&lines);
     assert!((statistics.summary().duration_seconds - 12.0).abs() < 1e-9);
@@ -176,7 +175,7 @@ fn a_duration_counts_from_the_start_of_churn() {
 
 #[test]
 fn the_last_stream_counts_from_the_intended_instant_too() {
-    let lines = [recordings::change(10, 1, Direction::Add, 0)];
+    let lines = [samples::change(10, 1, Direction::Add, 0)];
     let fan_out = Statistics::of(&lines).summary().fan_out;
     assert_eq!(fan_out.last_seconds_max, Some(0.030_4));
     assert_eq!(fan_out.last_end_to_end_seconds_max, Some(0.830_4));
@@ -184,7 +183,7 @@ fn the_last_stream_counts_from_the_intended_instant_too() {
 
 #[test]
 fn a_change_without_an_audience_is_no_change() {
-    let mut line = recordings::change(10, 1, Direction::Add, 0);
+    let mut line = samples::change(10, 1, Direction::Add, 0);
     if let Line::Change(change) = &mut line {
         change.audience = 0;
     }
@@ -193,7 +192,7 @@ fn a_change_without_an_audience_is_no_change() {
 
 #[test]
 fn wrong_holdings_of_all_services_add_up_and_a_few_are_quoted() {
-    let lines: Vec<_> = (0..8).map(|_| recordings::end_state(9, 2, 1)).collect();
+    let lines: Vec<_> = (0..8).map(|_| samples::end_state(9, 2, 1)).collect();
     let correctness = Statistics::of(&lines).summary().correctness;
     assert_eq!(correctness.streams_checked, 8_000);
     assert_eq!((correctness.stale, correctness.missing), (16, 8));
@@ -221,7 +220,7 @@ fn the_generators_last_cpu_and_largest_memory_are_stated() {
 
 #[test]
 fn deliveries_and_changes_belong_to_the_cycle_they_name() {
-    let summary = Statistics::of(&recordings::failed()).summary();
+    let summary = Statistics::of(&samples::failed()).summary();
     let never: Vec<_> = summary
         .cycles
         .iter()
@@ -245,19 +244,19 @@ fn deliveries_and_changes_belong_to_the_cycle_they_name() {
 
 #[test]
 fn a_cycle_that_is_under_way_is_partial() {
-    let lines = [recordings::cycle(10, 1), recordings::cycle(20, 2)];
+    let lines = [samples::cycle(10, 1), samples::cycle(20, 2)];
     let whole = |lines: &[Line]| -> Vec<bool> {
         let summary = Statistics::of(lines).summary();
         summary.cycles.iter().map(|cycle| cycle.whole).collect()
     };
     assert_eq!(whole(&lines), [true, false]);
-    let ended = [&lines[..], &[recordings::whole(30)]].concat();
+    let ended = [&lines[..], &[samples::whole(30)]].concat();
     assert_eq!(whole(&ended), [true, true]);
 }
 
 #[test]
 fn old_cycles_are_forgotten_and_their_numbers_stay() {
-    let lines = recordings::a_day();
+    let lines = samples::a_day();
     let statistics = Statistics::of(&lines);
     let summary = statistics.summary();
     assert_eq!(summary.cycles.len(), 288);
@@ -279,10 +278,10 @@ fn old_cycles_are_forgotten_and_their_numbers_stay() {
 fn what_comes_late_still_belongs_to_its_cycle() {
     let lines = [
         header(),
-        recordings::cycle(10, 1),
-        recordings::cycle(20, 2),
-        recordings::cycle(30, 3),
-        recordings::second(49, 1, Direction::Add, 1, 10),
+        samples::cycle(10, 1),
+        samples::cycle(20, 2),
+        samples::cycle(30, 3),
+        samples::second(49, 1, Direction::Add, 1, 10),
     ];
     let cycles = Statistics::of(&lines).summary().cycles;
     assert_eq!(cycles[0].latency.destination.add.never, 10);
@@ -296,7 +295,7 @@ fn target(lines: &[Line]) -> Target {
 
 #[test]
 fn idle_is_what_comes_before_the_first_cycle_with_all_streams_open() {
-    let summary = target(&recordings::passed());
+    let summary = target(&samples::passed());
     assert_eq!(summary.idle_rss_bytes, Some(92 << 20));
     assert_eq!(summary.peak_rss_bytes, Some(133 << 20));
     let idle = summary.idle_cpu_cores.unwrap();
@@ -309,9 +308,9 @@ fn idle_is_what_comes_before_the_first_cycle_with_all_streams_open() {
 
 #[test]
 fn what_the_target_used_to_let_its_streams_go_is_for_no_change() {
-    let mut lines = recordings::passed();
+    let mut lines = samples::passed();
     let before = target(&lines).cpu_above_idle_seconds;
-    let left = recordings::target(32, 50.0, 131, 20);
+    let left = samples::target(32, 50.0, 131, 20);
     let Line::Target(mut sample) = left else {
         panic!("{left:?}")
     };
@@ -325,7 +324,7 @@ fn what_the_target_used_to_let_its_streams_go_is_for_no_change() {
 
 #[test]
 fn a_restart_is_seen_and_counters_count_again_from_zero() {
-    let mut lines = recordings::passed();
+    let mut lines = samples::passed();
     let mut seen = 0;
     for line in &mut lines {
         if let Line::Target(sample) = line {
@@ -348,7 +347,7 @@ fn heap_is_taken_at_its_lowest_in_the_low_hold_and_residence_where_there_is_none
         summary.cycles.iter().map(|c| c.heap_floor_bytes).collect()
     };
     let mib = |n: u32| Some(f64::from(n << 20));
-    let mut lines = recordings::passed();
+    let mut lines = samples::passed();
     assert_eq!(floors(&lines), [mib(42), mib(43)]);
     for line in &mut lines {
         if let Line::Target(sample) = line {
@@ -361,7 +360,7 @@ fn heap_is_taken_at_its_lowest_in_the_low_hold_and_residence_where_there_is_none
 #[test]
 fn a_low_hold_without_a_garbage_collection_has_no_floor() {
     let floors = |collections: fn(u64) -> f64| -> Vec<Option<f64>> {
-        let mut lines = recordings::passed();
+        let mut lines = samples::passed();
         for line in &mut lines {
             if let Line::Target(sample) = line {
                 sample.collected_seconds = Some(collections(sample.at.since_start().as_secs()));
@@ -379,7 +378,7 @@ fn a_low_hold_without_a_garbage_collection_has_no_floor() {
 
 #[test]
 fn growth_an_hour_is_a_trend_of_the_lowest_heaps() {
-    let mut lines = vec![header(), recordings::phase(0, Phase::Churning)];
+    let mut lines = vec![header(), samples::phase(0, Phase::Churning)];
     let mut s = 0_u32;
     while s <= 7_200 {
         // From 40 MiB, 10 % an hour, with garbage on top of every other sample.
@@ -409,10 +408,10 @@ fn views_are_watched_while_churning_only() {
     };
     let lines = [
         sample(1, 0.0),
-        recordings::phase(2, Phase::Churning),
+        samples::phase(2, Phase::Churning),
         sample(3, 10.0),
         sample(4, 12.0),
-        recordings::phase(5, Phase::Settling),
+        samples::phase(5, Phase::Settling),
         sample(6, 99.0),
     ];
     assert_eq!(target(&lines).views_active, Some((10, 12)));
@@ -430,23 +429,6 @@ fn silence_is_counted_with_its_last_reason() {
 }
 
 // Quantiles.
-
-#[test]
-fn nearest_rank_is_the_smallest_that_covers_the_share() {
-    let ranks = [
-        (0.5, 4),
-        (0.5, 5),
-        (0.99, 100),
-        (0.99, 101),
-        (0.0, 7),
-        (1.0, 7),
-    ];
-    assert_eq!(
-        ranks.map(|(q, n)| nearest_rank(q, n)),
-        [Some(2), Some(3), Some(99), Some(100), Some(1), Some(7)]
-    );
-    assert_eq!(nearest_rank(0.5, 0), None);
-}
 
 #[test]
 fn a_quantile_whose_bounds_agree_is_certain_though_one_below_is_not() {
@@ -470,13 +452,13 @@ proptest! {
         cut in 1_usize..10,
     ) {
         let mut direct = Latency::default();
-        let mut lines = vec![header(), recordings::cycle(1, 1)];
+        let mut lines = vec![header(), samples::cycle(1, 1)];
         for (number, part) in deliveries.chunks(cut).enumerate() {
             let outbox = Outbox {
                 deliveries: part
                     .iter()
                     .map(|&(micros, never)| {
-                        recordings::delivered(1, Direction::Remove, micros, never)
+                        samples::delivered(1, Direction::Remove, micros, never)
                     })
                     .collect(),
                 ..Outbox::default()

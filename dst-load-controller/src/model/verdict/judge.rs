@@ -2,8 +2,8 @@
 
 use super::{Bound, Circumstances, Judged, Unit, latency};
 use crate::model::{
+    action::Direction,
     criteria::Criteria,
-    endpoint::Direction,
     recording::OWN_LIMIT,
     statistics::{HeapGrowth, Stage, Summary},
     words::{self, counted},

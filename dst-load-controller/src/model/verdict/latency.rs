@@ -7,8 +7,8 @@ use super::{
     judge::{count, judged, unjudged},
 };
 use crate::model::{
+    action::Direction,
     criteria::{Criteria, QuantileLimits},
-    endpoint::Direction,
     statistics::{Bounds, Latency, LatencySummary, Stage, StageSummary, Summary},
 };
 

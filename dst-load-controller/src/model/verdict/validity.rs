@@ -6,8 +6,8 @@ use super::{
     merged, observer,
 };
 use crate::model::{
+    action::Direction,
     criteria::Criteria,
-    endpoint::Direction,
     recording::{OWN_LIMIT, OWN_SOCKETS},
     statistics::{Stage, Summary},
     words::counted,

@@ -23,7 +23,7 @@ use super::{
     hub::{Method, Seat},
     queue::Hold,
 };
-use crate::model::recording::REFERENCE_HEADER;
+use crate::world::REFERENCE_HEADER;
 
 const SERVICE: &str = "/io.linkerd.proxy.destination.Destination/";
 

@@ -22,7 +22,7 @@ use http::{Method, StatusCode};
 
 pub(crate) use self::body::parse as parse_body;
 use super::{Kubernetes, faults, resources::Resource, status::Refusal};
-use crate::model::kubernetes::OBSERVER_AGENT;
+use crate::world::OBSERVER_AGENT;
 
 /// The API of a cluster, which it keeps running.
 pub(crate) fn router(kubernetes: Kubernetes) -> Router {

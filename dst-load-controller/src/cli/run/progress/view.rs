@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::{
-    endpoint::Direction,
+    action::Direction,
     recording::{ChangeLine, Phase},
     verdict::Unit,
     words::{bytes, count, counted, number, seconds, span},

@@ -11,9 +11,10 @@ use crate::{
         clock::Clock,
         kubernetes::{
             Limits, RunIdentity,
-            mock::{Answer, Log, made, mock, refusal, scenario, scripted},
+            mock::{made, scenario, scripted},
             objects::{MANAGED_BY, MANAGER, RUN_ID},
         },
+        mock::{Answer, Log, mock, refusal},
     },
     model::{action::Action, quantity::AddressRange, scenario::Scenario, time::At},
 };

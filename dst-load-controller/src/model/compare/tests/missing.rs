@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::model::{
-    compare::measure::MEASURES, recording::Line, report::tests::recordings, verdict::Verdict,
+    compare::measure::MEASURES,
+    recording::{Line, samples},
+    verdict::Verdict,
 };
 
 #[test]
@@ -22,13 +24,13 @@ fn what_the_candidate_alone_lacks_is_inconclusive() {
 
 #[test]
 fn a_run_of_a_late_generator_may_prove_a_wrong_end_and_has_no_latency_to_compare() {
-    let mut lines = recordings::invalid();
+    let mut lines = samples::invalid();
     for line in &mut lines {
         if let Line::EndState(end) = line {
             (end.streams_wrong, end.missing) = (1, 1);
         }
     }
-    let run = Run::of("it".to_owned(), &lines, &recordings::criteria(), true).unwrap();
+    let run = Run::of("it".to_owned(), &lines, &samples::criteria(), true).unwrap();
     assert_eq!((run.verdict, run.unfit()), (Verdict::Fail, None));
     let value = |key: &str| {
         let measure = MEASURES.iter().find(|it| it.key == key).unwrap();

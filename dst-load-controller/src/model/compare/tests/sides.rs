@@ -1,11 +1,11 @@
 //! Recordings made up for comparisons: the same run with other costs and other luck.
 
 use crate::model::{
+    action::Direction,
     compare::Run,
-    endpoint::Direction,
-    recording::{Line, Phase, TargetKind, TargetSample},
-    report::tests::recordings::{
-        change, criteria, cycle, end, end_state, header, opened, phase, second, whole,
+    recording::{
+        Line, Phase, TargetKind, TargetSample,
+        samples::{change, criteria, cycle, end, end_state, header, opened, phase, second, whole},
     },
     time::At,
 };

@@ -2,7 +2,7 @@
 //! cannot be said.
 
 use super::*;
-use crate::model::promise::{Flags, Unjudged};
+use crate::model::{flags::Flags, promise::Unjudged};
 
 fn place(node: &str, zone: &str) -> Place {
     Place {

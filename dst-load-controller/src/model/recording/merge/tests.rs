@@ -4,31 +4,20 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::{
-    criteria::Criteria,
     federation::Site,
-    recording::{LagSource, ObserverEvent, ObserverLagLine, ObserverLine, TargetInfo, TargetKind},
-    report::{Report, tests::recordings},
+    recording::{
+        LagSource, ObserverEvent, ObserverLagLine, ObserverLine, TargetInfo, TargetKind, samples,
+    },
     statistics::{Latency, Statistics},
-    verdict::Verdict,
 };
 
 fn of_two() -> Vec<Line> {
-    merge(vec![recordings::passed(), recordings::passed()]).unwrap()
-}
-
-#[test]
-fn one_recording_merged_says_what_it_said() {
-    let merged = merge(vec![recordings::failed()]).unwrap();
-    let criteria = recordings::criteria();
-    assert_eq!(
-        Report::of(&merged, &criteria, true),
-        Report::of(&recordings::failed(), &criteria, true)
-    );
+    merge(vec![samples::passed(), samples::passed()]).unwrap()
 }
 
 #[test]
 fn streams_and_deliveries_add_up_and_changes_do_not() {
-    let one = Statistics::of(&recordings::passed()).summary();
+    let one = Statistics::of(&samples::passed()).summary();
     let two = Statistics::of(&of_two()).summary();
     assert_eq!(two.streams.requested, 2 * one.streams.requested);
     assert_eq!(two.streams.opened, 2 * one.streams.opened);
@@ -50,7 +39,7 @@ fn streams_and_deliveries_add_up_and_changes_do_not() {
 
 #[test]
 fn the_cycles_of_all_are_folded_together() {
-    let one = Statistics::of(&recordings::passed()).summary();
+    let one = Statistics::of(&samples::passed()).summary();
     let two = Statistics::of(&of_two()).summary();
     assert_eq!(two.cycles.len(), 2);
     for (one, two) in one.cycles.iter().zip(&two.cycles) {
@@ -63,23 +52,8 @@ fn the_cycles_of_all_are_folded_together() {
 }
 
 #[test]
-fn one_clients_failure_fails_them_all_and_one_cut_off_makes_all_invalid() {
-    let criteria = Criteria::default();
-    let verdict = |other: Vec<Line>| {
-        let mut first = recordings::failed();
-        first.retain(|line| !matches!(line, Line::EndState(_)));
-        let merged = merge(vec![first, other]).unwrap();
-        Report::of(&merged, &criteria, true).unwrap().verdict
-    };
-    assert_eq!(verdict(recordings::failed()), Verdict::Fail);
-    let mut cut_off = recordings::failed();
-    cut_off.retain(|line| !matches!(line, Line::End(_)));
-    assert_eq!(verdict(cut_off), Verdict::Invalid);
-}
-
-#[test]
 fn of_a_shared_change_the_earliest_first_and_the_latest_last_count() {
-    let mut other = recordings::passed();
+    let mut other = samples::passed();
     for line in &mut other {
         if let Line::Change(change) = line {
             change.first_us = Some(100);
@@ -87,7 +61,7 @@ fn of_a_shared_change_the_earliest_first_and_the_latest_last_count() {
             change.never = 2;
         }
     }
-    let summary = Statistics::of(&merge(vec![recordings::passed(), other]).unwrap()).summary();
+    let summary = Statistics::of(&merge(vec![samples::passed(), other]).unwrap()).summary();
     assert_eq!((summary.fan_out.changes, summary.fan_out.completed), (4, 0));
     assert_eq!(summary.fan_out.first_seconds, Some(0.000_1));
     assert_eq!(summary.fan_out.last_seconds_max, Some(9.0));
@@ -96,14 +70,12 @@ fn of_a_shared_change_the_earliest_first_and_the_latest_last_count() {
 #[test]
 fn with_the_time_of_each_stream_a_changes_quantiles_are_exact() {
     let change = |known: &[u64], never: u32| {
-        let mut lines = recordings::passed();
+        let mut lines = samples::passed();
         lines.retain(|line| !matches!(line, Line::Change(_)));
-        let of = recordings::passed()
-            .into_iter()
-            .find_map(|line| match line {
-                Line::Change(change) => Some(change),
-                _ => None,
-            });
+        let of = samples::passed().into_iter().find_map(|line| match line {
+            Line::Change(change) => Some(change),
+            _ => None,
+        });
         let known_too = u32::try_from(known.len()).unwrap();
         lines.insert(
             1,
@@ -143,7 +115,7 @@ fn with_the_time_of_each_stream_a_changes_quantiles_are_exact() {
 fn to_one_client_the_others_streams_are_foreign_and_to_all_of_them_they_are_not() {
     let foreign = |seen: u64| {
         let with = |streams| {
-            let mut lines = recordings::passed();
+            let mut lines = samples::passed();
             for line in &mut lines {
                 match line {
                     Line::Target(sample) => sample.foreign_streams = Some(seen),
@@ -163,11 +135,11 @@ fn to_one_client_the_others_streams_are_foreign_and_to_all_of_them_they_are_not(
 #[test]
 fn recordings_of_different_things_are_not_merged() {
     let with = |change: fn(&mut Header)| {
-        let mut other = recordings::passed();
+        let mut other = samples::passed();
         if let Some(Line::Header(header)) = other.first_mut() {
             change(header);
         }
-        merge(vec![recordings::passed(), other])
+        merge(vec![samples::passed(), other])
             .unwrap_err()
             .to_string()
     };
@@ -197,7 +169,7 @@ fn recordings_of_different_things_are_not_merged() {
     });
     assert!(error.contains(&format!("the target {reference:?}")));
     assert_eq!(merge(Vec::new()), Err(MergeError::Nothing));
-    let headless = merge(vec![recordings::passed(), Vec::new()]);
+    let headless = merge(vec![samples::passed(), Vec::new()]);
     assert_eq!(headless, Err(MergeError::NoHeader { number: 2 }));
 }
 
@@ -207,7 +179,7 @@ fn the_worst_clients_observer_is_the_observer_of_all() {
         let mut lag = Latency::default();
         lag.record(Duration::from_millis(millis), 1_000);
         let line = ObserverLagLine::new(LagSource::Heartbeat, false, &lag);
-        let mut lines = recordings::passed();
+        let mut lines = samples::passed();
         let second = lines.iter_mut().find_map(|line| match line {
             Line::Second(second) => Some(second),
             _ => None,

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{recordings, with_totals, written};
+use super::{samples, with_totals, written};
 use crate::model::{
     recording::{Chain, Fault, Line, ReadError, SCHEMA_VERSION, read},
     time::At,
@@ -15,7 +15,7 @@ fn text_of(lines: &[Line]) -> Vec<String> {
 }
 
 fn lines() -> Vec<String> {
-    text_of(&recordings::failed())
+    text_of(&samples::failed())
 }
 
 fn refused(lines: &[String]) -> String {
@@ -38,7 +38,7 @@ const CHANGED: &str = ": the checksum does not match: this line was changed, or 
 #[test]
 fn what_is_whole_is_read() {
     let text = lines().join("\n") + "\n";
-    let expected = with_totals(recordings::failed());
+    let expected = with_totals(samples::failed());
     assert_eq!(read(text.as_bytes()).unwrap(), expected);
 }
 
@@ -137,8 +137,8 @@ fn a_cut_in_the_middle_of_the_file_is_no_end() {
 
 #[test]
 fn wherever_a_recording_is_cut_off_it_is_read_up_to_there() {
-    let bytes = written(&recordings::failed());
-    let all = with_totals(recordings::failed());
+    let bytes = written(&samples::failed());
+    let all = with_totals(samples::failed());
     let header = bytes.iter().position(|&byte| byte == b'\n').unwrap();
     for end in (header..bytes.len()).step_by(97) {
         let read = read(&bytes[..end]).unwrap();
@@ -193,11 +193,11 @@ fn what_is_no_recording_is_refused_by_its_line_and_column() {
         "line 1, column 0: EOF while parsing a value"
     );
     assert!(refused(b"{}\n").starts_with("line 1: missing field `kind`"));
-    let mut bytes = written(&recordings::passed());
+    let mut bytes = written(&samples::passed());
     let second = bytes.iter().position(|&byte| byte == b'\n').unwrap() + 1;
     bytes[second + 4] = 0xff;
     assert_eq!(refused(&bytes), "line 2, column 5: invalid UTF-8");
-    let mut bytes = written(&recordings::passed());
+    let mut bytes = written(&samples::passed());
     bytes.splice(second..second, *b"nonsense\n");
     assert_eq!(refused(&bytes), "line 2, column 2: expected ident");
 }
@@ -215,7 +215,7 @@ fn a_line_without_a_checksum_is_refused() {
 
 #[test]
 fn another_version_is_refused_by_name_with_what_to_do() {
-    let mut newer = recordings::passed();
+    let mut newer = samples::passed();
     if let Line::Header(header) = &mut newer[0] {
         header.schema_version = SCHEMA_VERSION + 1;
     }
@@ -237,7 +237,7 @@ fn another_version_is_refused_by_name_with_what_to_do() {
 
 /// A recording that a tool wrote which counts other than this one.
 fn written_with(change: impl Fn(&mut Vec<Line>)) -> ReadError {
-    let mut lines = with_totals(recordings::passed());
+    let mut lines = with_totals(samples::passed());
     change(&mut lines);
     let (mut chain, mut bytes) = (Chain::default(), Vec::new());
     for line in &lines {
@@ -254,7 +254,7 @@ fn written_with(change: impl Fn(&mut Vec<Line>)) -> ReadError {
 
 #[test]
 fn totals_that_its_lines_do_not_meet_are_refused() {
-    let count = recordings::passed().len();
+    let count = samples::passed().len();
     let error = written_with(|lines| drop(lines.remove(5)));
     assert_eq!(
         error.to_string(),
@@ -296,7 +296,7 @@ fn totals_that_its_lines_do_not_meet_are_refused() {
 #[test]
 fn numbers_that_none_can_be_are_neither_written_nor_read() {
     let with = |cpu: f64| {
-        let mut lines = recordings::passed();
+        let mut lines = samples::passed();
         for line in &mut lines {
             if let Line::Target(sample) = line {
                 sample.cpu_seconds = Some(cpu);
@@ -338,7 +338,7 @@ fn what_counts_the_same_must_agree() {
 /// So that anybody can check a recording without this tool.
 #[test]
 fn a_sum_is_the_start_of_the_sha_256_of_the_sum_before_and_the_line_up_to_its_own() {
-    let lines = text_of(&recordings::passed());
+    let lines = text_of(&samples::passed());
     let sum = |line: &str| line[line.len() - 18..line.len() - 2].to_owned();
     let body = |line: &str| line[..line.len() - 26].to_owned();
     let mut before = String::new();

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::buckets::Content;
-use crate::model::statistics::{Latency, nearest_rank};
+use crate::model::{quantile::nearest_rank, statistics::Latency};
 
 /// Counts by the lowest value of their bin, microseconds.
 #[derive(Clone, Debug, Default, PartialEq)]

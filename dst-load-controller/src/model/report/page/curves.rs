@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{endpoint::Direction, recording::ChangeLine};
+use crate::model::{action::Direction, recording::ChangeLine};
 
 /// Changes kept because they were the worst.
 const WORST: usize = 20;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{bins::Bins, buckets::Buckets};
 use crate::model::{
-    endpoint::Direction,
+    action::Direction,
     recording::Second,
     statistics::{Latency, Stage},
     time::At,

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::{
-    endpoint::Direction,
-    recording::{EndpointsLine, Second, TargetKind},
-    report::{html, json, tests::recordings},
+    action::Direction,
+    recording::{EndpointsLine, Second, TargetKind, samples},
+    report::{html, json},
     scenario::{Scenario, built_in},
     statistics::Stage,
     time::At,
@@ -14,7 +14,7 @@ use crate::model::{
 };
 
 fn page(lines: &[Line]) -> Page {
-    let report = Report::of(lines, &recordings::criteria(), true).unwrap();
+    let report = Report::of(lines, &samples::criteria(), true).unwrap();
     Page::of(lines, report).unwrap()
 }
 
@@ -38,7 +38,7 @@ fn with_plan(mut lines: Vec<Line>) -> Vec<Line> {
 #[test]
 fn a_fail_as_a_page() {
     // The style and the script are as they are; what they are given is what can go wrong.
-    let text = html::render(&page(&recordings::failed()));
+    let text = html::render(&page(&samples::failed()));
     let (before, style) = text.split_once("<style>").unwrap();
     let (_, rest) = style.split_once("</style>").unwrap();
     let (body, _) = rest.rsplit_once("<script>").unwrap();
@@ -51,10 +51,10 @@ fn a_fail_as_a_page() {
 #[test]
 fn the_embedded_report_is_report_json() {
     for lines in [
-        recordings::passed(),
-        recordings::failed(),
-        recordings::invalid(),
-        recordings::a_day(),
+        samples::passed(),
+        samples::failed(),
+        samples::invalid(),
+        samples::a_day(),
     ] {
         let page = page(&lines);
         let report: serde_json::Value = serde_json::from_str(&json::render(&page.report)).unwrap();
@@ -64,7 +64,7 @@ fn the_embedded_report_is_report_json() {
 
 #[test]
 fn the_distributions_count_what_the_report_counts() {
-    for lines in [recordings::passed(), recordings::failed()] {
+    for lines in [samples::passed(), samples::failed()] {
         let page = page(&lines);
         for of in &page.distributions {
             let reported = page.report.latency.get(of.stage, of.direction);
@@ -90,7 +90,7 @@ fn the_distributions_count_what_the_report_counts() {
 #[test]
 fn what_comes_from_elsewhere_stays_text() {
     let evil = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&\"'";
-    let mut lines = recordings::failed();
+    let mut lines = samples::failed();
     for line in &mut lines {
         match line {
             Line::Header(header) => {
@@ -124,7 +124,7 @@ fn what_comes_from_elsewhere_stays_text() {
 
 #[test]
 fn nothing_is_fetched_and_the_script_is_the_one_that_may_run() {
-    let text = html::render(&page(&recordings::passed()));
+    let text = html::render(&page(&samples::passed()));
     for outside in ["http://", "https://", "src=", "@import", "url("] {
         let found = text
             .find(outside)
@@ -140,21 +140,21 @@ fn nothing_is_fetched_and_the_script_is_the_one_that_may_run() {
 /// A day of churn on 50 Services, with a sample of the target every 5 s: the kinds of lines of a
 /// real recording, as many as one has.
 fn a_long_day() -> impl Iterator<Item = Line> {
-    let header = recordings::header(TargetKind::Linkerd);
+    let header = samples::header(TargetKind::Linkerd);
     let start = [
         Line::Header(Box::new(header)),
-        recordings::phase(0, crate::model::recording::Phase::Churning),
+        samples::phase(0, crate::model::recording::Phase::Churning),
     ];
     let each = (1..=86_400_u64).flat_map(|at| {
         let direction = Direction::BOTH[usize::from(at % 20 >= 10)];
         let mut lines = Vec::new();
         if at % 300 == 1 {
             let cycle = u32::try_from(at / 300).unwrap() + 1;
-            lines.push(recordings::cycle(at, cycle));
+            lines.push(samples::cycle(at, cycle));
         }
         if at % 5 == 0 {
             let grown = u32::try_from(at / 2_000).unwrap();
-            lines.push(recordings::target(
+            lines.push(samples::target(
                 at,
                 at as f64 * 0.1,
                 100 + grown,
@@ -162,12 +162,7 @@ fn a_long_day() -> impl Iterator<Item = Line> {
             ));
         }
         if at % 4 == 0 {
-            lines.push(recordings::change(
-                at,
-                1,
-                direction,
-                u32::from(at == 40_000),
-            ));
+            lines.push(samples::change(at, 1, direction, u32::from(at == 40_000)));
         }
         let endpoints = Some(EndpointsLine {
             kubernetes: at % 1_000,
@@ -177,17 +172,14 @@ fn a_long_day() -> impl Iterator<Item = Line> {
             at: At::from_secs(at),
             streams_active: 5_000,
             endpoints,
-            ..match recordings::second(at, 1, direction, 3, 0) {
+            ..match samples::second(at, 1, direction, 3, 0) {
                 Line::Second(second) if at % 4 == 0 => *second,
                 _ => Second::default(),
             }
         })));
         lines
     });
-    start
-        .into_iter()
-        .chain(each)
-        .chain([recordings::end(86_401)])
+    start.into_iter().chain(each).chain([samples::end(86_401)])
 }
 
 #[test]
@@ -202,7 +194,7 @@ fn a_day_is_a_page_of_less_than_5_mb() {
             header = Some(it);
         }
     }
-    let criteria = recordings::criteria();
+    let criteria = samples::criteria();
     let report = Report::new(&header.unwrap(), &statistics, &[], &criteria, true);
     let page = fold.page(report).unwrap();
     let text = html::render(&page);
@@ -230,7 +222,7 @@ fn a_day_is_a_page_of_less_than_5_mb() {
 
 #[test]
 fn the_plan_lies_on_the_runs_axis() {
-    let page = page(&with_plan(recordings::passed()));
+    let page = page(&with_plan(samples::passed()));
     let planned = page.timeline.planned.unwrap();
     // Cycle 1 of `quick` starts 3 s after churn, and was seen to start at 10 s.
     let Point(first, _, _, last) = planned.endpoints[0];
@@ -245,27 +237,27 @@ fn the_plan_lies_on_the_runs_axis() {
 
 #[test]
 fn without_a_plan_none_is_drawn() {
-    assert_eq!(page(&recordings::passed()).timeline.planned, None);
+    assert_eq!(page(&samples::passed()).timeline.planned, None);
 }
 
 #[test]
 fn a_restart_and_a_silence_are_no_cpu() {
     let mut fold = PageFold::default();
     let lines = [
-        Line::Header(Box::new(recordings::header(TargetKind::Linkerd))),
-        recordings::target(5, 10.0, 90, 40),
-        recordings::target(10, 12.5, 90, 40),
-        recordings::target(15, 0.5, 90, 40),
-        recordings::target(20, 1.5, 90, 40),
+        Line::Header(Box::new(samples::header(TargetKind::Linkerd))),
+        samples::target(5, 10.0, 90, 40),
+        samples::target(10, 12.5, 90, 40),
+        samples::target(15, 0.5, 90, 40),
+        samples::target(20, 1.5, 90, 40),
         Line::TargetSilent {
             at: At::from_secs(25),
             error: "refused".to_owned(),
         },
-        recordings::target(30, 9.5, 90, 40),
-        recordings::target(35, 10.5, 90, 40),
+        samples::target(30, 9.5, 90, 40),
+        samples::target(35, 10.5, 90, 40),
     ];
     lines.iter().for_each(|line| fold.absorb(line));
-    let report = Report::of(&lines, &recordings::criteria(), true).unwrap();
+    let report = Report::of(&lines, &samples::criteria(), true).unwrap();
     let cpu = fold.page(report).unwrap().timeline.cpu;
     let cores: Vec<_> = cpu.iter().map(|point| point.3).collect();
     assert_eq!(cores, [0.5, 0.2, 0.2]);
@@ -273,7 +265,7 @@ fn a_restart_and_a_silence_are_no_cpu() {
 
 #[test]
 fn every_stage_has_its_quantiles() {
-    let page = page(&recordings::passed());
+    let page = page(&samples::passed());
     let stages: Vec<_> = page.quantiles.iter().map(|it| it.stage).collect();
     for stage in Stage::ALL {
         assert_eq!(stages.iter().filter(|it| **it == stage).count(), 2);

@@ -1,14 +1,11 @@
 //! Claims about advice: none is given on what was not found.
 
 use super::{super::advice::recommendations, *};
-use crate::model::{
-    promise::{Flags, Unjudged},
-    recording::EndStateLine,
-};
+use crate::model::{flags::Flags, promise::Unjudged, recording::EndStateLine};
 
 /// The recording of a run that passed, with another end and another target.
 fn with(change: impl Fn(&mut EndStateLine), kind: TargetKind, flags: Option<Flags>) -> Report {
-    let mut lines = recordings::passed();
+    let mut lines = samples::passed();
     for line in &mut lines {
         match line {
             Line::EndState(end) => change(end),
@@ -73,6 +70,6 @@ fn an_invalid_run_is_told_to_change_only_what_made_it_invalid() {
     let known = with(|_| {}, TargetKind::Linkerd, Some(Flags::DEFAULT));
     assert!(!text::render(&known, Style::PLAIN).contains("-enable-"));
 
-    let starved = advice(&self::report(&recordings::invalid()));
+    let starved = advice(&self::report(&samples::invalid()));
     assert!(starved.contains("longer holds for Kubernetes"), "{starved}");
 }

@@ -1,6 +1,7 @@
 //! An interrupted run in every form: invalid, and said so.
 
-use super::{Report, html, json, junit, markdown, recordings, text};
+use super::{Report, html, json, junit, markdown, text};
+use crate::model::recording::samples;
 use crate::model::{
     compare::Run,
     recording::Line,
@@ -22,12 +23,12 @@ fn interrupted(mut lines: Vec<Line>) -> Vec<Line> {
 }
 
 fn report(lines: &[Line]) -> Report {
-    Report::of(lines, &recordings::criteria(), true).unwrap()
+    Report::of(lines, &samples::criteria(), true).unwrap()
 }
 
 #[test]
 fn whatever_it_saw_it_is_invalid_and_every_form_says_that_it_was_interrupted() {
-    for lines in [recordings::passed(), recordings::failed()] {
+    for lines in [samples::passed(), samples::failed()] {
         assert_ne!(report(&lines).verdict, Verdict::Invalid);
         let lines = interrupted(lines);
         let report = report(&lines);
@@ -60,8 +61,8 @@ fn whatever_it_saw_it_is_invalid_and_every_form_says_that_it_was_interrupted() {
 
 #[test]
 fn a_comparison_leaves_it_out_and_says_why() {
-    let lines = interrupted(recordings::passed());
-    let run = Run::of("it".to_owned(), &lines, &recordings::criteria(), true).unwrap();
+    let lines = interrupted(samples::passed());
+    let run = Run::of("it".to_owned(), &lines, &samples::criteria(), true).unwrap();
     let unfit = run.unfit().unwrap();
     assert!(unfit.contains("interrupted"), "{unfit}");
 }
@@ -76,6 +77,6 @@ fn one_that_spared_its_target_keeps_what_it_proved() {
         }
         report(&lines).verdict
     };
-    assert_eq!(spared(recordings::passed()), Verdict::Invalid);
-    assert_eq!(spared(recordings::failed()), Verdict::Fail);
+    assert_eq!(spared(samples::passed()), Verdict::Invalid);
+    assert_eq!(spared(samples::failed()), Verdict::Fail);
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Key, placed::Placed};
-use crate::model::promise::Flags;
+use crate::model::flags::Flags;
 
 /// Flags of the destination controller that change what it promises. What the tool finds out by
 /// itself (of a controller that it starts, and of a Pod that it may read) wins.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::model::{
-    endpoint::Direction,
+    action::Direction,
     recording::ChangeLine,
     statistics::{
         Latency, Stage,

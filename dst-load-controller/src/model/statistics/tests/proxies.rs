@@ -99,7 +99,7 @@ fn a_wait_between_two_tries_is_kept_apart_from_latency() {
 fn replicas_share_the_deliveries_out_among_them() {
     let by = |replica, micros, never| Delivered {
         replica: Some(replica),
-        ..recordings::delivered(1, Direction::Add, micros, never)
+        ..samples::delivered(1, Direction::Add, micros, never)
     };
     let outbox = Outbox {
         deliveries: vec![
@@ -109,7 +109,7 @@ fn replicas_share_the_deliveries_out_among_them() {
         ],
         ..Outbox::default()
     };
-    let mut end = recordings::end_state(9, 3, 0);
+    let mut end = samples::end_state(9, 3, 0);
     if let Line::EndState(end) = &mut end {
         end.wrong_by_replica = [(1, 3)].into();
     }

@@ -1,15 +1,15 @@
 //! Claims about merges that lack something.
 
 use crate::model::{
-    recording::{Header, Identity, Line, header_of, merge},
-    report::{Report, tests::recordings},
+    recording::{Header, Identity, Line, header_of, merge, samples},
+    report::Report,
     verdict::Verdict,
     warning::Warning,
 };
 
 /// The recording of a client in this Pod, of so many replicas.
 fn client(pod: &str, replicas: u32, id: &str) -> Vec<Line> {
-    let mut lines = recordings::passed();
+    let mut lines = samples::passed();
     if let Some(Line::Header(header)) = lines.first_mut() {
         header.identity = Identity {
             pods: vec![pod.to_owned()],
@@ -21,7 +21,7 @@ fn client(pod: &str, replicas: u32, id: &str) -> Vec<Line> {
 }
 
 fn judged(lines: &[Line]) -> (Verdict, Vec<String>) {
-    let report = Report::of(lines, &recordings::criteria(), true).unwrap();
+    let report = Report::of(lines, &samples::criteria(), true).unwrap();
     (report.verdict, report.reasons)
 }
 
@@ -78,7 +78,7 @@ fn a_client_that_restarted_is_invalid() {
 
 #[test]
 fn a_fold_that_does_not_meet_the_totals_is_invalid() {
-    let mut lines = recordings::passed();
+    let mut lines = samples::passed();
     let totals = crate::model::recording::Totals::of(&lines[..lines.len() - 1]);
     let mut with = |latencies: u64| {
         if let Some(Line::End(end)) = lines.last_mut() {

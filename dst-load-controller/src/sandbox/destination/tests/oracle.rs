@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use super::support::*;
 use crate::{
     model::{
+        flags::Flags,
         kubernetes::{self as seen, Place},
-        promise::{Flags, Offer},
+        promise::Offer,
     },
     sandbox::destination::publisher::Change,
 };

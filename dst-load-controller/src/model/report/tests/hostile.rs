@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::*;
 use crate::model::{
     compare::{self, Comparison, Options, Run},
-    report::{Report, html, json, junit, markdown, page::Page, text},
-    terminal::Style,
+    recording::samples::{every_warning, one_of_each},
+    report::page::Page,
+    time::At,
 };
 
 /// Short, so that it can be everywhere at once.
@@ -66,7 +67,7 @@ fn spoilt(line: &Line) -> (Line, usize) {
 }
 
 fn everything() -> Vec<Line> {
-    let mut lines = recordings::failed();
+    let mut lines = samples::failed();
     let end = lines.pop();
     lines.extend(one_of_each().into_iter().filter(|line| {
         let is_once = matches!(line, Line::Header(_) | Line::End(_) | Line::Phase { .. });
@@ -82,7 +83,7 @@ fn everything() -> Vec<Line> {
 
 /// Each form in which the lines are shown.
 fn forms(lines: &[Line]) -> Vec<(&'static str, String)> {
-    let criteria = recordings::criteria();
+    let criteria = samples::criteria();
     let report = Report::of(lines, &criteria, true).unwrap();
     let page = Page::of(lines, report.clone()).unwrap();
     let run = |place: &str| Run::of(place.to_owned(), lines, &criteria, true).unwrap();

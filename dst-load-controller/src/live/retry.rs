@@ -1,12 +1,12 @@
-//! Calls that go through kube's typed API, tried again as [`super::Caller`] tries its own.
+//! When a call to the Kubernetes API is made again: by kube's typed API here, and by a run's actor.
 
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode, header::RETRY_AFTER};
 use kube::client::Body;
 use tower::{BoxError, service_fn};
 
-use super::{answer::retry_after, call::backoff};
+use crate::model::seed;
 
 /// Calls in all that are answered with a passing refusal.
 const ATTEMPTS: u32 = 10;
@@ -16,6 +16,13 @@ const UNANSWERED: u32 = 3;
 const TOLD_AFTER: u32 = 6;
 /// For how long an answer is waited for.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The wait before the second attempt, at most; it doubles with each further one.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+/// No wait of our own is longer than this.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
+/// A server that asks for a longer wait than this is asked again all the same.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// A client that calls through `kube`, again where the API server is busy (429), fails (500 to 599)
 /// or does not answer. Its calls are neither paced nor counted. A watch or a stream is begun again
@@ -78,6 +85,23 @@ async fn send(kube: &kube::Client, request: Request<Body>) -> Result<Response<Bo
     }
 }
 
+/// Between half and the whole of a doubling wait, by the name of what is asked: two calls that were
+/// refused together do not come back together.
+pub fn backoff(seed: u64, what: &str, retries: u32) -> Duration {
+    let most = FIRST_BACKOFF
+        .saturating_mul(1 << retries.min(10))
+        .min(LONGEST_BACKOFF);
+    let entity = format!("{what}/{retries}");
+    seed::delay(seed, "kubernetes-backoff", &entity, most / 2, most)
+}
+
+/// How long the server asks to be left alone.
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    let wait = Duration::from_secs(seconds.trim().parse().ok()?);
+    Some(wait.min(LONGEST_RETRY_AFTER))
+}
+
 fn passing(status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
 }
@@ -92,7 +116,7 @@ mod tests {
     use crate::{
         live::{
             clock::Clock,
-            kubernetes::mock::{Answer, mock, refusal},
+            mock::{Answer, mock, refusal},
         },
         model::{time::At, words::chain},
     };
@@ -155,5 +179,16 @@ mod tests {
         let (silent, made) = listed(many(|| Answer::Silence)).await;
         assert_eq!(made.len(), 3);
         assert!(silent.unwrap_err().contains("no answer within 10 s"));
+    }
+
+    #[test]
+    fn a_wait_that_the_server_asks_for_has_a_bound() {
+        let answer = |value: &str| {
+            let response = Response::builder().header(RETRY_AFTER, value);
+            retry_after(response.body(()).unwrap().headers())
+        };
+        assert_eq!(answer("3"), Some(Duration::from_secs(3)));
+        assert_eq!(answer("86400"), Some(LONGEST_RETRY_AFTER));
+        assert_eq!(answer("soon"), None);
     }
 }

@@ -1,10 +1,10 @@
-//! Recordings made up for tests, line by line through the same types as real ones.
+//! For tests: recordings made up, line by line through the same types as real ones.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::model::{
+    action::Direction,
     criteria::{Criteria, QuantileLimits, TargetLimits},
-    endpoint::Direction,
     ledger::{Counts, Delivered, KubernetesStage, Outbox, Outcome},
     recording::{
         ChangeLine, End, EndStateLine, GeneratorSample, Header, Identity, Line, Machine, Phase,
@@ -12,7 +12,7 @@ use crate::model::{
     },
     statistics::Interval,
     time::At,
-    warning::Warning,
+    warning::{ProfiledChange, Warning},
 };
 
 /// Limits that the passing recording keeps.
@@ -363,4 +363,97 @@ pub(crate) fn a_day() -> Vec<Line> {
     lines.push(end_state(86_530, 0, 0));
     lines.push(end(86_540));
     lines
+}
+
+/// One of each kind.
+pub(crate) fn one_of_each() -> Vec<Line> {
+    let mut lines = invalid();
+    let mut failed = failed();
+    failed.retain(|line| !matches!(line, Line::Header(_) | Line::End(_)));
+    lines.extend(failed);
+    lines.push(Line::Warning {
+        at: At::from_secs(9),
+        warning: Warning::CleanupFailed {
+            error: "403".into(),
+            run_id: "quick-5f2a".into(),
+        },
+    });
+    lines.retain(|line| !matches!(line, Line::End(_)));
+    lines.extend(passed().pop());
+    lines
+}
+
+pub(crate) fn every_warning() -> Vec<Warning> {
+    vec![
+        Warning::LateActions {
+            actions: 1,
+            worst_seconds: 0.25,
+        },
+        Warning::Starved { endpoints: 140 },
+        Warning::Relisted { times: 2 },
+        Warning::KubernetesErrors {
+            calls: 3,
+            reasons: "3 × 429".into(),
+        },
+        Warning::TargetSilent {
+            times: 1,
+            error: "refused".into(),
+        },
+        Warning::MendedUpdates { updates: 5 },
+        Warning::UncheckedStreams { streams: 6 },
+        Warning::Unsettled { services: 1 },
+        Warning::Scenario {
+            message: "so".into(),
+        },
+        Warning::CutOff,
+        Warning::ChurnSilent {
+            url: "http://churn:9990".into(),
+            error: "refused".into(),
+        },
+        Warning::Unattributed { changes: 2, of: 9 },
+        Warning::ClockUncertain {
+            uncertainty_seconds: 0.012,
+            median_seconds: 0.004,
+        },
+        Warning::ForeignStreams { streams: 1_200 },
+        Warning::WouldRestart {
+            times: 1,
+            failed: 7,
+        },
+        Warning::ReplicaRestarted {
+            pod: "client-1".into(),
+            times: 2,
+        },
+        Warning::Forwarded,
+        Warning::Profiled {
+            files: vec!["heap-peak.pb.gz".into(), "cpu-worst-change.pb.gz".into()],
+            replicas: 2,
+            worst_change: Some(ProfiledChange {
+                from_seconds: 12.0,
+                to_seconds: 22.0,
+                visible_seconds: 14.5,
+                last_seconds: 0.75,
+            }),
+            failed: 1,
+            error: Some("500".into()),
+        },
+        Warning::NoProfiles {
+            error: "404".into(),
+        },
+        Warning::NoHeartbeat {
+            error: "403".into(),
+        },
+        Warning::PodsNotReady {
+            pods: 20,
+            reasons: "exceeded quota (20 Pods)".into(),
+        },
+        Warning::FailedActions {
+            actions: 2,
+            error: "create pods a-1 was answered 403".into(),
+        },
+        Warning::CleanupFailed {
+            error: "403".into(),
+            run_id: "r".into(),
+        },
+    ]
 }
