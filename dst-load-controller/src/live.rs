@@ -1,7 +1,6 @@
 //! Ring 2: acts, watches and times. It knows a [`crate::world::World`], never which one.
 
 pub mod admin;
-pub mod books;
 pub mod check;
 pub mod churn;
 pub mod client;
@@ -24,6 +23,7 @@ pub mod observer;
 pub mod partner;
 pub mod process_metrics;
 pub mod profiles;
+pub mod progress;
 pub mod prometheus;
 pub mod push;
 pub mod recorder;

@@ -15,7 +15,6 @@ use std::{
 
 use dst_load_controller::{
     live::{
-        books::{Books, Target},
         clock::Clock,
         cluster::Cluster,
         kubernetes::{
@@ -27,6 +26,7 @@ use dst_load_controller::{
     model::{
         action::{Action, Verb},
         kubernetes::Place,
+        ledger::{Ledgers, WatchedService},
         scenario::{Backend, Scenario},
     },
     sandbox::destination::{self, Destination},
@@ -192,8 +192,8 @@ impl Account {
     /// All that a run asks of Kubernetes, each verb at least once; the first refusal in words.
     async fn run(&self, id: &str) -> Result<(), String> {
         let words = |error: &dyn std::error::Error| error.to_string();
-        let books = Books::new(Clock::start(), Vec::new(), 30 * SECOND);
-        let observer = Observer::new(Arc::new(books));
+        let ledgers = Ledgers::new(Vec::new(), 30 * SECOND);
+        let observer = Observer::new(Arc::new(ledgers), Clock::start());
         let mut synced = observer.clone();
         let kube = always(self.kube.clone());
         tokio::select! {
@@ -361,12 +361,12 @@ async fn kubectl_and_another_client_see_what_the_oracle_promises() {
         limits,
     );
     actor.prepare().await.unwrap();
-    let target = Target::new("test-service-1", &namespace, "cluster.local", 8080);
-    let path = target.authority.clone();
-    let books = Arc::new(Books::new(clock, vec![target], 30 * SECOND));
-    let book = &books.all()[0];
-    book.ledger(|ledger| ledger.add_stream(Place::default()));
-    let observer = Observer::new(Arc::clone(&books));
+    let service = WatchedService::new("test-service-1", &namespace, "cluster.local", 8080);
+    let path = service.authority.clone();
+    let ledgers = Arc::new(Ledgers::new(vec![service], 30 * SECOND));
+    let locked = &ledgers.all()[0];
+    locked.with(|ledger| ledger.add_stream(Place::default()));
+    let observer = Observer::new(Arc::clone(&ledgers), clock);
     let config = destination::Config {
         seed: 1,
         cluster_domain: "cluster.local".into(),
@@ -389,7 +389,7 @@ async fn kubectl_and_another_client_see_what_the_oracle_promises() {
                 verb,
             };
             actor.act(&action).await.result.unwrap();
-            while book.ledger(|ledger| ledger.promised()) != size as usize {
+            while locked.with(|ledger| ledger.promised()) != size as usize {
                 tokio::time::sleep(SECOND / 10).await;
             }
             // For whoever watches on his own.
@@ -397,7 +397,7 @@ async fn kubectl_and_another_client_see_what_the_oracle_promises() {
             let listed = kubectl(&kubeconfig(), &namespace, "test-service-1");
             assert_eq!(listed.len(), size as usize);
             assert_eq!(another_client(&destination, &path).await, listed);
-            let promised = book.ledger(|ledger| ledger.promised_addresses());
+            let promised = locked.with(|ledger| ledger.promised_addresses());
             assert_eq!(promised, listed);
         }
     };

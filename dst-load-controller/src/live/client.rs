@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     admin::Readiness,
-    books::{Books, Target as Watched},
     clock::Clock,
     destination::fleet::{Fleet, FleetConfig, FleetError},
     journal::{Journal, Sources, lag},
     observer::{Observer, Observers, Place, WatchError},
     partner::{Partner, Told},
+    progress::Progress,
     recorder::{RecordError, Recorder},
     runtime::{announce_settling, overdue},
     snapshot::{Asked, Closed},
@@ -26,7 +26,7 @@ use crate::{
     model::{
         criteria::Criteria,
         flags::Flags,
-        ledger::{Limits, ServiceLedger},
+        ledger::{Ledgers, Limits, ServiceLedger, WatchedService},
         plan::Planned,
         recording::{End, Header, LagSource, Line, Phase},
         report::{Report, page::Page},
@@ -72,7 +72,7 @@ pub struct Options {
 /// The watching half, about to start or under way.
 pub struct Client<W: io::Write> {
     options: Options,
-    books: Arc<Books>,
+    progress: Arc<Progress>,
     observers: Observers,
     journal: Journal<W>,
     readiness: Readiness,
@@ -107,25 +107,27 @@ pub enum ClientError {
 // === impl Client ===
 
 impl<W: io::Write> Client<W> {
-    /// A client of `targets`. It ends when `stop` is cancelled.
+    /// A client of `services`. It ends when `stop` is cancelled.
     pub fn new(
         clock: Clock,
-        targets: Vec<Watched>,
+        services: Vec<WatchedService>,
         options: Options,
         recorder: Recorder<W>,
         readiness: Readiness,
         stop: CancellationToken,
     ) -> Self {
-        let books = Arc::new(Books::new(clock, targets, options.limits));
-        books.follow(options.flags);
+        let progress = Arc::new(Progress::new(clock, services, options.limits));
+        progress.follow(options.flags);
+        let ledgers = progress.ledgers();
         if options.churn.is_some() {
             // From the first change on: what it tells may come after what it tells of.
-            for book in books.all() {
-                book.ledger(ServiceLedger::expect_late_intents);
+            for locked in ledgers.all() {
+                locked.with(ServiceLedger::expect_late_intents);
             }
         }
         let observers = Observers::new(
-            &books,
+            ledgers,
+            clock,
             options.target_cluster.clone(),
             options.watch_silence,
         );
@@ -139,9 +141,9 @@ impl<W: io::Write> Client<W> {
             profiles: None,
         };
         Self {
-            journal: Journal::new(recorder, Arc::clone(&books), sources),
+            journal: Journal::new(recorder, Arc::clone(&progress), sources),
             options,
-            books,
+            progress,
             observers,
             readiness,
             stop,
@@ -152,10 +154,14 @@ impl<W: io::Write> Client<W> {
         }
     }
 
-    /// The ledgers, for whoever serves metrics meanwhile.
+    /// How far it has come, for whoever serves metrics meanwhile.
     #[must_use]
-    pub const fn books(&self) -> &Arc<Books> {
-        &self.books
+    pub const fn progress(&self) -> &Arc<Progress> {
+        &self.progress
+    }
+
+    fn ledgers(&self) -> &Ledgers {
+        self.progress.ledgers()
     }
 
     /// Who watches Kubernetes, for whoever serves metrics meanwhile.
@@ -171,12 +177,13 @@ impl<W: io::Write> Client<W> {
     pub async fn run(&self, header: Header) -> Result<(), ClientError> {
         self.journal.push(Line::Header(Box::new(header)));
         let mut tasks = JoinSet::new();
-        tasks.spawn(lag::sample(Arc::clone(&self.books)));
+        let activity = Arc::clone(self.observers.activity());
+        tasks.spawn(lag::sample(Arc::clone(&self.progress), activity));
         let ended = tokio::select! {
             biased;
             ended = self.story() => ended,
             // Whatever it still waits for.
-            () = overdue(&self.stop, self.books.clock(), &self.settles_until) => Ok(true),
+            () = overdue(&self.stop, self.progress.clock(), &self.settles_until) => Ok(true),
             never = self.follow() => match never {},
             danger = self.journal.endangered() => Err(danger.into()),
             never = self.journal.ping() => match never {},
@@ -259,19 +266,21 @@ impl<W: io::Write> Client<W> {
         self.journal.enter(Phase::Opening);
         if let Some(target) = &self.options.target {
             let until = self.now() + self.options.fleet.connect_timeout;
-            let ready = target.ready(self.books.clock(), until);
+            let ready = target.ready(self.progress.clock(), until);
             if self.unless_stopped(ready).await.is_none() {
                 return Ok(false);
             }
         }
         let mut fleet = Fleet::open(
-            &self.books,
+            self.progress.ledgers(),
+            self.progress.counters(),
+            self.progress.clock(),
             &self.options.world.replicas(),
             self.options.fleet.clone(),
             &self.observers.nodes(),
         );
         let streams = fleet.streams();
-        self.books.want_streams(streams);
+        self.progress.want_streams(streams);
         let interrupted = tokio::select! {
             biased;
             error = fleet.failed() => return Err(error.into()),
@@ -286,7 +295,7 @@ impl<W: io::Write> Client<W> {
     /// a plan.
     async fn watch(&self, streams: u64) -> bool {
         let sent = async {
-            while self.books.all_streams().opened < streams {
+            while self.progress.counters().total().opened < streams {
                 tokio::time::sleep(LOOK).await;
             }
         };
@@ -314,7 +323,7 @@ impl<W: io::Write> Client<W> {
         } else {
             self.unless_stopped(self.settle(until)).await.is_none()
         };
-        let services = self.books.unsettled();
+        let services = self.ledgers().unsettled();
         if services > 0 {
             self.journal.warn(Warning::Unsettled { services });
         }
@@ -325,7 +334,7 @@ impl<W: io::Write> Client<W> {
 
     /// Asks for a LIST where a stream holds what the observer does not explain.
     async fn explain(&self) -> Infallible {
-        let (kube, namespace) = (&self.options.world.kube, scope(&self.books));
+        let (kube, namespace) = (&self.options.world.kube, scope(self.ledgers()));
         (self.journal)
             .explain(&self.observers, kube, &namespace)
             .await
@@ -334,7 +343,7 @@ impl<W: io::Write> Client<W> {
     /// Compares what the observer of each cluster has seen with a LIST; whether they differed.
     /// Streams have up to `patience` to hold what that says.
     async fn verify(&self, patience: Duration) -> bool {
-        let (kube, namespace) = (&self.options.world.kube, scope(&self.books));
+        let (kube, namespace) = (&self.options.world.kube, scope(self.ledgers()));
         (self.journal)
             .verify(&self.observers, kube, &namespace, patience)
             .await
@@ -352,8 +361,8 @@ impl<W: io::Write> Client<W> {
 
     async fn settle_until(&self, until: At) {
         while self.now() < until {
-            let unserved = self.books.unserved_until();
-            if self.books.is_settled() && unserved.is_none_or(|until| until <= self.now()) {
+            let unserved = self.ledgers().unserved_until();
+            if self.ledgers().is_settled() && unserved.is_none_or(|until| until <= self.now()) {
                 return;
             }
             tokio::time::sleep(LOOK).await;
@@ -371,39 +380,44 @@ impl<W: io::Write> Client<W> {
         };
         let cycled = Cell::new(false);
         churn
-            .follow(&self.books, self.now(), |told| match told {
-                Told::Clock(line) => self.journal.push(Line::Clock(line)),
-                Told::Silent { url, error } => {
-                    self.journal.warn(Warning::ChurnSilent { url, error })
-                }
-                Told::Beat { written, at, slack } => {
-                    let (site, source) = (self.observers.churned(), LagSource::Heartbeat);
-                    self.observers
-                        .acknowledged(site, &written, at, slack, source);
-                }
-                Told::Cycle { at, cycle } => {
-                    cycled.set(true);
-                    self.journal.push(Line::Cycle { at, cycle });
-                }
-                Told::End { at, whole } => {
-                    if cycled.get() {
-                        self.journal.push(Line::LastCycleEnds { at, whole });
+            .follow(
+                self.ledgers(),
+                self.progress.clock(),
+                self.now(),
+                |told| match told {
+                    Told::Clock(line) => self.journal.push(Line::Clock(line)),
+                    Told::Silent { url, error } => {
+                        self.journal.warn(Warning::ChurnSilent { url, error })
                     }
-                    self.plan_over.cancel();
-                }
-            })
+                    Told::Beat { written, at, slack } => {
+                        let (site, source) = (self.observers.churned(), LagSource::Heartbeat);
+                        self.observers
+                            .acknowledged(site, &written, at, slack, source);
+                    }
+                    Told::Cycle { at, cycle } => {
+                        cycled.set(true);
+                        self.journal.push(Line::Cycle { at, cycle });
+                    }
+                    Told::End { at, whole } => {
+                        if cycled.get() {
+                            self.journal.push(Line::LastCycleEnds { at, whole });
+                        }
+                        self.plan_over.cancel();
+                    }
+                },
+            )
             .await
     }
 
     /// Watches until that is no longer possible.
     async fn observe(&self) -> ClientError {
         let (place, kube) = (self.options.observer, &self.options.world.kube);
-        let lost = self.observers.watch(place, kube, scope(&self.books));
+        let lost = self.observers.watch(place, kube, scope(self.ledgers()));
         lost.await.into()
     }
 
     fn now(&self) -> At {
-        self.books.clock().now()
+        self.progress.clock().now()
     }
 
     /// What `work` comes to, or `None` if it is told to stop first.
@@ -416,9 +430,10 @@ impl<W: io::Write> Client<W> {
     }
 }
 
-/// The namespace that all targets lie in; empty, which means all, if they lie in several.
-fn scope(books: &Books) -> String {
-    let mut namespaces = books.all().iter().map(|book| &book.target.namespace);
+/// The namespace that all Services lie in; empty, which means all, if they lie in several.
+fn scope(ledgers: &Ledgers) -> String {
+    let all = ledgers.all().iter();
+    let mut namespaces = all.map(|locked| &locked.service.namespace);
     match namespaces.next() {
         Some(first) if namespaces.all(|namespace| namespace == first) => first.clone(),
         _ => String::new(),

@@ -1,6 +1,6 @@
 //! The watching half's metrics, under the names that the load test plan promises.
 //!
-//! Nothing is counted here: all of it is read from the books when it is scraped, so that each
+//! Nothing is counted here: all of it is read when it is scraped, so that each
 //! number has one source. Every family, and every Service's series, exists from the start, at 0.
 //! Beside each family of quantiles, which cannot be added up over replicas, stands a histogram in
 //! buckets, which can; its name ends in `_histogram_seconds`.
@@ -19,10 +19,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::{
-    books::{Books, Distribution},
-    observer::Observer,
-};
+use super::{destination::counters::Distribution, observer::Observer, progress::Progress};
 
 /// The quantiles that are told, with their labels.
 const QUANTILES: [(f64, &str); 4] = [
@@ -47,19 +44,19 @@ const LIFETIMES: [f64; 16] = [
 /// Why a connection failed, as far as Prometheus is told: a label must have few values.
 const REASONS: [&str; 6] = ["lost", "name", "other", "refused", "timeout", "unreachable"];
 
-/// All families, read from the books.
+/// All families, read from a run's progress.
 #[derive(Debug)]
 struct ClientMetrics {
-    books: Arc<Books>,
+    progress: Arc<Progress>,
     observers: Vec<Observer>,
 }
 
 /// Registers the families under the prefix `destination_client`.
-pub fn register(registry: &mut Registry, books: &Arc<Books>, observers: Vec<Observer>) {
+pub fn register(registry: &mut Registry, progress: &Arc<Progress>, observers: Vec<Observer>) {
     registry
         .sub_registry_with_prefix("destination_client")
         .register_collector(Box::new(ClientMetrics {
-            books: Arc::clone(books),
+            progress: Arc::clone(progress),
             observers,
         }));
 }
@@ -79,7 +76,7 @@ impl Collector for ClientMetrics {
 
 impl ClientMetrics {
     fn latencies(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let series = self.books.series();
+        let series = self.progress.series();
         let latencies: Vec<_> = series
             .iter()
             .map(|series| (series.service.as_str(), series.latency()))
@@ -116,19 +113,22 @@ impl ClientMetrics {
         )?;
         for series in series {
             let labels = [("service", series.service.as_str())];
-            ConstCounter::new(series.updates()).encode(family.encode_family(&labels)?)?;
+            ConstCounter::new(self.progress.messages(series))
+                .encode(family.encode_family(&labels)?)?;
         }
         Ok(())
     }
 
     fn lifetimes(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let now = self.books.clock().now();
+        let now = self.progress.clock().now();
         let streams = self
-            .books
-            .stream_lives(|lives| (lives.all(now), lives.ended().clone()));
+            .progress
+            .counters()
+            .stream_lifetimes(|all| (all.all(now), all.ended().clone()));
         let connections = self
-            .books
-            .connection_lives(|lives| (lives.all(now), lives.ended().clone()));
+            .progress
+            .counters()
+            .connection_lifetimes(|all| (all.all(now), all.ended().clone()));
         for (name, what, buckets, of_the_ended, (all, ended)) in [
             (
                 "stream_lifetime_seconds",
@@ -164,8 +164,8 @@ impl ClientMetrics {
             None,
             MetricType::Gauge,
         )?;
-        ConstGauge::new(self.books.active()).encode(active)?;
-        let streams = self.books.all_streams();
+        ConstGauge::new(self.progress.counters().active()).encode(active)?;
+        let streams = self.progress.counters().total();
         for (name, what, count) in [
             (
                 "streams_created",
@@ -192,10 +192,10 @@ impl ClientMetrics {
 
     fn connection_errors(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let mut errors: BTreeMap<_, u64> = REASONS.map(|reason| (reason, 0)).into();
-        for (words, times) in &self.books.all_streams().connection_errors {
+        for (words, times) in &self.progress.counters().total().connection_errors {
             *errors.entry(reason(words)).or_default() += times;
         }
-        *errors.entry("lost").or_default() += self.books.connections_lost();
+        *errors.entry("lost").or_default() += self.progress.counters().connections_lost();
         let mut family = encoder.encode_descriptor(
             "connection_errors",
             "Connections that could not be made, or broke (reason lost)",

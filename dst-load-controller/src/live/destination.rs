@@ -2,6 +2,7 @@
 
 pub mod address;
 mod connection;
+pub mod counters;
 pub mod decode;
 pub mod dial;
 pub mod ending;

@@ -21,7 +21,6 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    books::{Books, Target as Watched},
     churn::ChurnMetrics,
     clock::Clock,
     destination::fleet::FleetError,
@@ -29,6 +28,7 @@ use super::{
     kubernetes::{Actor, Cleaned, KubernetesError, OnSlice, Reasons},
     observer::{Observers, Place, SILENCE, WatchError},
     profiles::Profiles,
+    progress::Progress,
     recorder::{RecordError, Recorder},
     runtime::overdue,
     target::{Endangered, Target},
@@ -37,7 +37,7 @@ use crate::{
     model::{
         federation::Site,
         flags::Flags,
-        ledger::Limits,
+        ledger::{Ledgers, Limits, WatchedService},
         plan::Plan,
         recording::{End, Header, LagSource, Line},
         report::{Report, page::Page},
@@ -83,9 +83,9 @@ pub struct Engine<W: io::Write> {
     /// Who acts on the source cluster, where that is not the one that is churned.
     beside: Option<Actor>,
     metrics: ChurnMetrics,
-    books: Arc<Books>,
-    /// For each Service that is made, the positions in the books of what has its endpoints.
-    books_of: Arc<[Vec<usize>]>,
+    progress: Arc<Progress>,
+    /// For each Service that is made, the positions of the ledgers of what has its endpoints.
+    ledgers_of: Arc<[Vec<usize>]>,
     observers: Observers,
     stop: CancellationToken,
     journal: Journal<W>,
@@ -175,29 +175,32 @@ impl<W: io::Write> Engine<W> {
     ) -> Self {
         let clock = actor.clock();
         let watched = scenario.watched();
-        let targets = watched.iter().map(|watched| {
-            Watched::watching(
+        let services = watched.iter().map(|watched| {
+            WatchedService::of(
                 watched,
                 actor.namespace(),
                 &options.cluster_domain,
                 scenario.churn.port,
             )
         });
-        let books = Arc::new(Books::new(clock, targets.collect(), Limits::of(&scenario)));
-        books.follow(options.flags);
-        let mut books_of = vec![Vec::new(); scenario.services().count()];
-        for (book, watched) in watched.iter().enumerate() {
-            books_of[watched.position].push(book);
+        let progress = Progress::new(clock, services.collect(), Limits::of(&scenario));
+        let progress = Arc::new(progress);
+        progress.follow(options.flags);
+        let ledgers = progress.ledgers();
+        let mut ledgers_of = vec![Vec::new(); scenario.services().count()];
+        for (ledger, watched) in watched.iter().enumerate() {
+            ledgers_of[watched.position].push(ledger);
         }
-        let books_of: Arc<[_]> = books_of.into();
-        let observers = Observers::new(&books, options.target_cluster.clone(), SILENCE);
+        let ledgers_of: Arc<[_]> = ledgers_of.into();
+        let target_cluster = options.target_cluster.clone();
+        let observers = Observers::new(ledgers, clock, target_cluster, SILENCE);
         let tell = |site| -> OnSlice {
-            let (told, of) = (Arc::clone(&books), Arc::clone(&books_of));
+            let (ledgers, of) = (Arc::clone(ledgers), Arc::clone(&ledgers_of));
             let observers = observers.clone();
             Arc::new(move |service, written, at| {
                 observers.acknowledged(site, &written, at, Duration::ZERO, LagSource::OwnWrites);
-                for &book in &of[service] {
-                    told.acknowledge(book, written.clone(), at);
+                for &ledger in &of[service] {
+                    ledgers.acknowledge(ledger, written.clone(), at);
                 }
             })
         };
@@ -222,15 +225,15 @@ impl<W: io::Write> Engine<W> {
             profiles: profiles.clone(),
         };
         Self {
-            journal: Journal::new(recorder, Arc::clone(&books), sources),
+            journal: Journal::new(recorder, Arc::clone(&progress), sources),
             observers,
             scenario,
             options,
             actor,
             beside,
             metrics,
-            books,
-            books_of,
+            progress,
+            ledgers_of,
             stop,
             profiles,
             tasks: RefCell::default(),
@@ -239,17 +242,22 @@ impl<W: io::Write> Engine<W> {
         }
     }
 
-    /// The ledgers, for whoever shows progress or serves metrics meanwhile.
+    /// How far it has come, for whoever shows that or serves metrics meanwhile.
     #[must_use]
-    pub const fn books(&self) -> &Arc<Books> {
-        &self.books
+    pub const fn progress(&self) -> &Arc<Progress> {
+        &self.progress
+    }
+
+    fn ledgers(&self) -> &Ledgers {
+        self.progress.ledgers()
     }
 
     /// Runs, up to and including the recording's last line. What was made is still there then:
     /// [`Engine::cleanup`] takes it away.
     pub async fn run(&self, header: Header) -> (bool, Option<EngineError>) {
         self.journal.push(Line::Header(Box::new(header)));
-        self.spawn(lag::sample(Arc::clone(&self.books)));
+        let activity = Arc::clone(self.observers.activity());
+        self.spawn(lag::sample(Arc::clone(&self.progress), activity));
         // Beside everything else: a profile takes as long as its window.
         if let Some(profiles) = &self.profiles {
             self.spawn(Arc::clone(profiles).take_cpu());
@@ -352,7 +360,7 @@ impl<W: io::Write> Engine<W> {
     }
 
     fn clock(&self) -> Clock {
-        self.books.clock()
+        self.progress.clock()
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

@@ -18,16 +18,17 @@ use tokio::sync::Notify;
 
 use crate::{
     live::{
-        books::{Book, Books},
         kubernetes::{Caller, KubernetesErrors},
         observer::{Observer, Verified, WatchError},
         profiles::Profiles,
+        progress::Progress,
         recorder::{RecordError, Recorder},
         target::{Endangered, Guard, Target},
     },
     model::{
         criteria::Criteria,
         federation::Site,
+        ledger::{Ledgers, LockedLedger},
         plan::Planned,
         recording::{
             ChangeLine, End, EndStateLine, EndpointsLine, GeneratorSample, LagSource, Line,
@@ -48,7 +49,7 @@ const PING: Duration = Duration::from_secs(10);
 /// How often the target and this process are sampled. Scraping costs the target.
 const SAMPLE: Duration = Duration::from_secs(5);
 
-/// Whom the journal asks, beside the books.
+/// Whom the journal asks, beside the ledgers and the counters of streams.
 #[derive(Clone)]
 pub struct Sources {
     /// Who watches Kubernetes: one observer a cluster.
@@ -70,7 +71,7 @@ pub struct Sources {
 
 /// The journal of a run.
 pub struct Journal<W: io::Write> {
-    books: Arc<Books>,
+    progress: Arc<Progress>,
     sources: Sources,
     recorder: RefCell<Recorder<W>>,
     interval: RefCell<Interval>,
@@ -92,9 +93,9 @@ pub struct Journal<W: io::Write> {
 
 impl<W: io::Write> Journal<W> {
     /// An empty journal.
-    pub fn new(recorder: Recorder<W>, books: Arc<Books>, sources: Sources) -> Self {
+    pub fn new(recorder: Recorder<W>, progress: Arc<Progress>, sources: Sources) -> Self {
         Self {
-            books,
+            progress,
             sources,
             recorder: RefCell::new(recorder),
             interval: RefCell::default(),
@@ -110,8 +111,8 @@ impl<W: io::Write> Journal<W> {
 
     /// Notes that a phase begins.
     pub fn enter(&self, phase: Phase) {
-        self.books.enter(phase);
-        let at = self.books.clock().now();
+        self.progress.enter(phase);
+        let at = self.progress.clock().now();
         if self.sources.sample_self {
             self.used_before
                 .get_or_init(|| own_cost(at).map_or(0.0, |cost| cost.cpu_seconds));
@@ -127,8 +128,8 @@ impl<W: io::Write> Journal<W> {
     /// Notes something that the reader must know.
     pub fn warn(&self, warning: Warning) {
         tracing::warn!("{warning}");
-        self.books.glance().warned(warning.to_string());
-        let at = self.books.clock().now();
+        self.progress.warned(warning.to_string());
+        let at = self.progress.clock().now();
         self.push(Line::Warning { at, warning });
     }
 
@@ -163,9 +164,9 @@ impl<W: io::Write> Journal<W> {
         self.recorder.borrow_mut().flush(at)?;
         let mut lines = Vec::new();
         let mut services = 0;
-        for book in self.books.all() {
-            if !book.ledger(|ledger| ledger.is_changing(at)) {
-                lines.push(end_state(book, at));
+        for locked in self.ledgers().all() {
+            if !locked.with(|ledger| ledger.is_changing(at)) {
+                lines.push(end_state(locked, at));
             } else {
                 services += 1;
             }
@@ -214,7 +215,7 @@ impl<W: io::Write> Journal<W> {
     /// # Errors
     /// That it cannot be written.
     pub async fn keep(&self) -> Result<(), RecordError> {
-        let clock = self.books.clock();
+        let clock = self.progress.clock();
         let ticks = async {
             for tick in 1_u32.. {
                 clock.sleep_until(At::ZERO + TICK * tick).await;
@@ -241,21 +242,23 @@ impl<W: io::Write> Journal<W> {
     /// Takes in what has happened until now.
     pub fn tick(&self, now: At) {
         let mut interval = self.interval.borrow_mut();
-        let federated = self.books.is_federated();
+        let (ledgers, counters) = (self.progress.ledgers(), self.progress.counters());
+        let federated = ledgers.is_federated();
         let mut evidence = Latency::default();
-        for book in self.books.all() {
-            let (outbox, bytes) = book.take(now);
-            interval.bytes += bytes;
+        for (position, locked) in ledgers.all().iter().enumerate() {
+            let outbox = locked.take(now);
+            self.progress.absorb(position, &outbox);
+            interval.bytes += counters.take_bytes(position);
             if federated {
-                interval.absorb_through(&outbox, book.target.through);
+                interval.absorb_through(&outbox, locked.service.through);
             } else {
                 interval.absorb(&outbox);
             }
             for change in outbox.changes.iter().filter(|change| change.audience > 0) {
                 let behind = change.visible.since(change.start);
                 evidence.record(behind, change.known.len() as u64);
-                let line = ChangeLine::new(&book.target.service, change);
-                self.books.glance().closed(&line);
+                let line = ChangeLine::new(&locked.service.name, change);
+                self.progress.closed(&line);
                 if let Some(profiles) = &self.sources.profiles {
                     profiles.closed(&line);
                 }
@@ -270,12 +273,12 @@ impl<W: io::Write> Journal<W> {
             let line = ObserverLagLine::new(LagSource::Evidence, false, &evidence);
             interval.observer_lag.push(line);
         }
-        let endpoints = self.books.endpoints();
+        let endpoints = endpoints(ledgers);
         if self.endpoints.replace(endpoints) != endpoints {
             interval.endpoints = Some(endpoints);
         }
-        interval.streams.absorb(&self.books.take_streams());
-        interval.loop_lag.merge(&self.books.take_lag());
+        interval.streams.absorb(&counters.take());
+        interval.loop_lag.merge(&self.progress.take_lag());
         for observer in &self.sources.observers {
             absorb(&mut interval.kubernetes_errors, &observer.take_errors());
             let health = observer.take_health(now);
@@ -298,14 +301,14 @@ impl<W: io::Write> Journal<W> {
                 *interval.kubernetes_errors.entry(reason).or_default() += count - before;
             }
         }
-        for line in self.books.take_identities() {
+        for line in counters.take_identities() {
             self.push(Line::Identified(line));
         }
         let refusal = (self.sources.profiles.as_ref()).and_then(|it| it.take_refusal());
         if let Some(warning) = refusal {
             self.warn(warning);
         }
-        if let Some(second) = interval.take(now, self.books.active()) {
+        if let Some(second) = interval.take(now, counters.active()) {
             self.push(Line::Second(Box::new(second)));
         }
     }
@@ -318,7 +321,7 @@ impl<W: io::Write> Journal<W> {
                 reason: error.to_string(),
             },
         };
-        self.observer(ObserverLine::new(self.books.clock().now(), site, event));
+        self.observer(ObserverLine::new(self.progress.clock().now(), site, event));
     }
 
     fn observer(&self, line: ObserverLine) {
@@ -342,11 +345,11 @@ impl<W: io::Write> Journal<W> {
 
     /// Checks what every stream holds, after giving up what is overdue: every number is final.
     pub fn check(&self, at: At) {
-        let books = self.books.all().iter();
+        let all = self.ledgers().all();
         // First, as long as it is known what is still on its way.
-        let ends: Vec<_> = books.map(|book| end_state(book, at)).collect();
-        for book in self.books.all() {
-            book.ledger(|ledger| {
+        let ends: Vec<_> = all.iter().map(|locked| end_state(locked, at)).collect();
+        for locked in all {
+            locked.with(|ledger| {
                 ledger.abandon_intents();
                 ledger.abandon_waiting(at);
                 ledger.conclude_all(at);
@@ -376,7 +379,7 @@ impl<W: io::Write> Journal<W> {
         tokio::time::sleep(after).await;
         let answered = {
             let _turn = self.scraping.lock().await;
-            target.sample(self.books.clock().now()).await
+            target.sample(self.progress.clock().now()).await
         };
         if let Ok(page) = answered {
             self.push(Line::Target(TargetSample {
@@ -404,7 +407,7 @@ impl<W: io::Write> Journal<W> {
         let Some(target) = &self.sources.target else {
             return std::future::pending().await;
         };
-        let clock = self.books.clock();
+        let clock = self.progress.clock();
         for round in 1_u32.. {
             clock.sleep_until(At::ZERO + PING * round).await;
             let at = clock.now();
@@ -420,18 +423,19 @@ impl<W: io::Write> Journal<W> {
 
     async fn scrape(&self, edge: bool) {
         let _turn = self.scraping.lock().await;
-        let at = self.books.clock().now();
+        let at = self.progress.clock().now();
         if let Some(target) = &self.sources.target {
-            let ours = self.books.active();
+            let counters = self.progress.counters();
+            let ours = counters.active();
             let line = match target.sample(at).await {
                 Ok(page) => {
                     let mut sample = page.sample.clone();
                     if edge {
                         // Some may have come or gone meanwhile.
-                        sample.foreign_streams = page.foreign(ours.max(self.books.active()));
+                        sample.foreign_streams = page.foreign(ours.max(counters.active()));
                         sample.our_streams = Some(ours);
                     }
-                    self.books.glance().sampled(&sample);
+                    self.progress.sampled(&sample);
                     if let Some(profiles) = &self.sources.profiles {
                         profiles.sampled(sample.heap_bytes);
                     }
@@ -455,8 +459,13 @@ impl<W: io::Write> Journal<W> {
 }
 
 impl<W: io::Write> Journal<W> {
+    fn ledgers(&self) -> &Ledgers {
+        self.progress.ledgers()
+    }
+
     fn look(&self, sample: &TargetSample, overflows: BTreeMap<String, f64>) {
-        let danger = self.guard.borrow_mut().look(&self.books, sample, overflows);
+        let mut guard = self.guard.borrow_mut();
+        let danger = guard.look(self.ledgers(), sample, overflows);
         if danger.is_some() {
             *self.danger.borrow_mut() = danger;
             self.alarm.notify_one();
@@ -465,9 +474,17 @@ impl<W: io::Write> Journal<W> {
 }
 
 /// What a Service's streams hold at this instant.
-fn end_state(book: &Book, at: At) -> Line {
-    let end = book.ledger(|ledger| ledger.end_state(at));
-    Line::EndState(EndStateLine::new(&book.target.service, at, &end))
+fn end_state(locked: &LockedLedger, at: At) -> Line {
+    let end = locked.with(|ledger| ledger.end_state(at));
+    Line::EndState(EndStateLine::new(&locked.service.name, at, &end))
+}
+
+/// How many endpoints there are, over all Services.
+fn endpoints(ledgers: &Ledgers) -> EndpointsLine {
+    let counted = |locked: &LockedLedger| {
+        locked.with(|ledger| (ledger.promised() as u64, ledger.mean_held()))
+    };
+    EndpointsLine::sum(ledgers.all().iter().map(counted))
 }
 
 /// What this process has used since it began, from `/proc`; `None` where there is none.

@@ -32,8 +32,8 @@ use tokio::sync::{Notify, watch as signal};
 
 use self::{health::Blindness, state::State, watch::Watch};
 use crate::{
-    live::{books::Books, clock::Clock},
-    model::{fault::WatchedResource, federation::Site},
+    live::clock::Clock,
+    model::{fault::WatchedResource, federation::Site, ledger::Ledgers},
     world::KubeFactory,
 };
 
@@ -57,7 +57,7 @@ pub struct Observer {
 #[derive(Debug)]
 struct Shared {
     clock: Clock,
-    books: Arc<Books>,
+    ledgers: Arc<Ledgers>,
     /// A watch that is silent for this long is resumed over a new connection.
     silence: Duration,
     state: Mutex<State>,
@@ -87,28 +87,30 @@ impl Shared {
 // === impl Observer ===
 
 impl Observer {
-    /// An observer that enters what it sees into `books`.
+    /// An observer that enters what it sees into `ledgers`, timed by `clock`.
     #[must_use]
-    pub fn new(books: Arc<Books>) -> Self {
-        Self::of(books, Site::Source)
+    pub fn new(ledgers: Arc<Ledgers>, clock: Clock) -> Self {
+        let activity = Arc::new(Notify::new());
+        Self::of(ledgers, clock, Site::Source, SILENCE, activity)
     }
 
-    /// An observer of one of two clusters.
+    /// An observer of one of two clusters; a watch is resumed when it is silent for that long, and
+    /// `activity` is notified of each event that a ledger was told of.
     #[must_use]
-    pub fn of(books: Arc<Books>, site: Site) -> Self {
-        Self::with_silence(books, site, SILENCE)
-    }
-
-    /// The same, and a watch is resumed when it is silent for that long.
-    #[must_use]
-    pub fn with_silence(books: Arc<Books>, site: Site, silence: Duration) -> Self {
+    pub fn of(
+        ledgers: Arc<Ledgers>,
+        clock: Clock,
+        site: Site,
+        silence: Duration,
+        activity: Arc<Notify>,
+    ) -> Self {
         let (sender, synced) = signal::channel(0);
         Self {
             site,
             shared: Arc::new(Shared {
-                clock: books.clock(),
-                state: Mutex::new(State::new(Arc::clone(&books), site)),
-                books,
+                clock,
+                state: Mutex::new(State::new(Arc::clone(&ledgers), site, activity)),
+                ledgers,
                 silence,
                 relists: AtomicU64::new(0),
                 errors: Mutex::default(),

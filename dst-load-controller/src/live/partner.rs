@@ -19,13 +19,12 @@ use tokio::time::timeout;
 
 use self::feed::{Beat, Feed, Line, Mark};
 use super::{
-    books::Books,
     churn::ClockAnswer,
     clock::Clock,
     http::{self, Address, Http, NotHttp, root},
 };
 use crate::model::{
-    ledger::Written,
+    ledger::{Ledgers, Written},
     offset::{Offset, RoundTrip},
     printable::{line, sentence},
     recording::ClockLine,
@@ -133,10 +132,16 @@ impl Partner {
         Self { address, http }
     }
 
-    /// Enters what it tells into the ledgers, for ever. Nothing is taken for timed that was
+    /// Enters what it tells into the ledgers, in the time of `clock`, for ever. Nothing is taken for timed that was
     /// intended before `since`, when the observer had listed everything.
-    pub async fn follow(&self, books: &Books, since: At, mut on: impl FnMut(Told)) -> Infallible {
-        let mut feed = Feed::new(books, since);
+    pub async fn follow(
+        &self,
+        ledgers: &Ledgers,
+        clock: Clock,
+        since: At,
+        mut on: impl FnMut(Told),
+    ) -> Infallible {
+        let mut feed = Feed::new(ledgers, clock, since);
         let mut failures = 0;
         loop {
             let error = match self.read(&mut feed, &mut failures, &mut on).await {

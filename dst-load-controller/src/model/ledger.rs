@@ -1,4 +1,5 @@
-//! The ledger of one Service: which stream learnt which change when.
+//! The ledger of one Service ([`ServiceLedger`]): which stream learnt which change when; and those of
+//! all Services that are watched, a lock each ([`Ledgers`]).
 //!
 //! Changes come from the reference observer, updates from the streams, in any order. The ledger
 //! pairs them by endpoint, counts what never arrives at the deadline, and keeps what every stream
@@ -12,10 +13,13 @@ mod acknowledged;
 mod change;
 mod claims;
 mod classes;
+mod cluster_ip;
 mod expiry;
 mod holdings;
 mod intents;
+mod ledgers;
 mod limits;
+mod locked;
 mod moving;
 mod outbox;
 mod pairing;
@@ -31,6 +35,7 @@ mod unexplained;
 mod unserved;
 mod updates;
 mod waiting;
+mod watched;
 
 use self::{
     acknowledged::Acknowledged, change::OpenChanges, claims::Unclaimed, classes::Present,
@@ -43,13 +48,17 @@ pub use self::{
     acknowledged::Written,
     change::{ChangeId, ClosedChange, UnderWay},
     claims::WAIT as CLAIM_WAIT,
+    cluster_ip::ClusterIp,
     intents::Intent,
+    ledgers::Ledgers,
     limits::{BEHIND, FIRST_ITEM, Limits},
+    locked::LockedLedger,
     outbox::{Claimed, Counts, Delivered, KubernetesStage, Outbox, Outcome},
     settle::{EndState, EndpointCounts, Wrong},
     sighting::Sighting,
     streams::{EndedBy, StreamId, StreamPhase},
     waiting::BetweenTries,
+    watched::WatchedService,
 };
 
 /// The ledger of one Service and port.

@@ -5,15 +5,15 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use dst_load_controller::{
     live::{
         admin,
-        books::{Books, Target},
         churn::ChurnMetrics,
         client_metrics,
         clock::Clock,
         kubernetes::{Actor, Limits, RunIdentity},
         process_metrics,
+        progress::Progress,
         push::gauges,
     },
-    model::{report::Report, scenario::Scenario},
+    model::{ledger::WatchedService, report::Report, scenario::Scenario},
     sandbox::kubernetes::{Config, Kubernetes},
 };
 use prometheus_client::registry::Registry;
@@ -26,10 +26,10 @@ async fn families() {
     let (scenario, _) = Scenario::from_yaml(text, "one.yaml", &[]).unwrap();
     let scenario = Arc::new(scenario);
     let clock = Clock::start();
-    let target = Target::new("test-service-1", "shop", "cluster.local", 8080);
-    let books = Arc::new(Books::new(clock, vec![target], Duration::from_secs(30)));
+    let service = WatchedService::new("test-service-1", "shop", "cluster.local", 8080);
+    let progress = Progress::new(clock, vec![service], Duration::from_secs(30));
     let mut client = Registry::default();
-    client_metrics::register(&mut client, &books, Vec::new());
+    client_metrics::register(&mut client, &Arc::new(progress), Vec::new());
 
     let kubernetes = Kubernetes::start(Config::default());
     let run = RunIdentity {

@@ -51,7 +51,12 @@ async fn measured(header_says: TargetKind, replicas_say: &[bool]) -> Report {
     let file = tempfile::tempfile().unwrap();
     let client = Client::new(
         Clock::start(),
-        vec![Watched::new("empty", "default", "cluster.local", 8080)],
+        vec![WatchedService::new(
+            "empty",
+            "default",
+            "cluster.local",
+            8080,
+        )],
         Options {
             world: World {
                 destination: dials.remove(0),

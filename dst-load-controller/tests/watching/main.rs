@@ -14,7 +14,6 @@ use axum::{Router, body::Body, routing::get};
 use dst_load_controller::{
     live::{
         admin::{self, Readiness},
-        books::Target as Watched,
         churn::{ChurnMetrics, Driver, Event, EventLog},
         client::{Client, ClientError, Options},
         client_metrics,
@@ -30,6 +29,7 @@ use dst_load_controller::{
     model::{
         criteria::Criteria,
         flags::Flags,
+        ledger::WatchedService,
         plan::Plan,
         recording::{Header, LagSource, SCHEMA_VERSION, TargetInfo, TargetKind},
         report::{Ending, Report},
@@ -168,10 +168,10 @@ fn set_up<W: io::Write>(
     flags: Flags,
 ) -> Client<W> {
     let services = ["test-service-1", "test-service-2"];
-    let targets = services.map(|name| Watched::new(name, "churned", "cluster.local", 8080));
+    let services = services.map(|name| WatchedService::new(name, "churned", "cluster.local", 8080));
     Client::new(
         Clock::start(),
-        targets.into(),
+        services.into(),
         Options {
             world,
             target_cluster: None,
@@ -237,7 +237,7 @@ async fn watched(told: bool) -> (Report, String) {
         Vec::new(),
     );
     let mut registry = Registry::default();
-    client_metrics::register(&mut registry, client.books(), client.observers());
+    client_metrics::register(&mut registry, client.progress(), client.observers());
     let encode = admin::encode(registry);
     let churn = async {
         tokio::time::sleep(5 * SECOND).await;

@@ -137,7 +137,7 @@ pub async fn run(
     let readiness = Readiness::default();
     let client = Client::new(
         Clock::start(),
-        linked.targets,
+        linked.services,
         Options {
             target_cluster: observed.as_ref().map(Cluster::factory),
             world: World {
@@ -160,7 +160,7 @@ pub async fn run(
         shutdown.draining(),
     );
     let mut registry = Registry::default();
-    client_metrics::register(&mut registry, client.books(), client.observers());
+    client_metrics::register(&mut registry, client.progress(), client.observers());
     process_metrics::register(&mut registry);
     let routes = admin::routes(admin::encode(registry), readiness).merge(snapshots.routes());
     let server = Admin::bind(args.admin_addr).await?;

@@ -7,16 +7,17 @@ use anyhow::bail;
 use super::{ClientArgs, Watch};
 use crate::{
     cli::{UsageError, world::CLUSTER_DOMAIN},
-    live::{books::Target, cluster::Cluster, kubernetes::standing},
+    live::{cluster::Cluster, kubernetes::standing},
     model::{
         federation::{Site, Watched},
+        ledger::WatchedService,
         scenario::Scenario,
     },
 };
 
 /// What is watched, and the name of the linked cluster that has the endpoints of some of it.
 pub(super) struct Linked {
-    pub(super) targets: Vec<Target>,
+    pub(super) services: Vec<WatchedService>,
     pub(super) cluster: Option<String>,
 }
 
@@ -76,10 +77,10 @@ pub(super) fn of(
         }
         (Some(_), true) | (None, false) => {
             let port = scenario.churn.port;
-            let targets =
-                churned(scenario).map(|it| Target::watching(&it, namespace, CLUSTER_DOMAIN, port));
+            let services = churned(scenario)
+                .map(|it| WatchedService::of(&it, namespace, CLUSTER_DOMAIN, port));
             return Ok(Linked {
-                targets: targets.collect(),
+                services: services.collect(),
                 cluster,
             });
         }
@@ -99,7 +100,7 @@ pub(super) async fn resolve(
 ) -> anyhow::Result<Linked> {
     let kube = source.client()?;
     let mut linked = Linked {
-        targets: Vec::new(),
+        services: Vec::new(),
         cluster: None,
     };
     let mut namespaces: Vec<&str> = watch
@@ -156,8 +157,12 @@ pub(super) async fn resolve(
                 }
             }
         };
-        let target = Target::watching(&watched, &target.namespace, CLUSTER_DOMAIN, target.port);
-        linked.targets.push(target);
+        linked.services.push(WatchedService::of(
+            &watched,
+            &target.namespace,
+            CLUSTER_DOMAIN,
+            target.port,
+        ));
     }
     if let (Some(observed), None) = (observed, &linked.cluster) {
         bail!(UsageError(format!(

@@ -60,7 +60,7 @@ pub(super) async fn measure(
             biased;
             ended = engine.run(header) => ended,
             never = setting.stall() => match never {},
-            never = progress::show(engine.books(), scenario, manner.progress) => match never {},
+            never = progress::show(engine.progress(), scenario, manner.progress) => match never {},
             never = follow(manner.live, &engine) => match never {},
         }
     };

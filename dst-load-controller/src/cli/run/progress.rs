@@ -3,13 +3,13 @@
 
 mod view;
 
-use std::{convert::Infallible, io::IsTerminal, sync::Arc, time::Duration};
+use std::{convert::Infallible, io::IsTerminal, time::Duration};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use self::view::{Change, View};
 use crate::{
-    live::books::Books,
+    live::progress::Progress,
     model::{plan::Plan, printable, recording::Phase, scenario::Scenario, time::At},
 };
 
@@ -21,11 +21,11 @@ const RATE_OVER: usize = 4;
 const SAY: Duration = Duration::from_secs(30);
 
 /// Shows progress until it is dropped; nothing if it is not wanted.
-pub(super) async fn show(books: &Arc<Books>, scenario: &Scenario, wanted: bool) -> Infallible {
+pub(super) async fn show(progress: &Progress, scenario: &Scenario, wanted: bool) -> Infallible {
     if !wanted {
         return std::future::pending().await;
     }
-    let look = Look::new(books, scenario);
+    let look = Look::new(progress, scenario);
     if std::io::stderr().is_terminal() {
         draw(look).await
     } else {
@@ -70,7 +70,7 @@ async fn log(mut look: Look<'_>) -> Infallible {
 
 /// What was seen before, for what is a difference.
 struct Look<'a> {
-    books: &'a Books,
+    progress: &'a Progress,
     scenario: &'a Scenario,
     whole: Option<Duration>,
     churning_since: Option<At>,
@@ -80,9 +80,9 @@ struct Look<'a> {
 // === impl Look ===
 
 impl<'a> Look<'a> {
-    fn new(books: &'a Books, scenario: &'a Scenario) -> Self {
+    fn new(progress: &'a Progress, scenario: &'a Scenario) -> Self {
         Self {
-            books,
+            progress,
             scenario,
             whole: Plan::new(scenario).end().map(At::since_start),
             churning_since: None,
@@ -91,26 +91,25 @@ impl<'a> Look<'a> {
     }
 
     fn view(&mut self) -> View {
-        let (books, now) = (self.books, self.books.clock().now());
-        let phase = books.phase();
-        if phase == Phase::Churning {
+        let snapshot = self.progress.snapshot();
+        let now = snapshot.at;
+        if snapshot.phase == Phase::Churning {
             self.churning_since.get_or_insert(now);
         }
-        let latency = books.latency();
-        let glance = books.glance();
+        let so_far = snapshot.so_far;
         View {
-            phase: Some(phase),
+            phase: Some(snapshot.phase),
             elapsed: now.since_start(),
             plan: self
                 .churning_since
                 .zip(self.whole)
                 .map(|(since, whole)| (now.since(since).min(whole), whole)),
-            cycle: books.cycle(),
+            cycle: snapshot.cycle,
             cycles: self.scenario.churn.cycles,
-            services: books.all().len() as u64,
-            streams_open: books.active(),
+            services: snapshot.services,
+            streams_open: snapshot.streams_open,
             streams_wanted: self.scenario.streams(),
-            change: books.change_under_way(now).map(|(service, change)| Change {
+            change: snapshot.under_way.map(|(service, change)| Change {
                 service,
                 direction: change.direction,
                 endpoints: change.endpoints,
@@ -118,15 +117,15 @@ impl<'a> Look<'a> {
                 audience: change.audience,
                 age: change.age,
             }),
-            last: glance.last_change(),
-            deliveries: latency.count,
-            never: latency.never,
-            p50: latency.p50,
-            p99: latency.p99,
-            updates_per_second: self.rate(now, latency.updates),
-            cores: glance.target_cores(),
-            memory: glance.target_memory(),
-            warnings: glance.warnings(),
+            last: snapshot.last_change,
+            deliveries: so_far.count,
+            never: so_far.never,
+            p50: so_far.p50,
+            p99: so_far.p99,
+            updates_per_second: self.rate(now, so_far.updates),
+            cores: snapshot.target_cores,
+            memory: snapshot.target_memory,
+            warnings: snapshot.warnings,
         }
     }
 

@@ -29,7 +29,7 @@ impl ClientMetrics {
             None,
             MetricType::Gauge,
         )?;
-        ConstGauge::new(self.books.streams_wanted()).encode(wanted)?;
+        ConstGauge::new(self.progress.streams_wanted()).encode(wanted)?;
         self.endpoints(encoder)?;
         let mut never = encoder.encode_descriptor(
             "deliveries_never",
@@ -37,7 +37,7 @@ impl ClientMetrics {
             None,
             MetricType::Counter,
         )?;
-        for series in self.books.series() {
+        for series in self.progress.series() {
             let labels = [("service", series.service.as_str())];
             ConstCounter::new(series.never()).encode(never.encode_family(&labels)?)?;
         }
@@ -48,7 +48,7 @@ impl ClientMetrics {
             MetricType::Histogram,
         )?;
         let bounds = LAGS.map(|millis| Duration::from_secs_f64(millis / 1e3));
-        histogram(lag, &self.books.all_lag(), &bounds)?;
+        histogram(lag, &self.progress.all_lag(), &bounds)?;
         let relists = encoder.encode_descriptor(
             "observer_relists",
             "Times the observer lost its watch and listed everything again",
@@ -61,9 +61,9 @@ impl ClientMetrics {
 
     fn endpoints(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let mut all: BTreeMap<&str, Endpoints> = BTreeMap::new();
-        for book in self.books.all() {
-            let counts = book.ledger(|ledger| ledger.endpoint_counts());
-            let of = all.entry(book.series()).or_default();
+        for (position, locked) in self.progress.ledgers().all().iter().enumerate() {
+            let counts = locked.with(|ledger| ledger.endpoint_counts());
+            let of = all.entry(self.progress.label(position)).or_default();
             of.promised += counts.promised as f64;
             of.held += counts.held as f64 / counts.streams.max(1) as f64;
         }

@@ -16,7 +16,7 @@ const LIMITS: [&str; 3] = ["first_item", "idle", "lifetime"];
 
 impl ClientMetrics {
     pub(super) fn proxies(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let streams = self.books.all_streams();
+        let streams = self.progress.counters().total();
         let (proxy, profiles) = (&streams.proxy, &streams.profiles);
         let mut family = encoder.encode_descriptor(
             "streams_limited",

@@ -4,15 +4,11 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::{
-    live::{
-        admin,
-        books::{Book, Target},
-        clock::Clock,
-    },
+    live::{admin, clock::Clock},
     model::{
         endpoint::Endpoint,
         kubernetes::{self, Place, Service, ServicePort, Slice, SliceEndpoint, SlicePort},
-        ledger::Sighting,
+        ledger::{LockedLedger, Sighting, StreamId, WatchedService},
         time::At,
         update::Update,
     },
@@ -30,16 +26,41 @@ const PROMISED: [&str; 9] = [
     "destination_client_updates_received_total",
 ];
 
-fn books() -> Arc<Books> {
-    let target = |service| Target::new(service, "shop", "cluster.local", 80);
-    let targets = vec![target("web"), target("api")];
-    Arc::new(Books::new(Clock::start(), targets, Duration::from_secs(30)))
+fn progress() -> Arc<Progress> {
+    let service = |name| WatchedService::new(name, "shop", "cluster.local", 80);
+    let services = vec![service("web"), service("api")];
+    let deadline = Duration::from_secs(30);
+    Arc::new(Progress::new(Clock::start(), services, deadline))
+}
+
+/// A stream is sent on the Service at this position.
+fn send(progress: &Progress, service: usize) -> StreamId {
+    let at = progress.clock().now();
+    let stream = progress.ledgers().all()[service].with(|ledger| {
+        let stream = ledger.add_stream(Place::default());
+        ledger.stream_sent(stream, at);
+        stream
+    });
+    progress.counters().sent(at, false);
+    stream
+}
+
+/// It receives that there is an endpoint.
+fn receive(progress: &Progress, service: usize, stream: StreamId, at: At, last: u8) {
+    progress.counters().received(service, 9);
+    progress.ledgers().all()[service].update(stream, at, &Update::Add(vec![endpoint(last)]));
+}
+
+/// The journal takes what the ledger has to hand on.
+fn take(progress: &Progress, service: usize, at: At) {
+    let outbox = progress.ledgers().all()[service].take(at);
+    progress.absorb(service, &outbox);
 }
 
 /// Every series with its value; no series may come twice.
-fn scrape(books: &Arc<Books>) -> BTreeMap<String, f64> {
+fn scrape(progress: &Arc<Progress>) -> BTreeMap<String, f64> {
     let mut registry = Registry::default();
-    register(&mut registry, books, Vec::new());
+    register(&mut registry, progress, Vec::new());
     let text = admin::encode(registry)().unwrap();
     assert!(text.ends_with("# EOF\n"), "{text}");
     let mut all = BTreeMap::new();
@@ -60,8 +81,8 @@ fn endpoint(last: u8) -> Endpoint {
     Endpoint::bare(([10, 0, 0, last], 8080).into())
 }
 
-/// The observer sees that the Service of `book` has the endpoints up to `count`.
-fn sight(book: &Book, visible: At, count: u8) {
+/// The observer sees that the Service of this ledger has the endpoints up to `count`.
+fn sight(locked: &LockedLedger, visible: At, count: u8) {
     let service = Service {
         ports: vec![ServicePort {
             name: "http".into(),
@@ -92,12 +113,12 @@ fn sight(book: &Book, visible: At, count: u8) {
         resource_version: count.to_string().as_str().into(),
         timed: true,
     };
-    book.ledger(|ledger| ledger.sight(&sighting, Some(&service), [&slice], 80));
+    locked.with(|ledger| ledger.sight(&sighting, Some(&service), [&slice], 80));
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_promised_family_is_there_from_the_start_at_zero() {
-    let all = scrape(&books());
+    let all = scrape(&progress());
     for promised in PROMISED {
         assert!(
             all.keys().any(|series| family(series) == promised),
@@ -125,19 +146,17 @@ async fn every_promised_family_is_there_from_the_start_at_zero() {
 
 #[tokio::test(start_paused = true)]
 async fn a_delivery_is_told_as_a_quantile_and_in_a_bucket_of_its_own_service() {
-    let books = books();
-    let book = &books.all()[0];
-    let stream = book.ledger(|ledger| ledger.add_stream(Place::default()));
-    sight(book, books.clock().now(), 1);
-    book.sent(&books, stream, false);
-    let told = |last, at| book.update(&books, stream, at, &Update::Add(vec![endpoint(last)]), 9);
-    told(1, books.clock().now());
-    books.clock().sleep_until(At::from_secs(10)).await;
-    sight(book, At::from_secs(10), 2);
-    told(2, At::from_millis(10_080));
-    drop(book.take(At::from_secs(11)));
+    let progress = progress();
+    let (clock, locked) = (progress.clock(), &progress.ledgers().all()[0]);
+    sight(locked, clock.now(), 1);
+    let stream = send(&progress, 0);
+    receive(&progress, 0, stream, clock.now(), 1);
+    clock.sleep_until(At::from_secs(10)).await;
+    sight(locked, At::from_secs(10), 2);
+    receive(&progress, 0, stream, At::from_millis(10_080), 2);
+    take(&progress, 0, At::from_secs(11));
 
-    let all = scrape(&books);
+    let all = scrape(&progress);
     let get = |series: &str| all[&format!("destination_client_{series}")];
     for quantile in ["0.5", "0.999"] {
         let value = get(&format!(
@@ -168,26 +187,40 @@ async fn a_delivery_is_told_as_a_quantile_and_in_a_bucket_of_its_own_service() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn messages_of_all_ports_of_a_service_are_in_its_one_series() {
+    let ports = [80, 81].map(|port| WatchedService::new("web", "shop", "cluster.local", port));
+    let progress = Progress::new(Clock::start(), ports.into(), Duration::from_secs(30));
+    for service in [0, 1, 1] {
+        progress.counters().received(service, 9);
+    }
+    let bytes = [0, 1].map(|service| progress.counters().take_bytes(service));
+    assert_eq!(bytes, [9, 18]);
+    assert_eq!(progress.snapshot().so_far.updates, 3);
+    let all = scrape(&Arc::new(progress));
+    let series = "destination_client_updates_received_total{service=\"web\"}";
+    assert_eq!(all[series], 3.0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_update_that_never_comes_counts_with_the_deadline() {
-    let books = books();
-    let book = &books.all()[1];
-    let stream = book.ledger(|ledger| ledger.add_stream(Place::default()));
-    sight(book, At::ZERO, 1);
-    book.sent(&books, stream, false);
-    book.update(&books, stream, At::ZERO, &Update::Add(vec![endpoint(1)]), 9);
-    sight(book, At::from_secs(1), 2);
-    drop(book.take(At::from_secs(60)));
-    let all = scrape(&books);
+    let progress = progress();
+    let locked = &progress.ledgers().all()[1];
+    sight(locked, At::ZERO, 1);
+    let stream = send(&progress, 1);
+    receive(&progress, 1, stream, At::ZERO, 1);
+    sight(locked, At::from_secs(1), 2);
+    take(&progress, 1, At::from_secs(60));
+    let all = scrape(&progress);
     let p99 = all["destination_client_update_latency_seconds{quantile=\"0.99\",service=\"api\"}"];
     assert!((29.7..30.3).contains(&p99), "{p99}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_taken_and_the_untaken_are_counted_once() {
-    let books = books();
-    books.count(|streams| streams.ended_ok += 2);
-    drop(books.take_streams());
-    books.count(|streams| {
+    let progress = progress();
+    progress.counters().count(|streams| streams.ended_ok += 2);
+    drop(progress.counters().take());
+    progress.counters().count(|streams| {
         streams.ended_ok += 1;
         *streams.errors.entry("Unavailable".into()).or_default() += 4;
         *streams
@@ -195,12 +228,12 @@ async fn the_taken_and_the_untaken_are_counted_once() {
             .entry("Connection refused (os error 111)".into())
             .or_default() += 5;
     });
-    books.count(|streams| {
+    progress.counters().count(|streams| {
         streams.proxy.idle += 6;
         streams.profiles.opened += 7;
         streams.profiles.ended_ok += 1;
     });
-    let all = scrape(&books);
+    let all = scrape(&progress);
     let limited = "destination_client_streams_limited_total";
     assert_eq!(all[&format!("{limited}{{limit=\"idle\"}}")], 6.0);
     assert_eq!(all[&format!("{limited}{{limit=\"lifetime\"}}")], 0.0);

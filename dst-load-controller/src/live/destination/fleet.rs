@@ -22,12 +22,19 @@ use self::{
     profile::{About, Profile},
 };
 use super::{
+    counters::StreamCounters,
     ending::Ending,
     stream::{self, Identity, request},
 };
 use crate::{
-    live::{books::Books, clock::Clock},
-    model::{kubernetes::Place, ledger::StreamId, printable::line, scenario, seed, time::At},
+    live::clock::Clock,
+    model::{
+        kubernetes::Place,
+        ledger::{Ledgers, LockedLedger, StreamId},
+        printable::line,
+        scenario, seed,
+        time::At,
+    },
     world::{Dial, Grpc},
 };
 use tokio::{
@@ -110,7 +117,9 @@ pub struct Fleet {
 /// What every task of a fleet shares.
 #[derive(Debug)]
 struct Shared {
-    books: Arc<Books>,
+    ledgers: Arc<Ledgers>,
+    counters: Arc<StreamCounters>,
+    clock: Clock,
     config: FleetConfig,
     cancel: CancellationToken,
     failed: watch::Sender<Option<FleetError>>,
@@ -127,7 +136,8 @@ struct ClientPod {
 /// A stream that has been entered into its ledger and is not opened yet.
 #[derive(Clone, Copy, Debug)]
 struct Seat {
-    target: usize,
+    /// The position of its ledger.
+    service: usize,
     stream: StreamId,
     /// Its position in the order of opening.
     order: u64,
@@ -151,12 +161,15 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 // === impl Fleet ===
 
 impl Fleet {
-    /// Enters all streams into the ledgers and begins to open them. Virtual clients take the
+    /// Enters all streams into the ledgers and begins to open them; what they do is counted in
+    /// `counters`, which are of as many Services. Virtual clients take the
     /// `nodes` (names with zones) in order, over and over, and so the `replicas` of the
     /// destination, of which there is at least one.
     #[must_use]
     pub fn open(
-        books: &Arc<Books>,
+        ledgers: &Arc<Ledgers>,
+        counters: &Arc<StreamCounters>,
+        clock: Clock,
         replicas: &[Dial],
         config: FleetConfig,
         nodes: &[(String, String)],
@@ -164,10 +177,12 @@ impl Fleet {
         let cancel = CancellationToken::new();
         let (sender, failed) = watch::channel(None);
         let shared = Arc::new(Shared {
-            books: Arc::clone(books),
+            ledgers: Arc::clone(ledgers),
+            counters: Arc::clone(counters),
+            clock,
             cancel: cancel.clone(),
             failed: sender,
-            opened: books.clock().now(),
+            opened: clock.now(),
             connected: AtomicU64::new(0),
             config,
         });
@@ -184,9 +199,9 @@ impl Fleet {
                 pod: format!("dst-load-client-{client}"),
             };
             let mut seats = Vec::new();
-            for (target, book) in books.all().iter().enumerate() {
+            for (service, locked) in ledgers.all().iter().enumerate() {
                 for _ in 0..shared.config.streams_per_service {
-                    let stream = book.ledger(|ledger| {
+                    let stream = locked.with(|ledger| {
                         let stream = ledger.add_stream(place.clone());
                         if replicas.len() > 1 {
                             ledger.hold_on(stream, replica);
@@ -194,7 +209,7 @@ impl Fleet {
                         stream
                     });
                     seats.push(Seat {
-                        target,
+                        service,
                         stream,
                         order,
                     });
@@ -298,21 +313,23 @@ async fn connection(shared: Arc<Shared>, replica: Replica, pods: Vec<ClientPod>)
             return;
         }
     };
-    let link = Arc::new(Link::up(&shared.books, replica.number));
+    let link = Arc::new(Link::up(
+        replica.number,
+        &shared.counters,
+        shared.clock.now(),
+    ));
     let mut streams = JoinSet::new();
     if replica.asks {
-        let (grpc, link, books) = (grpc.clone(), Arc::clone(&link), Arc::clone(&shared.books));
+        let (grpc, link, shared) = (grpc.clone(), Arc::clone(&link), Arc::clone(&shared));
         streams.spawn(async move {
-            stream::identify(grpc, books.clock(), |headers| {
-                link.answered(&books, headers)
-            })
-            .await;
+            let answered = |headers: &_| shared.answered(&link, headers);
+            stream::identify(grpc, shared.clock, answered).await;
         });
     }
     for ClientPod { identity, seats } in pods {
         let token: Arc<str> = identity.token().into();
         for seat in seats {
-            let authority = &shared.books.all()[seat.target].target.authority;
+            let authority = &shared.locked(seat).service.authority;
             let held = shared.config.profiles.then(|| Arc::new(SetOnce::new()));
             if let Some(held) = &held {
                 for about in [About::Service, About::Endpoint(Arc::clone(held))] {
@@ -352,7 +369,7 @@ async fn connection(shared: Arc<Shared>, replica: Replica, pods: Vec<ClientPod>)
 /// Connects, trying again until the time for it is up.
 async fn connect(shared: &Shared, dial: &Dial, identity: &Identity) -> Result<Grpc, FleetError> {
     let config = &shared.config;
-    let clock = shared.clock();
+    let clock = shared.clock;
     let until = shared.opened + config.connect_timeout;
     let mut tries = 0;
     loop {
@@ -363,7 +380,7 @@ async fn connect(shared: &Shared, dial: &Dial, identity: &Identity) -> Result<Gr
             }
             Err(status) => line(status.message()),
         };
-        shared.books.count(|streams| {
+        shared.counters.count(|streams| {
             *streams.connection_errors.entry(reason.clone()).or_default() += 1;
         });
         let wait = shared.backoff("connect", &identity.pod, tries);
@@ -390,8 +407,15 @@ async fn connect(shared: &Shared, dial: &Dial, identity: &Identity) -> Result<Gr
 // === impl Shared ===
 
 impl Shared {
-    fn clock(&self) -> Clock {
-        self.books.clock()
+    /// The ledger that a stream is entered into.
+    fn locked(&self, seat: Seat) -> &LockedLedger {
+        &self.ledgers.all()[seat.service]
+    }
+
+    /// The server has answered a stream of this connection with these headers.
+    fn answered(&self, link: &Link, headers: &http::HeaderMap) {
+        self.counters
+            .identify(link.replica(), headers, self.clock.now());
     }
 
     /// The wait before try number `tries` + 1: doubled each time, by the seed up to a tenth less,
@@ -418,8 +442,8 @@ impl Shared {
         let each = if self.config.profiles { 3 } else { 1 };
         let turn = Duration::from_millis(seat.order * each * 1_000 / rate);
         let turn = self.opened + turn;
-        if self.clock().now() < turn {
-            self.clock().sleep_until(turn).await;
+        if self.clock.now() < turn {
+            self.clock.sleep_until(turn).await;
         }
     }
 

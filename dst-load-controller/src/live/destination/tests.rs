@@ -7,17 +7,19 @@ mod server;
 use std::{sync::Arc, time::Duration};
 
 use super::{
+    counters::StreamCounters,
     dial::dial,
     ending::Ending,
     fleet::{Fleet, FleetConfig},
     stream::{self, Method},
 };
 use crate::{
-    live::{
-        books::{Books, Target},
-        clock::Clock,
+    live::clock::Clock,
+    model::{
+        ledger::{Ledgers, WatchedService},
+        recording::StreamCounts,
+        scenario::Lifecycle,
     },
-    model::{recording::StreamCounts, scenario::Lifecycle},
 };
 
 /// Longer than anything here takes on a busy machine.
@@ -38,7 +40,9 @@ async fn ending(address: &str) -> Ending {
 
 /// Streams of a fleet, to one address.
 struct Streams {
-    books: Arc<Books>,
+    clock: Clock,
+    ledgers: Arc<Ledgers>,
+    counters: Arc<StreamCounters>,
     fleet: Fleet,
 }
 
@@ -46,8 +50,9 @@ impl Streams {
     /// Opens `clients` × `each` streams.
     fn open(address: &str, clients: u64, each: u32) -> Self {
         let clock = Clock::start();
-        let targets = vec![Target::new("web", "shop", "cluster.local", 80)];
-        let books = Arc::new(Books::new(clock, targets, Duration::from_secs(30)));
+        let services = vec![WatchedService::new("web", "shop", "cluster.local", 80)];
+        let ledgers = Arc::new(Ledgers::new(services, Duration::from_secs(30)));
+        let counters = Arc::new(StreamCounters::new(1));
         let config = FleetConfig {
             clients,
             connections: None,
@@ -62,12 +67,17 @@ impl Streams {
             profiles: false,
         };
         let dial = dial(address, config.lifecycle).unwrap();
-        let fleet = Fleet::open(&books, &[dial], config, &[]);
-        Self { books, fleet }
+        let fleet = Fleet::open(&ledgers, &counters, clock, &[dial], config, &[]);
+        Self {
+            clock,
+            ledgers,
+            counters,
+            fleet,
+        }
     }
 
     fn counts(&self) -> StreamCounts {
-        self.books.all_streams()
+        self.counters.total()
     }
 
     /// Waits until `reached` holds of what has been counted.
@@ -84,7 +94,7 @@ impl Streams {
     /// Waits until all streams have a snapshot.
     async fn held(&self, streams: usize) {
         let all = async {
-            while self.books.streams_held() != (streams, streams) {
+            while self.ledgers.streams_held() != (streams, streams) {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };

@@ -162,8 +162,8 @@ impl<W: io::Write> Engine<W> {
             std::iter::repeat_n(u64::from(group.pattern.initial()), group.count as usize)
         });
         // Each Service counts as often as it is asked for.
-        let wanted: u64 = (self.books_of.iter().zip(initial))
-            .map(|(books, endpoints)| books.len() as u64 * endpoints)
+        let wanted: u64 = (self.ledgers_of.iter().zip(initial))
+            .map(|(ledgers, endpoints)| ledgers.len() as u64 * endpoints)
             .sum();
         let (mut best, mut stall) = (0, Stall::new(self.clock().now()));
         loop {
@@ -205,7 +205,9 @@ impl<W: io::Write> Engine<W> {
             profiles: client.profiles,
         };
         Fleet::open(
-            &self.books,
+            self.progress.ledgers(),
+            self.progress.counters(),
+            self.clock(),
             &self.options.world.replicas(),
             config,
             &self.observers.nodes(),
@@ -231,7 +233,7 @@ impl<W: io::Write> Engine<W> {
                     held,
                     all,
                     after: patience,
-                    refusal: self.books.refusal(),
+                    refusal: self.progress.counters().refusal(),
                 });
             }
             tokio::time::sleep(LOOK).await;
@@ -241,10 +243,10 @@ impl<W: io::Write> Engine<W> {
     fn served_now(&self) -> (usize, usize) {
         let now = self.clock().now();
         let asked = self.scenario.client.lifecycle == Lifecycle::Proxy
-            && self.books.all_streams().opened >= self.scenario.streams();
-        let books = self.books.all().iter();
-        books.fold((0, 0), |(served, all), book| {
-            book.ledger(|ledger| {
+            && self.progress.counters().total().opened >= self.scenario.streams();
+        let all = self.ledgers().all().iter();
+        all.fold((0, 0), |(served, all), locked| {
+            locked.with(|ledger| {
                 let phases = ledger.stream_phases();
                 let done = (0..).zip(phases).filter(|(stream, phase)| {
                     let empty = || ledger.promised_to(*stream) == 0;
@@ -272,7 +274,7 @@ impl<W: io::Write> Engine<W> {
             .churn(start, |event| match event {
                 Event::Cycle(cycle) => {
                     cycled = true;
-                    self.books.start_cycle(cycle.cycle);
+                    self.ledgers().start_cycle(cycle.cycle);
                     self.journal.push(Line::Cycle {
                         at: cycle.at,
                         cycle: cycle.cycle,
@@ -342,7 +344,7 @@ impl<W: io::Write> Engine<W> {
                 announce_settling(deadline);
                 self.settle_until(until, false).await;
                 self.verify(QUIET.max(until.since(clock.now()))).await;
-                let services = self.books.unsettled();
+                let services = self.ledgers().unsettled();
                 if services > 0 {
                     self.journal.warn(Warning::Unsettled { services });
                 }
@@ -360,8 +362,11 @@ impl<W: io::Write> Engine<W> {
         loop {
             let now = clock.now();
             // What we ended ourselves may have a long way to its next try.
-            let unserved = self.books.unserved_until().filter(|&until| now < until);
-            if !self.books.is_settled() || self.books.outstanding() > 0 || unserved.is_some() {
+            let unserved = self.ledgers().unserved_until().filter(|&until| now < until);
+            if !self.ledgers().is_settled()
+                || self.ledgers().outstanding() > 0
+                || unserved.is_some()
+            {
                 quiet_since = now;
             }
             let over = now >= until && !(for_unserved && unserved.is_some());
@@ -374,11 +379,11 @@ impl<W: io::Write> Engine<W> {
 
     fn intend(&self, verb: &Verb, service: usize, at: At) {
         let (add, remove) = verb.expects();
-        for &book in &self.books_of[service] {
+        for &ledger in &self.ledgers_of[service] {
             // What is local beside a churned cluster is a probe: when Kubernetes is late with it,
             // nothing of the plan is.
-            if !self.observers.are_two() || self.books.all()[book].target.through.is_some() {
-                self.books.intend(book, Intent { at, add, remove });
+            if !self.observers.are_two() || self.ledgers().all()[ledger].service.through.is_some() {
+                self.ledgers().intend(ledger, Intent { at, add, remove });
             }
         }
     }
@@ -393,9 +398,8 @@ impl<W: io::Write> Engine<W> {
 
     /// Endpoints that are promised over all Services.
     fn promised(&self) -> u64 {
-        let books = self.books.all().iter();
-        books
-            .map(|book| book.ledger(|ledger| ledger.promised() as u64))
+        let all = self.ledgers().all().iter();
+        all.map(|locked| locked.with(|ledger| ledger.promised() as u64))
             .sum()
     }
 

@@ -132,7 +132,7 @@ impl<W: io::Write> Engine<W> {
         let mut asked: Option<At> = None;
         loop {
             tokio::time::sleep(LOOK).await;
-            let (now, outstanding) = (clock.now(), self.books.outstanding());
+            let (now, outstanding) = (clock.now(), self.ledgers().outstanding());
             // Progress, or a scaling after the last answer.
             let anew = outstanding < before || (outstanding > before && stall.asked > 0);
             if outstanding == 0 || before == 0 || anew {

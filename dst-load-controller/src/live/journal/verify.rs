@@ -31,9 +31,9 @@ impl<W: io::Write> Journal<W> {
     ) -> bool {
         let differ = self.compare(observers, kube, namespace, true).await;
         if differ {
-            let clock = self.books.clock();
+            let clock = self.progress.clock();
             let until = clock.now() + patience;
-            while clock.now() < until && self.books.streams_wrong(clock.now()) > 0 {
+            while clock.now() < until && self.ledgers().streams_wrong(clock.now()) > 0 {
                 tokio::time::sleep(LOOK).await;
             }
         }
@@ -48,10 +48,10 @@ impl<W: io::Write> Journal<W> {
         kube: &KubeFactory,
         namespace: &str,
     ) -> Infallible {
-        let clock = self.books.clock();
+        let clock = self.progress.clock();
         loop {
             tokio::time::sleep(BEHIND).await;
-            let since = self.books.unexplained_since();
+            let since = self.ledgers().unexplained_since();
             if since.is_some_and(|since| since + BEHIND <= clock.now()) {
                 self.compare(observers, kube, namespace, false).await;
                 tokio::time::sleep(EXPLAIN_EVERY).await;
@@ -81,7 +81,7 @@ impl<W: io::Write> Journal<W> {
             differ |= differs;
         }
         if let Some(asked) = agreed_at {
-            self.books.contradict(asked);
+            self.ledgers().contradict(asked);
         }
         differ
     }

@@ -38,7 +38,7 @@ impl Observer {
     /// Our own write of an EndpointSlice was acknowledged at `at`, give or take `slack`: its event
     /// is waited for. Observer and acknowledgement may come in either order.
     pub fn acknowledged(&self, written: &Written, at: At, slack: Duration, source: LagSource) {
-        let deliveries = self.shared.books.deliveries();
+        let deliveries = self.shared.ledgers.deliveries();
         let mut state = self.shared.state.lock();
         state
             .seen

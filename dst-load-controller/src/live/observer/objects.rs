@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use serde::Deserialize;
 
-use crate::{
-    live::books::ClusterIp,
-    model::kubernetes::{Service, ServicePort, Slice, SliceEndpoint, SlicePort, Target},
+use crate::model::{
+    kubernetes::{Service, ServicePort, Slice, SliceEndpoint, SlicePort, Target},
+    ledger::ClusterIp,
 };
 
 /// What every object has.

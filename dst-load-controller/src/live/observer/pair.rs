@@ -2,10 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::Notify;
+
 use super::{Observer, Place, Verified, WatchError};
 use crate::{
-    live::books::Books,
-    model::{federation::Site, ledger::Written, recording::LagSource, time::At},
+    live::clock::Clock,
+    model::{
+        federation::Site,
+        ledger::{Ledgers, Written},
+        recording::LagSource,
+        time::At,
+    },
     world::KubeFactory,
 };
 
@@ -14,20 +21,38 @@ use crate::{
 pub struct Observers {
     source: Observer,
     target: Option<(Observer, KubeFactory)>,
+    activity: Arc<Notify>,
 }
 
 // === impl Observers ===
 
 impl Observers {
-    /// Observers that enter what they see into `books`; with `target` the target cluster's API.
+    /// Observers that enter what they see into `ledgers`, timed by `clock`; with `target` the target
+    /// cluster's API. A watch is resumed when it is silent for as long as `silence`.
     #[must_use]
-    pub fn new(books: &Arc<Books>, target: Option<KubeFactory>, silence: Duration) -> Self {
-        let observer = |site| Observer::with_silence(Arc::clone(books), site, silence);
-        let observe = |kube| (observer(Site::Target), kube);
+    pub fn new(
+        ledgers: &Arc<Ledgers>,
+        clock: Clock,
+        target: Option<KubeFactory>,
+        silence: Duration,
+    ) -> Self {
+        let activity = Arc::new(Notify::new());
+        let observer = |site| {
+            let (ledgers, activity) = (Arc::clone(ledgers), Arc::clone(&activity));
+            Observer::of(ledgers, clock, site, silence, activity)
+        };
+        let target = target.map(|kube| (observer(Site::Target), kube));
         Self {
             source: observer(Site::Source),
-            target: target.map(observe),
+            target,
+            activity,
         }
+    }
+
+    /// Notified of each event that a ledger was told of: then something is open that was not.
+    #[must_use]
+    pub const fn activity(&self) -> &Arc<Notify> {
+        &self.activity
     }
 
     /// Each of them, for its counters.

@@ -5,19 +5,18 @@ use std::{
     sync::Arc,
 };
 
+use tokio::sync::Notify;
+
 use super::{
     objects::{Metadata, Object},
     seen::{Difference, Seen},
 };
-use crate::{
-    live::books::Books,
-    model::{
-        fault::WatchedResource,
-        federation::Site,
-        kubernetes::{Service, Slice},
-        ledger::Sighting,
-        time::At,
-    },
+use crate::model::{
+    fault::WatchedResource,
+    federation::Site,
+    kubernetes::{Service, Slice},
+    ledger::{Ledgers, Sighting},
+    time::At,
 };
 
 /// Namespace and name.
@@ -50,8 +49,10 @@ struct By<'a> {
 /// Everything that decides what clients are promised.
 #[derive(Debug)]
 pub(super) struct State {
-    books: Arc<Books>,
+    ledgers: Arc<Ledgers>,
     site: Site,
+    /// Notified of each event that a ledger was told of.
+    activity: Arc<Notify>,
     services: HashMap<Key, Service>,
     /// By Service, then by name.
     slices: HashMap<Key, BTreeMap<String, Slice>>,
@@ -86,10 +87,11 @@ impl<'a> By<'a> {
 // === impl State ===
 
 impl State {
-    pub(super) fn new(books: Arc<Books>, site: Site) -> Self {
+    pub(super) fn new(ledgers: Arc<Ledgers>, site: Site, activity: Arc<Notify>) -> Self {
         Self {
-            books,
+            ledgers,
             site,
+            activity,
             services: HashMap::new(),
             slices: HashMap::new(),
             owners: BTreeMap::new(),
@@ -100,7 +102,7 @@ impl State {
 
     /// Takes in an event of the watch of `resource`.
     pub(super) fn enter(&mut self, resource: WatchedResource, visible: At, event: Event) {
-        let deliveries = self.books.deliveries();
+        let deliveries = self.ledgers.deliveries();
         let Some(timed) = self.seen.admit(resource, visible, &event, deliveries) else {
             return;
         };
@@ -120,7 +122,7 @@ impl State {
         listed: Vec<Object>,
         version: &str,
     ) {
-        let deliveries = self.books.deliveries();
+        let deliveries = self.ledgers.deliveries();
         let mut listed: BTreeMap<_, _> = listed
             .into_iter()
             .map(|object| (key(&object.metadata), object))
@@ -180,8 +182,8 @@ impl State {
             let (zone, node) = (object.zone(), object.metadata.name);
             let before = self.nodes.insert(node.clone(), zone.clone());
             if before.is_some_and(|before| before != zone) {
-                for book in self.books.all() {
-                    book.ledger(|ledger| ledger.rezone(&node, visible));
+                for locked in self.ledgers.all() {
+                    locked.with(|ledger| ledger.rezone(&node, visible));
                 }
             }
         }
@@ -241,8 +243,8 @@ impl State {
         let key = key(&metadata);
         // A Service of another cluster has an address over there, which nobody here asks for.
         if self.site == Site::Source {
-            for book in self.books.of_service(self.site, &key.0, &key.1) {
-                book.set_cluster_ip(object.cluster_ip());
+            for locked in self.ledgers.of_service(self.site, &key.0, &key.1) {
+                locked.set_cluster_ip(object.cluster_ip());
             }
         }
         let mut service = object.into_service();
@@ -286,8 +288,8 @@ impl State {
             .flat_map(|entry| &entry.addresses)
             .copied()
             .collect();
-        for book in self.books.of_service(self.site, &service.0, &service.1) {
-            book.ledger(|ledger| ledger.name(visible, &addresses));
+        for locked in self.ledgers.of_service(self.site, &service.0, &service.1) {
+            locked.with(|ledger| ledger.name(visible, &addresses));
         }
     }
 
@@ -305,35 +307,35 @@ impl State {
     fn sight(&self, service: &Key, by: &By<'_>) {
         let sighting = Sighting {
             visible: by.visible,
-            cycle: self.books.cycle(),
+            cycle: self.ledgers.cycle(),
             object: by.object.uid.as_str().into(),
             resource_version: by.object.resource_version.as_str().into(),
             gone: by.gone,
             timed: by.timed,
         };
         let slices = self.slices.get(service);
-        let mut books = self
-            .books
+        let mut all = self
+            .ledgers
             .of_service(self.site, &service.0, &service.1)
             .peekable();
-        if self.site == Site::Target && books.peek().is_some() {
-            self.books.target_seen(by.visible);
+        if self.site == Site::Target && all.peek().is_some() {
+            self.ledgers.target_seen(by.visible);
         }
         // Asked before any ledger is locked.
         let disturbed = self.site == Site::Source
-            && books.peek().is_some()
-            && self.books.is_disturbed(by.visible);
-        for book in books {
-            book.deliver(&self.books, |ledger| {
+            && all.peek().is_some()
+            && self.ledgers.is_disturbed(by.visible);
+        for locked in all {
+            locked.deliver(|ledger| {
                 ledger.disturb(disturbed);
                 ledger.sight(
                     &sighting,
                     self.services.get(service),
                     slices.into_iter().flat_map(BTreeMap::values),
-                    book.target.port,
+                    locked.service.port,
                 );
             });
-            self.books.activity.notify_one();
+            self.activity.notify_one();
         }
     }
 }

@@ -14,15 +14,12 @@ use kube::client::Body;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{
-    live::books::{Book, Target},
-    model::{
-        endpoint::Endpoint,
-        kubernetes::Place,
-        ledger::{ClosedChange, Outbox, Written},
-        time::At,
-        update::Update,
-    },
+use crate::model::{
+    endpoint::Endpoint,
+    kubernetes::Place,
+    ledger::{ClosedChange, LockedLedger, Outbox, WatchedService, Written},
+    time::At,
+    update::Update,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -176,26 +173,26 @@ fn always(kube: kube::Client) -> KubeFactory {
 
 /// An observer of Service `web` on both its ports, and what it has been told after `seconds`.
 struct Seen {
-    books: Arc<Books>,
+    ledgers: Arc<Ledgers>,
     observer: Observer,
     log: Vec<(At, String)>,
 }
 
 async fn observe(seconds: u64, script: Script) -> Seen {
-    observe_with(seconds, script, |_| {}).await
+    observe_with(seconds, script, |_, _| {}).await
 }
 
 /// As [`observe`], with streams that `enter` adds once everything is listed.
-async fn observe_with(seconds: u64, script: Script, enter: impl FnOnce(&Books)) -> Seen {
+async fn observe_with(seconds: u64, script: Script, enter: impl FnOnce(&Ledgers, Clock)) -> Seen {
     let clock = Clock::start();
     let (kube, log) = server(clock, script);
-    let targets = [80, 81].map(|port| Target::new("web", "shop", "cluster.local", port));
-    let books = Arc::new(Books::new(clock, targets.into(), 30 * SECOND));
-    let observer = Observer::new(Arc::clone(&books));
+    let services = [80, 81].map(|port| WatchedService::new("web", "shop", "cluster.local", port));
+    let ledgers = Arc::new(Ledgers::new(services.into(), 30 * SECOND));
+    let observer = Observer::new(Arc::clone(&ledgers), clock);
     let mut waiting = observer.clone();
     let looking = async {
         waiting.synced(60 * SECOND).await.unwrap();
-        enter(&books);
+        enter(&ledgers, clock);
         clock.sleep_until(At::from_secs(seconds)).await;
     };
     let kube = always(kube);
@@ -206,7 +203,7 @@ async fn observe_with(seconds: u64, script: Script, enter: impl FnOnce(&Books)) 
     }
     let log = log.lock().clone();
     Seen {
-        books,
+        ledgers,
         observer,
         log,
     }
@@ -215,20 +212,19 @@ async fn observe_with(seconds: u64, script: Script, enter: impl FnOnce(&Books)) 
 // === impl Seen ===
 
 impl Seen {
-    fn book(&self) -> &Book {
-        &self.books.all()[0]
+    fn first(&self) -> &LockedLedger {
+        &self.ledgers.all()[0]
     }
 
     fn promised(&self) -> Vec<usize> {
-        let books = self.books.all().iter();
-        books
-            .map(|book| book.ledger(|ledger| ledger.promised()))
+        let all = self.ledgers.all().iter();
+        all.map(|locked| locked.with(|ledger| ledger.promised()))
             .collect()
     }
 
     /// What the first port's ledger hands on, once everything is overdue.
     fn outbox(&self) -> Outbox {
-        self.book().take(At::from_secs(3_600)).0
+        self.first().take(At::from_secs(3_600))
     }
 
     /// The changes that a stream was there for.
@@ -250,14 +246,14 @@ impl Seen {
 }
 
 /// A stream on the first port that holds the endpoints up to `count`.
-fn hold(count: u8) -> impl FnOnce(&Books) {
-    move |books| {
-        let book = &books.all()[0];
-        let stream = book.ledger(|ledger| ledger.add_stream(Place::default()));
-        book.sent(books, stream, false);
+fn hold(count: u8) -> impl FnOnce(&Ledgers, Clock) {
+    move |ledgers, clock| {
+        let locked = &ledgers.all()[0];
+        let stream = locked.with(|ledger| ledger.add_stream(Place::default()));
+        locked.with(|ledger| ledger.stream_sent(stream, clock.now()));
         let endpoint = |last| Endpoint::bare(SocketAddr::from(([10, 0, 0, last], 8080)));
         let snapshot = Update::Add((1..=count).map(endpoint).collect());
-        book.update(books, stream, books.clock().now(), &snapshot, 0);
+        locked.update(stream, clock.now(), &snapshot);
     }
 }
 
@@ -274,18 +270,18 @@ async fn a_slice_of_our_own_counts_from_its_acknowledgement() {
         ]),
     ];
     let script = script([list("1", vec![service("2")])], slices);
-    let seen = observe_with(10, script, |books| {
-        let book = &books.all()[0];
-        book.ledger(|ledger| ledger.add_stream(Place::default()));
-        book.sent(books, 0, false);
+    let seen = observe_with(10, script, |ledgers, clock| {
+        let locked = &ledgers.all()[0];
+        locked.with(|ledger| ledger.add_stream(Place::default()));
+        locked.with(|ledger| ledger.stream_sent(0, clock.now()));
         let held = Endpoint::bare(([10, 0, 0, 1], 8080).into());
-        book.update(books, 0, At::ZERO, &Update::Add(vec![held]), 1);
+        locked.update(0, At::ZERO, &Update::Add(vec![held]));
         let written = |version: Option<&str>| Written {
             object: "e".into(),
             resource_version: version.map(Arc::from),
         };
-        books.acknowledge(0, written(Some("6")), At::from_millis(2_750));
-        books.acknowledge(0, written(None), At::from_millis(5_500));
+        ledgers.acknowledge(0, written(Some("6")), At::from_millis(2_750));
+        ledgers.acknowledge(0, written(None), At::from_millis(5_500));
     })
     .await;
     let starts: Vec<_> = seen
@@ -447,9 +443,10 @@ async fn a_refusal_ends_it_by_verb_and_resource_but_nodes_can_be_done_without() 
     let clock = Clock::start();
     let script = [("services", [refusal()].into())].into();
     let (kube, _) = server(clock, script);
-    let books = Arc::new(Books::new(clock, Vec::new(), SECOND));
+    let ledgers = Arc::new(Ledgers::new(Vec::new(), SECOND));
     let kube = always(kube);
-    let error = Observer::new(books).watch(&kube, "shop").await.unwrap_err();
+    let observer = Observer::new(ledgers, clock);
+    let error = observer.watch(&kube, "shop").await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "cannot list services: User \"u\" may not"
@@ -465,7 +462,7 @@ async fn an_api_that_cannot_be_reached_is_said_to_be_so_after_a_while() {
         std::iter::repeat_with(refused).take(500),
     );
     let (kube, _) = server(clock, script);
-    let observer = Observer::new(Arc::new(Books::new(clock, Vec::new(), SECOND)));
+    let observer = Observer::new(Arc::new(Ledgers::new(Vec::new(), SECOND)), clock);
     let mut waiting = observer.clone();
     let kube = always(kube);
     let error = tokio::select! {

@@ -10,14 +10,10 @@ use serde::Deserialize;
 
 use super::Told;
 use crate::{
-    live::{
-        books::{Book, Books},
-        churn::ClockAnswer,
-        clock::Clock,
-    },
+    live::{churn::ClockAnswer, clock::Clock},
     model::{
         federation::Site,
-        ledger::{CLAIM_WAIT, Intent, ServiceLedger, Written},
+        ledger::{CLAIM_WAIT, Intent, Ledgers, LockedLedger, ServiceLedger, Written},
         offset::Offset,
         time::At,
     },
@@ -68,7 +64,8 @@ enum MarkKind {
 
 /// Enters lines into the ledgers.
 pub(super) struct Feed<'a> {
-    books: &'a Books,
+    ledgers: &'a Ledgers,
+    clock: Clock,
     since: At,
     /// The acting half's process, once it has said which.
     process: Option<Process>,
@@ -89,9 +86,10 @@ struct Process {
 // === impl Feed ===
 
 impl<'a> Feed<'a> {
-    pub(super) fn new(books: &'a Books, since: At) -> Self {
+    pub(super) const fn new(ledgers: &'a Ledgers, clock: Clock, since: At) -> Self {
         Self {
-            books,
+            ledgers,
+            clock,
             since,
             process: None,
             after: 0,
@@ -101,7 +99,7 @@ impl<'a> Feed<'a> {
     }
 
     pub(super) const fn clock(&self) -> Clock {
-        self.books.clock()
+        self.clock
     }
 
     /// The number of the last line that was taken in.
@@ -119,7 +117,7 @@ impl<'a> Feed<'a> {
         if !same {
             if self.process.is_some() {
                 tracing::info!("churn was restarted");
-                self.earlier = self.books.cycle();
+                self.earlier = self.ledgers.cycle();
                 self.forget();
             }
             self.after = 0;
@@ -145,7 +143,7 @@ impl<'a> Feed<'a> {
             }),
             MarkKind::Cycle => {
                 let cycle = self.earlier + mark.cycle;
-                self.books.start_cycle(cycle);
+                self.ledgers.start_cycle(cycle);
                 let at = at.filter(|at| *at >= self.since)?;
                 Some(Told::Cycle { at, cycle })
             }
@@ -176,8 +174,8 @@ impl<'a> Feed<'a> {
         if line.error.is_some() {
             // It may have been done in part, and what of it is not known.
             self.history.remove(&line.service);
-            for book in self.of(&line.service) {
-                book.ledger(ServiceLedger::forget_intents);
+            for locked in self.of(&line.service) {
+                locked.with(ServiceLedger::forget_intents);
             }
             return;
         }
@@ -195,8 +193,8 @@ impl<'a> Feed<'a> {
                     add: line.add,
                     remove: line.remove,
                 };
-                for book in self.of(&line.service) {
-                    book.ledger(|ledger| ledger.intend_late(intent, slack));
+                for locked in self.of(&line.service) {
+                    locked.with(|ledger| ledger.intend_late(intent, slack));
                 }
             }
             _ => {
@@ -233,27 +231,27 @@ impl<'a> Feed<'a> {
         }
         let offset = self.process.as_ref().map(|process| process.offset);
         let at = offset.and_then(|offset| offset.ours(At::from_micros(line.intended)));
-        for book in self.of(service) {
-            book.ledger(|ledger| ledger.resume(at, line.to));
+        for locked in self.of(service) {
+            locked.with(|ledger| ledger.resume(at, line.to));
         }
     }
 
     fn forget(&mut self) {
         self.history.clear();
-        for book in self.books.all() {
-            book.ledger(ServiceLedger::forget_intents);
+        for locked in self.ledgers.all() {
+            locked.with(ServiceLedger::forget_intents);
         }
     }
 
-    /// The books of one of the acting half's Services.
-    fn of(&self, service: &str) -> Vec<&'a Book> {
+    /// The ledgers of one of the acting half's Services.
+    fn of(&self, service: &str) -> Vec<&'a LockedLedger> {
         let namespace = self.process.as_ref().map_or("", |it| it.namespace.as_str());
         // Whatever has its endpoints in a second cluster is churned there, and nothing else is.
-        let site = if self.books.is_federated() {
+        let site = if self.ledgers.is_federated() {
             Site::Target
         } else {
             Site::Source
         };
-        self.books.of_service(site, namespace, service).collect()
+        self.ledgers.of_service(site, namespace, service).collect()
     }
 }

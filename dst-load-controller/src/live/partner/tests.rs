@@ -9,14 +9,13 @@ use tower::{ServiceExt, service_fn, util::BoxCloneSyncService};
 use super::*;
 use crate::{
     live::{
-        books::Target,
         churn::EventLog,
         kubernetes::{Acted, KubernetesError, mock::scenario},
     },
     model::{
         action::{Action, CycleStart, Verb},
         endpoint::Endpoint,
-        ledger::{ServiceLedger, Sighting},
+        ledger::{ServiceLedger, Sighting, WatchedService},
     },
 };
 
@@ -86,16 +85,34 @@ fn partner(address: &Address) -> Partner {
     Partner::through(address, BoxCloneSyncService::new(http))
 }
 
-fn books() -> Books {
-    let target = Target::new("test-service-1", "shop", "cluster.local", 80);
-    let books = Books::new(Clock::start(), vec![target], 30 * SECOND);
-    books.all()[0].ledger(ServiceLedger::expect_late_intents);
-    books
+/// The ledger of one Service, and our clock.
+struct Ours {
+    ledgers: Ledgers,
+    clock: Clock,
+}
+
+// === impl Ours ===
+
+impl Ours {
+    fn start() -> Self {
+        Self::on(Clock::start())
+    }
+
+    fn on(clock: Clock) -> Self {
+        let service = WatchedService::new("test-service-1", "shop", "cluster.local", 80);
+        let ledgers = Ledgers::new(vec![service], 30 * SECOND);
+        ledgers.all()[0].with(ServiceLedger::expect_late_intents);
+        Self { ledgers, clock }
+    }
+
+    fn outstanding(&self) -> u64 {
+        self.ledgers.outstanding()
+    }
 }
 
 /// The observer sees that there are this many endpoints.
-fn sight(books: &Books, count: u8, timed: bool) {
-    let visible = books.clock().now();
+fn sight(ours: &Ours, count: u8, timed: bool) {
+    let visible = ours.clock.now();
     let sighting = Sighting {
         visible,
         cycle: 0,
@@ -106,23 +123,23 @@ fn sight(books: &Books, count: u8, timed: bool) {
     };
     let endpoint = |last| Endpoint::bare(([10, 0, 0, last], 80).into());
     let all: BTreeSet<_> = (1..=count).map(endpoint).collect();
-    books.all()[0].ledger(|ledger| ledger.observe(&sighting, &[all]));
+    ours.ledgers.all()[0].with(|ledger| ledger.observe(&sighting, &[all]));
 }
 
 /// Kubernetes stages that were told so far, in milliseconds.
-fn kubernetes(books: &Books) -> Vec<u128> {
-    let outbox = books.all()[0].ledger(ServiceLedger::take_outbox);
+fn kubernetes(ours: &Ours) -> Vec<u128> {
+    let outbox = ours.ledgers.all()[0].with(ServiceLedger::take_outbox);
     assert_eq!(outbox.counts.starved, 0);
     let stages = outbox.kubernetes.iter();
     stages.map(|it| it.latency.as_millis()).collect()
 }
 
 /// Follows while `story` happens; what the recording was told.
-async fn follow(partner: &Partner, books: &Books, story: impl Future<Output = ()>) -> Vec<Told> {
+async fn follow(partner: &Partner, ours: &Ours, story: impl Future<Output = ()>) -> Vec<Told> {
     let mut told = Vec::new();
     tokio::select! {
         biased;
-        never = partner.follow(books, books.clock().now(), |it| told.push(it)) => match never {},
+        never = partner.follow(&ours.ledgers, ours.clock, ours.clock.now(), |it| told.push(it)) => match never {},
         () = story => {}
     }
     told
@@ -139,40 +156,37 @@ fn starts(told: &[Told]) -> Vec<&str> {
 
 #[tokio::test(start_paused = true)]
 async fn its_instants_are_told_in_our_time_whichever_clock_began_first() {
-    for (theirs, ours) in [(0, 500), (500, 0)] {
+    for (theirs, own) in [(0, 500), (500, 0)] {
         let began = tokio::time::Instant::now();
         let (address, clock) = (Address::default(), Clock::start());
         tokio::time::sleep(theirs * SECOND).await;
         let process = Process::start("p1");
         process.serve(&address);
         clock.sleep_until(At::from_secs(500)).await;
-        let books = if ours == 0 {
-            let target = Target::new("test-service-1", "shop", "cluster.local", 80);
-            let books = Books::new(clock, vec![target], 30 * SECOND);
-            books.all()[0].ledger(ServiceLedger::expect_late_intents);
-            books
+        let ours = if own == 0 {
+            Ours::on(clock)
         } else {
-            books()
+            Ours::start()
         };
         assert_eq!(began.elapsed(), 500 * SECOND);
-        sight(&books, 3, false);
-        let told = follow(&partner(&address), &books, async {
+        sight(&ours, 3, false);
+        let told = follow(&partner(&address), &ours, async {
             tokio::time::sleep(SECOND).await;
-            sight(&books, 4, true);
+            sight(&ours, 4, true);
             // Told a second after it was done.
             tokio::time::sleep(SECOND).await;
             process.scaled(3, 5, 2 * SECOND);
             tokio::time::sleep(SECOND).await;
-            sight(&books, 5, true);
+            sight(&ours, 5, true);
             tokio::time::sleep(120 * SECOND).await;
         })
         .await;
-        assert_eq!(kubernetes(&books), [1_000, 3_000]);
+        assert_eq!(kubernetes(&ours), [1_000, 3_000]);
         let offsets = told.iter().map(|told| match told {
             Told::Clock(line) => line.offset_us,
             other => panic!("{other:?}"),
         });
-        let ahead = if ours == 0 { -500_000_000 } else { 500_000_000 };
+        let ahead = if own == 0 { -500_000_000 } else { 500_000_000 };
         assert_eq!(offsets.collect::<Vec<_>>(), [ahead; 3]);
     }
 }
@@ -185,43 +199,40 @@ async fn of_what_was_before_our_time_only_the_last_action_still_owes_something()
         process.scaled(from, to, Duration::ZERO);
         tokio::time::sleep(SECOND).await;
     }
-    let books = books();
+    let ours = Ours::start();
     // Kubernetes has still to end two.
-    sight(&books, 10, false);
-    follow(&partner(&address), &books, async {
+    sight(&ours, 10, false);
+    follow(&partner(&address), &ours, async {
         tokio::time::sleep(SECOND).await;
-        assert_eq!(books.outstanding(), 2);
-        sight(&books, 8, true);
+        assert_eq!(ours.outstanding(), 2);
+        sight(&ours, 8, true);
         // The next one gets its own, and nothing of the last one's.
         process.scaled(8, 12, Duration::ZERO);
         tokio::time::sleep(SECOND).await;
-        sight(&books, 12, true);
+        sight(&ours, 12, true);
     })
     .await;
-    assert_eq!(
-        (kubernetes(&books), books.outstanding()),
-        (vec![1_000; 4], 0)
-    );
+    assert_eq!((kubernetes(&ours), ours.outstanding()), (vec![1_000; 4], 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_that_is_not_there_is_tried_again_and_said_once() {
     let address = Address::default();
-    let books = books();
-    sight(&books, 3, false);
+    let ours = Ours::start();
+    sight(&ours, 3, false);
     let mut process = None;
-    let told = follow(&partner(&address), &books, async {
+    let told = follow(&partner(&address), &ours, async {
         tokio::time::sleep(100 * SECOND).await;
         let started = process.insert(Process::start("p1"));
         started.serve(&address);
         started.scaled(3, 4, Duration::ZERO);
-        sight(&books, 4, true);
+        sight(&ours, 4, true);
         tokio::time::sleep(15 * SECOND).await;
         // It goes away without a word, and what it does meanwhile is told when it is back.
         *address.lock() = None;
         tokio::time::sleep(60 * SECOND).await;
         started.scaled(4, 5, Duration::ZERO);
-        sight(&books, 5, true);
+        sight(&ours, 5, true);
         started.serve(&address);
         tokio::time::sleep(12 * SECOND).await;
     })
@@ -230,40 +241,40 @@ async fn one_that_is_not_there_is_tried_again_and_said_once() {
         starts(&told),
         ["connection refused", "p1", "connection refused", "p1"]
     );
-    assert_eq!((kubernetes(&books), books.outstanding()), (vec![0, 0], 0));
+    assert_eq!((kubernetes(&ours), ours.outstanding()), (vec![0, 0], 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn another_process_at_the_address_has_another_clock_and_nothing_asked_for() {
     let (address, first) = (Address::default(), Process::start("p1"));
     first.serve(&address);
-    let books = books();
-    sight(&books, 3, false);
-    let told = follow(&partner(&address), &books, async {
+    let ours = Ours::start();
+    sight(&ours, 3, false);
+    let told = follow(&partner(&address), &ours, async {
         tokio::time::sleep(SECOND).await;
         first.scaled(3, 50, Duration::ZERO);
         tokio::time::sleep(SECOND).await;
-        assert_eq!(books.outstanding(), 47);
+        assert_eq!(ours.outstanding(), 47);
         let second = Process::start("p2");
         second.serve(&address);
         tokio::time::sleep(65 * SECOND).await;
-        assert_eq!(books.outstanding(), 0);
+        assert_eq!(ours.outstanding(), 0);
         second.scaled(3, 4, SECOND);
         tokio::time::sleep(SECOND).await;
-        sight(&books, 4, true);
+        sight(&ours, 4, true);
     })
     .await;
     assert_eq!(starts(&told), ["p1", "p2", RESTARTED, "p2"]);
-    assert_eq!((kubernetes(&books), books.outstanding()), (vec![2_000], 0));
+    assert_eq!((kubernetes(&ours), ours.outstanding()), (vec![2_000], 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_action_that_was_given_up_leaves_nothing_to_wait_for() {
     let (address, process) = (Address::default(), Process::start("p1"));
     process.serve(&address);
-    let books = books();
-    sight(&books, 3, false);
-    follow(&partner(&address), &books, async {
+    let ours = Ours::start();
+    sight(&ours, 3, false);
+    follow(&partner(&address), &ours, async {
         tokio::time::sleep(SECOND).await;
         let lost = KubernetesError::Lost {
             namespace: "shop".into(),
@@ -271,23 +282,19 @@ async fn an_action_that_was_given_up_leaves_nothing_to_wait_for() {
         };
         process.answered(3, 50, Duration::ZERO, Err(lost));
         tokio::time::sleep(SECOND).await;
-        assert_eq!(books.outstanding(), 0);
+        assert_eq!(ours.outstanding(), 0);
         process.scaled(3, 5, Duration::ZERO);
         tokio::time::sleep(SECOND).await;
-        assert_eq!(books.outstanding(), 2);
+        assert_eq!(ours.outstanding(), 2);
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn lines_that_are_no_longer_kept_leave_nothing_to_be_mispaired() {
-    let clock = Clock::start();
-    let books = Books::new(
-        clock,
-        vec![Target::new("test-service-1", "shop", "cluster.local", 80)],
-        30 * SECOND,
-    );
-    let mut feed = Feed::new(&books, At::ZERO);
+    let service = WatchedService::new("test-service-1", "shop", "cluster.local", 80);
+    let ledgers = Ledgers::new(vec![service], 30 * SECOND);
+    let mut feed = Feed::new(&ledgers, Clock::start(), At::ZERO);
     let answer = ClockAnswer {
         now: 0,
         start: "p1".into(),
@@ -310,9 +317,9 @@ async fn lines_that_are_no_longer_kept_leave_nothing_to_be_mispaired() {
     for piece in line(1).as_bytes().chunks(50) {
         take(&mut feed, &mut buffer, piece, &mut drop).unwrap();
     }
-    assert_eq!((feed.after(), books.outstanding()), (1, 7));
+    assert_eq!((feed.after(), ledgers.outstanding()), (1, 7));
     take(&mut feed, &mut buffer, b"{\"lost\":40}\n", &mut drop).unwrap();
-    assert_eq!(books.outstanding(), 0);
+    assert_eq!(ledgers.outstanding(), 0);
     let error = take(&mut feed, &mut buffer, b"nonsense\n", &mut drop).unwrap_err();
     assert!(error.starts_with("/events: "), "{error}");
 }
@@ -333,14 +340,14 @@ async fn cycles_and_the_end_are_told_in_our_time_and_go_on_counting_after_a_rest
     // Before our time: whatever belongs to it, it is not whole.
     cycle(&process, 1);
     tokio::time::sleep(5 * SECOND).await;
-    let books = books();
-    let began = books.clock().now();
-    let mut told = follow(&partner(&address), &books, async {
+    let ours = Ours::start();
+    let began = ours.clock.now();
+    let mut told = follow(&partner(&address), &ours, async {
         tokio::time::sleep(SECOND).await;
-        assert_eq!(books.cycle(), 1);
+        assert_eq!(ours.ledgers.cycle(), 1);
         cycle(&process, 2);
         tokio::time::sleep(SECOND).await;
-        assert_eq!(books.cycle(), 2);
+        assert_eq!(ours.ledgers.cycle(), 2);
         process.log.end(process.clock.now(), true);
         tokio::time::sleep(SECOND).await;
         let again = start("p2");
@@ -349,7 +356,7 @@ async fn cycles_and_the_end_are_told_in_our_time_and_go_on_counting_after_a_rest
         tokio::time::sleep(SECOND).await;
     })
     .await;
-    assert_eq!(books.cycle(), 3);
+    assert_eq!(ours.ledgers.cycle(), 3);
     told.retain(|it| matches!(it, Told::Cycle { .. } | Told::End { .. }));
     let at = |seconds: u32| began + SECOND * seconds;
     assert_eq!(
@@ -399,11 +406,11 @@ async fn heartbeats_are_told_in_our_time_and_none_from_before_it() {
         process.log.beat(&written, process.clock.now());
     };
     tokio::time::sleep(5 * SECOND).await;
-    let books = books();
+    let ours = Ours::start();
     beat("6");
     tokio::time::sleep(SECOND).await;
-    let began = books.clock().now();
-    let mut told = follow(&partner(&address), &books, async {
+    let began = ours.clock.now();
+    let mut told = follow(&partner(&address), &ours, async {
         tokio::time::sleep(SECOND).await;
         beat("7");
         tokio::time::sleep(SECOND).await;

@@ -3,12 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    live::books::{Books, Target as Watched},
-    model::{
-        recording::TargetSample,
-        words::{bytes, counted},
-    },
+use crate::model::{
+    ledger::{Ledgers, WatchedService},
+    recording::TargetSample,
+    words::{bytes, counted},
 };
 
 /// The share of its memory limit at which a target is in danger: the rest is for the garbage that
@@ -57,7 +55,7 @@ impl Guard {
     /// Whether the run must end: after this sample, and these overflows by path.
     pub(in crate::live) fn look(
         &mut self,
-        books: &Books,
+        ledgers: &Ledgers,
         sample: &TargetSample,
         overflows: BTreeMap<String, f64>,
     ) -> Option<Endangered> {
@@ -76,8 +74,8 @@ impl Guard {
         let rose =
             |service: &String, times: f64| times > before.get(service).copied().unwrap_or_default();
         let ours = |service: &str| {
-            let mut all = books.all().iter();
-            all.any(|book| is_of(service, &book.target))
+            let mut all = ledgers.all().iter();
+            all.any(|locked| is_of(service, &locked.service))
         };
         let mut all = now.iter();
         let (service, _) = all.find(|(service, times)| rose(service, **times) && !ours(service))?;
@@ -91,12 +89,12 @@ impl Guard {
 /// Whether a label of the target's counter means a Service that is watched here. The target calls
 /// one in a linked cluster by that cluster's domain, and a member of a federated one by its
 /// namespace and a slash before that.
-fn is_of(label: &str, target: &Watched) -> bool {
+fn is_of(label: &str, watched: &WatchedService) -> bool {
     let path = label.rsplit('/').next().unwrap_or(label);
-    path == target.authority
+    path == watched.authority
         || path
-            .strip_prefix(&format!("{}.{}.svc.", target.service, target.namespace))
-            .is_some_and(|rest| rest.ends_with(&format!(":{}", target.port)))
+            .strip_prefix(&format!("{}.{}.svc.", watched.name, watched.namespace))
+            .is_some_and(|rest| rest.ends_with(&format!(":{}", watched.port)))
 }
 
 #[cfg(test)]
@@ -104,13 +102,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::live::clock::Clock;
 
     const MIB: f64 = 1_048_576.0;
 
-    fn books() -> Books {
-        let target = Watched::new("web", "shop", "cluster.local", 80);
-        Books::new(Clock::start(), vec![target], Duration::from_secs(30))
+    fn ledgers() -> Ledgers {
+        let watched = WatchedService::new("web", "shop", "cluster.local", 80);
+        Ledgers::new(vec![watched], Duration::from_secs(30))
     }
 
     fn overflows(of: &[(&str, f64)]) -> BTreeMap<String, f64> {
@@ -126,8 +123,8 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn four_fifths_of_the_memory_limit_end_the_run_and_no_limit_never_does() {
+    #[test]
+    fn four_fifths_of_the_memory_limit_end_the_run_and_no_limit_never_does() {
         let mut guard = Guard::default();
         let mut look = |resident: f64, limit: Option<f64>| {
             let sample = TargetSample {
@@ -135,7 +132,7 @@ mod tests {
                 memory_limit_bytes: limit.map(|limit| limit * MIB),
                 ..TargetSample::default()
             };
-            guard.look(&books(), &sample, BTreeMap::new())
+            guard.look(&ledgers(), &sample, BTreeMap::new())
         };
         assert_eq!(look(199.9, Some(250.0)), None);
         assert_eq!(look(4_000.0, None), None);
@@ -147,13 +144,13 @@ mod tests {
         );
     }
 
-    #[tokio::test]
-    async fn overflows_of_others_end_the_run_and_ours_do_not() {
-        let books = books();
+    #[test]
+    fn overflows_of_others_end_the_run_and_ours_do_not() {
+        let ledgers = ledgers();
         let mut guard = Guard::default();
         let ours = "web.shop.svc.cluster.local:80";
         let mut look =
-            |sample: &TargetSample, of: &[(&str, f64)]| guard.look(&books, sample, overflows(of));
+            |sample: &TargetSample, of: &[(&str, f64)]| guard.look(&ledgers, sample, overflows(of));
         // What had happened before the run is not its doing.
         assert_eq!(
             look(&others(7), &[(ours, 1.0), ("api.x.svc.y:80", 4.0)]),
@@ -174,11 +171,11 @@ mod tests {
         );
     }
 
-    #[tokio::test]
-    async fn overflows_are_nobodys_where_nobody_else_has_a_stream() {
-        let (books, mut guard) = (books(), Guard::default());
-        assert_eq!(guard.look(&books, &others(0), overflows(&[])), None);
+    #[test]
+    fn overflows_are_nobodys_where_nobody_else_has_a_stream() {
+        let (ledgers, mut guard) = (ledgers(), Guard::default());
+        assert_eq!(guard.look(&ledgers, &others(0), overflows(&[])), None);
         let risen = overflows(&[("api.x.svc.y:80", 5.0)]);
-        assert_eq!(guard.look(&books, &others(0), risen), None);
+        assert_eq!(guard.look(&ledgers, &others(0), risen), None);
     }
 }

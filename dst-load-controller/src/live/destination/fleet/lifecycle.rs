@@ -11,16 +11,13 @@ use super::{
     limits::{Heard, Limit},
 };
 use crate::{
-    live::{
-        books::Book,
-        destination::{
-            decode,
-            ending::{self, Ending, Violation},
-            stream::{self, Method},
-        },
+    live::destination::{
+        decode,
+        ending::{self, Ending, Violation},
+        stream::{self, Method},
     },
     model::{
-        ledger::{EndedBy, StreamPhase},
+        ledger::{EndedBy, LockedLedger, StreamPhase},
         recording::StreamCounts,
         scenario, seed,
         time::At,
@@ -58,22 +55,19 @@ impl Lifecycle {
         self.shared.wait_for_turn(self.seat).await;
         let (mut failures, mut life) = (0, 0_u64);
         loop {
-            let since = self
-                .book()
-                .sent(&self.shared.books, self.seat.stream, life > 0);
+            let since = self.send(life > 0);
             let ended = self.live(life, since).await;
             let told =
-                self.book().ledger(|l| l.stream_phase(self.seat.stream)) == StreamPhase::Held;
+                self.locked().with(|l| l.stream_phase(self.seat.stream)) == StreamPhase::Held;
             let by = match &ended {
                 Ended::Planned | Ended::Limit(_) => EndedBy::Us,
                 Ended::Unasked(ended) => ended.ending().by(),
             };
-            self.book()
-                .closed(&self.shared.books, self.seat.stream, since, by);
+            self.close(since, by);
             life += 1;
             let unasked = match ended {
                 Ended::Planned => {
-                    self.shared.books.count(|streams| streams.closed += 1);
+                    self.shared.counters.count(|streams| streams.closed += 1);
                     failures = 0;
                     self.retry_after(Duration::ZERO);
                     continue;
@@ -95,22 +89,40 @@ impl Lifecycle {
             if let Some(mut ended) = unasked {
                 wait -= ended.settle(wait).await;
                 self.count(ended.ending());
-                self.link.ended(&self.shared.books, since, ended.ending());
+                let (counters, at) = (&self.shared.counters, self.shared.clock.now());
+                self.link.ended(counters, since, at, ended.ending());
             }
             tokio::time::sleep(wait).await;
             failures += 1;
         }
     }
 
+    /// The stream is sent, for the first time or `again`; returns when.
+    fn send(&self, again: bool) -> At {
+        let at = self.shared.clock.now();
+        self.locked()
+            .with(|ledger| ledger.stream_sent(self.seat.stream, at));
+        self.shared.counters.sent(at, again);
+        at
+    }
+
+    /// The stream, which was sent at `since`, has been ended.
+    fn close(&self, since: At, by: EndedBy) {
+        let at = self.shared.clock.now();
+        self.locked()
+            .with(|ledger| ledger.stream_closed(self.seat.stream, at, by));
+        self.shared.counters.closed(since, at);
+    }
+
     /// Tells the ledger when the stream, which has ended, is sent again.
     fn retry_after(&self, wait: Duration) {
-        let (stream, at) = (self.seat.stream, self.shared.clock().now() + wait);
-        self.book()
-            .ledger(|ledger| ledger.stream_retries(stream, at));
+        let (stream, at) = (self.seat.stream, self.shared.clock.now() + wait);
+        self.locked()
+            .with(|ledger| ledger.stream_retries(stream, at));
     }
 
     fn limited(&self, limit: Limit) {
-        self.shared.books.count(|streams| {
+        self.shared.counters.count(|streams| {
             streams.closed += 1;
             limit.count(&mut streams.proxy);
         });
@@ -120,37 +132,38 @@ impl Lifecycle {
     fn refused(&self, ending: &Ending) {
         if self.lives_as_a_proxy() {
             let count = |streams: &mut StreamCounts| streams.proxy.refused += 1;
-            self.shared.books.count(count);
+            self.shared.counters.count(count);
         } else {
-            let authority = &self.book().target.authority;
+            let authority = &self.locked().service.authority;
             self.shared.fail(self.shared.refusal(authority, ending));
         }
     }
 
     /// One life, from the request to the end.
     async fn live(&self, life: u64, sent: At) -> Ended {
-        let book = self.book();
-        let books = &self.shared.books;
+        let locked = self.locked();
+        let counters = &self.shared.counters;
         let heard = Heard::default();
         let read = stream::read(
             self.grpc.clone(),
             Method::Get,
-            self.shared.clock(),
+            self.shared.clock,
             self.request.clone(),
-            |headers| self.link.answered(books, headers),
+            |headers| self.shared.answered(&self.link, headers),
             |at, message| {
                 let update =
                     decode::update(message).map_err(|_| Violation("undecodable update"))?;
                 if heard.note(at) {
                     let add = matches!(update, Some(Update::Add(_)));
-                    books.count(|streams| {
+                    counters.count(|streams| {
                         streams.snapshots += 1;
                         streams.proxy.first_not_add += u64::from(!add);
                     });
-                    self.link.told(books);
+                    self.link.told(counters, self.shared.clock);
                 }
                 if let Some(update) = update {
-                    book.update(books, self.seat.stream, at, &update, message.len());
+                    counters.received(self.seat.service, message.len());
+                    locked.update(self.seat.stream, at, &update);
                     self.hold(&update);
                     decode::recycle(update);
                 }
@@ -161,7 +174,7 @@ impl Lifecycle {
         if end.is_none() && !self.lives_as_a_proxy() {
             return Ended::Unasked(read.await);
         }
-        let clock = self.shared.clock();
+        let clock = self.shared.clock;
         let ended = async {
             tokio::select! {
                 biased;
@@ -195,7 +208,7 @@ impl Lifecycle {
         if config.max_lifetime.is_none() && config.reset_interval.is_none() {
             return None;
         }
-        let now = self.shared.clock().now();
+        let now = self.shared.clock.now();
         let entity = format!("{}/{life}", self.name());
         let early = |purpose, span: Duration| {
             seed::delay(config.seed, purpose, &entity, span * 9 / 10, span)
@@ -215,10 +228,10 @@ impl Lifecycle {
 
     fn count(&self, ending: &Ending) {
         if ending.code() == Some(Code::NotFound) {
-            self.shared.books.refused(&ending.message);
+            self.shared.counters.refused(&ending.message);
         }
         self.shared
-            .books
+            .counters
             .count(|streams| match (ending.error(), ending.code()) {
                 (_, Some(Code::NotFound)) => streams.not_found += 1,
                 (Some(name), _) => *streams.errors.entry(name.into_owned()).or_default() += 1,
@@ -226,18 +239,18 @@ impl Lifecycle {
                 (None, None) => streams.drained += 1,
             });
         tracing::debug!(
-            authority = self.book().target.authority,
+            authority = self.locked().service.authority,
             cause = ?ending.what,
             message = ending.message,
             "stream ended"
         );
     }
 
-    fn book(&self) -> &Book {
-        &self.shared.books.all()[self.seat.target]
+    fn locked(&self) -> &LockedLedger {
+        self.shared.locked(self.seat)
     }
 
     fn name(&self) -> String {
-        format!("{}/{}", self.book().target.authority, self.seat.stream)
+        format!("{}/{}", self.locked().service.authority, self.seat.stream)
     }
 }

@@ -5,8 +5,11 @@
 
 use crate::{
     live::{
-        books::Books,
-        destination::ending::{Ending, What},
+        clock::Clock,
+        destination::{
+            counters::StreamCounters,
+            ending::{Ending, What},
+        },
     },
     model::time::At,
 };
@@ -25,26 +28,32 @@ pub(super) struct Link {
 
 impl Link {
     /// One that has just been made.
-    pub(super) fn up(books: &Books, replica: u32) -> Self {
+    pub(super) fn up(replica: u32, counters: &StreamCounters, at: At) -> Self {
+        counters.connected(at);
         Self {
             replica,
-            since: Mutex::new(Some(books.connected())),
+            since: Mutex::new(Some(at)),
         }
     }
 
-    /// A stream has been told something: the connection stands.
-    pub(super) fn told(&self, books: &Books) {
-        self.since.lock().get_or_insert_with(|| books.connected());
+    /// The replica of the destination, from 0.
+    pub(super) const fn replica(&self) -> u32 {
+        self.replica
     }
 
-    /// The server has answered a stream with these headers.
-    pub(super) fn answered(&self, books: &Books, headers: &http::HeaderMap) {
-        books.identify(self.replica, headers);
+    /// A stream has received something: the connection stands; if it was broken, a new one was made
+    /// now.
+    pub(super) fn told(&self, counters: &StreamCounters, clock: Clock) {
+        self.since.lock().get_or_insert_with(|| {
+            let at = clock.now();
+            counters.connected(at);
+            at
+        });
     }
 
-    /// A stream that was sent at `sent` has ended unasked. A stream of an earlier connection says
-    /// nothing about this one.
-    pub(super) fn ended(&self, books: &Books, sent: At, ending: &Ending) {
+    /// A stream that was sent at `sent` has ended unasked at `at`. A stream of an earlier connection
+    /// says nothing about this one.
+    pub(super) fn ended(&self, counters: &StreamCounters, sent: At, at: At, ending: &Ending) {
         let drained = ending.what == What::Drained;
         // A reset, or a status, is of one stream.
         if !drained && !ending.ends_connection() {
@@ -54,9 +63,9 @@ impl Link {
             return;
         };
         if drained {
-            books.left(since);
+            counters.left(since, at);
         } else {
-            books.disconnected(since);
+            counters.disconnected(since, at);
         }
     }
 }

@@ -11,14 +11,15 @@ use tokio::sync::SetOnce;
 
 use super::{Link, Seat, Shared, limits::Heard};
 use crate::{
-    live::{
-        books::{Book, ClusterIp},
-        destination::{
-            ending,
-            stream::{self, Method, request},
-        },
+    live::destination::{
+        ending,
+        stream::{self, Method, request},
     },
-    model::{recording::ProfileCounts, scenario},
+    model::{
+        ledger::{ClusterIp, LockedLedger},
+        recording::ProfileCounts,
+        scenario,
+    },
     world::Grpc,
 };
 
@@ -54,7 +55,7 @@ enum Ended {
 impl Profile {
     /// Lives until it is dropped as the fleet closes, or there is nothing to ask about.
     pub(super) async fn run(self) {
-        if matches!(self.about, About::Service) && self.book().cluster_ip() == ClusterIp::Absent {
+        if matches!(self.about, About::Service) && self.locked().cluster_ip() == ClusterIp::Absent {
             return;
         }
         self.count(|profiles| profiles.requested += 1);
@@ -95,7 +96,7 @@ impl Profile {
 
     /// One life; whether anything was said in it.
     async fn live(&self, address: SocketAddr) -> (bool, Ended) {
-        let clock = self.shared.clock();
+        let clock = self.shared.clock;
         let sent = clock.now();
         let (heard, mut told) = (Heard::default(), false);
         let read = stream::read(
@@ -103,7 +104,7 @@ impl Profile {
             Method::GetProfile,
             clock,
             request(&address.to_string(), &self.token),
-            |headers| self.link.answered(&self.shared.books, headers),
+            |headers| self.shared.answered(&self.link, headers),
             |at, _| {
                 heard.note(at);
                 told = true;
@@ -142,27 +143,27 @@ impl Profile {
     }
 
     fn address(&self) -> Address {
-        let book = self.book();
+        let locked = self.locked();
         match &self.about {
-            About::Service => match book.cluster_ip() {
+            About::Service => match locked.cluster_ip() {
                 ClusterIp::Unknown => Address::Unknown,
                 ClusterIp::Absent => Address::Absent,
-                ClusterIp::At(ip) => Address::At(SocketAddr::new(ip, book.target.port)),
+                ClusterIp::At(ip) => Address::At(SocketAddr::new(ip, locked.service.port)),
             },
-            About::Endpoint(_) => book
-                .ledger(|ledger| ledger.any_held(self.seat.stream))
+            About::Endpoint(_) => locked
+                .with(|ledger| ledger.any_held(self.seat.stream))
                 .map_or(Address::Unknown, Address::At),
         }
     }
 
     fn count(&self, with: impl FnOnce(&mut ProfileCounts)) {
         self.shared
-            .books
+            .counters
             .count(|streams| with(&mut streams.profiles));
     }
 
-    fn book(&self) -> &Book {
-        &self.shared.books.all()[self.seat.target]
+    fn locked(&self) -> &LockedLedger {
+        self.shared.locked(self.seat)
     }
 
     fn name(&self) -> String {
@@ -172,7 +173,7 @@ impl Profile {
         };
         format!(
             "{}/{}/{about}",
-            self.book().target.authority,
+            self.locked().service.authority,
             self.seat.stream
         )
     }

@@ -15,7 +15,7 @@ use tonic::{Code, Status, body::Body};
 use tower::service_fn;
 
 use super::*;
-use crate::{live::books::Target, model::ledger::EndedBy};
+use crate::model::ledger::{EndedBy, WatchedService};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -132,10 +132,28 @@ fn message(add: bool) -> Bytes {
     framed.freeze()
 }
 
-fn books(clock: Clock, services: &[&str]) -> Arc<Books> {
-    let target = |service: &&str| Target::new(service, "shop", "cluster.local", 80);
-    let targets = services.iter().map(target).collect();
-    Arc::new(Books::new(clock, targets, 30 * SECOND))
+/// What streams hold, and what they did.
+struct Watched {
+    ledgers: Arc<Ledgers>,
+    counters: Arc<StreamCounters>,
+}
+
+// === impl Watched ===
+
+impl Watched {
+    fn new(services: &[&str]) -> Self {
+        let watched = |name: &&str| WatchedService::new(name, "shop", "cluster.local", 80);
+        let counters = StreamCounters::new(services.len());
+        let services = services.iter().map(watched).collect();
+        Self {
+            ledgers: Arc::new(Ledgers::new(services, 30 * SECOND)),
+            counters: Arc::new(counters),
+        }
+    }
+
+    fn open(&self, clock: Clock, dials: &[Dial], config: FleetConfig) -> Fleet {
+        Fleet::open(&self.ledgers, &self.counters, clock, dials, config, &[])
+    }
 }
 
 fn config() -> FleetConfig {
@@ -167,11 +185,11 @@ async fn watch(
     config: FleetConfig,
     seconds: u64,
     answer: impl Fn(usize, &str) -> Vec<Say> + Send + Sync + 'static,
-) -> (Arc<Books>, Vec<(At, String)>) {
+) -> (Watched, Vec<(At, String)>) {
     let clock = Clock::start();
     let (grpc, calls) = controller(clock, answer);
-    let books = books(clock, services);
-    let mut fleet = Fleet::open(&books, &[dial(grpc)], config, &[]);
+    let watched = Watched::new(services);
+    let mut fleet = watched.open(clock, &[dial(grpc)], config);
     tokio::select! {
         biased;
         error = fleet.failed() => panic!("{error}"),
@@ -179,7 +197,7 @@ async fn watch(
     }
     fleet.close().await;
     let calls = calls.lock().clone();
-    (books, calls)
+    (watched, calls)
 }
 
 fn gaps(calls: &[(At, String)]) -> Vec<Duration> {
@@ -190,7 +208,7 @@ fn gaps(calls: &[(At, String)]) -> Vec<Duration> {
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_fails_is_sent_again_after_ever_longer_waits_of_at_most_a_minute() {
     let fails = |_, _: &str| vec![Say::End(Code::Unavailable, "busy")];
-    let (books, calls) = watch(&["web"], config(), 400, fails).await;
+    let (watched, calls) = watch(&["web"], config(), 400, fails).await;
     let mut full = Duration::from_millis(100);
     for gap in gaps(&calls) {
         let least = full * 9 / 10;
@@ -198,7 +216,7 @@ async fn a_stream_that_fails_is_sent_again_after_ever_longer_waits_of_at_most_a_
         assert!((least..=most).contains(&gap), "{gap:?} for {full:?}");
         full = (full * 2).min(60 * SECOND);
     }
-    let streams = books.all_streams();
+    let streams = watched.counters.total();
     assert_eq!(streams.errors["Unavailable"], calls.len() as u64);
     assert_eq!((streams.opened, streams.snapshots), (1, 0));
     assert_eq!(streams.reopened, calls.len() as u64 - 1);
@@ -221,9 +239,9 @@ async fn while_a_stream_waits_its_ledger_says_who_ended_it_and_when_it_is_sent_a
             let fails = Say::End(Code::Unavailable, "busy");
             if silent { vec![] } else { vec![fails] }
         });
-        let books = books(clock, &["web"]);
-        let fleet = Fleet::open(&books, &[dial(grpc)], config, &[]);
-        let due = || books.all()[0].ledger(|ledger| ledger.retry_due(0));
+        let watched = Watched::new(&["web"]);
+        let fleet = watched.open(clock, &[dial(grpc)], config);
+        let due = || watched.ledgers.all()[0].with(|ledger| ledger.retry_due(0));
         for round in 1..=8 {
             while due().is_none() {
                 clock
@@ -247,12 +265,12 @@ async fn while_a_stream_waits_its_ledger_says_who_ended_it_and_when_it_is_sent_a
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_was_told_something_is_sent_again_soon() {
     let ends = |_, _: &str| vec![Say::Tell, Say::Wait(SECOND), Say::End(Code::Ok, "")];
-    let (books, calls) = watch(&["web"], config(), 60, ends).await;
+    let (watched, calls) = watch(&["web"], config(), 60, ends).await;
     assert!(calls.len() > 50, "{}", calls.len());
     for gap in gaps(&calls) {
         assert!(gap <= SECOND + Duration::from_millis(101), "{gap:?}");
     }
-    let streams = books.all_streams();
+    let streams = watched.counters.total();
     assert_eq!(streams.unexpected_resets(), streams.ended_ok);
     assert!(streams.ended_ok >= 50);
 }
@@ -266,11 +284,14 @@ async fn not_found_is_tried_again_and_is_no_reset() {
             vec![Say::Tell]
         }
     };
-    let (books, calls) = watch(&["web"], config(), 60, late).await;
-    let streams = books.all_streams();
+    let (watched, calls) = watch(&["web"], config(), 60, late).await;
+    let streams = watched.counters.total();
     assert_eq!((calls.len(), streams.not_found), (4, 3));
     assert_eq!(streams.unexpected_resets(), 0);
-    assert_eq!((books.active(), books.streams_held()), (1, (1, 1)));
+    assert_eq!(
+        (watched.counters.active(), watched.ledgers.streams_held()),
+        (1, (1, 1))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -278,8 +299,8 @@ async fn what_trying_again_does_not_mend_ends_the_run_with_the_controllers_words
     for code in [Code::InvalidArgument, Code::FailedPrecondition] {
         let clock = Clock::start();
         let (grpc, calls) = controller(clock, move |_, _| vec![Say::End(code, "no authority")]);
-        let books = books(clock, &["web"]);
-        let mut fleet = Fleet::open(&books, &[dial(grpc)], config(), &[]);
+        let watched = Watched::new(&["web"]);
+        let mut fleet = watched.open(clock, &[dial(grpc)], config());
         let refused = FleetError::Refused {
             authority: "web.shop.svc.cluster.local:80".into(),
             code: format!("{code:?}"),
@@ -298,13 +319,16 @@ async fn lifetimes_end_up_to_a_tenth_early_and_each_stream_on_its_own() {
         max_lifetime: Some(60 * SECOND),
         ..config()
     };
-    let (books, calls) = watch(&["web"], config, 59, |_, _| vec![Say::Tell]).await;
+    let (watched, calls) = watch(&["web"], config, 59, |_, _| vec![Say::Tell]).await;
     let again: Vec<_> = calls[5..].iter().map(|(at, _)| *at).collect();
     assert!(again.iter().all(|at| *at >= At::from_secs(54)), "{again:?}");
     assert!(again.windows(2).any(|pair| pair[0] != pair[1]), "{again:?}");
-    let streams = books.all_streams();
+    let streams = watched.counters.total();
     assert_eq!(streams.closed, again.len() as u64);
-    assert_eq!((streams.unexpected_resets(), books.active()), (0, 5));
+    assert_eq!(
+        (streams.unexpected_resets(), watched.counters.active()),
+        (0, 5)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -314,7 +338,7 @@ async fn each_interval_resets_each_stream_once_in_its_last_tenth() {
         reset_interval: Some(100 * SECOND),
         ..config()
     };
-    let (books, calls) = watch(&["web"], config, 350, |_, _| vec![Say::Tell]).await;
+    let (watched, calls) = watch(&["web"], config, 350, |_, _| vec![Say::Tell]).await;
     for (interval, resets) in calls[4..].chunks(4).enumerate() {
         let end = 100 * (interval as u64 + 1);
         for (at, _) in resets {
@@ -322,7 +346,7 @@ async fn each_interval_resets_each_stream_once_in_its_last_tenth() {
             assert!(last_tenth.contains(at), "{at} for {end}");
         }
     }
-    assert_eq!((calls.len(), books.all_streams().closed), (16, 12));
+    assert_eq!((calls.len(), watched.counters.total().closed), (16, 12));
 }
 
 #[tokio::test(start_paused = true)]
@@ -351,30 +375,30 @@ async fn an_empty_service_holds_up_no_other() {
             vec![Say::Tell]
         }
     };
-    let (books, calls) = watch(&["empty", "web"], config(), 60, answer).await;
-    assert_eq!((calls.len(), books.active()), (2, 2));
-    assert_eq!(books.streams_held(), (1, 2));
+    let (watched, calls) = watch(&["empty", "web"], config(), 60, answer).await;
+    assert_eq!((calls.len(), watched.counters.active()), (2, 2));
+    assert_eq!(watched.ledgers.streams_held(), (1, 2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_destination_that_never_comes_ends_the_run_after_the_time_for_connecting() {
     let clock = Clock::start();
-    let books = books(clock, &["web"]);
+    let watched = Watched::new(&["web"]);
     let refused = || Err(Status::unavailable("Connection refused (os error 111)"));
     let dial: Dial = Arc::new(move || Box::pin(async move { refused() }));
-    let mut fleet = Fleet::open(&books, &[dial], config(), &[]);
+    let mut fleet = watched.open(clock, &[dial], config());
     let unreachable = FleetError::Unreachable {
         after: 30 * SECOND,
         reason: "Connection refused (os error 111)".into(),
     };
     assert_eq!(fleet.failed().await, unreachable);
     assert!(clock.now() <= At::from_secs(30));
-    let errors = books.all_streams().connection_errors;
+    let errors = watched.counters.total().connection_errors;
     assert!(
         errors["Connection refused (os error 111)"] > 5,
         "{errors:?}"
     );
-    assert_eq!(books.all_streams().opened, 0);
+    assert_eq!(watched.counters.total().opened, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -391,17 +415,19 @@ async fn a_connection_that_breaks_under_several_streams_is_lost_once_and_stands_
         open_rate: 1_000_000,
         ..config()
     };
-    let (books, calls) = watch(&["web"], config, 60, answer).await;
-    assert_eq!((calls.len(), books.connections_lost()), (6, 1));
-    let lasted = books.connection_lives(|lives| (lives.ended().sum(), lives.ended().count()));
+    let (watched, calls) = watch(&["web"], config, 60, answer).await;
+    assert_eq!((calls.len(), watched.counters.connections_lost()), (6, 1));
+    let lasted = watched
+        .counters
+        .connection_lifetimes(|lives| (lives.ended().sum(), lives.ended().count()));
     assert_eq!(lasted, (10 * SECOND, 1));
-    let (open, all) = books.connection_lives(|lives| {
+    let (open, all) = watched.counters.connection_lifetimes(|lives| {
         let all = lives.all(At::from_secs(60));
         (all.count(), all.sum())
     });
     assert_eq!(open, 2);
     assert!(all > 59 * SECOND && all <= 60 * SECOND, "{all:?}");
-    assert_eq!(books.all_streams().unexpected_resets(), 3);
+    assert_eq!(watched.counters.total().unexpected_resets(), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -409,7 +435,7 @@ async fn clients_share_no_more_connections_than_there_may_be_and_keep_their_iden
     for (connections, wanted) in [(Some(3), 3), (Some(50), 7), (None, 7)] {
         let clock = Clock::start();
         let (grpc, calls) = controller(clock, |_, _| vec![Say::Tell]);
-        let books = books(clock, &["web", "api"]);
+        let watched = Watched::new(&["web", "api"]);
         let dialled = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&dialled);
         let dial: Dial = Arc::new(move || {
@@ -422,10 +448,13 @@ async fn clients_share_no_more_connections_than_there_may_be_and_keep_their_iden
             connections,
             ..config()
         };
-        let fleet = Fleet::open(&books, &[dial], config, &[]);
+        let fleet = watched.open(clock, &[dial], config);
         clock.sleep_until(At::from_secs(10)).await;
         assert_eq!(dialled.load(Ordering::Relaxed), wanted);
-        assert_eq!((calls.lock().len(), books.streams_held()), (14, (14, 14)));
+        assert_eq!(
+            (calls.lock().len(), watched.ledgers.streams_held()),
+            (14, (14, 14))
+        );
         fleet.close().await;
     }
 }
@@ -434,7 +463,7 @@ async fn clients_share_no_more_connections_than_there_may_be_and_keep_their_iden
 async fn connections_beyond_what_a_forward_takes_end_the_run_with_what_would_help() {
     let clock = Clock::start();
     let (grpc, _) = controller(clock, |_, _| vec![Say::Tell]);
-    let books = books(clock, &["web"]);
+    let watched = Watched::new(&["web"]);
     let taken = AtomicU64::new(0);
     let dial: Dial = Arc::new(move || {
         let refused = taken.fetch_add(1, Ordering::Relaxed) >= 4;
@@ -450,7 +479,7 @@ async fn connections_beyond_what_a_forward_takes_end_the_run_with_what_would_hel
         clients: 6,
         ..config()
     };
-    let mut fleet = Fleet::open(&books, &[dial], config, &[]);
+    let mut fleet = watched.open(clock, &[dial], config);
     let error = fleet.failed().await;
     let crowded = FleetError::Crowded {
         standing: 4,

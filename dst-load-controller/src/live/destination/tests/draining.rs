@@ -21,7 +21,7 @@ async fn drained() -> (Drainable, Streams) {
     tokio::time::sleep(Duration::from_millis(100)).await;
     server.tell(Act::Update, CLIENTS);
     let messages = || {
-        let (outbox, _) = streams.books.all()[0].take(streams.books.clock().now());
+        let outbox = streams.ledgers.all()[0].take(streams.clock.now());
         outbox.counts.messages
     };
     let mut heard = 0;
@@ -48,12 +48,12 @@ async fn streams_run_on_and_those_that_end_in_order_are_no_resets() {
     let counts = streams.counts();
     assert_eq!((counts.drained, counts.unexpected_resets()), (ALL, 0));
     assert!(counts.errors.is_empty(), "{counts:?}");
-    assert_eq!(streams.books.connections_lost(), 0);
+    assert_eq!(streams.counters.connections_lost(), 0);
     assert_eq!(server.streams(), [EACH; 2 * CLIENTS], "ten new connections");
-    let lives = streams
-        .books
-        .connection_lives(|lives| lives.ended().count());
-    assert_eq!(lives, CLIENTS as u64);
+    let lifetimes = streams
+        .counters
+        .connection_lifetimes(|all| all.ended().count());
+    assert_eq!(lifetimes, CLIENTS as u64);
     streams.fleet.close().await;
 }
 
@@ -97,7 +97,7 @@ async fn streams_that_might_have_run_on_and_are_killed_are_resets() {
         let counts = streams.counts();
         assert_eq!(counts.errors, [(name.to_owned(), ALL)].into());
         assert_eq!((counts.drained, counts.unexpected_resets()), (0, ALL));
-        assert_eq!(streams.books.connections_lost(), lost as u64);
+        assert_eq!(streams.counters.connections_lost(), lost as u64);
         streams.fleet.close().await;
     }
 }
@@ -148,6 +148,6 @@ async fn a_stream_that_was_never_processed_is_opened_again_and_is_no_reset() {
     let counts = streams.counts();
     assert_eq!((counts.drained, counts.reopened), (1, 1));
     assert_eq!((counts.unexpected_resets(), counts.errors.len()), (0, 0));
-    assert_eq!(streams.books.connections_lost(), 0);
+    assert_eq!(streams.counters.connections_lost(), 0);
     streams.fleet.close().await;
 }

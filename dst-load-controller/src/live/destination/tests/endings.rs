@@ -149,7 +149,7 @@ async fn every_end_is_counted_once_and_the_stream_is_opened_again() {
         assert_eq!(counts.unexpected_resets(), resets, "{name}");
         assert_eq!(counts.foreign_errors(), errors.len() as u64, "{name}");
         let lost = u64::from(connection_ends);
-        assert_eq!(streams.books.connections_lost(), lost, "{name}");
+        assert_eq!(streams.counters.connections_lost(), lost, "{name}");
         streams.fleet.close().await;
     });
     futures::future::join_all(all).await;
@@ -211,7 +211,7 @@ async fn a_server_that_never_answers_ends_nothing() {
         ..StreamCounts::default()
     };
     assert_eq!(counts, expected);
-    assert_eq!(streams.books.active(), 2);
+    assert_eq!(streams.counters.active(), 2);
     streams.fleet.close().await;
 }
 
@@ -226,7 +226,7 @@ async fn a_server_that_went_away_is_tried_until_it_is_back() {
     let tried = |it: &StreamCounts| it.errors.get(refused) >= Some(&6);
     streams.until("refused", tried).await;
     // Whoever could not connect lost no connection.
-    assert_eq!(streams.books.connections_lost(), 1);
-    assert_eq!(streams.books.active(), 0);
+    assert_eq!(streams.counters.connections_lost(), 1);
+    assert_eq!(streams.counters.active(), 0);
     streams.fleet.close().await;
 }

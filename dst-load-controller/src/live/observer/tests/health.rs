@@ -35,8 +35,8 @@ async fn a_silent_watch_is_resumed_over_connections_of_its_own() {
     let clock = Clock::start();
     let (kube, _) = server(clock, Script::new());
     let (factory, made) = counting(kube);
-    let books = Arc::new(Books::new(clock, Vec::new(), 30 * SECOND));
-    let observer = Observer::new(books);
+    let ledgers = Arc::new(Ledgers::new(Vec::new(), 30 * SECOND));
+    let observer = Observer::new(ledgers, clock);
     let mut counts = Vec::new();
     let story = async {
         for seconds in [80, 100, 170, 190] {
@@ -119,8 +119,8 @@ async fn a_heartbeat_that_is_not_seen_within_five_seconds_makes_it_blind_and_res
     let script = script(one_service(), slices);
     let clock = Clock::start();
     let (kube, log) = server(clock, script);
-    let books = Arc::new(Books::new(clock, Vec::new(), 30 * SECOND));
-    let observer = Observer::new(books);
+    let ledgers = Arc::new(Ledgers::new(Vec::new(), 30 * SECOND));
+    let observer = Observer::new(ledgers, clock);
     let kube = always(kube);
     let story = async {
         clock.sleep_until(At::from_secs(10)).await;
@@ -175,13 +175,13 @@ async fn verified(slices: Vec<Answer>) -> (Result<Verified, String>, Vec<usize>,
             slices,
         ),
     );
-    let targets = [80].map(|port| Target::new("web", "shop", "cluster.local", port));
-    let books = Arc::new(Books::new(clock, targets.into(), 30 * SECOND));
-    let observer = Observer::new(Arc::clone(&books));
+    let service = WatchedService::new("web", "shop", "cluster.local", 80);
+    let ledgers = Arc::new(Ledgers::new(vec![service], 30 * SECOND));
+    let observer = Observer::new(Arc::clone(&ledgers), clock);
     let kube = always(kube);
     let promised = || {
-        let all = books.all().iter();
-        all.map(|book| book.ledger(|ledger| ledger.promised()))
+        let all = ledgers.all().iter();
+        all.map(|locked| locked.with(|ledger| ledger.promised()))
             .collect::<Vec<_>>()
     };
     let story = async {

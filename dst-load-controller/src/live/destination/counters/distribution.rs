@@ -10,7 +10,7 @@ const SIGNIFICANT_DIGITS: u8 = 2;
 /// Durations from 1 µs to `highest`; what is longer counts as that. Takes no memory before the
 /// first one.
 #[derive(Clone, Debug)]
-pub(in crate::live) struct Distribution {
+pub struct Distribution {
     highest: Duration,
     histogram: Option<Histogram<u64>>,
     sum: Duration,
@@ -20,7 +20,7 @@ pub(in crate::live) struct Distribution {
 
 impl Distribution {
     /// An empty distribution.
-    pub(in crate::live) const fn new(highest: Duration) -> Self {
+    pub const fn new(highest: Duration) -> Self {
         Self {
             highest,
             histogram: None,
@@ -29,7 +29,7 @@ impl Distribution {
     }
 
     /// Counts `times` of `duration`.
-    pub(in crate::live) fn record(&mut self, duration: Duration, times: u64) {
+    pub fn record(&mut self, duration: Duration, times: u64) {
         let highest = micros(self.highest);
         let histogram = self.histogram.get_or_insert_with(|| {
             Histogram::new_with_bounds(1, highest, SIGNIFICANT_DIGITS)
@@ -41,7 +41,7 @@ impl Distribution {
     }
 
     /// Counts what another has counted, of the same bounds.
-    pub(in crate::live) fn merge(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: &Self) {
         match (&mut self.histogram, &other.histogram) {
             (Some(own), Some(others)) => own
                 .add(others)
@@ -53,17 +53,17 @@ impl Distribution {
     }
 
     /// How many were counted.
-    pub(in crate::live) fn count(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         self.histogram.as_ref().map_or(0, Histogram::len)
     }
 
     /// Their sum.
-    pub(in crate::live) const fn sum(&self) -> Duration {
+    pub const fn sum(&self) -> Duration {
         self.sum
     }
 
     /// The quantile `q` (0 to 1); zero if nothing was counted.
-    pub(in crate::live) fn quantile(&self, q: f64) -> Duration {
+    pub fn quantile(&self, q: f64) -> Duration {
         let value = |histogram: &Histogram<u64>| {
             let value = histogram.value_at_quantile(q).min(histogram.max());
             Duration::from_micros(value)
@@ -76,7 +76,7 @@ impl Distribution {
     ///
     /// Each cell of the histogram counts whole in one bucket, that of its upper end: counts never
     /// fall from one scrape to the next, and add up to [`Distribution::count`].
-    pub(in crate::live) fn buckets(&self, bounds: &[Duration]) -> Vec<u64> {
+    pub fn buckets(&self, bounds: &[Duration]) -> Vec<u64> {
         let mut buckets = vec![0; bounds.len() + 1];
         for cell in self.histogram.iter().flat_map(Histogram::iter_recorded) {
             let value = Duration::from_micros(cell.value_iterated_to());

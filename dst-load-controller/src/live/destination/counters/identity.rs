@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Books;
+use super::StreamCounters;
 use crate::{
     model::{printable::line_of, recording::IdentifiedLine, time::At},
     world::REFERENCE_HEADER,
@@ -16,17 +16,17 @@ pub(super) struct Answers {
     lines: Vec<IdentifiedLine>,
 }
 
-// === impl Books ===
+// === impl StreamCounters ===
 
-impl Books {
-    /// A replica, numbered from 0, has sent a gRPC response with these headers.
-    pub(in crate::live) fn identify(&self, replica: u32, headers: &http::HeaderMap) {
+impl StreamCounters {
+    /// A replica, numbered from 0, has sent a gRPC response with these headers at `at`.
+    pub fn identify(&self, replica: u32, headers: &http::HeaderMap, at: At) {
         let version = headers.get(REFERENCE_HEADER);
         let mut answers = self.identities.lock();
         if answers.seen.insert((replica, version.is_some())) {
             let reference = version.map(|it| line_of(it.as_bytes()));
             answers.lines.push(IdentifiedLine {
-                at: self.clock.now(),
+                at,
                 replica,
                 reference,
             });
@@ -34,12 +34,8 @@ impl Books {
     }
 
     /// Takes what has been answered since the last call.
-    pub(in crate::live) fn take_identities(&self) -> Vec<IdentifiedLine> {
+    #[must_use]
+    pub fn take_identities(&self) -> Vec<IdentifiedLine> {
         std::mem::take(&mut self.identities.lock().lines)
-    }
-
-    /// The peer has left a connection that was made at `since`, as it had announced.
-    pub(in crate::live) fn left(&self, since: At) {
-        self.connections.lock().end(since, self.clock.now());
     }
 }

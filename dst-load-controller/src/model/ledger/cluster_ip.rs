@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 /// Where a Service is reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::live) enum ClusterIp {
+pub enum ClusterIp {
     /// The Service has not been seen.
     #[default]
     Unknown,

@@ -1,13 +1,13 @@
-//! How the destination controller is set up, for every ledger.
+//! How the destination controller is set up, for every ledger and for the log.
 
-use super::Books;
+use super::Progress;
 use crate::model::flags::Flags;
 
-// === impl Books ===
+// === impl Progress ===
 
-impl Books {
-    /// Says how the controller is set up, as far as that changes what it promises. To be called
-    /// before anything is observed.
+impl Progress {
+    /// Sets in all ledgers how the controller is set up, and logs what cannot be judged because of
+    /// it. To be called before anything is observed.
     pub fn follow(&self, flags: Flags) {
         if flags.endpoint_slices == Some(false) {
             tracing::warn!(
@@ -21,8 +21,6 @@ impl Books {
                  pods will not be judged"
             );
         }
-        for book in &self.books {
-            book.ledger(|ledger| ledger.follow(flags));
-        }
+        self.ledgers.follow(flags);
     }
 }
