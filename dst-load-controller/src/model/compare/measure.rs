@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{endpoint::Direction, verdict::Unit};
+use crate::model::{criteria::Unit, endpoint::Direction};
 
 /// Which way of a measure is worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

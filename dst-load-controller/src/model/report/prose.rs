@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use super::{Ending, Report, observer, proxies, surroundings};
 use crate::model::{
+    criteria::Unit,
     endpoint::Direction,
     promise::Flags,
     recording::TargetKind,
     statistics::{CycleSummary, LatencySummary, Stage, StageSummary},
-    verdict::{Unit, Verdict},
+    verdict::Verdict,
     words::{bytes, count, counted, number, seconds, span},
 };
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::model::{
+    criteria::Unit,
     endpoint::Direction,
     recording::{ChangeLine, Phase},
-    verdict::Unit,
     words::{bytes, count, counted, number, seconds, span},
 };
 

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::{
     model::{
+        criteria::LONGEST_LATENCY,
         fault::FaultKind,
         provocation::Provocation,
         quantity::AddressRange,
@@ -18,7 +19,6 @@ use crate::{
                 schema,
             },
         },
-        statistics::LONGEST,
     },
     published::assert_published,
 };
@@ -35,7 +35,7 @@ fn the_charts_limits_are_these() {
         ("addresses", json!(AddressRange::RESERVED)),
         ("endpoints", json!(MOST_ENDPOINTS)),
         ("labelLength", json!(LONGEST_LABEL)),
-        ("latencySeconds", json!(LONGEST.as_secs())),
+        ("latencySeconds", json!(LONGEST_LATENCY.as_secs())),
         ("localPrefix", json!(LOCAL)),
         ("nodes", json!(Sandbox::default().nodes)),
         ("services", json!(MOST_SERVICES)),
