@@ -109,12 +109,12 @@ pub(in crate::model) const fn observation(criterion: Criterion) -> Observation {
                 let resets = it.summary.streams.unexpected_resets;
                 Some(it.proven(count(resets), count(resets.saturating_sub(it.own_resets()))))
             }),
-            remedy: more_changes,
+            remedy: |_, _| IDLE_MACHINE,
             advice: Advice::Resets,
         },
         Criterion::SendTimeoutRate => Observation {
             source: Source::StreamsAndTarget(send_timeouts),
-            remedy: more_changes,
+            remedy: |_, _| OTHER_BUILD,
             advice: Advice::Resets,
         },
         Criterion::ErrorRate => Observation {
@@ -123,7 +123,7 @@ pub(in crate::model) const fn observation(criterion: Criterion) -> Observation {
                 let others = errors.saturating_sub(it.own_resets());
                 Some(it.proven(it.share(errors), it.share(others)))
             }),
-            remedy: more_changes,
+            remedy: |_, _| IDLE_MACHINE,
             advice: Advice::Words(
                 "Streams ended with errors: the codes are beside the streams above; look for them in \
                  the controller's log (`kubectl logs -c destination`).",
@@ -213,6 +213,7 @@ pub(in crate::model) const fn observation(criterion: Criterion) -> Observation {
 const NO_DELIVERY: &str = "no delivery was counted";
 const NO_METRIC: &str = "the target has no such metric";
 const OTHER_BUILD: &str = "measure a build that has the metric";
+const IDLE_MACHINE: &str = "use a machine with nothing else to do, or fewer streams";
 const TOO_MUCH_MEMORY: &str = "The controller used more memory than asked for: spread the streams over more \
                                replicas, or raise its limit to what this run needed with one replica lost.";
 

@@ -1,6 +1,6 @@
 //! Claims about criteria that may stay unjudged, and about those that may not.
 
-use super::*;
+use super::{observation::Asked, *};
 
 /// A limit of what nobody has measured.
 fn unmeasured() -> Criteria {
@@ -43,6 +43,60 @@ fn what_was_asked_for_and_not_judged_makes_a_run_invalid_and_says_what_to_do() {
              target.viewsActive and target.restarts under criteria.optional",
         ]
     );
+}
+
+/// The only reason, of a run in which the criterion with this limit is not judged.
+fn unjudged_for(criteria: &Criteria, seen: &Summary) -> String {
+    let judged = judge(criteria, seen, REAL);
+    assert_eq!(judged.verdict, Verdict::Invalid);
+    let mut reasons = judged.reasons.into_iter();
+    reasons.find(|it| it.contains("was not judged")).unwrap()
+}
+
+#[test]
+fn what_would_make_it_judgeable_follows_from_the_criterion_and_not_from_its_name() {
+    let rate = Criteria::from([(Criterion::SendTimeoutRate, 0.0)]);
+    let mut seen = summary();
+    seen.streams.unexpected_resets = 1;
+    // The target's metrics were read, and its counters are not among them.
+    assert_eq!(
+        unjudged_for(&rate, &seen),
+        "sendTimeoutRate was not judged: the target's counters were not read; measure a build that \
+         has the metric, or list sendTimeoutRate under criteria.optional"
+    );
+    let own = crate::model::recording::OWN_LIMIT.to_owned();
+    seen.streams.errors = 1;
+    seen.streams.errors_by_code.insert(own, 1);
+    for (criterion, limit) in [
+        (Criterion::UnexpectedResets, 0.0),
+        (Criterion::ErrorRate, 0.0),
+    ] {
+        let criteria = Criteria::from([(criterion, limit)]);
+        assert_eq!(
+            unjudged_for(&criteria, &seen),
+            format!(
+                "{criterion} was not judged: this tool's own HTTP/2 library ended some of these \
+                 streams; use a machine with nothing else to do, or fewer streams, or list \
+                 {criterion} under criteria.optional"
+            )
+        );
+    }
+}
+
+#[test]
+fn only_what_is_observed_of_changes_needs_more_of_them() {
+    for criterion in Criterion::all() {
+        let observation = observation(criterion);
+        let asked = Asked {
+            criterion,
+            limit: 0.0,
+            summary: &summary(),
+            circumstances: REAL,
+        };
+        let said = (observation.remedy)(&asked.unjudged("nobody knows"), &summary());
+        let changes = said.contains("changes of endpoints");
+        assert_eq!(changes, observation.is_of_order(), "{criterion}: {said}");
+    }
 }
 
 #[test]
