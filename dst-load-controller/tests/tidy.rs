@@ -199,6 +199,32 @@ fn modules_import_only_inward() {
 }
 
 #[test]
+fn what_is_asked_for_does_not_know_how_it_is_measured_and_judged() {
+    let asked =
+        ["criteria", "scenario", "plan"].map(|it| format!("dst-load-controller/src/model/{it}"));
+    let measured = ["ledger", "recording", "report", "statistics", "verdict"];
+    let mut wrong = Vec::new();
+    let mut looked = 0;
+    for name in sources() {
+        let of = |stem: &String| {
+            name.starts_with(&format!("{stem}.rs")) || name.starts_with(&format!("{stem}/"))
+        };
+        if !asked.iter().any(of) {
+            continue;
+        }
+        looked += 1;
+        let code = code(&name);
+        let mut known = named_behind(&code, "model::");
+        known.extend(named_behind(&code, "super::"));
+        for outer in measured.iter().filter(|outer| known.contains(**outer)) {
+            wrong.push(format!("{name} must not know model::{outer}"));
+        }
+    }
+    assert!(looked > 30, "{looked} files");
+    assert_eq!(wrong, [] as [&str; 0]);
+}
+
+#[test]
 fn the_model_asks_the_system_for_nothing() {
     let mut wrong = Vec::new();
     for name in sources() {
