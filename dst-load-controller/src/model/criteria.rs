@@ -279,9 +279,8 @@ impl Section {
     ];
 
     /// Those of its criteria that a scenario can limit.
-    pub fn criteria(&self) -> impl Iterator<Item = Criterion> {
-        let key = self.key;
-        Criterion::of_scenarios().filter(move |it| it.place().0 == key)
+    pub fn criteria(self) -> impl Iterator<Item = Criterion> {
+        Criterion::of_scenarios().filter(move |it| it.place().0 == self.key)
     }
 }
 

@@ -36,9 +36,8 @@ static KEYS: LazyLock<[Vec<&str>; Section::ALL.len()]> = LazyLock::new(|| {
 });
 
 /// The sections within `criteria`, each with its index.
-fn below() -> impl Iterator<Item = (usize, &'static Section)> {
-    static ALL: [Section; Section::ALL.len()] = Section::ALL;
-    ALL.iter().enumerate().skip(1)
+fn below() -> impl Iterator<Item = (usize, Section)> {
+    Section::ALL.into_iter().enumerate().skip(1)
 }
 
 impl Criteria {
@@ -110,7 +109,7 @@ fn schema(unit: Unit, generator: &mut SchemaGenerator) -> Schema {
 
 impl Serialize for Criteria {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let limits = |section: &Section| {
+        let limits = |section: Section| {
             let given = (section.criteria())
                 .filter_map(|criterion| Some((criterion, self.limit(criterion)?)));
             let keys = given.map(|(criterion, limit)| {
@@ -121,7 +120,7 @@ impl Serialize for Criteria {
             });
             keys.collect::<Map<_, _>>()
         };
-        let mut all = limits(&Section::ALL[0]);
+        let mut all = limits(Section::ALL[0]);
         for (_, section) in below() {
             all.insert(section.key.to_owned(), limits(section).into());
         }
@@ -214,7 +213,7 @@ impl JsonSchema for Criteria {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut keys = limits(&Section::ALL[0], generator);
+        let mut keys = limits(Section::ALL[0], generator);
         for (_, section) in below() {
             let of_section = described(section, limits(section, generator));
             let definitions = generator.definitions_mut();
@@ -232,12 +231,12 @@ impl JsonSchema for Criteria {
             "items": {"type": "string", "enum": known},
         });
         keys.insert(OPTIONAL.to_owned(), optional);
-        described(&Section::ALL[0], keys)
+        described(Section::ALL[0], keys)
     }
 }
 
 /// The keys of a section that are limits.
-fn limits(section: &Section, generator: &mut SchemaGenerator) -> Map<String, Json> {
+fn limits(section: Section, generator: &mut SchemaGenerator) -> Map<String, Json> {
     let mut keys = Map::new();
     for criterion in section.criteria() {
         let mut schema = schema(criterion.unit(), generator);
@@ -248,7 +247,7 @@ fn limits(section: &Section, generator: &mut SchemaGenerator) -> Map<String, Jso
 }
 
 /// A section with these keys.
-fn described(section: &Section, keys: Map<String, Json>) -> Schema {
+fn described(section: Section, keys: Map<String, Json>) -> Schema {
     json_schema!({
         "description": section.about,
         "type": "object",
