@@ -13,6 +13,7 @@ use dst_load_controller::{
     },
     model::{
         action::{Action, Verb},
+        criteria::Criterion,
         report::Report,
         scenario::Scenario,
         time::At,
@@ -212,7 +213,7 @@ async fn a_troubled_api_server_is_survived() {
         let mut scenario = with(backend, HIGH);
         let faults = "churn: {services: 1, endpoints: 1}\nsandbox: {faults: [{kind: tooManyRequests, share: 20%}, {kind: internalError, share: 20%}, {kind: conflict, share: 20%}]}";
         scenario.sandbox.faults = virtually::scenario(faults, &[]).sandbox.faults;
-        scenario.criteria.every_client_within = None;
+        scenario.criteria.remove(Criterion::EveryClientWithin);
         let report = simulate(scenario).await.report;
         assert_eq!(report.correctness.streams_wrong, 0, "{:?}", report.reasons);
         assert!(report.kubernetes.errors.values().sum::<u64>() > 0);

@@ -32,9 +32,10 @@ pub use self::{
     sides::Incomparable,
 };
 use crate::model::{
+    criteria::Unit,
     recording::{Machine, TargetKind},
     report::{ScenarioId, Tool},
-    verdict::{Unit, Verdict},
+    verdict::Verdict,
 };
 
 /// The version of the JSON form's shape.

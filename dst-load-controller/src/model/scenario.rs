@@ -5,13 +5,12 @@
 use std::time::Duration;
 
 use crate::model::{
-    criteria::Criteria,
+    criteria::{Criteria, LONGEST_LATENCY},
     fault::Fault,
     federation::{Federation, Site, Watched},
     flags::Flags,
     provocation::Provocation,
     quantity::AddressRange,
-    statistics::LONGEST,
 };
 
 mod draft;
@@ -243,7 +242,7 @@ impl Scenario {
             let largest = self.criteria.largest_latency_limit().unwrap_or_default();
             largest
                 .saturating_mul(2)
-                .clamp(Duration::from_secs(30), LONGEST)
+                .clamp(Duration::from_secs(30), LONGEST_LATENCY)
         })
     }
 

@@ -18,7 +18,7 @@ pub use self::{
     clock::OtherClock,
     fold::{Interval, Statistics},
     histogram::Histogram,
-    latency::{LONGEST, Latency, Quantile, Stage},
+    latency::{Latency, Quantile, Stage},
     merged::Merged,
     observer::Observer,
     pings::Pings,

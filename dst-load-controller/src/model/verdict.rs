@@ -8,6 +8,8 @@ mod doubt;
 mod judge;
 mod latency;
 mod merged;
+mod name;
+mod observation;
 mod observer;
 mod remedy;
 #[cfg(test)]
@@ -19,9 +21,17 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(in crate::model) use self::validity::{GENERATOR, STARVED};
+pub use self::name::{Name, UnknownName};
+use self::observation::{Observation, observation};
+pub(in crate::model) use self::{
+    observation::Advice,
+    validity::{GENERATOR, STARVED},
+};
 use crate::model::{
-    action::Direction, criteria::Criteria, plan::Planned, statistics::Summary, words,
+    action::Direction,
+    criteria::{Bound, Criteria, Criterion, Unit},
+    plan::Planned,
+    statistics::Summary,
 };
 
 /// What a run says of its target.
@@ -53,7 +63,7 @@ pub struct Judgement {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Judged {
     /// Its key in the scenario, with the direction where that is judged apart.
-    pub name: String,
+    pub name: Name,
     /// What `limit` and `observed` count.
     pub unit: Unit,
     /// What was asked.
@@ -69,35 +79,6 @@ pub struct Judged {
     /// Whether it may stay unjudged without making the run invalid.
     #[serde(default)]
     pub optional: bool,
-}
-
-/// What a number counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    /// Seconds.
-    Seconds,
-    /// Bytes.
-    Bytes,
-    /// A count.
-    Count,
-    /// A fraction of 1.
-    Fraction,
-    /// CPU cores.
-    Cores,
-    /// Deliveries a second.
-    PerSecond,
-}
-
-/// Which values of a criterion are within its limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bound {
-    /// Those up to it.
-    AtMost,
-    /// Those from it on.
-    AtLeast,
-    /// That one alone.
-    Exactly,
 }
 
 /// What else the judgement needs to know of a run.
@@ -151,7 +132,9 @@ pub fn judge(criteria: &Criteria, summary: &Summary, circumstances: Circumstance
         .filter_map(|(judged, unjudged)| unjudged.then_some(judged))
         .filter(open)
         // Why streams could not be judged is a doubt of its own.
-        .filter(|it| it.name != "correctness" || summary.correctness.unjudged.is_empty());
+        .filter(|it| {
+            it.name.criterion != Criterion::Correctness || summary.correctness.unjudged.is_empty()
+        });
     let unexplained = match circumstances.ended {
         // There is one thing to do.
         Ended::Interrupted | Ended::CutOff => Vec::new(),
@@ -191,38 +174,13 @@ impl fmt::Display for Verdict {
     }
 }
 
-impl Bound {
-    /// Of the criterion with this key.
-    #[must_use]
-    pub fn of(key: &str) -> Self {
-        match key {
-            "throughputMin" => Self::AtLeast,
-            "target.viewsActive" => Self::Exactly,
-            _ => Self::AtMost,
-        }
-    }
-}
+// === impl Judged ===
 
 impl Judged {
-    /// Its key in the scenario: its name without the direction.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        self.name.split(' ').next().unwrap_or_default()
-    }
-
-    /// The direction of changes that it is about, where that is judged apart.
-    #[must_use]
-    pub fn direction(&self) -> Option<Direction> {
-        let direction = self.name.strip_prefix(self.key())?;
-        Direction::BOTH
-            .into_iter()
-            .find(|it| direction == format!(" ({it})"))
-    }
-
     /// Which values are within its limit.
     #[must_use]
-    pub fn bound(&self) -> Bound {
-        Bound::of(self.key())
+    pub const fn bound(&self) -> Bound {
+        self.name.criterion.bound()
     }
 
     /// A number of this criterion in words: `500 ms`, `2 GiB`, `1 %`.
@@ -230,19 +188,9 @@ impl Judged {
     pub fn words(&self, number: f64) -> String {
         self.unit.words(number)
     }
-}
 
-impl Unit {
-    /// A number of this unit in words.
-    #[must_use]
-    pub fn words(self, number: f64) -> String {
-        match self {
-            Self::Seconds => words::seconds(number),
-            Self::Bytes => words::bytes(number),
-            Self::Count => words::number(number.round()),
-            Self::Fraction => format!("{} %", words::number(number * 100.0)),
-            Self::Cores => format!("{} cores", words::number(number)),
-            Self::PerSecond => format!("{}/s", words::number(number)),
-        }
+    /// What is observed for it.
+    pub(in crate::model) const fn observation(&self) -> Observation {
+        observation(self.name.criterion)
     }
 }

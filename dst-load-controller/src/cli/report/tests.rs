@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::model::{
+    criteria::Criterion,
     recording::{Identity, samples, write},
     scenario::built_in,
 };
@@ -48,9 +49,9 @@ fn a_recording_is_judged_by_the_scenario_it_holds() {
     let folder = saved(samples::failed(), 7);
     let (_, json) = printed(&args(&[&folder]), Format::Json).unwrap();
     let report: Report = serde_json::from_str(&json).unwrap();
-    let names: Vec<_> = report.criteria.iter().map(|c| c.name.as_str()).collect();
+    let names: Vec<_> = report.criteria.iter().map(|c| c.name.criterion).collect();
     assert!(
-        names.contains(&"redundant") && names.contains(&"errorRate"),
+        names.contains(&Criterion::Redundant) && names.contains(&Criterion::ErrorRate),
         "{names:?}"
     );
     assert_eq!(report.verdict, Verdict::Fail);

@@ -92,7 +92,7 @@ fn about(report: &Report, gauges: &mut Gauges) {
 fn criteria(report: &Report, gauges: &mut Gauges) {
     let each = |value: fn(&Judged) -> Option<f64>| {
         report.criteria.iter().map(move |judged| {
-            let label = vec![("criterion", judged.name.clone())];
+            let label = vec![("criterion", judged.name.to_string())];
             (label, value(judged))
         })
     };
@@ -108,7 +108,7 @@ fn criteria(report: &Report, gauges: &mut Gauges) {
             .filter(|judged| judged.held.is_none())
             .map(|judged| {
                 let label = vec![
-                    ("criterion", judged.name.clone()),
+                    ("criterion", judged.name.to_string()),
                     ("optional", judged.optional.to_string()),
                 ];
                 (label, Some(1.0))

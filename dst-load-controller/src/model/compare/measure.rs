@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{action::Direction, verdict::Unit};
+use crate::model::{action::Direction, criteria::Unit};
 
 /// Which way of a measure is worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Run;
-use crate::model::{time::At, verdict::Unit, warning::ProfiledChange};
+use crate::model::{criteria::Unit, time::At, warning::ProfiledChange};
 
 /// Functions that are named of a profile.
 const NAMED: usize = 10;

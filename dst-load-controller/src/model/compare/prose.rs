@@ -5,7 +5,7 @@ use super::{
     Resampled, Side,
 };
 use crate::model::{
-    verdict::Unit,
+    criteria::Unit,
     words::{bytes, count, counted, number, seconds},
 };
 

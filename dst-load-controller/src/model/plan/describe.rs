@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Plan, Step};
 use crate::model::{
     action::{Action, Verb},
+    criteria::Criterion,
     federation::Through,
     roster::ENDPOINTS_A_SLICE,
     scenario::{Backend, Pattern, Scenario, ServiceGroup},
@@ -147,7 +148,7 @@ pub struct Line {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Limit {
     /// Its dotted key under `criteria`.
-    pub name: String,
+    pub name: Criterion,
     /// Its value.
     pub limit: String,
     /// Whether it may stay unjudged.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::model::{
     action::Direction,
-    criteria::{Criteria, QuantileLimits, TargetLimits},
+    criteria::{Criteria, Criterion},
     ledger::{Counts, Delivered, KubernetesStage, Outbox, Outcome},
     recording::{
         ChangeLine, End, EndStateLine, GeneratorSample, Header, Identity, Line, Machine, Phase,
@@ -17,21 +17,14 @@ use crate::model::{
 
 /// Limits that the passing recording keeps.
 pub(crate) fn criteria() -> Criteria {
-    Criteria {
-        update_latency: QuantileLimits {
-            p95: Some(Duration::from_millis(500)),
-            p99: Some(Duration::from_secs(2)),
-            ..QuantileLimits::default()
-        },
-        every_client_within: Some(Duration::from_secs(10)),
-        unexpected_resets: Some(0),
-        target: TargetLimits {
-            memory_max: Some(512 << 20),
-            memory_growth_per_cycle: Some(0.1),
-            ..TargetLimits::default()
-        },
-        ..Criteria::default()
-    }
+    Criteria::from([
+        (Criterion::UpdateLatencyP95, 0.5),
+        (Criterion::UpdateLatencyP99, 2.0),
+        (Criterion::EveryClientWithin, 10.0),
+        (Criterion::UnexpectedResets, 0.0),
+        (Criterion::TargetMemoryMax, f64::from(512_u32 << 20)),
+        (Criterion::TargetMemoryGrowthPerCycle, 0.1),
+    ])
 }
 
 pub(crate) fn header(kind: TargetKind) -> Header {

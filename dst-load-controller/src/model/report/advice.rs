@@ -2,8 +2,9 @@
 
 use super::{Ending, Report};
 use crate::model::{
+    criteria::Unit,
     statistics::Delay,
-    verdict::{GENERATOR, Judged, STARVED, Unit, Verdict},
+    verdict::{Advice, GENERATOR, STARVED, Verdict},
     words::{counted, seconds},
 };
 
@@ -16,42 +17,18 @@ pub(super) fn recommendations(report: &Report) -> Vec<String> {
         all.push(invalid(report));
     }
     all.extend(correctness(report));
-    let broken = report.criteria.iter().filter(|it| it.held == Some(false));
-    let mut latency = false;
-    for judged in broken {
-        let name = judged.name.split([' ', '.']).next().unwrap_or_default();
-        match name {
-            "updateLatency" | "everyClientWithin" if !latency => {
-                latency = true;
-                all.push(slow(report));
-            }
-            "endToEnd" => all.push(
-                "End to end broke its limit: compare the Kubernetes stage with the destination stage \
-                 in the table. What is Kubernetes' needs more of its controllers (their qps), not of \
-                 Linkerd's."
-                    .to_owned(),
-            ),
-            "sendTimeoutRate" | "unexpectedResets" => all.push(resets(report)),
-            "errorRate" => all.push(
-                "Streams ended with errors: the codes are beside the streams above; look for them in \
-                 the controller's log (`kubectl logs -c destination`)."
-                    .to_owned(),
-            ),
-            "redundant" => all.push(
-                "Clients were told what they knew: addresses that nothing explains cost every proxy \
-                 and the controller. Compare with a build that does not, under the same seed."
-                    .to_owned(),
-            ),
-            "throughputMin" => all.push(
-                "Fewer deliveries a second than asked for: look whether the controller's CPU was used \
-                 up, or the streams' windows were full."
-                    .to_owned(),
-            ),
-            "target" => all.extend(target(judged)),
-            _ => {}
+    for judged in report.criteria.iter().filter(|it| it.held == Some(false)) {
+        let said = match judged.observation().advice {
+            Advice::Slow => slow(report),
+            Advice::Resets => resets(report),
+            Advice::Words(words) => words.to_owned(),
+            // What streams hold has been said above, of a violation or not.
+            Advice::WrongStreams | Advice::Nothing => continue,
+        };
+        if !all.contains(&said) {
+            all.push(said);
         }
     }
-    all.dedup();
     all
 }
 
@@ -157,35 +134,4 @@ fn resets(report: &Report) -> String {
          and at what lies between (proxies, load balancers, idle timeouts)."
             .to_owned()
     }
-}
-
-fn target(judged: &Judged) -> Option<String> {
-    let said = match judged.name.as_str() {
-        "target.memoryGrowthPerCycle" => {
-            "Memory grew from one cycle to the next: take a heap profile at the end of two holds \
-             and compare them; repeat with more cycles to see whether it goes on."
-        }
-        "target.memoryGrowthPerHour" => {
-            "Memory grew over the run: take two heap profiles at equal load and compare them; repeat \
-             for longer to see whether it goes on."
-        }
-        "target.memoryMax" | "target.memorySpike" => {
-            "The controller used more memory than asked for: spread the streams over more replicas, or \
-             raise its limit to what this run needed with one replica lost."
-        }
-        "target.cpuMax" => {
-            "The controller used more CPU than asked for: below its limit latency holds, at it every \
-             change waits. Raise the request, or add a replica."
-        }
-        "target.restarts" => {
-            "The controller restarted: `kubectl logs --previous -c destination` says why, and out of \
-             memory is in `kubectl describe pod`."
-        }
-        "target.viewsActive" => {
-            "The number of views is not that of the streams: views that stay are a leak, views that \
-             lack are streams that are not served."
-        }
-        _ => return None,
-    };
-    Some(said.to_owned())
 }

@@ -1,10 +1,7 @@
 //! Criteria in words: what was asked for, what was seen, and how far apart the two are.
 
 use super::prose::nothing;
-use crate::model::{
-    verdict::{Bound, Judged},
-    words::number,
-};
+use crate::model::{criteria::Bound, verdict::Judged, words::number};
 
 /// The heads of the criteria's table, after the mark.
 pub(super) const HEADS: [&str; 5] = ["criterion", "limit", "observed", "margin", "where"];
@@ -16,12 +13,7 @@ pub(super) fn row(judged: &Judged) -> (&'static str, Vec<String>) {
         Some(false) => "×",
         None => "-",
     };
-    let limit = judged.words(judged.limit);
-    let limit = match judged.bound() {
-        Bound::AtMost => format!("≤ {limit}"),
-        Bound::AtLeast => format!("≥ {limit}"),
-        Bound::Exactly => format!("= {limit}"),
-    };
+    let limit = format!("{} {}", judged.bound().sign(), judged.words(judged.limit));
     let observed = judged.observed.map_or_else(nothing, |observed| {
         let lower = if judged.censored { "≥ " } else { "" };
         format!("{lower}{}", judged.words(observed))
@@ -32,7 +24,13 @@ pub(super) fn row(judged: &Judged) -> (&'static str, Vec<String>) {
     } else {
         judged.scope.clone()
     };
-    let cells = vec![judged.name.clone(), limit, observed, margin(judged), place];
+    let cells = vec![
+        judged.name.to_string(),
+        limit,
+        observed,
+        margin(judged),
+        place,
+    ];
     (mark, cells)
 }
 
@@ -77,12 +75,13 @@ fn margin(judged: &Judged) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::verdict::Unit;
+    use crate::model::verdict::Name;
 
     fn judged(name: &str, limit: f64, observed: Option<f64>) -> Judged {
+        let name: Name = name.parse().unwrap();
         Judged {
-            name: name.to_owned(),
-            unit: Unit::Seconds,
+            name,
+            unit: name.criterion.unit(),
             limit,
             observed,
             censored: false,

@@ -53,7 +53,7 @@ fn case(report: &Report, judged: &Judged) -> String {
     let open = format!(
         "    <testcase classname=\"{}\" name=\"{}\"",
         escape(&report.scenario.name),
-        escape(&judged.name)
+        escape(&judged.name.to_string())
     );
     let said = escape(&criteria::sentence(judged));
     match judged.held {

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use super::{Ending, Report, observer, proxies, surroundings};
 use crate::model::{
     action::Direction,
+    criteria::Unit,
     flags::Flags,
     recording::TargetKind,
     statistics::{CycleSummary, LatencySummary, Stage, StageSummary},
-    verdict::{Unit, Verdict},
+    verdict::Verdict,
     words::{bytes, count, counted, number, seconds, span},
 };
 

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
+    criteria::Criteria,
     quantity::{AddressRange, NonZeroSpan, Span},
     scenario::Lifecycle,
 };
@@ -41,7 +42,6 @@ use embedded::SandboxSection;
 use federation::FederationSection;
 use forms::{DnsLabel, ObjectName, Prose, Quantity, ServiceName, Url};
 use kubernetes::{Affinity, Object, Reference, Resources, Toleration, Variable};
-use limits::{CriteriaSection, EndToEndSection, QuantileSection, TargetSection};
 use placed::Placed;
 use provoke::ProvokeGroup;
 pub(super) use schema::violations;
@@ -73,7 +73,7 @@ struct File {
     measure: Key<MeasureSection>,
     /// What a run is judged by; what is absent is not judged.
     #[serde(skip_serializing_if = "Option::is_none")]
-    criteria: Key<CriteriaSection>,
+    criteria: Key<Criteria>,
     /// How the destination controller is set up, where the tool cannot see it.
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Key<ControllerSection>,

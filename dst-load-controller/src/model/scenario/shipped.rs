@@ -53,7 +53,10 @@ pub fn built_in(name: &str) -> Option<&'static str> {
 mod tests {
     use std::time::Duration;
 
-    use crate::model::scenario::{Jitter, Pattern, Scenario};
+    use crate::model::{
+        criteria::Criterion,
+        scenario::{Jitter, Pattern, Scenario},
+    };
 
     use super::*;
 
@@ -112,8 +115,14 @@ mod tests {
             (None, None)
         );
         assert_eq!(scenario.streams(), 1_000);
-        assert_eq!(scenario.criteria.target.views_active, Some(1_000));
-        assert_eq!(scenario.criteria.unexpected_resets, Some(0));
+        assert_eq!(
+            scenario.criteria.limit(Criterion::TargetViewsActive),
+            Some(1_000.0)
+        );
+        assert_eq!(
+            scenario.criteria.limit(Criterion::UnexpectedResets),
+            Some(0.0)
+        );
     }
 
     #[test]
@@ -122,7 +131,10 @@ mod tests {
         let scenario = shipped("federated-oscillation");
         assert_eq!(shape(&scenario), shape(&plain));
         assert_eq!(scenario.churn.cycles, Some(3));
-        let latency = |of: &Scenario| of.criteria.update_latency;
+        let latency = |of: &Scenario| {
+            let limits = of.criteria.given();
+            (limits.filter(|(it, _)| it.place().0 == "updateLatency")).collect::<Vec<_>>()
+        };
         assert_eq!(latency(&scenario), latency(&plain));
         let baseline = shipped("federated-baseline");
         assert_eq!(
@@ -146,15 +158,15 @@ mod tests {
         assert_eq!(scenario.churn.cycles, Some(3));
         assert_eq!(scenario.streams(), 1_000);
         let criteria = &scenario.criteria;
+        assert_eq!(criteria.limit(Criterion::UpdateLatencyP95), Some(0.5));
+        assert_eq!(criteria.limit(Criterion::UpdateLatencyP99), Some(2.0));
+        assert_eq!(criteria.limit(Criterion::EveryClientWithin), Some(10.0));
         assert_eq!(
-            criteria.update_latency.p95,
-            Some(Duration::from_millis(500))
+            criteria.limit(Criterion::TargetMemoryGrowthPerCycle),
+            Some(0.1)
         );
-        assert_eq!(criteria.update_latency.p99, Some(secs(2)));
-        assert_eq!(criteria.every_client_within, Some(secs(10)));
-        assert_eq!(criteria.target.memory_growth_per_cycle, Some(0.1));
-        assert_eq!(criteria.send_timeout_rate, Some(0.0));
-        assert_eq!(criteria.unexpected_resets, Some(0));
+        assert_eq!(criteria.limit(Criterion::SendTimeoutRate), Some(0.0));
+        assert_eq!(criteria.limit(Criterion::UnexpectedResets), Some(0.0));
     }
 
     #[test]
@@ -164,11 +176,14 @@ mod tests {
         assert_eq!(scenario.churn.cycles, None);
         assert_eq!(scenario.streams(), 1_000);
         let criteria = &scenario.criteria;
-        assert_eq!(criteria.update_latency.p95, Some(secs(1)));
-        assert_eq!(criteria.update_latency.p99, Some(secs(3)));
-        assert_eq!(criteria.every_client_within, Some(secs(15)));
-        assert_eq!(criteria.send_timeout_rate, Some(0.01));
-        assert_eq!(criteria.target.memory_spike, Some(2_000_000_000));
+        assert_eq!(criteria.limit(Criterion::UpdateLatencyP95), Some(1.0));
+        assert_eq!(criteria.limit(Criterion::UpdateLatencyP99), Some(3.0));
+        assert_eq!(criteria.limit(Criterion::EveryClientWithin), Some(15.0));
+        assert_eq!(criteria.limit(Criterion::SendTimeoutRate), Some(0.01));
+        assert_eq!(
+            criteria.limit(Criterion::TargetMemorySpike),
+            Some(2_000_000_000.0)
+        );
     }
 
     #[test]
@@ -177,14 +192,20 @@ mod tests {
         assert_eq!(shape(&scenario), (100, [50, 100], [120, 300, 5]));
         assert_eq!(scenario.streams(), 10_000);
         let criteria = &scenario.criteria;
-        assert_eq!(criteria.update_latency.p95, Some(secs(1)));
-        assert_eq!(criteria.update_latency.p99, Some(secs(3)));
-        assert_eq!(criteria.every_client_within, Some(secs(20)));
-        assert_eq!(criteria.send_timeout_rate, Some(0.005));
-        assert_eq!(criteria.target.memory_max, Some(6_000_000_000));
+        assert_eq!(criteria.limit(Criterion::UpdateLatencyP95), Some(1.0));
+        assert_eq!(criteria.limit(Criterion::UpdateLatencyP99), Some(3.0));
+        assert_eq!(criteria.limit(Criterion::EveryClientWithin), Some(20.0));
+        assert_eq!(criteria.limit(Criterion::SendTimeoutRate), Some(0.005));
         assert_eq!(
-            (criteria.unexpected_resets, criteria.target.restarts),
-            (Some(0), Some(0))
+            criteria.limit(Criterion::TargetMemoryMax),
+            Some(6_000_000_000.0)
+        );
+        assert_eq!(
+            (
+                criteria.limit(Criterion::UnexpectedResets),
+                criteria.limit(Criterion::TargetRestarts)
+            ),
+            (Some(0.0), Some(0.0))
         );
     }
 
@@ -194,13 +215,19 @@ mod tests {
         assert_eq!(shape(&scenario), (50, [100, 200], [120, 300, 5]));
         assert_eq!(scenario.streams(), 25_000);
         let criteria = &scenario.criteria;
-        assert_eq!(criteria.update_latency.p95, None);
-        assert_eq!(criteria.update_latency.p99, Some(secs(10)));
-        assert_eq!(criteria.send_timeout_rate, Some(0.05));
-        assert_eq!(criteria.target.memory_max, Some(8_000_000_000));
+        assert_eq!(criteria.limit(Criterion::UpdateLatencyP95), None);
+        assert_eq!(criteria.limit(Criterion::UpdateLatencyP99), Some(10.0));
+        assert_eq!(criteria.limit(Criterion::SendTimeoutRate), Some(0.05));
         assert_eq!(
-            (criteria.unexpected_resets, criteria.target.restarts),
-            (Some(0), Some(0))
+            criteria.limit(Criterion::TargetMemoryMax),
+            Some(8_000_000_000.0)
+        );
+        assert_eq!(
+            (
+                criteria.limit(Criterion::UnexpectedResets),
+                criteria.limit(Criterion::TargetRestarts)
+            ),
+            (Some(0.0), Some(0.0))
         );
     }
 }

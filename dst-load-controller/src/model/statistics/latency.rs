@@ -9,7 +9,7 @@ use hdrhistogram::{
 use serde::{Deserialize, Serialize};
 
 use super::histogram::Histogram as Packed;
-use crate::model::quantile::nearest_rank;
+use crate::model::{criteria::LONGEST_LATENCY, quantile::nearest_rank};
 
 /// Which part of the way a latency covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,9 +47,7 @@ pub struct Quantile {
     pub at_most: Option<Duration>,
 }
 
-/// The longest latency that is told from longer ones.
-pub const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-const HIGHEST_MICROS: u64 = 24 * 3_600_000_000;
+const HIGHEST_MICROS: u64 = LONGEST_LATENCY.as_secs() * 1_000_000;
 const SIGNIFICANT_DIGITS: u8 = 3;
 
 // === impl Stage ===
@@ -86,7 +84,7 @@ impl Latency {
     pub fn record(&mut self, latency: Duration, deliveries: u64) {
         let micros = micros(latency);
         if micros > HIGHEST_MICROS {
-            self.record_censored(LONGEST, deliveries);
+            self.record_censored(LONGEST_LATENCY, deliveries);
         } else {
             self.known.saturating_record_n(micros, deliveries);
         }
@@ -372,9 +370,9 @@ mod tests {
         latency.record(two_hours, 1);
         let largest = latency.max().unwrap();
         assert!(!largest.is_censored() && largest.value >= two_hours);
-        latency.record(LONGEST + millis(1), 1);
+        latency.record(LONGEST_LATENCY + millis(1), 1);
         let largest = latency.max().unwrap();
-        assert!(largest.at_most.is_none() && largest.value >= LONGEST);
+        assert!(largest.at_most.is_none() && largest.value >= LONGEST_LATENCY);
     }
 
     #[test]

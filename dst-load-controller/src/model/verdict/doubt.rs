@@ -1,6 +1,6 @@
 //! What is doubtful about a run, and which proofs rest on it.
 
-use super::Judged;
+use super::{Judged, Name};
 
 /// Something that keeps a run from saying all that was asked of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) enum Voids {
     /// All that rest on what the observer saw: those, and what streams hold at the end.
     Observed,
     /// Those of these names.
-    Named(Vec<String>),
+    Named(Vec<Name>),
     /// Those that were read from the target's metrics. A maximum that was seen above its limit
     /// stays violated: what was not seen could only be more.
     Target,
@@ -71,50 +71,15 @@ impl Voids {
         let Some(held) = judged.held else {
             return false;
         };
+        let observation = judged.observation();
         match self {
             Self::Nothing => false,
-            Self::Timing => judged.is_timed(),
-            Self::Order => judged.is_of_order(),
-            Self::Observed => judged.is_of_order() || judged.name == "correctness",
+            Self::Timing => observation.is_timed(),
+            Self::Order => observation.is_of_order(),
+            Self::Observed => observation.is_observed(),
             Self::Named(names) => names.contains(&judged.name),
-            Self::Target => judged.is_of_target() && (held || !judged.is_maximum()),
+            Self::Target => observation.is_of_target() && (held || !observation.violation_stands()),
             Self::Everything => true,
         }
-    }
-}
-
-// === impl Judged ===
-
-impl Judged {
-    /// Whether it is of the target's metrics.
-    pub(super) fn is_of_target(&self) -> bool {
-        self.name.starts_with("target.") || self.name == "sendTimeoutRate"
-    }
-
-    /// Whether it is judged by when updates arrive.
-    pub(super) fn is_timed(&self) -> bool {
-        self.is_latency() || self.name == "throughputMin"
-    }
-
-    /// Whether it rests on the order of events.
-    fn is_of_order(&self) -> bool {
-        self.is_timed() || ["never", "redundant", "premature"].contains(&self.name.as_str())
-    }
-
-    /// Whether it is a latency.
-    pub(super) fn is_latency(&self) -> bool {
-        let group = self.name.split([' ', '.']).next();
-        group.is_some_and(|group| {
-            ["updateLatency", "everyClientWithin", "endToEnd"].contains(&group)
-        })
-    }
-
-    /// Whether seeing more could only have made its value larger.
-    fn is_maximum(&self) -> bool {
-        !matches!(
-            self.key(),
-            // These compare two lows, either of which may have been missed.
-            "target.memorySpike" | "target.memoryGrowthPerCycle" | "target.memoryGrowthPerHour"
-        )
     }
 }

@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use super::{
-    Circumstances, Judged, Unit,
-    judge::{count, judged, unjudged},
-};
+use super::{Judged, judge::count, observation::Asked};
 use crate::model::{
     action::Direction,
-    criteria::{Criteria, QuantileLimits},
+    criteria::Unit,
     statistics::{Bounds, Latency, LatencySummary, Stage, StageSummary, Summary},
 };
 
@@ -16,48 +13,28 @@ use crate::model::{
 pub(super) const BETWEEN_TRIES: &str =
     "streams that were between two tries waited longer for a Service's first endpoints";
 
-/// The quantiles of one stage, for additions and removals each, and the time for every client.
-pub(super) fn latency(
-    key: &str,
-    stage: Stage,
-    limits: &QuantileLimits,
-    every: Option<(&str, Duration)>,
-    summary: &Summary,
-    circumstances: Circumstances,
-) -> Vec<Judged> {
-    let quantiles = limits
-        .each()
-        .into_iter()
-        .filter_map(|(quantile, limit)| Some((format!("{key}.{quantile}"), quantile, limit?)));
-    let every = every.map(|(name, limit)| (name.to_owned(), "max", limit));
-    let mut judged = Vec::new();
-    for (name, quantile, limit) in quantiles.chain(every) {
-        for direction in Direction::BOTH {
-            let pick = |stages: &StageSummary| stages.get(stage, direction).clone();
-            let mut one = worst(
-                &format!("{name} ({direction})"),
-                quantile,
-                limit,
-                summary,
-                pick,
-            );
-            if direction == Direction::Add
-                && one.held == Some(true)
-                && missed_first_endpoints(quantile, limit, summary, stage)
-            {
-                one.held = None;
-                BETWEEN_TRIES.clone_into(&mut one.scope);
-            }
-            judged.push(one);
-        }
-    }
-    if !circumstances.latency_is_judged {
-        for judged in &mut judged {
+/// A quantile of one stage, for additions and removals each.
+pub(super) fn judge(asked: &Asked<'_>, stage: Stage, quantile: &str) -> Vec<Judged> {
+    let limit = Duration::from_secs_f64(asked.limit);
+    let judged = Direction::BOTH.map(|direction| {
+        let pick = |stages: &StageSummary| stages.get(stage, direction).clone();
+        let mut judged = Judged {
+            name: asked.name(Some(direction)),
+            ..worst(asked, quantile, limit, pick)
+        };
+        if !asked.circumstances.latency_is_judged {
             judged.held = None;
             "latency through a port-forward is the forward's too".clone_into(&mut judged.scope);
+        } else if direction == Direction::Add
+            && judged.held == Some(true)
+            && missed_first_endpoints(quantile, limit, asked.summary, stage)
+        {
+            judged.held = None;
+            BETWEEN_TRIES.clone_into(&mut judged.scope);
         }
-    }
-    judged
+        judged
+    });
+    judged.into()
 }
 
 /// Whether so many streams waited longer than the limit for a Service's first endpoints, between
@@ -97,15 +74,14 @@ fn missed_first_endpoints(
 /// The worst of a quantile over the run and each whole cycle: above the limit if it is in one of
 /// them, within it if it is in all.
 fn worst(
-    name: &str,
+    asked: &Asked<'_>,
     quantile: &str,
     limit: Duration,
-    summary: &Summary,
     pick: impl Fn(&StageSummary) -> LatencySummary,
 ) -> Judged {
     // What cannot be told apart from the limit holds it.
     let highest = Latency::resolved(limit).as_secs_f64();
-    let limit = limit.as_secs_f64();
+    let summary = asked.summary;
     let cycles = summary
         .cycles
         .iter()
@@ -137,13 +113,13 @@ fn worst(
         if beats { next } else { worst }
     });
     let Some((scope, bounds)) = worst else {
-        return unjudged(name, Unit::Seconds, limit, "no delivery was counted");
+        return asked.unjudged("no delivery was counted");
     };
     let judged = Judged {
         held,
         censored: !is_exact(&bounds),
         scope,
-        ..self::judged(name, Unit::Seconds, limit, Some(bounds.at_least))
+        ..asked.seen(bounds.at_least)
     };
     if held.is_some() {
         return judged;
@@ -158,26 +134,4 @@ fn worst(
         ),
         ..judged
     }
-}
-
-/// What never arrived, over all deliveries; nothing where there are none and none were to be.
-pub(super) fn never(
-    criteria: &Criteria,
-    summary: &Summary,
-    circumstances: Circumstances,
-) -> Option<Judged> {
-    let limit = criteria.never.unwrap_or_default();
-    let latency = &summary.latency;
-    let both = Direction::BOTH.map(|direction| latency.get(Stage::Destination, direction));
-    let deliveries: u64 = both.iter().map(|it| it.count).sum();
-    let never: u64 = both.iter().map(|it| it.never).sum();
-    if deliveries == 0 {
-        let planned = Direction::BOTH
-            .into_iter()
-            .any(|direction| circumstances.plans(direction));
-        return planned
-            .then(|| unjudged("never", Unit::Fraction, limit, "no delivery was counted"));
-    }
-    let share = count(never) / count(deliveries);
-    Some(judged("never", Unit::Fraction, limit, Some(share)))
 }

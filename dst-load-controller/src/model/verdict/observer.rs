@@ -5,12 +5,12 @@
 //! that was late or blind.
 
 use super::{
-    Circumstances, Unit,
+    Circumstances,
     doubt::{Doubt, Voids},
     validity::LAG_SHARE,
 };
 use crate::model::{
-    criteria::Criteria,
+    criteria::{Criteria, Unit},
     statistics::{Observer, Summary},
     words::counted,
 };
@@ -88,15 +88,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::verdict::tests::REAL;
+    use crate::model::{criteria::Criterion, verdict::tests::REAL};
 
     fn within(millis: u64) -> Criteria {
-        let mut criteria = Criteria {
-            every_client_within: Some(Duration::from_secs(10)),
-            ..Criteria::default()
-        };
-        criteria.update_latency.p99 = Some(Duration::from_millis(millis));
-        criteria
+        Criteria::from([
+            (Criterion::EveryClientWithin, 10.0),
+            (
+                Criterion::UpdateLatencyP99,
+                Duration::from_millis(millis).as_secs_f64(),
+            ),
+        ])
     }
 
     fn seen(observer: Observer) -> Summary {

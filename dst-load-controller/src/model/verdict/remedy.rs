@@ -1,7 +1,7 @@
 //! What would make judgeable what was not judged.
 
 use super::{Judged, latency::BETWEEN_TRIES};
-use crate::model::statistics::Summary;
+use crate::model::{criteria::LimitFrom, statistics::Summary};
 
 /// The criteria that were asked for and not judged as reasons, those of one cause as one.
 pub(super) fn reasons<'a>(
@@ -19,12 +19,17 @@ pub(super) fn reasons<'a>(
         }
     }
     let reason = |(scope, remedy, all): (&str, &str, Vec<&Judged>)| {
-        let names: Vec<_> = all.iter().map(|judged| judged.name.as_str()).collect();
-        let mut keys: Vec<_> = all.iter().map(|judged| judged.key()).collect();
-        keys.dedup();
-        let optional = if keys.contains(&"correctness") {
+        let names: Vec<_> = all.iter().map(|judged| judged.name.to_string()).collect();
+        let mut criteria: Vec<_> = all.iter().map(|judged| judged.name.criterion).collect();
+        criteria.dedup();
+        // What no scenario names can be listed in none.
+        let optional = if criteria
+            .iter()
+            .any(|it| it.limit_from() == LimitFrom::Nowhere)
+        {
             String::new()
         } else {
+            let keys: Vec<_> = criteria.iter().map(ToString::to_string).collect();
             format!(", or list {} under criteria.optional", joined(&keys))
         };
         let verb = if names.len() == 1 { "was" } else { "were" };
@@ -38,32 +43,21 @@ pub(super) fn reasons<'a>(
 
 /// What makes it judgeable next time.
 fn remedy(judged: &Judged, summary: &Summary) -> &'static str {
-    let target = &summary.target;
-    if judged.is_of_target() && target.samples == 0 {
+    let observation = judged.observation();
+    if observation.is_of_target() && summary.target.samples == 0 {
         return "name where the controller serves its metrics, with --destination-metrics";
     }
     if judged.scope == BETWEEN_TRIES {
         return "let streams wait where endpoints come from zero (client.lifecycle: eternal)";
     }
-    match judged.key() {
-        "correctness" => "keep streams open until the end",
-        "target.memoryGrowthPerCycle" => {
-            "run two whole cycles or more, whose low holds have a garbage collection (every 2 minutes \
-             in Go)"
-        }
-        "target.memoryGrowthPerHour" => "run for longer, 80 minutes or more",
-        "target.memorySpike" if target.peak_rss_bytes.is_some() => "hold before the first cycle",
-        key if key.starts_with("target.") => "measure a build that has the metric",
-        _ if judged.censored => "raise measure.deadline above the limit",
-        _ => "run until changes of endpoints have reached the streams",
-    }
+    (observation.remedy)(judged, summary)
 }
 
 /// `a`, `a and b`, `a, b and c`.
-fn joined(words: &[&str]) -> String {
+fn joined(words: &[String]) -> String {
     match words {
         [] => String::new(),
-        [one] => (*one).to_owned(),
+        [one] => one.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }

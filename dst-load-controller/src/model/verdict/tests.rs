@@ -10,12 +10,9 @@ mod validity;
 use std::time::Duration;
 
 use super::*;
-use crate::model::{
-    criteria::{EndToEnd, QuantileLimits, TargetLimits},
-    statistics::{
-        AtMost, Correctness, CycleSummary, FanOut, HeapGrowth, LatencySummary, Observer,
-        StageSummary, Streams, Target,
-    },
+use crate::model::statistics::{
+    AtMost, Correctness, CycleSummary, FanOut, HeapGrowth, LatencySummary, Observer, StageSummary,
+    Streams, Target,
 };
 
 pub(super) const REAL: Circumstances = Circumstances {
@@ -120,24 +117,18 @@ fn millis(ms: u64) -> Option<Duration> {
 }
 
 fn p99(limit: Option<Duration>) -> Criteria {
-    Criteria {
-        update_latency: QuantileLimits {
-            p99: limit,
-            ..QuantileLimits::default()
-        },
-        ..Criteria::default()
+    let mut criteria = Criteria::default();
+    if let Some(limit) = limit {
+        criteria.set(Criterion::UpdateLatencyP99, limit.as_secs_f64());
     }
-}
-
-fn on_target(target: TargetLimits) -> Criteria {
-    Criteria {
-        target,
-        ..Criteria::default()
-    }
+    criteria
 }
 
 fn find(judgement: &Judgement, name: &str) -> Judged {
-    let found = judgement.criteria.iter().find(|j| j.name == name);
+    let found = judgement
+        .criteria
+        .iter()
+        .find(|j| j.name.to_string() == name);
     found
         .unwrap_or_else(|| panic!("{name} in {judgement:#?}"))
         .clone()
@@ -217,19 +208,13 @@ fn what_never_arrived_above_the_judged_quantile_does_not_fail_it() {
     assert_eq!(find(&judged, "updateLatency.p99 (add)").held, Some(true));
     // That it never arrived is a finding of its own, unless the scenario lets a share of them.
     assert_eq!(judged.verdict, Verdict::Fail);
-    let allowed = Criteria {
-        never: Some(0.01),
-        ..p99(millis(500))
-    };
+    let allowed = p99(millis(500)).with(Criterion::Never, 0.01);
     assert_eq!(verdict(&allowed, &seen), Verdict::Pass);
 }
 
 #[test]
 fn one_client_that_never_heard_fails_every_client_within() {
-    let criteria = Criteria {
-        every_client_within: millis(10_000),
-        ..Criteria::default()
-    };
+    let criteria = Criteria::from([(Criterion::EveryClientWithin, 10.0)]);
     let mut seen = summary();
     assert_eq!(verdict(&criteria, &seen), Verdict::Pass);
     seen.latency = stages(with_never(1, "max"));
@@ -244,16 +229,9 @@ fn a_slow_kubernetes_leaves_end_to_end_unjudged_and_never_fails_update_latency()
         stage.remove = latency(20.0);
     }
     assert_eq!(verdict(&p99(millis(500)), &seen), Verdict::Pass);
-    let criteria = Criteria {
-        end_to_end: EndToEnd {
-            latency: QuantileLimits {
-                p99: millis(500),
-                ..QuantileLimits::default()
-            },
-            every_client_within: millis(30_000),
-        },
-        ..p99(millis(500))
-    };
+    let criteria = p99(millis(500))
+        .with(Criterion::EndToEndP99, 0.5)
+        .with(Criterion::EndToEndEveryClientWithin, 30.0);
     let judged = judge(&criteria, &seen, REAL);
     // Kubernetes alone used up this limit, and not that one.
     assert_eq!(find(&judged, "endToEnd.p99 (add)").held, None);
@@ -338,10 +316,7 @@ fn redundant_updates_are_legal_unless_they_are_judged() {
     let mut seen = summary();
     seen.correctness.redundant = 7;
     assert_eq!(verdict(&Criteria::default(), &seen), Verdict::Pass);
-    let criteria = Criteria {
-        redundant: Some(0),
-        ..Criteria::default()
-    };
+    let criteria = Criteria::from([(Criterion::Redundant, 0.0)]);
     assert_eq!(verdict(&criteria, &seen), Verdict::Fail);
 }
 
@@ -352,11 +327,10 @@ fn resets_and_errors_are_judged_over_the_streams_requested() {
     let mut seen = summary();
     seen.streams.unexpected_resets = 3;
     seen.streams.errors = 2;
-    let criteria = Criteria {
-        unexpected_resets: Some(2),
-        error_rate: Some(0.02),
-        ..Criteria::default()
-    };
+    let criteria = Criteria::from([
+        (Criterion::UnexpectedResets, 2.0),
+        (Criterion::ErrorRate, 0.02),
+    ]);
     let judged = judge(&criteria, &seen, REAL);
     assert_eq!(find(&judged, "unexpectedResets").held, Some(false));
     let errors = find(&judged, "errorRate");
@@ -365,10 +339,7 @@ fn resets_and_errors_are_judged_over_the_streams_requested() {
 
 #[test]
 fn send_timeouts_are_streams_that_ended_ok_while_the_overflow_counter_rose() {
-    let criteria = Criteria {
-        send_timeout_rate: Some(0.01),
-        ..Criteria::default()
-    };
+    let criteria = Criteria::from([(Criterion::SendTimeoutRate, 0.01)]);
     let rate = |ended_ok: u64, overflows, send_timeouts, circumstances| {
         let mut seen = summary();
         // Another stream ended in an error, which is no overflow.
@@ -393,10 +364,7 @@ fn send_timeouts_are_streams_that_ended_ok_while_the_overflow_counter_rose() {
 
 #[test]
 fn throughput_is_a_lower_limit() {
-    let criteria = Criteria {
-        throughput_min: Some(1_000.0),
-        ..Criteria::default()
-    };
+    let criteria = Criteria::from([(Criterion::ThroughputMin, 1_000.0)]);
     let mut seen = summary();
     assert_eq!(verdict(&criteria, &seen), Verdict::Invalid);
     for (rate, expected) in [(1_000.0, Verdict::Pass), (999.0, Verdict::Fail)] {

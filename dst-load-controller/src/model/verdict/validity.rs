@@ -1,13 +1,14 @@
 //! What is doubtful about a run.
 
 use super::{
-    Circumstances, Ended, Judged, Unit,
+    Circumstances, Ended, Judged,
     doubt::{Doubt, Voids},
-    merged, observer,
+    merged,
+    observation::Source,
+    observer,
 };
 use crate::model::{
-    action::Direction,
-    criteria::Criteria,
+    criteria::{Criteria, Criterion, Unit},
     recording::{OWN_LIMIT, OWN_SOCKETS},
     statistics::{Stage, Summary},
     words::counted,
@@ -80,8 +81,8 @@ pub(super) fn doubts(
         )));
     }
     doubts.extend(merged::doubts(summary).into_iter().map(Doubt::of_a_pass));
-    doubts.extend(too_slow_by_itself(criteria, summary, judged));
-    if summary.target.restarts > 0 && criteria.target.restarts.is_none() {
+    doubts.extend(too_slow_by_itself(summary, judged));
+    if summary.target.restarts > 0 && criteria.limit(Criterion::TargetRestarts).is_none() {
         doubts.push(Doubt::of_a_pass(format!(
             "the target restarted {} though nobody asked it to",
             counted(summary.target.restarts, "time", "times")
@@ -182,7 +183,7 @@ fn unread_metrics(
     judged: &[Judged],
 ) -> Option<Doubt> {
     let times = summary.target.silent_judged;
-    let asks_target = (judged.iter()).any(|it| it.is_of_target() && !it.optional);
+    let asks_target = (judged.iter()).any(|it| it.observation().is_of_target() && !it.optional);
     (circumstances.target_is_judged && asks_target && times > 0).then(|| Doubt {
         voids: Voids::Target,
         short: "the target's metrics could not always be read",
@@ -207,28 +208,23 @@ fn busy_otherwise(summary: &Summary) -> Option<String> {
 
 /// The limits from the intended instant that Kubernetes alone has used up: whatever the target did
 /// after that, it could not have held them.
-fn too_slow_by_itself(criteria: &Criteria, summary: &Summary, judged: &[Judged]) -> Option<Doubt> {
-    let limits = &criteria.end_to_end;
-    let every = [("everyClientWithin", "max", limits.every_client_within)];
-    let quantiles = (limits.latency.each()).map(|(key, limit)| (key, key, limit));
-    let used_up = (quantiles.into_iter().chain(every))
-        .filter_map(|(key, quantile, limit)| Some((key, quantile, limit?.as_secs_f64())))
-        .flat_map(|(key, quantile, limit)| {
-            Direction::BOTH.map(|direction| (key, quantile, limit, direction))
+fn too_slow_by_itself(summary: &Summary, judged: &[Judged]) -> Option<Doubt> {
+    let used_up = judged.iter().filter_map(|judged| {
+        let Source::Latency(Stage::EndToEnd, quantile) = judged.observation().source else {
+            return None;
+        };
+        let direction = judged.name.direction?;
+        let stage = summary.latency.get(Stage::Kubernetes, direction);
+        let (took, _) = stage.quantile(quantile)?;
+        (took > judged.limit).then(|| {
+            let words = format!(
+                "{STARVED}: it took {} at {quantile} ({direction}) by itself, more than the {} that endToEnd allows",
+                Unit::Seconds.words(took),
+                Unit::Seconds.words(judged.limit)
+            );
+            (judged.name, words)
         })
-        .filter_map(|(key, quantile, limit, direction)| {
-            let stage = summary.latency.get(Stage::Kubernetes, direction);
-            let (took, _) = stage.quantile(quantile)?;
-            let name = format!("endToEnd.{key} ({direction})");
-            (took > limit && judged.iter().any(|it| it.name == name)).then(|| {
-                let words = format!(
-                    "{STARVED}: it took {} at {quantile} ({direction}) by itself, more than the {} that endToEnd allows",
-                    Unit::Seconds.words(took),
-                    Unit::Seconds.words(limit)
-                );
-                (name, words)
-            })
-        });
+    });
     let (names, words): (Vec<_>, Vec<_>) = used_up.unzip();
     Some(Doubt {
         voids: Voids::Named(names),

@@ -1,12 +1,9 @@
 //! Reasons of verdicts, of summaries in which something is wrong.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use dst_load_controller::model::{
-    criteria::Criteria,
+    criteria::{Criteria, Criterion},
     plan::Planned,
     promise::Unjudged,
     recording::{OWN_LIMIT, OWN_SOCKETS},
@@ -59,7 +56,7 @@ fn doubtful() -> Vec<Change> {
         |run| run.errors(OWN_LIMIT),
         |run| run.errors(OWN_SOCKETS),
         |run| {
-            run.criteria.update_latency.p99 = millis(500);
+            run.criteria.set(Criterion::UpdateLatencyP99, 0.5);
             run.summary.observer.lag_p99_seconds = Some(0.2);
         },
         |run| {
@@ -71,12 +68,13 @@ fn doubtful() -> Vec<Change> {
         |run| run.summary.kubernetes.untimed_changes = 50,
         |run| run.summary.kubernetes.starved = 30,
         |run| {
-            run.criteria.end_to_end.latency.p99 = millis(1_000);
+            run.criteria.set(Criterion::EndToEndP99, 1.0);
             run.summary.latency.kubernetes.add = latency(2.0);
         },
         |run| run.summary.target.restarts = 2,
         |run| {
-            run.criteria.target.memory_max = Some(1 << 30);
+            run.criteria
+                .set(Criterion::TargetMemoryMax, 1_073_741_824.0);
             run.summary.target.peak_rss_bytes = Some(1 << 20);
             run.summary.target.silent_judged = 2;
         },
@@ -94,31 +92,31 @@ fn doubtful() -> Vec<Change> {
 fn unjudged() -> Vec<Change> {
     vec![
         |run| {
-            run.criteria.target.cpu_max = Some(1.0);
+            run.criteria.set(Criterion::TargetCpuMax, 1.0);
             run.summary.target = Target::default();
         },
-        |run| run.criteria.target.cpu_max = Some(1.0),
+        |run| run.criteria.set(Criterion::TargetCpuMax, 1.0),
         |run| {
-            run.criteria.send_timeout_rate = Some(0.0);
+            run.criteria.set(Criterion::SendTimeoutRate, 0.0);
             run.summary.streams.unexpected_resets = 1;
         },
         |run| {
-            run.criteria.update_latency.p99 = millis(500);
+            run.criteria.set(Criterion::UpdateLatencyP99, 0.5);
             run.summary.latency = Default::default();
         },
-        |run| run.criteria.target.memory_growth_per_cycle = Some(0.1),
+        |run| run.criteria.set(Criterion::TargetMemoryGrowthPerCycle, 0.1),
         |run| {
-            run.criteria.target.memory_growth_per_cycle = Some(0.1);
+            run.criteria.set(Criterion::TargetMemoryGrowthPerCycle, 0.1);
             run.summary.target.peak_rss_bytes = Some(1 << 20);
             run.summary.cycles = vec![whole(1), whole(2)];
         },
         |run| {
-            run.criteria.target.memory_spike = Some(1 << 20);
+            run.criteria.set(Criterion::TargetMemorySpike, 1_048_576.0);
             run.summary.target.peak_rss_bytes = Some(1 << 20);
         },
-        |run| run.criteria.target.memory_growth_per_hour = Some(0.1),
+        |run| run.criteria.set(Criterion::TargetMemoryGrowthPerHour, 0.1),
         |run| {
-            run.criteria.target.memory_growth_per_hour = Some(0.1);
+            run.criteria.set(Criterion::TargetMemoryGrowthPerHour, 0.1);
             run.summary.target.heap_growth = HeapGrowth {
                 per_hour: Some(0.1),
                 low_per_hour: Some(0.0),
@@ -128,18 +126,18 @@ fn unjudged() -> Vec<Change> {
             };
         },
         |run| {
-            run.criteria.update_latency.p99 = millis(500);
+            run.criteria.set(Criterion::UpdateLatencyP99, 0.5);
             run.summary.latency.destination.add.at_most = AtMost::default();
         },
         |run| {
-            run.criteria.update_latency.p99 = millis(500);
+            run.criteria.set(Criterion::UpdateLatencyP99, 0.5);
             run.summary.streams.between_tries = LatencySummary {
                 censored: 500,
                 ..latency(9.0)
             };
         },
         |run| {
-            run.criteria.unexpected_resets = Some(0);
+            run.criteria.set(Criterion::UnexpectedResets, 0.0);
             run.errors(OWN_LIMIT);
         },
     ]
@@ -154,20 +152,20 @@ fn violated() -> Vec<Change> {
         },
         |run| run.summary.latency.destination.add.never = 10,
         |run| {
-            run.criteria.update_latency.p99 = millis(5);
+            run.criteria.set(Criterion::UpdateLatencyP99, 0.005);
             run.summary.latency.destination.add.at_most = AtMost::default();
         },
         |run| run.summary.correctness.premature = 3,
         |run| {
-            run.criteria.error_rate = Some(0.0);
+            run.criteria.set(Criterion::ErrorRate, 0.0);
             run.summary.streams.errors = 5;
         },
         |run| {
-            run.criteria.throughput_min = Some(100.0);
+            run.criteria.set(Criterion::ThroughputMin, 100.0);
             run.summary.updates.deliveries_per_second = Some(9.0);
         },
         |run| {
-            run.criteria.target.views_active = Some(100);
+            run.criteria.set(Criterion::TargetViewsActive, 100.0);
             run.summary.target.views_active = Some((90, 100));
         },
     ]
@@ -314,8 +312,4 @@ fn whole(cycle: u32) -> CycleSummary {
         whole: true,
         ..CycleSummary::default()
     }
-}
-
-fn millis(ms: u64) -> Option<Duration> {
-    Some(Duration::from_millis(ms))
 }

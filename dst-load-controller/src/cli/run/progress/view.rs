@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::model::{
     action::Direction,
+    criteria::Unit,
     recording::{ChangeLine, Phase},
-    verdict::Unit,
     words::{bytes, count, counted, number, seconds, span},
 };
 

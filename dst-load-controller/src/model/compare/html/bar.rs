@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::model::{
         compare::{Outcome, Resampled},
-        verdict::Unit,
+        criteria::Unit,
     };
 
     /// A measure of about 100 whose threshold is 5.

@@ -7,7 +7,6 @@ use crate::model::{
     action::Verb,
     quantity::Span,
     scenario::{Jitter, Pattern},
-    verdict::Bound,
 };
 
 impl fmt::Display for Description {
@@ -75,7 +74,7 @@ impl fmt::Display for Description {
         for criterion in &self.criteria {
             let Limit { name, limit, .. } = criterion;
             let optional = if criterion.optional { ", optional" } else { "" };
-            writeln!(f, "  {name}: {} {limit}{optional}", relation(name))?;
+            writeln!(f, "  {name}: {} {limit}{optional}", name.bound().words())?;
         }
         writeln!(
             f,
@@ -223,14 +222,6 @@ pub(super) fn pattern(pattern: &Pattern) -> String {
             Span(*every),
             provocation.deed()
         ),
-    }
-}
-
-fn relation(criterion: &str) -> &'static str {
-    match Bound::of(criterion) {
-        Bound::Exactly => "exactly",
-        Bound::AtLeast => "at least",
-        Bound::AtMost => "at most",
     }
 }
 

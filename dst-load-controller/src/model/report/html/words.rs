@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::State;
 use crate::model::{
+    criteria::Bound,
     report::{
         Report,
         page::Page,
@@ -395,25 +396,26 @@ fn cycle_row(cycle: &CycleSummary, first: Option<f64>) -> Vec<String> {
 
 impl Criterion {
     fn of(judged: &Judged) -> Self {
-        let (bound, room) = match judged.name.as_str() {
-            "throughputMin" => ("at least", judged.observed.map(|it| it - judged.limit)),
-            "target.viewsActive" => ("exactly", None),
-            _ => ("at most", judged.observed.map(|it| judged.limit - it)),
-        };
+        let bound = judged.bound();
+        let room = judged.observed.and_then(|observed| match bound {
+            Bound::AtMost => Some(judged.limit - observed),
+            Bound::AtLeast => Some(observed - judged.limit),
+            Bound::Exactly => None,
+        });
         let lower = if judged.censored { "≥ " } else { "" };
         let used = judged
             .observed
-            .filter(|_| bound == "at most" && judged.limit > 0.0);
+            .filter(|_| bound == Bound::AtMost && judged.limit > 0.0);
         let (state, said) = match judged.held {
             Some(true) => ("held", "held"),
             Some(false) => ("broken", "did not hold"),
             None => ("open", "not judged"),
         };
         Self {
-            name: judged.name.clone(),
+            name: judged.name.to_string(),
             state,
             said,
-            limit: format!("{bound} {}", judged.words(judged.limit)),
+            limit: format!("{} {}", bound.words(), judged.words(judged.limit)),
             observed: judged.observed.map_or_else(
                 || "-".to_owned(),
                 |observed| format!("{lower}{}", judged.words(observed)),

@@ -7,15 +7,14 @@ use super::{
     embedded::FaultItem, placed::Placed, tree::Tree,
 };
 use crate::model::{
+    criteria::LONGEST_LATENCY,
     fault::Fault,
     quantity::{Share, Span},
     scenario::{Client, Lifecycle, Sandbox, Scenario, draft::ScenarioError},
-    statistics::LONGEST,
 };
 
 pub(super) mod backend;
 pub(super) mod churn;
-mod criteria;
 
 pub(super) type Result<T> = std::result::Result<T, ScenarioError>;
 
@@ -77,12 +76,12 @@ impl Checker<'_> {
         let client = self.client(file.client.unwrap_or_default().value)?;
         let measure = file.measure.unwrap_or_default().value;
         let deadline = self.positive(measure.deadline)?;
-        if deadline.is_some_and(|it| it > LONGEST) {
+        if deadline.is_some_and(|it| it > LONGEST_LATENCY) {
             let at = self.tree.path_place("measure.deadline").unwrap_or(at);
             return Err(self.tree.error(at, "a deadline is 24h at the most"));
         }
-        let criteria = criteria::criteria(self.tree, file.criteria.unwrap_or_default().value)?;
-        if criteria.largest_latency_limit() > Some(LONGEST) {
+        let criteria = file.criteria.unwrap_or_default().value;
+        if criteria.largest_latency_limit() > Some(LONGEST_LATENCY) {
             let at = self.tree.path_place("criteria").unwrap_or(at);
             return Err(self.tree.error(at, "a latency limit is 24h at the most"));
         }

@@ -2,9 +2,8 @@
 //! same scenario.
 
 use super::{
-    BackendWord, ChurnSection, ClientSection, ControllerSection, CriteriaSection, EndToEndSection,
-    File, Key, MeasureSection, OscillateGroup, PatternWord, QuantileSection, SandboxSection,
-    ScenarioSection, StableGroup, TargetSection,
+    BackendWord, ChurnSection, ClientSection, ControllerSection, File, Key, MeasureSection,
+    OscillateGroup, PatternWord, SandboxSection, ScenarioSection, StableGroup,
     either::{Amount, JitterBound, Percent, PodStart, PodStartRange},
     embedded::FaultItem,
     federation::FederationSection,
@@ -12,9 +11,8 @@ use super::{
     provoke::ProvokeGroup,
 };
 use crate::model::{
-    criteria::{Criteria, QuantileLimits},
     fault::Fault,
-    quantity::{Bytes, Cpu, Share, Span},
+    quantity::{Share, Span},
     scenario::{Backend, Churn, Client, Jitter, Pattern, Sandbox, Scenario, ServiceGroup},
 };
 
@@ -47,44 +45,12 @@ impl Scenario {
                     deadline: key(Span(deadline)),
                 })
             }),
-            criteria: key(criteria(&self.criteria)),
+            criteria: key(self.criteria.clone()),
             target: ControllerSection::of(self.flags),
             sandbox: key(sandbox(&self.sandbox)),
             ..File::default()
         };
         Ok(serde_json::to_value(file).expect("invariant: the file's types have text keys only"))
-    }
-}
-
-impl Criteria {
-    /// Each limit that is judged: its dotted key under `criteria`, and its value as a file says it.
-    #[must_use]
-    pub fn limits(&self) -> Vec<(String, String)> {
-        let section = serde_json::to_value(CriteriaSection {
-            optional: None,
-            ..criteria(self)
-        });
-        let mut limits = Vec::new();
-        flatten(
-            "",
-            &section.expect("invariant: the file's types have text keys only"),
-            &mut limits,
-        );
-        limits
-    }
-}
-
-/// Lists the leaves of a tree of objects, with the keys that lead to them.
-fn flatten(path: &str, value: &serde_json::Value, leaves: &mut Vec<(String, String)>) {
-    match value {
-        serde_json::Value::Object(map) => {
-            for (key, value) in map {
-                let dot = if path.is_empty() { "" } else { "." };
-                flatten(&format!("{path}{dot}{key}"), value, leaves);
-            }
-        }
-        serde_json::Value::String(text) => leaves.push((path.to_owned(), text.clone())),
-        other => leaves.push((path.to_owned(), other.to_string())),
     }
 }
 
@@ -287,70 +253,6 @@ fn client(client: &Client) -> ClientSection {
         profiles: key(client.profiles),
         connections: client.connections.and_then(key),
         ..ClientSection::default()
-    }
-}
-
-fn criteria(criteria: &Criteria) -> CriteriaSection {
-    let target = &criteria.target;
-    let end_to_end = quantiles(&criteria.end_to_end.latency);
-    CriteriaSection {
-        update_latency: key(quantiles(&criteria.update_latency)),
-        every_client_within: criteria
-            .every_client_within
-            .map(|span| Placed::from(Span(span))),
-        end_to_end: key(EndToEndSection {
-            p50: end_to_end.p50,
-            p95: end_to_end.p95,
-            p99: end_to_end.p99,
-            p999: end_to_end.p999,
-            max: end_to_end.max,
-            every_client_within: criteria
-                .end_to_end
-                .every_client_within
-                .map(|span| Placed::from(Span(span))),
-        }),
-        never: criteria.never.map(|share| Placed::from(Share(share))),
-        unexpected_resets: criteria.unexpected_resets.map(Placed::from),
-        send_timeout_rate: criteria
-            .send_timeout_rate
-            .map(|rate| Placed::from(Share(rate))),
-        error_rate: criteria.error_rate.map(|rate| Placed::from(Share(rate))),
-        redundant: criteria.redundant.map(Placed::from),
-        throughput_min: criteria.throughput_min.map(Placed::from),
-        optional: (!criteria.optional.is_empty())
-            .then(|| {
-                criteria
-                    .optional
-                    .iter()
-                    .cloned()
-                    .map(Placed::from)
-                    .collect::<Vec<_>>()
-            })
-            .map(Placed::from),
-        target: key(TargetSection {
-            memory_max: target.memory_max.map(|bytes| Placed::from(Bytes(bytes))),
-            memory_spike: target.memory_spike.map(|bytes| Placed::from(Bytes(bytes))),
-            memory_growth_per_cycle: target
-                .memory_growth_per_cycle
-                .map(|growth| Placed::from(Share(growth))),
-            memory_growth_per_hour: target
-                .memory_growth_per_hour
-                .map(|growth| Placed::from(Share(growth))),
-            cpu_max: target.cpu_max.map(|cores| Placed::from(Cpu(cores))),
-            views_active: target.views_active.map(Placed::from),
-            restarts: target.restarts.map(Placed::from),
-        }),
-    }
-}
-
-fn quantiles(limits: &QuantileLimits) -> QuantileSection {
-    let limit = |limit: Option<std::time::Duration>| limit.map(|span| Placed::from(Span(span)));
-    QuantileSection {
-        p50: limit(limits.p50),
-        p95: limit(limits.p95),
-        p99: limit(limits.p99),
-        p999: limit(limits.p999),
-        max: limit(limits.max),
     }
 }
 

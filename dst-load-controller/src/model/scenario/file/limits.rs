@@ -1,146 +1,257 @@
-//! The section `criteria`: what a run is judged by.
+//! The section `criteria` as a file has it: read, written and described from what each criterion is.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt, sync::LazyLock, time::Duration};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeSeed, MapAccess, Visitor},
+};
+use serde_json::{Map, Value as Json, json};
 
-use super::{Key, placed::Placed};
+use super::placed::Placed;
 use crate::model::{
-    criteria::Criteria,
+    criteria::{Criteria, Criterion, Section, Unit},
     quantity::{Bytes, Cpu, Share, Span},
 };
 
-/// What a run is judged by. Absent means not judged.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct CriteriaSection {
-    /// From the change being visible in Kubernetes to the client: additions and removals each.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) update_latency: Key<QuantileSection>,
-    /// Every client holds the whole of every change this long after it became visible.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) every_client_within: Key<Span>,
-    /// From the change's intended instant to the client.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) end_to_end: Key<EndToEndSection>,
-    /// Deliveries that may never arrive, over all; none where it is absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) never: Key<Share>,
-    /// Streams that ended although nobody asked for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) unexpected_resets: Key<u64>,
-    /// Streams that the target ended for a full queue, over streams.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) send_timeout_rate: Key<Share>,
-    /// Streams that ended with an error, over streams.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) error_rate: Key<Share>,
-    /// Updates that changed nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) redundant: Key<u64>,
-    /// Deliveries a second, at least, while changes are open.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("minimum" = 0))]
-    pub(super) throughput_min: Key<f64>,
-    /// What the target may use.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) target: Key<TargetSection>,
-    /// Keys of limits, such as target.viewsActive, that may stay unjudged: without them listed here a
-    /// limit that cannot be judged makes the run invalid.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Vec<LimitKey>>")]
-    pub(super) optional: Key<Vec<Placed<String>>>,
+/// The key of the list of criteria that may stay unjudged.
+const OPTIONAL: &str = "optional";
+
+/// What the schema says of that key.
+const ABOUT_OPTIONAL: &str = "Keys of limits, such as target.viewsActive, that may stay unjudged: \
+                              without them listed here a\nlimit that cannot be judged makes the run \
+                              invalid.";
+
+/// The keys of each of [`Section::ALL`].
+static KEYS: LazyLock<[Vec<&str>; Section::ALL.len()]> = LazyLock::new(|| {
+    Section::ALL.map(|section| {
+        let mut keys: Vec<_> = section.criteria().map(|it| it.place().1).collect();
+        if section.key.is_empty() {
+            keys.extend(below().map(|(_, section)| section.key));
+            keys.push(OPTIONAL);
+        }
+        keys
+    })
+});
+
+/// The sections within `criteria`, each with its index.
+fn below() -> impl Iterator<Item = (usize, Section)> {
+    Section::ALL.into_iter().enumerate().skip(1)
 }
 
-/// Upper limits of a distribution's quantiles.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct QuantileSection {
-    /// The median.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) p50: Key<Span>,
-    /// The 95th percentile.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) p95: Key<Span>,
-    /// The 99th percentile.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) p99: Key<Span>,
-    /// The 99.9th percentile.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) p999: Key<Span>,
-    /// The largest value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) max: Key<Span>,
+impl Criteria {
+    /// Each limit that the scenario gives, and its value as a file has it, in the order of the keys.
+    #[must_use]
+    pub fn limits(&self) -> Vec<(Criterion, String)> {
+        let mut limits: Vec<_> = (self.given())
+            .map(|(criterion, limit)| {
+                let text = match written(criterion.unit(), limit) {
+                    Json::String(text) => text,
+                    other => other.to_string(),
+                };
+                (criterion, text)
+            })
+            .collect();
+        limits.sort_by_key(|(criterion, _)| criterion.key());
+        limits
+    }
 }
 
-/// Upper limits from the intended instant to the client.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct EndToEndSection {
-    /// The median.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) p50: Key<Span>,
-    /// The 95th percentile.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) p95: Key<Span>,
-    /// The 99th percentile.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) p99: Key<Span>,
-    /// The 99.9th percentile.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) p999: Key<Span>,
-    /// The largest value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) max: Key<Span>,
-    /// Every client holds the whole of every change this long after it was intended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) every_client_within: Key<Span>,
+// What a limit of each unit is in a file.
+
+/// A limit of this unit as a file has it.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "sizes and counts are read as such, and the cast saturates"
+)]
+fn written(unit: Unit, limit: f64) -> Json {
+    match unit {
+        Unit::Seconds => json!(Span(Duration::from_secs_f64(limit))),
+        Unit::Bytes => json!(Bytes(limit as u64)),
+        Unit::Count => json!(limit as u64),
+        Unit::Fraction => json!(Share(limit)),
+        Unit::Cores => json!(Cpu(limit)),
+        Unit::PerSecond => json!(limit),
+    }
 }
 
-/// What the target may use.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct TargetSection {
-    /// Resident memory.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) memory_max: Key<Bytes>,
-    /// Resident memory above the idle baseline.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) memory_spike: Key<Bytes>,
-    /// Growth of live heap from the end of cycle 1, a cycle.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) memory_growth_per_cycle: Key<Share>,
-    /// Growth of live heap, an hour.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) memory_growth_per_hour: Key<Share>,
-    /// CPU on average over any sampling interval.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) cpu_max: Key<Cpu>,
-    /// The exact value of `destination_endpoint_views_active`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) views_active: Key<u64>,
-    /// Restarts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) restarts: Key<u64>,
+/// A limit of this unit, in it.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "sizes and counts stay far below 2^52"
+)]
+fn read<'de, D: Deserializer<'de>>(unit: Unit, deserializer: D) -> Result<f64, D::Error> {
+    Ok(match unit {
+        Unit::Seconds => Span::deserialize(deserializer)?.0.as_secs_f64(),
+        Unit::Bytes => Bytes::deserialize(deserializer)?.0 as f64,
+        Unit::Count => u64::deserialize(deserializer)? as f64,
+        Unit::Fraction => Share::deserialize(deserializer)?.0,
+        Unit::Cores => Cpu::deserialize(deserializer)?.0,
+        Unit::PerSecond => f64::deserialize(deserializer)?,
+    })
 }
 
-/// How a schema knows the key of a limit.
-#[derive(Clone, Copy, Debug)]
-struct LimitKey;
+/// How a schema knows a limit of this unit.
+fn schema(unit: Unit, generator: &mut SchemaGenerator) -> Schema {
+    match unit {
+        Unit::Seconds => Span::json_schema(generator),
+        Unit::Bytes => Bytes::json_schema(generator),
+        Unit::Count => u64::json_schema(generator),
+        Unit::Fraction => Share::json_schema(generator),
+        Unit::Cores => Cpu::json_schema(generator),
+        Unit::PerSecond => json_schema!({"type": "number", "minimum": 0}),
+    }
+}
 
-// === impl LimitKey ===
+// Writing.
 
-impl JsonSchema for LimitKey {
-    fn inline_schema() -> bool {
-        true
+impl Serialize for Criteria {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let limits = |section: Section| {
+            let given = (section.criteria())
+                .filter_map(|criterion| Some((criterion, self.limit(criterion)?)));
+            let keys = given.map(|(criterion, limit)| {
+                (
+                    criterion.place().1.to_owned(),
+                    written(criterion.unit(), limit),
+                )
+            });
+            keys.collect::<Map<_, _>>()
+        };
+        let mut all = limits(Section::ALL[0]);
+        for (_, section) in below() {
+            all.insert(section.key.to_owned(), limits(section).into());
+        }
+        if !self.optional.is_empty() {
+            let mut keys: Vec<_> = self.optional.iter().map(|it| it.key()).collect();
+            keys.sort_unstable();
+            all.insert(OPTIONAL.to_owned(), keys.into());
+        }
+        all.serialize(serializer)
+    }
+}
+
+// Reading.
+
+impl<'de> Deserialize<'de> for Criteria {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut criteria = Self::default();
+        let section = SectionReader {
+            index: 0,
+            into: &mut criteria,
+        };
+        section.deserialize(deserializer)?;
+        Ok(criteria)
+    }
+}
+
+/// Reads the limits of one of [`Section::ALL`].
+struct SectionReader<'a> {
+    index: usize,
+    into: &'a mut Criteria,
+}
+
+/// Reads a limit of this unit.
+struct LimitReader(Unit);
+
+// === impl SectionReader ===
+
+impl<'de> DeserializeSeed<'de> for SectionReader<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let (section, keys) = (Section::ALL[self.index], &KEYS[self.index]);
+        deserializer.deserialize_struct(section.name, keys, self)
+    }
+}
+
+impl<'de> Visitor<'de> for SectionReader<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a section with keys")
     }
 
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let section = Section::ALL[self.index];
+        while let Some(key) = map.next_key::<String>()? {
+            let criterion = section.criteria().find(|it| it.place().1 == key);
+            let within = below().find(|(_, it)| section.key.is_empty() && it.key == key);
+            if let Some(criterion) = criterion {
+                let limit = map.next_value_seed(LimitReader(criterion.unit()))?;
+                self.into.set(criterion, limit);
+            } else if let Some((index, _)) = within {
+                let into = &mut *self.into;
+                map.next_value_seed(SectionReader { index, into })?;
+            } else {
+                // What is not known has been refused.
+                let optional = map.next_value::<Vec<Placed<Criterion>>>()?;
+                self.into.optional = optional.into_iter().map(|it| it.value).collect();
+            }
+        }
+        Ok(())
+    }
+}
+
+// === impl LimitReader ===
+
+impl<'de> DeserializeSeed<'de> for LimitReader {
+    type Value = f64;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<f64, D::Error> {
+        read(self.0, deserializer)
+    }
+}
+
+// The schema.
+
+impl JsonSchema for Criteria {
     fn schema_name() -> Cow<'static, str> {
-        "LimitKey".into()
+        Section::ALL[0].name.into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "enum": Criteria::KEYS})
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut keys = limits(Section::ALL[0], generator);
+        for (_, section) in below() {
+            let of_section = described(section, limits(section, generator));
+            let definitions = generator.definitions_mut();
+            definitions.insert(section.name.to_owned(), of_section.to_value());
+            let reference = json!({
+                "$ref": format!("#/definitions/{}", section.name),
+                "description": section.about_key,
+            });
+            keys.insert(section.key.to_owned(), reference);
+        }
+        let known: Vec<_> = Criterion::of_scenarios().map(Criterion::key).collect();
+        let optional = json!({
+            "description": ABOUT_OPTIONAL,
+            "type": "array",
+            "items": {"type": "string", "enum": known},
+        });
+        keys.insert(OPTIONAL.to_owned(), optional);
+        described(Section::ALL[0], keys)
     }
+}
+
+/// The keys of a section that are limits.
+fn limits(section: Section, generator: &mut SchemaGenerator) -> Map<String, Json> {
+    let mut keys = Map::new();
+    for criterion in section.criteria() {
+        let mut schema = schema(criterion.unit(), generator);
+        schema.insert("description".to_owned(), criterion.about().into());
+        keys.insert(criterion.place().1.to_owned(), schema.to_value());
+    }
+    keys
+}
+
+/// A section with these keys.
+fn described(section: Section, keys: Map<String, Json>) -> Schema {
+    json_schema!({
+        "description": section.about,
+        "type": "object",
+        "additionalProperties": false,
+        "properties": keys,
+    })
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::{
     model::{
+        criteria::Criterion,
         provocation::Provocation,
         scenario::{Draft, Lifecycle, Scenario},
     },
@@ -261,7 +262,10 @@ fn overrides_apply_in_order_and_may_be_several() {
     assert_eq!(scenario.name, "x");
     let fraction = ["criteria.throughputMin=0.5".to_owned()];
     let (with_fraction, _) = Scenario::from_yaml(RIGHT, "s.yaml", &fraction).unwrap();
-    assert_eq!(with_fraction.criteria.throughput_min, Some(0.5));
+    assert_eq!(
+        with_fraction.criteria.limit(Criterion::ThroughputMin),
+        Some(0.5)
+    );
     let text = scenario.effective().unwrap();
     assert_eq!(text["churn"]["minHold"], "6s");
 }

@@ -66,28 +66,19 @@ const SICK: [Sick; 12] = [
 
 /// Every kind of criterion.
 fn all_limits() -> Criteria {
-    Criteria {
-        end_to_end: EndToEnd {
-            latency: QuantileLimits {
-                p99: millis(3_000),
-                ..QuantileLimits::default()
-            },
-            every_client_within: None,
-        },
-        unexpected_resets: Some(0),
-        error_rate: Some(0.0),
-        send_timeout_rate: Some(0.0),
-        throughput_min: Some(100.0),
-        target: TargetLimits {
-            memory_max: Some(1_000),
-            memory_spike: Some(900),
-            memory_growth_per_cycle: Some(0.1),
-            views_active: Some(7),
-            restarts: Some(0),
-            ..TargetLimits::default()
-        },
-        ..p99(millis(500))
-    }
+    Criteria::from([
+        (Criterion::UpdateLatencyP99, 0.5),
+        (Criterion::EndToEndP99, 3.0),
+        (Criterion::UnexpectedResets, 0.0),
+        (Criterion::ErrorRate, 0.0),
+        (Criterion::SendTimeoutRate, 0.0),
+        (Criterion::ThroughputMin, 100.0),
+        (Criterion::TargetMemoryMax, 1_000.0),
+        (Criterion::TargetMemorySpike, 900.0),
+        (Criterion::TargetMemoryGrowthPerCycle, 0.1),
+        (Criterion::TargetViewsActive, 7.0),
+        (Criterion::TargetRestarts, 0.0),
+    ])
 }
 
 /// A run in which all of them are met.
@@ -213,7 +204,7 @@ impl Misled {
 fn limits(misled: Option<Misled>) -> Criteria {
     let mut criteria = all_limits();
     if misled == Some(Misled::Unasked) {
-        criteria.target.restarts = None;
+        criteria.remove(Criterion::TargetRestarts);
     }
     criteria
 }
@@ -318,8 +309,9 @@ fn two_doubts_void_what_either_voids() {
 
 #[test]
 fn streams_that_this_tool_ended_itself_are_no_proof_and_excuse_no_others() {
-    let mut criteria = all_limits();
-    (criteria.unexpected_resets, criteria.error_rate) = (Some(2), Some(0.02));
+    let criteria = all_limits()
+        .with(Criterion::UnexpectedResets, 2.0)
+        .with(Criterion::ErrorRate, 0.02);
     let judged = |others: u64| {
         let mut seen = healthy();
         seen.streams.unexpected_resets = others;

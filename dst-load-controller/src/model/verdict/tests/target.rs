@@ -3,15 +3,15 @@
 use super::*;
 
 fn every_target_limit() -> Criteria {
-    on_target(TargetLimits {
-        memory_max: Some(100),
-        memory_spike: Some(10),
-        memory_growth_per_cycle: Some(0.1),
-        memory_growth_per_hour: Some(0.1),
-        cpu_max: Some(1.0),
-        views_active: Some(7),
-        restarts: Some(0),
-    })
+    Criteria::from([
+        (Criterion::TargetMemoryMax, 100.0),
+        (Criterion::TargetMemorySpike, 10.0),
+        (Criterion::TargetMemoryGrowthPerCycle, 0.1),
+        (Criterion::TargetMemoryGrowthPerHour, 0.1),
+        (Criterion::TargetCpuMax, 1.0),
+        (Criterion::TargetViewsActive, 7.0),
+        (Criterion::TargetRestarts, 0.0),
+    ])
 }
 
 /// A trend of this interval.
@@ -56,8 +56,8 @@ fn the_target_is_judged_by_each_of_its_limits() {
     let target: Vec<_> = judged
         .criteria
         .iter()
-        .filter(|j| j.name.starts_with("target."))
-        .map(|j| (j.name.as_str(), j.observed, j.held))
+        .filter(|j| j.name.criterion.place().0 == "target")
+        .map(|j| (j.name.criterion.key(), j.observed, j.held))
         .collect();
     assert_eq!(
         target,
@@ -101,7 +101,7 @@ fn the_reference_destinations_cost_is_never_judged() {
     let target = judged
         .criteria
         .iter()
-        .filter(|j| j.name.starts_with("target."));
+        .filter(|j| j.name.criterion.place().0 == "target");
     assert!(target.clone().count() == 7 && target.clone().all(|j| j.held.is_none()));
     assert_eq!(judged.verdict, Verdict::Pass);
 }
@@ -138,26 +138,14 @@ fn a_scrape_that_failed_is_a_doubt_only_where_the_target_is_judged() {
     // One that opens 25,000 streams may be too busy to say what it costs.
     seen.target.silent = 1;
     assert_eq!(
-        verdict(
-            &on_target(TargetLimits {
-                restarts: Some(0),
-                ..TargetLimits::default()
-            }),
-            &seen
-        ),
+        verdict(&Criteria::from([(Criterion::TargetRestarts, 0.0)]), &seen),
         Verdict::Pass
     );
     seen.target.silent_judged = 1;
     assert_eq!(verdict(&Criteria::default(), &seen), Verdict::Pass);
-    let cpu = on_target(TargetLimits {
-        cpu_max: Some(9.0),
-        ..TargetLimits::default()
-    });
+    let cpu = Criteria::from([(Criterion::TargetCpuMax, 9.0)]);
     assert_eq!(verdict(&cpu, &seen), Verdict::Invalid);
-    let rate = Criteria {
-        send_timeout_rate: Some(1.0),
-        ..Criteria::default()
-    };
+    let rate = Criteria::from([(Criterion::SendTimeoutRate, 1.0)]);
     assert_eq!(verdict(&rate, &seen), Verdict::Invalid);
     assert_eq!(judge(&cpu, &seen, REFERENCE).verdict, Verdict::Pass);
 }
@@ -167,21 +155,15 @@ fn a_restart_that_nobody_asked_for_makes_the_run_invalid_unless_restarts_are_jud
     let mut seen = summary();
     seen.target.restarts = 1;
     assert_eq!(verdict(&Criteria::default(), &seen), Verdict::Invalid);
-    for (limit, expected) in [(0, Verdict::Fail), (1, Verdict::Pass)] {
-        let criteria = on_target(TargetLimits {
-            restarts: Some(limit),
-            ..TargetLimits::default()
-        });
+    for (limit, expected) in [(0.0, Verdict::Fail), (1.0, Verdict::Pass)] {
+        let criteria = Criteria::from([(Criterion::TargetRestarts, limit)]);
         assert_eq!(verdict(&criteria, &seen), expected);
     }
 }
 
 #[test]
 fn growth_an_hour_is_violated_or_met_by_all_of_its_interval() {
-    let criteria = on_target(TargetLimits {
-        memory_growth_per_hour: Some(0.1),
-        ..TargetLimits::default()
-    });
+    let criteria = Criteria::from([(Criterion::TargetMemoryGrowthPerHour, 0.1)]);
     let mut seen = summary();
     for (low, high, held, expected) in [
         (0.11, 0.2, Some(false), Verdict::Fail),

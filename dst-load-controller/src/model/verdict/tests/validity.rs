@@ -20,8 +20,7 @@ fn the_generator_may_be_late_by_a_fifth_of_the_smallest_limit() {
         seen.generator.loop_lag_p99_seconds = Some(lag);
         verdict(criteria, seen)
     };
-    let mut criteria = p99(millis(500));
-    criteria.every_client_within = millis(10_000);
+    let criteria = p99(millis(500)).with(Criterion::EveryClientWithin, 10.0);
     assert_eq!(with_lag(&mut seen, &criteria, 0.1), Verdict::Pass);
     assert_eq!(with_lag(&mut seen, &criteria, 0.101), Verdict::Invalid);
     let none = Criteria::default();
@@ -158,7 +157,7 @@ fn kubernetes_is_to_blame_where_it_used_up_the_limit_by_itself() {
     slow.latency.end_to_end.add = latency(5.1);
     let mut criteria = Criteria::default();
     assert_eq!(verdict(&criteria, &slow), Verdict::Pass);
-    criteria.end_to_end.latency.p95 = millis(3_000);
+    criteria.set(Criterion::EndToEndP95, 3.0);
     let judged = judge(&criteria, &slow, REAL);
     assert_eq!(judged.verdict, Verdict::Invalid);
     assert!(judged.reasons[0].contains("it took 5 s at p95 (add) by itself"));
