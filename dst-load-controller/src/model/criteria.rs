@@ -184,9 +184,7 @@ impl Criterion {
     pub fn of_scenario(key: &str) -> Result<Self, UnknownCriterion> {
         Self::of_scenarios()
             .find(|it| it.key() == key)
-            .ok_or_else(|| UnknownCriterion {
-                key: key.to_owned(),
-            })
+            .ok_or_else(|| UnknownCriterion::new(key))
     }
 
     /// Its dotted key, as a scenario file and a report have it.
@@ -289,6 +287,17 @@ impl Section {
 #[error("{key} is not the key of a criterion{}", meant(key))]
 pub struct UnknownCriterion {
     key: String,
+}
+
+// === impl UnknownCriterion ===
+
+impl UnknownCriterion {
+    /// The error of this text.
+    pub(in crate::model) fn new(key: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+        }
+    }
 }
 
 /// The nearest key, as the end of a message.

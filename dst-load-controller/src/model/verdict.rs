@@ -21,7 +21,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::name::{Name, UnknownName};
+pub use self::name::Name;
 use self::observation::{Observation, observation};
 pub(in crate::model) use self::{
     observation::Advice,

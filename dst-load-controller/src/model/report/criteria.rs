@@ -75,7 +75,7 @@ fn margin(judged: &Judged) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::verdict::Name;
+    use crate::model::{criteria::Criterion, verdict::Name};
 
     fn judged(name: &str, limit: f64, observed: Option<f64>) -> Judged {
         let name: Name = name.parse().unwrap();
@@ -107,5 +107,20 @@ mod tests {
         assert_eq!(said("throughputMin", 1_000.0, Some(500.0)), "2× the limit");
         assert_eq!(said("target.viewsActive", 1_000.0, Some(1_000.0)), "-");
         assert_eq!(said("target.cpuMax", 1.0, None), "-");
+    }
+
+    #[test]
+    fn every_limit_is_written_with_the_bound_and_the_unit_of_its_criterion() {
+        for criterion in Criterion::all() {
+            let judged = judged(criterion.key(), 0.25, Some(0.5));
+            let (_, cells) = row(&judged);
+            let limit = criterion.unit().words(0.25);
+            assert_eq!(cells[0], criterion.key());
+            assert_eq!(cells[1], format!("{} {limit}", criterion.bound().sign()));
+        }
+        let views = judged("target.viewsActive", 1_000.0, Some(990.0));
+        assert_eq!(row(&views).1[1..3], ["= 1,000", "990"]);
+        let rate = judged("throughputMin", 1_000.0, Some(990.0));
+        assert_eq!(row(&rate).1[1..3], ["≥ 1,000/s", "990/s"]);
     }
 }

@@ -5,7 +5,10 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::model::{action::Direction, criteria::Criterion};
+use crate::model::{
+    action::Direction,
+    criteria::{Criterion, UnknownCriterion},
+};
 
 /// A criterion, and the direction of changes where those are judged apart:
 /// `updateLatency.p99 (add)`.
@@ -16,11 +19,6 @@ pub struct Name {
     /// The direction of changes that it is about, where that is judged apart.
     pub direction: Option<Direction>,
 }
-
-/// Text that is no judged criterion's name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is not the name of a judged criterion")]
-pub struct UnknownName(String);
 
 // === impl Name ===
 
@@ -56,12 +54,12 @@ impl fmt::Display for Name {
 }
 
 impl FromStr for Name {
-    type Err = UnknownName;
+    type Err = UnknownCriterion;
 
-    fn from_str(text: &str) -> Result<Self, UnknownName> {
+    fn from_str(text: &str) -> Result<Self, UnknownCriterion> {
         Self::all()
             .find(|it| it.to_string() == text)
-            .ok_or_else(|| UnknownName(text.to_owned()))
+            .ok_or_else(|| UnknownCriterion::new(text))
     }
 }
 
@@ -106,7 +104,7 @@ mod tests {
         let unknown = "updateLatency.p99 (both)".parse::<Name>().unwrap_err();
         assert_eq!(
             unknown.to_string(),
-            "updateLatency.p99 (both) is not the name of a judged criterion"
+            "updateLatency.p99 (both) is not the key of a criterion; did you mean updateLatency.p99?"
         );
     }
 }

@@ -151,7 +151,7 @@ pub(in crate::model) const fn observation(criterion: Criterion) -> Observation {
         Criterion::TargetMemoryMax => Observation {
             source: reading(|it| Some(it.metric(it.summary.target.peak_rss_bytes.map(count)))),
             remedy: |_, _| OTHER_BUILD,
-            advice: Advice::Words(TOO_MUCH_MEMORY),
+            advice: TOO_MUCH_MEMORY,
         },
         Criterion::TargetMemorySpike => Observation {
             source: difference(memory_spike),
@@ -159,7 +159,7 @@ pub(in crate::model) const fn observation(criterion: Criterion) -> Observation {
                 Some(_) => "hold before the first cycle",
                 None => OTHER_BUILD,
             },
-            advice: Advice::Words(TOO_MUCH_MEMORY),
+            advice: TOO_MUCH_MEMORY,
         },
         Criterion::TargetMemoryGrowthPerCycle => Observation {
             source: difference(growth_per_cycle),
@@ -210,12 +210,16 @@ pub(in crate::model) const fn observation(criterion: Criterion) -> Observation {
     }
 }
 
+/// Where what is not judged by cycles was seen.
+const THE_RUN: &str = "the run";
 const NO_DELIVERY: &str = "no delivery was counted";
 const NO_METRIC: &str = "the target has no such metric";
 const OTHER_BUILD: &str = "measure a build that has the metric";
 const IDLE_MACHINE: &str = "use a machine with nothing else to do, or fewer streams";
-const TOO_MUCH_MEMORY: &str = "The controller used more memory than asked for: spread the streams over more \
-                               replicas, or raise its limit to what this run needed with one replica lost.";
+const TOO_MUCH_MEMORY: Advice = Advice::Words(
+    "The controller used more memory than asked for: spread the streams over more replicas, \
+     or raise its limit to what this run needed with one replica lost.",
+);
 
 fn more_changes(judged: &Judged, _: &Summary) -> &'static str {
     if judged.censored {
@@ -480,7 +484,7 @@ impl Asked<'_> {
 
     /// The criterion against what was observed of it.
     pub(super) fn seen(&self, observed: f64) -> Judged {
-        self.seen_or(Some(observed), "what was observed is no number")
+        self.seen_or(Some(observed), THE_RUN)
     }
 
     /// The criterion against what was observed of it, or why nothing was. What is no number was not
@@ -495,7 +499,7 @@ impl Asked<'_> {
             observed,
             censored: false,
             held,
-            scope: if held.is_some() { "the run" } else { why }.to_owned(),
+            scope: if held.is_some() { THE_RUN } else { why }.to_owned(),
             optional: false,
         }
     }

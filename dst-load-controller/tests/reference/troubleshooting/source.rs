@@ -113,8 +113,10 @@ pub(super) fn wanted() -> Vec<Message> {
 
 /// Parts of a verdict's reasons that none of `printed` has.
 pub(super) fn unprinted_reasons(printed: &[Message]) -> Vec<String> {
-    // Why a criterion is unjudged, lints, and singular and plural.
-    let others = format!(r"(?s)(?:short: |reason = ){LITERAL}|,\s*{LITERAL},\s*{LITERAL},?\s*\)");
+    // Why a criterion is unjudged, advice, lints, and singular and plural.
+    let others = format!(
+        r"(?s)(?:short: |reason = |Advice::Words\(\s*){LITERAL}|,\s*{LITERAL},\s*{LITERAL},?\s*\)"
+    );
     let others = Regex::new(&others).unwrap();
     let reasons = printed.iter().filter(|it| it.place == Place::Verdict);
     let reasons: Vec<_> = reasons.map(|it| &it.text).collect();

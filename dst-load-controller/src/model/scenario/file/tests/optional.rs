@@ -1,7 +1,10 @@
 //! Keys that may stay unjudged.
 
 use super::{RIGHT, error, set_error};
-use crate::model::{criteria::Criterion, scenario::Scenario};
+use crate::model::{
+    criteria::{Criterion, Unit},
+    scenario::Scenario,
+};
 
 fn optional(scenario: &Scenario) -> Vec<&'static str> {
     let keys = scenario.criteria.optional.iter();
@@ -49,21 +52,28 @@ fn an_unknown_key_is_named_with_the_nearest() {
 }
 
 #[test]
-fn every_limit_has_a_key_that_can_be_optional() {
-    let all = "\
-criteria:
-  never: 1%
-  updateLatency: {p50: 1s, p95: 1s, p99: 1s, p999: 1s, max: 1s}
-  everyClientWithin: 1s
-  endToEnd: {p50: 1s, p95: 1s, p99: 1s, p999: 1s, max: 1s, everyClientWithin: 1s}
-  unexpectedResets: 0
-  sendTimeoutRate: 0%
-  errorRate: 0%
-  redundant: 0
-  throughputMin: 1
-  target: {memoryMax: 1, memorySpike: 1, memoryGrowthPerCycle: 1%, memoryGrowthPerHour: 1%, cpuMax: 1, viewsActive: 1, restarts: 0}
-";
-    let (scenario, _) = Scenario::from_yaml(&format!("{RIGHT}{all}"), "s.yaml", &[]).unwrap();
-    let limited: Vec<_> = scenario.criteria.given().map(|(it, _)| it).collect();
-    assert_eq!(limited, Criterion::of_scenarios().collect::<Vec<_>>());
+fn every_limit_can_be_given_and_be_optional_and_reads_back() {
+    let given = |criterion: Criterion| match criterion.unit() {
+        Unit::Seconds => "1m30s",
+        Unit::Bytes => "512MiB",
+        Unit::Count => "7",
+        Unit::Fraction => "1%",
+        Unit::Cores | Unit::PerSecond => "1.5",
+    };
+    let all = || Criterion::of_scenarios();
+    let mut set: Vec<_> = all()
+        .map(|it| format!("criteria.{it}={}", given(it)))
+        .collect();
+    let keys: Vec<_> = all().map(Criterion::key).collect();
+    set.push(format!("criteria.optional={{{}}}", keys.join(",")));
+    let (scenario, _) = Scenario::from_yaml(RIGHT, "s.yaml", &set).unwrap();
+    let criteria = &scenario.criteria;
+    assert!(all().eq(criteria.given().map(|(it, _)| it)));
+    assert!(all().eq(criteria.optional.iter().copied()));
+    for (criterion, text) in criteria.limits() {
+        assert_eq!(text, given(criterion), "{criterion}");
+    }
+    let effective = scenario.effective().unwrap().to_string();
+    let (read, _) = Scenario::from_yaml(&effective, "s.yaml", &[]).unwrap();
+    assert_eq!(read.criteria, *criteria);
 }
