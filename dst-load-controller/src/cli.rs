@@ -9,16 +9,12 @@ use std::{
 };
 
 use clap::{Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
+use dst_load_session::runtime::{Aborted, LogFormat, Shutdown, init_logs};
+use dst_load_transport::files;
 use tokio::runtime::Builder;
 
 use self::{clean_writer::CleanWriter, listener::Listener};
-use crate::{
-    exit::Exit,
-    live::{
-        files,
-        runtime::{Aborted, LogFormat, Shutdown, init_logs},
-    },
-};
+use crate::exit::Exit;
 
 pub mod ab;
 pub mod bound;

@@ -3,20 +3,11 @@
 //!
 //! ```text
 //! scenario ─▶ plan ─▶ action ─▶ Kubernetes ─▶ change ─┐
-//!  intent     when     verb     live|sandbox   cause   ├─▶ observation ─▶ statistics ─▶ verdict ─▶ report
+//!  intent     when     verb     real|sandbox   cause   ├─▶ observation ─▶ statistics ─▶ verdict ─▶ report
 //!                      destination ─────────▶ update ──┘     pairing        numbers     judgement    words
 //! ```
 //!
-//! Rings, and a module imports only inward: [`model`] is pure, [`world`] is the seam and [`listen`]
-//! what servers share, [`live`] and [`sandbox`] do I/O and never see each other, [`cli`] composes
-//! them.
+//! The crates of `crates/` do that, a room each; this one composes them into commands.
 
 pub mod cli;
 pub mod exit;
-pub mod listen;
-pub mod live;
-pub mod model;
-#[cfg(test)]
-mod published;
-pub mod sandbox;
-pub mod world;

@@ -9,8 +9,8 @@ use std::{
 use dst_load_controller::{
     cli::{self, UsageError, parse},
     exit::Exit,
-    model::{printable::lines, words::causes},
 };
+use dst_load_scenario::{printable::lines, words::causes};
 
 fn main() -> ExitCode {
     let args = match parse::parse(env::args_os()) {

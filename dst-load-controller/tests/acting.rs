@@ -5,20 +5,16 @@
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
-use dst_load_controller::{
-    live::{
-        churn::{ChurnMetrics, Driver, Ending},
-        clock::Clock,
-        kubernetes::{Actor, Claim, Limits, RunIdentity},
-    },
-    model::{
-        fault::{Fault, FaultKind},
-        plan::Plan,
-        scenario::Scenario,
-        time::At,
-    },
-    sandbox::kubernetes::{Config, Kubernetes},
+use dst_load_kubernetes::actor::{Actor, Claim, Limits, RunIdentity};
+use dst_load_sandbox::kubernetes::{Config, Kubernetes};
+use dst_load_scenario::{
+    fault::{Fault, FaultKind},
+    plan::Plan,
+    scenario::Scenario,
+    time::At,
 };
+use dst_load_session::churn::{ChurnMetrics, Driver, Ending};
+use dst_load_transport::clock::Clock;
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{Namespace, Pod, Service},

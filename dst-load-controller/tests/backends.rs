@@ -5,22 +5,17 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use dst_load_controller::{
-    cli::run::simulation::Simulation,
-    live::{
-        clock::Clock,
-        kubernetes::{Actor, Claim, Limits, RunIdentity},
-    },
-    model::{
-        action::{Action, Verb},
-        criteria::Criterion,
-        report::Report,
-        scenario::Scenario,
-        time::At,
-        verdict::Verdict,
-    },
-    sandbox::kubernetes::{Config, Kubernetes},
+use dst_load_controller::cli::run::simulation::Simulation;
+use dst_load_kubernetes::actor::{Actor, Claim, Limits, RunIdentity};
+use dst_load_report::{report::Report, verdict::Verdict};
+use dst_load_sandbox::kubernetes::{Config, Kubernetes};
+use dst_load_scenario::{
+    action::{Action, Verb},
+    criteria::Criterion,
+    scenario::Scenario,
+    time::At,
 };
+use dst_load_transport::clock::Clock;
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{Pod, Service},

@@ -6,10 +6,8 @@ use std::{fs, path::Path};
 
 use assert_cmd::Command;
 use clap::CommandFactory;
-use dst_load_controller::{
-    cli::Args,
-    model::scenario::{BUILT_IN, built_in},
-};
+use dst_load_controller::cli::Args;
+use dst_load_scenario::scenario::{BUILT_IN, built_in};
 
 fn dlc(args: &[&str]) -> (i32, String, String) {
     dlc_in(Path::new("."), args)

@@ -6,15 +6,13 @@
 use std::{fs, path::Path, process::Command};
 
 use clap::Parser;
-use dst_load_controller::{
-    cli::{
-        churn::ChurnArgs,
-        client::{ClientArgs, Watch},
-    },
-    model::{
-        plan::{Plan, Step},
-        scenario::Scenario,
-    },
+use dst_load_controller::cli::{
+    churn::ChurnArgs,
+    client::{ClientArgs, Watch},
+};
+use dst_load_scenario::{
+    plan::{Plan, Step},
+    scenario::Scenario,
 };
 
 #[derive(Debug, Parser)]

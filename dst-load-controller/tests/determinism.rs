@@ -5,7 +5,7 @@
 use std::{fs, path::Path};
 
 use assert_cmd::Command;
-use dst_load_controller::model::scenario::{Scenario, built_in};
+use dst_load_scenario::scenario::{Scenario, built_in};
 
 #[path = "support/virtually.rs"]
 mod virtually;

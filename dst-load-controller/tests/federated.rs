@@ -7,16 +7,15 @@ use std::{
     time::Duration,
 };
 
-use dst_load_controller::{
-    cli::run::simulation::Simulation,
-    model::{
-        federation::Via,
-        recording::{self, Line},
-        report::Ending,
-        scenario::{Scenario, built_in},
-        statistics::StageSummary,
-        verdict::Verdict,
-    },
+use dst_load_controller::cli::run::simulation::Simulation;
+use dst_load_recording::{
+    recording::{self, Line},
+    statistics::StageSummary,
+};
+use dst_load_report::{report::Ending, verdict::Verdict};
+use dst_load_scenario::{
+    federation::Via,
+    scenario::{Scenario, built_in},
 };
 use k8s_openapi::api::core::v1::Service;
 use kube::{

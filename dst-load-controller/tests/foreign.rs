@@ -5,18 +5,14 @@
 
 use std::sync::Arc;
 
-use dst_load_controller::{
-    live::{
-        clock::Clock,
-        kubernetes::{Actor, Claim, KubernetesError, Limits, RunIdentity},
-    },
-    model::{
-        action::{Action, Verb},
-        scenario::Scenario,
-        time::At,
-    },
-    sandbox::kubernetes::{Config, Kubernetes},
+use dst_load_kubernetes::actor::{Actor, Claim, KubernetesError, Limits, RunIdentity};
+use dst_load_sandbox::kubernetes::{Config, Kubernetes};
+use dst_load_scenario::{
+    action::{Action, Verb},
+    scenario::Scenario,
+    time::At,
 };
+use dst_load_transport::clock::Clock;
 use kube::{
     Api,
     api::{ListParams, Patch, PatchParams, PostParams},

@@ -6,18 +6,16 @@
 
 use std::net::SocketAddr;
 
-use dst_load_controller::{
-    live::{
-        clock::Clock,
-        cluster::Cluster,
-        destination::{
-            forward::Forward,
-            stream::{Identity, Method, read, request},
-        },
-        target::Target,
-    },
-    model::quantity::Bytes,
-    sandbox::{destination, kubernetes},
+use dst_load_destination::{
+    forward::Forward,
+    stream::{Identity, Method, read, request},
+    target::Target,
+};
+use dst_load_sandbox::{destination, kubernetes};
+use dst_load_scenario::quantity::Bytes;
+use dst_load_transport::{
+    clock::Clock,
+    cluster::Cluster,
     world::{KubeFactory, REFERENCE_HEADER},
 };
 use futures::{SinkExt, StreamExt};

@@ -10,20 +10,15 @@ use std::{
 };
 
 use clap::{CommandFactory, Parser};
-use dst_load_controller::{
-    cli::{Args, churn::ChurnArgs, client::ClientArgs},
-    listen::Listen,
-    live::{
-        destination::{address::Address, forward::PodName},
-        http,
-        partner::Partner,
-    },
-    model::{
-        authority::Authority,
-        quantity::{AddressRange, Bytes, Cpu, Share, Span},
-        scenario::{Draft, LARGEST_SCENARIO, Scenario},
-    },
+use dst_load_controller::cli::{Args, churn::ChurnArgs, client::ClientArgs};
+use dst_load_destination::{address::Address, forward::PodName};
+use dst_load_scenario::{
+    authority::Authority,
+    quantity::{AddressRange, Bytes, Cpu, Share, Span},
+    scenario::{Draft, LARGEST_SCENARIO, Scenario},
 };
+use dst_load_session::partner::Partner;
+use dst_load_transport::{http, listen::Listen};
 use proptest::prelude::*;
 
 #[path = "support/tool.rs"]

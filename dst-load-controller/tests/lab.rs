@@ -13,25 +13,23 @@ use std::{
     time::Duration,
 };
 
-use dst_load_controller::{
-    live::{
-        clock::Clock,
-        cluster::Cluster,
-        kubernetes::{
-            Actor, Limits, RunIdentity,
-            permissions::{Permission, Purpose},
-        },
-        observer::Observer,
+use dst_load_kubernetes::{
+    actor::{
+        Actor, Limits, RunIdentity,
+        permissions::{Permission, Purpose},
     },
-    model::{
-        action::{Action, Verb},
-        kubernetes::Place,
-        ledger::{Ledgers, WatchedService},
-        scenario::{Backend, Scenario},
-    },
-    sandbox::destination::{self, Destination},
-    world::KubeFactory,
+    observer::Observer,
 };
+use dst_load_oracle::{
+    kubernetes::Place,
+    ledger::{Ledgers, WatchedService},
+};
+use dst_load_sandbox::destination::{self, Destination};
+use dst_load_scenario::{
+    action::{Action, Verb},
+    scenario::{Backend, Scenario},
+};
+use dst_load_transport::{clock::Clock, cluster::Cluster, world::KubeFactory};
 use k8s_openapi::api::{
     admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
     authentication::v1::{TokenRequest, TokenRequestSpec},
@@ -205,7 +203,7 @@ impl Account {
                 // Only now are the watches asked for.
                 tokio::time::sleep(SECOND).await;
                 Ok(())
-            } => seen.map_err(|error: dst_load_controller::live::observer::WatchError| words(&error))?,
+            } => seen.map_err(|error: dst_load_kubernetes::observer::WatchError| words(&error))?,
         }
         let actor = self.actor(&self.kube, id);
         actor.prepare().await.map_err(|error| words(&error))?;

@@ -10,13 +10,13 @@ use std::{
     time::Duration,
 };
 
-use dst_load_controller::model::{
+use dst_load_oracle::{
     endpoint::Endpoint,
     kubernetes::Place,
     ledger::{Counts, EndState, EndedBy, Intent, ServiceLedger, Sighting},
-    time::At,
     update::Update,
 };
+use dst_load_scenario::time::At;
 use proptest::prelude::*;
 
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
-use dst_load_controller::model::verdict::Verdict;
+use dst_load_report::verdict::Verdict;
 
 #[path = "support/virtually.rs"]
 mod virtually;
@@ -138,7 +138,7 @@ async fn a_lagging_replica_shows_beside_the_other() {
         (&*first.address, &*second.address),
         ("replica-1", "replica-2")
     );
-    let p99 = |replica: &dst_load_controller::model::statistics::Replica| {
+    let p99 = |replica: &dst_load_recording::statistics::Replica| {
         (replica.p99_seconds.unwrap() * 1e3).round()
     };
     assert_eq!((p99(first), p99(second)), (0.0, 700.0));
@@ -148,10 +148,8 @@ async fn a_lagging_replica_shows_beside_the_other() {
         first.deliveries + second.deliveries,
         all.add.count + all.remove.count
     );
-    let text = dst_load_controller::model::report::text::render(
-        &report,
-        dst_load_controller::model::terminal::Style::PLAIN,
-    );
+    let text =
+        dst_load_report::report::text::render(&report, dst_load_report::terminal::Style::PLAIN);
     assert!(
         text.contains("p99 differs by at most 700 ms (replica-2"),
         "{text}"

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use dst_load_controller::{
-    cli::run::simulation::{Simulated, Simulation},
-    model::{scenario::Scenario, verdict::Verdict, warning::Warning},
-};
+use dst_load_controller::cli::run::simulation::{Simulated, Simulation};
+use dst_load_recording::warning::Warning;
+use dst_load_report::verdict::Verdict;
+use dst_load_scenario::scenario::Scenario;
 use k8s_openapi::api::core::v1::{Namespace, ResourceQuota};
 use kube::{
     Api,

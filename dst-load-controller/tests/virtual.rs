@@ -3,12 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
-use dst_load_controller::model::{
+use dst_load_recording::statistics::StageSummary;
+use dst_load_report::{report::Report, verdict::Verdict};
+use dst_load_scenario::{
     action::Direction,
-    report::Report,
     scenario::{Scenario, built_in},
-    statistics::StageSummary,
-    verdict::Verdict,
 };
 
 #[path = "support/virtually.rs"]

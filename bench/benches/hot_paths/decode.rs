@@ -7,7 +7,8 @@ use std::{
 };
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use dst_load_controller::{live::destination::decode, model::update::Update};
+use dst_load_destination::decode;
+use dst_load_oracle::update::Update;
 use linkerd2_proxy_api::{
     destination::{
         self as pb, AddrSet, Http2ClientParams, ProtocolHint, TlsIdentity, http2_client_params,

@@ -4,17 +4,13 @@
 use std::{cell::Cell, rc::Rc};
 
 use criterion::{Criterion, Throughput};
-use dst_load_controller::{
-    live::{
-        clock::Clock,
-        destination::{
-            decode,
-            stream::{self, Identity, Method},
-        },
-    },
-    model::update::Update,
-    sandbox::{destination, kubernetes},
+use dst_load_destination::{
+    decode,
+    stream::{self, Identity, Method},
 };
+use dst_load_oracle::update::Update;
+use dst_load_sandbox::{destination, kubernetes};
+use dst_load_transport::clock::Clock;
 use k8s_openapi::{
     api::{core::v1::Service, discovery::v1::EndpointSlice},
     serde_json::{Value, json},

@@ -3,13 +3,12 @@
 use std::{hint::black_box, time::Duration};
 
 use criterion::{Criterion, Throughput};
-use dst_load_controller::model::{
-    action::Direction,
-    ledger::{Delivered, KubernetesStage, Outbox, Outcome},
+use dst_load_oracle::ledger::{Delivered, KubernetesStage, Outbox, Outcome};
+use dst_load_recording::{
     recording::{ChangeLine, Line, Phase, Second},
     statistics::{Interval, Statistics},
-    time::At,
 };
+use dst_load_scenario::{action::Direction, time::At};
 
 const SERVICES: u64 = 10;
 /// Streams of each Service, and so deliveries of each of its changes.

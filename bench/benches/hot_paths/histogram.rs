@@ -3,7 +3,7 @@
 use std::{hint::black_box, time::Duration};
 
 use criterion::{BatchSize, Criterion, Throughput};
-use dst_load_controller::model::statistics::{Histogram, Latency};
+use dst_load_recording::statistics::{Histogram, Latency};
 
 const VALUES: u64 = 1_000;
 

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use dst_load_controller::model::{
-    action::Direction, endpoint::Endpoint, ledger::Outbox, update::Update,
-};
+use dst_load_oracle::{endpoint::Endpoint, ledger::Outbox, update::Update};
+use dst_load_scenario::action::Direction;
 
 use super::service::{Service, endpoints, told};
 

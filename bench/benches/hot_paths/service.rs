@@ -2,14 +2,13 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
-use dst_load_controller::model::{
-    action::Direction,
+use dst_load_oracle::{
     endpoint::Endpoint,
     kubernetes::Place,
     ledger::{Intent, Outbox, ServiceLedger, Sighting},
-    time::At,
     update::Update,
 };
+use dst_load_scenario::{action::Direction, time::At};
 
 pub(crate) const PORT: u16 = 8080;
 

@@ -3,11 +3,11 @@
 use std::{cell::RefCell, collections::BTreeSet, net::IpAddr};
 
 use criterion::{BatchSize, Criterion};
-use dst_load_controller::model::{
-    action::Direction,
+use dst_load_oracle::{
     kubernetes::{self as k8s, ServicePort, Slice, SliceEndpoint, SlicePort, Target},
     ledger::Sighting,
 };
+use dst_load_scenario::action::Direction;
 
 use super::service::{PORT, Service, endpoints, named, told};
 

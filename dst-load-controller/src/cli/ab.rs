@@ -13,33 +13,28 @@ use std::{
 
 use anyhow::Context;
 use clap::{Args, builder::BoolishValueParser, value_parser};
+use dst_load_report::{
+    compare::Comparison,
+    report::{Ending, Report},
+    terminal::Style,
+};
+use dst_load_scenario::{quantity::Span, scenario::Scenario, words::seconds};
+use dst_load_session::{
+    recorder::{RunDirectory, write_whole},
+    runtime::Shutdown,
+};
 
 use super::{
     Format, UsageError,
     cluster::ClusterArgs,
-    compare,
-    compare::JudgingArgs,
+    compare::{self, JudgingArgs},
     namespace::NamespaceArgs,
     pace::PaceArgs,
     run::{Build, header::suffix, with_controller},
     sandbox::controller::CommandLine,
     scenario::{ScenarioArgs, must_end},
 };
-use crate::{
-    exit::Exit,
-    live::{
-        recorder::{RunDirectory, write_whole},
-        runtime::Shutdown,
-    },
-    model::{
-        compare::Comparison,
-        quantity::Span,
-        report::{Ending, Report},
-        scenario::Scenario,
-        terminal::Style,
-        words::seconds,
-    },
-};
+use crate::exit::Exit;
 
 /// Flags of `ab`.
 #[derive(Clone, Debug, Args)]

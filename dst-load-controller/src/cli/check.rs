@@ -3,6 +3,15 @@
 use std::{io, sync::Arc};
 
 use clap::{Args, ValueEnum};
+use dst_load_kubernetes::actor::permissions::Purpose;
+use dst_load_report::check::Findings;
+use dst_load_scenario::{
+    federation::Site,
+    printable,
+    scenario::{Backend, Lifecycle, Scenario},
+};
+use dst_load_session::check::{Destination, Subject, Wants, check, check_target};
+use dst_load_transport::world::World;
 
 use super::{
     Output,
@@ -12,20 +21,7 @@ use super::{
     scenario,
     world::Chosen,
 };
-use crate::{
-    exit::Exit,
-    live::{
-        check::{Destination, Subject, Wants, check, check_target},
-        kubernetes::permissions::Purpose,
-    },
-    model::{
-        check::Findings,
-        federation::Site,
-        printable,
-        scenario::{Backend, Lifecycle, Scenario},
-    },
-    world::World,
-};
+use crate::exit::Exit;
 
 /// Flags of `check`.
 #[derive(Clone, Debug, Args)]

@@ -9,17 +9,15 @@ mod act;
 use std::io;
 
 use clap::{Args, builder::BoolishValueParser};
+use dst_load_kubernetes::actor::OwnerPod;
+use dst_load_scenario::{
+    quantity::{AddressRange, Span},
+    scenario::{Draft, Scenario},
+};
+use dst_load_transport::listen::Listen;
 
 use super::{UsageError, cluster::ClusterArgs, namespace::NamespaceArgs, pace::PaceArgs, scenario};
-use crate::{
-    exit::Exit,
-    listen::Listen,
-    live::kubernetes::OwnerPod,
-    model::{
-        quantity::{AddressRange, Span},
-        scenario::{Draft, Scenario},
-    },
-};
+use crate::exit::Exit;
 
 const PATTERN: &str = "One pattern";
 const MIXED: &str = "Mixed workload (stable-svc-N and oscillate-svc-N side by side)";
@@ -171,7 +169,7 @@ pub struct ChurnArgs {
 ///
 /// # Errors
 /// A [`UsageError`], no cluster, a missing permission, a namespace in use; after a second signal
-/// [`crate::live::runtime::Aborted`].
+/// [`dst_load_session::runtime::Aborted`].
 pub async fn run(
     args: &ChurnArgs,
     out: &mut impl io::Write,

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::model::printable::part;
+use dst_load_scenario::printable::part;
 
 /// Makes visible what could steer a terminal. Each write must be whole characters, as those of
 /// formatted text are.

@@ -4,15 +4,11 @@ use std::io;
 
 use anyhow::Context;
 use clap::Args;
+use dst_load_kubernetes::actor::{Caller, Limits, RunIdentity, Scope, cleanup, runs};
+use dst_load_transport::clock::Clock;
 
 use super::cluster::ClusterArgs;
-use crate::{
-    exit::Exit,
-    live::{
-        clock::Clock,
-        kubernetes::{Caller, Limits, RunIdentity, Scope, cleanup, runs},
-    },
-};
+use crate::exit::Exit;
 
 /// Flags of `cleanup`.
 #[derive(Clone, Debug, Args)]
@@ -89,10 +85,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::live::{
-        kubernetes::objects::{MANAGED_BY, MANAGER, RUN_ID},
-        mock::{Answer, mock, refusal},
-    };
+    use dst_load_kubernetes::actor::objects::{MANAGED_BY, MANAGER, RUN_ID};
+    use dst_load_transport::mock::{Answer, mock, refusal};
 
     fn command(run_id: Option<&str>) -> CleanupArgs {
         CleanupArgs {

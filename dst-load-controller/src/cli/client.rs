@@ -7,16 +7,14 @@ mod targets;
 use std::path::PathBuf;
 
 use clap::{Args, builder::BoolishValueParser};
+use dst_load_scenario::{
+    authority::Authority,
+    quantity::Span,
+    scenario::{Client, Lifecycle, Scenario},
+};
+use dst_load_transport::listen::Listen;
 
 use super::{UsageError, cluster::ClusterArgs, forward::ForwardArgs, scenario};
-use crate::{
-    listen::Listen,
-    model::{
-        authority::Authority,
-        quantity::Span,
-        scenario::{Client, Lifecycle, Scenario},
-    },
-};
 
 pub use self::command::run;
 

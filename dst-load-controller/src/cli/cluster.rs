@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use dst_load_transport::cluster::{Cluster, ClusterError};
 
 use super::UsageError;
-use crate::live::cluster::{Cluster, ClusterError};
 
 /// A cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]

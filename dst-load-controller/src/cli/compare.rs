@@ -9,27 +9,27 @@ use std::{
 
 use anyhow::Context;
 use clap::{Args, builder::BoolishValueParser};
+use dst_load_recording::recording::Line;
+use dst_load_report::{
+    compare::{
+        Comparison, Incomparable, Options, Outcome, Profile, ProfileKind, Run, html, json, keys,
+        markdown, text,
+    },
+    report::Tool,
+    terminal::Style,
+};
+use dst_load_scenario::{
+    quantity::Share,
+    words::{chain, nearest, quoted},
+};
+use dst_load_session::{
+    profiles::{CPU_WORST_CHANGE, HEAP_PEAK},
+    recorder::{RECORDING, write_whole},
+};
 use flate2::read::MultiGzDecoder;
 
 use super::{Format, UsageError, report};
-use crate::{
-    exit::Exit,
-    live::{
-        profiles::{CPU_WORST_CHANGE, HEAP_PEAK},
-        recorder::{RECORDING, write_whole},
-    },
-    model::{
-        compare::{
-            Comparison, Incomparable, Options, Outcome, Profile, ProfileKind, Run, html, json,
-            keys, markdown, text,
-        },
-        quantity::Share,
-        recording::Line,
-        report::Tool,
-        terminal::Style,
-        words::{chain, nearest, quoted},
-    },
-};
+use crate::exit::Exit;
 
 /// Flags of `compare`.
 #[derive(Clone, Debug, Args)]
@@ -352,7 +352,7 @@ fn repeat(baseline: &[PathBuf], candidate: &[PathBuf], judging: &JudgingArgs) ->
     for given in &judging.threshold {
         words.extend(["--threshold".to_owned(), given.clone()]);
     }
-    if judging.confidence != Share(crate::model::compare::CONFIDENCE) {
+    if judging.confidence != Share(dst_load_report::compare::CONFIDENCE) {
         words.extend(["--confidence".to_owned(), judging.confidence.to_string()]);
     }
     for (flag, name) in [

@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
+use dst_load_transport::http::{self, Credentials, CredentialsError};
+
 use super::UsageError;
-use crate::live::http::{self, Credentials, CredentialsError};
 
 /// Where the credentials for one service may be.
 pub(super) struct Sources<'a> {

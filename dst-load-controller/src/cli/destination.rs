@@ -7,6 +7,12 @@ use std::io;
 
 use anyhow::Context;
 use clap::{Args, builder::BoolishValueParser};
+use dst_load_sandbox::destination::Destination;
+use dst_load_session::runtime::Shutdown;
+use dst_load_transport::{
+    files,
+    listen::{self, Listen},
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -15,12 +21,7 @@ use super::{
     scenario,
     world::{CLUSTER_DOMAIN, destination_config},
 };
-use crate::{
-    exit::Exit,
-    listen::{self, Listen},
-    live::{files, runtime::Shutdown},
-    sandbox::destination::Destination,
-};
+use crate::exit::Exit;
 
 /// Flags of `destination`.
 #[derive(Clone, Debug, Args)]
@@ -120,7 +121,7 @@ pub(super) async fn serve(
     let admin = listen::http::serve(admin, destination.admin(), most, std::future::pending());
     tokio::select! {
         biased;
-        () = crate::sandbox::destination::serve(grpc, destination.clone(), stop.clone()) => {}
+        () = dst_load_sandbox::destination::serve(grpc, destination.clone(), stop.clone()) => {}
         () = admin => unreachable!("invariant: the admin server has no end"),
     }
 }

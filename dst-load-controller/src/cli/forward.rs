@@ -2,19 +2,17 @@
 
 use anyhow::Context;
 use clap::{Args, builder::BoolishValueParser};
+use dst_load_destination::{
+    discovery::{self, Metrics, Replicas},
+    forward::{Forward, PodName},
+    target::{Target, flags},
+};
+use dst_load_scenario::{flags::Flags, quantity::Bytes, scenario::Lifecycle};
+use dst_load_transport::world::KubeFactory;
 
 use super::{
     UsageError,
     replicas::{Dials, dial_each},
-};
-use crate::{
-    live::{
-        destination::forward::{Forward, PodName},
-        discovery::{self, Metrics, Replicas},
-        target::{Target, flags},
-    },
-    model::{flags::Flags, quantity::Bytes, scenario::Lifecycle},
-    world::KubeFactory,
 };
 
 /// Connections that a port-forward takes without refusing any.

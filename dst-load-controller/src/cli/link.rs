@@ -7,6 +7,8 @@ use std::{io, sync::Arc};
 
 use anyhow::Context;
 use clap::Args;
+use dst_load_kubernetes::actor::{Actor, Caller, Limits, Link, RunIdentity};
+use dst_load_transport::clock::Clock;
 
 use super::{
     UsageError,
@@ -15,13 +17,7 @@ use super::{
     scenario,
     world::CLUSTER_DOMAIN,
 };
-use crate::{
-    exit::Exit,
-    live::{
-        clock::Clock,
-        kubernetes::{Actor, Caller, Limits, Link, RunIdentity},
-    },
-};
+use crate::exit::Exit;
 
 /// Flags of `link`.
 #[derive(Clone, Debug, Args)]

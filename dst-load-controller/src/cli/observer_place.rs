@@ -1,9 +1,8 @@
 //! Where the reference observer runs.
 
+use dst_load_kubernetes::observer::{WatchError, Watching};
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
-
-use crate::live::observer::{WatchError, Watching};
 
 /// On the runtime of whoever asks: a thread would be invisible to the paused clock.
 pub(super) fn here(watching: Watching) -> BoxFuture<'static, Result<(), WatchError>> {

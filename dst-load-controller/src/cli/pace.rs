@@ -1,8 +1,7 @@
 //! How hard the API server may be pressed.
 
 use clap::Args;
-
-use crate::live::kubernetes::Limits;
+use dst_load_kubernetes::actor::Limits;
 
 /// Flags of the commands that act on Kubernetes.
 #[derive(Clone, Copy, Debug, Default, Args)]

@@ -13,13 +13,11 @@ use clap::{
     builder::StyledStr,
     error::{ContextKind, ContextValue},
 };
+use dst_load_scenario::printable::{line, lines, part};
+use dst_load_transport::http::shown;
 
 use super::Args;
-use crate::{
-    exit::Exit,
-    live::http::shown,
-    model::printable::{line, lines, part},
-};
+use crate::exit::Exit;
 
 /// The commands with their flags, whose help texts name the environment's variables and not what
 /// these hold.

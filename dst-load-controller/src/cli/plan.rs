@@ -3,12 +3,10 @@
 use std::io;
 
 use clap::Args;
+use dst_load_scenario::{plan::describe::Description, printable};
 
 use super::{Output, scenario::ScenarioArgs};
-use crate::{
-    exit::Exit,
-    model::{plan::describe::Description, printable},
-};
+use crate::exit::Exit;
 
 /// Flags of `plan`.
 #[derive(Clone, Debug, Args)]

@@ -6,9 +6,10 @@ use std::{
 };
 
 use clap::Args;
+use dst_load_report::report::Report;
+use dst_load_session::push::PushGateway;
 
 use super::{UsageError, credentials::Sources};
-use crate::{live::push::PushGateway, model::report::Report};
 
 /// Where a run's numbers go when it is over.
 #[derive(Clone, Debug, Default, Args)]

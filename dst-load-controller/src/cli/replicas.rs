@@ -1,14 +1,14 @@
 //! The replicas of a destination controller: virtual clients take them in turn.
 
-use super::UsageError;
-use crate::{
-    live::destination::{
-        address::{Address, AddressError},
-        dial::dial,
-    },
-    model::{recording::ReplicaInfo, scenario::Lifecycle},
-    world::Dial,
+use dst_load_destination::{
+    address::{Address, AddressError},
+    dial::dial,
 };
+use dst_load_recording::recording::ReplicaInfo;
+use dst_load_scenario::scenario::Lifecycle;
+use dst_load_transport::world::Dial;
+
+use super::UsageError;
 
 /// Connections to the replica at each address, HOST:PORT.
 ///

@@ -10,25 +10,25 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
+use dst_load_recording::recording::{Header, Line, each_once, header_of, merge, read};
+use dst_load_report::{
+    report::{Report, html, json, junit, markdown, page::Page, text},
+    terminal::Style,
+    verdict::Verdict,
+};
+use dst_load_scenario::{
+    criteria::Criteria,
+    plan::{Plan, Planned},
+    scenario::Scenario,
+};
+use dst_load_session::recorder::{RECORDING, write_whole};
 use rustix::termios::tcgetwinsize;
 
 use super::{
     Format, UsageError,
     push::{self, PushArgs},
 };
-use crate::{
-    exit::Exit,
-    live::recorder::{RECORDING, write_whole},
-    model::{
-        criteria::Criteria,
-        plan::{Plan, Planned},
-        recording::{Header, Line, each_once, header_of, merge, read},
-        report::{Report, html, json, junit, markdown, page::Page, text},
-        scenario::Scenario,
-        terminal::Style,
-        verdict::Verdict,
-    },
-};
+use crate::exit::Exit;
 
 pub use self::from_pods::FromPodsArgs;
 

@@ -11,6 +11,8 @@ pub mod simulation;
 use std::path::PathBuf;
 
 use clap::{Args, builder::BoolishValueParser};
+use dst_load_scenario::quantity::Span;
+use dst_load_transport::listen::Listen;
 
 use super::{
     cluster::{ClusterArgs, TargetClusterArgs},
@@ -20,7 +22,6 @@ use super::{
     push::PushArgs,
     scenario::ScenarioArgs,
 };
-use crate::{listen::Listen, model::quantity::Span};
 
 pub use self::command::run;
 pub(super) use self::command::{Build, with_controller};

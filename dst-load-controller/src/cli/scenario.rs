@@ -7,14 +7,14 @@ use std::{
 };
 
 use clap::Args;
-
-use super::UsageError;
-use crate::model::{
+use dst_load_scenario::{
     plan::Plan,
     quantity::Span,
     scenario::{BUILT_IN, Draft, LARGEST_SCENARIO, Scenario, built_in},
     words::{abridged, excerpt, nearest},
 };
+
+use super::UsageError;
 
 /// A scenario and its overrides.
 #[derive(Clone, Debug, Args)]
@@ -136,8 +136,8 @@ pub(super) fn must_end(scenario: &Scenario, why: &str) -> Result<(), UsageError>
     )))
 }
 
-impl From<crate::model::scenario::ScenarioError> for UsageError {
-    fn from(error: crate::model::scenario::ScenarioError) -> Self {
+impl From<dst_load_scenario::scenario::ScenarioError> for UsageError {
+    fn from(error: dst_load_scenario::scenario::ScenarioError) -> Self {
         let mut message = error.to_string();
         for line in &error.in_helm {
             message.push_str("\n  as helm says it: ");

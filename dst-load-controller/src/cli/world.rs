@@ -8,6 +8,21 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use dst_load_destination::{
+    discovery::Metrics,
+    target::{Target, version},
+};
+use dst_load_recording::recording::TargetKind;
+use dst_load_sandbox::{destination, kubernetes};
+use dst_load_scenario::{
+    flags::Flags,
+    scenario::{Lifecycle, Scenario},
+    seed,
+};
+use dst_load_transport::{
+    cluster::Cluster,
+    world::{Dial, KubeFactory, World},
+};
 use rand::Rng;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::{
@@ -21,21 +36,6 @@ use super::{
     forward::{ForwardArgs, Reached},
     replicas::{Dials, dial_each},
     sandbox::command::parse_ready,
-};
-use crate::{
-    live::{
-        cluster::Cluster,
-        discovery::Metrics,
-        target::{Target, version},
-    },
-    model::{
-        flags::Flags,
-        recording::TargetKind,
-        scenario::{Lifecycle, Scenario},
-        seed,
-    },
-    sandbox::{destination, kubernetes},
-    world::{Dial, KubeFactory, World},
 };
 
 /// The sandbox's DNS domain.

@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 
-use dst_load_controller::{
-    live::{
-        churn::{ChurnMetrics, Driver, Ending},
-        clock::Clock,
-        kubernetes::{Actor, Claim, KubernetesError, Limits, RunIdentity, runs},
-    },
-    model::{plan::Plan, scenario::Scenario},
-};
+use dst_load_kubernetes::actor::{Actor, Claim, KubernetesError, Limits, RunIdentity, runs};
+use dst_load_scenario::{plan::Plan, scenario::Scenario};
+use dst_load_session::churn::{ChurnMetrics, Driver, Ending};
+use dst_load_transport::clock::Clock;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use prometheus_client::registry::Registry;

@@ -10,10 +10,8 @@ use std::{
     time::Duration,
 };
 
-use dst_load_controller::{
-    live::cluster::Cluster,
-    sandbox::kubernetes::{Config, Kubernetes, serve},
-};
+use dst_load_sandbox::kubernetes::{Config, Kubernetes, serve};
+use dst_load_transport::cluster::Cluster;
 use futures::FutureExt;
 use k8s_openapi::api::{
     apps::v1::Deployment,

@@ -1,6 +1,6 @@
 //! What the destination does wrong.
 
-use dst_load_controller::model::action::Direction;
+use dst_load_scenario::action::Direction;
 
 use super::*;
 

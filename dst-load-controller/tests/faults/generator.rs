@@ -3,7 +3,7 @@
 use std::fs;
 
 use assert_cmd::Command;
-use dst_load_controller::model::scenario::built_in;
+use dst_load_scenario::scenario::built_in;
 use serde_json::Value;
 
 use super::*;

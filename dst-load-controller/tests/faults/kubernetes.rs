@@ -1,6 +1,6 @@
 //! What Kubernetes does wrong, or slowly.
 
-use dst_load_controller::model::report::Ending;
+use dst_load_report::report::Ending;
 
 use super::*;
 

@@ -1,7 +1,7 @@
 //! Updates that never come, come very late, or come to streams that are never served again: none of
 //! it passes.
 
-use dst_load_controller::model::{action::Direction, scenario::built_in};
+use dst_load_scenario::{action::Direction, scenario::built_in};
 
 use super::*;
 
@@ -83,7 +83,7 @@ async fn what_a_slow_controller_sends_after_its_state_has_ended_is_timed_and_is_
     assert_passes(&report);
     for direction in Direction::BOTH {
         let latency = report.latency.get(
-            dst_load_controller::model::statistics::Stage::Destination,
+            dst_load_recording::statistics::Stage::Destination,
             direction,
         );
         assert_eq!((latency.count, latency.censored), (5_000, 0), "{direction}");

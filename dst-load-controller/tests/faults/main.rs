@@ -13,10 +13,9 @@ mod stale_state;
 #[path = "../support/virtually.rs"]
 mod virtually;
 
-use dst_load_controller::model::{
-    recording::LagSource, report::Report, scenario::Scenario, verdict::Verdict,
-};
-
+use dst_load_recording::recording::LagSource;
+use dst_load_report::{report::Report, verdict::Verdict};
+use dst_load_scenario::scenario::Scenario;
 use virtually::{Ran, scenario, simulate};
 
 /// Two Services, ten streams each, once up and down; every criterion that a fault can break.

@@ -1,7 +1,7 @@
 //! What churn provokes on purpose: harmless where promises are kept, and each of Linkerd's defects
 //! named by the Services that suffer it.
 
-use dst_load_controller::model::{provocation::Provocation, scenario::built_in};
+use dst_load_scenario::{provocation::Provocation, scenario::built_in};
 
 use super::*;
 
@@ -87,7 +87,7 @@ async fn the_report_says_what_is_known_of_each() {
         built_in("stale-state").unwrap()
     );
     let report = simulate(scenario(&text, &[])).await.report;
-    let page = dst_load_controller::model::report::markdown::render(&report);
+    let page = dst_load_report::report::markdown::render(&report);
     let line = "service-recreated-1: 4 streams wrong, 20 missing, 0 stale, 0 unexpected (known of Linkerd: a Service that is made again has no endpoints until one of its slices changes)";
     assert!(page.contains(line), "{page}");
 }

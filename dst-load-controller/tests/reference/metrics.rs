@@ -2,20 +2,15 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use dst_load_controller::{
-    live::{
-        admin,
-        churn::ChurnMetrics,
-        client_metrics,
-        clock::Clock,
-        kubernetes::{Actor, Limits, RunIdentity},
-        process_metrics,
-        progress::Progress,
-        push::gauges,
-    },
-    model::{ledger::WatchedService, report::Report, scenario::Scenario},
-    sandbox::kubernetes::{Config, Kubernetes},
+use dst_load_kubernetes::actor::{Actor, Limits, RunIdentity};
+use dst_load_oracle::ledger::WatchedService;
+use dst_load_report::report::Report;
+use dst_load_sandbox::kubernetes::{Config, Kubernetes};
+use dst_load_scenario::scenario::Scenario;
+use dst_load_session::{
+    admin, churn::ChurnMetrics, client_metrics, process_metrics, progress::Progress, push::gauges,
 };
+use dst_load_transport::clock::Clock;
 use prometheus_client::registry::Registry;
 
 use super::{cell, page};

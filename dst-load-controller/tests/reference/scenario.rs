@@ -1,6 +1,6 @@
 //! Every key of a scenario file, from the schema that is also the chart's.
 
-use dst_load_controller::model::scenario::schema;
+use dst_load_scenario::scenario::schema;
 use serde_json::Value;
 
 use super::{cell, page};

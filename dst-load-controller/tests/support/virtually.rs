@@ -1,13 +1,9 @@
 //! Scenarios in virtual time, with their recordings in memory.
 
-use dst_load_controller::{
-    cli::run::simulation::Simulation,
-    model::{
-        recording::{self, ChangeLine, Line},
-        report::Report,
-        scenario::Scenario,
-    },
-};
+use dst_load_controller::cli::run::simulation::Simulation;
+use dst_load_recording::recording::{self, ChangeLine, Line};
+use dst_load_report::report::Report;
+use dst_load_scenario::scenario::Scenario;
 
 /// What a run left behind.
 pub(crate) struct Ran {

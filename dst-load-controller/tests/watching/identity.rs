@@ -2,14 +2,12 @@
 
 use std::fs::File;
 
-use dst_load_controller::{
-    model::{
-        recording::read,
-        report::{json, junit, markdown, text},
-        terminal::Style,
-    },
-    world::{Dial, Grpc, REFERENCE_HEADER},
+use dst_load_recording::recording::read;
+use dst_load_report::{
+    report::{json, junit, markdown, text},
+    terminal::Style,
 };
+use dst_load_transport::world::{Dial, Grpc, REFERENCE_HEADER};
 use k8s_openapi::api::core::v1::Service;
 use kube::{Api, api::PostParams};
 

@@ -11,35 +11,36 @@ mod silent;
 use std::{convert::Infallible, io, path::Path, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, routing::get};
-use dst_load_controller::{
-    live::{
-        admin::{self, Readiness},
-        churn::{ChurnMetrics, Driver, Event, EventLog},
-        client::{Client, ClientError, Options},
-        client_metrics,
-        clock::Clock,
-        destination::fleet::FleetConfig,
-        http::Address,
-        kubernetes::{Actor, Limits, RunIdentity},
-        observer::SILENCE,
-        partner::Partner,
-        recorder::Recorder,
-        target::Target,
-    },
-    model::{
-        criteria::Criteria,
-        flags::Flags,
-        ledger::WatchedService,
-        plan::Plan,
-        recording::{Header, LagSource, SCHEMA_VERSION, TargetInfo, TargetKind},
-        report::{Ending, Report},
-        scenario::{self, Scenario},
-        verdict::Verdict,
-        warning::Warning,
-    },
-    sandbox::{destination, kubernetes},
-    world::World,
+use dst_load_destination::{fleet::FleetConfig, target::Target};
+use dst_load_kubernetes::{
+    actor::{Actor, Limits, RunIdentity},
+    observer::SILENCE,
 };
+use dst_load_oracle::ledger::WatchedService;
+use dst_load_recording::{
+    recording::{Header, LagSource, SCHEMA_VERSION, TargetInfo, TargetKind},
+    warning::Warning,
+};
+use dst_load_report::{
+    report::{Ending, Report},
+    verdict::Verdict,
+};
+use dst_load_sandbox::{destination, kubernetes};
+use dst_load_scenario::{
+    criteria::Criteria,
+    flags::Flags,
+    plan::Plan,
+    scenario::{self, Scenario},
+};
+use dst_load_session::{
+    admin::{self, Readiness},
+    churn::{ChurnMetrics, Driver, Event, EventLog},
+    client::{Client, ClientError, Options},
+    client_metrics,
+    partner::Partner,
+    recorder::Recorder,
+};
+use dst_load_transport::{clock::Clock, http::Address, world::World};
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 use tower::{ServiceExt, util::BoxCloneSyncService};

@@ -1,10 +1,8 @@
 //! Services that do not change while they are watched, and what decides who is promised what of
 //! them: traffic policy, hints, families. Right is not accused, and wrong is found.
 
-use dst_load_controller::model::{
-    fault::{Fault, FaultKind},
-    promise::Unjudged,
-};
+use dst_load_oracle::promise::Unjudged;
+use dst_load_scenario::fault::{Fault, FaultKind};
 use k8s_openapi::api::{
     core::v1::{Namespace, Node, Pod, Service},
     discovery::v1::EndpointSlice,

@@ -4,10 +4,8 @@
 use std::{fs::File, io::Write};
 
 use axum::Router;
-use dst_load_controller::{
-    live::snapshot::{Asked, Snapshots},
-    model::recording::{Line, merge, read},
-};
+use dst_load_recording::recording::{Line, merge, read};
+use dst_load_session::snapshot::{Asked, Snapshots};
 use http_body_util::BodyExt;
 
 use super::*;

@@ -6,10 +6,8 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use dst_load_controller::{
-    live::cluster::Cluster,
-    model::action::{Action, Verb},
-};
+use dst_load_scenario::action::{Action, Verb};
+use dst_load_transport::cluster::Cluster;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{

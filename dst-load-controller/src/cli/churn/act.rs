@@ -5,26 +5,24 @@ use std::{
 };
 
 use anyhow::Context;
+use dst_load_kubernetes::actor::{
+    Actor, Claim, KubernetesError, Limits, OwnerPod, RunIdentity, why_refused,
+};
+use dst_load_scenario::{
+    plan::Plan,
+    scenario::{Backend, Scenario},
+    seed,
+};
+use dst_load_session::{
+    admin::{self, Admin, Readiness},
+    churn::{ChurnMetrics, Driven, Driver, Ending, Event, EventLog},
+    process_metrics,
+    runtime::{Shutdown, stalled},
+};
+use dst_load_transport::{clock::Clock, files, listen::Listen};
 use prometheus_client::registry::Registry;
 
-use crate::{
-    cli::{cluster::ClusterArgs, namespace::NamespaceArgs},
-    listen::Listen,
-    live::{
-        admin::{self, Admin, Readiness},
-        churn::{ChurnMetrics, Driven, Driver, Ending, Event, EventLog},
-        clock::Clock,
-        files,
-        kubernetes::{Actor, Claim, KubernetesError, Limits, OwnerPod, RunIdentity, why_refused},
-        process_metrics,
-        runtime::{Shutdown, stalled},
-    },
-    model::{
-        plan::Plan,
-        scenario::{Backend, Scenario},
-        seed,
-    },
-};
+use crate::cli::{cluster::ClusterArgs, namespace::NamespaceArgs};
 
 /// What to churn, and where.
 #[derive(Clone, Debug)]
@@ -64,7 +62,7 @@ impl Churn {
     /// # Errors
     ///
     /// No cluster, a missing permission, a namespace in use; after a second signal
-    /// [`crate::live::runtime::Aborted`].
+    /// [`dst_load_session::runtime::Aborted`].
     pub(super) async fn run(self, out: &mut impl io::Write) -> anyhow::Result<()> {
         let cluster = self.cluster.find().await?;
         let namespace = self
@@ -414,13 +412,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{
-        live::{
-            kubernetes::mock::{made_by, scenario},
-            mock::{Answer, Log, mock, refusal},
-        },
-        model::time::At,
-    };
+    use dst_load_kubernetes::actor::mock::{made_by, scenario};
+    use dst_load_scenario::time::At;
+    use dst_load_transport::mock::{Answer, Log, mock, refusal};
 
     fn fine(_: &str) -> Answer {
         let mut object = made_by("r1", "1");

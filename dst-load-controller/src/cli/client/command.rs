@@ -11,6 +11,29 @@ use std::{
 };
 
 use anyhow::Context;
+use dst_load_destination::fleet::FleetConfig;
+use dst_load_kubernetes::observer::SILENCE;
+use dst_load_oracle::ledger::Limits;
+use dst_load_recording::recording::{Header, Identity, SCHEMA_VERSION, TargetInfo, TargetKind};
+use dst_load_report::report::next;
+use dst_load_scenario::{
+    criteria::Criteria,
+    plan::{Plan, Planned},
+    quantity::Span,
+    scenario::Scenario,
+    seed,
+};
+use dst_load_session::{
+    admin::{self, Admin, Readiness},
+    client::{Client, ClientError, Options},
+    client_metrics,
+    partner::Partner,
+    process_metrics,
+    recorder::{Recorder, RunDirectory},
+    runtime::Shutdown,
+    snapshot::Snapshots,
+};
+use dst_load_transport::{clock::Clock, cluster::Cluster, files, world::World};
 use prometheus_client::registry::Registry;
 
 use super::{Asked, ClientArgs, Watch, linked};
@@ -24,32 +47,6 @@ use crate::{
         run::header::{date, machine, unique_identity},
     },
     exit::Exit,
-    live::{
-        admin::{self, Admin, Readiness},
-        client::{Client, ClientError, Options},
-        client_metrics,
-        clock::Clock,
-        cluster::Cluster,
-        destination::fleet::FleetConfig,
-        files,
-        observer::SILENCE,
-        partner::Partner,
-        process_metrics,
-        recorder::{Recorder, RunDirectory},
-        runtime::Shutdown,
-        snapshot::Snapshots,
-    },
-    model::{
-        criteria::Criteria,
-        ledger::Limits,
-        plan::{Plan, Planned},
-        quantity::Span,
-        recording::{Header, Identity, SCHEMA_VERSION, TargetInfo, TargetKind},
-        report::next,
-        scenario::Scenario,
-        seed,
-    },
-    world::World,
 };
 
 /// An update that has not come after this long has never arrived: the default of a scenario
@@ -62,7 +59,7 @@ const SEED: u64 = 1;
 ///
 /// # Errors
 /// A [`UsageError`], no cluster, a missing permission, a destination that is not there or refuses;
-/// after a second signal [`crate::live::runtime::Aborted`].
+/// after a second signal [`dst_load_session::runtime::Aborted`].
 pub async fn run(
     args: &ClientArgs,
     output: Format,

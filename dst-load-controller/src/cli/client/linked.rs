@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 
 use anyhow::bail;
+use dst_load_kubernetes::actor::standing;
+use dst_load_oracle::ledger::WatchedService;
+use dst_load_scenario::{
+    federation::{Site, Watched},
+    scenario::Scenario,
+};
+use dst_load_transport::cluster::Cluster;
 
 use super::{ClientArgs, Watch};
-use crate::{
-    cli::{UsageError, world::CLUSTER_DOMAIN},
-    live::{cluster::Cluster, kubernetes::standing},
-    model::{
-        federation::{Site, Watched},
-        ledger::WatchedService,
-        scenario::Scenario,
-    },
-};
+use crate::cli::{UsageError, world::CLUSTER_DOMAIN};
 
 /// What is watched, and the name of the linked cluster that has the endpoints of some of it.
 pub(super) struct Linked {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{
+use dst_load_scenario::{
     authority::{Authority, AuthorityError},
     words::excerpt,
 };

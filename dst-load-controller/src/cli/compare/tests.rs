@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use clap::Parser;
+use dst_load_recording::recording::{Identity, samples, write};
+use dst_load_scenario::scenario::{Scenario, built_in};
 use tempfile::TempDir;
 
 use super::*;
-use crate::model::{
-    recording::{Identity, samples, write},
-    scenario::{Scenario, built_in},
-};
 
 #[derive(Debug, Parser)]
 struct Whole {

@@ -10,24 +10,25 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
+use dst_load_destination::{
+    prometheus::{Prometheus, SELECTOR},
+    target::version::deployed,
+};
+use dst_load_recording::{
+    recording::{Header, Identities, Line, TargetKind, merge, read, started, write},
+    warning::Warning,
+};
+use dst_load_report::report::next;
+use dst_load_scenario::{quantity::Span, words::counted};
+use dst_load_session::{
+    collect::{CollectError, Replica, desired, replicas},
+    recorder::RunDirectory,
+};
 
 use super::{ReportArgs, exit, judged, once, push, render, style};
 use crate::{
     cli::{Format, UsageError, cluster::ClusterArgs, credentials::Sources},
     exit::Exit,
-    live::{
-        collect::{CollectError, Replica, desired, replicas},
-        prometheus::{Prometheus, SELECTOR},
-        recorder::RunDirectory,
-        target::version::deployed,
-    },
-    model::{
-        quantity::Span,
-        recording::{Header, Identities, Line, TargetKind, merge, read, started, write},
-        report::next,
-        warning::Warning,
-        words::counted,
-    },
 };
 
 /// How often it is looked whether the replicas are done.

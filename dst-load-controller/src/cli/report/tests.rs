@@ -2,14 +2,11 @@
 
 use std::fs;
 
+use dst_load_recording::recording::{Identity, samples, write};
+use dst_load_scenario::{criteria::Criterion, scenario::built_in};
 use tempfile::TempDir;
 
 use super::*;
-use crate::model::{
-    criteria::Criterion,
-    recording::{Identity, samples, write},
-    scenario::built_in,
-};
 
 /// A run's directory that holds these lines, with the built-in scenario `quick` in the header.
 fn saved(mut lines: Vec<Line>, seed: u64) -> TempDir {

@@ -3,6 +3,13 @@
 use std::{io::Write, sync::Arc};
 
 use anyhow::Context;
+use dst_load_kubernetes::actor::Limits;
+use dst_load_report::report::{next, page::Page};
+use dst_load_scenario::{quantity::Span, scenario::Scenario};
+use dst_load_session::{
+    engine::EngineError, live_page::LivePage, recorder::RunDirectory, runtime::Shutdown,
+};
+use dst_load_transport::{files, listen::Listen};
 
 use super::{RunArgs, header, measure::measure, setting::Setting};
 use crate::{
@@ -17,16 +24,6 @@ use crate::{
         world::{Chosen, Controller},
     },
     exit::Exit,
-    listen::Listen,
-    live::{
-        engine::EngineError, files, kubernetes::Limits, live_page::LivePage,
-        recorder::RunDirectory, runtime::Shutdown,
-    },
-    model::{
-        quantity::Span,
-        report::{next, page::Page},
-        scenario::Scenario,
-    },
 };
 
 /// A run's outcome, before it is an exit code.

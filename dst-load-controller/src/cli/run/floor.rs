@@ -6,23 +6,15 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
+use dst_load_kubernetes::actor::Limits;
+use dst_load_recording::recording::{self, Line};
+use dst_load_scenario::{quantity::Span, scenario::Scenario, words::chain};
+use dst_load_session::recorder::{Recorder, write_whole};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::setting::Setting;
-use crate::{
-    cli::{VERSION, world::Chosen},
-    live::{
-        kubernetes::Limits,
-        recorder::{Recorder, write_whole},
-    },
-    model::{
-        quantity::Span,
-        recording::{self, Line},
-        scenario::Scenario,
-        words::chain,
-    },
-};
+use crate::cli::{VERSION, world::Chosen};
 
 /// One Service, one client, one endpoint that comes and goes: some three seconds of it.
 const SCENARIO: &str = "

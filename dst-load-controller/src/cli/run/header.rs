@@ -2,16 +2,11 @@
 
 use std::fs;
 
+use dst_load_recording::recording::{Header, Identity, Machine, SCHEMA_VERSION, TargetInfo};
+use dst_load_scenario::{scenario::Scenario, seed};
 use jiff::Timestamp;
 
-use crate::{
-    cli::{replicas::infos, world::Chosen},
-    model::{
-        recording::{Header, Identity, Machine, SCHEMA_VERSION, TargetInfo},
-        scenario::Scenario,
-        seed,
-    },
-};
+use crate::cli::{replicas::infos, world::Chosen};
 
 /// The run's id. In virtual time it follows from the scenario, else no two runs have the same.
 pub(super) fn run_id(scenario: &Scenario, virtual_time: bool) -> anyhow::Result<String> {

@@ -4,21 +4,20 @@
 
 use std::{borrow::Cow, convert::Infallible, fmt, io::Write};
 
+use dst_load_recording::warning::Warning;
+use dst_load_session::{
+    engine::Engine,
+    live_page::LivePage,
+    recorder::{Recorder, RunDirectory},
+    runtime::{Aborted, Shutdown, stalled},
+};
+
 use super::{
     command::{Manner, Outcome},
     floor, progress,
     setting::Setting,
 };
-use crate::{
-    cli::cluster::KubeconfigArgs,
-    live::{
-        engine::Engine,
-        live_page::LivePage,
-        recorder::{Recorder, RunDirectory},
-        runtime::{Aborted, Shutdown, stalled},
-    },
-    model::warning::Warning,
-};
+use crate::cli::cluster::KubeconfigArgs;
 
 /// Runs, writes the recording, and takes away what was made.
 ///

@@ -5,13 +5,12 @@ mod view;
 
 use std::{convert::Infallible, io::IsTerminal, time::Duration};
 
+use dst_load_recording::recording::Phase;
+use dst_load_scenario::{plan::Plan, printable, scenario::Scenario, time::At};
+use dst_load_session::progress::Progress;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use self::view::{Change, View};
-use crate::{
-    live::progress::Progress,
-    model::{plan::Plan, printable, recording::Phase, scenario::Scenario, time::At},
-};
 
 /// How often it is looked.
 const TICK: Duration = Duration::from_millis(250);

@@ -2,25 +2,23 @@
 
 use std::{convert::Infallible, io::Write, path::PathBuf, sync::Arc};
 
+use dst_load_kubernetes::actor::{Actor, Limits, RunIdentity};
+use dst_load_recording::recording::Header;
+use dst_load_sandbox::throttle::{Stall, throttle};
+use dst_load_scenario::{federation::Site, quantity::Span, scenario::Scenario};
+use dst_load_session::{
+    churn::ChurnMetrics,
+    engine::{Engine, Options},
+    recorder::Recorder,
+};
+use dst_load_transport::{clock::Clock, world::KubeFactory};
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
 use super::header;
-use crate::{
-    cli::{
-        observer_place,
-        world::{CLUSTER_DOMAIN, Chosen},
-    },
-    live::{
-        churn::ChurnMetrics,
-        clock::Clock,
-        engine::{Engine, Options},
-        kubernetes::{Actor, Limits, RunIdentity},
-        recorder::Recorder,
-    },
-    model::{federation::Site, quantity::Span, recording::Header, scenario::Scenario},
-    sandbox::throttle::{Stall, throttle},
-    world::KubeFactory,
+use crate::cli::{
+    observer_place,
+    world::{CLUSTER_DOMAIN, Chosen},
 };
 
 /// Everything that decides a run, save for where it writes.

@@ -3,14 +3,14 @@
 
 use std::{io::Write, path::Path, sync::Arc, time::Duration};
 
+use dst_load_kubernetes::actor::Limits;
+use dst_load_report::report::Report;
+use dst_load_scenario::{quantity::Span, scenario::Scenario};
+use dst_load_session::{engine::EngineError, recorder::Recorder};
 use tokio_util::sync::CancellationToken;
 
 use super::setting::Setting;
-use crate::{
-    cli::world::Chosen,
-    live::{engine::EngineError, kubernetes::Limits, recorder::Recorder},
-    model::{quantity::Span, report::Report, scenario::Scenario},
-};
+use crate::cli::world::Chosen;
 
 /// A run that is about to start. It must live on a current-thread runtime with a paused clock:
 /// on any other it is neither fast nor repeatable.

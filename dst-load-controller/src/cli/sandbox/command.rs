@@ -8,6 +8,14 @@ use std::{
 };
 
 use anyhow::Context;
+use dst_load_kubernetes::actor::{Caller, Limits, Link, RunIdentity};
+use dst_load_sandbox::{destination::Destination, kubernetes};
+use dst_load_scenario::{flags::Flags, scenario::Scenario};
+use dst_load_session::{recorder::write_whole, runtime::Shutdown};
+use dst_load_transport::{
+    clock::Clock,
+    listen::{Listen, on_this_machine},
+};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, api::PostParams};
@@ -22,15 +30,6 @@ use super::{
 use crate::{
     cli::{destination, scenario, world},
     exit::Exit,
-    listen::{Listen, on_this_machine},
-    live::{
-        clock::Clock,
-        kubernetes::{Caller, Limits, Link, RunIdentity},
-        recorder::write_whole,
-        runtime::Shutdown,
-    },
-    model::{flags::Flags, scenario::Scenario},
-    sandbox::{destination::Destination, kubernetes},
 };
 
 /// The line that says where everything is, once it is there.

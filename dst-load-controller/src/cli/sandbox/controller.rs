@@ -11,20 +11,18 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use dst_load_destination::target::Target;
+use dst_load_scenario::{flags::Flags, printable::line};
+use dst_load_transport::listen::{Listen, on_this_machine};
 use tokio::{
     io::AsyncReadExt as _,
     process::{Child, Command},
 };
 
-use crate::{
-    cli::{
-        UsageError,
-        bound::{self, PATIENCE},
-        world::{CLUSTER_DOMAIN, without_our_environment},
-    },
-    listen::{Listen, on_this_machine},
-    live::target::Target,
-    model::{flags::Flags, printable::line},
+use crate::cli::{
+    UsageError,
+    bound::{self, PATIENCE},
+    world::{CLUSTER_DOMAIN, without_our_environment},
 };
 
 /// Linkerd's default.

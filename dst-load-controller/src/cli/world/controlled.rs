@@ -10,19 +10,17 @@ use std::{
 };
 
 use anyhow::Context;
+use dst_load_destination::{discovery::Metrics, target::Target};
+use dst_load_scenario::scenario::Scenario;
+use dst_load_transport::world::World;
 use kube::config::Kubeconfig;
 use rustix::fs::{MemfdFlags, Mode, fchmod, memfd_create};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{Chosen, Controller, Dials, Keeper, dial_each, kind, without_faults};
-use crate::{
-    cli::{
-        cluster::{ClusterArgs, KubeconfigArgs},
-        sandbox::controller::{self, CommandLine},
-    },
-    live::{discovery::Metrics, target::Target},
-    model::scenario::Scenario,
-    world::World,
+use crate::cli::{
+    cluster::{ClusterArgs, KubeconfigArgs},
+    sandbox::controller::{self, CommandLine},
 };
 
 /// A controller that serves, as long as this stands.
@@ -154,7 +152,7 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt};
 
     use super::*;
-    use crate::live::cluster::Cluster;
+    use dst_load_transport::cluster::Cluster;
 
     const FILE: &str = r#"
 apiVersion: v1

@@ -1,10 +1,9 @@
 //! A World with something of it set otherwise.
 
+use dst_load_scenario::{flags::Flags, quantity::Bytes};
+
 use super::Chosen;
-use crate::{
-    cli::forward,
-    model::{flags::Flags, quantity::Bytes},
-};
+use crate::cli::forward;
 
 // === impl Chosen ===
 

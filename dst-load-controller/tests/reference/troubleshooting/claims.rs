@@ -3,18 +3,12 @@
 use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
 
 use bytes::Bytes;
-use dst_load_controller::{
-    live::{
-        check::{Destination, Subject, Wants, check},
-        kubernetes::permissions::Purpose,
-        target::Target,
-    },
-    model::{
-        check::{Findings, Outcome},
-        scenario::Backend,
-    },
-    world::World,
-};
+use dst_load_destination::target::Target;
+use dst_load_kubernetes::actor::permissions::Purpose;
+use dst_load_report::check::{Findings, Outcome};
+use dst_load_scenario::scenario::Backend;
+use dst_load_session::check::{Destination, Subject, Wants, check};
+use dst_load_transport::world::World;
 use http::{Request, Response};
 use http_body_util::Full;
 use kube::client::Body;

@@ -2,38 +2,42 @@
 
 use std::{fs, io, path::Path, time::Duration};
 
-use dst_load_controller::{
+use dst_load_destination::{
+    address::{Address, AddressError},
+    fleet::FleetError,
+    forward::{ForwardError, PodName},
+    prometheus::PrometheusError,
+    target::{Endangered, TargetError},
+};
+use dst_load_kubernetes::{
+    actor::{KubernetesError, Reasons, StandingError},
+    observer::WatchError,
+};
+use dst_load_recording::{
+    recording::{Fault, GivenTwice, Line, MergeError, ReadError},
+    warning::Warning,
+};
+use dst_load_report::compare::Incomparable;
+use dst_load_scenario::{
+    action::Verb,
+    roster::{Roster, UsedUp},
+    scenario::{Backend, Pattern},
+    time::At,
+    words::chain,
+};
+use dst_load_session::{
+    collect::CollectError,
+    engine::EngineError,
+    live_page::LivePageError,
+    push::PushError,
+    recorder::{RecordError, Recorder},
+};
+use dst_load_transport::{
+    cluster::{ClusterError, ExportError, PluginError},
+    connect::proxy::ProxyError,
+    files::TooFewFiles,
+    http::{self, CredentialsError, NotHttp},
     listen::ListenError,
-    live::{
-        cluster::{ClusterError, ExportError, PluginError},
-        collect::CollectError,
-        connect::proxy::ProxyError,
-        destination::{
-            address::{Address, AddressError},
-            fleet::FleetError,
-            forward::{ForwardError, PodName},
-        },
-        engine::EngineError,
-        files::TooFewFiles,
-        http::{self, CredentialsError, NotHttp},
-        kubernetes::{KubernetesError, Reasons, StandingError},
-        live_page::LivePageError,
-        observer::WatchError,
-        prometheus::PrometheusError,
-        push::PushError,
-        recorder::{RecordError, Recorder},
-        target::{Endangered, TargetError},
-    },
-    model::{
-        action::Verb,
-        compare::Incomparable,
-        recording::{Fault, GivenTwice, Line, MergeError, ReadError},
-        roster::{Roster, UsedUp},
-        scenario::{Backend, Pattern},
-        time::At,
-        warning::Warning,
-        words::chain,
-    },
 };
 
 use super::{Message, warnings};

@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dst_load_controller::model::{
-    criteria::{Criteria, Criterion},
-    plan::Planned,
-    promise::Unjudged,
+use dst_load_oracle::promise::Unjudged;
+use dst_load_recording::{
     recording::{OWN_LIMIT, OWN_SOCKETS},
     statistics::{
         AtMost, Correctness, CycleSummary, FanOut, HeapGrowth, LatencySummary, Streams, Summary,
         Target,
     },
-    verdict::{Circumstances, Ended, judge},
+};
+use dst_load_report::verdict::{Circumstances, Ended, judge};
+use dst_load_scenario::{
+    criteria::{Criteria, Criterion},
+    plan::Planned,
 };
 
 use super::{Message, Place};

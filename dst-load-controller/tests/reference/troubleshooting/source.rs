@@ -12,45 +12,65 @@ use super::{Message, Place};
 
 /// How the literal begins, and where it is.
 const LITERALS: [(Place, &str, &str); 12] = [
-    (Place::Error, "{} stands for {} of", "cli/client/linked.rs"),
+    (
+        Place::Error,
+        "{} stands for {} of",
+        "dst-load-controller/src/cli/client/linked.rs",
+    ),
     (
         Place::Error,
         "{} is of the cluster {}",
-        "cli/client/linked.rs",
+        "dst-load-controller/src/cli/client/linked.rs",
     ),
     (
         Place::Error,
         "--observe-context names {}, and no",
-        "cli/client/linked.rs",
+        "dst-load-controller/src/cli/client/linked.rs",
     ),
     (
         Place::Error,
         "the list has {0} bytes",
-        "cli/client/targets.rs",
+        "dst-load-controller/src/cli/client/targets.rs",
     ),
-    (Place::Error, "{name} is a pipe", "cli/scenario.rs"),
+    (
+        Place::Error,
+        "{name} is a pipe",
+        "dst-load-controller/src/cli/scenario.rs",
+    ),
     (
         Place::Error,
         "--destination names {} addresses",
-        "cli/forward.rs",
+        "dst-load-controller/src/cli/forward.rs",
     ),
     (
         Place::Error,
         "a key has {length} bytes",
-        "model/scenario/file/tree.rs",
+        "crates/scenario/src/scenario/file/tree.rs",
     ),
-    (Place::Error, "not over after ", "cli/report/from_pods.rs"),
+    (
+        Place::Error,
+        "not over after ",
+        "dst-load-controller/src/cli/report/from_pods.rs",
+    ),
     (
         Place::Error,
         "{remaining} objects are still",
-        "cli/cleanup.rs",
+        "dst-load-controller/src/cli/cleanup.rs",
     ),
-    (Place::Error, "cleanup failed", "cli/churn/act.rs"),
-    (Place::Error, "the sandbox ended before", "cli/world.rs"),
+    (
+        Place::Error,
+        "cleanup failed",
+        "dst-load-controller/src/cli/churn/act.rs",
+    ),
+    (
+        Place::Error,
+        "the sandbox ended before",
+        "dst-load-controller/src/cli/world.rs",
+    ),
     (
         Place::Verdict,
         "the recording does not add up",
-        "model/statistics/merged.rs",
+        "crates/recording/src/statistics/merged.rs",
     ),
 ];
 
@@ -94,9 +114,9 @@ pub(super) fn wanted() -> Vec<Message> {
     let of_another = Regex::new(r"^(\{[^}]*\}|--[a-z-]+|\W)*$").unwrap();
     let mut all = Vec::new();
     for (folder, pattern, place) in [
-        ("cli", refused, Place::Error),
-        ("live/check", claimed.clone(), Place::Check),
-        ("live/check.rs", claimed, Place::Check),
+        ("dst-load-controller/src/cli", refused, Place::Error),
+        ("crates/session/src/check", claimed.clone(), Place::Check),
+        ("crates/session/src/check.rs", claimed, Place::Check),
     ] {
         let before = all.len();
         for file in files(&in_source(folder)) {
@@ -122,7 +142,7 @@ pub(super) fn unprinted_reasons(printed: &[Message]) -> Vec<String> {
     let reasons: Vec<_> = reasons.map(|it| &it.text).collect();
     let place = Regex::new(r"\{[^}]*\}").unwrap();
     let mut missing = Vec::new();
-    for file in files(&in_source("model/verdict")) {
+    for file in files(&in_source("crates/report/src/verdict")) {
         let code = code(&file);
         let code = others.replace_all(&code, "");
         for literal in literals(&code, LITERAL) {
@@ -142,7 +162,7 @@ pub(super) fn unprinted_reasons(printed: &[Message]) -> Vec<String> {
 }
 
 fn in_source(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
 /// A file, or all below a folder but tests.

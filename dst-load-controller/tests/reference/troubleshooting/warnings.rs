@@ -1,9 +1,7 @@
 //! Warnings of a report.
 
-use dst_load_controller::model::{
-    scenario::Scenario,
-    warning::{ProfiledChange, Warning},
-};
+use dst_load_recording::warning::{ProfiledChange, Warning};
+use dst_load_scenario::scenario::Scenario;
 
 use super::{Message, Place};
 

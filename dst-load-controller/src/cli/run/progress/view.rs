@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::model::{
+use dst_load_recording::recording::{ChangeLine, Phase};
+use dst_load_scenario::{
     action::Direction,
     criteria::Unit,
-    recording::{ChangeLine, Phase},
     words::{bytes, count, counted, number, seconds, span},
 };
 
@@ -237,7 +237,7 @@ fn clock(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::time::At;
+    use dst_load_scenario::time::At;
 
     fn amid() -> View {
         View {

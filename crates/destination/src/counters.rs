@@ -1,0 +1,177 @@
+//! What streams and connections did, and how much they received; the ledgers say what they hold.
+
+mod distribution;
+mod identity;
+mod lifetimes;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dst_load_recording::recording::StreamCounts;
+use dst_load_scenario::time::At;
+use parking_lot::Mutex;
+
+use self::identity::Answers;
+
+pub use self::{distribution::Distribution, lifetimes::Lifetimes};
+
+/// Counters of all streams of a run.
+#[derive(Debug)]
+pub struct StreamCounters {
+    counts: Mutex<Tally>,
+    streams: Mutex<Lifetimes>,
+    connections: Mutex<Lifetimes>,
+    connections_lost: AtomicU64,
+    active: AtomicU64,
+    /// By position of the Service among those that are watched.
+    received: Vec<Received>,
+    identities: Mutex<Answers>,
+    /// The last `NotFound`, in the destination's words.
+    refusal: Mutex<Option<String>>,
+}
+
+/// What streams did.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Up to the last time it was taken.
+    taken: StreamCounts,
+    /// Since.
+    since: StreamCounts,
+}
+
+/// What was received for one Service, on a cache line of its own: each message writes it.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Received {
+    messages: AtomicU64,
+    /// Bytes since they were last taken.
+    bytes: AtomicU64,
+}
+
+// === impl StreamCounters ===
+
+impl StreamCounters {
+    /// Counters of streams for this many Services, all zero.
+    #[must_use]
+    pub fn new(services: usize) -> Self {
+        Self {
+            counts: Mutex::default(),
+            streams: Mutex::default(),
+            connections: Mutex::default(),
+            connections_lost: AtomicU64::new(0),
+            active: AtomicU64::new(0),
+            received: (0..services).map(|_| Received::default()).collect(),
+            identities: Mutex::default(),
+            refusal: Mutex::default(),
+        }
+    }
+
+    /// Counts something that streams did.
+    pub fn count(&self, with: impl FnOnce(&mut StreamCounts)) {
+        with(&mut self.counts.lock().since);
+    }
+
+    /// Takes what streams have done since the last call.
+    #[must_use]
+    pub fn take(&self) -> StreamCounts {
+        let mut tally = self.counts.lock();
+        let since = std::mem::take(&mut tally.since);
+        tally.taken.absorb(&since);
+        since
+    }
+
+    /// What streams have done since the start.
+    #[must_use]
+    pub fn total(&self) -> StreamCounts {
+        let tally = self.counts.lock();
+        let mut all = tally.taken.clone();
+        all.absorb(&tally.since);
+        all
+    }
+
+    /// A stream was sent at `at`, for the first time or `again`.
+    pub fn sent(&self, at: At, again: bool) {
+        self.streams.lock().begin(at);
+        self.active.fetch_add(1, Ordering::Relaxed);
+        self.count(|streams| {
+            if again {
+                streams.reopened += 1;
+            } else {
+                streams.opened += 1;
+            }
+        });
+    }
+
+    /// A stream that was sent at `since` has ended at `at`.
+    pub fn closed(&self, since: At, at: At) {
+        self.streams.lock().end(since, at);
+        self.active.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Streams that are open.
+    #[must_use]
+    pub fn active(&self) -> u64 {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    /// A message of this many bytes was received for the Service at this position.
+    pub fn received(&self, service: usize, bytes: usize) {
+        let received = &self.received[service];
+        received.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        received.messages.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Messages received for the Service at this position.
+    #[must_use]
+    pub fn messages(&self, service: usize) -> u64 {
+        self.received[service].messages.load(Ordering::Relaxed)
+    }
+
+    /// Takes the bytes received for the Service at this position since the last call.
+    #[must_use]
+    pub fn take_bytes(&self, service: usize) -> u64 {
+        self.received[service].bytes.swap(0, Ordering::Relaxed)
+    }
+
+    /// A new stream was answered `NotFound`, with these words; it is sent again.
+    pub fn refused(&self, words: &str) {
+        *self.refusal.lock() = Some(words.to_owned());
+    }
+
+    /// The last such words.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        self.refusal.lock().clone()
+    }
+
+    /// A connection has been made at `at`.
+    pub fn connected(&self, at: At) {
+        self.connections.lock().begin(at);
+    }
+
+    /// A connection that was made at `since` has broken at `at`.
+    pub fn disconnected(&self, since: At, at: At) {
+        self.connections.lock().end(since, at);
+        self.connections_lost.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The peer has left, at `at` and as it had announced, a connection that was made at `since`.
+    pub fn left(&self, since: At, at: At) {
+        self.connections.lock().end(since, at);
+    }
+
+    /// Connections that have broken.
+    #[must_use]
+    pub fn connections_lost(&self) -> u64 {
+        self.connections_lost.load(Ordering::Relaxed)
+    }
+
+    /// How long streams have lasted.
+    pub fn stream_lifetimes<T>(&self, with: impl FnOnce(&Lifetimes) -> T) -> T {
+        with(&self.streams.lock())
+    }
+
+    /// How long connections have lasted.
+    pub fn connection_lifetimes<T>(&self, with: impl FnOnce(&Lifetimes) -> T) -> T {
+        with(&self.connections.lock())
+    }
+}

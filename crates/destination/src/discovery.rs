@@ -1,0 +1,366 @@
+//! Where the replicas of a destination controller are, and where each serves its metrics, as far as
+//! neither was named.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use dst_load_scenario::scenario::Lifecycle;
+use dst_load_transport::{http::shown, world::Dial};
+use futures::future::{BoxFuture, join_all};
+use parking_lot::Mutex;
+use tokio::time::timeout;
+
+use super::target::Target;
+use crate::{
+    address::{Address, GRPC_PORT},
+    dial::dial,
+};
+
+/// Where it serves its metrics.
+const ADMIN_PORT: u16 = 9996;
+/// How long a name may take to resolve, and a page to be read.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Resolves HOST:PORT.
+pub type Resolve =
+    Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
+
+/// The system's resolver.
+#[must_use]
+pub fn system() -> Resolve {
+    Arc::new(|name| Box::pin(async move { Ok(tokio::net::lookup_host(name).await?.collect()) }))
+}
+
+/// The replicas of a destination controller.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replicas {
+    /// The address of each, HOST:PORT.
+    pub addresses: Vec<String>,
+    /// The name that each was found under; `None` where its own address was given.
+    names: Vec<Option<String>>,
+}
+
+/// Where a destination controller serves its metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metrics {
+    /// The URL of each replica's; empty where they are not known.
+    pub addresses: Vec<String>,
+    /// Where they were looked for and not found.
+    pub sought: Vec<String>,
+}
+
+// === impl Replicas ===
+
+impl Replicas {
+    /// The replicas behind `given`: a name with several addresses, as that of a headless Service, is
+    /// each of them.
+    pub async fn find(given: &[String], resolve: &Resolve) -> Self {
+        let mut found = Self::default();
+        for name in given {
+            // What is no address is refused by whoever dials it.
+            let Ok(address) = name.parse::<Address>() else {
+                found.add(name.clone(), None);
+                continue;
+            };
+            let name = &address.host_and_port();
+            // A certificate is for the name, so that it stays one.
+            let behind = if address.tls() {
+                Vec::new()
+            } else {
+                addresses(name, resolve).await
+            };
+            if behind.len() < 2 {
+                found.add(address.to_string(), None);
+                continue;
+            }
+            tracing::info!(
+                name,
+                addresses = %joined(&behind),
+                "destination has several addresses, taking each for a replica"
+            );
+            for address in behind {
+                found.add(address.to_string(), Some(name.clone()));
+            }
+        }
+        found
+    }
+
+    /// Connections to each. One that was found under a name is looked for there again once nobody
+    /// answers at its address.
+    ///
+    /// # Errors
+    /// If one is no address.
+    pub fn dials(&self, resolve: &Resolve, lifecycle: Lifecycle) -> Result<Vec<Dial>, String> {
+        let table = Arc::new(Mutex::new(self.addresses.clone()));
+        let each = self.addresses.iter().zip(&self.names).enumerate();
+        each.map(|(slot, (address, name))| {
+            let direct = dial(address, lifecycle)?;
+            Ok(match name {
+                None => direct,
+                Some(name) => {
+                    let (table, resolve) = (Arc::clone(&table), Arc::clone(resolve));
+                    behind(name.clone(), slot, table, resolve, lifecycle)
+                }
+            })
+        })
+        .collect()
+    }
+
+    fn add(&mut self, address: String, name: Option<String>) {
+        // Two names may lead to one address. What is given twice is refused elsewhere.
+        if name.is_none() || !self.addresses.contains(&address) {
+            self.addresses.push(address);
+            self.names.push(name);
+        }
+    }
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// The URLs as a recording may have them: without credentials.
+    #[must_use]
+    pub fn shown(&self) -> Vec<String> {
+        self.addresses.iter().map(|url| shown(url)).collect()
+    }
+
+    /// Where each replica serves its metrics: as given, or at Linkerd's admin port where a
+    /// destination controller answers there. The metrics of some replicas would be too little of
+    /// all, so that either all are found or none is used.
+    pub async fn find(given: &[String], replicas: &Replicas) -> Self {
+        if !given.is_empty() {
+            return Self {
+                addresses: given.to_vec(),
+                sought: Vec::new(),
+            };
+        }
+        let guesses: Vec<_> = replicas.addresses.iter().map(|it| admin(it)).collect();
+        if guesses.iter().any(Option::is_none) {
+            return Self::default();
+        }
+        let guesses: Vec<_> = guesses.into_iter().flatten().collect();
+        let answers = join_all(guesses.iter().map(|url| is_controller(url))).await;
+        let missing: Vec<_> = (guesses.iter().zip(answers))
+            .filter(|(_, found)| !found)
+            .map(|(url, _)| url.clone())
+            .collect();
+        if missing.is_empty() {
+            tracing::info!(metrics = %guesses.join(","), "found the destination's metrics");
+            return Self {
+                addresses: guesses,
+                sought: Vec::new(),
+            };
+        }
+        tracing::warn!(
+            sought = %missing.join(","),
+            "found no metrics of the destination; name them with --destination-metrics"
+        );
+        Self {
+            addresses: Vec::new(),
+            sought: missing,
+        }
+    }
+}
+
+/// All addresses behind `name`, sorted; of one family, as a host with both is one host. None where
+/// it cannot be resolved.
+async fn addresses(name: &str, resolve: &Resolve) -> Vec<SocketAddr> {
+    let Ok(Ok(mut found)) = timeout(PATIENCE, resolve(name.to_owned())).await else {
+        return Vec::new();
+    };
+    if found.iter().any(SocketAddr::is_ipv4) {
+        found.retain(SocketAddr::is_ipv4);
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Where the controller at `address` would serve its metrics. On this machine only beside the port
+/// that is Linkerd's: at others there may be anybody.
+fn admin(address: &str) -> Option<String> {
+    let address: Address = address.parse().ok().filter(|it: &Address| !it.tls())?;
+    let host = address.host();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let local = bare == "localhost" || bare.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    (!local || address.port() == GRPC_PORT).then(|| format!("http://{host}:{ADMIN_PORT}/metrics"))
+}
+
+async fn is_controller(url: &str) -> bool {
+    match Target::new(url) {
+        Ok(target) => timeout(PATIENCE, target.is_controller()).await == Ok(true),
+        Err(_) => false,
+    }
+}
+
+/// Connections to the replica in this slot of `table`, which was found under `name`.
+fn behind(
+    name: String,
+    slot: usize,
+    table: Arc<Mutex<Vec<String>>>,
+    resolve: Resolve,
+    lifecycle: Lifecycle,
+) -> Dial {
+    Arc::new(move || {
+        let (name, table, resolve) = (name.clone(), Arc::clone(&table), Arc::clone(&resolve));
+        Box::pin(async move {
+            let connect = |address: String| async move {
+                match dial(&address, lifecycle) {
+                    Ok(dial) => dial().await,
+                    Err(reason) => Err(tonic::Status::unavailable(reason)),
+                }
+            };
+            let known = table.lock()[slot].clone();
+            let failed = match connect(known.clone()).await {
+                Ok(connection) => return Ok(connection),
+                Err(status) => status,
+            };
+            let now = addresses(&name, &resolve).await;
+            let now: Vec<_> = now.iter().map(ToString::to_string).collect();
+            let moved = {
+                let mut table = table.lock();
+                let held = now.contains(&known);
+                let fresh = now.into_iter().find(|it| !table.contains(it));
+                match fresh {
+                    Some(fresh) if !held && table[slot] == known => {
+                        tracing::info!(name, from = known, to = fresh, "destination replica moved");
+                        table[slot].clone_from(&fresh);
+                        Some(fresh)
+                    }
+                    // Another client has found it meanwhile.
+                    _ if table[slot] != known => Some(table[slot].clone()),
+                    _ => None,
+                }
+            };
+            match moved {
+                Some(address) => connect(address).await,
+                None => Err(failed),
+            }
+        })
+    })
+}
+
+fn joined(addresses: &[SocketAddr]) -> String {
+    let each: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    each.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, routing::get};
+
+    use super::*;
+
+    /// A resolver that knows one name.
+    fn knows(name: &'static str, addresses: &[&str]) -> Resolve {
+        let addresses: Vec<_> = addresses.iter().map(|it| it.parse().unwrap()).collect();
+        Arc::new(move |asked| {
+            let addresses = addresses.clone();
+            Box::pin(async move {
+                if asked == name {
+                    Ok(addresses)
+                } else {
+                    Err(io::ErrorKind::NotFound.into())
+                }
+            })
+        })
+    }
+
+    async fn found(given: &[&str], resolve: &Resolve) -> Vec<String> {
+        let given: Vec<_> = given.iter().map(|&it| it.to_owned()).collect();
+        Replicas::find(&given, resolve).await.addresses
+    }
+
+    #[tokio::test]
+    async fn a_headless_name_is_each_of_its_addresses_and_any_other_is_itself() {
+        let headless = knows(
+            "dst-headless:8086",
+            &["10.0.0.7:8086", "10.0.0.5:8086", "10.0.0.5:8086"],
+        );
+        let both = ["10.0.0.5:8086", "10.0.0.7:8086"];
+        assert_eq!(found(&["dst-headless:8086"], &headless).await, both);
+        assert_eq!(
+            found(&["other:1", "dst-headless:8086"], &headless).await,
+            ["other:1", both[0], both[1]]
+        );
+        // A Service with an address of its own may have moved endpoints: it stays a name.
+        let service = knows("dst:8086", &["10.96.0.1:8086"]);
+        assert_eq!(found(&["dst:8086"], &service).await, ["dst:8086"]);
+        // Both families are one host.
+        let dual = knows("localhost:8086", &["[::1]:8086", "127.0.0.1:8086"]);
+        assert_eq!(found(&["localhost:8086"], &dual).await, ["localhost:8086"]);
+        let six = knows("six:8086", &["[fd00::2]:8086", "[fd00::1]:8086"]);
+        assert_eq!(
+            found(&["six:8086"], &six).await,
+            ["[fd00::1]:8086", "[fd00::2]:8086"]
+        );
+    }
+
+    #[test]
+    fn metrics_are_guessed_beside_linkerds_port_or_on_another_machine() {
+        let url = |host: &str| Some(format!("http://{host}:9996/metrics"));
+        assert_eq!(admin("10.0.0.5:8086"), url("10.0.0.5"));
+        assert_eq!(admin("dst.linkerd:9000"), url("dst.linkerd"));
+        assert_eq!(admin("[fd00::1]:8086"), url("[fd00::1]"));
+        assert_eq!(admin("127.0.0.1:8086"), url("127.0.0.1"));
+        for elsewhere in [
+            "127.0.0.1:40123",
+            "localhost:1",
+            "[::1]:40123",
+            "https://dst:1",
+            "",
+        ] {
+            assert_eq!(admin(elsewhere), None, "{elsewhere}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_is_taken_for_a_controllers_only_if_it_is_one() {
+        let serve = async |page: &'static str| {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}/metrics", listener.local_addr().unwrap());
+            let routes = Router::new().route("/metrics", get(async move || page));
+            tokio::spawn(async move { axum::serve(listener, routes).await });
+            url
+        };
+        let controller = "# HELP cluster_store_size …\ncluster_store_size 0\n";
+        let asked = "grpc_server_started_total{grpc_method=\"Get\",\
+                     grpc_service=\"io.linkerd.proxy.destination.Destination\"} 3\n";
+        assert!(is_controller(&serve(controller).await).await);
+        assert!(is_controller(&serve(asked).await).await);
+        assert!(is_controller(&serve("dst_load_reference_info 1\n").await).await);
+        assert!(!is_controller(&serve("go_goroutines 12\n").await).await);
+        assert!(!is_controller("http://127.0.0.1:1/metrics").await);
+    }
+
+    #[tokio::test]
+    async fn what_is_given_is_not_guessed_and_some_replicas_are_not_all() {
+        let replicas = Replicas {
+            addresses: vec!["127.0.0.1:1".into(), "127.0.0.1:8086".into()],
+            names: vec![None, None],
+        };
+        let given = ["http://a:1/metrics".to_owned()];
+        assert_eq!(Metrics::find(&given, &replicas).await.addresses, given);
+        assert_eq!(Metrics::find(&[], &replicas).await, Metrics::default());
+    }
+
+    #[tokio::test]
+    async fn a_replica_that_has_moved_is_found_under_its_name() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = listener.local_addr().unwrap();
+        // Nobody listens at the first two, and one of them is still there.
+        let now: &'static str = Box::leak(here.to_string().into_boxed_str());
+        let resolve = knows("dst:8086", &["127.0.0.1:2", now]);
+        let replicas = Replicas {
+            addresses: vec!["127.0.0.1:1".into(), "127.0.0.1:2".into()],
+            names: vec![Some("dst:8086".into()), Some("dst:8086".into())],
+        };
+        let dials = replicas.dials(&resolve, Lifecycle::Eternal).unwrap();
+        assert!(dials[1]().await.is_err());
+        assert!(dials[0]().await.is_ok());
+    }
+}

@@ -1,0 +1,466 @@
+//! All streams of a run: virtual client pods, each with a connection and an identity of its own,
+//! and on it a stream or more for each Service.
+
+mod lifecycle;
+mod limits;
+mod link;
+mod profile;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use dst_load_oracle::{
+    kubernetes::Place,
+    ledger::{Ledgers, LockedLedger, StreamId},
+};
+use dst_load_scenario::{printable::line, scenario, seed, time::At};
+use dst_load_transport::{
+    clock::Clock,
+    world::{Dial, Grpc},
+};
+
+use self::{
+    lifecycle::Lifecycle,
+    link::Link,
+    profile::{About, Profile},
+};
+use super::{
+    counters::StreamCounters,
+    ending::Ending,
+    stream::{self, Identity, request},
+};
+use tokio::{
+    sync::{SetOnce, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+/// How streams are opened, and when they are opened again.
+#[derive(Clone, Debug)]
+pub struct FleetConfig {
+    /// Virtual client pods.
+    pub clients: u64,
+    /// The most connections: clients beyond it share them in turn. Each has its own if absent.
+    pub connections: Option<u32>,
+    /// Streams that each opens for each Service.
+    pub streams_per_service: u32,
+    /// Streams opened a second, at most, over all clients.
+    pub open_rate: u32,
+    /// Each stream is closed and opened again after at most this long.
+    pub max_lifetime: Option<Duration>,
+    /// All streams are closed and opened again each time this has passed.
+    pub reset_interval: Option<Duration>,
+    /// For how long a first connection is tried.
+    pub connect_timeout: Duration,
+    /// The namespace that clients say they are in.
+    pub namespace: String,
+    /// The seed of lifetimes and backoffs.
+    pub seed: u64,
+    /// When streams end by themselves.
+    pub lifecycle: scenario::Lifecycle,
+    /// Whether `GetProfile` streams are held beside the `Get` streams.
+    pub profiles: bool,
+}
+
+/// Why the fleet cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FleetError {
+    /// No connection could be made.
+    #[error("the destination could not be reached for {}s: {reason}", .after.as_secs())]
+    Unreachable {
+        /// For how long it was tried.
+        after: Duration,
+        /// What the last try came to.
+        reason: String,
+    },
+    /// Some connections could be made, and no more.
+    #[error(
+        "the destination took {standing} connections and no more ({reason}); if it is a \
+         port-forward, which refuses more than about 60, let clients share them with \
+         --connections 50, and say that it is one with --forwarded"
+    )]
+    Crowded {
+        /// Connections that stand.
+        standing: u64,
+        /// What the last try came to.
+        reason: String,
+    },
+    /// The controller refused a stream in a way that trying again does not mend.
+    #[error("the destination refused {authority}: {code}: {message}")]
+    Refused {
+        /// What was asked for.
+        authority: String,
+        /// The gRPC code.
+        code: String,
+        /// The controller's words.
+        message: String,
+    },
+}
+
+/// The running streams.
+#[derive(Debug)]
+pub struct Fleet {
+    tasks: JoinSet<()>,
+    cancel: CancellationToken,
+    failed: watch::Receiver<Option<FleetError>>,
+    streams: u64,
+}
+
+/// What every task of a fleet shares.
+#[derive(Debug)]
+struct Shared {
+    ledgers: Arc<Ledgers>,
+    counters: Arc<StreamCounters>,
+    clock: Clock,
+    config: FleetConfig,
+    cancel: CancellationToken,
+    failed: watch::Sender<Option<FleetError>>,
+    opened: At,
+    connected: AtomicU64,
+}
+
+/// A virtual client pod: who it is, and its streams.
+struct ClientPod {
+    identity: Identity,
+    seats: Vec<Seat>,
+}
+
+/// A stream that has been entered into its ledger and is not opened yet.
+#[derive(Clone, Copy, Debug)]
+struct Seat {
+    /// The position of its ledger.
+    service: usize,
+    stream: StreamId,
+    /// Its position in the order of opening.
+    order: u64,
+}
+
+/// Where a connection goes.
+struct Replica {
+    /// Which of the destination's, from 0.
+    number: u32,
+    dial: Dial,
+    /// Whether the replica is asked whose it is on this connection: once is enough.
+    asks: bool,
+}
+
+/// The wait after the first failure to connect or to open, doubled with each further one, as the
+/// proxy does.
+const BACKOFF: Duration = Duration::from_millis(100);
+/// The longest wait between two tries.
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
+
+// === impl Fleet ===
+
+impl Fleet {
+    /// Enters all streams into the ledgers and begins to open them; what they do is counted in
+    /// `counters`, which are of as many Services. Virtual clients take the
+    /// `nodes` (names with zones) in order, over and over, and so the `replicas` of the
+    /// destination, of which there is at least one.
+    #[must_use]
+    pub fn open(
+        ledgers: &Arc<Ledgers>,
+        counters: &Arc<StreamCounters>,
+        clock: Clock,
+        replicas: &[Dial],
+        config: FleetConfig,
+        nodes: &[(String, String)],
+    ) -> Self {
+        let cancel = CancellationToken::new();
+        let (sender, failed) = watch::channel(None);
+        let shared = Arc::new(Shared {
+            ledgers: Arc::clone(ledgers),
+            counters: Arc::clone(counters),
+            clock,
+            cancel: cancel.clone(),
+            failed: sender,
+            opened: clock.now(),
+            connected: AtomicU64::new(0),
+            config,
+        });
+        let mut tasks = JoinSet::new();
+        let mut order = 0;
+        let mut connections = connections(&shared.config, replicas.len());
+        let shares = connections.len();
+        for client in 0..shared.config.clients {
+            let (replica, _) = turn(replicas, client);
+            let place = place(nodes, client);
+            let identity = Identity {
+                namespace: shared.config.namespace.clone(),
+                node: place.node.clone(),
+                pod: format!("dst-load-client-{client}"),
+            };
+            let mut seats = Vec::new();
+            for (service, locked) in ledgers.all().iter().enumerate() {
+                for _ in 0..shared.config.streams_per_service {
+                    let stream = locked.with(|ledger| {
+                        let stream = ledger.add_stream(place.clone());
+                        if replicas.len() > 1 {
+                            ledger.hold_on(stream, replica);
+                        }
+                        stream
+                    });
+                    seats.push(Seat {
+                        service,
+                        stream,
+                        order,
+                    });
+                    order += 1;
+                }
+            }
+            let pod = ClientPod { identity, seats };
+            let share = usize::try_from(client).unwrap_or(usize::MAX) % shares;
+            connections[share].push(pod);
+        }
+        for (number, pods) in (0..).zip(connections) {
+            let (replica, dial) = turn(replicas, number);
+            let asks = usize::try_from(number).is_ok_and(|number| number < replicas.len());
+            let place = Replica {
+                number: replica,
+                dial: Arc::clone(dial),
+                asks,
+            };
+            tasks.spawn(connection(Arc::clone(&shared), place, pods));
+        }
+        Self {
+            tasks,
+            cancel,
+            failed,
+            streams: order,
+        }
+    }
+
+    /// Streams in all.
+    #[must_use]
+    pub const fn streams(&self) -> u64 {
+        self.streams
+    }
+
+    /// Waits until something happens that ends the fleet's work for good.
+    pub async fn failed(&mut self) -> FleetError {
+        let failed = self.failed.wait_for(Option::is_some).await;
+        match failed.ok().and_then(|error| error.clone()) {
+            Some(error) => error,
+            // All tasks have ended without one: there is nothing to wait for.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Closes all streams and connections.
+    pub async fn close(mut self) {
+        self.cancel.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// The replica whose turn it is to take this client.
+fn turn(replicas: &[Dial], client: u64) -> (u32, &Dial) {
+    let index = turn_of(replicas.len(), client);
+    let number = u32::try_from(index).expect("invariant: there are few replicas");
+    (number, &replicas[index])
+}
+
+/// Which of `count` it is the turn of.
+fn turn_of(count: usize, client: u64) -> usize {
+    let count = u64::try_from(count).unwrap_or(u64::MAX).max(1);
+    usize::try_from(client % count).unwrap_or_default()
+}
+
+/// The Node and zone of a virtual client.
+fn place(nodes: &[(String, String)], client: u64) -> Place {
+    nodes
+        .get(turn_of(nodes.len(), client))
+        .map_or_else(Place::default, |(node, zone)| Place {
+            node: node.clone(),
+            zone: zone.clone(),
+        })
+}
+
+/// As many connections as there are to be, with nobody on them yet. Where clients share them, each
+/// replica has as many: those that share one then have one replica.
+fn connections(config: &FleetConfig, replicas: usize) -> Vec<Vec<ClientPod>> {
+    let replicas = u64::try_from(replicas).unwrap_or(u64::MAX).max(1);
+    let count = match config.connections.map(u64::from) {
+        Some(most) if most < config.clients => (most / replicas).max(1) * replicas,
+        _ => config.clients.max(1),
+    };
+    (0..count).map(|_| Vec::new()).collect()
+}
+
+/// One connection, and on it the streams of a virtual client, or of all that share it.
+async fn connection(shared: Arc<Shared>, replica: Replica, pods: Vec<ClientPod>) {
+    let Some(first) = pods.first() else {
+        return;
+    };
+    let identity = &first.identity;
+    let connected = tokio::select! {
+        biased;
+        () = shared.cancel.cancelled() => return,
+        connected = connect(&shared, &replica.dial, identity) => connected,
+    };
+    let grpc = match connected {
+        Ok(grpc) => grpc,
+        Err(error) => {
+            shared.fail(error);
+            return;
+        }
+    };
+    let link = Arc::new(Link::up(
+        replica.number,
+        &shared.counters,
+        shared.clock.now(),
+    ));
+    let mut streams = JoinSet::new();
+    if replica.asks {
+        let (grpc, link, shared) = (grpc.clone(), Arc::clone(&link), Arc::clone(&shared));
+        streams.spawn(async move {
+            let answered = |headers: &_| shared.answered(&link, headers);
+            stream::identify(grpc, shared.clock, answered).await;
+        });
+    }
+    for ClientPod { identity, seats } in pods {
+        let token: Arc<str> = identity.token().into();
+        for seat in seats {
+            let authority = &shared.locked(seat).service.authority;
+            let held = shared.config.profiles.then(|| Arc::new(SetOnce::new()));
+            if let Some(held) = &held {
+                for about in [About::Service, About::Endpoint(Arc::clone(held))] {
+                    let profile = Profile {
+                        shared: Arc::clone(&shared),
+                        grpc: grpc.clone(),
+                        link: Arc::clone(&link),
+                        token: Arc::clone(&token),
+                        seat,
+                        about,
+                    };
+                    streams.spawn(profile.run());
+                }
+            }
+            let lifecycle = Lifecycle {
+                shared: Arc::clone(&shared),
+                grpc: grpc.clone(),
+                link: Arc::clone(&link),
+                request: request(authority, &token),
+                seat,
+                held,
+            };
+            streams.spawn(lifecycle.run());
+        }
+    }
+    // A connection that breaks is their business. That the fleet closes is not: to ask with each
+    // message whether it does would be a lock that all streams share.
+    let all = async { while streams.join_next().await.is_some() {} };
+    tokio::select! {
+        biased;
+        () = shared.cancel.cancelled() => {}
+        () = all => return,
+    }
+    streams.shutdown().await;
+}
+
+/// Connects, trying again until the time for it is up.
+async fn connect(shared: &Shared, dial: &Dial, identity: &Identity) -> Result<Grpc, FleetError> {
+    let config = &shared.config;
+    let clock = shared.clock;
+    let until = shared.opened + config.connect_timeout;
+    let mut tries = 0;
+    loop {
+        let reason = match dial().await {
+            Ok(grpc) => {
+                shared.connected.fetch_add(1, Ordering::Relaxed);
+                return Ok(grpc);
+            }
+            Err(status) => line(status.message()),
+        };
+        shared.counters.count(|streams| {
+            *streams.connection_errors.entry(reason.clone()).or_default() += 1;
+        });
+        let wait = shared.backoff("connect", &identity.pod, tries);
+        tries += 1;
+        if clock.now() + wait > until {
+            let standing = shared.connected.load(Ordering::Relaxed);
+            if standing > 0 {
+                return Err(FleetError::Crowded { standing, reason });
+            }
+            return Err(FleetError::Unreachable {
+                after: config.connect_timeout,
+                reason,
+            });
+        }
+        tracing::info!(
+            reason,
+            ?wait,
+            "the destination is not there yet, trying again"
+        );
+        tokio::time::sleep(wait).await;
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// The ledger that a stream is entered into.
+    fn locked(&self, seat: Seat) -> &LockedLedger {
+        &self.ledgers.all()[seat.service]
+    }
+
+    /// The server has answered a stream of this connection with these headers.
+    fn answered(&self, link: &Link, headers: &http::HeaderMap) {
+        self.counters
+            .identify(link.replica(), headers, self.clock.now());
+    }
+
+    /// The wait before try number `tries` + 1: doubled each time, by the seed up to a tenth less,
+    /// or more where streams live as a proxy's do.
+    fn backoff(&self, purpose: &str, entity: &str, tries: u32) -> Duration {
+        let full = (BACKOFF * 2_u32.pow(tries.min(10))).min(BACKOFF_MAX);
+        let (least, most) = match self.config.lifecycle {
+            scenario::Lifecycle::Eternal => (full * 9 / 10, full),
+            scenario::Lifecycle::Proxy => (full, (full * 11 / 10).min(BACKOFF_MAX)),
+        };
+        let entity = format!("{entity}/{tries}");
+        seed::delay(self.config.seed, purpose, &entity, least, most)
+    }
+
+    /// Waits as [`Self::backoff`] says.
+    async fn back_off(&self, purpose: &str, entity: &str, tries: u32) {
+        tokio::time::sleep(self.backoff(purpose, entity, tries)).await;
+    }
+
+    /// Waits so that no more streams are opened a second than the rate allows.
+    async fn wait_for_turn(&self, seat: Seat) {
+        let rate = u64::from(self.config.open_rate.max(1));
+        // A seat has up to three streams, two of them for profiles.
+        let each = if self.config.profiles { 3 } else { 1 };
+        let turn = Duration::from_millis(seat.order * each * 1_000 / rate);
+        let turn = self.opened + turn;
+        if self.clock.now() < turn {
+            self.clock.sleep_until(turn).await;
+        }
+    }
+
+    /// Ends the run for a reason; the first one counts.
+    fn fail(&self, error: FleetError) {
+        self.failed.send_if_modified(|failed| {
+            let first = failed.is_none();
+            failed.get_or_insert(error);
+            first
+        });
+    }
+
+    /// What an end means for a stream that trying again does not mend.
+    fn refusal(&self, authority: &str, ending: &Ending) -> FleetError {
+        FleetError::Refused {
+            authority: authority.to_owned(),
+            code: ending.error().unwrap_or_default().into_owned(),
+            message: ending.message.clone(),
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! A port-forward of our own: streams to a destination controller's Pod through the API server, as
+//! Linkerd's CLI reaches it.
+//!
+//! Everything passes through the API server and a kubelet, so latency through it is theirs too,
+//! and is not judged.
+
+use std::{fmt, io, str::FromStr, sync::Arc};
+
+use ::http::uri::{Authority, Scheme};
+use dst_load_scenario::{
+    flags::Flags,
+    quantity::Bytes,
+    words::{chain, excerpt},
+};
+use dst_load_transport::{
+    http::{self, Http},
+    retry::retrying,
+    world::{Dial, KubeFactory},
+};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api,
+    api::{ListParams, Portforwarder},
+};
+use tokio::io::DuplexStream;
+
+use super::connection::{self, DEFAULT_WINDOWS};
+use crate::target::flags;
+
+/// The namespace where Linkerd's control plane usually is.
+const NAMESPACE: &str = "linkerd";
+/// The container that serves streams.
+const CONTAINER: &str = "destination";
+/// What finds the Pods of Linkerd's destination controllers.
+const SELECTOR: &str = "linkerd.io/control-plane-component=destination";
+/// Where that container serves streams.
+const GRPC: u16 = 8086;
+/// Where it serves its metrics.
+const ADMIN: u16 = 9996;
+
+/// A Pod as it is named on a command line: `[NAMESPACE/]POD`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodName {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub pod: String,
+}
+
+/// A way to a Pod of a destination controller.
+#[derive(Clone)]
+pub struct Forward {
+    kube: KubeFactory,
+    name: PodName,
+    memory_limit: Option<Bytes>,
+    flags: Flags,
+}
+
+/// Why there is no way to the Pod.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ForwardError {
+    /// The name is none.
+    #[error("{0:?} is no Pod: write POD, or NAMESPACE/POD")]
+    Name(String),
+    /// There is no such Pod.
+    #[error("there is no Pod {name}{}", found(.there))]
+    Missing {
+        /// As named.
+        name: PodName,
+        /// The destination controllers' Pods in that namespace.
+        there: Vec<String>,
+    },
+    /// The API server refused, or cannot be reached.
+    #[error("Pod {name}: {cause}")]
+    Kubernetes {
+        /// As named.
+        name: PodName,
+        /// What it says.
+        cause: String,
+    },
+}
+
+/// What there is instead of the Pod that was named.
+fn found(there: &[String]) -> String {
+    if there.is_empty() {
+        format!(", nor any with the label {SELECTOR} in that namespace")
+    } else {
+        format!("; destination controllers there: {}", there.join(", "))
+    }
+}
+
+// === impl PodName ===
+
+impl FromStr for PodName {
+    type Err = ForwardError;
+
+    fn from_str(text: &str) -> Result<Self, ForwardError> {
+        let (namespace, pod) = text.split_once('/').unwrap_or((NAMESPACE, text));
+        if namespace.is_empty() || pod.is_empty() || pod.contains('/') {
+            return Err(ForwardError::Name(excerpt(text)));
+        }
+        Ok(Self {
+            namespace: namespace.to_owned(),
+            pod: pod.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for PodName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.pod)
+    }
+}
+
+// === impl Forward ===
+
+impl Forward {
+    /// A way to the Pod of this name, which is looked up.
+    ///
+    /// # Errors
+    /// If it is not there, or the API server does not say.
+    pub async fn find(kube: &KubeFactory, name: PodName) -> Result<Self, ForwardError> {
+        let failed = |error: &kube::Error| ForwardError::Kubernetes {
+            name: name.clone(),
+            cause: chain(error),
+        };
+        let client = retrying(kube().map_err(|error| failed(&error))?);
+        let pods: Api<Pod> = Api::namespaced(client, &name.namespace);
+        let pod = pods.get_opt(&name.pod).await.map_err(|e| failed(&e))?;
+        let Some(pod) = pod else {
+            let labelled = ListParams::default().labels(SELECTOR);
+            let there = pods.list(&labelled).await.map_err(|e| failed(&e))?;
+            let names = there.items.into_iter().filter_map(|pod| pod.metadata.name);
+            return Err(ForwardError::Missing {
+                there: names.collect(),
+                name,
+            });
+        };
+        Ok(Self {
+            kube: Arc::clone(kube),
+            name,
+            memory_limit: memory_limit(&pod),
+            flags: flags::of_pod(&pod).unwrap_or_default(),
+        })
+    }
+
+    /// A way to the Pod of this name, which nobody looks up.
+    #[must_use]
+    pub fn to(kube: &KubeFactory, name: PodName) -> Self {
+        Self {
+            kube: Arc::clone(kube),
+            name,
+            memory_limit: None,
+            flags: Flags::default(),
+        }
+    }
+
+    /// How much memory the controller may have, where its Pod says so.
+    #[must_use]
+    pub const fn memory_limit(&self) -> Option<Bytes> {
+        self.memory_limit
+    }
+
+    /// The controller's flags, as far as its Pod says them.
+    #[must_use]
+    pub const fn flags(&self) -> Flags {
+        self.flags
+    }
+
+    /// Opens connections to the controller.
+    #[must_use]
+    pub fn dial(&self) -> Dial {
+        let forward = self.clone();
+        Arc::new(move || {
+            let forward = forward.clone();
+            let connect = move || {
+                let forward = forward.clone();
+                async move { forward.connect(GRPC).await.map_err(io::Error::other) }
+            };
+            let origin = (Scheme::HTTP, Authority::from_static("destination"));
+            Box::pin(connection::open(origin, DEFAULT_WINDOWS, connect))
+        })
+    }
+
+    /// Asks the controller's admin port, wherever the requests say that it is.
+    #[must_use]
+    pub fn admin(&self) -> Http {
+        self.http(ADMIN)
+    }
+
+    /// Asks a port of the Pod, wherever the requests say that it is.
+    #[must_use]
+    pub fn http(&self, port: u16) -> Http {
+        let forward = self.clone();
+        http::over(move || {
+            let forward = forward.clone();
+            async move { forward.connect(port).await }
+        })
+    }
+
+    /// Where the admin port would be if it could be reached directly.
+    #[must_use]
+    pub fn admin_address(&self) -> String {
+        format!("{}:{ADMIN}", self.name.pod)
+    }
+
+    /// One connection, which lasts as long as what is returned.
+    async fn connect(&self, port: u16) -> Result<DuplexStream, String> {
+        let client = (self.kube)().map_err(|error| chain(&error))?;
+        let pods: Api<Pod> = Api::namespaced(client, &self.name.namespace);
+        let forwarded = pods.portforward(&self.name.pod, &[port]).await;
+        let mut forwarder: Portforwarder = forwarded.map_err(|error| chain(&error))?;
+        let stream = forwarder.take_stream(port);
+        stream.ok_or_else(|| format!("port {port} was not forwarded"))
+    }
+}
+
+/// The limit of the container that serves streams.
+fn memory_limit(pod: &Pod) -> Option<Bytes> {
+    let containers = &pod.spec.as_ref()?.containers;
+    let container = containers.iter().find(|it| it.name == CONTAINER)?;
+    let limits = container.resources.as_ref()?.limits.as_ref()?;
+    limits.get("memory")?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use dst_load_transport::{
+        clock::Clock,
+        mock::{Answer, mock},
+    };
+
+    #[test]
+    fn a_pod_is_named_with_or_without_its_namespace() {
+        let name = |text: &str| text.parse::<PodName>().map(|name| name.to_string());
+        assert_eq!(name("destination-0").unwrap(), "linkerd/destination-0");
+        assert_eq!(name("mesh/destination-0").unwrap(), "mesh/destination-0");
+        for wrong in ["", "/", "a/", "/b", "a/b/c"] {
+            let error = name(wrong).unwrap_err().to_string();
+            assert_eq!(
+                error,
+                format!("{wrong:?} is no Pod: write POD, or NAMESPACE/POD")
+            );
+        }
+    }
+
+    async fn find(
+        answer: impl Fn(&str) -> Answer + Send + 'static,
+    ) -> Result<Option<Bytes>, String> {
+        let (kube, _) = mock(Clock::start(), answer);
+        let factory: KubeFactory = Arc::new(move || Ok(kube.clone()));
+        let name = "destination-0".parse().unwrap();
+        let found = Forward::find(&factory, name).await;
+        found
+            .map(|forward| forward.memory_limit())
+            .map_err(|error| error.to_string())
+    }
+
+    fn pod(name: &str) -> serde_json::Value {
+        let container = |name: &str, limit: &str| json!({"name": name, "resources": {"limits": {"memory": limit}}});
+        json!({
+            "metadata": {"name": name},
+            "spec": {"containers": [container("proxy", "1Gi"), container("destination", "250Mi")]},
+        })
+    }
+
+    #[tokio::test]
+    async fn the_memory_limit_is_that_of_the_container_that_serves_streams() {
+        let found = find(|_| Answer::Json(200, pod("destination-0"))).await;
+        assert_eq!(found, Ok(Some(Bytes(250 << 20))));
+        let bare = json!({"metadata": {}, "spec": {"containers": [{"name": "destination"}]}});
+        let found = find(move |_| Answer::Json(200, bare.clone())).await;
+        assert_eq!(found, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn a_pod_that_is_not_there_is_answered_with_those_that_are() {
+        let with = |pods: serde_json::Value| {
+            find(move |what| {
+                if what.contains("labelSelector") || what.ends_with("/pods") {
+                    Answer::Json(200, json!({"metadata": {}, "items": pods}))
+                } else {
+                    let status = json!({"kind": "Status", "status": "Failure", "code": 404,
+                        "reason": "NotFound", "message": "not found"});
+                    Answer::Json(404, status)
+                }
+            })
+        };
+        let error = with(json!([pod("destination-7"), pod("destination-9")])).await;
+        assert_eq!(
+            error.unwrap_err(),
+            "there is no Pod linkerd/destination-0; destination controllers there: \
+             destination-7, destination-9"
+        );
+        let error = with(json!([])).await.unwrap_err();
+        assert!(error.ends_with(
+            "nor any with the label linkerd.io/control-plane-component=destination in that namespace"
+        ));
+    }
+}

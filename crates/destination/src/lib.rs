@@ -1,0 +1,18 @@
+//! Holds Destination streams, and scrapes the controller.
+
+pub mod address;
+mod connection;
+pub mod counters;
+pub mod decode;
+pub mod dial;
+pub mod discovery;
+pub mod ending;
+pub mod fleet;
+pub mod forward;
+pub mod frames;
+pub mod prometheus;
+mod spare;
+pub mod stream;
+pub mod target;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,376 @@
+//! What the target says of itself: its readiness and liveness, and its cost from its own metrics.
+
+pub mod flags;
+mod guard;
+mod page;
+pub mod version;
+
+use std::time::Duration;
+
+use ::http::StatusCode;
+use bytes::Bytes;
+use dst_load_scenario::{
+    printable::{line, line_of},
+    quantity::Bytes as Size,
+    time::At,
+};
+use dst_load_transport::{
+    clock::Clock,
+    http::{self, Address, Http, NotHttp},
+};
+
+pub use self::guard::Guard;
+pub use self::{guard::Endangered, page::Page};
+
+/// How long a scrape may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How often it is asked whether it is ready.
+const LOOK: Duration = Duration::from_millis(200);
+/// How large the metrics may be: a controller with 5,000 Services and many Nodes stays below.
+const LARGEST: usize = 64 * 1024 * 1024;
+
+/// How long a kubelet waits for an answer to `/ping` with the probe of Linkerd's chart.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What only the metrics of a destination controller have: a gauge of its store of clusters, and,
+/// once it was asked, its service.
+const CONTROLLER: [&str; 2] = [
+    "\ncluster_store_size",
+    "grpc_service=\"io.linkerd.proxy.destination.Destination\"",
+];
+/// The metric by which the reference destination says what it is.
+const REFERENCE_INFO: &str = "dst_load_reference_info";
+
+/// The admin endpoint of a destination controller, or of several replicas of it.
+#[derive(Clone, Debug)]
+pub struct Target {
+    metrics: Address,
+    /// The other replicas'. What they use is added up.
+    further: Vec<Address>,
+    http: Http,
+    /// For pings: a kubelet connects each time.
+    fresh: Http,
+    memory_limit: Option<Size>,
+}
+
+/// Why the target could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// The address is not one.
+    #[error(transparent)]
+    Address(#[from] NotHttp),
+    /// It did not answer.
+    #[error("{address}: {reason}")]
+    Silent {
+        /// What was asked.
+        address: String,
+        /// Why not.
+        reason: String,
+    },
+}
+
+// === impl Target ===
+
+impl Target {
+    /// The target whose metrics are at `address`: a URL, or HOST:PORT for its `/metrics`.
+    ///
+    /// # Errors
+    /// If that is no address.
+    pub fn new(address: &str) -> Result<Self, TargetError> {
+        Ok(Self {
+            metrics: metrics(address)?,
+            further: Vec::new(),
+            http: http::kept(),
+            fresh: http::fresh(),
+            memory_limit: None,
+        })
+    }
+
+    /// The target whose replicas' metrics are at `addresses`; `None` if there are none.
+    ///
+    /// # Errors
+    /// If one is no address.
+    pub fn of_replicas(addresses: &[String]) -> Result<Option<Self>, TargetError> {
+        let Some((first, further)) = addresses.split_first() else {
+            return Ok(None);
+        };
+        let further = further.iter().map(|address| metrics(address));
+        Ok(Some(Self {
+            further: further.collect::<Result<_, _>>()?,
+            ..Self::new(first)?
+        }))
+    }
+
+    /// Asks through these instead of over sockets of its own; the second connects each time.
+    #[must_use]
+    pub fn through(self, http: Http, fresh: Http) -> Self {
+        Self {
+            http,
+            fresh,
+            ..self
+        }
+    }
+
+    /// Says how much memory the target, or each replica of it, may have before it is killed.
+    #[must_use]
+    pub fn limited(self, memory: Option<Size>) -> Self {
+        Self {
+            memory_limit: memory.or(self.memory_limit),
+            ..self
+        }
+    }
+
+    /// How much memory it may have, where that is known.
+    #[must_use]
+    pub const fn memory_limit(&self) -> Option<Size> {
+        self.memory_limit
+    }
+
+    /// Whether the target says that it is ready, all replicas of it; `None` where one does not say
+    /// (404, or no answer).
+    pub async fn is_ready(&self) -> Option<bool> {
+        let mut all = Some(true);
+        for metrics in self.replicas() {
+            match self.says_ready(metrics).await {
+                Some(false) => return Some(false),
+                Some(true) => {}
+                None => all = None,
+            }
+        }
+        all
+    }
+
+    async fn says_ready(&self, metrics: &Address) -> Option<bool> {
+        match self.get(&metrics.beside("/ready")).await {
+            Ok((StatusCode::NOT_FOUND, _)) => None,
+            Ok((status, _)) => Some(status.is_success()),
+            Err(_) => Some(false),
+        }
+    }
+
+    /// Whether this is the tool's own reference destination; `false` too where it does not answer.
+    pub async fn is_reference(&self) -> bool {
+        let answer = self.get(&self.metrics).await;
+        answer.is_ok_and(|(_, body)| {
+            let text = String::from_utf8_lossy(&body);
+            text.lines().any(|line| line.starts_with(REFERENCE_INFO))
+        })
+    }
+
+    /// Whether these are the metrics of a destination controller, Linkerd's or the tool's own;
+    /// `false` too where nobody answers.
+    pub async fn is_controller(&self) -> bool {
+        let answer = self.get(&self.metrics).await;
+        answer.is_ok_and(|(status, body)| {
+            let text = format!("\n{}", String::from_utf8_lossy(&body));
+            let says = |what: &str| text.contains(what);
+            status.is_success()
+                && (CONTROLLER.into_iter().any(says) || says(&format!("\n{REFERENCE_INFO}")))
+        })
+    }
+
+    /// Whether the tool's own reference destination serves Pods by IPv6, if this is it and it says
+    /// so.
+    pub async fn reference_ipv6(&self) -> Option<bool> {
+        let (_, body) = self.get(&self.metrics).await.ok()?;
+        let text = String::from_utf8_lossy(&body);
+        let line = text.lines().find(|it| it.starts_with(REFERENCE_INFO))?;
+        let (_, value) = line.split_once("ipv6=\"")?;
+        value.split('"').next()?.parse().ok()
+    }
+
+    /// Waits until the target is ready, does not say, or `until` has passed.
+    pub async fn ready(&self, clock: Clock, until: At) {
+        while self.is_ready().await == Some(false) && clock.now() < until {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Asks whether it lives, as a kubelet does: how long the answer took, of several replicas the
+    /// slowest.
+    ///
+    /// # Errors
+    /// Why a kubelet would say that it does not.
+    pub async fn ping(&self, clock: Clock) -> Result<Duration, String> {
+        let mut slowest = Duration::ZERO;
+        for metrics in self.replicas() {
+            let sent = clock.now();
+            let ping = metrics.beside("/ping");
+            let asked = http::get(&self.fresh, &ping);
+            let answer = tokio::time::timeout(PING_TIMEOUT, asked)
+                .await
+                .map_err(|_| format!("no answer within {} s", PING_TIMEOUT.as_secs()))??;
+            let status = answer.status();
+            // What a kubelet takes for success.
+            if !status.is_success() && !status.is_redirection() {
+                return Err(format!("HTTP status {status}"));
+            }
+            slowest = slowest.max(clock.now().since(sent));
+        }
+        Ok(slowest)
+    }
+
+    /// Asks for its cost, over all replicas.
+    ///
+    /// # Errors
+    /// If one does not answer, or not with metrics.
+    pub async fn sample(&self, at: At) -> Result<Page, TargetError> {
+        let mut all = self.page(&self.metrics, at).await?;
+        for metrics in &self.further {
+            all.absorb(&self.page(metrics, at).await?);
+        }
+        match all.sample.fault() {
+            Some(fault) => Err(silent(&self.metrics, &fault)),
+            None => Ok(all),
+        }
+    }
+
+    async fn page(&self, metrics: &Address, at: At) -> Result<Page, TargetError> {
+        let (status, body) = self.get(metrics).await?;
+        if !status.is_success() {
+            return Err(silent(metrics, &format!("HTTP status {status}")));
+        }
+        let text =
+            std::str::from_utf8(&body).map_err(|error| silent(metrics, &error.to_string()))?;
+        let mut page = Page::read(text, at).map_err(|reason| silent(metrics, &reason))?;
+        page.sample.memory_limit_bytes = self.memory_limit.map(|limit| limit.0 as f64);
+        Ok(page)
+    }
+
+    /// A profile of it, of several replicas of the first, as `net/http/pprof` serves it at `path`;
+    /// `None` if it serves none.
+    ///
+    /// # Errors
+    /// If it does not answer `within` that time, or with something else.
+    pub async fn profile(
+        &self,
+        path: &'static str,
+        within: Duration,
+    ) -> Result<Option<Bytes>, TargetError> {
+        let address = self.metrics.beside(path);
+        let (status, body) = self.get_within(&address, within).await?;
+        if status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        if !status.is_success() {
+            let reason = format!("HTTP status {status}: {}", line_of(&body));
+            return Err(silent(&address, &reason));
+        }
+        Ok(Some(body))
+    }
+
+    /// How many replicas there are of it.
+    #[must_use]
+    pub fn replica_count(&self) -> u64 {
+        self.replicas().count() as u64
+    }
+
+    fn replicas(&self) -> impl Iterator<Item = &Address> {
+        std::iter::once(&self.metrics).chain(&self.further)
+    }
+
+    async fn get(&self, address: &Address) -> Result<(StatusCode, Bytes), TargetError> {
+        self.get_within(address, TIMEOUT).await
+    }
+
+    async fn get_within(
+        &self,
+        address: &Address,
+        within: Duration,
+    ) -> Result<(StatusCode, Bytes), TargetError> {
+        let asked = async {
+            let response = http::get(&self.http, address).await?;
+            let status = response.status();
+            let body = http::whole(response.into_body(), LARGEST).await?;
+            Ok::<_, String>((status, body))
+        };
+        match tokio::time::timeout(within, asked).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(reason)) => Err(silent(address, &reason)),
+            Err(_) => Err(silent(address, "no answer in time")),
+        }
+    }
+}
+
+/// Where the metrics of `address` are.
+fn metrics(address: &str) -> Result<Address, NotHttp> {
+    const EXAMPLE: &str = "http://127.0.0.1:9996/metrics";
+    if address.contains("://") {
+        return Address::parse(address, EXAMPLE);
+    }
+    Address::parse(&format!("http://{address}/metrics"), EXAMPLE)
+}
+
+fn silent(address: &Address, reason: &str) -> TargetError {
+    TargetError::Silent {
+        address: address.to_string(),
+        reason: line(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, routing::get};
+
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_url_or_a_host_and_port() {
+        assert!(Target::new("127.0.0.1:9996").is_ok());
+        assert!(Target::new("http://10.0.0.1:9996/metrics").is_ok());
+        assert!(Target::new("https://a/metrics").is_ok());
+        for wrong in ["", "ftp://a/metrics", "http:///metrics"] {
+            assert!(Target::new(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ping_fails_as_a_kubelets_does_by_its_status_and_after_a_second() {
+        let slow = |millis| async move || tokio::time::sleep(Duration::from_millis(millis)).await;
+        let routes = |ping| Router::new().route("/ping", ping);
+        for (routes, wanted) in [
+            (routes(get(slow(990))), Ok(Duration::from_millis(990))),
+            (routes(get(slow(1_010))), Err("no answer within 1 s")),
+            (Router::new(), Err("HTTP status 404 Not Found")),
+        ] {
+            let http = http::routed(routes);
+            let target = Target::new("linkerd:9996")
+                .unwrap()
+                .through(http.clone(), http);
+            let answered = target.ping(Clock::start()).await;
+            assert_eq!(answered, wanted.map_err(str::to_owned));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scrape_with_a_value_that_is_none_failed_and_names_the_series() {
+        let of = |page: &'static str| {
+            let http =
+                http::routed(Router::new().route("/metrics", get(move || async move { page })));
+            Target::new("linkerd:9996")
+                .unwrap()
+                .through(http.clone(), http)
+        };
+        let sample = |page| async move { of(page).sample(At::from_secs(5)).await };
+        let good = sample("process_resident_memory_bytes 9.5e+07\n")
+            .await
+            .unwrap();
+        assert_eq!(good.sample.rss_bytes, Some(9.5e7));
+        for (page, reason) in [
+            (
+                "process_resident_memory_bytes NaN\n",
+                "process_resident_memory_bytes is NaN",
+            ),
+            (
+                "process_resident_memory_bytes -5\n",
+                "process_resident_memory_bytes is -5",
+            ),
+        ] {
+            let error = sample(page).await.unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("http://linkerd:9996/metrics: {reason}")
+            );
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! What we create, as the JSON that goes over the wire. Pure.
+//!
+//! Every object carries the labels that `cleanup` finds it by.
+
+mod endpoints;
+mod link;
+
+use dst_load_scenario::scenario::{Pattern, ServiceGroup};
+use serde_json::{Map, Value, json};
+
+pub use self::{
+    endpoints::{HEARTBEAT_SLICE, heartbeat, numbered, pod, ready, slice},
+    link::{CLUSTER_NAME, REMOTE_DISCOVERY, REMOTE_SERVICE, cluster_secret, stand_in},
+};
+
+use crate::actor::{OwnerPod, RunIdentity};
+
+/// Kubernetes' own label for the tool that manages an object.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The value of [`MANAGED_BY`], the field manager's name and the lease's name.
+pub const MANAGER: &str = "dst-load-controller";
+/// The label that holds the run's id.
+pub const RUN_ID: &str = "dst-load-controller.linkerd.io/run-id";
+/// The label that holds the scenario's name.
+pub const SCENARIO: &str = "dst-load-controller.linkerd.io/scenario";
+/// The annotation that counts a live run's heartbeats.
+pub const HEARTBEAT: &str = "dst-load-controller.linkerd.io/heartbeat";
+/// The pod template's annotation that a restart changes.
+pub const RESTART: &str = "dst-load-controller.linkerd.io/restart";
+/// The name of the Service's one port.
+pub const PORT_NAME: &str = "http";
+
+/// kube-proxy leaves Services with this label alone: nobody should program thousands of fake
+/// endpoints into the nodes' tables.
+const SERVICE_PROXY_NAME: &str = "service.kubernetes.io/service-proxy-name";
+
+/// The labels of every object of a run.
+#[must_use]
+pub fn labels(run: &RunIdentity) -> Map<String, Value> {
+    [
+        (MANAGED_BY, MANAGER),
+        (RUN_ID, &run.id),
+        (SCENARIO, &run.scenario),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), value.into()))
+    .collect()
+}
+
+/// The object, belonging to a Pod of its namespace.
+#[must_use]
+pub fn owned(mut object: Value, owner: Option<&OwnerPod>) -> Value {
+    if let Some(OwnerPod { name, uid }) = owner {
+        object["metadata"]["ownerReferences"] =
+            json!([{ "apiVersion": "v1", "kind": "Pod", "name": name, "uid": uid }]);
+    }
+    object
+}
+
+/// Who made an object, as its labels say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// This tool, for the run or link with this id.
+    Run(String),
+    /// Somebody else. So it is without a run's id, whatever the other label says: that is one of
+    /// Kubernetes' recommended labels, which anybody may write.
+    Somebody,
+}
+
+/// Who made an object.
+#[must_use]
+pub fn maker(object: &Value) -> Maker {
+    let labels = &object["metadata"]["labels"];
+    match labels[RUN_ID].as_str() {
+        Some(run) if labels[MANAGED_BY] == MANAGER => Maker::Run(run.to_owned()),
+        _ => Maker::Somebody,
+    }
+}
+
+/// Whether the run with this id made an object.
+///
+/// # Errors
+/// Who made it otherwise.
+pub fn made_by(object: &Value, run_id: &str) -> Result<(), Maker> {
+    match maker(object) {
+        Maker::Run(id) if id == run_id => Ok(()),
+        other => Err(other),
+    }
+}
+
+/// The namespace of a run.
+#[must_use]
+pub fn namespace(name: &str, run: &RunIdentity) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": { "name": name, "labels": labels(run) },
+    })
+}
+
+/// The lease that tells other runs who is at work in the namespace. Its heartbeat is a count, not
+/// a date: an observer sees whether it moves, and no two clocks are compared.
+#[must_use]
+pub fn lease(namespace: &str, run: &RunIdentity, valid_seconds: u64) -> Value {
+    json!({
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {
+            "name": MANAGER,
+            "namespace": namespace,
+            "labels": labels(run),
+            "annotations": { HEARTBEAT: "0" },
+        },
+        "spec": { "holderIdentity": run.id, "leaseDurationSeconds": valid_seconds },
+    })
+}
+
+/// The Service `name`: one port, named. It selects a Deployment's pods; without `selector` whoever
+/// wants it to have endpoints writes its slices.
+#[must_use]
+pub fn service(name: &str, namespace: &str, port: u16, selector: bool, run: &RunIdentity) -> Value {
+    let mut labels = labels(run);
+    labels.insert("app".into(), name.into());
+    labels.insert(SERVICE_PROXY_NAME.into(), MANAGER.into());
+    let mut service = json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": { "name": name, "namespace": namespace, "labels": labels },
+        "spec": {
+            "ports": [{ "name": PORT_NAME, "port": port, "targetPort": port, "protocol": "TCP" }],
+        },
+    });
+    if selector {
+        service["spec"]["selector"] = json!({ "app": name });
+    }
+    service
+}
+
+/// The security context of a Pod in a namespace where Pod Security is `restricted`: there Pods
+/// without it are refused, and a Deployment then says nothing.
+fn unprivileged() -> Value {
+    json!({ "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } })
+}
+
+/// That of its containers.
+fn contained() -> Value {
+    json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } })
+}
+
+/// The Deployment `name` with `replicas` pods that listen, in name only, on `port`.
+///
+/// Its pods are never meant to run: KWOK's nodes are tolerated, and with `kwok_nodes` required.
+#[must_use]
+pub fn deployment(
+    name: &str,
+    namespace: &str,
+    replicas: u32,
+    port: u16,
+    group: &ServiceGroup,
+    run: &RunIdentity,
+    kwok_nodes: bool,
+) -> Value {
+    let mut labels = labels(run);
+    labels.insert("app".into(), name.into());
+    let mut pod = json!({
+        // Neither is of use to a fake pod, and both make every pod object larger.
+        "automountServiceAccountToken": false,
+        "enableServiceLinks": false,
+        "securityContext": unprivileged(),
+        "tolerations": [
+            { "key": "kwok.x-k8s.io/node", "operator": "Exists", "effect": "NoSchedule" },
+        ],
+        "containers": [{
+            "name": "fake",
+            "image": "fake",
+            "ports": [{ "name": PORT_NAME, "containerPort": port, "protocol": "TCP" }],
+            "resources": { "requests": { "cpu": "1m", "memory": "1Mi" } },
+            "securityContext": contained(),
+        }],
+    });
+    if kwok_nodes {
+        pod["nodeSelector"] = json!({ "type": "kwok" });
+    }
+    let mut spec = json!({
+        "replicas": replicas,
+        // A day of restarts would otherwise leave ten old ReplicaSets behind for each Service.
+        "revisionHistoryLimit": 0,
+        "selector": { "matchLabels": { "app": name } },
+        "template": { "metadata": { "labels": labels }, "spec": pod },
+    });
+    if let Pattern::RollingUpdate {
+        max_surge,
+        max_unavailable,
+        ..
+    } = group.pattern
+    {
+        spec["strategy"] = json!({
+            "type": "RollingUpdate",
+            "rollingUpdate": { "maxSurge": max_surge, "maxUnavailable": max_unavailable },
+        });
+    }
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": { "name": name, "namespace": namespace, "labels": labels },
+        "spec": spec,
+    })
+}
+
+/// A Pod of the Deployment, as its ReplicaSet would make it, called `name`.
+#[must_use]
+pub fn pod_of(deployment: &Value, name: &str) -> Value {
+    let template = &deployment["spec"]["template"];
+    let mut metadata = template["metadata"].clone();
+    metadata["name"] = name.into();
+    metadata["namespace"] = deployment["metadata"]["namespace"].clone();
+    json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"] })
+}
+
+/// The merge patch of the `scale` subresource.
+#[must_use]
+pub fn scale(replicas: u32) -> Value {
+    json!({ "spec": { "replicas": replicas } })
+}
+
+/// The merge patch that makes the Deployment replace its pods: a changed template, as `kubectl
+/// rollout restart` makes it, with a `token` of ours in place of the date.
+#[must_use]
+pub fn restart(token: &str) -> Value {
+    json!({ "spec": { "template": { "metadata": { "annotations": { RESTART: token } } } } })
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::{
+        apps::v1::Deployment,
+        coordination::v1::Lease,
+        core::v1::{Namespace, Pod, Service},
+    };
+    use serde::{Serialize, de::DeserializeOwned};
+
+    use super::*;
+
+    pub(super) fn run() -> RunIdentity {
+        RunIdentity {
+            id: "a1b2c3d4".into(),
+            scenario: "quick".into(),
+        }
+    }
+
+    fn group(pattern: Pattern) -> ServiceGroup {
+        ServiceGroup {
+            prefix: "test-service".into(),
+            first: 1,
+            count: 1,
+            pattern,
+        }
+    }
+
+    /// Every key is one that Kubernetes knows: unknown ones would be lost on the way.
+    pub(super) fn survives<T: DeserializeOwned + Serialize>(object: &Value) {
+        let typed: T = serde_json::from_value(object.clone()).unwrap();
+        assert_eq!(&serde_json::to_value(typed).unwrap(), object);
+    }
+
+    #[test]
+    fn every_object_is_one_that_kubernetes_knows() {
+        let stable = group(Pattern::Stable { endpoints: 3 });
+        survives::<Namespace>(&namespace("ns", &run()));
+        survives::<Lease>(&lease("ns", &run(), 15));
+        survives::<Service>(&service("test-service-1", "ns", 8080, true, &run()));
+        let deployment = deployment("a", "ns", 3, 8080, &stable, &run(), true);
+        survives::<Pod>(&pod_of(&deployment, "a-1"));
+        survives::<Deployment>(&deployment);
+    }
+
+    #[test]
+    fn every_object_carries_the_labels_that_cleanup_finds_it_by() {
+        let stable = group(Pattern::Stable { endpoints: 3 });
+        let deployment = deployment("a", "ns", 3, 8080, &stable, &run(), false);
+        for metadata in [
+            &namespace("ns", &run())["metadata"],
+            &lease("ns", &run(), 15)["metadata"],
+            &service("a", "ns", 8080, false, &run())["metadata"],
+            &deployment["metadata"],
+            &deployment["spec"]["template"]["metadata"],
+        ] {
+            for (key, value) in labels(&run()) {
+                assert_eq!(metadata["labels"][key], value);
+            }
+        }
+    }
+
+    #[test]
+    fn a_service_names_its_port_and_is_left_alone_by_kube_proxy() {
+        assert_eq!(
+            service("test-service-1", "ns", 8080, true, &run()),
+            json!({
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {
+                    "name": "test-service-1",
+                    "namespace": "ns",
+                    "labels": {
+                        "app": "test-service-1",
+                        "app.kubernetes.io/managed-by": "dst-load-controller",
+                        "dst-load-controller.linkerd.io/run-id": "a1b2c3d4",
+                        "dst-load-controller.linkerd.io/scenario": "quick",
+                        "service.kubernetes.io/service-proxy-name": "dst-load-controller",
+                    },
+                },
+                "spec": {
+                    "selector": { "app": "test-service-1" },
+                    "ports": [
+                        { "name": "http", "port": 8080, "targetPort": 8080, "protocol": "TCP" },
+                    ],
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn a_rolling_deployment_says_how_many_pods_it_replaces_at_once() {
+        let rolling = group(Pattern::RollingUpdate {
+            endpoints: 10,
+            every: std::time::Duration::from_secs(60),
+            max_surge: 2,
+            max_unavailable: 1,
+        });
+        let made = deployment("a", "ns", 10, 8080, &rolling, &run(), true);
+        assert_eq!(
+            made["spec"]["strategy"],
+            json!({
+                "type": "RollingUpdate",
+                "rollingUpdate": { "maxSurge": 2, "maxUnavailable": 1 },
+            })
+        );
+        assert_eq!(made["spec"]["replicas"], 10);
+    }
+
+    #[test]
+    fn kwok_nodes_are_always_tolerated_and_required_only_when_asked() {
+        let stable = group(Pattern::Stable { endpoints: 3 });
+        let pod = |asked| {
+            let made = deployment("a", "ns", 3, 8080, &stable, &run(), asked);
+            made["spec"]["template"]["spec"].clone()
+        };
+        for asked in [false, true] {
+            assert_eq!(pod(asked)["tolerations"][0]["key"], "kwok.x-k8s.io/node");
+        }
+        assert_eq!(pod(false)["nodeSelector"], Value::Null);
+        assert_eq!(pod(true)["nodeSelector"], json!({ "type": "kwok" }));
+    }
+}

@@ -1,0 +1,337 @@
+//! Writes and deletions of what this run made, and of nothing else.
+//!
+//! What a run made it knows by its uid, which the API server told when it was made; every later
+//! request carries that uid as a precondition. An object of the same name that is not known is read
+//! first: only if its labels name this tool and this run it is written or deleted, and then at the
+//! version that was read. Where a precondition does not hold, the object is read again.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use dst_load_transport::retry::backoff;
+use kube::core::{
+    Request,
+    params::{DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions},
+};
+use parking_lot::Mutex;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    KubernetesError,
+    act::Actor,
+    call::{Call, Reply},
+    objects::{self, MANAGER},
+    resource::{LEASES, Resource},
+};
+
+/// The objects that a run made, by kind and name.
+#[derive(Default)]
+pub(super) struct OwnedObjects(Mutex<HashMap<(&'static str, String), OwnedObject>>);
+
+/// One object of this run, as the API server showed it last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct OwnedObject {
+    uid: String,
+    version: String,
+    /// Whether it was read, and its labels said at this version that it is this run's.
+    read: bool,
+}
+
+/// The object that a request is about.
+#[derive(Clone, Copy)]
+pub(super) struct ObjectRef<'a> {
+    pub(super) resource: &'static Resource,
+    pub(super) name: &'a str,
+    /// Whether its requests may pass those that wait for the rate.
+    pub(super) urgent: bool,
+}
+
+/// What is done with an object.
+pub(super) enum Operation<'a> {
+    /// It is created; if it is there, what differs from this is changed.
+    Apply(Value),
+    /// It is created, or replaced by this.
+    Replace(Value),
+    /// It, or its subresource, is changed by a merge patch.
+    Merge(Option<&'static str>, &'a Value),
+    /// It is deleted; one that is not there is deleted.
+    Delete,
+}
+
+/// What of an answer says which object it is.
+#[derive(Deserialize)]
+struct Answered {
+    metadata: Identity,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Identity {
+    uid: String,
+    resource_version: String,
+}
+
+// === impl OwnedObjects ===
+
+impl OwnedObjects {
+    fn get(&self, object: ObjectRef<'_>) -> Option<OwnedObject> {
+        self.0.lock().get(&object.key()).cloned()
+    }
+
+    /// Keeps which object was written, as the API server answered.
+    pub(super) fn wrote(&self, object: ObjectRef<'_>, answer: &[u8]) {
+        // What cannot be told from the answer is read when it matters.
+        self.forget(object);
+        if let Ok(answered) = serde_json::from_slice(answer) {
+            self.keep(object, answered, false);
+        }
+    }
+
+    fn keep(
+        &self,
+        object: ObjectRef<'_>,
+        Answered { metadata }: Answered,
+        read: bool,
+    ) -> Option<OwnedObject> {
+        let owned = OwnedObject {
+            uid: metadata.uid,
+            version: metadata.resource_version,
+            read,
+        };
+        if owned.uid.is_empty() {
+            return None;
+        }
+        self.0.lock().insert(object.key(), owned.clone());
+        Some(owned)
+    }
+
+    fn forget(&self, object: ObjectRef<'_>) {
+        self.0.lock().remove(&object.key());
+    }
+}
+
+// === impl OwnedObject ===
+
+impl OwnedObject {
+    /// The version that a request must meet, if it must meet one. A lease passes from run to run,
+    /// so that its uid does not say whose it is.
+    fn required_version(&self, resource: &Resource) -> Option<&str> {
+        (self.read || *resource == LEASES).then_some(&*self.version)
+    }
+
+    /// The object or patch with what must hold.
+    fn required_of(&self, resource: &Resource, object: &Value) -> Value {
+        let mut object = object.clone();
+        object["metadata"]["uid"] = self.uid.as_str().into();
+        if let Some(version) = self.required_version(resource) {
+            object["metadata"]["resourceVersion"] = version.into();
+        }
+        object
+    }
+}
+
+// === impl ObjectRef ===
+
+impl<'a> ObjectRef<'a> {
+    pub(super) const fn new(resource: &'static Resource, name: &'a str) -> Self {
+        Self {
+            resource,
+            name,
+            urgent: false,
+        }
+    }
+
+    fn key(self) -> (&'static str, String) {
+        (self.resource.plural, self.name.to_owned())
+    }
+}
+
+// === impl Operation ===
+
+impl Operation<'_> {
+    const fn creates(&self) -> bool {
+        matches!(self, Self::Apply(_) | Self::Replace(_))
+    }
+
+    /// What the last request's reply means: what is to be deleted may be gone already.
+    fn conclude(&self, mut reply: Reply) -> Reply {
+        let gone = matches!(&reply.result, Err(error) if error.is_refused_as("NotFound"));
+        if gone && matches!(self, Self::Delete) {
+            reply.result = Ok(Bytes::new());
+        }
+        reply
+    }
+
+    /// Whether an error may mean that the object is not the one that the request was made for.
+    fn met_another(&self, error: &KubernetesError, known: bool) -> bool {
+        let refused_as = |reason| error.is_refused_as(reason);
+        if known {
+            // A patch with another uid is an invalid change to some resources.
+            refused_as("Conflict")
+                || refused_as("Invalid")
+                || refused_as("NotFound") && self.creates()
+        } else {
+            refused_as("AlreadyExists") || refused_as("Conflict")
+        }
+    }
+}
+
+// === impl Actor ===
+
+impl Actor {
+    /// Does `operation` with an object of this run: one reply for all its requests.
+    ///
+    /// An object of that name that this run did not make is left as it is, and the reply says so:
+    /// [`KubernetesError::NotOurs`] or [`KubernetesError::OfAnotherRun`].
+    pub(super) async fn perform(&self, object: ObjectRef<'_>, operation: &Operation<'_>) -> Reply {
+        let mut known = self.owned.get(object);
+        if known.is_none() && !operation.creates() {
+            match self.read_owned(object).await {
+                Ok(owned) => known = Some(owned),
+                Err(error) => return operation.conclude(self.refuse(error)),
+            }
+        }
+        let mut earlier: Option<Reply> = None;
+        for attempt in 1.. {
+            let mut reply = self.request(object, operation, known.as_ref()).await;
+            if let Some(earlier) = earlier.take() {
+                reply = earlier.then(reply);
+            }
+            let error = match &reply.result {
+                Ok(_) if matches!(operation, Operation::Delete) => {
+                    self.owned.forget(object);
+                    return reply;
+                }
+                Ok(body) => {
+                    self.owned.wrote(object, body);
+                    return reply;
+                }
+                Err(error) => error,
+            };
+            let last = attempt >= self.caller.attempts();
+            if last || !operation.met_another(error, known.is_some()) {
+                return operation.conclude(reply);
+            }
+            let found = match self.read_owned(object).await {
+                Ok(owned) => Some(owned),
+                Err(error) if error.is_refused_as("NotFound") && operation.creates() => None,
+                Err(error) => {
+                    reply.result = Err(error);
+                    return operation.conclude(reply);
+                }
+            };
+            let same = uid(known.as_ref()) == uid(found.as_ref());
+            if same && error.is_refused_as("Invalid") {
+                return reply;
+            }
+            if same || attempt > 1 {
+                let what = object.name;
+                tokio::time::sleep(backoff(self.scenario.seed, what, attempt - 1)).await;
+            }
+            self.caller.count_retry();
+            reply.retries += 1;
+            (known, earlier) = (found, Some(reply));
+        }
+        unreachable!("the loop ends at the last attempt")
+    }
+
+    async fn request(
+        &self,
+        object: ObjectRef<'_>,
+        operation: &Operation<'_>,
+        known: Option<&OwnedObject>,
+    ) -> Reply {
+        match self.call(object, operation, known) {
+            Ok(call) => self.caller.call(&call).await,
+            Err(error) => self.refuse(error),
+        }
+    }
+
+    fn call(
+        &self,
+        ObjectRef {
+            resource,
+            name,
+            urgent,
+        }: ObjectRef<'_>,
+        operation: &Operation<'_>,
+        known: Option<&OwnedObject>,
+    ) -> Result<Call, KubernetesError> {
+        let collection = Request::new(resource.path(Some(&self.namespace)));
+        let manager = Some(MANAGER.to_owned());
+        let required = |wanted: &Value| match known {
+            Some(owned) => owned.required_of(resource, wanted),
+            None => wanted.clone(),
+        };
+        let body = |object: &Value| required(object).to_string().into_bytes();
+        let mut described = resource.plural.to_owned();
+        let post = PostParams {
+            field_manager: manager.clone(),
+            ..PostParams::default()
+        };
+        let mut patch = PatchParams {
+            field_manager: manager,
+            ..PatchParams::default()
+        };
+        let (verb, request) = match operation {
+            Operation::Apply(object) | Operation::Replace(object) if known.is_none() => {
+                ("create", collection.create(&post, body(object)))
+            }
+            Operation::Apply(object) => {
+                patch.force = true;
+                let object = Patch::Apply(required(object));
+                ("patch", collection.patch(name, &patch, &object))
+            }
+            Operation::Replace(object) => ("update", collection.replace(name, &post, body(object))),
+            Operation::Merge(subresource, change) => {
+                let change = Patch::Merge(required(change));
+                let request = match subresource {
+                    Some(sub) => {
+                        described = format!("{described}/{sub}");
+                        collection.patch_subresource(sub, name, &patch, &change)
+                    }
+                    None => collection.patch(name, &patch, &change),
+                };
+                ("patch", request)
+            }
+            Operation::Delete => {
+                let mut parameters = DeleteParams::background();
+                parameters.preconditions = known.map(|owned| Preconditions {
+                    uid: Some(owned.uid.clone()),
+                    resource_version: owned.required_version(resource).map(str::to_owned),
+                });
+                ("delete", collection.delete(name, &parameters))
+            }
+        };
+        let mut call = Call::new(verb, &described, name, request)?;
+        call.conflict_is_final = true;
+        call.urgent = urgent;
+        Ok(call)
+    }
+
+    /// Reads an object, which must be this run's.
+    async fn read_owned(&self, object: ObjectRef<'_>) -> Result<OwnedObject, KubernetesError> {
+        let ObjectRef { resource, name, .. } = object;
+        let collection = Request::new(resource.path(Some(&self.namespace)));
+        let get = collection.get(name, &GetParams::default());
+        let mut call = Call::new("get", resource.plural, name, get)?;
+        call.urgent = object.urgent;
+        self.owned.forget(object);
+        let found: Value = self.caller.fetch(&call).await?;
+        objects::made_by(&found, &self.run.id).map_err(|maker| {
+            KubernetesError::not_of(maker, resource.plural, name, &self.namespace)
+        })?;
+        let unreadable = |message: String| KubernetesError::Unreadable {
+            what: call.what(),
+            message,
+        };
+        let answered = serde_json::from_value(found).map_err(|it| unreadable(it.to_string()))?;
+        let owned = self.owned.keep(object, answered, true);
+        owned.ok_or_else(|| unreadable("the object has no uid".to_owned()))
+    }
+}
+
+fn uid(object: Option<&OwnedObject>) -> Option<&str> {
+    object.map(|owned| &*owned.uid)
+}

@@ -1,0 +1,4 @@
+//! Acts on Kubernetes, and observes it.
+
+pub mod actor;
+pub mod observer;

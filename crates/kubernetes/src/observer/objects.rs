@@ -1,0 +1,192 @@
+//! The parts of Kubernetes objects that the observer reads, and nothing else of them.
+
+use std::net::IpAddr;
+
+use dst_load_oracle::{
+    kubernetes::{Service, ServicePort, Slice, SliceEndpoint, SlicePort, Target},
+    ledger::ClusterIp,
+};
+use serde::Deserialize;
+
+/// What every object has.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Metadata {
+    pub(super) name: String,
+    pub(super) namespace: String,
+    pub(super) uid: String,
+    pub(super) resource_version: String,
+    pub(super) labels: std::collections::HashMap<String, String>,
+}
+
+/// An object of one of the three kinds; each reads its own fields.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Object {
+    pub(super) metadata: Metadata,
+    spec: Spec,
+    address_type: String,
+    endpoints: Option<Vec<Endpoint>>,
+    ports: Option<Vec<Port>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    ports: Option<Vec<Port>>,
+    internal_traffic_policy: Option<String>,
+    #[serde(rename = "clusterIP")]
+    cluster_ip: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Port {
+    name: Option<String>,
+    port: Option<u16>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Endpoint {
+    addresses: Vec<String>,
+    conditions: Conditions,
+    target_ref: Option<TargetRef>,
+    node_name: Option<String>,
+    hints: Option<Hints>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Conditions {
+    ready: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct TargetRef {
+    kind: String,
+    namespace: String,
+    name: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Hints {
+    for_zones: Option<Vec<Zone>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Zone {
+    name: String,
+}
+
+// === impl Object ===
+
+impl Object {
+    /// One of which nothing else is known.
+    pub(super) fn of(metadata: Metadata) -> Self {
+        Self {
+            metadata,
+            ..Self::default()
+        }
+    }
+
+    /// The Service that an EndpointSlice belongs to.
+    pub(super) fn service_name(&self) -> Option<&str> {
+        self.metadata
+            .labels
+            .get("kubernetes.io/service-name")
+            .map(String::as_str)
+    }
+
+    /// The zone of a Node.
+    pub(super) fn zone(&self) -> String {
+        self.metadata
+            .labels
+            .get("topology.kubernetes.io/zone")
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// The address of a Service. That of a headless one reads `None`.
+    pub(super) fn cluster_ip(&self) -> ClusterIp {
+        let address = self
+            .spec
+            .cluster_ip
+            .as_deref()
+            .and_then(|ip| ip.parse().ok());
+        address.map_or(ClusterIp::Absent, ClusterIp::At)
+    }
+
+    /// What a Service promises by itself.
+    pub(super) fn into_service(self) -> Service {
+        let ports = self.spec.ports.unwrap_or_default();
+        Service {
+            ports: ports
+                .into_iter()
+                .filter_map(|port| {
+                    Some(ServicePort {
+                        name: port.name.unwrap_or_default(),
+                        port: port.port?,
+                    })
+                })
+                .collect(),
+            local_traffic_only: self.spec.internal_traffic_policy.as_deref() == Some("Local"),
+            external_name: self.spec.kind.as_deref() == Some("ExternalName"),
+        }
+    }
+
+    /// What an EndpointSlice lists. Names in place of addresses promise nothing.
+    pub(super) fn into_slice(self) -> Slice {
+        if self.address_type == "FQDN" {
+            return Slice::default();
+        }
+        let ports = self.ports.unwrap_or_default();
+        let endpoints = self.endpoints.unwrap_or_default();
+        Slice {
+            ports: ports
+                .into_iter()
+                .map(|port| SlicePort {
+                    name: port.name.unwrap_or_default(),
+                    port: port.port,
+                })
+                .collect(),
+            endpoints: endpoints.into_iter().map(Endpoint::into_entry).collect(),
+        }
+    }
+}
+
+// === impl Endpoint ===
+
+impl Endpoint {
+    fn into_entry(self) -> SliceEndpoint {
+        let addresses = self.addresses.iter();
+        SliceEndpoint {
+            addresses: addresses
+                .filter_map(|address| address.parse::<IpAddr>().ok())
+                .collect(),
+            ready: self.conditions.ready.unwrap_or(true),
+            target: match self.target_ref {
+                None => Target::Bare,
+                Some(target) => match target.kind.as_str() {
+                    // A Pod is looked up by namespace and name.
+                    "Pod" if !target.namespace.is_empty() => Target::Pod(target.name),
+                    "ExternalWorkload" => Target::ExternalWorkload(target.name),
+                    _ => Target::Other,
+                },
+            },
+            node: self.node_name,
+            zones: self
+                .hints
+                .and_then(|hints| hints.for_zones)
+                .unwrap_or_default()
+                .into_iter()
+                .map(|zone| zone.name)
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! What the observer knows, and how an event turns into a sighting.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use dst_load_oracle::{
+    kubernetes::{Service, Slice},
+    ledger::{Ledgers, Sighting},
+};
+use dst_load_scenario::{fault::WatchedResource, federation::Site, time::At};
+use tokio::sync::Notify;
+
+use super::{
+    objects::{Metadata, Object},
+    seen::{Difference, Seen},
+};
+
+/// Namespace and name.
+pub(super) type Key = (String, String);
+
+/// An event of one of the three watches.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The object is there, in this shape.
+    Applied(Object),
+    /// The object is gone.
+    Deleted(Object),
+    /// These are all the objects there are: a first list, or one after a lost watch.
+    Listed {
+        /// All of them.
+        objects: Vec<Object>,
+        /// The version of the list.
+        version: String,
+    },
+}
+
+/// What an event says beside the object's contents.
+struct By<'a> {
+    object: &'a Metadata,
+    visible: At,
+    gone: bool,
+    timed: bool,
+}
+
+/// Everything that decides what clients are promised.
+#[derive(Debug)]
+pub(super) struct State {
+    ledgers: Arc<Ledgers>,
+    site: Site,
+    /// Notified of each event that a ledger was told of.
+    activity: Arc<Notify>,
+    services: HashMap<Key, Service>,
+    /// By Service, then by name.
+    slices: HashMap<Key, BTreeMap<String, Slice>>,
+    /// The Service that each slice belongs to.
+    owners: BTreeMap<Key, Key>,
+    nodes: BTreeMap<String, String>,
+    pub(super) seen: Seen,
+}
+
+// === impl By ===
+
+impl<'a> By<'a> {
+    const fn write(object: &'a Metadata, visible: At, timed: bool) -> Self {
+        Self {
+            object,
+            visible,
+            gone: false,
+            timed,
+        }
+    }
+
+    const fn gone(object: &'a Metadata, visible: At, timed: bool) -> Self {
+        Self {
+            object,
+            visible,
+            gone: true,
+            timed,
+        }
+    }
+}
+
+// === impl State ===
+
+impl State {
+    pub(super) fn new(ledgers: Arc<Ledgers>, site: Site, activity: Arc<Notify>) -> Self {
+        Self {
+            ledgers,
+            site,
+            activity,
+            services: HashMap::new(),
+            slices: HashMap::new(),
+            owners: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            seen: Seen::default(),
+        }
+    }
+
+    /// Takes in an event of the watch of `resource`.
+    pub(super) fn enter(&mut self, resource: WatchedResource, visible: At, event: Event) {
+        let deliveries = self.ledgers.deliveries();
+        let Some(timed) = self.seen.admit(resource, visible, &event, deliveries) else {
+            return;
+        };
+        match resource {
+            WatchedResource::Nodes => self.node(visible, event),
+            WatchedResource::Services => self.service(visible, event, timed),
+            WatchedResource::EndpointSlices => self.slice(visible, event, timed),
+        }
+    }
+
+    /// Takes from a LIST at `version` the objects that differ from it, untimed.
+    pub(super) fn correct(
+        &mut self,
+        resource: WatchedResource,
+        visible: At,
+        differences: &[Difference],
+        listed: Vec<Object>,
+        version: &str,
+    ) {
+        let deliveries = self.ledgers.deliveries();
+        let mut listed: BTreeMap<_, _> = listed
+            .into_iter()
+            .map(|object| (key(&object.metadata), object))
+            .collect();
+        for difference in differences {
+            let event = match listed.remove(&difference.key) {
+                Some(object) => {
+                    (self.seen).note(resource, visible, &object.metadata, false, deliveries);
+                    Event::Applied(object)
+                }
+                None => {
+                    let (namespace, name) = difference.key.clone();
+                    let uid = self.seen.uid(resource, &difference.key).unwrap_or_default();
+                    let metadata = Metadata {
+                        namespace,
+                        name,
+                        uid,
+                        ..Metadata::default()
+                    };
+                    self.seen
+                        .note(resource, visible, &metadata, true, deliveries);
+                    Event::Deleted(Object::of(metadata))
+                }
+            };
+            match resource {
+                WatchedResource::Nodes => self.node(visible, event),
+                WatchedResource::Services => self.service(visible, event, false),
+                WatchedResource::EndpointSlices => self.slice(visible, event, false),
+            }
+        }
+        self.seen.knows_until(resource, version);
+    }
+
+    pub(super) fn nodes(&self) -> Vec<(String, String)> {
+        let pairs = self.nodes.iter();
+        pairs
+            .map(|(node, zone)| (node.clone(), zone.clone()))
+            .collect()
+    }
+
+    /// A Node's zone. It is read when streams are opened, as the controller does when a client
+    /// first asks.
+    fn node(&mut self, visible: At, event: Event) {
+        let objects = match event {
+            Event::Applied(object) => vec![object],
+            Event::Listed { objects, .. } => {
+                let listed: BTreeSet<_> = objects.iter().map(|it| &it.metadata.name).collect();
+                self.nodes.retain(|node, _| listed.contains(node));
+                objects
+            }
+            Event::Deleted(object) => {
+                self.nodes.remove(&object.metadata.name);
+                return;
+            }
+        };
+        for object in objects {
+            let (zone, node) = (object.zone(), object.metadata.name);
+            let before = self.nodes.insert(node.clone(), zone.clone());
+            if before.is_some_and(|before| before != zone) {
+                for locked in self.ledgers.all() {
+                    locked.with(|ledger| ledger.rezone(&node, visible));
+                }
+            }
+        }
+    }
+
+    fn service(&mut self, visible: At, event: Event, timed: bool) {
+        match event {
+            Event::Applied(object) => self.apply_service(visible, object, timed),
+            Event::Deleted(object) => {
+                let key = key(&object.metadata);
+                self.services.remove(&key);
+                self.sight(&key, &By::gone(&object.metadata, visible, timed));
+            }
+            Event::Listed { objects, .. } => {
+                let listed: BTreeSet<_> = objects.iter().map(|o| key(&o.metadata)).collect();
+                let mut gone: Vec<_> = self
+                    .services
+                    .keys()
+                    .filter(|key| !listed.contains(*key))
+                    .cloned()
+                    .collect();
+                gone.sort_unstable();
+                for key in gone {
+                    self.services.remove(&key);
+                    self.sight(&key, &By::gone(&Metadata::default(), visible, false));
+                }
+                for object in objects {
+                    self.apply_service(visible, object, false);
+                }
+            }
+        }
+    }
+
+    fn slice(&mut self, visible: At, event: Event, timed: bool) {
+        match event {
+            Event::Applied(object) => self.apply_slice(visible, object, timed),
+            Event::Deleted(object) => {
+                let metadata = &object.metadata;
+                self.forget_slice(&key(metadata), &By::gone(metadata, visible, timed));
+            }
+            Event::Listed { objects, .. } => {
+                let listed: BTreeSet<_> = objects.iter().map(|o| key(&o.metadata)).collect();
+                let known = self.owners.keys().cloned();
+                let gone: Vec<_> = known.filter(|key| !listed.contains(key)).collect();
+                for key in gone {
+                    self.forget_slice(&key, &By::gone(&Metadata::default(), visible, false));
+                }
+                for object in objects {
+                    self.apply_slice(visible, object, false);
+                }
+            }
+        }
+    }
+
+    fn apply_service(&mut self, visible: At, mut object: Object, timed: bool) {
+        let metadata = std::mem::take(&mut object.metadata);
+        let key = key(&metadata);
+        // A Service of another cluster has an address over there, which nobody here asks for.
+        if self.site == Site::Source {
+            for locked in self.ledgers.of_service(self.site, &key.0, &key.1) {
+                locked.set_cluster_ip(object.cluster_ip());
+            }
+        }
+        let mut service = object.into_service();
+        // The controller filters nothing of another cluster, where the client has no place.
+        service.local_traffic_only &= self.site == Site::Source;
+        self.services.insert(key.clone(), service);
+        self.sight(&key, &By::write(&metadata, visible, timed));
+    }
+
+    fn apply_slice(&mut self, visible: At, mut object: Object, timed: bool) {
+        let service = object.service_name().map(str::to_owned);
+        let metadata = std::mem::take(&mut object.metadata);
+        let slice_key = key(&metadata);
+        let Some(service) = service else {
+            self.forget_slice(&slice_key, &By::write(&metadata, visible, timed));
+            return;
+        };
+        let owner = (metadata.namespace.clone(), service);
+        if self.owners.get(&slice_key).is_some_and(|old| *old != owner) {
+            self.forget_slice(&slice_key, &By::write(&metadata, visible, timed));
+        }
+        self.owners.insert(slice_key.clone(), owner.clone());
+        let mut slice = object.into_slice();
+        if self.site == Site::Target {
+            for entry in &mut slice.endpoints {
+                entry.zones.clear();
+            }
+        }
+        self.name(&owner, &slice, visible);
+        self.slices
+            .entry(owner.clone())
+            .or_default()
+            .insert(slice_key.1, slice);
+        self.sight(&owner, &By::write(&metadata, visible, timed));
+    }
+
+    /// Tells the ledgers of a Service which addresses an event of one of its slices lists.
+    fn name(&self, service: &Key, slice: &Slice, visible: At) {
+        let entries = slice.endpoints.iter();
+        let addresses = entries
+            .flat_map(|entry| &entry.addresses)
+            .copied()
+            .collect();
+        for locked in self.ledgers.of_service(self.site, &service.0, &service.1) {
+            locked.with(|ledger| ledger.name(visible, &addresses));
+        }
+    }
+
+    fn forget_slice(&mut self, slice: &Key, by: &By<'_>) {
+        let Some(owner) = self.owners.remove(slice) else {
+            return;
+        };
+        if let Some(slices) = self.slices.get_mut(&owner) {
+            slices.remove(&slice.1);
+        }
+        self.sight(&owner, by);
+    }
+
+    /// Tells the ledgers of a Service what it promises after an event `by`.
+    fn sight(&self, service: &Key, by: &By<'_>) {
+        let sighting = Sighting {
+            visible: by.visible,
+            cycle: self.ledgers.cycle(),
+            object: by.object.uid.as_str().into(),
+            resource_version: by.object.resource_version.as_str().into(),
+            gone: by.gone,
+            timed: by.timed,
+        };
+        let slices = self.slices.get(service);
+        let mut all = self
+            .ledgers
+            .of_service(self.site, &service.0, &service.1)
+            .peekable();
+        if self.site == Site::Target && all.peek().is_some() {
+            self.ledgers.target_seen(by.visible);
+        }
+        // Asked before any ledger is locked.
+        let disturbed = self.site == Site::Source
+            && all.peek().is_some()
+            && self.ledgers.is_disturbed(by.visible);
+        for locked in all {
+            locked.deliver(|ledger| {
+                ledger.disturb(disturbed);
+                ledger.sight(
+                    &sighting,
+                    self.services.get(service),
+                    slices.into_iter().flat_map(BTreeMap::values),
+                    locked.service.port,
+                );
+            });
+            self.activity.notify_one();
+        }
+    }
+}
+
+pub(super) fn key(metadata: &Metadata) -> Key {
+    (metadata.namespace.clone(), metadata.name.clone())
+}

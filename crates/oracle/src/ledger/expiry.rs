@@ -1,0 +1,111 @@
+//! What has not happened by its deadline.
+
+use dst_load_scenario::time::At;
+
+use super::{ServiceLedger, outbox::Outcome, slots::SlotId};
+
+// === impl ServiceLedger ===
+
+impl ServiceLedger {
+    /// Gives up what was to arrive by `now`. Cheap when there is nothing: call it every second.
+    pub fn expire(&mut self, now: At) {
+        self.expire_repeats(now);
+        self.expire_claims(now);
+        self.expire_resuming(now);
+        let Some(cutoff) = now
+            .as_micros()
+            .checked_sub(At::from(self.limits.deadline).as_micros())
+            .map(At::from_micros)
+        else {
+            return;
+        };
+        while let Some((number, slots)) = self.changes.oldest_started_by(cutoff) {
+            for id in slots {
+                self.give_up(number, id);
+            }
+            self.hand_on_changes();
+        }
+        self.expire_unexplained(cutoff);
+        self.waiting.expire(cutoff);
+        self.acknowledged.forget_until(cutoff);
+        self.recycle(now);
+    }
+
+    /// The streams that have yet to learn this endpoint of the change never did.
+    fn give_up(&mut self, number: u64, id: SlotId) {
+        if !self.slots.contains(id) {
+            return;
+        }
+        let open = &self.slots.get(id).open;
+        let Some(entry) = open.iter().find(|entry| entry.change == number) else {
+            return;
+        };
+        let streams: Vec<_> = entry.pending.iter().collect();
+        for bit in streams {
+            let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");
+            if self.to_learn(stream, id).0 == 1 {
+                self.missed(stream, id, self.limits.deadline, Outcome::Never);
+            } else {
+                self.conclude(stream, id);
+            }
+        }
+    }
+
+    /// Waits no longer for anything: every number is final.
+    pub fn conclude_all(&mut self, now: At) {
+        let ids: Vec<_> = self.slots.iter().map(|(id, _)| id).collect();
+        for id in ids {
+            let open = self.slots.get(id).open.iter();
+            let streams: std::collections::BTreeSet<_> =
+                open.flat_map(|entry| entry.pending.iter()).collect();
+            for bit in streams {
+                let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");
+                self.conclude(stream, id);
+                if let (1, Some(start)) = self.to_learn(stream, id) {
+                    let stood = now.since(start);
+                    let outcome = if self.limits.is_never(stood) {
+                        Outcome::Never
+                    } else {
+                        Outcome::Censored
+                    };
+                    self.missed(stream, id, stood, outcome);
+                }
+            }
+        }
+        self.hand_on_changes();
+    }
+
+    /// Remembers to look whether the slot can be used again.
+    pub(super) fn retire(&mut self, id: SlotId, at: At) {
+        let slot = self.slots.get_mut(id);
+        if !slot.retired {
+            slot.retired = true;
+            self.slots.retired.push_back((at, id));
+        }
+    }
+
+    /// Frees the slots of endpoints that are long gone. They are kept for two deadlines, so that
+    /// an update about one that comes late is known for what it is.
+    fn recycle(&mut self, now: At) {
+        let rest = self.limits.deadline * 2;
+        while let Some(&(at, id)) = self.slots.retired.front()
+            && at + rest <= now
+        {
+            self.slots.retired.pop_front();
+            if !self.slots.contains(id) {
+                continue;
+            }
+            let slot = self.slots.get_mut(id);
+            if !slot.is_unwanted() {
+                slot.retired = false;
+                continue;
+            }
+            let recent = slot.gone_since + rest > now && slot.ever_wanted;
+            if recent || !slot.is_spent() || self.unexplained.concerns(id) {
+                self.slots.retired.push_back((now, id));
+            } else {
+                self.slots.free(id);
+            }
+        }
+    }
+}

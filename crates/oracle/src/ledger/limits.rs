@@ -1,0 +1,62 @@
+//! How long a ledger waits, and what it may let pass.
+
+use std::time::Duration;
+
+use dst_load_scenario::scenario::Scenario;
+
+/// The spans by which observations are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// An update that takes longer has never arrived.
+    pub deadline: Duration,
+    /// The largest latency limit that is judged, if any is.
+    pub largest: Option<Duration>,
+    /// The smallest.
+    pub smallest: Option<Duration>,
+}
+
+/// For how long the observer may be behind an update: its watch is not always the first to be served.
+pub const BEHIND: Duration = Duration::from_secs(1);
+/// For how long a stream that was just sent may receive nothing: a proxy gives up then.
+pub const FIRST_ITEM: Duration = Duration::from_secs(3);
+/// States that stood for less than the smallest limit divided by this may be left out.
+const COALESCED: u32 = 5;
+
+// === impl Limits ===
+
+impl Limits {
+    /// Those of a scenario.
+    #[must_use]
+    pub fn of(scenario: &Scenario) -> Self {
+        Self {
+            deadline: scenario.deadline(),
+            largest: scenario.criteria.largest_latency_limit(),
+            smallest: scenario.criteria.smallest_latency_limit(),
+        }
+    }
+
+    /// Whether a state that stood this long should have been learnt.
+    pub(super) fn is_never(&self, stood: Duration) -> bool {
+        match self.largest {
+            Some(largest) => stood > largest,
+            None => stood >= self.deadline,
+        }
+    }
+
+    /// Whether a controller may leave out a state that stood for so short a time.
+    pub(super) fn may_be_left_out(&self, stood: Duration) -> bool {
+        self.smallest
+            .is_some_and(|smallest| stood < smallest / COALESCED)
+    }
+}
+
+impl From<Duration> for Limits {
+    /// A deadline, where no latency is judged.
+    fn from(deadline: Duration) -> Self {
+        Self {
+            deadline,
+            largest: None,
+            smallest: None,
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! Several clients' recordings of one scenario as one.
+//!
+//! Each client times against its own observer and its own start, so nothing is subtracted across
+//! recordings: histograms and counts add up exactly, and of a change that several clients saw, the
+//! first stream is the earliest's and the last stream the latest's.
+
+use std::collections::BTreeMap;
+
+use dst_load_scenario::{action::Direction, quantile::nearest_rank, time::At};
+
+use super::{
+    ChangeLine, End, GeneratorSample, GivenTwice, Header, Identity, Line, Phase, StreamTimes,
+    align, each_once, endpoints::EndpointsOfAll,
+};
+
+/// Why recordings cannot be merged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MergeError {
+    /// There is none.
+    #[error("no recording was given")]
+    Nothing,
+    /// One does not start with a header.
+    #[error("recording {number} has no header")]
+    NoHeader {
+        /// Which, from 1.
+        number: usize,
+    },
+    /// One is given twice.
+    #[error(transparent)]
+    Twice(#[from] GivenTwice),
+    /// One is of something else than the first.
+    #[error(
+        "recording {number} cannot be merged with the first: it has {what} {found}, the first has {first}"
+    )]
+    Differs {
+        /// Which, from 1.
+        number: usize,
+        /// What differs.
+        what: &'static str,
+        /// What it is in that recording.
+        found: String,
+        /// What it is in the first.
+        first: String,
+    },
+}
+
+/// The lines of all recordings as one recording's, in order.
+///
+/// The target's samples are the first recording's that has any: all asked the same process. So are
+/// the comparisons with the acting half's clock. A change's inner quantiles are exact where all
+/// recordings have the time of each stream, and else the largest among them, an upper bound.
+///
+/// # Errors
+/// If there is none, one has no header, or they are not of the same scenario, seed and target.
+pub fn merge(mut recordings: Vec<Vec<Line>>) -> Result<Vec<Line>, MergeError> {
+    align::align(&mut recordings);
+    let header = header(&recordings)?;
+    let requested: Vec<u64> = recordings.iter().map(|lines| requested(lines)).collect();
+    let first = |of: fn(&Line) -> bool| {
+        let found = recordings.iter().position(|lines| lines.iter().any(of));
+        found.unwrap_or_default()
+    };
+    let samples = first(|line| matches!(line, Line::Target(_)));
+    let clock = first(|line| matches!(line, Line::Clock(_)));
+    let mut all: Vec<(usize, Line)> = recordings
+        .into_iter()
+        .enumerate()
+        .flat_map(|(source, lines)| lines.into_iter().map(move |line| (source, line)))
+        .collect();
+    all.sort_by(|(a_source, a), (b_source, b)| {
+        a.order().cmp(&b.order()).then(a_source.cmp(b_source))
+    });
+
+    let mut merged = Merged::new(requested);
+    merged.lines.push(Line::Header(Box::new(header)));
+    for (source, line) in all {
+        // Each client has a clock of its own: one's comparisons say nothing beside another's.
+        if source == clock || !matches!(line, Line::Clock(_)) {
+            merged.take(source, line, samples);
+        }
+    }
+    Ok(merged.finish())
+}
+
+fn header(recordings: &[Vec<Line>]) -> Result<Header, MergeError> {
+    let mut headers = Vec::new();
+    for (index, lines) in recordings.iter().enumerate() {
+        match lines.first() {
+            Some(Line::Header(header)) => headers.push(header),
+            _ => return Err(MergeError::NoHeader { number: index + 1 }),
+        }
+    }
+    let (first, rest) = headers.split_first().ok_or(MergeError::Nothing)?;
+    let named = headers.iter().zip(1..);
+    each_once(named.map(|(header, number)| (format!("recording {number}"), &***header)))?;
+    for (index, header) in rest.iter().enumerate() {
+        let number = index + 2;
+        let differs = |what, found: String, first: String| {
+            Err(MergeError::Differs {
+                number,
+                what,
+                found,
+                first,
+            })
+        };
+        if header.name != first.name {
+            return differs("the scenario", header.name.clone(), first.name.clone());
+        }
+        if header.seed != first.seed {
+            return differs("the seed", header.seed.to_string(), first.seed.to_string());
+        }
+        if header.scenario != first.scenario {
+            return differs(
+                "the settings",
+                header.scenario.to_string(),
+                first.scenario.to_string(),
+            );
+        }
+        let addresses = |header: &Header| {
+            let replicas = header.replicas.iter();
+            let addresses: Vec<_> = replicas.map(|it| it.address.clone()).collect();
+            addresses.join(",")
+        };
+        if addresses(header) != addresses(first) {
+            return differs("the replicas", addresses(header), addresses(first));
+        }
+        if header.target != first.target {
+            return differs(
+                "the target",
+                format!("{:?}", header.target),
+                format!("{:?}", first.target),
+            );
+        }
+    }
+    let mut header = Header::clone(first);
+    header.identity = Identity::merged(headers.iter().map(|header| &header.identity));
+    // All have the same replicas, in the same order.
+    for (index, replica) in header.replicas.iter_mut().enumerate() {
+        let of_each = headers.iter().map(|header| &header.replicas[index]);
+        replica.streams = of_each.map(|it| it.streams).sum();
+    }
+    header.started = headers
+        .iter()
+        .min_by_key(|header| align::started(header))
+        .and_then(|header| header.started.clone());
+    header.streams_requested = headers.iter().map(|h| h.streams_requested).sum();
+    // The worst of the machines bounds what all of them can tell apart.
+    header.floor_seconds = headers
+        .iter()
+        .filter_map(|h| h.floor_seconds)
+        .max_by(f64::total_cmp);
+    Ok(header)
+}
+
+fn requested(lines: &[Line]) -> u64 {
+    match lines.first() {
+        Some(Line::Header(header)) => header.streams_requested,
+        _ => 0,
+    }
+}
+
+/// What names a change across recordings.
+type ChangeKey = (String, String, String, Direction);
+
+struct Merged {
+    /// Streams that each was to open.
+    requested: Vec<u64>,
+    lines: Vec<Line>,
+    changes: BTreeMap<ChangeKey, ChangeLine>,
+    phases: BTreeMap<Phase, At>,
+    cycles: BTreeMap<u32, At>,
+    last_cycle: Vec<(At, bool)>,
+    generators: Vec<GeneratorSample>,
+    endpoints: EndpointsOfAll,
+    ends: Vec<End>,
+}
+
+// === impl Merged ===
+
+impl Merged {
+    fn new(requested: Vec<u64>) -> Self {
+        let sources = requested.len();
+        Self {
+            requested,
+            lines: Vec::new(),
+            changes: BTreeMap::new(),
+            phases: BTreeMap::new(),
+            cycles: BTreeMap::new(),
+            last_cycle: Vec::new(),
+            generators: vec![GeneratorSample::default(); sources],
+            endpoints: EndpointsOfAll::new(sources),
+            ends: Vec::new(),
+        }
+    }
+
+    /// Takes the next line in order.
+    fn take(&mut self, source: usize, line: Line, samples_of: usize) {
+        match line {
+            Line::Header(_) => {}
+            // Work starts with the first client and is over with the last.
+            Line::Phase { at, phase } => {
+                let noted = self.phases.entry(phase).or_insert(at);
+                if matches!(phase, Phase::Settling | Phase::CleaningUp) {
+                    *noted = at;
+                }
+            }
+            Line::Cycle { at, cycle } => {
+                self.cycles.entry(cycle).or_insert(at);
+            }
+            Line::LastCycleEnds { at, whole } => self.last_cycle.push((at, whole)),
+            Line::Change(change) => self.change(change),
+            Line::Target(mut sample) => {
+                if source == samples_of {
+                    // To one client the others' streams are foreign.
+                    let others = self.requested.iter().sum::<u64>() - self.requested[source];
+                    let foreign = sample.foreign_streams.as_mut();
+                    foreign
+                        .into_iter()
+                        .for_each(|it| *it = it.saturating_sub(others));
+                    self.lines.push(Line::Target(sample));
+                }
+            }
+            Line::TargetSilent { .. } | Line::Ping(_) => {
+                if source == samples_of {
+                    self.lines.push(line);
+                }
+            }
+            Line::Generator(sample) => {
+                let at = sample.at;
+                self.generators[source] = sample;
+                self.lines.push(Line::Generator(GeneratorSample {
+                    at,
+                    cpu_seconds: self.generators.iter().map(|g| g.cpu_seconds).sum(),
+                    rss_bytes: self.generators.iter().map(|g| g.rss_bytes).sum(),
+                }));
+            }
+            Line::Second(mut second) => {
+                self.endpoints.tell(source, &mut second);
+                for lag in &mut second.observer_lag {
+                    lag.client = Some(client(source));
+                }
+                self.lines.push(Line::Second(second));
+            }
+            // Each client has an observer of its own, and the worst of them counts.
+            Line::Observer(mut line) => {
+                line.client = Some(client(source));
+                self.lines.push(Line::Observer(line));
+            }
+            Line::Clock(_) | Line::Identified(_) | Line::Warning { .. } | Line::EndState(_) => {
+                self.lines.push(line);
+            }
+            Line::End(end) => self.ends.push(end),
+        }
+    }
+
+    fn change(&mut self, change: ChangeLine) {
+        let key = (
+            change.service.clone(),
+            change.object.clone(),
+            change.resource_version.clone(),
+            change.direction,
+        );
+        match self.changes.entry(key) {
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(change);
+            }
+            std::collections::btree_map::Entry::Occupied(mut entry) => {
+                entry.get_mut().absorb(&change);
+            }
+        }
+    }
+
+    fn finish(mut self) -> Vec<Line> {
+        let phases = self.phases.into_iter();
+        self.lines
+            .extend(phases.map(|(phase, at)| Line::Phase { at, phase }));
+        let cycles = self.cycles.into_iter();
+        self.lines
+            .extend(cycles.map(|(cycle, at)| Line::Cycle { at, cycle }));
+        self.lines
+            .extend(self.changes.into_values().map(Line::Change));
+        if let Some(at) = self.last_cycle.iter().map(|&(at, _)| at).max() {
+            let whole = self.last_cycle.iter().all(|&(_, whole)| whole);
+            self.lines.push(Line::LastCycleEnds { at, whole });
+        }
+        // A client that was cut off leaves the whole cut off.
+        if self.ends.len() == self.generators.len()
+            && let Some(at) = self.ends.iter().map(|end| end.at).max()
+        {
+            self.lines.push(Line::End(End {
+                at,
+                interrupted: self.ends.iter().any(|end| end.interrupted),
+                spared: self.ends.iter().any(|end| end.spared),
+                error: self.ends.into_iter().find_map(|end| end.error),
+                // Those of the whole, once it is written.
+                totals: None,
+            }));
+        }
+        self.lines.sort_by(Line::compare_places);
+        self.lines
+    }
+}
+
+/// The number of a recording's client.
+fn client(source: usize) -> u32 {
+    u32::try_from(source).unwrap_or(u32::MAX)
+}
+
+// === impl ChangeLine ===
+
+impl ChangeLine {
+    /// Adds what other streams made of the same change.
+    fn absorb(&mut self, other: &Self) {
+        self.audience += other.audience;
+        self.known += other.known;
+        self.never += other.never;
+        self.left += other.left;
+        self.superseded += other.superseded;
+        self.first_us = match (self.first_us, other.first_us) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        self.last_us = self.last_us.max(other.last_us);
+        if let (Some(times), Some(others)) = (&self.times, &other.times) {
+            let mut all: Vec<_> = times.iter().chain(others.iter()).collect();
+            all.sort_unstable();
+            let quantile = |q| {
+                let rank = nearest_rank(q, all.len() as u64 + u64::from(self.never))?;
+                all.get(usize::try_from(rank).ok()? - 1).copied()
+            };
+            (self.p50_us, self.p95_us) = (quantile(0.5), quantile(0.95));
+            self.p99_us = quantile(0.99);
+            self.times = Some(StreamTimes::pack(all));
+            return;
+        }
+        self.times = None;
+        // Where one side did not get that far, the whole may not have either.
+        let both = |a: Option<u64>, b: Option<u64>| Some(a?.max(b?));
+        self.p50_us = both(self.p50_us, other.p50_us);
+        self.p95_us = both(self.p95_us, other.p95_us);
+        self.p99_us = both(self.p99_us, other.p99_us);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! What is counted because a real proxy would live it: streams that end by a proxy's own limits,
+//! the `GetProfile` streams beside the `Get` streams, and who of several replicas said what.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{absorb, foreign};
+use crate::statistics::Histogram;
+
+/// Where a proxy's own rules decided. All but the last two are among the streams that were closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ProxyCounts {
+    /// Streams ended because nothing at all had come after 3 s.
+    pub first_item_timeouts: u64,
+    /// Streams ended because nothing had come for 5 min.
+    pub idle: u64,
+    /// Streams ended because they had lived for 1 h.
+    pub expired: u64,
+    /// Streams that were refused in a way that a proxy does not try again.
+    pub refused: u64,
+    /// First messages that were no `add`, which the protocol wants.
+    pub first_not_add: u64,
+}
+
+/// What `GetProfile` streams did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProfileCounts {
+    /// Streams that were to be held.
+    pub requested: u64,
+    /// Streams sent for the first time.
+    pub opened: u64,
+    /// Streams sent again after they had ended.
+    pub reopened: u64,
+    /// Messages received.
+    pub messages: u64,
+    /// Streams that were ended here.
+    pub closed: u64,
+    /// Streams that ended with status OK although nobody had asked for it.
+    pub ended_ok: u64,
+    /// Streams that the server ended on a connection that it was leaving.
+    #[serde(skip_serializing_if = "super::is_zero")]
+    pub drained: u64,
+    /// Streams that ended with an error, named as those of the `Get` streams are.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(deserialize_with = "dst_load_scenario::printable::read")]
+    pub errors: BTreeMap<String, u64>,
+}
+
+/// A replica of the destination, where there are several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicaInfo {
+    /// Where it is.
+    #[serde(deserialize_with = "dst_load_scenario::printable::read")]
+    pub address: String,
+    /// Streams that are held on it.
+    pub streams: u64,
+}
+
+/// The destination stage of one second's deliveries by one replica.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicaLine {
+    /// Its position among the header's replicas, from 0.
+    pub replica: u32,
+    /// Deliveries among them that never arrived.
+    pub never: u64,
+    /// An HDR histogram of microseconds, V2 encoding, base64.
+    pub histogram: Histogram,
+    /// The same of those that are only known to have taken longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub censored: Option<Histogram>,
+}
+
+/// How long streams that were between two tries went without the endpoints of a Service that had
+/// had none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BetweenTriesLine {
+    /// Streams among them that had nothing before the endpoints were gone again, or the run ended.
+    pub never: u64,
+    /// An HDR histogram of microseconds, V2 encoding, base64.
+    pub histogram: Histogram,
+    /// The same of those that are only known to have taken longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub censored: Option<Histogram>,
+}
+
+// === impl ProxyCounts ===
+
+impl ProxyCounts {
+    /// Whether nothing was counted.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds another's counts to these.
+    pub const fn absorb(&mut self, other: &Self) {
+        self.first_item_timeouts += other.first_item_timeouts;
+        self.idle += other.idle;
+        self.expired += other.expired;
+        self.refused += other.refused;
+        self.first_not_add += other.first_not_add;
+    }
+}
+
+// === impl ProfileCounts ===
+
+impl ProfileCounts {
+    /// Whether nothing was counted.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds another's counts to these.
+    pub fn absorb(&mut self, other: &Self) {
+        self.requested += other.requested;
+        self.opened += other.opened;
+        self.reopened += other.reopened;
+        self.messages += other.messages;
+        self.closed += other.closed;
+        self.ended_ok += other.ended_ok;
+        self.drained += other.drained;
+        absorb(&mut self.errors, &other.errors);
+    }
+
+    /// Streams that ended although nobody asked for it.
+    #[must_use]
+    pub fn unexpected_resets(&self) -> u64 {
+        self.ended_ok + foreign(&self.errors)
+    }
+}

@@ -1,0 +1,96 @@
+//! What no line of a recording may hold, though its JSON could.
+
+use super::{Header, Line};
+use crate::statistics::Histogram;
+
+impl Line {
+    /// Checks what the types do not: that numbers are finite and not negative, and that what
+    /// counts the same agrees. Of the recording's header if that is known.
+    ///
+    /// # Errors
+    /// Which is wrong, and how.
+    pub(super) fn validate(&self, header: Option<&Header>) -> Result<(), String> {
+        match self {
+            Self::Header(header) => {
+                number("deadline_seconds", header.deadline_seconds)?;
+                number("floor_seconds", header.floor_seconds.unwrap_or_default())
+            }
+            Self::Change(change) => {
+                let times = change
+                    .times
+                    .as_ref()
+                    .map(|times| times.iter().count() as u64);
+                agrees("times", times, u64::from(change.known))
+            }
+            Self::Second(second) => {
+                for line in &second.latencies {
+                    never(line.never, line.censored.as_ref())?;
+                }
+                if let Some(line) = &second.between_tries {
+                    never(line.never, line.censored.as_ref())?;
+                }
+                for line in &second.replicas {
+                    never(line.never, line.censored.as_ref())?;
+                    replica(line.replica, header)?;
+                }
+                let clients = second.endpoints.and_then(|endpoints| endpoints.clients);
+                number("endpoints.clients", clients.unwrap_or_default())?;
+                number("stale_seconds", second.counts.stale_seconds)
+            }
+            Self::EndState(end) => {
+                for &index in end.wrong_by_replica.keys() {
+                    replica(index, header)?;
+                }
+                if end.streams_wrong > end.streams_checked {
+                    return Err(format!(
+                        "{} streams are wrong of {} that were checked",
+                        end.streams_wrong, end.streams_checked
+                    ));
+                }
+                number("stale_seconds", end.stale_seconds)
+            }
+            Self::Target(sample) => match sample.fault() {
+                Some(fault) => Err(fault),
+                None => Ok(()),
+            },
+            Self::Generator(sample) => number("cpu_seconds", sample.cpu_seconds),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn number(name: &str, value: f64) -> Result<(), String> {
+    if value.is_finite() && value >= 0.0 {
+        return Ok(());
+    }
+    Err(format!("{name} is {value}"))
+}
+
+fn never(never: u64, censored: Option<&Histogram>) -> Result<(), String> {
+    let censored = censored.map_or(0, Histogram::count);
+    if never <= censored {
+        return Ok(());
+    }
+    Err(format!(
+        "{never} never arrived, of {censored} that are censored"
+    ))
+}
+
+fn agrees(name: &str, found: Option<u64>, expected: u64) -> Result<(), String> {
+    match found {
+        Some(found) if found != expected => {
+            Err(format!("{name} has {found} numbers instead of {expected}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn replica(index: u32, header: Option<&Header>) -> Result<(), String> {
+    match header {
+        Some(header) if index as usize >= header.replicas.len() => Err(format!(
+            "replica {index} is not one of the header's {}",
+            header.replicas.len()
+        )),
+        _ => Ok(()),
+    }
+}

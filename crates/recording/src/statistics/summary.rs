@@ -1,0 +1,507 @@
+//! The numbers of a run, in the shape of `report.json`. All durations are seconds.
+
+mod proxies;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dst_load_oracle::promise::Unjudged;
+use dst_load_scenario::{action::Direction, federation::Via};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use self::proxies::{Profiles, Replica};
+use super::{
+    clock::OtherClock,
+    latency::{Latency, Quantile, Stage},
+    merged::Merged,
+    observer::Observer,
+    pings::Pings,
+    slowest::SlowestChange,
+};
+use crate::recording::ProxyCounts;
+
+/// The numbers of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// From the start of churn to the last line.
+    pub duration_seconds: f64,
+    /// What streams did.
+    pub streams: Streams,
+    /// What `GetProfile` streams did; `None` if none was to be held.
+    pub profiles: Option<Profiles>,
+    /// Each replica of the destination, where there are several.
+    pub replicas: Vec<Replica>,
+    /// The stages' latencies over the run.
+    pub latency: StageSummary,
+    /// The same by the way in which endpoints are asked for; empty where there is one cluster.
+    pub ways: Vec<Way>,
+    /// How changes spread over the run.
+    pub fan_out: FanOut,
+    /// The change that took longest.
+    pub slowest: Option<SlowestChange>,
+    /// What streams held against what they were promised.
+    pub correctness: Correctness,
+    /// What was received.
+    pub updates: Updates,
+    /// What this process used.
+    pub generator: Generator,
+    /// Whether the reference observer can be relied on.
+    pub observer: Observer,
+    /// What the target used.
+    pub target: Target,
+    /// What the Kubernetes API answered.
+    pub kubernetes: KubernetesApi,
+    /// Each cycle.
+    pub cycles: Vec<CycleSummary>,
+    /// The clock of an acting half elsewhere, if there was one.
+    pub clock: Option<OtherClock>,
+    /// The recordings that this is of.
+    #[serde(default)]
+    pub merged: Merged,
+}
+
+/// What streams did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Streams {
+    /// Streams the scenario asks for.
+    pub requested: u64,
+    /// Streams that were sent.
+    pub opened: u64,
+    /// Streams that were sent again.
+    pub reopened: u64,
+    /// Snapshots received.
+    pub snapshots: u64,
+    /// Streams that ended although nobody asked for it.
+    pub unexpected_resets: u64,
+    /// Streams the target ended for a full queue, as far as its counter tells.
+    pub overflows: u64,
+    /// Streams that the target ended on a connection for which it had sent GOAWAY(NO_ERROR): with
+    /// status OK, or without having processed the request. They are no resets.
+    #[serde(default)]
+    pub drained: u64,
+    /// Streams that ended with an error that is not this tool's.
+    pub errors: u64,
+    /// All errors, by the gRPC code that the target sent, or by what happened on the wire.
+    pub errors_by_code: BTreeMap<String, u64>,
+    /// `NotFound` answers that were tried again.
+    pub not_found: u64,
+    /// Connections that failed.
+    pub connection_errors: BTreeMap<String, u64>,
+    /// Streams that were ended here, because the scenario asked for it or by a proxy's limit.
+    #[serde(default)]
+    pub closed: u64,
+    /// Where a proxy's own rules decided.
+    #[serde(default)]
+    pub proxy: ProxyCounts,
+    /// Streams that were between two tries when a Service without endpoints got its first: the
+    /// time from that until each held one. They are in no stage's latency.
+    #[serde(default)]
+    pub between_tries: LatencySummary,
+}
+
+/// Latencies of one way in which endpoints are asked for, in a run over two clusters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Way {
+    /// Which.
+    pub via: Via,
+    /// The stages' latencies.
+    pub latency: StageSummary,
+}
+
+/// Latencies by stage.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StageSummary {
+    /// Intended to visible.
+    pub kubernetes: DirectionSummary,
+    /// Visible to seen.
+    pub destination: DirectionSummary,
+    /// Intended to seen.
+    pub end_to_end: DirectionSummary,
+}
+
+/// Latencies by direction.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DirectionSummary {
+    /// Of endpoints that appeared.
+    pub add: LatencySummary,
+    /// Of endpoints that went.
+    pub remove: LatencySummary,
+}
+
+/// A distribution of latencies over deliveries. Quantiles are by nearest rank; absent if nothing
+/// was counted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LatencySummary {
+    /// Deliveries, those that are censored or never arrived among them.
+    pub count: u64,
+    /// Deliveries that are only known to have taken longer than some time, because the state ended
+    /// before the stream had learnt it; those that never arrived among them.
+    #[serde(default)]
+    pub censored: u64,
+    /// Deliveries that never arrived: the state stood for longer than the largest limit (or the
+    /// deadline).
+    pub never: u64,
+    /// The median.
+    pub p50_seconds: Option<f64>,
+    /// The 95th percentile.
+    pub p95_seconds: Option<f64>,
+    /// The 99th percentile.
+    pub p99_seconds: Option<f64>,
+    /// The 99.9th percentile.
+    pub p999_seconds: Option<f64>,
+    /// The largest.
+    pub max_seconds: Option<f64>,
+    /// The smallest quantile that censored deliveries reach: it and all above are lower bounds, but
+    /// for those whose upper bound is the same.
+    pub censored_from: Option<String>,
+    /// Upper bounds of those quantiles.
+    #[serde(default)]
+    pub at_most: AtMost,
+}
+
+/// What the quantiles of a distribution are at most, where censored deliveries make them uncertain;
+/// absent where they may be anything, or nothing was counted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AtMost {
+    /// The median.
+    pub p50_seconds: Option<f64>,
+    /// The 95th percentile.
+    pub p95_seconds: Option<f64>,
+    /// The 99th percentile.
+    pub p99_seconds: Option<f64>,
+    /// The 99.9th percentile.
+    pub p999_seconds: Option<f64>,
+    /// The largest.
+    pub max_seconds: Option<f64>,
+}
+
+/// What is known of a quantile, seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounds {
+    /// It is at least this.
+    pub at_least: f64,
+    /// It is at most this; `None` if it may be anything.
+    pub at_most: Option<f64>,
+}
+
+/// How changes spread.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FanOut {
+    /// Changes with an audience that were closed.
+    pub changes: u64,
+    /// Changes among them that all streams that stayed knew by the deadline.
+    pub completed: u64,
+    /// Changes among them that no action is known to have caused: they have no Kubernetes and no
+    /// end-to-end stage.
+    #[serde(default)]
+    pub unattributed: u64,
+    /// The median over changes of the time until the first stream knew.
+    pub first_seconds: Option<f64>,
+    /// The median over changes of the time until half the streams knew.
+    pub p50_seconds: Option<f64>,
+    /// The largest over changes of the time until the last stream knew; a lower bound if not all
+    /// changes completed.
+    pub last_seconds_max: Option<f64>,
+    /// The largest over changes of the time from the intended instant until the last stream knew.
+    pub last_end_to_end_seconds_max: Option<f64>,
+}
+
+// === impl FanOut ===
+
+impl FanOut {
+    /// Whether some stream that stayed did not know some change by the deadline: then what is said
+    /// of the last stream is a lower bound.
+    #[must_use]
+    pub const fn is_incomplete(&self) -> bool {
+        self.completed < self.changes
+    }
+}
+
+/// What streams held against what they were promised.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Correctness {
+    /// Streams that were open at the settled end.
+    pub streams_checked: u64,
+    /// Streams among them that held other than they were promised.
+    pub streams_wrong: u64,
+    /// Streams that this tool had ended for good by then.
+    pub streams_unchecked: u64,
+    /// (stream, endpoint) pairs promised and not held at the end.
+    pub missing: u64,
+    /// (stream, endpoint) pairs held and no longer promised at the end.
+    pub stale: u64,
+    /// (stream, endpoint) pairs held at the end that were never promised.
+    pub unexpected: u64,
+    /// Addresses that changed nothing, and that nothing explains.
+    pub redundant: u64,
+    /// Addresses that were added again after an event of a slice that lists them, as Linkerd does
+    /// where a Pod has changed.
+    pub repeated: u64,
+    /// Time that endpoints were held beyond their end, summed over (stream, endpoint).
+    pub stale_endpoint_seconds: f64,
+    /// Updates unconfirmed at the deadline that a later one put right.
+    pub unexpected_mended: u64,
+    /// Deliveries that arrived after their deadline.
+    pub late: u64,
+    /// States of which a stream had nothing to learn, because it had not learnt the one before.
+    pub superseded: u64,
+    /// States that were not learnt and stood for less than a fifth of the smallest latency limit: a
+    /// controller may leave them out.
+    #[serde(default)]
+    pub excluded: u64,
+    /// Updates that nothing in Kubernetes explains, by a consistent read after they came.
+    #[serde(default)]
+    pub premature: u64,
+    /// Deliveries that arrived before the observer saw their change.
+    pub early: u64,
+    /// The first few wrong holdings, in words.
+    pub examples: Vec<String>,
+    /// The Services whose streams were wrong, the first few by name.
+    #[serde(default)]
+    pub services: Vec<WrongService>,
+    /// Streams that could not be judged.
+    #[serde(default)]
+    pub streams_unjudged: u64,
+    /// Their Services, by the reason.
+    #[serde(default)]
+    pub unjudged: BTreeMap<Unjudged, BTreeSet<String>>,
+}
+
+/// A Service some of whose streams held other than they were promised.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WrongService {
+    /// Its name.
+    pub service: String,
+    /// Streams of it that did.
+    pub streams_wrong: u64,
+    /// (stream, endpoint) pairs promised and not held.
+    pub missing: u64,
+    /// (stream, endpoint) pairs held and no longer promised.
+    pub stale: u64,
+    /// (stream, endpoint) pairs held that were never promised.
+    pub unexpected: u64,
+}
+
+/// What was received.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Updates {
+    /// Messages.
+    pub messages: u64,
+    /// Addresses in them.
+    pub addresses: u64,
+    /// Bytes of them, framing not counted.
+    pub bytes: u64,
+    /// Deliveries a second over the seconds that had any.
+    pub deliveries_per_second: Option<f64>,
+}
+
+/// What this process used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Generator {
+    /// CPU.
+    pub cpu_seconds: Option<f64>,
+    /// The largest resident memory.
+    pub peak_rss_bytes: Option<u64>,
+    /// The event loop's lateness, weighted by the deliveries it handled meanwhile.
+    pub loop_lag_p99_seconds: Option<f64>,
+}
+
+/// What the target used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Target {
+    /// CPU from the first sample to the last.
+    pub cpu_seconds: Option<f64>,
+    /// The most cores used between two samples, on average.
+    pub cpu_max_cores: Option<f64>,
+    /// The largest resident memory.
+    pub peak_rss_bytes: Option<u64>,
+    /// The resident memory at which it is killed, where that is known.
+    #[serde(default)]
+    pub memory_limit_bytes: Option<u64>,
+    /// The most `Get` streams of others at a phase's edge; `null` if that is not known.
+    #[serde(default)]
+    pub foreign_streams: Option<u64>,
+    /// Whether a kubelet would have restarted it; `null` if it was never asked, or never answered.
+    #[serde(default)]
+    pub pings: Option<Pings>,
+    /// The largest resident memory before the first cycle, with all streams open.
+    pub idle_rss_bytes: Option<u64>,
+    /// CPU a second before the first cycle, with all streams open.
+    pub idle_cpu_cores: Option<f64>,
+    /// CPU from the end of the idle baseline to the last sample before cleaning up, less what the
+    /// target would have used idle.
+    pub cpu_above_idle_seconds: Option<f64>,
+    /// Queue overflows from the first sample to the last.
+    pub overflows: Option<u64>,
+    /// Send timeouts, where the build counts them.
+    pub send_timeouts: Option<u64>,
+    /// The smallest and the largest `destination_endpoint_views_active` while churning.
+    pub views_active: Option<(u64, u64)>,
+    /// The trend of its live heap; of resident memory where the target has no heap metric.
+    #[serde(default)]
+    pub heap_growth: HeapGrowth,
+    /// Times it was seen to have restarted.
+    pub restarts: u64,
+    /// Whether it told more than once when it had started: else no restart can be seen.
+    #[serde(default)]
+    pub starts_known: bool,
+    /// Samples taken.
+    pub samples: u64,
+    /// Times it could not be asked.
+    pub silent: u64,
+    /// Those among them that were asked since the churn began: before it nothing is judged.
+    #[serde(default)]
+    pub silent_judged: u64,
+    /// Why not, the last time.
+    pub silent_reason: Option<String>,
+}
+
+/// The trend of the live heap's floors over windows of equal load (whole cycles, or ten minutes
+/// where nothing cycles), as fractions of the first floor, from ten minutes after all streams were
+/// open.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HeapGrowth {
+    /// The growth an hour; `null` where the windows span less than an hour.
+    pub per_hour: Option<f64>,
+    /// The lower end of its 95 % confidence interval.
+    pub low_per_hour: Option<f64>,
+    /// The upper end.
+    pub high_per_hour: Option<f64>,
+    /// How many windows there were.
+    pub windows: u32,
+    /// From the first one's start to the last one's end.
+    pub hours: f64,
+}
+
+/// What the Kubernetes API answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KubernetesApi {
+    /// Calls made again, by reason.
+    pub errors: BTreeMap<String, u64>,
+    /// Endpoints it had not made or ended before it was told to go back.
+    pub starved: u64,
+    /// Changes that only a relist brought: they are not timed.
+    pub untimed_changes: u64,
+}
+
+/// One cycle.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CycleSummary {
+    /// From 1.
+    pub cycle: u32,
+    /// When it started, from the start of the run.
+    pub from_seconds: f64,
+    /// When it ended.
+    pub to_seconds: f64,
+    /// Whether it ran its whole course; a partial cycle is not judged.
+    pub whole: bool,
+    /// The stages' latencies of changes that became visible in it.
+    pub latency: StageSummary,
+    /// How those changes spread.
+    pub fan_out: FanOut,
+    /// The smallest live heap in its second half; resident memory where the target has no heap
+    /// metric.
+    pub heap_floor_bytes: Option<f64>,
+    /// The largest resident memory.
+    pub peak_rss_bytes: Option<u64>,
+}
+
+// === impl StageSummary ===
+
+impl StageSummary {
+    /// The distribution of a stage and direction.
+    #[must_use]
+    pub fn get(&self, stage: Stage, direction: Direction) -> &LatencySummary {
+        let by_direction = match stage {
+            Stage::Kubernetes => &self.kubernetes,
+            Stage::Destination => &self.destination,
+            Stage::EndToEnd => &self.end_to_end,
+        };
+        match direction {
+            Direction::Add => &by_direction.add,
+            Direction::Remove => &by_direction.remove,
+        }
+    }
+
+    pub(super) fn set(&mut self, stage: Stage, direction: Direction, latency: &Latency) {
+        let by_direction = match stage {
+            Stage::Kubernetes => &mut self.kubernetes,
+            Stage::Destination => &mut self.destination,
+            Stage::EndToEnd => &mut self.end_to_end,
+        };
+        *match direction {
+            Direction::Add => &mut by_direction.add,
+            Direction::Remove => &mut by_direction.remove,
+        } = LatencySummary::of(latency);
+    }
+}
+
+// === impl LatencySummary ===
+
+impl LatencySummary {
+    /// The quantiles that are reported, by key.
+    pub const QUANTILES: [(&'static str, f64); 5] = [
+        ("p50", 0.5),
+        ("p95", 0.95),
+        ("p99", 0.99),
+        ("p999", 0.999),
+        ("max", 1.0),
+    ];
+
+    pub(super) fn of(latency: &Latency) -> Self {
+        let quantile = |q| latency.quantile(q);
+        let seconds = |q| quantile(q).map(|Quantile { value, .. }| value.as_secs_f64());
+        let at_most = |q| Some(quantile(q)?.at_most?.as_secs_f64());
+        Self {
+            count: latency.count(),
+            censored: latency.censored_count(),
+            never: latency.never(),
+            p50_seconds: seconds(0.5),
+            p95_seconds: seconds(0.95),
+            p99_seconds: seconds(0.99),
+            p999_seconds: seconds(0.999),
+            max_seconds: seconds(1.0),
+            censored_from: Self::QUANTILES
+                .into_iter()
+                .find(|&(_, q)| quantile(q).is_some_and(|quantile| quantile.is_censored()))
+                .map(|(name, _)| name.to_owned()),
+            at_most: AtMost {
+                p50_seconds: at_most(0.5),
+                p95_seconds: at_most(0.95),
+                p99_seconds: at_most(0.99),
+                p999_seconds: at_most(0.999),
+                max_seconds: at_most(1.0),
+            },
+        }
+    }
+
+    /// The value of a quantile by its key, and whether it is only a lower bound.
+    #[must_use]
+    pub fn quantile(&self, key: &str) -> Option<(f64, bool)> {
+        let Bounds { at_least, at_most } = self.bounds(key)?;
+        let rank = |key: &str| Self::QUANTILES.iter().position(|&(name, _)| name == key);
+        let reached = self
+            .censored_from
+            .as_deref()
+            .is_some_and(|from| rank(from) <= rank(key));
+        // One that is reached may still be certain: both bounds are the same.
+        Some((at_least, reached && at_most != Some(at_least)))
+    }
+
+    /// What is known of a quantile by its key; `None` if nothing was counted.
+    #[must_use]
+    pub fn bounds(&self, key: &str) -> Option<Bounds> {
+        let most = &self.at_most;
+        let (at_least, at_most) = match key {
+            "p50" => (self.p50_seconds, most.p50_seconds),
+            "p95" => (self.p95_seconds, most.p95_seconds),
+            "p99" => (self.p99_seconds, most.p99_seconds),
+            "p999" => (self.p999_seconds, most.p999_seconds),
+            _ => (self.max_seconds, most.max_seconds),
+        };
+        Some(Bounds {
+            at_least: at_least?,
+            at_most,
+        })
+    }
+}

@@ -1,0 +1,74 @@
+//! What belongs to a proxy's life beside its `Get` streams, and to several replicas.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::recording::ProfileCounts;
+
+/// What `GetProfile` streams did. None of it counts as latency.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Profiles {
+    /// Streams that were to be held: for each `Get` stream one by its Service's ClusterIP, where
+    /// it has one, and one by the address of an endpoint, once it holds one.
+    pub requested: u64,
+    /// Streams among them that were sent.
+    pub opened: u64,
+    /// Streams that were sent again.
+    pub reopened: u64,
+    /// Messages received.
+    pub messages: u64,
+    /// Streams that ended with an error, by gRPC code.
+    pub errors: BTreeMap<String, u64>,
+    /// Streams that ended although nobody asked for it.
+    pub unexpected_resets: u64,
+}
+
+/// One of several replicas of the destination. Its latency is the destination stage's, additions
+/// and removals together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Replica {
+    /// Where it is.
+    pub address: String,
+    /// Streams that are held on it.
+    pub streams: u64,
+    /// Deliveries by it, those that never arrived among them.
+    pub deliveries: u64,
+    /// Deliveries that had not arrived by the deadline.
+    pub never: u64,
+    /// The median.
+    pub p50_seconds: Option<f64>,
+    /// The 99th percentile.
+    pub p99_seconds: Option<f64>,
+    /// The smallest quantile that lies among deliveries that never arrived.
+    pub censored_from: Option<String>,
+    /// Streams on it that held other than they were promised at the end.
+    pub streams_wrong: u64,
+}
+
+// === impl Profiles ===
+
+impl Profiles {
+    /// What these counts say; `None` if nothing was to be held.
+    pub(in crate::statistics) fn of(counts: &ProfileCounts) -> Option<Self> {
+        (counts.requested > 0).then(|| Self {
+            requested: counts.requested,
+            opened: counts.opened,
+            reopened: counts.reopened,
+            messages: counts.messages,
+            errors: counts.errors.clone(),
+            unexpected_resets: counts.unexpected_resets(),
+        })
+    }
+}
+
+// === impl Replica ===
+
+impl Replica {
+    /// Whether the 99th percentile is only a lower bound.
+    #[must_use]
+    pub fn is_censored(&self) -> bool {
+        matches!(self.censored_from.as_deref(), Some("p50" | "p95" | "p99"))
+    }
+}

@@ -1,0 +1,137 @@
+//! What is folded of a proxy's life, and of several replicas.
+
+use dst_load_oracle::ledger::BetweenTries;
+
+use super::*;
+use crate::recording::{ProfileCounts, ProxyCounts, ReplicaInfo};
+
+fn replicated() -> Line {
+    let Line::Header(mut header) = header() else {
+        panic!("a header")
+    };
+    header.replicas = ["a:1", "b:1"]
+        .map(|address| ReplicaInfo {
+            address: address.to_owned(),
+            streams: 500,
+        })
+        .into();
+    Line::Header(header)
+}
+
+#[test]
+fn what_proxies_and_profiles_did_adds_up_over_the_seconds() {
+    let second = |at: At| {
+        let mut interval = Interval::default();
+        interval.streams.proxy = ProxyCounts {
+            first_item_timeouts: 1,
+            idle: 2,
+            expired: 3,
+            refused: 4,
+            first_not_add: 5,
+        };
+        interval.streams.closed = 6;
+        interval.streams.profiles = ProfileCounts {
+            requested: 10,
+            opened: 9,
+            reopened: 8,
+            messages: 7,
+            closed: 6,
+            ended_ok: 5,
+            drained: 3,
+            errors: [("Unknown".to_owned(), 4)].into(),
+        };
+        Line::Second(Box::new(interval.take(at, 1).unwrap()))
+    };
+    let summary = Statistics::of(&[header(), second(at(1)), second(at(2))]).summary();
+    let proxy = &summary.streams.proxy;
+    assert_eq!(
+        [
+            proxy.first_item_timeouts,
+            proxy.idle,
+            proxy.expired,
+            proxy.refused,
+            proxy.first_not_add
+        ],
+        [2, 4, 6, 8, 10]
+    );
+    assert_eq!(
+        (summary.streams.closed, summary.streams.unexpected_resets),
+        (12, 0)
+    );
+    let profiles = summary.profiles.unwrap();
+    assert_eq!(
+        [
+            profiles.requested,
+            profiles.opened,
+            profiles.reopened,
+            profiles.messages
+        ],
+        [20, 18, 16, 14]
+    );
+    assert_eq!(
+        (profiles.errors["Unknown"], profiles.unexpected_resets),
+        (8, 18)
+    );
+}
+
+#[test]
+fn a_wait_between_two_tries_is_kept_apart_from_latency() {
+    let waited = |seconds, never| BetweenTries {
+        latency: Duration::from_secs(seconds),
+        never,
+    };
+    let outbox = Outbox {
+        between_tries: vec![waited(1, false), waited(2, false), waited(9, true)],
+        ..Outbox::default()
+    };
+    let summary = Statistics::of(&[second_with(at(1), outbox).unwrap()]).summary();
+    let between = &summary.streams.between_tries;
+    assert_eq!((between.count, between.never), (3, 1));
+    assert_eq!(
+        between.quantile("max").map(|(_, censored)| censored),
+        Some(true)
+    );
+    assert_eq!(summary.latency, StageSummary::default());
+}
+
+#[test]
+fn replicas_share_the_deliveries_out_among_them() {
+    let by = |replica, micros, never| Delivered {
+        replica: Some(replica),
+        ..samples::delivered(1, Direction::Add, micros, never)
+    };
+    let outbox = Outbox {
+        deliveries: vec![
+            by(0, 500, false),
+            by(1, 900, false),
+            by(1, 30_000_000, true),
+        ],
+        ..Outbox::default()
+    };
+    let mut end = samples::end_state(9, 3, 0);
+    if let Line::EndState(end) = &mut end {
+        end.wrong_by_replica = [(1, 3)].into();
+    }
+    let lines = [replicated(), second_with(at(1), outbox).unwrap(), end];
+    let [first, second] = &Statistics::of(&lines).summary().replicas[..] else {
+        panic!("two replicas")
+    };
+    assert_eq!(
+        (first.deliveries, first.never, first.p99_seconds),
+        (1, 0, Some(0.000_5))
+    );
+    assert_eq!(
+        (second.deliveries, second.never, second.streams_wrong),
+        (2, 1, 3)
+    );
+    assert!(second.is_censored() && !first.is_censored());
+    assert!(Statistics::of(&[header()]).summary().replicas.is_empty());
+}
+
+#[test]
+fn an_older_recording_has_none_of_this() {
+    let text = r#"{"opened":1,"reopened":0,"snapshots":1,"closed":0,"ended_ok":0,"not_found":0}"#;
+    let streams: StreamCounts = serde_json::from_str(text).unwrap();
+    assert!(streams.proxy.is_zero() && streams.profiles.is_zero());
+    assert_eq!(serde_json::to_string(&streams).unwrap(), text);
+}

@@ -1,0 +1,322 @@
+//! Two sides of recordings, measure by measure: is this build better than that one?
+//!
+//! A comparison resamples runs, never deliveries: those of one run share its luck, and a million
+//! of them are no more than one draw of it. With a single run on a side its whole cycles are
+//! resampled. Each format is rendered from [`Comparison`] alone.
+
+mod bootstrap;
+pub mod html;
+pub mod json;
+pub mod markdown;
+mod measure;
+mod profile;
+mod prose;
+mod run;
+mod sides;
+#[cfg(test)]
+mod tests;
+pub mod text;
+mod verdict;
+
+use std::collections::BTreeMap;
+
+use dst_load_recording::recording::{Machine, TargetKind};
+use dst_load_scenario::criteria::Unit;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use self::measure::{MEASURES, Measure};
+pub use self::{
+    bootstrap::RESAMPLES,
+    measure::Worse,
+    profile::{FunctionCost, Profile, ProfileError, ProfileKind, Profiled, ProfiledSide},
+    run::Run,
+    sides::Incomparable,
+};
+use crate::{
+    report::{ScenarioId, Tool},
+    verdict::Verdict,
+};
+
+/// The version of the JSON form's shape.
+pub const SCHEMA_VERSION: u32 = 1;
+/// With fewer runs on a side a comparison is weak.
+pub const FEWEST_RUNS: usize = 5;
+/// The share of intervals that hold the truth, unless another is asked for.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// What is asked of a comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// The share (0 to 1) of intervals that hold the truth.
+    pub confidence: f64,
+    /// A difference of a smaller share does not matter, for measures that have none of their own
+    /// in `thresholds`; their defaults if absent.
+    pub threshold: Option<f64>,
+    /// The same by a measure's key.
+    pub thresholds: BTreeMap<String, f64>,
+    /// Whether to compare what is not the same, and runs that say nothing.
+    pub force: bool,
+    /// What the baseline and the candidate are called, if they have names.
+    pub names: [Option<String>; 2],
+    /// The command that says this again.
+    pub repeat: String,
+}
+
+/// What comes of a comparison, of one measure or of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The candidate is worse, by more than what does not matter.
+    Regression,
+    /// The candidate is better, by more than what does not matter.
+    Improvement,
+    /// Whatever difference there is does not matter.
+    NoDifference,
+    /// There are too few runs, or too much noise, to tell.
+    Inconclusive,
+}
+
+/// Two sides, compared. Durations are seconds, sizes bytes, shares fractions of 1; `null` means
+/// that there is no such number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Comparison {
+    /// [`SCHEMA_VERSION`] of the writer.
+    pub schema_version: u32,
+    /// The tool that compared.
+    pub tool: Tool,
+    /// What both sides ran.
+    pub scenario: ScenarioId,
+    /// Whether a side measured the tool's own reference destination: then nothing here is a
+    /// measurement of Linkerd.
+    pub self_test: bool,
+    /// A regression if any measure has one, else an improvement if any has one, else inconclusive
+    /// if any measure is.
+    pub outcome: Outcome,
+    /// Whether a side has fewer than 5 runs: the spread between runs is then hardly known.
+    pub weak: bool,
+    /// The share of intervals that hold the truth.
+    pub confidence: f64,
+    /// Resamples drawn for each interval.
+    pub resamples: u64,
+    /// What it is compared with.
+    pub baseline: Side,
+    /// What is compared.
+    pub candidate: Side,
+    /// Each measure, those first that say most with the least noise.
+    pub measures: Vec<Compared>,
+    /// Where CPU and memory go by function, of what both sides have profiles of.
+    #[serde(default)]
+    pub profiles: Vec<Profiled>,
+    /// What a reader must know beside the numbers.
+    pub warnings: Vec<String>,
+    /// The command that says this again.
+    pub repeat: String,
+}
+
+/// One side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Side {
+    /// What it is called; `null` if it was given no name.
+    pub name: Option<String>,
+    /// Whose controller it is.
+    pub kind: TargetKind,
+    /// The versions that its targets say, without repetition; empty if they say none.
+    pub builds: Vec<String>,
+    /// Runs that count.
+    pub runs: u64,
+    /// How many of them passed and failed their own criteria.
+    pub passed: u64,
+    /// How many of them failed their own criteria.
+    pub failed: u64,
+    /// Where they ran; `null` if that is not known, or not one place.
+    pub machine: Option<Machine>,
+    /// All its recordings.
+    pub recordings: Vec<Recording>,
+}
+
+/// One recording of a side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Recording {
+    /// Where it is.
+    pub place: String,
+    /// Its run's id.
+    pub run_id: String,
+    /// What it said of its target.
+    pub verdict: Verdict,
+    /// Why it was left out; `null` if it counts.
+    pub left_out: Option<String>,
+}
+
+/// One measure, compared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Compared {
+    /// Its key, which `--threshold` takes.
+    pub key: String,
+    /// Its name.
+    pub name: String,
+    /// What its numbers count.
+    pub unit: Unit,
+    /// Which way is worse.
+    pub worse: Worse,
+    /// Whether a summary names it even where nothing differs.
+    pub headline: bool,
+    /// The baseline's mean; `null` if it was not measured.
+    pub baseline: Option<Estimate>,
+    /// The candidate's mean; `null` if it was not measured.
+    pub candidate: Option<Estimate>,
+    /// How they differ; `null` if a side was not measured.
+    pub difference: Option<Difference>,
+    /// A difference up to this share of the smaller side does not matter.
+    pub threshold: f64,
+    /// The same in the measure's unit; for latencies at least the tool's own floor.
+    pub margin: f64,
+    /// What comes of it; `null` if it is not judged, or was not measured.
+    pub outcome: Option<Outcome>,
+    /// Why there is no interval or no number, if so.
+    pub note: Option<String>,
+}
+
+/// The mean of a side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Estimate {
+    /// The mean.
+    pub mean: f64,
+    /// Whether it is only a lower bound, for some deliveries never arrived.
+    pub at_least: bool,
+    /// What it is the mean of.
+    pub of: Resampled,
+    /// The values themselves, ascending.
+    pub values: Vec<f64>,
+}
+
+/// What is drawn again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Resampled {
+    /// Whole runs.
+    Runs,
+    /// Whole cycles of a single run: what differs from run to run is not seen.
+    Cycles,
+}
+
+/// The candidate less the baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Difference {
+    /// In the measure's unit.
+    pub absolute: f64,
+    /// As a fraction of the baseline; `null` if that is 0.
+    pub relative: Option<f64>,
+    /// The interval's ends, in the measure's unit; `null` if a side has fewer than two values.
+    pub interval: Option<(f64, f64)>,
+    /// The interval's ends as fractions of the baseline.
+    pub relative_interval: Option<(f64, f64)>,
+}
+
+// === impl Comparison ===
+
+impl Comparison {
+    /// Compares two sides, each of one run or more.
+    ///
+    /// # Errors
+    /// If they are not of the same scenario, seed and settings, or nothing on a side counts, and
+    /// `options.force` does not say to compare all the same; if a threshold is for no measure.
+    pub fn of(
+        baseline: &[Run],
+        candidate: &[Run],
+        options: &Options,
+        tool: Tool,
+    ) -> Result<Self, Incomparable> {
+        if let Some(key) = options.thresholds.keys().find(|key| !known(key)) {
+            return Err(Incomparable::NoSuchMeasure {
+                key: key.clone(),
+                known: MEASURES.iter().map(|it| it.key).collect(),
+            });
+        }
+        let mut warnings = sides::check(baseline, candidate, options.force)?;
+        let (kept_baseline, kept_candidate) = (
+            sides::kept(baseline, "baseline", options.force)?,
+            sides::kept(candidate, "candidate", options.force)?,
+        );
+        let sides = [
+            sides::side(baseline, &kept_baseline, 0, options),
+            sides::side(candidate, &kept_candidate, 1, options),
+        ];
+        warnings.extend(sides::doubts(&sides));
+        warnings.extend(profile::doubts(&kept_baseline, &kept_candidate));
+        let all = kept_baseline.iter().chain(&kept_candidate);
+        let floor = all
+            .filter_map(|run| run.header.floor_seconds)
+            .max_by(f64::total_cmp);
+        let measures: Vec<_> = MEASURES
+            .iter()
+            .map(|measure| {
+                verdict::compared(measure, &kept_baseline, &kept_candidate, floor, options)
+            })
+            .collect();
+        let [baseline, candidate] = sides;
+        let few = |side: &Side| side.runs < FEWEST_RUNS as u64;
+        let header = &kept_baseline[0].header;
+        Ok(Self {
+            schema_version: SCHEMA_VERSION,
+            tool,
+            scenario: ScenarioId {
+                name: header.name.clone(),
+                seed: header.seed,
+            },
+            self_test: [&baseline, &candidate]
+                .iter()
+                .any(|side| side.kind == TargetKind::Reference),
+            outcome: verdict::overall(&measures),
+            weak: few(&baseline) || few(&candidate),
+            confidence: options.confidence,
+            resamples: RESAMPLES as u64,
+            baseline,
+            candidate,
+            measures,
+            profiles: profile::compared(&kept_baseline, &kept_candidate),
+            warnings,
+            repeat: options.repeat.clone(),
+        })
+    }
+
+    /// How many measures came out this way.
+    #[must_use]
+    pub fn count(&self, outcome: Outcome) -> u64 {
+        let found = self.measures.iter();
+        found.filter(|it| it.outcome == Some(outcome)).count() as u64
+    }
+}
+
+/// The keys of all measures, in their order.
+pub fn keys() -> impl Iterator<Item = &'static str> {
+    MEASURES.iter().map(|measure| measure.key)
+}
+
+fn known(key: &str) -> bool {
+    keys().any(|known| known == key)
+}
+
+/// What does not matter of a measure, as a share.
+fn threshold(measure: &Measure, options: &Options) -> f64 {
+    let of_all = options.threshold.filter(|_| !measure.exact);
+    options
+        .thresholds
+        .get(measure.key)
+        .copied()
+        .or(of_all)
+        .unwrap_or(measure.threshold)
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            confidence: CONFIDENCE,
+            threshold: None,
+            thresholds: BTreeMap::new(),
+            force: false,
+            names: [None, None],
+            repeat: String::new(),
+        }
+    }
+}

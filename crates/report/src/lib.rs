@@ -1,0 +1,8 @@
+//! Data as words: criteria, verdict, report, comparison, pages.
+
+pub mod check;
+pub mod compare;
+mod html;
+pub mod report;
+pub mod terminal;
+pub mod verdict;

@@ -1,0 +1,420 @@
+//! The report: what a recording says, in the shape of `report.json`.
+//!
+//! A report is a view. It adds no number that the recording does not hold, and every format is
+//! rendered from it alone, so that they cannot disagree.
+
+mod advice;
+mod criteria;
+pub mod html;
+pub mod json;
+pub mod junit;
+pub mod markdown;
+pub mod next;
+mod observer;
+pub mod page;
+mod prose;
+mod proxies;
+pub mod text;
+mod ways;
+
+mod surroundings;
+#[cfg(test)]
+pub(crate) mod tests;
+mod warnings;
+mod wrong;
+
+use dst_load_recording::{
+    recording::{Header, Line, Machine, TargetKind},
+    statistics::{
+        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, Observer, OtherClock,
+        Profiles, Replica, SlowestChange, StageSummary, Statistics, Streams, Target, Updates, Way,
+    },
+    warning::Warning,
+};
+use dst_load_scenario::{criteria::Criteria, flags::Flags, plan::Planned, printable::sentence};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::verdict::{Circumstances, Ended, Judged, Verdict, judge};
+
+/// The version of `report.json`'s shape.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Why a run with replicas of two kinds says nothing of either.
+const MIXED: &str = "some responses came from this tool's own reference destination and some from \
+                     another controller: the numbers are of neither";
+
+/// Streams that a real proxy holds beside the `Get` streams, and that this tool does not open; the
+/// first only where it was asked to.
+pub const STREAMS_NOT_OPENED: [&str; 3] = [
+    "io.linkerd.proxy.destination.Destination/GetProfile",
+    "io.linkerd.proxy.outbound.OutboundPolicies/Watch",
+    "io.linkerd.proxy.inbound.InboundServerPolicies/WatchPort",
+];
+
+/// What a run says. All durations are seconds; `null` means that there is no such number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// [`SCHEMA_VERSION`] of the writer.
+    pub schema_version: u32,
+    /// The tool that measured.
+    pub tool: Tool,
+    /// The run's id, which every object it made in Kubernetes carries.
+    pub run_id: String,
+    /// What was run.
+    pub scenario: ScenarioId,
+    /// What the run says of its target.
+    pub verdict: Verdict,
+    /// Why it is not a pass, most important first.
+    pub reasons: Vec<String>,
+    /// Each criterion, judged.
+    pub criteria: Vec<Judged>,
+    /// From the start of churn to the last line.
+    pub duration_seconds: f64,
+    /// How the run ended.
+    pub ending: Ending,
+    /// What streams did.
+    pub streams: Streams,
+    /// Streams that a real proxy would hold beside these and that were not opened.
+    pub streams_not_opened: Vec<String>,
+    /// What `GetProfile` streams did; `null` if none was to be held.
+    #[serde(default)]
+    pub profiles: Option<Profiles>,
+    /// Each replica of the destination; empty where there is one.
+    #[serde(default)]
+    pub replicas: Vec<Replica>,
+    /// The stages' latencies.
+    pub latency: StageSummary,
+    /// Whether they say nothing of the target: the generator or the observer was late, say.
+    #[serde(default)]
+    pub latency_in_doubt: bool,
+    /// The two clusters, and how each way of asking for endpoints fared; `null` where there is
+    /// one cluster.
+    #[serde(default)]
+    pub federation: Option<Federated>,
+    /// How changes spread over the streams.
+    pub fan_out: FanOut,
+    /// The change that took longest to reach its last stream; `null` if none reached any.
+    #[serde(default)]
+    pub slowest: Option<SlowestChange>,
+    /// What streams held against what they were promised.
+    pub correctness: Correctness,
+    /// What was received.
+    pub updates: Updates,
+    /// What this tool used.
+    pub generator: Generator,
+    /// Whether the reference observer can be relied on.
+    #[serde(default)]
+    pub observer: Observer,
+    /// What was measured, and what it used.
+    pub target: ReportedTarget,
+    /// What the Kubernetes API answered.
+    pub kubernetes: KubernetesApi,
+    /// Each cycle.
+    pub cycles: Vec<CycleSummary>,
+    /// The clock of an acting half elsewhere, by which intended instants were translated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<OtherClock>,
+    /// The latency of the tool's own reference destination on this machine (the median over
+    /// deliveries): no smaller latency can be told apart from the tool itself.
+    pub floor_seconds: Option<f64>,
+    /// An update that took longer has never arrived.
+    pub deadline_seconds: f64,
+    /// Whether time was virtual.
+    pub virtual_time: bool,
+    /// When the run started, RFC 3339; `null` in virtual time.
+    pub started: Option<String>,
+    /// Where it ran; `null` in virtual time.
+    pub machine: Option<Machine>,
+    /// What a reader must know beside the numbers.
+    pub warnings: Vec<Told>,
+    /// What to try, as it follows from the findings, most important first.
+    #[serde(default)]
+    pub recommendations: Vec<String>,
+}
+
+/// A run over two clusters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Federated {
+    /// The name by which the target cluster, which was churned, is linked in the source cluster,
+    /// whose controller was asked.
+    pub cluster: String,
+    /// How each way of asking for endpoints fared.
+    pub ways: Vec<Way>,
+}
+
+/// The tool that measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// Its version.
+    pub version: String,
+    /// Its commit.
+    pub commit: String,
+}
+
+/// What was run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ScenarioId {
+    /// The scenario's name.
+    pub name: String,
+    /// Its seed.
+    pub seed: u64,
+}
+
+/// What was measured, and what it used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReportedTarget {
+    /// Whose controller it is. What is said of `reference` is said of this tool, not of Linkerd.
+    pub kind: TargetKind,
+    /// Its version, where it says one.
+    pub version: Option<String>,
+    /// Where its metrics were read, as given or found.
+    #[serde(default)]
+    pub metrics: Vec<String>,
+    /// Where they were looked for and not found.
+    #[serde(default)]
+    pub metrics_sought: Vec<String>,
+    /// Its flags that change what it promises, as far as they were known; `null` in recordings that
+    /// do not say.
+    #[serde(default)]
+    pub flags: Option<Flags>,
+    /// What it used.
+    #[serde(flatten)]
+    pub used: Target,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "how", rename_all = "snake_case")]
+pub enum Ending {
+    /// As its plan says.
+    Complete,
+    /// By a signal before its plan did.
+    Interrupted,
+    /// By an error.
+    Failed {
+        /// Which.
+        error: String,
+    },
+    /// By itself, to spare its target or others who use it.
+    Spared {
+        /// What.
+        reason: String,
+    },
+    /// The recording ends without its last line: the run was killed.
+    CutOff,
+}
+
+/// A warning with its words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Told {
+    /// The warning in words.
+    pub message: String,
+    /// The warning.
+    #[serde(flatten)]
+    pub warning: Warning,
+}
+
+// === impl Report ===
+
+impl Report {
+    /// The report of a whole recording. `None` if it has no header.
+    #[must_use]
+    pub fn of(lines: &[Line], criteria: &Criteria, planned: impl Into<Planned>) -> Option<Self> {
+        let header = lines.iter().find_map(|line| match line {
+            Line::Header(header) => Some(header),
+            _ => None,
+        })?;
+        let recorded: Vec<_> = lines
+            .iter()
+            .filter_map(|line| match line {
+                Line::Warning { warning, .. } => Some(warning.clone()),
+                _ => None,
+            })
+            .collect();
+        let statistics = Statistics::of(lines);
+        Some(Self::new(header, &statistics, &recorded, criteria, planned))
+    }
+
+    /// The report of what has been folded from a recording with this header and these warnings.
+    #[must_use]
+    pub fn new(
+        header: &Header,
+        statistics: &Statistics,
+        recorded: &[Warning],
+        criteria: &Criteria,
+        planned: impl Into<Planned>,
+    ) -> Self {
+        let ended = Ended::from(&Ending::of(statistics));
+        Self::judged(header, statistics, recorded, criteria, planned, ended)
+    }
+
+    /// As [`Self::new`], of a run that goes on.
+    #[must_use]
+    pub fn so_far(
+        header: &Header,
+        statistics: &Statistics,
+        recorded: &[Warning],
+        criteria: &Criteria,
+        planned: impl Into<Planned>,
+    ) -> Self {
+        Self::judged(
+            header,
+            statistics,
+            recorded,
+            criteria,
+            planned,
+            Ended::NotYet,
+        )
+    }
+
+    fn judged(
+        header: &Header,
+        statistics: &Statistics,
+        recorded: &[Warning],
+        criteria: &Criteria,
+        planned: impl Into<Planned>,
+        ended: Ended,
+    ) -> Self {
+        let summary = statistics.summary();
+        let target = statistics.identities().correct(&header.target);
+        let ending = Ending::of(statistics);
+        let circumstances = Circumstances {
+            target_is_judged: target.kind == TargetKind::Linkerd && !header.virtual_time,
+            latency_is_judged: !header.target.forwarded,
+            planned: planned.into(),
+            ended,
+        };
+        let mut judgement = judge(criteria, &summary, circumstances);
+        if let Ending::Spared { reason } = &ending {
+            judgement.reasons.insert(0, reason.clone());
+        }
+        if statistics.identities().is_mixed() {
+            judgement.verdict = Verdict::Invalid;
+            judgement.reasons.insert(0, MIXED.to_owned());
+        }
+        let forwarded = header.target.forwarded.then_some(Warning::Forwarded);
+        let warnings = warnings::gather(recorded, &summary, &ending)
+            .into_iter()
+            .chain(forwarded)
+            .map(Told::from)
+            .collect();
+        let mut report = Self {
+            schema_version: SCHEMA_VERSION,
+            tool: Tool {
+                version: header.tool_version.clone(),
+                commit: header.commit.clone(),
+            },
+            run_id: header.run_id.clone(),
+            scenario: ScenarioId {
+                name: header.name.clone(),
+                seed: header.seed,
+            },
+            verdict: judgement.verdict,
+            reasons: judgement.reasons,
+            criteria: judgement.criteria,
+            duration_seconds: summary.duration_seconds,
+            ending,
+            streams: summary.streams,
+            streams_not_opened: STREAMS_NOT_OPENED
+                .iter()
+                .skip(usize::from(summary.profiles.is_some()))
+                .map(|&name| name.to_owned())
+                .collect(),
+            profiles: summary.profiles,
+            replicas: summary.replicas,
+            latency: summary.latency,
+            latency_in_doubt: judgement.latency_in_doubt,
+            federation: header.linked_cluster.clone().map(|cluster| Federated {
+                cluster,
+                ways: summary.ways,
+            }),
+            fan_out: summary.fan_out,
+            slowest: summary.slowest,
+            correctness: summary.correctness,
+            updates: summary.updates,
+            generator: summary.generator,
+            observer: summary.observer,
+            target: ReportedTarget {
+                kind: target.kind,
+                version: target.version,
+                metrics: header.metrics.clone(),
+                metrics_sought: header.metrics_sought.clone(),
+                flags: target.flags,
+                used: summary.target,
+            },
+            kubernetes: summary.kubernetes,
+            cycles: summary.cycles,
+            clock: summary.clock,
+            floor_seconds: header.floor_seconds,
+            deadline_seconds: header.deadline_seconds,
+            virtual_time: header.virtual_time,
+            started: header.started.clone(),
+            machine: header.machine.clone(),
+            warnings,
+            recommendations: Vec::new(),
+        };
+        report.recommendations = advice::recommendations(&report);
+        report
+    }
+
+    /// Whether the run measured nothing but this tool itself.
+    #[must_use]
+    pub fn is_self_test(&self) -> bool {
+        self.target.kind == TargetKind::Reference
+    }
+}
+
+// === impl Ending ===
+
+impl Ending {
+    /// In one word, as in `report.json`.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Interrupted => "interrupted",
+            Self::Failed { .. } => "failed",
+            Self::Spared { .. } => "spared",
+            Self::CutOff => "cut_off",
+        }
+    }
+
+    fn of(statistics: &Statistics) -> Self {
+        match statistics.ended() {
+            None => Self::CutOff,
+            Some(end) => match &end.error {
+                Some(reason) if end.spared => Self::Spared {
+                    reason: reason.clone(),
+                },
+                Some(error) => Self::Failed {
+                    error: error.clone(),
+                },
+                None if end.interrupted => Self::Interrupted,
+                None => Self::Complete,
+            },
+        }
+    }
+}
+
+impl From<&Ending> for Ended {
+    fn from(ending: &Ending) -> Self {
+        match ending {
+            Ending::Complete => Self::AsPlanned,
+            Ending::Interrupted => Self::Interrupted,
+            Ending::Spared { .. } => Self::Spared,
+            Ending::Failed { .. } | Ending::CutOff => Self::CutOff,
+        }
+    }
+}
+
+// === impl Told ===
+
+impl From<Warning> for Told {
+    fn from(warning: Warning) -> Self {
+        Self {
+            message: sentence(&warning.to_string()),
+            warning,
+        }
+    }
+}

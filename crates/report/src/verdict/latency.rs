@@ -1,0 +1,137 @@
+//! Latency limits against what is known of quantiles, which are bounds where deliveries are censored.
+
+use std::time::Duration;
+
+use dst_load_recording::statistics::{
+    Bounds, Latency, LatencySummary, Stage, StageSummary, Summary,
+};
+use dst_load_scenario::{action::Direction, criteria::Unit};
+
+use super::{Judged, judge::count, observation::Asked};
+
+/// Why a limit is not met though all deliveries were within it.
+pub(super) const BETWEEN_TRIES: &str =
+    "streams that were between two tries waited longer for a Service's first endpoints";
+
+/// A quantile of one stage, for additions and removals each.
+pub(super) fn judge(asked: &Asked<'_>, stage: Stage, quantile: &str) -> Vec<Judged> {
+    let limit = Duration::from_secs_f64(asked.limit);
+    let judged = Direction::BOTH.map(|direction| {
+        let pick = |stages: &StageSummary| stages.get(stage, direction).clone();
+        let mut judged = Judged {
+            name: asked.name(Some(direction)),
+            ..worst(asked, quantile, limit, pick)
+        };
+        if !asked.circumstances.latency_is_judged {
+            judged.held = None;
+            "latency through a port-forward is the forward's too".clone_into(&mut judged.scope);
+        } else if direction == Direction::Add
+            && judged.held == Some(true)
+            && missed_first_endpoints(quantile, limit, asked.summary, stage)
+        {
+            judged.held = None;
+            BETWEEN_TRIES.clone_into(&mut judged.scope);
+        }
+        judged
+    });
+    judged.into()
+}
+
+/// Whether so many streams waited longer than the limit for a Service's first endpoints, between
+/// two tries, that the quantile over them too may not be within it.
+fn missed_first_endpoints(
+    quantile: &str,
+    limit: Duration,
+    summary: &Summary,
+    stage: Stage,
+) -> bool {
+    let waited = &summary.streams.between_tries;
+    let limit = Latency::resolved(limit).as_secs_f64();
+    let longer = waited.censored > 0 || waited.max_seconds.is_some_and(|max| max > limit);
+    if !longer || stage == Stage::Kubernetes {
+        return false;
+    }
+    let added = summary.latency.get(stage, Direction::Add);
+    let within = |key: &str| {
+        let bounds = added.bounds(key);
+        bounds.is_some_and(|it| it.at_most.is_some_and(|most| most <= limit))
+    };
+    let share = |key: &str| {
+        let quantiles = LatencySummary::QUANTILES.into_iter();
+        quantiles
+            .rev()
+            .find(|&(name, _)| name == key)
+            .map_or(1.0, |(_, q)| q)
+    };
+    // What is known to be within the limit of those that stood, and what that leaves.
+    let best = LatencySummary::QUANTILES.into_iter().rev();
+    let best = best.filter(|&(key, _)| within(key)).map(|(_, q)| q).next();
+    let (stood, all) = (count(added.count), count(added.count + waited.count));
+    let beyond = stood * (1.0 - best.unwrap_or_default()) + count(waited.count);
+    beyond > all * (1.0 - share(quantile))
+}
+
+/// The worst of a quantile over the run and each whole cycle: above the limit if it is in one of
+/// them, within it if it is in all.
+fn worst(
+    asked: &Asked<'_>,
+    quantile: &str,
+    limit: Duration,
+    pick: impl Fn(&StageSummary) -> LatencySummary,
+) -> Judged {
+    // What cannot be told apart from the limit holds it.
+    let highest = Latency::resolved(limit).as_secs_f64();
+    let summary = asked.summary;
+    let cycles = summary
+        .cycles
+        .iter()
+        .filter(|cycle| cycle.whole)
+        .map(|cycle| (format!("cycle {}", cycle.cycle), &cycle.latency));
+    let seen: Vec<_> = std::iter::once(("the run".to_owned(), &summary.latency))
+        .chain(cycles)
+        .filter_map(|(scope, stages)| Some((scope, pick(stages).bounds(quantile)?)))
+        .collect();
+    let is_exact = |bounds: &Bounds| bounds.at_most == Some(bounds.at_least);
+    let held = if seen.iter().any(|(_, it)| it.at_least > highest) {
+        Some(false)
+    } else if seen
+        .iter()
+        .all(|(_, it)| it.at_most.is_some_and(|most| most <= highest))
+    {
+        Some(true)
+    } else {
+        None
+    };
+    // The last of equals would be a cycle; the run comes first and stays.
+    let rank = |bounds: &Bounds| match held {
+        // What is uncertain is what keeps it from being judged.
+        None => (bounds.at_most.unwrap_or(f64::INFINITY), bounds.at_least),
+        Some(_) => (bounds.at_least, bounds.at_most.unwrap_or(f64::INFINITY)),
+    };
+    let worst = seen.into_iter().reduce(|worst, next| {
+        let beats = rank(&next.1) > rank(&worst.1);
+        if beats { next } else { worst }
+    });
+    let Some((scope, bounds)) = worst else {
+        return asked.unjudged("no delivery was counted");
+    };
+    let judged = Judged {
+        held,
+        censored: !is_exact(&bounds),
+        scope,
+        ..asked.seen(bounds.at_least)
+    };
+    if held.is_some() {
+        return judged;
+    }
+    Judged {
+        scope: format!(
+            "in {} some states ended before they were learnt, and it may be {}",
+            judged.scope,
+            bounds
+                .at_most
+                .map_or_else(|| "more".to_owned(), |most| Unit::Seconds.words(most))
+        ),
+        ..judged
+    }
+}

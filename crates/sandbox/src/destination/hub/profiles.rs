@@ -1,0 +1,157 @@
+//! The `GetProfile` streams: who listens to what, and what each was told last.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use tonic::Status;
+
+use super::{Hub, Seat};
+use crate::destination::{
+    directory::{Directory, profiles::Subject},
+    objects::ObjectName,
+    queue::Queue,
+};
+
+/// All streams of `GetProfile`.
+#[derive(Debug, Default)]
+pub(super) struct Profiles {
+    listeners: BTreeMap<u64, Listener>,
+    by_service: BTreeMap<ObjectName, BTreeSet<u64>>,
+    by_pod: BTreeMap<IpAddr, BTreeSet<u64>>,
+}
+
+#[derive(Debug)]
+struct Listener {
+    subject: Subject,
+    last: Option<Bytes>,
+    queue: Arc<Queue>,
+    cluster_domain: Arc<str>,
+}
+
+// === impl Hub ===
+
+impl Hub {
+    /// Opens a stream about what `path` means, with what is said of it in the queue.
+    pub(crate) fn open_profile(
+        &mut self,
+        path: &str,
+        cluster_domain: &str,
+    ) -> Result<Seat, Status> {
+        let subject = self.directory.subject(path, cluster_domain)?;
+        let first = self.directory.profile(&subject, cluster_domain)?;
+        let queue = Arc::new(Queue::new(self.queue_capacity));
+        if let Some(first) = &first {
+            // It is the first: there is room.
+            let _ = queue.push(first.clone(), None);
+        }
+        if self.closed {
+            queue.end(Status::ok(""));
+        }
+        let number = self.next;
+        self.next += 1;
+        self.profiles.add(
+            number,
+            Listener {
+                subject,
+                last: first,
+                queue: queue.clone(),
+                cluster_domain: cluster_domain.into(),
+            },
+        );
+        Ok(Seat {
+            groups: Vec::new(),
+            number,
+            queue,
+        })
+    }
+
+    /// Tells the streams whose subject an event was about, if what is said of it has changed.
+    pub(super) fn tell_profiles(&mut self) {
+        let touched = self.directory.addresses.take_touched();
+        // Addresses of other clusters are not asked for; what was noted of them would pile up.
+        for linked in self.linked.values_mut() {
+            drop(linked.addresses.take_touched());
+        }
+        let profiles = &mut self.profiles;
+        let services = (touched.services.iter()).filter_map(|name| profiles.by_service.get(name));
+        let pods = (touched.pods.iter()).filter_map(|ip| profiles.by_pod.get(ip));
+        let numbers: BTreeSet<u64> = services.chain(pods).flatten().copied().collect();
+        for number in numbers {
+            if let Some(listener) = profiles.listeners.get_mut(&number) {
+                listener.tell(&self.directory);
+            }
+        }
+    }
+}
+
+// === impl Profiles ===
+
+impl Profiles {
+    fn add(&mut self, number: u64, listener: Listener) {
+        match &listener.subject {
+            Subject::Service(name, _) => {
+                let numbers = self.by_service.entry(name.clone()).or_default();
+                numbers.insert(number);
+            }
+            Subject::Address(addr) => {
+                self.by_pod.entry(addr.ip()).or_default().insert(number);
+            }
+            Subject::NoPort => {}
+        }
+        self.listeners.insert(number, listener);
+    }
+
+    pub(super) fn remove(&mut self, number: u64) {
+        let Some(listener) = self.listeners.remove(&number) else {
+            return;
+        };
+        match &listener.subject {
+            Subject::Service(name, _) => {
+                if let Some(numbers) = self.by_service.get_mut(name) {
+                    numbers.remove(&number);
+                    if numbers.is_empty() {
+                        self.by_service.remove(name);
+                    }
+                }
+            }
+            Subject::Address(addr) => {
+                if let Some(numbers) = self.by_pod.get_mut(&addr.ip()) {
+                    numbers.remove(&number);
+                    if numbers.is_empty() {
+                        self.by_pod.remove(&addr.ip());
+                    }
+                }
+            }
+            Subject::NoPort => {}
+        }
+    }
+
+    pub(super) fn end_all(&self) {
+        for listener in self.listeners.values() {
+            listener.queue.end(Status::ok(""));
+        }
+    }
+}
+
+// === impl Listener ===
+
+impl Listener {
+    fn tell(&mut self, directory: &Directory) {
+        // What cannot be said (an address of two Pods, a Service that is gone) is kept to itself.
+        let Ok(Some(now)) = directory.profile(&self.subject, &self.cluster_domain) else {
+            return;
+        };
+        if self.last.as_ref() == Some(&now) {
+            return;
+        }
+        if self.queue.push(now.clone(), None).is_err() {
+            tracing::warn!("profile update queue full; aborting stream");
+            self.queue.end(Status::ok(""));
+        }
+        self.last = Some(now);
+    }
+}

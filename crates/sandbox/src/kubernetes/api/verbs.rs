@@ -1,0 +1,278 @@
+//! The verbs on one object, and the deletion of many.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{Call, answer::parse as stored, body, json as respond, scale};
+use crate::kubernetes::{
+    controllers::garbage,
+    ending::How,
+    object::{Happened, Key},
+    patch::Patch,
+    resources::Resource,
+    shared::Shared,
+    status::Refusal,
+    store::Store,
+    write::{Part, Preconditions, Write, text},
+};
+
+/// Does one verb and answers.
+pub(crate) fn act(
+    shared: &Arc<Shared>,
+    call: Call,
+    verb: &str,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    let write = Write {
+        at: shared.now(),
+        dry_run: call.query.contains_key("dryRun"),
+    };
+    let (code, object) = match verb {
+        "get" => (StatusCode::OK, get(shared, &call)?),
+        "create" => {
+            let object = body::parse(&body, &call.content_type)?;
+            let namespace = call.namespace.as_deref();
+            let create = |store: &mut Store| write.create(store, call.resource, namespace, object);
+            (StatusCode::CREATED, shared.with(create)?)
+        }
+        "update" => {
+            let object = body::parse(&body, &call.content_type)?;
+            let update = |store: &mut Store| call.change(store, write, |_| Ok(object));
+            (StatusCode::OK, shared.with(update)?)
+        }
+        "patch" => {
+            let patch = Patch::parse(&call, &body)?;
+            shared.with(|store| apply(store, &call, write, &patch))?
+        }
+        "delete" => {
+            let options = Options::parse(&body, &call)?;
+            let object = shared.with(|store| delete(store, &call, write, &options))?;
+            return Ok(respond(StatusCode::OK, object));
+        }
+        _ => {
+            let options = Options::parse(&body, &call)?;
+            let list = shared.with(|store| delete_collection(store, &call, write, &options))?;
+            return Ok(respond(StatusCode::OK, list));
+        }
+    };
+    let object = call.form.render(call.resource, object, shared.now(), true);
+    Ok(respond(code, object))
+}
+
+fn get(shared: &Shared, call: &Call) -> Result<Bytes, Refusal> {
+    let key = call.key();
+    let found = shared.with(|store| store.get(call.resource, &key).cloned());
+    let object = found.ok_or_else(|| Refusal::not_found(call.resource, &key.name))?;
+    match call.subresource.as_deref() {
+        Some("scale") if call.resource.description().scale => {
+            Ok(Bytes::from(scale::of(&object.to_value()).to_string()))
+        }
+        None | Some("status") => Ok(object.json()),
+        Some(_) => Err(Refusal::no_such_path()),
+    }
+}
+
+/// Patches an object; an apply makes one that is not there.
+fn apply(
+    store: &mut Store,
+    call: &Call,
+    write: Write,
+    patch: &Patch,
+) -> Result<(StatusCode, Bytes), Refusal> {
+    let key = call.key();
+    let stored = store.get(call.resource, &key).cloned();
+    let applied = patch.applied();
+    if let Some((_, object)) = applied
+        && stored.is_none()
+        && call.subresource.is_none()
+    {
+        let mut object = object.clone();
+        if text(&object["metadata"]["name"]).is_empty() {
+            object["metadata"]["name"] = json!(&*key.name);
+        }
+        let namespace = call.namespace.as_deref();
+        let created = write.create(store, call.resource, namespace, object)?;
+        remember(store, call, write, patch);
+        return Ok((StatusCode::CREATED, created));
+    }
+    let before = applied
+        .zip(stored.as_ref())
+        .and_then(|((manager, _), stored)| {
+            let before = stored.meta.applied.get(manager)?;
+            serde_json::from_slice(before).ok()
+        });
+    let changed = call.change(store, write, |object| patch.onto(object, before.as_ref()))?;
+    if call.subresource.is_none() {
+        remember(store, call, write, patch);
+    }
+    Ok((StatusCode::OK, changed))
+}
+
+/// Keeps what was applied, to know the next time what no longer is.
+fn remember(store: &mut Store, call: &Call, write: Write, patch: &Patch) {
+    if let Some((manager, object)) = patch.applied()
+        && !write.dry_run
+    {
+        let applied = Bytes::from(object.to_string());
+        store.remember_applied(call.resource, &call.key(), manager, applied);
+    }
+}
+
+fn delete(
+    store: &mut Store,
+    call: &Call,
+    write: Write,
+    options: &Options,
+) -> Result<Bytes, Refusal> {
+    if call.subresource.is_some() {
+        return Err(Refusal::method_not_allowed());
+    }
+    let key = call.key();
+    if options.orphan && !write.dry_run {
+        garbage::orphan(store, call.resource, &key, write.at);
+    }
+    let deleted = write.delete(
+        store,
+        call.resource,
+        &key,
+        &options.preconditions,
+        options.how,
+    )?;
+    let stays = deleted.meta.ending && deleted.happened() != Happened::Deleted;
+    if stays || matches!(call.resource, Resource::Namespaces | Resource::Pods) {
+        return Ok(deleted.json());
+    }
+    let description = call.resource.description();
+    let status = json!({
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "details": {
+            "name": &*key.name,
+            "group": description.group,
+            "kind": description.plural,
+            "uid": deleted.meta.uid,
+        },
+    });
+    Ok(Bytes::from(status.to_string()))
+}
+
+fn delete_collection(
+    store: &mut Store,
+    call: &Call,
+    write: Write,
+    options: &Options,
+) -> Result<Bytes, Refusal> {
+    let selector = call.selector()?;
+    let keys: Vec<Key> = store
+        .list(call.resource, selector.namespace(), None)
+        .filter(|it| {
+            let key = &it.meta.key;
+            selector.matches(&key.namespace, &key.name, &it.meta.selectable)
+        })
+        .map(|it| it.meta.key.clone())
+        .collect();
+    let mut items = Vec::new();
+    for key in keys {
+        if options.orphan && !write.dry_run {
+            garbage::orphan(store, call.resource, &key, write.at);
+        }
+        let deleted = write.delete(
+            store,
+            call.resource,
+            &key,
+            &Preconditions::default(),
+            options.how,
+        )?;
+        items.push(stored(&deleted.json()));
+    }
+    let description = call.resource.description();
+    let list = json!({
+        "kind": format!("{}List", description.kind),
+        "apiVersion": description.api_version(),
+        "metadata": { "resourceVersion": store.version().to_string() },
+        "items": items,
+    });
+    Ok(Bytes::from(list.to_string()))
+}
+
+/// What of `DeleteOptions` is heeded.
+struct Options {
+    preconditions: Preconditions,
+    /// Dependents stay behind, without their owner.
+    orphan: bool,
+    how: How,
+}
+
+// === impl Options ===
+
+impl Options {
+    fn parse(body: &[u8], call: &Call) -> Result<Self, Refusal> {
+        // Protobuf options can only be clients' defaults here.
+        let options = if body.is_empty() || call.content_type.contains("protobuf") {
+            Value::Null
+        } else {
+            body::parse(body, &call.content_type)?
+        };
+        let given = |field| options["preconditions"][field].as_str().map(str::to_owned);
+        let grace = options["gracePeriodSeconds"].as_u64();
+        let grace = grace.or_else(|| call.parameter("gracePeriodSeconds")?.parse().ok());
+        let policy = options["propagationPolicy"].as_str();
+        let policy = policy.or_else(|| call.parameter("propagationPolicy"));
+        let how = match (policy, grace) {
+            (Some("Foreground"), _) => How::Foreground,
+            (_, Some(0)) => How::Forced,
+            _ => How::Background,
+        };
+        Ok(Self {
+            preconditions: Preconditions {
+                uid: given("uid"),
+                version: given("resourceVersion"),
+            },
+            orphan: policy == Some("Orphan"),
+            how,
+        })
+    }
+}
+
+// === impl Call ===
+
+impl Call {
+    /// The object that it is about.
+    pub(crate) fn key(&self) -> Key {
+        Key::new(
+            self.namespace.as_deref().unwrap_or_default(),
+            self.name.as_deref().unwrap_or_default(),
+        )
+    }
+
+    /// Changes the object, or the subresource of it, that it is about.
+    fn change(
+        &self,
+        store: &mut Store,
+        write: Write,
+        change: impl FnOnce(Value) -> Result<Value, Refusal>,
+    ) -> Result<Bytes, Refusal> {
+        let description = self.resource.description();
+        let (resource, key) = (self.resource, self.key());
+        match self.subresource.as_deref() {
+            None => write.update(store, resource, &key, Part::Main, change),
+            Some("status") if description.status => {
+                write.update(store, resource, &key, Part::Status, change)
+            }
+            Some("scale") if description.scale => {
+                let object = write.update(store, resource, &key, Part::Main, |object| {
+                    let scaled = change(scale::of(&object))?;
+                    scale::onto(resource, object, &scaled)
+                })?;
+                Ok(Bytes::from(scale::of(&stored(&object)).to_string()))
+            }
+            Some(_) => Err(Refusal::no_such_path()),
+        }
+    }
+}

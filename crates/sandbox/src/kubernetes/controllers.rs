@@ -1,0 +1,159 @@
+//! What kube-controller-manager, the scheduler and the kubelets do, as far as a churn of endpoints
+//! needs them: Deployments make pods, pods become ready, Services get EndpointSlices, and what is
+//! owned by something that is gone goes too.
+//!
+//! One task runs them all, so that their order is the same each time; each is a pure state machine
+//! over the store that is told the time.
+
+mod addresses;
+pub(crate) mod garbage;
+mod kubelet;
+mod packing;
+mod rollout;
+mod slices;
+mod timers;
+mod workloads;
+
+use std::sync::Arc;
+
+use dst_load_scenario::time::At;
+
+use self::{
+    garbage::Garbage,
+    kubelet::Kubelet,
+    slices::Slices,
+    timers::{Timer, Timers},
+    workloads::Workloads,
+};
+use super::{
+    Config,
+    faults::Faults,
+    shared::Shared,
+    store::{Change, Store},
+};
+
+/// What one controller is given to act on.
+pub(crate) struct Context<'a> {
+    pub(crate) store: &'a mut Store,
+    pub(crate) now: At,
+    pub(crate) faults: &'a Faults,
+    pub(crate) timers: &'a mut Timers,
+}
+
+/// How many pieces of work are done before others may use the store.
+const STEPS_PER_TURN: usize = 32;
+
+/// How many objects one piece of work writes at most, as kube-controller-manager's burst.
+const BURST: usize = 500;
+
+/// All controllers.
+#[derive(Debug)]
+pub(crate) struct Controllers {
+    workloads: Workloads,
+    kubelet: Kubelet,
+    slices: Slices,
+    garbage: Garbage,
+    timers: Timers,
+}
+
+/// Runs the controllers until the cluster is shut down.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let mut controllers = Controllers::new(&shared.config);
+    while !shared.cancel.is_cancelled() {
+        let now = shared.now();
+        let busy = shared.with(|store| controllers.turn(store, now, &shared.faults));
+        if busy {
+            tokio::task::yield_now().await;
+            continue;
+        }
+        let due = controllers.timers.next().map(|at| shared.instant(at));
+        let timer = async {
+            match due {
+                Some(instant) => tokio::time::sleep_until(instant).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = shared.cancel.cancelled() => {}
+            () = shared.work() => {}
+            () = timer => {}
+        }
+    }
+}
+
+// === impl Controllers ===
+
+impl Controllers {
+    /// Controllers that have seen nothing yet.
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            workloads: Workloads::new(config.seed),
+            kubelet: Kubelet::new(config.seed, config.pod_start, config.pods_from),
+            slices: Slices::new(config.seed, config.slice_sync),
+            garbage: Garbage::default(),
+            timers: Timers::default(),
+        }
+    }
+
+    /// Takes in what was written, fires the timers that are due and does some of the work. Says
+    /// whether there is more to do at once.
+    pub(crate) fn turn(&mut self, store: &mut Store, now: At, faults: &Faults) -> bool {
+        for _ in 0..STEPS_PER_TURN {
+            self.observe(store, now, faults);
+            if !self.step(store, now, faults) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn observe(&mut self, store: &mut Store, now: At, faults: &Faults) {
+        for change in store.take_changes() {
+            self.garbage.observe(store, &change);
+            let mut context = Context {
+                store,
+                now,
+                faults,
+                timers: &mut self.timers,
+            };
+            self.workloads.observe(&mut context, &change);
+            self.kubelet.observe(&mut context, &change);
+            self.slices.observe(&mut context, &change);
+        }
+    }
+
+    /// One piece of work; false if there is none.
+    fn step(&mut self, store: &mut Store, now: At, faults: &Faults) -> bool {
+        let timer = self.timers.pop(now);
+        let mut context = Context {
+            store,
+            now,
+            faults,
+            timers: &mut self.timers,
+        };
+        match timer {
+            Some(Timer::StartPod { pod, uid }) => self.kubelet.start(&mut context, &pod, &uid),
+            Some(Timer::StopPod { pod, uid }) => self.kubelet.stop(&mut context, &pod, &uid),
+            Some(Timer::SyncSlices(service)) => self.slices.sync(&mut context, &service),
+            Some(Timer::RetrySet(set)) => self.workloads.retry_set(&set),
+            Some(Timer::SetStatus(set)) => self.workloads.write_set_status(&mut context, &set),
+            Some(Timer::DeploymentStatus(deployment)) => {
+                self.workloads.write_status(&mut context, &deployment);
+            }
+            None => {
+                return self.garbage.step(context.store, context.now)
+                    || self.kubelet.step(&mut context)
+                    || self.workloads.step(&mut context, &mut self.kubelet);
+            }
+        }
+        true
+    }
+}
+
+/// The objects of a change that are there.
+impl Change {
+    fn either(&self) -> Option<&super::object::Object> {
+        self.new.as_deref().or(self.old.as_deref())
+    }
+}

@@ -1,0 +1,20 @@
+//! What is asked for: a file and flags become a `Scenario`, and that a `Plan`.
+
+pub mod action;
+pub mod authority;
+pub mod criteria;
+pub mod fault;
+pub mod federation;
+pub mod flags;
+pub mod plan;
+pub mod printable;
+pub mod provocation;
+#[cfg(any(test, feature = "test-util"))]
+pub mod published;
+pub mod quantile;
+pub mod quantity;
+pub mod roster;
+pub mod scenario;
+pub mod seed;
+pub mod time;
+pub mod words;

@@ -1,0 +1,421 @@
+//! What a scenario would do, in numbers and words, without doing any of it.
+
+use serde::Serialize;
+
+use super::{Plan, Step};
+use crate::{
+    action::{Action, Verb},
+    criteria::Criterion,
+    federation::Through,
+    roster::ENDPOINTS_A_SLICE,
+    scenario::{Backend, Pattern, Scenario, ServiceGroup},
+    time::At,
+};
+
+mod text;
+
+/// The timeline shows this many cycles: the second is where a first one's rest has been seen.
+const CYCLES_SHOWN: u32 = 2;
+
+/// A ramp of thousands of steps is not worth reading.
+const LINES_SHOWN: usize = 24;
+
+/// What `plan` says of a scenario.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Description {
+    /// The scenario's name.
+    pub name: String,
+    /// Its seed.
+    pub seed: u64,
+    /// The Services, by group.
+    pub groups: Vec<Group>,
+    /// What is made in Kubernetes.
+    pub objects: Objects,
+    /// The two clusters, if there are two.
+    pub federation: Option<Clusters>,
+    /// Who watches.
+    pub clients: Clients,
+    /// What each stream is told when it opens.
+    pub on_opening: Updates,
+    /// What is expected of the first cycle; `None` if nothing cycles.
+    pub per_cycle: Option<Cycle>,
+    /// The creations and the first cycles, scalings of one kind folded into one line.
+    pub timeline: Vec<Line>,
+    /// Whether the timeline goes on beyond what is shown.
+    pub timeline_continues: bool,
+    /// When the run ends, in seconds from the start of churn; `None` if it runs until stopped.
+    pub ends_after_seconds: Option<f64>,
+    /// How long an update is waited for, in seconds.
+    pub deadline_seconds: f64,
+    /// What is judged.
+    pub criteria: Vec<Limit>,
+}
+
+/// Services that churn alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Group {
+    /// The first Service's name.
+    pub first: String,
+    /// The last Service's name.
+    pub last: String,
+    /// How many there are.
+    pub services: u32,
+    /// What they do, in words.
+    pub pattern: String,
+}
+
+/// Objects in Kubernetes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Objects {
+    /// Services.
+    pub services: u64,
+    /// Which objects make the endpoints: `deployments`, `pods` or `slices`.
+    pub backend: &'static str,
+    /// Deployments, one a Service, if they make the endpoints.
+    pub deployments: u64,
+    /// Pods that we write ourselves, at the most.
+    pub own_pods: u64,
+    /// EndpointSlices that we write ourselves, when there are most endpoints.
+    pub own_slices: u64,
+    /// Endpoints over all Services at the start.
+    pub endpoints_at_start: u64,
+    /// Endpoints over all Services at the most.
+    pub endpoints_at_most: u64,
+}
+
+/// A second cluster: it is the one whose Services are counted and churned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Clusters {
+    /// The name by which it is linked.
+    pub cluster: String,
+    /// How its Services are asked for.
+    pub through: Vec<Through>,
+    /// Services of the first cluster, which are watched beside.
+    pub local_services: u32,
+}
+
+/// The watching side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Clients {
+    /// Virtual client pods, each with a connection of its own.
+    pub connections: u64,
+    /// Streams that watch each Service.
+    pub streams_per_service: u64,
+    /// Streams in all.
+    pub streams: u64,
+    /// `GetProfile` streams beside them, at most.
+    pub profile_streams: u64,
+}
+
+/// Updates that streams receive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Updates {
+    /// Endpoints that change.
+    pub endpoints: u64,
+    /// Endpoints × the streams that watch them.
+    pub deliveries: u64,
+    /// Messages, at the least: one a scaling and stream. Controllers that write their slices in
+    /// several steps make more.
+    pub messages_at_least: u64,
+}
+
+/// One cycle's updates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Cycle {
+    /// Endpoints that appear.
+    pub additions: Updates,
+    /// Endpoints that go.
+    pub removals: Updates,
+}
+
+/// Scalings of one kind within one cycle.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Line {
+    /// The first one's instant, in seconds from the start of churn.
+    pub from_seconds: f64,
+    /// The last one's.
+    pub to_seconds: f64,
+    /// The cycle; 0 before the first.
+    pub cycle: u32,
+    /// Services acted on.
+    pub services: u64,
+    /// What is done to each.
+    #[serde(flatten)]
+    pub verb: Verb,
+}
+
+/// One limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Limit {
+    /// Its dotted key under `criteria`.
+    pub name: Criterion,
+    /// Its value.
+    pub limit: String,
+    /// Whether it may stay unjudged.
+    pub optional: bool,
+}
+
+// === impl Description ===
+
+impl Description {
+    /// Describes `scenario`.
+    #[must_use]
+    pub fn of(scenario: &Scenario) -> Self {
+        let groups = &scenario.churn.groups;
+        let endpoints_at_start = sum(groups, |pattern| pattern.initial().into());
+        // What is local beside a churned second cluster is watched, and is no load.
+        let mut churned = scenario.clone();
+        if let Some(both) = &mut churned.federation {
+            both.local = None;
+        }
+        let services = churned.services().count().max(1) as u64;
+        let streams_per_service = churned.streams() / services;
+        let plan = Plan::new(&churned);
+        let (timeline, timeline_continues) = timeline(&plan);
+        Self {
+            name: scenario.name.clone(),
+            seed: scenario.seed,
+            groups: groups.iter().map(group).collect(),
+            objects: Objects::of(scenario),
+            federation: (scenario.federation.as_ref()).map(|both| Clusters {
+                cluster: both.cluster.clone(),
+                through: both.through.clone(),
+                local_services: both.local.as_ref().map_or(0, |group| group.count),
+            }),
+            clients: Clients {
+                connections: scenario.client.virtual_clients(),
+                streams_per_service,
+                streams: scenario.streams(),
+                profile_streams: if scenario.client.profiles {
+                    scenario.streams() * 2
+                } else {
+                    0
+                },
+            },
+            on_opening: Updates {
+                endpoints: endpoints_at_start,
+                deliveries: endpoints_at_start * streams_per_service,
+                messages_at_least: churned.streams()
+                    - streams_per_service * sum(groups, |p| u64::from(p.initial() == 0)),
+            },
+            per_cycle: first_cycle(&plan, streams_per_service),
+            timeline,
+            timeline_continues,
+            ends_after_seconds: plan.end().map(At::as_secs_f64),
+            deadline_seconds: scenario.deadline().as_secs_f64(),
+            criteria: scenario
+                .criteria
+                .limits()
+                .into_iter()
+                .map(|(name, limit)| Limit {
+                    optional: scenario.criteria.optional.contains(&name),
+                    name,
+                    limit,
+                })
+                .collect(),
+        }
+    }
+}
+
+// === impl Objects ===
+
+impl Objects {
+    fn of(scenario: &Scenario) -> Self {
+        let groups = &scenario.churn.groups;
+        let services = sum(groups, |_| 1);
+        let endpoints_at_most = scenario.churn.endpoints_at_most();
+        let slices = sum(groups, |pattern| {
+            u64::from(pattern.peak()).div_ceil(ENDPOINTS_A_SLICE)
+        });
+        let (backend, deployments, own_pods, own_slices) = match scenario.churn.backend {
+            Backend::Deployments => ("deployments", services, 0, 0),
+            Backend::Pods { .. } => ("pods", 0, endpoints_at_most, slices),
+            Backend::Slices { .. } => ("slices", 0, 0, slices),
+        };
+        Self {
+            services,
+            backend,
+            deployments,
+            own_pods,
+            own_slices,
+            endpoints_at_start: sum(groups, |pattern| pattern.initial().into()),
+            endpoints_at_most,
+        }
+    }
+}
+
+// === impl Updates ===
+
+impl Updates {
+    fn count(&mut self, endpoints: u32, streams: u64) {
+        if endpoints > 0 {
+            self.endpoints += u64::from(endpoints);
+            self.deliveries += u64::from(endpoints) * streams;
+            self.messages_at_least += streams;
+        }
+    }
+}
+
+// === impl Line ===
+
+impl Line {
+    /// Folds another scaling of the same kind into the line, if this is one.
+    fn fold(&mut self, action: &Action) -> bool {
+        let same = self.cycle == action.cycle && self.verb == action.verb;
+        if same {
+            self.to_seconds = action.intended.as_secs_f64();
+            self.services += 1;
+        }
+        same
+    }
+}
+
+impl From<&Action> for Line {
+    fn from(action: &Action) -> Self {
+        let at = action.intended.as_secs_f64();
+        Self {
+            from_seconds: at,
+            to_seconds: at,
+            cycle: action.cycle,
+            services: 1,
+            verb: action.verb,
+        }
+    }
+}
+
+/// A sum over all Services.
+fn sum(groups: &[ServiceGroup], of: impl Fn(&Pattern) -> u64) -> u64 {
+    groups
+        .iter()
+        .map(|group| u64::from(group.count) * of(&group.pattern))
+        .sum()
+}
+
+fn group(group: &ServiceGroup) -> Group {
+    Group {
+        first: format!("{}-{}", group.prefix, group.first),
+        last: format!(
+            "{}-{}",
+            group.prefix,
+            group.first + group.count.saturating_sub(1)
+        ),
+        services: group.count,
+        pattern: text::pattern(&group.pattern),
+    }
+}
+
+/// What happens until the end of the last cycle shown, and whether more follows.
+fn timeline(plan: &Plan) -> (Vec<Line>, bool) {
+    let bounds = |cycle| plan.cycle_bounds(cycle).map(|(_, end)| end);
+    let horizon = bounds(CYCLES_SHOWN).or_else(|| bounds(1));
+    let mut lines: Vec<Line> = Vec::new();
+    for step in plan.clone() {
+        if horizon.is_some_and(|horizon| step.at() >= horizon) {
+            return (lines, !matches!(step, Step::End(_)));
+        }
+        let Step::Act(action) = step else { continue };
+        if !lines.iter_mut().any(|line| line.fold(&action)) {
+            if lines.len() == LINES_SHOWN {
+                return (lines, true);
+            }
+            lines.push(Line::from(&action));
+        }
+    }
+    (lines, false)
+}
+
+/// The updates of the whole first cycle, where there is one.
+fn first_cycle(plan: &Plan, streams: u64) -> Option<Cycle> {
+    let (start, end) = plan.cycle_bounds(1)?;
+    let mut cycle = Cycle::default();
+    for step in plan.clone().skip_while(|step| step.at() < start) {
+        if step.at() >= end {
+            break;
+        }
+        if let Step::Act(Action { verb, .. }) = step {
+            if matches!(verb, Verb::Create { .. }) {
+                continue;
+            }
+            let (added, removed) = verb.expects();
+            cycle.additions.count(added, streams);
+            cycle.removals.count(removed, streams);
+        }
+    }
+    Some(cycle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::built_in;
+
+    fn describe(name: &str) -> Description {
+        let text = built_in(name).unwrap();
+        Description::of(&Scenario::from_yaml(text, name, &[]).unwrap().0)
+    }
+
+    #[test]
+    fn the_plans_deliveries_are_the_plans_arithmetic() {
+        for (name, streams, deliveries) in [
+            ("small-oscillation", 1_000, 190_000),
+            ("large-rollout", 1_000, 500_000),
+            ("many-services", 10_000, 500_000),
+            ("red-line", 25_000, 2_500_000),
+        ] {
+            let description = describe(name);
+            assert_eq!(description.clients.streams, streams, "{name}");
+            let cycle = description.per_cycle.unwrap();
+            assert_eq!(cycle.additions.deliveries, deliveries, "{name}");
+            assert_eq!(cycle.removals.deliveries, deliveries, "{name}");
+        }
+        assert_eq!(describe("baseline").per_cycle, None);
+        assert_eq!(describe("baseline").on_opening.deliveries, 100_000);
+    }
+
+    #[test]
+    fn a_scenario_is_described_in_words() {
+        insta::assert_snapshot!(describe("quick").to_string(), @r#"
+    quick (seed 1)
+    
+    Services
+      test-service-1 … test-service-5: 5 endpoints each for 3s, 30 for 3s, and again, each up to 200ms late
+      5 Services, 5 Deployments, 25 endpoints at the start, 150 at the most
+    
+    Streams
+      100 on 20 connections, 20 a Service
+    
+    Updates expected
+      on opening:         500 deliveries (25 endpoints), in at least 100 messages
+      a cycle, additions: 2,500 deliveries (125 endpoints), in at least 100 messages
+      a cycle, removals:  2,500 deliveries (125 endpoints), in at least 100 messages
+    
+    Timeline, from the start of churn
+           0.000 s  create 5 Services of 5 endpoints
+           3.054 s  cycle 1: scale 5 Services from 5 to 30 endpoints, the last at 3.148 s
+           6.071 s  cycle 1: scale 5 Services from 30 to 5 endpoints, the last at 6.164 s
+           9.037 s  cycle 2: scale 5 Services from 5 to 30 endpoints, the last at 9.194 s
+          12.002 s  cycle 2: scale 5 Services from 30 to 5 endpoints, the last at 12.124 s
+          15.000 s  the run ends
+    
+    Judged
+      errorRate: at most 0%
+      everyClientWithin: at most 2s
+      redundant: at most 0
+      unexpectedResets: at most 0
+      updateLatency.p95: at most 500ms
+      updateLatency.p99: at most 1s
+      correctness: no endpoint missing, stale or unexpected at the end
+      an update counts as never arrived after 5 s
+    "#);
+    }
+
+    #[test]
+    fn a_long_ramp_is_cut_short() {
+        let text = "churn: {services: 1, pattern: scale-up, scaleFrom: 0, scaleTo: 500, scaleDuration: 5m}";
+        let (scenario, _) = Scenario::from_yaml(text, "ramp.yaml", &[]).unwrap();
+        let description = Description::of(&scenario);
+        assert_eq!(description.timeline.len(), LINES_SHOWN);
+        assert!(description.timeline_continues);
+        assert_eq!(description.per_cycle.unwrap().additions.endpoints, 500);
+    }
+}

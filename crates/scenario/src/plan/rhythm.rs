@@ -1,0 +1,283 @@
+//! A pattern's timetable in closed form: the n-th scaling of a Service, the start and the end of a
+//! cycle. Nothing is remembered between calls, so a timetable has no end to run out of.
+
+use std::time::Duration;
+
+use crate::{
+    action::Verb,
+    provocation::Provocation,
+    scenario::{Jitter, Pattern},
+    seed,
+};
+
+/// No step of a ramp is shorter: a Deployment scaled more often only makes its controllers merge.
+const SHORTEST_STEP: Duration = Duration::from_millis(100);
+
+/// How one group of Services moves.
+#[derive(Clone, Debug)]
+pub(super) enum Rhythm {
+    /// Never.
+    Still,
+    /// Up and down, for ever; Services in batches follow one another.
+    Wave(Wave),
+    /// A staircase, once.
+    Ramp {
+        from: u32,
+        to: u32,
+        over: Duration,
+        steps: u32,
+    },
+    /// Everything replaced, each time `every` has passed.
+    Restart { endpoints: u32, every: Duration },
+    /// The same provocation, each time `every` has passed.
+    Provoke {
+        provocation: Provocation,
+        endpoints: u32,
+        every: Duration,
+    },
+}
+
+/// One wave: rest, up, hold, down, rest.
+#[derive(Clone, Debug)]
+pub(super) struct Wave {
+    low: u32,
+    high: u32,
+    /// From the last batch's way down to the next wave.
+    rest: Duration,
+    /// From the last batch's way up to the first one's way down.
+    hold: Duration,
+    jitter: Jitter,
+    /// Services that move together.
+    batch: u32,
+    /// Between one batch and the next.
+    interval: Duration,
+    /// From the first batch's move to the last one's.
+    spread: Duration,
+}
+
+/// One scaling of one Service, before its jitter.
+#[derive(Clone, Debug)]
+pub(super) struct Scaling {
+    /// Intended, before jitter; from the start of churn.
+    pub(super) at: Duration,
+    /// What is done.
+    pub(super) verb: Verb,
+    /// The largest delay to add.
+    max_jitter: Duration,
+    /// The name of this scaling among the Service's own: `<cycle>/up` or `<cycle>/down`.
+    label: String,
+}
+
+// === impl Rhythm ===
+
+impl Rhythm {
+    /// The timetable of a group of `services` that follows `pattern`.
+    pub(super) fn new(pattern: &Pattern, services: u32) -> Self {
+        let none = Jitter::UpTo(Duration::ZERO);
+        match *pattern {
+            Pattern::Stable { .. } => Self::Still,
+            Pattern::Oscillate {
+                min,
+                max,
+                min_hold,
+                max_hold,
+                jitter,
+            } => Self::Wave(Wave::together(min, max, min_hold, max_hold, jitter)),
+            Pattern::Spike {
+                base,
+                peak,
+                hold,
+                rest,
+                jitter,
+            } => Self::Wave(Wave::together(base, peak, rest, hold, jitter)),
+            Pattern::Batch {
+                min,
+                max,
+                size,
+                interval,
+                min_hold,
+                max_hold,
+            } => {
+                let batches = services.div_ceil(size.max(1));
+                Self::Wave(Wave {
+                    batch: size.max(1),
+                    interval,
+                    spread: interval.saturating_mul(batches.saturating_sub(1)),
+                    ..Wave::together(min, max, min_hold, max_hold, none)
+                })
+            }
+            Pattern::ScaleUp { from, to, over } => {
+                let longest = over.as_millis() / SHORTEST_STEP.as_millis();
+                let steps = u128::from(from.abs_diff(to)).min(longest).max(1);
+                Self::Ramp {
+                    from,
+                    to,
+                    over,
+                    steps: u32::try_from(steps).unwrap_or(u32::MAX),
+                }
+            }
+            Pattern::RollingUpdate {
+                endpoints, every, ..
+            } => Self::Restart { endpoints, every },
+            Pattern::Provoke {
+                provocation,
+                endpoints,
+                every,
+            } => Self::Provoke {
+                provocation,
+                endpoints,
+                every,
+            },
+        }
+    }
+
+    /// When cycle `cycle` (from 1) starts.
+    pub(super) fn cycle_start(&self, cycle: u32) -> Option<Duration> {
+        let before = cycle.checked_sub(1)?;
+        match self {
+            Self::Still => None,
+            Self::Wave(wave) => wave.start(before),
+            Self::Ramp { .. } => (before == 0).then_some(Duration::ZERO),
+            Self::Restart { every, .. } | Self::Provoke { every, .. } => every.checked_mul(cycle),
+        }
+    }
+
+    /// When cycle `cycle` (from 1) ends: where the next one starts or would start.
+    pub(super) fn cycle_end(&self, cycle: u32) -> Option<Duration> {
+        match self {
+            Self::Ramp { over, .. } => (cycle == 1).then_some(*over),
+            _ => self.cycle_start(cycle.checked_add(1)?),
+        }
+    }
+
+    /// The scaling of the Service at `position` in its group that `nth` others precede.
+    pub(super) fn scaling(&self, position: u32, nth: u32) -> Option<Scaling> {
+        match self {
+            Self::Still => None,
+            Self::Wave(wave) => wave.scaling(position, nth),
+            Self::Ramp {
+                from,
+                to,
+                over,
+                steps,
+            } => (nth < *steps).then(|| Scaling {
+                at: whole_millis(*over * nth / *steps),
+                verb: Verb::Scale {
+                    from: stair(*from, *to, nth, *steps),
+                    to: stair(*from, *to, nth + 1, *steps),
+                },
+                max_jitter: Duration::ZERO,
+                label: String::new(),
+            }),
+            Self::Restart { endpoints, .. } => Some(Scaling {
+                at: self.cycle_start(nth.checked_add(1)?)?,
+                verb: Verb::Restart {
+                    endpoints: *endpoints,
+                },
+                max_jitter: Duration::ZERO,
+                label: String::new(),
+            }),
+            Self::Provoke {
+                provocation,
+                endpoints,
+                ..
+            } => {
+                let round = nth.checked_add(1)?;
+                Some(Scaling {
+                    at: self.cycle_start(round)?,
+                    verb: Verb::Provoke {
+                        provocation: *provocation,
+                        endpoints: *endpoints,
+                        round,
+                    },
+                    max_jitter: Duration::ZERO,
+                    label: String::new(),
+                })
+            }
+        }
+    }
+}
+
+// === impl Wave ===
+
+impl Wave {
+    /// A wave in which all Services move at once.
+    fn together(low: u32, high: u32, rest: Duration, hold: Duration, jitter: Jitter) -> Self {
+        Self {
+            low,
+            high,
+            rest,
+            hold,
+            jitter,
+            batch: u32::MAX,
+            interval: Duration::ZERO,
+            spread: Duration::ZERO,
+        }
+    }
+
+    /// When the wave that `before` others precede starts.
+    fn start(&self, before: u32) -> Option<Duration> {
+        let waits = self.hold.checked_add(self.rest)?;
+        let period = self.spread.checked_mul(2)?.checked_add(waits)?;
+        period.checked_mul(before)?.checked_add(self.rest)
+    }
+
+    fn scaling(&self, position: u32, nth: u32) -> Option<Scaling> {
+        let (before, down) = (nth / 2, nth % 2 == 1);
+        let offset = self.interval.saturating_mul(position / self.batch);
+        let up_at = self.start(before)?.checked_add(offset)?;
+        let (low, high) = (self.low, self.high);
+        let (at, verb, hold, way) = if down {
+            let at = up_at.checked_add(self.spread.checked_add(self.hold)?)?;
+            (
+                at,
+                Verb::Scale {
+                    from: high,
+                    to: low,
+                },
+                self.hold,
+                "down",
+            )
+        } else {
+            (
+                up_at,
+                Verb::Scale {
+                    from: low,
+                    to: high,
+                },
+                self.rest,
+                "up",
+            )
+        };
+        Some(Scaling {
+            at,
+            verb,
+            max_jitter: self.jitter.bound(hold),
+            label: format!("{}/{way}", before.saturating_add(1)),
+        })
+    }
+}
+
+// === impl Scaling ===
+
+impl Scaling {
+    /// The delay that `service` adds to this scaling.
+    pub(super) fn jitter(&self, seed: u64, service: &str) -> Duration {
+        if self.max_jitter.is_zero() {
+            return Duration::ZERO;
+        }
+        let entity = format!("{service}/{}", self.label);
+        seed::delay(seed, "jitter", &entity, Duration::ZERO, self.max_jitter)
+    }
+}
+
+/// The size after `done` of `steps` even steps.
+fn stair(from: u32, to: u32, done: u32, steps: u32) -> u32 {
+    let (from, to) = (i64::from(from), i64::from(to));
+    let size = from + (to - from) * i64::from(done) / i64::from(steps);
+    u32::try_from(size).expect("invariant: a size between two u32 is a u32")
+}
+
+fn whole_millis(span: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+}

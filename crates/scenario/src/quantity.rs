@@ -1,0 +1,101 @@
+//! The quantities that people write: durations as in Go, percentages, byte sizes, CPU, ranges of
+//! addresses.
+//!
+//! Each parses from text and prints to text that parses to the same value, so that a recording's
+//! scenario is the one that ran. A quantity without a unit is refused rather than guessed.
+
+use std::{fmt, marker::PhantomData, str::FromStr};
+
+use serde::{Deserializer, de};
+
+use crate::words::excerpt;
+
+mod bytes;
+mod cpu;
+mod range;
+mod share;
+mod span;
+
+pub use bytes::Bytes;
+pub use cpu::Cpu;
+pub use range::AddressRange;
+pub use share::Share;
+pub use span::{NonZeroSpan, Span};
+
+/// A text that is not the quantity it should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{given} {problem}")]
+pub struct QuantityError {
+    /// The text, quoted if it is empty or has blanks.
+    given: String,
+    /// What is wrong with it and what would be right.
+    problem: &'static str,
+}
+
+// === impl QuantityError ===
+
+impl QuantityError {
+    fn new(given: &str, problem: &'static str) -> Self {
+        let plain = !given.is_empty() && !given.contains(char::is_whitespace);
+        let given = excerpt(given);
+        Self {
+            given: if plain { given } else { format!("{given:?}") },
+            problem,
+        }
+    }
+}
+
+/// Deserializes a quantity from a text or a number.
+fn deserialize<'de, D, T>(deserializer: D, expecting: &'static str) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err = QuantityError>,
+{
+    struct Visitor<T>(&'static str, PhantomData<T>);
+
+    impl<T: FromStr<Err = QuantityError>> de::Visitor<'_> for Visitor<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
+            self.visit_str(&number.to_string())
+        }
+
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<T, E> {
+            self.visit_str(&number.to_string())
+        }
+
+        fn visit_f64<E: de::Error>(self, number: f64) -> Result<T, E> {
+            // Not "-0".
+            self.visit_str(&(number + 0.0).to_string())
+        }
+    }
+
+    deserializer.deserialize_any(Visitor(expecting, PhantomData))
+}
+
+/// Splits a number from the unit behind it.
+fn split_unit(text: &str) -> (&str, &str) {
+    let end = text
+        .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+')))
+        .unwrap_or(text.len());
+    text.split_at(end)
+}
+
+/// What [`decimal`] reads, as a regular expression.
+pub const DECIMAL: &str = "([0-9]+(\\.[0-9]*)?|\\.[0-9]+)";
+
+/// A decimal number without an exponent, at least zero.
+#[must_use]
+pub fn decimal(text: &str) -> Option<f64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let value: f64 = text.parse().ok()?;
+    (plain && value.is_finite()).then_some(value)
+}

@@ -1,0 +1,254 @@
+//! The watching half's metrics, under the names that the load test plan promises.
+//!
+//! Nothing is counted here: all of it is read when it is scraped, so that each
+//! number has one source. Every family, and every Service's series, exists from the start, at 0.
+//! Beside each family of quantiles, which cannot be added up over replicas, stands a histogram in
+//! buckets, which can; its name ends in `_histogram_seconds`.
+
+mod health;
+mod proxies;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use dst_load_destination::counters::Distribution;
+use dst_load_kubernetes::observer::Observer;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    registry::Registry,
+};
+
+use super::progress::Progress;
+
+/// The quantiles that are told, with their labels.
+const QUANTILES: [(f64, &str); 4] = [
+    (0.5, "0.5"),
+    (0.95, "0.95"),
+    (0.99, "0.99"),
+    (0.999, "0.999"),
+];
+
+/// Upper bounds of latencies, milliseconds: from an idle controller to the usual deadline.
+const LATENCIES: [f64; 17] = [
+    0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1e3, 2e3, 5e3, 10e3, 30e3,
+    60e3,
+];
+
+/// Upper bounds of lifetimes, seconds: from a stream that fails at once to a soak.
+const LIFETIMES: [f64; 16] = [
+    0.1, 1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1.8e3, 3.6e3, 7.2e3, 21.6e3, 43.2e3,
+    86.4e3, 604.8e3,
+];
+
+/// Why a connection failed, as far as Prometheus is told: a label must have few values.
+const REASONS: [&str; 6] = ["lost", "name", "other", "refused", "timeout", "unreachable"];
+
+/// All families, read from a run's progress.
+#[derive(Debug)]
+struct ClientMetrics {
+    progress: Arc<Progress>,
+    observers: Vec<Observer>,
+}
+
+/// Registers the families under the prefix `destination_client`.
+pub fn register(registry: &mut Registry, progress: &Arc<Progress>, observers: Vec<Observer>) {
+    registry
+        .sub_registry_with_prefix("destination_client")
+        .register_collector(Box::new(ClientMetrics {
+            progress: Arc::clone(progress),
+            observers,
+        }));
+}
+
+// === impl ClientMetrics ===
+
+impl Collector for ClientMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        self.latencies(&mut encoder)?;
+        self.lifetimes(&mut encoder)?;
+        self.streams(&mut encoder)?;
+        self.health(&mut encoder)?;
+        self.proxies(&mut encoder)?;
+        self.connection_errors(&mut encoder)
+    }
+}
+
+impl ClientMetrics {
+    fn latencies(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let series = self.progress.series();
+        let latencies: Vec<_> = series
+            .iter()
+            .map(|series| (series.service.as_str(), series.latency()))
+            .collect();
+        let mut family = encoder.encode_descriptor(
+            "update_latency_seconds",
+            "Time from the visibility of an EndpointSlice's change to its arrival at a stream, over \
+             streams and endpoints; what never arrived counts with the deadline",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (service, latency) in &latencies {
+            for (q, quantile) in QUANTILES {
+                let labels = [("quantile", quantile), ("service", service)];
+                gauge(family.encode_family(&labels)?, latency.quantile(q))?;
+            }
+        }
+        let mut family = encoder.encode_descriptor(
+            "update_latency_histogram_seconds",
+            "The same times, in buckets that can be added up over replicas",
+            None,
+            MetricType::Histogram,
+        )?;
+        let bounds = LATENCIES.map(|millis| Duration::from_secs_f64(millis / 1e3));
+        for (service, latency) in &latencies {
+            let labels = [("service", *service)];
+            histogram(family.encode_family(&labels)?, latency, &bounds)?;
+        }
+        let mut family = encoder.encode_descriptor(
+            "updates_received",
+            "Messages received",
+            None,
+            MetricType::Counter,
+        )?;
+        for series in series {
+            let labels = [("service", series.service.as_str())];
+            ConstCounter::new(self.progress.messages(series))
+                .encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn lifetimes(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let now = self.progress.clock().now();
+        let streams = self
+            .progress
+            .counters()
+            .stream_lifetimes(|all| (all.all(now), all.ended().clone()));
+        let connections = self
+            .progress
+            .counters()
+            .connection_lifetimes(|all| (all.all(now), all.ended().clone()));
+        for (name, what, buckets, of_the_ended, (all, ended)) in [
+            (
+                "stream_lifetime_seconds",
+                "How long streams have lasted; those that are open count with their present age",
+                "stream_lifetime_histogram_seconds",
+                "How long the streams lasted that have ended",
+                streams,
+            ),
+            (
+                "connection_duration_seconds",
+                "How long connections have lasted; those that stand count with their present age",
+                "connection_duration_histogram_seconds",
+                "How long the connections lasted that have broken",
+                connections,
+            ),
+        ] {
+            let mut family = encoder.encode_descriptor(name, what, None, MetricType::Gauge)?;
+            for (q, quantile) in QUANTILES {
+                let labels = [("quantile", quantile)];
+                gauge(family.encode_family(&labels)?, all.quantile(q))?;
+            }
+            let family =
+                encoder.encode_descriptor(buckets, of_the_ended, None, MetricType::Histogram)?;
+            histogram(family, &ended, &LIFETIMES.map(Duration::from_secs_f64))?;
+        }
+        Ok(())
+    }
+
+    fn streams(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let active = encoder.encode_descriptor(
+            "streams_active",
+            "Streams that are open",
+            None,
+            MetricType::Gauge,
+        )?;
+        ConstGauge::new(self.progress.counters().active()).encode(active)?;
+        let streams = self.progress.counters().total();
+        for (name, what, count) in [
+            (
+                "streams_created",
+                "Streams sent, those among them that were sent again",
+                streams.opened + streams.reopened,
+            ),
+            (
+                "streams_reset",
+                "Streams that ended although nobody here had asked for it",
+                streams.unexpected_resets(),
+            ),
+            (
+                "send_timeouts",
+                "Streams that the server ended with status OK unasked, as it does when it cannot \
+                 send in time",
+                streams.ended_ok,
+            ),
+        ] {
+            let counter = encoder.encode_descriptor(name, what, None, MetricType::Counter)?;
+            ConstCounter::new(count).encode(counter)?;
+        }
+        Ok(())
+    }
+
+    fn connection_errors(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut errors: BTreeMap<_, u64> = REASONS.map(|reason| (reason, 0)).into();
+        for (words, times) in &self.progress.counters().total().connection_errors {
+            *errors.entry(reason(words)).or_default() += times;
+        }
+        *errors.entry("lost").or_default() += self.progress.counters().connections_lost();
+        let mut family = encoder.encode_descriptor(
+            "connection_errors",
+            "Connections that could not be made, or broke (reason lost)",
+            None,
+            MetricType::Counter,
+        )?;
+        for (reason, times) in errors {
+            let labels = [("reason", reason)];
+            ConstCounter::new(times).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+fn gauge(encoder: MetricEncoder<'_>, value: Duration) -> fmt::Result {
+    gauge_of(encoder, value.as_secs_f64())
+}
+
+fn gauge_of(encoder: MetricEncoder<'_>, value: f64) -> fmt::Result {
+    ConstGauge::new(value).encode(encoder)
+}
+
+fn histogram(
+    mut encoder: MetricEncoder<'_>,
+    distribution: &Distribution,
+    bounds: &[Duration],
+) -> fmt::Result {
+    let bounds_seconds = bounds
+        .iter()
+        .map(Duration::as_secs_f64)
+        .chain([f64::INFINITY]);
+    let buckets: Vec<_> = bounds_seconds.zip(distribution.buckets(bounds)).collect();
+    let (sum, count) = (distribution.sum().as_secs_f64(), distribution.count());
+    encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
+}
+
+/// One of [`REASONS`] for the words of an operating system or a resolver.
+fn reason(words: &str) -> &'static str {
+    let words = words.to_lowercase();
+    let known = [
+        ("refused", "refused"),
+        ("timed out", "timeout"),
+        ("elapsed", "timeout"),
+        ("lookup", "name"),
+        ("not known", "name"),
+        ("resolve", "name"),
+        ("unreachable", "unreachable"),
+        ("no route", "unreachable"),
+        ("reset", "lost"),
+        ("broken pipe", "lost"),
+    ];
+    let found = known.iter().find(|(part, _)| words.contains(part));
+    found.map_or("other", |(_, reason)| reason)
+}

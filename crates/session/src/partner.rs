@@ -1,0 +1,306 @@
+//! The acting half elsewhere, as the watching half reads it: `churn`'s `/events` for intended
+//! instants, and its `/clock` for how far the two clocks are apart.
+//!
+//! It is never the reason why watching ends. While the other half is away it is looked for again,
+//! and changes have no intended instant.
+
+mod feed;
+#[cfg(test)]
+mod tests;
+
+use std::{convert::Infallible, time::Duration};
+
+use ::http::{Response, StatusCode};
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use dst_load_oracle::ledger::{Ledgers, Written};
+use dst_load_recording::{
+    offset::{Offset, RoundTrip},
+    recording::ClockLine,
+};
+use dst_load_scenario::{
+    printable::{line, sentence},
+    seed,
+    time::At,
+};
+use dst_load_transport::{
+    clock::Clock,
+    http::{self, Address, Http, NotHttp, root},
+};
+use http_body_util::BodyExt;
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use self::feed::{Beat, Feed, Line, Mark};
+use super::churn::ClockAnswer;
+
+/// For how long an answer may not begin.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Questions about the clock each time; the fastest answer counts. The first also connects.
+const ROUND_TRIPS: usize = 9;
+/// How often the clock is asked again: two quartzes drift apart by some milliseconds an hour.
+const AGAIN: Duration = Duration::from_secs(60);
+/// The waits between tries, the first and the longest. What happens meanwhile is still told later
+/// as long as a change waits for its intent ([`dst_load_oracle::ledger::CLAIM_WAIT`]).
+const BACKOFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(10)];
+/// The longest answer about the clock, and the longest line of events, in bytes.
+const LARGEST: usize = 64 * 1024;
+
+/// An address as it should be.
+const EXAMPLE: &str = "http://127.0.0.1:9990";
+
+/// Why reading ends where other events follow.
+const RESTARTED: &str = "it was restarted";
+
+/// The acting half at an address.
+#[derive(Clone, Debug)]
+pub struct Partner {
+    address: Address,
+    http: Http,
+}
+
+/// What the recording should know.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// The clocks were compared.
+    Clock(ClockLine),
+    /// It cannot be asked, or has not told all; once each time.
+    Silent {
+        /// Who.
+        url: String,
+        /// Why not.
+        error: String,
+    },
+    /// A heartbeat for the observer was acknowledged.
+    Beat {
+        /// Which write of which object.
+        written: Written,
+        /// When, by our clock.
+        at: At,
+        /// How far that may be off.
+        slack: Duration,
+    },
+    /// A cycle of its plan starts.
+    Cycle {
+        /// When, by our clock.
+        at: At,
+        /// Which, from 1.
+        cycle: u32,
+    },
+    /// Its plan is over.
+    End {
+        /// When, by our clock.
+        at: At,
+        /// Whether the last cycle ran its whole course.
+        whole: bool,
+    },
+}
+
+/// A line of `/events`: an action that is due or was answered, or how many are no longer kept.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Event {
+    Beat(Beat),
+    Mark(Mark),
+    Action(Line),
+    Lost { lost: u64 },
+}
+
+// === impl Partner ===
+
+impl Partner {
+    /// The acting half that serves at `address`, a URL or HOST:PORT.
+    ///
+    /// # Errors
+    /// If that is none.
+    pub fn new(address: &str) -> Result<Self, NotHttp> {
+        let url = if address.contains("://") {
+            address.to_owned()
+        } else {
+            format!("http://{address}")
+        };
+        let parsed = Address::parse(&url, EXAMPLE)?;
+        let uri = parsed.uri();
+        let has_port = uri.port().is_some() || uri.scheme_str() == Some("https");
+        if !has_port || uri.path() != "/" {
+            return Err(NotHttp::new(address, EXAMPLE));
+        }
+        Ok(Self::through(parsed, http::kept()))
+    }
+
+    /// The acting half that answers through `http` in place of `address`.
+    #[must_use]
+    pub const fn through(address: Address, http: Http) -> Self {
+        Self { address, http }
+    }
+
+    /// Enters what it tells into the ledgers, in the time of `clock`, for ever. Nothing is taken for timed that was
+    /// intended before `since`, when the observer had listed everything.
+    pub async fn follow(
+        &self,
+        ledgers: &Ledgers,
+        clock: Clock,
+        since: At,
+        mut on: impl FnMut(Told),
+    ) -> Infallible {
+        let mut feed = Feed::new(ledgers, clock, since);
+        let mut failures = 0;
+        loop {
+            let error = match self.read(&mut feed, &mut failures, &mut on).await {
+                Ok(never) => match never {},
+                Err(error) => error,
+            };
+            if failures == 0 {
+                on(Told::Silent {
+                    url: self.url(),
+                    error: sentence(&error),
+                });
+            }
+            let wait = backoff(&self.url(), failures);
+            failures += 1;
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Reads until that is no longer possible.
+    async fn read(
+        &self,
+        feed: &mut Feed<'_>,
+        failures: &mut u32,
+        on: &mut impl FnMut(Told),
+    ) -> Result<Infallible, String> {
+        let clock = feed.clock();
+        let (last, _) = self.compare(feed, on).await?;
+        let events = format!("/events?after={}", feed.after());
+        let mut body = self.get(&events).await?.into_body();
+        tracing::info!(churn = %self.address, "reading what it does");
+        *failures = 0;
+        feed.caught_up(last);
+        let mut next = clock.now() + AGAIN;
+        let mut buffer = BytesMut::new();
+        loop {
+            tokio::select! {
+                biased;
+                frame = body.frame() => {
+                    let frame = frame.ok_or("it ended")?.map_err(|error| root(&error))?;
+                    if let Ok(data) = frame.into_data() {
+                        take(feed, &mut buffer, &data, on)?;
+                        feed.caught_up(last);
+                    }
+                }
+                () = clock.sleep_until(next) => {
+                    let (_, same) = self.compare(feed, on).await?;
+                    if !same {
+                        return Err(RESTARTED.to_owned());
+                    }
+                    next = clock.now() + AGAIN;
+                }
+            }
+        }
+    }
+
+    /// Compares the clocks. Returns the number of the last line that it has, and whether it is
+    /// the process that it was before.
+    async fn compare(
+        &self,
+        feed: &mut Feed<'_>,
+        on: &mut impl FnMut(Told),
+    ) -> Result<(u64, bool), String> {
+        let clock = feed.clock();
+        let mut trips = Vec::new();
+        let mut answers: Vec<ClockAnswer> = Vec::new();
+        for _ in 0..ROUND_TRIPS {
+            let (sent, text, received) = timeout(PATIENCE, self.ask(clock))
+                .await
+                .map_err(|_| "no answer in time".to_owned())??;
+            let answer: ClockAnswer = serde_json::from_slice(&text)
+                .map_err(|error| format!("/clock: {error}; is that a churn of this version?"))?;
+            trips.push(RoundTrip {
+                sent,
+                theirs: At::from_micros(answer.now),
+                received,
+            });
+            answers.push(answer);
+        }
+        let offset = Offset::best(&trips).ok_or("nothing was asked")?;
+        let answer = answers.pop().ok_or("nothing was asked")?;
+        if answers.iter().any(|it| it.start != answer.start) {
+            return Err(RESTARTED.to_owned());
+        }
+        on(Told::Clock(ClockLine {
+            at: clock.now(),
+            start: line(&answer.start),
+            offset_us: offset.micros,
+            uncertainty_us: u64::try_from(offset.uncertainty.as_micros()).unwrap_or(u64::MAX),
+        }));
+        let same = feed.compared(offset, &answer);
+        Ok((answer.last, same))
+    }
+
+    /// What it is called, without credentials.
+    fn url(&self) -> String {
+        self.address.to_string().trim_end_matches('/').to_owned()
+    }
+
+    /// Asks for the clock: when it was asked, the answer, and when that had arrived.
+    async fn ask(&self, clock: Clock) -> Result<(At, Bytes, At), String> {
+        let sent = clock.now();
+        let body = self.get("/clock").await?.into_body();
+        let text = http::whole(body, LARGEST).await?;
+        Ok((sent, text, clock.now()))
+    }
+
+    async fn get(&self, path: &str) -> Result<Response<Body>, String> {
+        let address = self.address.below(path)?;
+        let response = http::get_within(&self.http, &address, PATIENCE).await?;
+        match response.status() {
+            StatusCode::OK => Ok(response),
+            status => Err(format!("{path}: HTTP status {status}")),
+        }
+    }
+}
+
+/// Takes whole lines off what has arrived.
+fn take(
+    feed: &mut Feed<'_>,
+    buffer: &mut BytesMut,
+    data: &[u8],
+    on: &mut impl FnMut(Told),
+) -> Result<(), String> {
+    buffer.extend_from_slice(data);
+    while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+        let line = buffer.split_to(end + 1);
+        let event = serde_json::from_slice(&line).map_err(|error| format!("/events: {error}"))?;
+        match event {
+            Event::Beat(beat) => {
+                if let Some(told) = feed.beat(beat) {
+                    on(told);
+                }
+            }
+            Event::Mark(mark) => {
+                if let Some(told) = feed.mark(&mark) {
+                    on(told);
+                }
+            }
+            Event::Action(line) => feed.take(line),
+            Event::Lost { lost } => feed.lost(lost),
+        }
+    }
+    if buffer.len() > LARGEST {
+        return Err("/events: a line without an end".to_owned());
+    }
+    Ok(())
+}
+
+/// The wait after this many tries have failed: doubled each time, less up to a tenth by the seed.
+fn backoff(base: &str, failures: u32) -> Duration {
+    let [first, longest] = BACKOFF;
+    let full = (first * 2_u32.pow(failures.min(10))).min(longest);
+    seed::delay(
+        0,
+        "partner",
+        &format!("{base}/{failures}"),
+        full * 9 / 10,
+        full,
+    )
+}

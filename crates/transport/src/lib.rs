@@ -1,0 +1,12 @@
+//! How a process reaches others and is reached: kubeconfigs, credentials, proxies, TLS, retries, listeners.
+
+pub mod clock;
+pub mod cluster;
+pub mod connect;
+pub mod files;
+pub mod http;
+pub mod listen;
+#[cfg(any(test, feature = "test-util"))]
+pub mod mock;
+pub mod retry;
+pub mod world;
