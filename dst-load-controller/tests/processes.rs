@@ -84,7 +84,7 @@ fn a_destination_that_is_not_there_is_tried_for_a_while_and_reported() {
     let output = run.output.clone();
     let (code, out, log) = run.end();
     assert_eq!(code, Some(1), "{log}");
-    assert!(log.contains("is not there yet, trying again"), "{log}");
+    assert!(log.contains("destination unavailable, retrying"), "{log}");
     let error = "error: the destination could not be reached for 2s: Connection refused";
     assert!(log.contains(error), "{log}");
     assert!(out.contains("Verdict: INVALID"), "{out}");

@@ -23,7 +23,7 @@ use crate::{
 /// Where it serves its metrics.
 const ADMIN_PORT: u16 = 9996;
 /// How long a name may take to resolve, and a page to be read.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Resolves HOST:PORT.
 pub type Resolve =
@@ -169,7 +169,7 @@ impl Metrics {
 /// All addresses behind `name`, sorted; of one family, as a host with both is one host. None where
 /// it cannot be resolved.
 async fn addresses(name: &str, resolve: &Resolve) -> Vec<SocketAddr> {
-    let Ok(Ok(mut found)) = timeout(PATIENCE, resolve(name.to_owned())).await else {
+    let Ok(Ok(mut found)) = timeout(TIMEOUT, resolve(name.to_owned())).await else {
         return Vec::new();
     };
     if found.iter().any(SocketAddr::is_ipv4) {
@@ -192,7 +192,7 @@ fn admin(address: &str) -> Option<String> {
 
 async fn is_controller(url: &str) -> bool {
     match Target::new(url) {
-        Ok(target) => timeout(PATIENCE, target.is_controller()).await == Ok(true),
+        Ok(target) => timeout(TIMEOUT, target.is_controller()).await == Ok(true),
         Err(_) => false,
     }
 }

@@ -82,17 +82,17 @@ pub enum FleetError {
     },
     /// Some connections could be made, and no more.
     #[error(
-        "the destination took {standing} connections and no more ({reason}); if it is a \
-         port-forward, which refuses more than about 60, let clients share them with \
-         --connections 50, and say that it is one with --forwarded"
+        "the destination accepted {open} connections and no more ({reason}); a port-forward refuses \
+         more than about 60: share connections between clients (--connections 50) and mark it with \
+         --forwarded"
     )]
-    Crowded {
-        /// Connections that stand.
-        standing: u64,
+    ConnectionLimitReached {
+        /// Connections that are open.
+        open: u64,
         /// What the last try came to.
         reason: String,
     },
-    /// The controller refused a stream in a way that trying again does not mend.
+    /// The controller refused a stream in a way that a retry does not resolve.
     #[error("the destination refused {authority}: {code}: {message}")]
     Refused {
         /// What was asked for.
@@ -129,12 +129,12 @@ struct Shared {
 /// A virtual client pod: who it is, and its streams.
 struct ClientPod {
     identity: Identity,
-    seats: Vec<Seat>,
+    slots: Vec<StreamSlot>,
 }
 
 /// A stream that has been entered into its ledger and is not opened yet.
 #[derive(Clone, Copy, Debug)]
-struct Seat {
+struct StreamSlot {
     /// The position of its ledger.
     service: usize,
     stream: StreamId,
@@ -197,7 +197,7 @@ impl Fleet {
                 node: place.node.clone(),
                 pod: format!("dst-load-client-{client}"),
             };
-            let mut seats = Vec::new();
+            let mut slots = Vec::new();
             for (service, locked) in ledgers.all().iter().enumerate() {
                 for _ in 0..shared.config.streams_per_service {
                     let stream = locked.with(|ledger| {
@@ -207,7 +207,7 @@ impl Fleet {
                         }
                         stream
                     });
-                    seats.push(Seat {
+                    slots.push(StreamSlot {
                         service,
                         stream,
                         order,
@@ -215,7 +215,7 @@ impl Fleet {
                     order += 1;
                 }
             }
-            let pod = ClientPod { identity, seats };
+            let pod = ClientPod { identity, slots };
             let share = usize::try_from(client).unwrap_or(usize::MAX) % shares;
             connections[share].push(pod);
         }
@@ -325,10 +325,10 @@ async fn connection(shared: Arc<Shared>, replica: Replica, pods: Vec<ClientPod>)
             stream::identify(grpc, shared.clock, answered).await;
         });
     }
-    for ClientPod { identity, seats } in pods {
+    for ClientPod { identity, slots } in pods {
         let token: Arc<str> = identity.token().into();
-        for seat in seats {
-            let authority = &shared.locked(seat).service.authority;
+        for slot in slots {
+            let authority = &shared.locked(slot).service.authority;
             let held = shared.config.profiles.then(|| Arc::new(SetOnce::new()));
             if let Some(held) = &held {
                 for about in [About::Service, About::Endpoint(Arc::clone(held))] {
@@ -337,7 +337,7 @@ async fn connection(shared: Arc<Shared>, replica: Replica, pods: Vec<ClientPod>)
                         grpc: grpc.clone(),
                         link: Arc::clone(&link),
                         token: Arc::clone(&token),
-                        seat,
+                        slot,
                         about,
                     };
                     streams.spawn(profile.run());
@@ -348,7 +348,7 @@ async fn connection(shared: Arc<Shared>, replica: Replica, pods: Vec<ClientPod>)
                 grpc: grpc.clone(),
                 link: Arc::clone(&link),
                 request: request(authority, &token),
-                seat,
+                slot,
                 held,
             };
             streams.spawn(lifecycle.run());
@@ -385,20 +385,16 @@ async fn connect(shared: &Shared, dial: &Dial, identity: &Identity) -> Result<Gr
         let wait = shared.backoff("connect", &identity.pod, tries);
         tries += 1;
         if clock.now() + wait > until {
-            let standing = shared.connected.load(Ordering::Relaxed);
-            if standing > 0 {
-                return Err(FleetError::Crowded { standing, reason });
+            let open = shared.connected.load(Ordering::Relaxed);
+            if open > 0 {
+                return Err(FleetError::ConnectionLimitReached { open, reason });
             }
             return Err(FleetError::Unreachable {
                 after: config.connect_timeout,
                 reason,
             });
         }
-        tracing::info!(
-            reason,
-            ?wait,
-            "the destination is not there yet, trying again"
-        );
+        tracing::info!(reason, ?wait, "destination unavailable, retrying");
         tokio::time::sleep(wait).await;
     }
 }
@@ -407,8 +403,8 @@ async fn connect(shared: &Shared, dial: &Dial, identity: &Identity) -> Result<Gr
 
 impl Shared {
     /// The ledger that a stream is entered into.
-    fn locked(&self, seat: Seat) -> &LockedLedger {
-        &self.ledgers.all()[seat.service]
+    fn locked(&self, slot: StreamSlot) -> &LockedLedger {
+        &self.ledgers.all()[slot.service]
     }
 
     /// The server has answered a stream of this connection with these headers.
@@ -435,11 +431,11 @@ impl Shared {
     }
 
     /// Waits so that no more streams are opened a second than the rate allows.
-    async fn wait_for_turn(&self, seat: Seat) {
+    async fn wait_for_turn(&self, slot: StreamSlot) {
         let rate = u64::from(self.config.open_rate.max(1));
-        // A seat has up to three streams, two of them for profiles.
+        // A slot has up to three streams, two of them for profiles.
         let each = if self.config.profiles { 3 } else { 1 };
-        let turn = Duration::from_millis(seat.order * each * 1_000 / rate);
+        let turn = Duration::from_millis(slot.order * each * 1_000 / rate);
         let turn = self.opened + turn;
         if self.clock.now() < turn {
             self.clock.sleep_until(turn).await;
@@ -455,7 +451,7 @@ impl Shared {
         });
     }
 
-    /// What an end means for a stream that trying again does not mend.
+    /// What an end means for a stream that a retry does not resolve.
     fn refusal(&self, authority: &str, ending: &Ending) -> FleetError {
         FleetError::Refused {
             authority: authority.to_owned(),

@@ -14,7 +14,7 @@ const STEP: Duration = Duration::from_secs(5);
 /// Points that Prometheus hands out for one question.
 const POINTS: u32 = 10_000;
 /// For how long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest answer, bytes.
 const LARGEST: usize = 16 << 20;
 
@@ -226,10 +226,10 @@ impl Prometheus {
             step.as_secs_f64()
         );
         let address = self.address.below(&question).map_err(silent)?;
-        let answer = http::get_within(&self.http, &address, PATIENCE).await;
+        let answer = http::get_within(&self.http, &address, TIMEOUT).await;
         let answer = answer.map_err(silent)?;
         let status = answer.status();
-        let body = timeout(PATIENCE, http::whole(answer.into_body(), LARGEST)).await;
+        let body = timeout(TIMEOUT, http::whole(answer.into_body(), LARGEST)).await;
         let body = body.map_err(|_| silent("it stopped answering".to_owned()))?;
         let body = body.map_err(silent)?;
         let answer: Answer = serde_json::from_slice(&body).map_err(|_| {

@@ -25,7 +25,7 @@ pub use self::{guard::Endangered, page::Page};
 /// How long a scrape may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How often it is asked whether it is ready.
-const LOOK: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// How large the metrics may be: a controller with 5,000 Services and many Nodes stays below.
 const LARGEST: usize = 64 * 1024 * 1024;
 
@@ -182,7 +182,7 @@ impl Target {
     /// Waits until the target is ready, does not say, or `until` has passed.
     pub async fn ready(&self, clock: Clock, until: At) {
         while self.is_ready().await == Some(false) && clock.now() < until {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 

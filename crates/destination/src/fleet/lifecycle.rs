@@ -14,8 +14,8 @@ use tokio::sync::SetOnce;
 use tonic::Code;
 
 use super::{
-    Link, Seat, Shared,
-    limits::{Heard, Limit},
+    Link, Shared, StreamSlot,
+    limits::{LastActivity, Limit},
 };
 use crate::{
     decode,
@@ -29,7 +29,7 @@ pub(super) struct Lifecycle {
     pub(super) grpc: Grpc,
     pub(super) link: Arc<Link>,
     pub(super) request: Bytes,
-    pub(super) seat: Seat,
+    pub(super) slot: StreamSlot,
     /// Told when it first holds an endpoint, where somebody waits for that.
     pub(super) held: Option<Arc<SetOnce<()>>>,
 }
@@ -49,13 +49,13 @@ enum Ended {
 impl Lifecycle {
     /// Lives until it is dropped as the fleet closes, or the controller refuses it for good.
     pub(super) async fn run(self) {
-        self.shared.wait_for_turn(self.seat).await;
+        self.shared.wait_for_turn(self.slot).await;
         let (mut failures, mut life) = (0, 0_u64);
         loop {
             let since = self.send(life > 0);
             let ended = self.live(life, since).await;
             let told =
-                self.locked().with(|l| l.stream_phase(self.seat.stream)) == StreamPhase::Held;
+                self.locked().with(|l| l.stream_phase(self.slot.stream)) == StreamPhase::Held;
             let by = match &ended {
                 Ended::Planned | Ended::Limit(_) => EndedBy::Us,
                 Ended::Unasked(ended) => ended.ending().by(),
@@ -98,7 +98,7 @@ impl Lifecycle {
     fn send(&self, again: bool) -> At {
         let at = self.shared.clock.now();
         self.locked()
-            .with(|ledger| ledger.stream_sent(self.seat.stream, at));
+            .with(|ledger| ledger.stream_sent(self.slot.stream, at));
         self.shared.counters.sent(at, again);
         at
     }
@@ -107,13 +107,13 @@ impl Lifecycle {
     fn close(&self, since: At, by: EndedBy) {
         let at = self.shared.clock.now();
         self.locked()
-            .with(|ledger| ledger.stream_closed(self.seat.stream, at, by));
+            .with(|ledger| ledger.stream_closed(self.slot.stream, at, by));
         self.shared.counters.closed(since, at);
     }
 
     /// Tells the ledger when the stream, which has ended, is sent again.
     fn retry_after(&self, wait: Duration) {
-        let (stream, at) = (self.seat.stream, self.shared.clock.now() + wait);
+        let (stream, at) = (self.slot.stream, self.shared.clock.now() + wait);
         self.locked()
             .with(|ledger| ledger.stream_retries(stream, at));
     }
@@ -140,7 +140,7 @@ impl Lifecycle {
     async fn live(&self, life: u64, sent: At) -> Ended {
         let locked = self.locked();
         let counters = &self.shared.counters;
-        let heard = Heard::default();
+        let heard = LastActivity::default();
         let read = stream::read(
             self.grpc.clone(),
             Method::Get,
@@ -159,8 +159,8 @@ impl Lifecycle {
                     self.link.told(counters, self.shared.clock);
                 }
                 if let Some(update) = update {
-                    counters.received(self.seat.service, message.len());
-                    locked.update(self.seat.stream, at, &update);
+                    counters.received(self.slot.service, message.len());
+                    locked.update(self.slot.stream, at, &update);
                     self.hold(&update);
                     decode::recycle(update);
                 }
@@ -244,10 +244,10 @@ impl Lifecycle {
     }
 
     fn locked(&self) -> &LockedLedger {
-        self.shared.locked(self.seat)
+        self.shared.locked(self.slot)
     }
 
     fn name(&self) -> String {
-        format!("{}/{}", self.locked().service.authority, self.seat.stream)
+        format!("{}/{}", self.locked().service.authority, self.slot.stream)
     }
 }

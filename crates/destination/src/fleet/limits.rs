@@ -26,7 +26,7 @@ pub(super) enum Limit {
 
 /// When one life of a stream was told something: first, and last.
 #[derive(Debug, Default)]
-pub(super) struct Heard(Mutex<Option<(At, At)>>);
+pub(super) struct LastActivity(Mutex<Option<(At, At)>>);
 
 // === impl Limit ===
 
@@ -41,9 +41,9 @@ impl Limit {
     }
 }
 
-// === impl Heard ===
+// === impl LastActivity ===
 
-impl Heard {
+impl LastActivity {
     /// Something came at `at`; whether it is the first.
     pub(super) fn note(&self, at: At) -> bool {
         let mut heard = self.0.lock();

@@ -13,7 +13,7 @@ use dst_load_scenario::scenario;
 use dst_load_transport::world::Grpc;
 use tokio::sync::SetOnce;
 
-use super::{Link, Seat, Shared, limits::Heard};
+use super::{Link, Shared, StreamSlot, limits::LastActivity};
 use crate::{
     ending,
     stream::{self, Method, request},
@@ -35,7 +35,7 @@ pub(super) struct Profile {
     pub(super) link: Arc<Link>,
     pub(super) token: Arc<str>,
     /// The `Get` stream that it stands beside.
-    pub(super) seat: Seat,
+    pub(super) slot: StreamSlot,
     pub(super) about: About,
 }
 
@@ -55,7 +55,7 @@ impl Profile {
             return;
         }
         self.count(|profiles| profiles.requested += 1);
-        self.shared.wait_for_turn(self.seat).await;
+        self.shared.wait_for_turn(self.slot).await;
         if let About::Endpoint(held) = &self.about {
             held.wait().await;
         }
@@ -94,7 +94,7 @@ impl Profile {
     async fn live(&self, address: SocketAddr) -> (bool, Ended) {
         let clock = self.shared.clock;
         let sent = clock.now();
-        let (heard, mut told) = (Heard::default(), false);
+        let (heard, mut told) = (LastActivity::default(), false);
         let read = stream::read(
             self.grpc.clone(),
             Method::GetProfile,
@@ -147,7 +147,7 @@ impl Profile {
                 ClusterIp::At(ip) => Address::At(SocketAddr::new(ip, locked.service.port)),
             },
             About::Endpoint(_) => locked
-                .with(|ledger| ledger.any_held(self.seat.stream))
+                .with(|ledger| ledger.any_held(self.slot.stream))
                 .map_or(Address::Unknown, Address::At),
         }
     }
@@ -159,7 +159,7 @@ impl Profile {
     }
 
     fn locked(&self) -> &LockedLedger {
-        self.shared.locked(self.seat)
+        self.shared.locked(self.slot)
     }
 
     fn name(&self) -> String {
@@ -170,7 +170,7 @@ impl Profile {
         format!(
             "{}/{}/{about}",
             self.locked().service.authority,
-            self.seat.stream
+            self.slot.stream
         )
     }
 }

@@ -481,8 +481,8 @@ async fn connections_beyond_what_a_forward_takes_end_the_run_with_what_would_hel
     };
     let mut fleet = watched.open(clock, &[dial], config);
     let error = fleet.failed().await;
-    let crowded = FleetError::Crowded {
-        standing: 4,
+    let crowded = FleetError::ConnectionLimitReached {
+        open: 4,
         reason: "Connection refused (os error 111)".into(),
     };
     assert_eq!(error, crowded);

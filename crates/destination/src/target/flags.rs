@@ -14,7 +14,7 @@ const COMPONENT: &str = "linkerd.io/control-plane-component=destination";
 /// The container that serves streams.
 const CONTAINER: &str = "destination";
 /// For how long the API server is asked.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The flags of the controller in a Pod; `None` if it has no such container. An image whose own
 /// command holds flags is not seen: Linkerd's holds none.
@@ -38,7 +38,7 @@ pub async fn behind(kube: &kube::Client, addresses: &[String]) -> Flags {
         }
         found
     };
-    let asked = tokio::time::timeout(PATIENCE, all).await;
+    let asked = tokio::time::timeout(TIMEOUT, all).await;
     asked.ok().flatten().unwrap_or_default()
 }
 

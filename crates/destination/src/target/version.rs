@@ -13,14 +13,14 @@ const COMPONENT: &str = "linkerd.io/control-plane-component=destination";
 /// The label of its Deployment with the version.
 const VERSION: &str = "app.kubernetes.io/version";
 /// For how long the API server is asked.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The version of the destination controller that is deployed in `kube`'s cluster; `None` if there
 /// is none, there are several, or it may not be read.
 pub async fn deployed(kube: &kube::Client) -> Option<String> {
     let all: Api<Deployment> = Api::all(retrying(kube.clone()));
     let marked = ListParams::default().labels(COMPONENT);
-    let listed = tokio::time::timeout(PATIENCE, all.list(&marked)).await;
+    let listed = tokio::time::timeout(TIMEOUT, all.list(&marked)).await;
     let found = listed.ok()?.ok()?.items;
     let mut versions: Vec<_> = found
         .iter()

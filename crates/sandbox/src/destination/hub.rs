@@ -71,7 +71,7 @@ pub(crate) struct Calls {
 
 /// A stream's place in the hub.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct StreamSlot {
     /// One for each Service whose endpoints the stream has: several where it is federated, none of
     /// a profile.
     pub(crate) groups: Vec<GroupId>,
@@ -146,7 +146,7 @@ impl Hub {
         path: &str,
         token: &str,
         cluster_domain: &str,
-    ) -> Result<Seat, Status> {
+    ) -> Result<StreamSlot, Status> {
         self.tick();
         let authority = Authority::parse(path, cluster_domain)?;
         let members = authority.members(self.directory.service(&authority.service), path)?;
@@ -155,7 +155,7 @@ impl Hub {
         self.overflows.entry(path.to_owned()).or_default();
         let number = self.next;
         self.next += 1;
-        let mut seat = Seat {
+        let mut slot = StreamSlot {
             groups: Vec::new(),
             number,
             queue,
@@ -165,13 +165,13 @@ impl Hub {
             let (group, snapshot) = match joined {
                 Ok(joined) => joined,
                 Err(refusal) => {
-                    self.close(&seat);
+                    self.close(&slot);
                     return Err(refusal);
                 }
             };
-            seat.groups.push(group);
+            slot.groups.push(group);
             let mut stream = Stream {
-                queue: seat.queue.clone(),
+                queue: slot.queue.clone(),
                 path: path.into(),
                 victim: self.victim(path, token, &authority),
             };
@@ -187,9 +187,9 @@ impl Hub {
             (self.streams.entry(group).or_default()).insert(number, stream);
         }
         if self.closed {
-            seat.queue.end(Status::ok(""));
+            slot.queue.end(Status::ok(""));
         }
-        Ok(seat)
+        Ok(slot)
     }
 
     /// Adds a listener in the cluster that has the Service.
@@ -225,11 +225,11 @@ impl Hub {
     }
 
     /// Forgets a stream.
-    pub(crate) fn close(&mut self, seat: &Seat) {
-        self.profiles.remove(seat.number);
-        for &group in &seat.groups {
+    pub(crate) fn close(&mut self, slot: &StreamSlot) {
+        self.profiles.remove(slot.number);
+        for &group in &slot.groups {
             if let Some(streams) = self.streams.get_mut(&group) {
-                streams.remove(&seat.number);
+                streams.remove(&slot.number);
                 if streams.is_empty() {
                     self.streams.remove(&group);
                 }

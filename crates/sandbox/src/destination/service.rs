@@ -21,7 +21,7 @@ use tonic::{Code, Status, body::Body};
 
 use super::{
     Destination, Shared,
-    hub::{Method, Seat},
+    hub::{Method, StreamSlot},
     queue::Hold,
 };
 
@@ -38,7 +38,7 @@ pub(crate) struct GetService {
 struct Call {
     shared: Arc<Shared>,
     method: Method,
-    seat: Option<Seat>,
+    slot: Option<StreamSlot>,
     /// A call that the client cancels counts as OK.
     code: Code,
 }
@@ -103,7 +103,7 @@ impl Call {
         Self {
             shared,
             method,
-            seat: None,
+            slot: None,
             code: Code::Ok,
         }
     }
@@ -123,12 +123,12 @@ impl Call {
         }
         let domain = &self.shared.cluster_domain;
         let mut hub = self.shared.hub.lock();
-        let seat = match self.method {
+        let slot = match self.method {
             Method::Get => hub.open(&get.path, &get.context_token, domain),
             Method::GetProfile => hub.open_profile(&get.path, domain),
         }?;
         drop(hub);
-        self.seat = Some(seat);
+        self.slot = Some(slot);
         Ok(())
     }
 
@@ -158,8 +158,8 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         let mut hub = self.shared.hub.lock();
-        if let Some(seat) = &self.seat {
-            hub.close(seat);
+        if let Some(slot) = &self.slot {
+            hub.close(slot);
         }
         hub.count_end(self.method, self.code);
     }
@@ -204,8 +204,8 @@ where
 
 impl Updates {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &self.call.seat {
-            Some(seat) => seat.queue.poll_ready(cx, &mut self.hold),
+        match &self.call.slot {
+            Some(slot) => slot.queue.poll_ready(cx, &mut self.hold),
             None => Poll::Ready(()),
         }
     }
@@ -223,7 +223,7 @@ impl http_body::Body for Updates {
             return Poll::Ready(None);
         }
         ready!(self.poll_ready(cx));
-        let next = self.call.seat.as_ref().and_then(|seat| seat.queue.take());
+        let next = self.call.slot.as_ref().and_then(|slot| slot.queue.take());
         Poll::Ready(match next {
             Some(Ok(frame)) => {
                 let shared = &self.call.shared;

@@ -30,7 +30,7 @@ impl Shared {
     /// A cluster with its Nodes, its namespaces and the `kubernetes` Service.
     pub(crate) fn new(config: Config, cancel: CancellationToken) -> Self {
         let mut store = Store::new(config.seed);
-        furnish(&mut store, &config);
+        seed_objects(&mut store, &config);
         // As a server's memory of events begins when it starts.
         store.compact();
         Self {
@@ -82,7 +82,7 @@ impl Shared {
 }
 
 /// What a cluster holds when it starts.
-fn furnish(store: &mut Store, config: &Config) {
+fn seed_objects(store: &mut Store, config: &Config) {
     let write = Write {
         at: At::ZERO,
         dry_run: false,

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use tonic::Status;
 
-use super::{Hub, Seat};
+use super::{Hub, StreamSlot};
 use crate::destination::{
     directory::{Directory, profiles::Subject},
     objects::ObjectName,
@@ -19,13 +19,13 @@ use crate::destination::{
 /// All streams of `GetProfile`.
 #[derive(Debug, Default)]
 pub(super) struct Profiles {
-    listeners: BTreeMap<u64, Listener>,
+    listeners: BTreeMap<u64, ProfileListener>,
     by_service: BTreeMap<ObjectName, BTreeSet<u64>>,
     by_pod: BTreeMap<IpAddr, BTreeSet<u64>>,
 }
 
 #[derive(Debug)]
-struct Listener {
+struct ProfileListener {
     subject: Subject,
     last: Option<Bytes>,
     queue: Arc<Queue>,
@@ -40,7 +40,7 @@ impl Hub {
         &mut self,
         path: &str,
         cluster_domain: &str,
-    ) -> Result<Seat, Status> {
+    ) -> Result<StreamSlot, Status> {
         let subject = self.directory.subject(path, cluster_domain)?;
         let first = self.directory.profile(&subject, cluster_domain)?;
         let queue = Arc::new(Queue::new(self.queue_capacity));
@@ -55,14 +55,14 @@ impl Hub {
         self.next += 1;
         self.profiles.add(
             number,
-            Listener {
+            ProfileListener {
                 subject,
                 last: first,
                 queue: queue.clone(),
                 cluster_domain: cluster_domain.into(),
             },
         );
-        Ok(Seat {
+        Ok(StreamSlot {
             groups: Vec::new(),
             number,
             queue,
@@ -91,7 +91,7 @@ impl Hub {
 // === impl Profiles ===
 
 impl Profiles {
-    fn add(&mut self, number: u64, listener: Listener) {
+    fn add(&mut self, number: u64, listener: ProfileListener) {
         match &listener.subject {
             Subject::Service(name, _) => {
                 let numbers = self.by_service.entry(name.clone()).or_default();
@@ -137,9 +137,9 @@ impl Profiles {
     }
 }
 
-// === impl Listener ===
+// === impl ProfileListener ===
 
-impl Listener {
+impl ProfileListener {
     fn tell(&mut self, directory: &Directory) {
         // What cannot be said (an address of two Pods, a Service that is gone) is kept to itself.
         let Ok(Some(now)) = directory.profile(&self.subject, &self.cluster_domain) else {
