@@ -25,14 +25,15 @@ use dst_load_session::{
 };
 
 use super::{
-    Format, UsageError,
     cluster::ClusterArgs,
     compare::{self, JudgingArgs},
     namespace::NamespaceArgs,
+    output::Format,
     pace::PaceArgs,
-    run::{Build, header::suffix, with_controller},
-    sandbox::controller::CommandLine,
+    process::CommandLine,
+    run::{ControllerRun, header::suffix},
     scenario::{ScenarioArgs, must_end},
+    usage::UsageError,
 };
 use crate::exit::Exit;
 
@@ -117,10 +118,11 @@ pub async fn run(
     for warning in noticed {
         writeln!(warnings, "warning: {warning}")?;
     }
-    must_end(&scenario, "every run must last as long as the others")?;
+    must_end(&scenario, "`ab` needs runs of the same length")?;
     if args.cluster.cluster.is_named() && scenario.federation.is_some() {
         return Err(UsageError(format!(
-            "{} spans two clusters, which `ab` does on the sandbox only; name no cluster",
+            "{} spans two clusters, and `ab` runs such a scenario on the sandbox only; remove \
+             --context and --kubeconfig",
             scenario.name
         ))
         .into());
@@ -139,7 +141,11 @@ pub async fn run(
     };
     let shutdown = Shutdown::on_signals().context("signals")?;
     let scenario = Arc::new(scenario);
-    all(args, &scenario, &root, &shutdown, warnings).await?;
+    let builds = Builds {
+        baseline: &baseline,
+        candidate: &candidate,
+    };
+    run_all(args, &builds, &scenario, &root, &shutdown, warnings).await?;
     let interrupted = shutdown.draining().is_cancelled();
     let sides = ["baseline", "candidate"].map(|side| root.join(side));
     if interrupted && !sides.iter().all(|side| side.exists()) {
@@ -152,12 +158,10 @@ pub async fn run(
     }
     // Two builds may say the same version, or none; what was started tells them apart.
     let mut judging = args.judging.clone();
-    judging
-        .baseline_name
-        .get_or_insert_with(|| baseline.shown());
+    judging.baseline_name.get_or_insert_with(|| baseline.name());
     judging
         .candidate_name
-        .get_or_insert_with(|| candidate.shown());
+        .get_or_insert_with(|| candidate.name());
     let [before, after] = sides;
     let compared = compare::compare(&[before], &[after], &judging);
     let comparison = match compared {
@@ -177,9 +181,16 @@ pub async fn run(
     })
 }
 
+/// The two builds, by their command lines.
+struct Builds<'a> {
+    baseline: &'a CommandLine,
+    candidate: &'a CommandLine,
+}
+
 /// All runs, one after the other, until a signal.
-async fn all(
+async fn run_all(
     args: &AbArgs,
+    builds: &Builds<'_>,
     scenario: &Arc<Scenario>,
     root: &Path,
     shutdown: &Shutdown,
@@ -190,24 +201,23 @@ async fn all(
             break;
         }
         let command = if turn.candidate {
-            &args.candidate_bin
+            builds.candidate
         } else {
-            &args.baseline_bin
+            builds.baseline
         };
         let directory = RunDirectory::at(&root.join(&turn.place))?;
-        let build = Build {
+        let run = ControllerRun {
             scenario,
-            command,
+            command: command.clone(),
             cluster: &args.cluster,
             allowed: &args.allowed,
             skip_checks: args.skip_checks,
             connect_timeout: args.connect_timeout,
             kwok_nodes: args.kwok_nodes,
-            limits: args.pace.limits(),
+            pace: args.pace,
             pprof: args.pprof,
         };
-        let measured = with_controller(&build, &directory, shutdown, warnings);
-        let outcome = match measured.await {
+        let outcome = match run.execute(&directory, shutdown, warnings).await {
             Ok(Some(outcome)) => outcome,
             Ok(None) => {
                 abandon(&directory);

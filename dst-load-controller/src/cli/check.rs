@@ -7,6 +7,7 @@ use dst_load_kubernetes::actor::permissions::Purpose;
 use dst_load_report::check::Findings;
 use dst_load_scenario::{
     federation::Site,
+    flags::Flags,
     printable,
     scenario::{Backend, Lifecycle, Scenario},
 };
@@ -14,12 +15,12 @@ use dst_load_session::check::{Destination, Subject, Wants, check, check_target};
 use dst_load_transport::world::World;
 
 use super::{
-    Output,
-    cluster::{ClusterArgs, TargetClusterArgs},
+    cluster::{CLUSTER_DOMAIN, ClusterArgs, TargetClusterArgs},
+    environment::{ClusterTarget, Environment},
     forward::ForwardArgs,
     namespace::{NamespaceArgs, namespace_of_host},
+    output::Output,
     scenario,
-    world::Chosen,
 };
 use crate::exit::Exit;
 
@@ -33,7 +34,8 @@ pub struct CheckArgs {
     /// Overrides a value of the scenario, as in Helm. May be repeated.
     #[arg(long, value_name = "KEY=VALUE", requires = "scenario")]
     pub set: Vec<String>,
-    /// Looks only at what one half needs, where the two run apart, each with permissions of its own.
+    /// Looks only at what one half needs, where the two run apart, each with permissions of its
+    /// own.
     #[arg(long, value_name = "HALF", env = "DST_LOAD_HALF")]
     pub half: Option<Half>,
     /// The cluster.
@@ -78,7 +80,7 @@ pub enum Half {
 /// and what holds for any holds for that.
 const ANY_NAMESPACE: &str = "dst-load";
 
-/// Looks, and prints what was found.
+/// Runs the checks and prints the findings.
 ///
 /// # Errors
 /// A wrong scenario or address, or no cluster.
@@ -100,24 +102,25 @@ pub async fn run(
     };
     // Nothing is dialled where no destination is named, so that any address does.
     let unnamed = ["127.0.0.1:1".to_owned()];
-    let chosen = Chosen::cluster(
-        &args.cluster,
-        args.target_cluster.named(),
-        if args.destination.is_empty() {
+    let environment = Environment::cluster(ClusterTarget {
+        cluster: &args.cluster,
+        target_cluster: args.target_cluster.named(),
+        replicas: if args.destination.is_empty() {
             &unnamed
         } else {
             &args.destination
         },
-        &args.destination_metrics,
-        Lifecycle::Eternal,
-        &ForwardArgs::default(),
-    )
+        metrics: &args.destination_metrics,
+        forward: &ForwardArgs::default(),
+        lifecycle: Lifecycle::Eternal,
+        flags: Flags::default(),
+    })
     .await?;
-    let findings = look(
-        &chosen,
+    let findings = find(
+        &environment,
         Some(Destination {
             streams: !args.destination.is_empty(),
-            target: chosen.target.as_ref(),
+            target: environment.target.as_ref(),
         }),
         args.cluster.namespace.as_deref(),
         scenario.as_ref(),
@@ -144,12 +147,12 @@ pub async fn run(
 /// # Errors
 /// A finding that failed.
 pub(super) async fn before_run(
-    chosen: &Chosen,
+    environment: &Environment,
     namespace: Option<&str>,
     scenario: &Scenario,
     warnings: &mut impl io::Write,
 ) -> anyhow::Result<()> {
-    let findings = look(chosen, None, namespace, Some(scenario), None).await;
+    let findings = find(environment, None, namespace, Some(scenario), None).await;
     let bad: Vec<_> = findings.failed().collect();
     if bad.is_empty() {
         return Ok(());
@@ -158,15 +161,15 @@ pub(super) async fn before_run(
         write!(warnings, "{finding}")?;
     }
     anyhow::bail!(
-        "nothing was made: {} of {} checks failed; `check` shows them all, and --skip-checks runs \
-         all the same",
+        "{} of {} preflight checks failed, and nothing was made; `check` shows all of them, and \
+         --skip-checks runs in spite of them",
         bad.len(),
         findings.findings.len()
     )
 }
 
-async fn look(
-    chosen: &Chosen,
+async fn find(
+    environment: &Environment,
     destination: Option<Destination<'_>>,
     namespace: Option<&str>,
     scenario: Option<&Scenario>,
@@ -198,22 +201,22 @@ async fn look(
         backend,
     };
     let source = Subject {
-        world: &chosen.world,
+        world: &environment.world,
         destination,
         namespace: namespace.unwrap_or(ANY_NAMESPACE),
         purpose,
         wants: wants(Site::Source),
-        cluster_domain: super::world::CLUSTER_DOMAIN,
+        cluster_domain: CLUSTER_DOMAIN,
         linked: None,
     };
     let mut findings = Findings::default();
-    let Some(kube) = &chosen.target_cluster else {
+    let Some(kube) = &environment.target_cluster else {
         return check(&source, findings).await;
     };
     let target = Subject {
         world: &World {
             kube: Arc::clone(kube),
-            ..chosen.world.clone()
+            ..environment.world.clone()
         },
         destination: None,
         wants: wants(Site::Target),
@@ -228,7 +231,7 @@ async fn look(
         // Our own destination is linked without a Secret.
         linked: both
             .map(|both| both.cluster.as_str())
-            .filter(|_| !chosen.is_embedded()),
+            .filter(|_| !environment.is_in_process()),
         ..source
     };
     check(&source, findings).await

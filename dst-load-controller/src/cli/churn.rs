@@ -16,7 +16,9 @@ use dst_load_scenario::{
 };
 use dst_load_transport::listen::Listen;
 
-use super::{UsageError, cluster::ClusterArgs, namespace::NamespaceArgs, pace::PaceArgs, scenario};
+use super::{
+    cluster::ClusterArgs, namespace::NamespaceArgs, pace::PaceArgs, scenario, usage::UsageError,
+};
 use crate::exit::Exit;
 
 const PATTERN: &str = "One pattern";
@@ -156,8 +158,8 @@ pub struct ChurnArgs {
     /// That Pod's uid.
     #[arg(long, value_name = "UID", env = "DST_LOAD_POD_UID", requires = "pod")]
     pub pod_uid: Option<String>,
-    /// Where metrics, events and probes are served: IP:PORT, or a port alone. If absent, port 9990, or
-    /// a free one if that is taken. Without an IP, on loopback; in a Pod, on all interfaces.
+    /// Where metrics, events and probes are served: IP:PORT, or a port alone. If absent, port 9990,
+    /// or a free one if that is taken. Without an IP, on loopback; in a Pod, on all interfaces.
     #[arg(long, value_name = "ADDR", env = "DST_LOAD_ADMIN_ADDR")]
     pub admin_addr: Option<Listen>,
     /// The label of everything that is made; drawn if absent.
@@ -215,8 +217,8 @@ impl ChurnArgs {
             Some(name) => scenario::open(name)?,
             None if self.names_services() => Draft::from_flags("churn", "command line"),
             None => {
-                let message = "say how many Services to make: --services, or --stable-services \
-                               and --oscillate-services, or --scenario";
+                let message = "no Services are given; add --services, or --stable-services and \
+                               --oscillate-services, or --scenario";
                 return Err(UsageError(message.to_owned()).into());
             }
         };

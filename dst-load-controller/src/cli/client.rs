@@ -14,7 +14,7 @@ use dst_load_scenario::{
 };
 use dst_load_transport::listen::Listen;
 
-use super::{UsageError, cluster::ClusterArgs, forward::ForwardArgs, scenario};
+use super::{cluster::ClusterArgs, forward::ForwardArgs, scenario, usage::UsageError};
 
 pub use self::command::run;
 
@@ -22,8 +22,8 @@ pub use self::command::run;
 #[derive(Clone, Debug, Args)]
 pub struct ClientArgs {
     /// The destination controller. A name with several addresses, such as a headless Service's, is
-    /// each of them as a replica; or each replica is named, repeated or with commas. Virtual clients
-    /// take them in turn.
+    /// each of them as a replica; or each replica is named, repeated or with commas. Virtual
+    /// clients take them in turn.
     #[arg(
         long,
         visible_alias = "destination-addr",
@@ -128,8 +128,9 @@ pub struct ClientArgs {
     /// Ends after this long, as a first signal would; without it, runs until stopped.
     #[arg(long, env = "DST_LOAD_DURATION")]
     pub duration: Option<Span>,
-    /// Where metrics, probes and the recording are served: IP:PORT, or a port alone. If absent, port
-    /// 9990, or a free one if that is taken. Without an IP, on loopback; in a Pod, on all interfaces.
+    /// Where metrics, probes and the recording are served: IP:PORT, or a port alone. If absent,
+    /// port 9990, or a free one if that is taken. Without an IP, on loopback; in a Pod, on all
+    /// interfaces.
     #[arg(long, value_name = "ADDR", env = "DST_LOAD_ADMIN_ADDR")]
     pub admin_addr: Option<Listen>,
     /// Where the recording goes; none is written if absent.

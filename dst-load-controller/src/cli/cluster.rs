@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use dst_load_transport::cluster::{Cluster, ClusterError};
 
-use super::UsageError;
+use super::usage::UsageError;
+
+/// The DNS domain of the clusters.
+pub(super) const CLUSTER_DOMAIN: &str = "cluster.local";
 
 /// A cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]

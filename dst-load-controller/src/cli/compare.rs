@@ -28,7 +28,7 @@ use dst_load_session::{
 };
 use flate2::read::MultiGzDecoder;
 
-use super::{Format, UsageError, report};
+use super::{output::Format, report, usage::UsageError};
 use crate::exit::Exit;
 
 /// Flags of `compare`.
@@ -140,8 +140,8 @@ impl CompareArgs {
                 Ok([baseline.clone(), listed(candidate)])
             }
             _ => Err(UsageError(
-                "say what to compare: `compare BASELINE CANDIDATE`, or several recordings a side \
-                 with --baseline A1 A2 --candidate B1 B2"
+                "two sides are needed; use `compare BASELINE CANDIDATE`, or --baseline A1 A2 \
+                 --candidate B1 B2 for several recordings a side"
                     .into(),
             )),
         }
@@ -158,7 +158,7 @@ impl JudgingArgs {
     pub(super) fn check(&self, format: Format) -> Result<(), UsageError> {
         if format == Format::Junit {
             return Err(UsageError(
-                "a comparison is printed as text, json, markdown or html, not as junit".into(),
+                "a comparison has no form junit; use --output text, json, markdown or html".into(),
             ));
         }
         self.options().map(|_| ())
@@ -190,7 +190,7 @@ impl JudgingArgs {
         let confidence = self.confidence.0;
         if !(0.5..1.0).contains(&confidence) {
             return Err(UsageError(format!(
-                "--confidence {} is none: it lies between 50% and 100%",
+                "--confidence {} is out of range; it must be at least 50% and below 100%",
                 self.confidence
             )));
         }

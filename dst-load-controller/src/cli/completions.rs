@@ -2,7 +2,7 @@
 
 use std::io;
 
-use clap::Args;
+use clap::{Args, Command};
 use clap_complete::Shell;
 
 use crate::exit::Exit;
@@ -15,12 +15,15 @@ pub struct CompletionsArgs {
     pub shell: Shell,
 }
 
-/// Prints the script.
+/// Prints the script for this tool's `command`.
 ///
 /// # Errors
 /// If nothing can be written.
-pub fn run(args: &CompletionsArgs, out: &mut impl io::Write) -> anyhow::Result<Exit> {
-    let mut command = super::parse::command();
+pub fn run(
+    args: &CompletionsArgs,
+    mut command: Command,
+    out: &mut impl io::Write,
+) -> anyhow::Result<Exit> {
     // The generator panics on a writer that fails, as a closed pipe does.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "dst-load-controller", &mut script);

@@ -17,9 +17,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    cluster::KubeconfigArgs,
-    scenario,
-    world::{CLUSTER_DOMAIN, destination_config},
+    cluster::{CLUSTER_DOMAIN, KubeconfigArgs},
+    sandbox_config, scenario,
 };
 use crate::exit::Exit;
 
@@ -78,7 +77,7 @@ pub async fn run(args: &DestinationArgs, out: &mut impl io::Write) -> anyhow::Re
     let kube = args.cluster.find().await?.client()?;
     let (grpc, address) = args.addr.bind("--addr").await?;
     let (admin, metrics_address) = args.metrics_addr.bind("--metrics-addr").await?;
-    let mut config = destination_config(&scenario, 1);
+    let mut config = sandbox_config::destination(&scenario, 1);
     config.cluster_domain.clone_from(&args.cluster_domain);
     config.ipv6 = args.enable_ipv6.unwrap_or(config.ipv6);
     let destination = Destination::start(config, kube);

@@ -11,11 +11,10 @@ use dst_load_kubernetes::actor::{Actor, Caller, Limits, Link, RunIdentity};
 use dst_load_transport::clock::Clock;
 
 use super::{
-    UsageError,
-    cluster::{KubeconfigArgs, TargetClusterArgs},
+    cluster::{CLUSTER_DOMAIN, KubeconfigArgs, TargetClusterArgs},
     namespace::NamespaceArgs,
     scenario,
-    world::CLUSTER_DOMAIN,
+    usage::UsageError,
 };
 use crate::exit::Exit;
 
@@ -31,8 +30,8 @@ pub struct LinkArgs {
     /// The name that the target cluster gets: federation.cluster of a scenario.
     #[arg(long, default_value = "target", env = "DST_LOAD_CLUSTER")]
     pub cluster: String,
-    /// The target cluster's API server as the controller reaches it, such as
-    /// https://10.0.0.1:6443; as in the kubeconfig if absent.
+    /// The target cluster's API server as the controller reaches it, such as https://10.0.0.1:6443;
+    /// as in the kubeconfig if absent.
     #[arg(long, value_name = "URL", env = "DST_LOAD_SERVER")]
     pub server: Option<String>,
     /// The controller's namespace.
@@ -65,7 +64,7 @@ pub struct LinkArgs {
 pub async fn run(args: &LinkArgs, out: &mut impl io::Write) -> anyhow::Result<Exit> {
     if args.target.named().is_none() {
         return Err(UsageError(
-            "say which cluster to link: --churn-context, or --churn-kubeconfig".into(),
+            "no target cluster is named; add --churn-context or --churn-kubeconfig".into(),
         )
         .into());
     }

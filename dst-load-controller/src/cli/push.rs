@@ -9,13 +9,13 @@ use clap::Args;
 use dst_load_report::report::Report;
 use dst_load_session::push::PushGateway;
 
-use super::{UsageError, credentials::Sources};
+use super::{credentials::Sources, usage::UsageError};
 
 /// Where a run's numbers go when it is over.
 #[derive(Clone, Debug, Default, Args)]
 pub struct PushArgs {
-    /// Pushes what the run came to as gauges (`dst_load_run_…`) to this Prometheus Pushgateway, such
-    /// as http://127.0.0.1:9091, in place of what it had of the scenario.
+    /// Pushes what the run came to as gauges (`dst_load_run_…`) to this Prometheus Pushgateway,
+    /// such as http://127.0.0.1:9091, in place of what it had of the scenario.
     #[arg(long, value_name = "URL", env = "DST_LOAD_PUSH_GATEWAY")]
     pub push_gateway: Option<String>,
     /// A file with the bearer token for the Pushgateway; else DST_LOAD_PUSH_GATEWAY_TOKEN is it.

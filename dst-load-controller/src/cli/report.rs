@@ -25,8 +25,9 @@ use dst_load_session::recorder::{RECORDING, write_whole};
 use rustix::termios::tcgetwinsize;
 
 use super::{
-    Format, UsageError,
+    output::Format,
     push::{self, PushArgs},
+    usage::UsageError,
 };
 use crate::exit::Exit;
 

@@ -1,11 +1,13 @@
 //! `run`: churn and clients in one process, judged and reported.
 
 mod command;
+mod config;
+mod environment;
+mod execute;
 mod floor;
 pub(super) mod header;
 mod measure;
 mod progress;
-mod setting;
 pub mod simulation;
 
 use std::path::PathBuf;
@@ -24,7 +26,7 @@ use super::{
 };
 
 pub use self::command::run;
-pub(super) use self::command::{Build, with_controller};
+pub(super) use self::execute::ControllerRun;
 
 /// Flags of `run`. Without a cluster it runs on the embedded sandbox.
 #[derive(Clone, Debug, Args)]
@@ -61,8 +63,8 @@ pub struct RunArgs {
     #[arg(long, conflicts_with_all = ["destination", "destination_pod"])]
     pub reference: bool,
     /// Starts this destination controller on the embedded sandbox's API and measures it, such as
-    /// './linkerd-controller destination'; flags that it needs are added. Where a cluster is
-    /// named, or time is virtual, this counts for nothing.
+    /// './linkerd-controller destination'; flags that it needs are added. Where a cluster is named,
+    /// or time is virtual, this counts for nothing.
     #[arg(long, value_name = "COMMAND", env = "LINKERD_DESTINATION_BIN")]
     pub destination_bin: Option<String>,
     /// Where the destination controller serves its metrics. Of several replicas, each: what they
@@ -101,8 +103,8 @@ pub struct RunArgs {
     /// Runs on a cluster though `check` says that it will not work.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_SKIP_CHECKS")]
     pub skip_checks: bool,
-    /// Takes CPU and heap profiles of the destination controller, beside the recording. It must serve
-    /// them: Linkerd's does with -enable-pprof (charts: enablePprof), which is added to
+    /// Takes CPU and heap profiles of the destination controller, beside the recording. It must
+    /// serve them: Linkerd's does with -enable-pprof (charts: enablePprof), which is added to
     /// --destination-bin. They cost it some percent of what it allocates and of its CPU.
     #[arg(long, conflicts_with = "virtual_time", value_parser = BoolishValueParser::new(), env = "DST_LOAD_PPROF")]
     pub pprof: bool,

@@ -1,7 +1,6 @@
 //! `sandbox`: the embedded cluster and destination on loopback, until stopped.
 
-pub(super) mod command;
-pub(super) mod controller;
+mod command;
 
 use std::{net::IpAddr, path::PathBuf};
 
@@ -39,5 +38,5 @@ pub struct SandboxArgs {
     pub destination_log: Option<PathBuf>,
     /// The process that started it, and with which it ends.
     #[arg(long, hide = true)]
-    pub with_parent: Option<u32>,
+    pub with_parent: Option<i32>,
 }

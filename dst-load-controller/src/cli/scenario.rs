@@ -14,7 +14,7 @@ use dst_load_scenario::{
     words::{abridged, excerpt, nearest},
 };
 
-use super::UsageError;
+use super::usage::UsageError;
 
 /// A scenario and its overrides.
 #[derive(Clone, Debug, Args)]
@@ -115,7 +115,7 @@ fn is_named_pipe(name: &str) -> bool {
     !open && fs::metadata(name).is_ok_and(|it| it.file_type().is_fifo())
 }
 
-/// Refuses a scenario without an end where nobody is there to stop it; `why` says where that is.
+/// Refuses a scenario without an end where nobody stops it; `why` is the reason.
 ///
 /// # Errors
 /// A [`UsageError`] that says how to give it an end.
@@ -131,7 +131,7 @@ pub(super) fn must_end(scenario: &Scenario, why: &str) -> Result<(), UsageError>
         ""
     };
     Err(UsageError(format!(
-        "{} runs until stopped, and {why}; say how long with --duration{cycles}",
+        "{} runs until stopped, and {why}; add --duration{cycles}",
         scenario.name
     )))
 }

@@ -27,7 +27,7 @@ use dst_load_session::{
 
 use super::{ReportArgs, exit, judged, once, push, render, style};
 use crate::{
-    cli::{Format, UsageError, cluster::ClusterArgs, credentials::Sources},
+    cli::{cluster::ClusterArgs, credentials::Sources, output::Format, usage::UsageError},
     exit::Exit,
 };
 
