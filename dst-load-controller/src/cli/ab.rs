@@ -43,47 +43,48 @@ pub struct AbArgs {
     /// What to run.
     #[command(flatten)]
     pub scenario: ScenarioArgs,
-    /// The destination controller to compare with, as `run --destination-bin` takes it, such as
-    /// './before/controller destination'. `dst-load-controller destination` makes a self-test.
+    /// Destination controller to compare with, as for `run --destination-bin`, such as
+    /// './before/controller destination'. Use `dst-load-controller destination` for a self-test.
     #[arg(long, value_name = "COMMAND", env = "DST_LOAD_BASELINE_BIN")]
     pub baseline_bin: String,
-    /// The destination controller that is compared.
+    /// Destination controller to compare.
     #[arg(long, value_name = "COMMAND", env = "DST_LOAD_CANDIDATE_BIN")]
     pub candidate_bin: String,
-    /// Where it may run all the same.
+    /// Namespaces that are allowed by name.
     #[command(flatten)]
     pub allowed: NamespaceArgs,
-    /// On which cluster's API both run, such as a lab's; the sandbox's if none is named, and
-    /// KUBECONFIG alone never names one here. Not one where Linkerd is installed: its controllers
-    /// would be at work too.
+    /// The cluster on whose API both run, such as a lab's; the sandbox's if none is named, and
+    /// KUBECONFIG alone is ignored. Not one where Linkerd is installed: its controllers would load
+    /// the API too.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// Runs of each. With fewer than 5 the comparison is weak.
+    /// Number of runs of each. With fewer than 5 the comparison is weak.
     #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..), env = "DST_LOAD_PAIRS")]
     pub pairs: u32,
-    /// Runs one pair before that does not count: it warms up disks and caches.
+    /// Run one pair first that is not counted, to warm up disks and caches.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_WARM_UP")]
     pub warm_up: bool,
-    /// How long to try to reach a controller.
+    /// How long to try to connect to a controller.
     #[arg(long, default_value = "30s", env = "DST_LOAD_CONNECT_TIMEOUT")]
     pub connect_timeout: Span,
-    /// How hard the API server may be pressed.
+    /// Limits of requests to the API server.
     #[command(flatten)]
     pub pace: PaceArgs,
-    /// Runs on a cluster though `check` says that it will not work.
+    /// Run on a cluster although preflight checks fail.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_SKIP_CHECKS")]
     pub skip_checks: bool,
-    /// Keeps the pods on KWOK's nodes (label `type=kwok`), for clusters that have others too.
+    /// Schedule the pods on KWOK's nodes only (label `type=kwok`), for clusters that have others
+    /// too.
     #[arg(long, env = "DST_LOAD_KWOK_NODES", value_parser = BoolishValueParser::new())]
     pub kwok_nodes: bool,
-    /// Takes CPU and heap profiles of both, and compares them by function. -enable-pprof is added
-    /// to both commands; it costs them some percent of what they allocate and of their CPU.
+    /// Take CPU and heap profiles of both, and compare them by function. -enable-pprof is added to
+    /// both commands. Profiles cost them some percent of their allocations and CPU.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_PPROF")]
     pub pprof: bool,
-    /// Where recordings and the comparison go; `runs/ab-<name>-<time>` if absent.
+    /// Directory for the recordings and the comparison; `runs/ab-<name>-<time>` by default.
     #[arg(long, value_name = "DIR", env = "DST_LOAD_OUTPUT_DIR")]
     pub output_dir: Option<PathBuf>,
-    /// Says nothing of each run.
+    /// Do not print a line for each run.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_NO_PROGRESS")]
     pub no_progress: bool,
     /// How they are judged.

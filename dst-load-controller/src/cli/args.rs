@@ -26,7 +26,7 @@ pub struct Args {
 /// Flags that every command has.
 #[derive(Clone, Debug, clap::Args)]
 pub struct GlobalArgs {
-    /// How results are printed.
+    /// Format of the results.
     #[arg(
         short,
         long,
@@ -36,7 +36,7 @@ pub struct GlobalArgs {
         env = "DST_LOAD_OUTPUT"
     )]
     pub output: Format,
-    /// What is logged to standard error: a level, or filters such as `info,kube=debug`.
+    /// Log level, or filters such as `info,kube=debug`. Logs go to standard error.
     #[arg(
         long,
         global = true,
@@ -44,8 +44,8 @@ pub struct GlobalArgs {
         env = "DST_LOAD_LOG_LEVEL"
     )]
     pub log_level: String,
-    /// Says nothing on standard error but errors: no progress, no log, no warnings. What was asked
-    /// for still goes to standard output.
+    /// Print only errors to standard error: no progress, no logs, no warnings. Results still go to
+    /// standard output.
     #[arg(
         short,
         long,
@@ -54,7 +54,7 @@ pub struct GlobalArgs {
         env = "DST_LOAD_QUIET"
     )]
     pub quiet: bool,
-    /// How the log is written.
+    /// Format of the logs.
     #[arg(
         long,
         global = true,
@@ -68,33 +68,33 @@ pub struct GlobalArgs {
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Churn Services and watch them, judge, and report.
+    /// Run a scenario and report a verdict.
     Run(Box<run::RunArgs>),
-    /// Serve the embedded cluster and destination on loopback, until stopped.
+    /// Serve the embedded cluster and destination on loopback until stopped.
     Sandbox(sandbox::SandboxArgs),
-    /// Serve the reference destination on a cluster's API, until stopped.
+    /// Serve the reference destination on a cluster's API until stopped.
     Destination(Box<destination::DestinationArgs>),
-    /// Say what a run would do, and touch nothing.
+    /// Show what a run would do (dry run).
     Plan(plan::PlanArgs),
-    /// Look whether a run on a cluster would work, and touch nothing.
+    /// Run preflight checks.
     Check(Box<check::CheckArgs>),
-    /// Render recordings again, or several as one.
+    /// Render recordings as a report.
     Report(report::ReportArgs),
-    /// Compare two builds by their recordings: is the candidate worse?
+    /// Compare the recordings of two builds.
     Compare(compare::CompareArgs),
-    /// Run two controller builds in turn on this machine, and compare them.
+    /// Run two controller builds in turn on this machine and compare them.
     Ab(Box<ab::AbArgs>),
-    /// Act on Kubernetes alone: make Services and move their endpoints until stopped.
+    /// Churn Services until stopped.
     Churn(Box<churn::ChurnArgs>),
-    /// Watch Services alone: hold streams, and measure what they are told, until stopped.
+    /// Hold streams and measure their updates until stopped.
     Client(Box<client::ClientArgs>),
-    /// Tell a controller of a second cluster, for a lab or a test of federated runs.
+    /// Link a controller with a second cluster, for labs and tests of federated runs.
     Link(Box<link::LinkArgs>),
-    /// Delete what a run left behind.
+    /// Delete the objects that a run left behind.
     Cleanup(cleanup::CleanupArgs),
-    /// Print a shell's completions.
+    /// Print a shell completion script.
     Completions(completions::CompletionsArgs),
-    /// Become another program that ends with the process that started this one.
+    /// Run another program that ends with the process that started this one.
     #[command(hide = true)]
     Bound(bound::BoundArgs),
 }

@@ -27,28 +27,28 @@ use crate::exit::Exit;
 /// Flags of `check`.
 #[derive(Clone, Debug, Args)]
 pub struct CheckArgs {
-    /// What would be run: a scenario file, or the name of a built-in one. Without it, nothing is
-    /// said of room.
+    /// Scenario to check for: a file, or the name of a built-in one. Without it, capacity is not
+    /// checked.
     #[arg(value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
     pub scenario: Option<String>,
-    /// Overrides a value of the scenario, as in Helm. May be repeated.
+    /// Override a value of the scenario, as Helm does. Can be repeated.
     #[arg(long, value_name = "KEY=VALUE", requires = "scenario")]
     pub set: Vec<String>,
-    /// Looks only at what one half needs, where the two run apart, each with permissions of its
-    /// own.
+    /// Check only what `churn` or `client` needs, where the two run apart, each with permissions of
+    /// its own.
     #[arg(long, value_name = "HALF", env = "DST_LOAD_HALF")]
     pub half: Option<Half>,
     /// The cluster.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// Where a run may be all the same.
+    /// Namespaces that are allowed by name.
     #[command(flatten)]
     pub allowed: NamespaceArgs,
     /// Which cluster is churned, if that is another one.
     #[command(flatten)]
     pub target_cluster: TargetClusterArgs,
-    /// The destination controller, as HOST:PORT; not asked if absent. Of several replicas, the
-    /// first is.
+    /// Address of the destination controller; not checked by default. Of several replicas, the
+    /// first is checked.
     #[arg(
         long,
         value_name = "HOST:PORT",
@@ -56,8 +56,7 @@ pub struct CheckArgs {
         env = "DST_LOAD_DESTINATION"
     )]
     pub destination: Vec<String>,
-    /// Where the destination controller serves its metrics, each replica of it; not asked if
-    /// absent.
+    /// URL of the destination controller's metrics, of each replica; not checked by default.
     #[arg(
         long,
         value_name = "URL",
@@ -67,12 +66,12 @@ pub struct CheckArgs {
     pub destination_metrics: Vec<String>,
 }
 
-/// A half of a run.
+/// A part of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Half {
-    /// Acts on Kubernetes.
+    /// The churner, which acts on Kubernetes.
     Churn,
-    /// Holds streams, and watches.
+    /// The client, which holds streams and observes.
     Client,
 }
 

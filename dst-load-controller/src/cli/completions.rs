@@ -10,7 +10,7 @@ use crate::exit::Exit;
 /// Flags of `completions`.
 #[derive(Clone, Debug, Args)]
 pub struct CompletionsArgs {
-    /// Whose completions.
+    /// Shell to complete for.
     #[arg(value_enum)]
     pub shell: Shell,
 }

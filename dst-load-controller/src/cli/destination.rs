@@ -28,8 +28,8 @@ pub struct DestinationArgs {
     /// On which cluster.
     #[command(flatten)]
     pub cluster: KubeconfigArgs,
-    /// Where streams are served: IP:PORT, or a port alone. Without an IP, on loopback; in a Pod, on
-    /// all interfaces.
+    /// Address to serve streams at: IP:PORT, or a port alone. Without an IP, on loopback; in a Pod,
+    /// on all interfaces.
     #[arg(
         long,
         value_name = "ADDR",
@@ -37,7 +37,7 @@ pub struct DestinationArgs {
         env = "DST_LOAD_ADDR"
     )]
     pub addr: Listen,
-    /// Where metrics and readiness are served, in the same form.
+    /// Address to serve metrics and readiness at, in the same form.
     #[arg(
         long,
         value_name = "ADDR",
@@ -45,13 +45,13 @@ pub struct DestinationArgs {
         env = "DST_LOAD_METRICS_ADDR"
     )]
     pub metrics_addr: Listen,
-    /// The cluster's DNS domain.
+    /// DNS domain of the cluster.
     #[arg(long, default_value = CLUSTER_DOMAIN, env = "DST_LOAD_CLUSTER_DOMAIN")]
     pub cluster_domain: String,
-    /// Takes faults from a scenario file, or a built-in one.
+    /// Take faults from this scenario file, or built-in scenario.
     #[arg(long, value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
     pub scenario: Option<String>,
-    /// Overrides a value of the scenario, as in Helm. May be repeated.
+    /// Override a value of the scenario, as Helm does. Can be repeated.
     #[arg(long, value_name = "KEY=VALUE", requires = "scenario")]
     pub set: Vec<String>,
     /// Means nothing here: it holds no lease.
@@ -63,7 +63,7 @@ pub struct DestinationArgs {
     /// Means nothing here: it has no profiles.
     #[arg(long, hide = true, value_parser = BoolishValueParser::new())]
     pub enable_pprof: Option<bool>,
-    /// Whether Pods are served by IPv6.
+    /// Whether to serve the IPv6 addresses of Pods.
     #[arg(long, value_name = "BOOL", env = "DST_LOAD_ENABLE_IPV6", value_parser = BoolishValueParser::new())]
     pub enable_ipv6: Option<bool>,
 }

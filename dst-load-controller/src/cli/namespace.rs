@@ -7,8 +7,8 @@ use super::{cluster::ClusterArgs, usage::UsageError};
 /// Allows namespaces that are refused otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct NamespaceArgs {
-    /// Makes Services in this namespace even if it is a system namespace, or one with a control
-    /// plane of Linkerd. May be repeated.
+    /// Allow Services in this namespace although it is a system namespace, or has a control plane
+    /// of Linkerd. Can be repeated.
     #[arg(
         long,
         value_name = "NAME",

@@ -24,16 +24,16 @@ pub struct ScenarioArgs {
     /// federated-baseline, federated-oscillation.
     #[arg(value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
     pub scenario: String,
-    /// Overrides a value of the scenario, as in Helm: `--set churn.minHold=5s`. May be repeated.
+    /// Override a value of the scenario, as Helm does: `--set churn.minHold=5s`. Can be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Overrides scenario.seed.
+    /// Override scenario.seed.
     #[arg(long, env = "DST_LOAD_SEED")]
     pub seed: Option<u64>,
-    /// Overrides churn.cycles: ends the run after this many cycles.
+    /// Override churn.cycles: end the run after this many cycles.
     #[arg(long, env = "DST_LOAD_CYCLES")]
     pub cycles: Option<u32>,
-    /// Overrides churn.duration: ends the run after this long.
+    /// Override churn.duration: end the run after this time.
     #[arg(long, env = "DST_LOAD_DURATION")]
     pub duration: Option<Span>,
 }
