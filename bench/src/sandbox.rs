@@ -62,6 +62,7 @@ impl Sandbox {
                 "--log-level",
                 "warn",
                 "--with-parent",
+                &std::process::id().to_string(),
                 "--scenario",
             ])
             .arg(&scenario)

@@ -8,16 +8,21 @@ use std::{
     time::Duration,
 };
 
-use clap::{Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use dst_load_session::runtime::{Aborted, LogFormat, Shutdown, init_logs};
 use dst_load_transport::files;
 use tokio::runtime::Builder;
 
-use self::{clean_writer::CleanWriter, listener::Listener};
+pub use self::{
+    args::{Args, Command, GlobalArgs},
+    output::{Format, Output},
+    usage::UsageError,
+    version::VERSION,
+};
+use self::{clean_writer::CleanWriter, pipe_tolerant_writer::PipeTolerantWriter, process::bound};
 use crate::exit::Exit;
 
 pub mod ab;
-pub mod bound;
+mod args;
 pub mod check;
 pub mod churn;
 mod clean_writer;
@@ -28,148 +33,26 @@ pub mod compare;
 pub mod completions;
 mod credentials;
 pub mod destination;
+mod environment;
 pub mod forward;
 pub mod link;
-mod listener;
 pub mod namespace;
 mod observer_place;
+mod output;
 pub mod pace;
 pub mod parse;
+mod pipe_tolerant_writer;
 pub mod plan;
+pub mod process;
 mod push;
 mod replicas;
 pub mod report;
 pub mod run;
 pub mod sandbox;
+mod sandbox_config;
 pub mod scenario;
-mod world;
-
-/// The version and the commit it was built from.
-pub const VERSION: &str = concat!(
-    env!("CARGO_PKG_VERSION"),
-    " (",
-    env!("DST_LOAD_COMMIT"),
-    ")"
-);
-
-/// Measures Linkerd's destination controller under endpoint churn.
-#[derive(Clone, Debug, Parser)]
-#[command(name = "dst-load-controller", version = VERSION, propagate_version = true, max_term_width = 100)]
-pub struct Args {
-    /// What holds for every command.
-    #[command(flatten)]
-    pub global: GlobalArgs,
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// Flags that every command has.
-#[derive(Clone, Debug, clap::Args)]
-pub struct GlobalArgs {
-    /// How results are printed.
-    #[arg(
-        short,
-        long,
-        global = true,
-        value_enum,
-        default_value = "text",
-        env = "DST_LOAD_OUTPUT"
-    )]
-    pub output: Format,
-    /// What is logged to standard error: a level, or filters such as `info,kube=debug`.
-    #[arg(
-        long,
-        global = true,
-        default_value = "info",
-        env = "DST_LOAD_LOG_LEVEL"
-    )]
-    pub log_level: String,
-    /// Says nothing on standard error but errors: no progress, no log, no warnings. What was asked
-    /// for still goes to standard output.
-    #[arg(
-        short,
-        long,
-        global = true,
-        value_parser = BoolishValueParser::new(),
-        env = "DST_LOAD_QUIET"
-    )]
-    pub quiet: bool,
-    /// How the log is written.
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value = "text",
-        env = "DST_LOAD_LOG_FORMAT"
-    )]
-    pub log_format: Output,
-}
-
-/// A form of output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs.
-    Json,
-}
-
-/// A form of results.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs.
-    Json,
-    /// For a pull request; reports only.
-    Markdown,
-    /// For a CI system, in XML; reports only.
-    Junit,
-    /// For a browser, one page with charts; reports only.
-    Html,
-}
-
-/// The commands.
-#[derive(Clone, Debug, Subcommand)]
-pub enum Command {
-    /// Churn Services and watch them, judge, and report.
-    Run(Box<run::RunArgs>),
-    /// Serve the embedded cluster and destination on loopback, until stopped.
-    Sandbox(sandbox::SandboxArgs),
-    /// Serve the reference destination on a cluster's API, until stopped.
-    Destination(Box<destination::DestinationArgs>),
-    /// Say what a run would do, and touch nothing.
-    Plan(plan::PlanArgs),
-    /// Look whether a run on a cluster would work, and touch nothing.
-    Check(Box<check::CheckArgs>),
-    /// Render recordings again, or several as one.
-    Report(report::ReportArgs),
-    /// Compare two builds by their recordings: is the candidate worse?
-    Compare(compare::CompareArgs),
-    /// Run two controller builds in turn on this machine, and compare them.
-    Ab(Box<ab::AbArgs>),
-    /// Act on Kubernetes alone: make Services and move their endpoints until stopped.
-    Churn(Box<churn::ChurnArgs>),
-    /// Watch Services alone: hold streams, and measure what they are told, until stopped.
-    Client(Box<client::ClientArgs>),
-    /// Tell a controller of a second cluster, for a lab or a test of federated runs.
-    Link(Box<link::LinkArgs>),
-    /// Delete what a run left behind.
-    Cleanup(cleanup::CleanupArgs),
-    /// Print a shell's completions.
-    Completions(completions::CompletionsArgs),
-    /// Become another program that ends with the process that started this one.
-    #[command(hide = true)]
-    Bound(bound::BoundArgs),
-}
-
-/// A mistake of the caller: exit code 2.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct UsageError(pub String);
+mod usage;
+mod version;
 
 /// Does what is asked, printing results to `out` and warnings to `warnings`.
 ///
@@ -186,14 +69,14 @@ pub fn run(
     } else {
         warnings
     };
-    let warnings = &mut Listener::new(CleanWriter::new(warnings, false), true);
+    let warnings = &mut PipeTolerantWriter::new(CleanWriter::new(warnings, false), true);
     let terminal = io::stdout().is_terminal();
     let mut out = CleanWriter::new(out, terminal);
     // A plan may have no end but its reader's.
     if matches!(args.command, Command::Plan(_)) {
         return dispatch(args, &mut out, warnings);
     }
-    let mut out = Listener::new(out, terminal);
+    let mut out = PipeTolerantWriter::new(out, terminal);
     dispatch(args, &mut out, warnings)
 }
 
@@ -267,7 +150,7 @@ fn dispatch(
         }
         Command::Link(link) => at_once(&args.global, link::run(&link, out)),
         Command::Cleanup(cleanup) => at_once(&args.global, cleanup::run(cleanup, out)),
-        Command::Completions(completions) => completions::run(&completions, out),
+        Command::Completions(completions) => completions::run(&completions, parse::command(), out),
         Command::Bound(bound) => bound::run(&bound, out),
     }
 }
@@ -342,25 +225,6 @@ fn on_runtime(
     match done {
         Err(error) if error.is::<Aborted>() => Ok(Exit::Interrupted),
         done => done,
-    }
-}
-
-// === impl Format ===
-
-impl Format {
-    /// The form, where only text and JSON are to be had.
-    ///
-    /// # Errors
-    /// If it is one that only reports have.
-    pub fn plain(self) -> Result<Output, UsageError> {
-        match self {
-            Self::Text => Ok(Output::Text),
-            Self::Json => Ok(Output::Json),
-            Self::Markdown | Self::Junit | Self::Html => Err(UsageError(
-                "only reports are printed as markdown, junit or html; use --output text or json"
-                    .to_owned(),
-            )),
-        }
     }
 }
 

@@ -133,7 +133,7 @@ fn what_cannot_be_compared_is_not_begun() {
     let folder = folder.path();
     for (more, said) in [
         (&["--threshold", "5"][..], "--threshold 5: 5 has no unit"),
-        (&["-o", "junit"], "not as junit"),
+        (&["-o", "junit"], "has no form junit"),
         (&["--set", "churn.cycles=null"], "runs until stopped"),
         (
             &["--context", "any", "--set", "federation.cluster=target"],

@@ -1,4 +1,4 @@
-//! The acting half against the embedded Kubernetes: claim, create, churn, take away. In virtual
+//! The churner against the embedded Kubernetes: claim, create, churn, take away. In virtual
 //! time, without sockets.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]

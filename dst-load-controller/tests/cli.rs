@@ -65,8 +65,7 @@ fn in_virtual_time_a_scenario_without_an_end_is_refused_with_the_flag_that_gives
         let args = [&["run", scenario, "--virtual", "--output-dir=out"], more].concat();
         dlc_in(folder.path(), &args)
     };
-    let stable =
-        "runs until stopped, and in virtual time that is never; say how long with --duration";
+    let stable = "runs until stopped, and virtual time needs an end; add --duration";
     let cycling = format!("{stable} or --cycles");
     for (scenario, endless, name, hint) in [
         ("baseline", "", "baseline", stable),
@@ -368,8 +367,11 @@ fn a_destination_without_a_cluster_is_a_usage_error() {
     let folder = tempfile::tempdir().unwrap();
     let (code, out, err) = dlc_in(folder.path(), &["run", "quick", "--destination=h:8086"]);
     assert_eq!((code, out.as_str()), (2, ""));
-    assert!(err.contains("say which cluster with --context or"), "{err}");
-    assert!(err.contains("KUBECONFIG alone never counts"), "{err}");
+    assert!(
+        err.contains("no cluster is named; add --context or"),
+        "{err}"
+    );
+    assert!(err.contains("KUBECONFIG alone is ignored"), "{err}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
@@ -404,11 +406,11 @@ fn a_recording_that_is_not_there_is_named_and_no_verdict() {
 fn profiles_of_what_has_none_are_refused_before_anything_is_made() {
     let folder = tempfile::tempdir().unwrap();
     for (of, said) in [
-        (&["--reference"][..], "the reference destination has none"),
         (
-            &["--destination", "a:1"],
-            "say where with --destination-metrics",
+            &["--reference"][..],
+            "the reference destination has no profiles",
         ),
+        (&["--destination", "a:1"], "add --destination-metrics"),
     ] {
         let args = [&["run", "quick", "--pprof", "--context", "any"], of].concat();
         let (code, out, err) = dlc_in(folder.path(), &args);

@@ -193,7 +193,7 @@ fn contradicting_flags_are_named() {
     for (line, message) in [
         (
             "dlc churn",
-            "say how many Services to make: --services, or --stable-services and \
+            "no Services are given; add --services, or --stable-services and \
              --oscillate-services, or --scenario",
         ),
         (

@@ -205,7 +205,7 @@ fn a_recording_that_cannot_be_written_ends_the_run_and_leaves_nothing_behind() {
     let command = with_little_room(16, directory, &args);
     let (code, out, log) = Run::start(command, directory.join("run")).end();
     assert_eq!(code, Some(1), "{out}\n{log}");
-    assert!(log.contains("what was recorded is in run"), "{log}");
+    assert!(log.contains("the recording is in run"), "{log}");
     assert!(log.contains("File too large"), "{log}");
     let id = log
         .split("run_id=")

@@ -241,7 +241,11 @@ fn a_check_of_a_cluster_that_will_do_says_so_and_a_run_that_will_not_do_makes_no
     let (code, _, err) = run.end();
     assert_eq!(code, Some(1), "{err}");
     assert!(err.contains("× have room for all pods"), "{err}");
-    assert!(err.contains("nothing was made: 1 of"), "{err}");
+    assert!(err.contains("1 of"), "{err}");
+    assert!(
+        err.contains("preflight checks failed, and nothing was made"),
+        "{err}"
+    );
     assert!(sandbox.cleanup(&["--all"]).contains("nothing to remove"));
 }
 

@@ -1,4 +1,5 @@
-//! Tests which crates know which: one direction, as `docs/architecture.md` has it.
+//! Tests which crates and which modules of the commands know which: one direction, as
+//! `docs/architecture.md` has it.
 //!
 //! A crate cannot name what is not in its dependencies, however far down; so these tests read the graph
 //! that cargo resolved, without what only tests use.
@@ -7,10 +8,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env,
+    env, fs,
+    path::{Path, PathBuf},
     process::Command,
 };
 
+use regex::Regex;
 use serde_json::Value;
 
 /// What waits, or reaches a system outside the process.
@@ -179,4 +182,129 @@ fn pure_crates_neither_wait_nor_reach_out() {
         reached(&graph, "dst-load-session").contains("tokio"),
         "it would be seen"
     );
+}
+
+/// The files of the commands, without those of tests.
+fn command_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(command_files(&path));
+        } else if path.extension().is_some_and(|it| it == "rs") && !path.ends_with("tests.rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The paths of a `use` tree.
+fn leaves(tree: &str) -> Vec<String> {
+    let tree = tree.trim();
+    let Some((prefix, rest)) = tree.split_once('{') else {
+        return vec![tree.to_owned()];
+    };
+    let (inner, _) = rest.rsplit_once('}').unwrap();
+    let mut depth = 0;
+    let parts = inner.split(|letter| {
+        depth += i32::from(letter == '{') - i32::from(letter == '}');
+        letter == ',' && depth == 0
+    });
+    let parts = parts.filter(|part| !part.trim().is_empty());
+    parts
+        .flat_map(leaves)
+        .map(|leaf| format!("{prefix}{leaf}"))
+        .collect()
+}
+
+/// A path as seen from the crate, of one that is written in the module `from`.
+fn resolved(from: &[String], path: &str) -> Option<Vec<String>> {
+    let mut segments = path.split(" as ").next()?.split("::").peekable();
+    let mut whole = match *segments.peek()? {
+        "crate" => Vec::new(),
+        "self" | "super" => from.to_vec(),
+        _ => return None,
+    };
+    while let Some(&segment) = segments.peek() {
+        match segment {
+            "super" => drop(whole.pop()),
+            "crate" | "self" => {}
+            _ => break,
+        }
+        segments.next();
+    }
+    whole.extend(segments.map(str::to_owned));
+    Some(whole)
+}
+
+/// The paths within the crate that the code of the module `from` names.
+fn named(from: &[String], code: &str) -> Vec<Vec<String>> {
+    let tests = "#[cfg(test)]\nmod tests";
+    let (code, _) = code.split_once(tests).unwrap_or((code, ""));
+    let aside = Regex::new(r"//[^\n]*|\bpub\([\w: ]+\)").unwrap();
+    let code = aside.replace_all(code, "");
+    let uses = Regex::new(r"(?m)^\s*(?:pub\s*)?use\s+([^;]+);").unwrap();
+    let inline = Regex::new(r"\b(?:crate|super)(?:::\w+)+").unwrap();
+    let trees = uses.captures_iter(&code).flat_map(|it| leaves(&it[1]));
+    let rest = uses.replace_all(&code, "");
+    let paths = inline.find_iter(&rest).map(|it| it.as_str().to_owned());
+    trees
+        .chain(paths)
+        .filter_map(|path| resolved(from, &path))
+        .collect()
+}
+
+/// Which modules of the commands use which: of two files, the modules by which their paths begin to
+/// differ. Whoever uses an item of `cli` itself, which uses all commands, uses `cli`.
+fn module_graph() -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = command_files(&source.join("cli"));
+    files.push(source.join("cli.rs"));
+    let module = |path: &PathBuf| -> Vec<String> {
+        let path = path.strip_prefix(&source).unwrap().with_extension("");
+        let names = path.iter().map(|it| it.to_str().unwrap().to_owned());
+        names.collect()
+    };
+    let modules: BTreeSet<_> = files.iter().map(module).collect();
+    let mut graph: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for file in &files {
+        let from = module(file);
+        for mut path in named(&from, &fs::read_to_string(file).unwrap()) {
+            while !modules.contains(&path) && path.pop().is_some() {}
+            let same = from.iter().zip(&path).take_while(|(a, b)| a == b).count();
+            let apart = same < from.len() && same < path.len();
+            if apart {
+                let used = path[..=same].to_vec();
+                graph
+                    .entry(from[..=same].to_vec())
+                    .or_default()
+                    .insert(used);
+            } else if path == ["cli"] && from != path {
+                graph.entry(from[..2].to_vec()).or_default().insert(path);
+            }
+        }
+    }
+    let commands = modules.into_iter().filter(|it| it.len() == 2);
+    graph.insert(vec!["cli".to_owned()], commands.collect());
+    graph
+}
+
+#[test]
+fn no_modules_of_the_commands_use_each_other_in_a_circle() {
+    let mut graph = module_graph();
+    let run = ["cli", "run"].map(str::to_owned).to_vec();
+    let environment = ["cli", "environment"].map(str::to_owned).to_vec();
+    assert!(graph[&run].contains(&environment), "it would be seen");
+    // What uses nothing that is left is in no circle.
+    loop {
+        let left: BTreeSet<_> = graph.keys().cloned().collect();
+        for used in graph.values_mut() {
+            used.retain(|it| left.contains(it));
+        }
+        graph.retain(|_, used| !used.is_empty());
+        if graph.len() == left.len() {
+            break;
+        }
+    }
+    assert!(graph.is_empty(), "circles among {graph:#?}");
 }

@@ -25,14 +25,15 @@ use dst_load_session::{
 };
 
 use super::{
-    Format, UsageError,
     cluster::ClusterArgs,
     compare::{self, JudgingArgs},
     namespace::NamespaceArgs,
+    output::Format,
     pace::PaceArgs,
-    run::{Build, header::suffix, with_controller},
-    sandbox::controller::CommandLine,
+    process::CommandLine,
+    run::{ControllerRun, header::suffix},
     scenario::{ScenarioArgs, must_end},
+    usage::UsageError,
 };
 use crate::exit::Exit;
 
@@ -42,47 +43,48 @@ pub struct AbArgs {
     /// What to run.
     #[command(flatten)]
     pub scenario: ScenarioArgs,
-    /// The destination controller to compare with, as `run --destination-bin` takes it, such as
-    /// './before/controller destination'. `dst-load-controller destination` makes a self-test.
+    /// Destination controller to compare with, as for `run --destination-bin`, such as
+    /// './before/controller destination'. Use `dst-load-controller destination` for a self-test.
     #[arg(long, value_name = "COMMAND", env = "DST_LOAD_BASELINE_BIN")]
     pub baseline_bin: String,
-    /// The destination controller that is compared.
+    /// Destination controller to compare.
     #[arg(long, value_name = "COMMAND", env = "DST_LOAD_CANDIDATE_BIN")]
     pub candidate_bin: String,
-    /// Where it may run all the same.
+    /// Namespaces that are allowed by name.
     #[command(flatten)]
     pub allowed: NamespaceArgs,
-    /// On which cluster's API both run, such as a lab's; the sandbox's if none is named, and
-    /// KUBECONFIG alone never names one here. Not one where Linkerd is installed: its controllers
-    /// would be at work too.
+    /// The cluster on whose API both run, such as a lab's; the sandbox's if none is named, and
+    /// KUBECONFIG alone is ignored. Not one where Linkerd is installed: its controllers would load
+    /// the API too.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// Runs of each. With fewer than 5 the comparison is weak.
+    /// Number of runs of each. With fewer than 5 the comparison is weak.
     #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..), env = "DST_LOAD_PAIRS")]
     pub pairs: u32,
-    /// Runs one pair before that does not count: it warms up disks and caches.
+    /// Run one pair first that is not counted, to warm up disks and caches.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_WARM_UP")]
     pub warm_up: bool,
-    /// How long to try to reach a controller.
+    /// How long to try to connect to a controller.
     #[arg(long, default_value = "30s", env = "DST_LOAD_CONNECT_TIMEOUT")]
     pub connect_timeout: Span,
-    /// How hard the API server may be pressed.
+    /// Limits of requests to the API server.
     #[command(flatten)]
     pub pace: PaceArgs,
-    /// Runs on a cluster though `check` says that it will not work.
+    /// Run on a cluster although preflight checks fail.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_SKIP_CHECKS")]
     pub skip_checks: bool,
-    /// Keeps the pods on KWOK's nodes (label `type=kwok`), for clusters that have others too.
+    /// Schedule the pods on KWOK's nodes only (label `type=kwok`), for clusters that have others
+    /// too.
     #[arg(long, env = "DST_LOAD_KWOK_NODES", value_parser = BoolishValueParser::new())]
     pub kwok_nodes: bool,
-    /// Takes CPU and heap profiles of both, and compares them by function. -enable-pprof is added
-    /// to both commands; it costs them some percent of what they allocate and of their CPU.
+    /// Take CPU and heap profiles of both, and compare them by function. -enable-pprof is added to
+    /// both commands. Profiles cost them some percent of their allocations and CPU.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_PPROF")]
     pub pprof: bool,
-    /// Where recordings and the comparison go; `runs/ab-<name>-<time>` if absent.
+    /// Directory for the recordings and the comparison; `runs/ab-<name>-<time>` by default.
     #[arg(long, value_name = "DIR", env = "DST_LOAD_OUTPUT_DIR")]
     pub output_dir: Option<PathBuf>,
-    /// Says nothing of each run.
+    /// Do not print a line for each run.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_NO_PROGRESS")]
     pub no_progress: bool,
     /// How they are judged.
@@ -117,10 +119,11 @@ pub async fn run(
     for warning in noticed {
         writeln!(warnings, "warning: {warning}")?;
     }
-    must_end(&scenario, "every run must last as long as the others")?;
+    must_end(&scenario, "`ab` needs runs of the same length")?;
     if args.cluster.cluster.is_named() && scenario.federation.is_some() {
         return Err(UsageError(format!(
-            "{} spans two clusters, which `ab` does on the sandbox only; name no cluster",
+            "{} spans two clusters, and `ab` runs such a scenario on the sandbox only; remove \
+             --context and --kubeconfig",
             scenario.name
         ))
         .into());
@@ -139,7 +142,11 @@ pub async fn run(
     };
     let shutdown = Shutdown::on_signals().context("signals")?;
     let scenario = Arc::new(scenario);
-    all(args, &scenario, &root, &shutdown, warnings).await?;
+    let builds = Builds {
+        baseline: &baseline,
+        candidate: &candidate,
+    };
+    run_all(args, &builds, &scenario, &root, &shutdown, warnings).await?;
     let interrupted = shutdown.draining().is_cancelled();
     let sides = ["baseline", "candidate"].map(|side| root.join(side));
     if interrupted && !sides.iter().all(|side| side.exists()) {
@@ -152,12 +159,10 @@ pub async fn run(
     }
     // Two builds may say the same version, or none; what was started tells them apart.
     let mut judging = args.judging.clone();
-    judging
-        .baseline_name
-        .get_or_insert_with(|| baseline.shown());
+    judging.baseline_name.get_or_insert_with(|| baseline.name());
     judging
         .candidate_name
-        .get_or_insert_with(|| candidate.shown());
+        .get_or_insert_with(|| candidate.name());
     let [before, after] = sides;
     let compared = compare::compare(&[before], &[after], &judging);
     let comparison = match compared {
@@ -177,9 +182,16 @@ pub async fn run(
     })
 }
 
+/// The two builds, by their command lines.
+struct Builds<'a> {
+    baseline: &'a CommandLine,
+    candidate: &'a CommandLine,
+}
+
 /// All runs, one after the other, until a signal.
-async fn all(
+async fn run_all(
     args: &AbArgs,
+    builds: &Builds<'_>,
     scenario: &Arc<Scenario>,
     root: &Path,
     shutdown: &Shutdown,
@@ -190,24 +202,23 @@ async fn all(
             break;
         }
         let command = if turn.candidate {
-            &args.candidate_bin
+            builds.candidate
         } else {
-            &args.baseline_bin
+            builds.baseline
         };
         let directory = RunDirectory::at(&root.join(&turn.place))?;
-        let build = Build {
+        let run = ControllerRun {
             scenario,
-            command,
+            command: command.clone(),
             cluster: &args.cluster,
             allowed: &args.allowed,
             skip_checks: args.skip_checks,
             connect_timeout: args.connect_timeout,
             kwok_nodes: args.kwok_nodes,
-            limits: args.pace.limits(),
+            pace: args.pace,
             pprof: args.pprof,
         };
-        let measured = with_controller(&build, &directory, shutdown, warnings);
-        let outcome = match measured.await {
+        let outcome = match run.execute(&directory, shutdown, warnings).await {
             Ok(Some(outcome)) => outcome,
             Ok(None) => {
                 abandon(&directory);

@@ -7,6 +7,7 @@ use dst_load_kubernetes::actor::permissions::Purpose;
 use dst_load_report::check::Findings;
 use dst_load_scenario::{
     federation::Site,
+    flags::Flags,
     printable,
     scenario::{Backend, Lifecycle, Scenario},
 };
@@ -14,39 +15,40 @@ use dst_load_session::check::{Destination, Subject, Wants, check, check_target};
 use dst_load_transport::world::World;
 
 use super::{
-    Output,
-    cluster::{ClusterArgs, TargetClusterArgs},
+    cluster::{CLUSTER_DOMAIN, ClusterArgs, TargetClusterArgs},
+    environment::{ClusterTarget, Environment},
     forward::ForwardArgs,
     namespace::{NamespaceArgs, namespace_of_host},
+    output::Output,
     scenario,
-    world::Chosen,
 };
 use crate::exit::Exit;
 
 /// Flags of `check`.
 #[derive(Clone, Debug, Args)]
 pub struct CheckArgs {
-    /// What would be run: a scenario file, or the name of a built-in one. Without it, nothing is
-    /// said of room.
+    /// Scenario to check for: a file, or the name of a built-in one. Without it, capacity is not
+    /// checked.
     #[arg(value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
     pub scenario: Option<String>,
-    /// Overrides a value of the scenario, as in Helm. May be repeated.
+    /// Override a value of the scenario, as Helm does. Can be repeated.
     #[arg(long, value_name = "KEY=VALUE", requires = "scenario")]
     pub set: Vec<String>,
-    /// Looks only at what one half needs, where the two run apart, each with permissions of its own.
+    /// Check only what `churn` or `client` needs, where the two run apart, each with permissions of
+    /// its own.
     #[arg(long, value_name = "HALF", env = "DST_LOAD_HALF")]
     pub half: Option<Half>,
     /// The cluster.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// Where a run may be all the same.
+    /// Namespaces that are allowed by name.
     #[command(flatten)]
     pub allowed: NamespaceArgs,
     /// Which cluster is churned, if that is another one.
     #[command(flatten)]
     pub target_cluster: TargetClusterArgs,
-    /// The destination controller, as HOST:PORT; not asked if absent. Of several replicas, the
-    /// first is.
+    /// Address of the destination controller; not checked by default. Of several replicas, the
+    /// first is checked.
     #[arg(
         long,
         value_name = "HOST:PORT",
@@ -54,8 +56,7 @@ pub struct CheckArgs {
         env = "DST_LOAD_DESTINATION"
     )]
     pub destination: Vec<String>,
-    /// Where the destination controller serves its metrics, each replica of it; not asked if
-    /// absent.
+    /// URL of the destination controller's metrics, of each replica; not checked by default.
     #[arg(
         long,
         value_name = "URL",
@@ -65,12 +66,12 @@ pub struct CheckArgs {
     pub destination_metrics: Vec<String>,
 }
 
-/// A half of a run.
+/// A part of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Half {
-    /// Acts on Kubernetes.
+    /// The churner, which acts on Kubernetes.
     Churn,
-    /// Holds streams, and watches.
+    /// The client, which holds streams and observes.
     Client,
 }
 
@@ -78,7 +79,7 @@ pub enum Half {
 /// and what holds for any holds for that.
 const ANY_NAMESPACE: &str = "dst-load";
 
-/// Looks, and prints what was found.
+/// Runs the checks and prints the findings.
 ///
 /// # Errors
 /// A wrong scenario or address, or no cluster.
@@ -100,24 +101,25 @@ pub async fn run(
     };
     // Nothing is dialled where no destination is named, so that any address does.
     let unnamed = ["127.0.0.1:1".to_owned()];
-    let chosen = Chosen::cluster(
-        &args.cluster,
-        args.target_cluster.named(),
-        if args.destination.is_empty() {
+    let environment = Environment::cluster(ClusterTarget {
+        cluster: &args.cluster,
+        target_cluster: args.target_cluster.named(),
+        replicas: if args.destination.is_empty() {
             &unnamed
         } else {
             &args.destination
         },
-        &args.destination_metrics,
-        Lifecycle::Eternal,
-        &ForwardArgs::default(),
-    )
+        metrics: &args.destination_metrics,
+        forward: &ForwardArgs::default(),
+        lifecycle: Lifecycle::Eternal,
+        flags: Flags::default(),
+    })
     .await?;
-    let findings = look(
-        &chosen,
+    let findings = find(
+        &environment,
         Some(Destination {
             streams: !args.destination.is_empty(),
-            target: chosen.target.as_ref(),
+            target: environment.target.as_ref(),
         }),
         args.cluster.namespace.as_deref(),
         scenario.as_ref(),
@@ -144,12 +146,12 @@ pub async fn run(
 /// # Errors
 /// A finding that failed.
 pub(super) async fn before_run(
-    chosen: &Chosen,
+    environment: &Environment,
     namespace: Option<&str>,
     scenario: &Scenario,
     warnings: &mut impl io::Write,
 ) -> anyhow::Result<()> {
-    let findings = look(chosen, None, namespace, Some(scenario), None).await;
+    let findings = find(environment, None, namespace, Some(scenario), None).await;
     let bad: Vec<_> = findings.failed().collect();
     if bad.is_empty() {
         return Ok(());
@@ -158,15 +160,15 @@ pub(super) async fn before_run(
         write!(warnings, "{finding}")?;
     }
     anyhow::bail!(
-        "nothing was made: {} of {} checks failed; `check` shows them all, and --skip-checks runs \
-         all the same",
+        "{} of {} preflight checks failed, and nothing was made; `check` shows all of them, and \
+         --skip-checks runs in spite of them",
         bad.len(),
         findings.findings.len()
     )
 }
 
-async fn look(
-    chosen: &Chosen,
+async fn find(
+    environment: &Environment,
     destination: Option<Destination<'_>>,
     namespace: Option<&str>,
     scenario: Option<&Scenario>,
@@ -198,22 +200,22 @@ async fn look(
         backend,
     };
     let source = Subject {
-        world: &chosen.world,
+        world: &environment.world,
         destination,
         namespace: namespace.unwrap_or(ANY_NAMESPACE),
         purpose,
         wants: wants(Site::Source),
-        cluster_domain: super::world::CLUSTER_DOMAIN,
+        cluster_domain: CLUSTER_DOMAIN,
         linked: None,
     };
     let mut findings = Findings::default();
-    let Some(kube) = &chosen.target_cluster else {
+    let Some(kube) = &environment.target_cluster else {
         return check(&source, findings).await;
     };
     let target = Subject {
         world: &World {
             kube: Arc::clone(kube),
-            ..chosen.world.clone()
+            ..environment.world.clone()
         },
         destination: None,
         wants: wants(Site::Target),
@@ -228,7 +230,7 @@ async fn look(
         // Our own destination is linked without a Secret.
         linked: both
             .map(|both| both.cluster.as_str())
-            .filter(|_| !chosen.is_embedded()),
+            .filter(|_| !environment.is_in_process()),
         ..source
     };
     check(&source, findings).await

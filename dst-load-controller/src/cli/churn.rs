@@ -1,4 +1,4 @@
-//! `churn`: acts on Kubernetes alone, as a Pod.
+//! `churn`: the churner, as a Pod: churns Services until it is stopped.
 //!
 //! Its flags come in two dialects that both mean a scenario: the load test plan's, which say what
 //! a scenario file's `churn` says, and the mixed-workload form's, for stable and oscillating
@@ -16,7 +16,9 @@ use dst_load_scenario::{
 };
 use dst_load_transport::listen::Listen;
 
-use super::{UsageError, cluster::ClusterArgs, namespace::NamespaceArgs, pace::PaceArgs, scenario};
+use super::{
+    cluster::ClusterArgs, namespace::NamespaceArgs, pace::PaceArgs, scenario, usage::UsageError,
+};
 use crate::exit::Exit;
 
 const PATTERN: &str = "One pattern";
@@ -28,57 +30,57 @@ pub struct ChurnArgs {
     /// Which cluster, and the namespace that the Services are made in.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// Where it may be all the same.
+    /// Namespaces that are allowed by name.
     #[command(flatten)]
     pub allowed: NamespaceArgs,
-    /// Takes everything from a scenario file, or a built-in one; other flags override it.
+    /// Take everything from this scenario file, or built-in scenario. Other flags override it.
     #[arg(long, value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
     pub scenario: Option<String>,
 
-    /// How many Services, named test-service-1 and so on.
+    /// Number of Services, named test-service-1 and so on.
     #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SERVICES")]
     pub services: Option<u32>,
-    /// The Services' names before the number.
+    /// Prefix of the Services' names, before the number.
     #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SERVICE_PREFIX")]
     pub service_prefix: Option<String>,
-    /// Which objects make the endpoints: deployments, pods or slices; the last two need no
-    /// controllers and no KWOK.
+    /// Objects that make the endpoints: deployments, pods or slices. The last two need neither
+    /// controllers nor KWOK.
     #[arg(long, env = "DST_LOAD_BACKEND")]
     pub backend: Option<String>,
-    /// Lets the Pods of the backend pods look meshed.
+    /// Make the Pods of the backend pods look meshed.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_MESHED")]
     pub meshed: bool,
-    /// Where the endpoints of the backends pods and slices have their addresses.
+    /// Address range of the endpoints of the backends pods and slices.
     #[arg(long, value_name = "CIDR", env = "DST_LOAD_ADDRESSES")]
     pub addresses: Option<AddressRange>,
-    /// stable, oscillate, scale-up, rolling-update, batch or spike.
+    /// Pattern: stable, oscillate, scale-up, rolling-update, batch or spike.
     #[arg(long, help_heading = PATTERN, env = "DST_LOAD_PATTERN")]
     pub pattern: Option<String>,
-    /// Endpoints a Service (stable, rolling-update).
+    /// Endpoints per Service (stable, rolling-update).
     #[arg(long, help_heading = PATTERN, env = "DST_LOAD_ENDPOINTS_PER_SERVICE")]
     pub endpoints_per_service: Option<u32>,
-    /// Endpoints a Service at the low end (oscillate, batch, spike).
+    /// Endpoints per Service at the low end (oscillate, batch, spike).
     #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MIN_ENDPOINTS")]
     pub min_endpoints: Option<u32>,
-    /// Endpoints a Service at the high end (oscillate, batch, spike).
+    /// Endpoints per Service at the high end (oscillate, batch, spike).
     #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MAX_ENDPOINTS")]
     pub max_endpoints: Option<u32>,
-    /// How long to stay at the low end; of rolling-update, from one rollout to the next.
+    /// Time at the low end; for rolling-update, from one rollout to the next.
     #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MIN_HOLD")]
     pub min_hold: Option<Span>,
-    /// How long to stay at the high end.
+    /// Time at the high end.
     #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MAX_HOLD")]
     pub max_hold: Option<Span>,
-    /// The largest delay a Service adds before each scaling: 5s, or 5% of the hold.
+    /// Maximum random delay before each scaling of a Service: 5s, or 5% of the hold.
     #[arg(long, help_heading = PATTERN, env = "DST_LOAD_JITTER")]
     pub jitter: Option<String>,
-    /// The first size of scale-up.
+    /// First size of scale-up.
     #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SCALE_FROM")]
     pub scale_from: Option<u32>,
-    /// The last size of scale-up.
+    /// Last size of scale-up.
     #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SCALE_TO")]
     pub scale_to: Option<u32>,
-    /// How long scale-up takes.
+    /// Duration of scale-up.
     #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SCALE_DURATION")]
     pub scale_duration: Option<Span>,
     /// Pods above the size during a rolling-update: 5 or 25%.
@@ -90,17 +92,17 @@ pub struct ChurnArgs {
     /// Services that scale together in a batch.
     #[arg(long, help_heading = PATTERN, env = "DST_LOAD_BATCH_SIZE")]
     pub batch_size: Option<u32>,
-    /// From one batch to the next.
+    /// Time from one batch to the next.
     #[arg(long, help_heading = PATTERN, env = "DST_LOAD_BATCH_INTERVAL")]
     pub batch_interval: Option<Span>,
 
-    /// How many Services never change.
+    /// Number of Services that never change.
     #[arg(long, help_heading = MIXED, env = "DST_LOAD_STABLE_SERVICES")]
     pub stable_services: Option<u32>,
     /// Endpoints of each of them.
     #[arg(long, help_heading = MIXED, env = "DST_LOAD_STABLE_ENDPOINTS")]
     pub stable_endpoints: Option<u32>,
-    /// How many Services go up and down.
+    /// Number of Services that are scaled up and down.
     #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_SERVICES")]
     pub oscillate_services: Option<u32>,
     /// Endpoints of each of them at the low end.
@@ -109,58 +111,59 @@ pub struct ChurnArgs {
     /// Endpoints of each of them at the high end.
     #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_MAX_ENDPOINTS")]
     pub oscillate_max_endpoints: Option<u32>,
-    /// How long they stay at either end.
+    /// Time at either end.
     #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_HOLD_DURATION")]
     pub oscillate_hold_duration: Option<Span>,
-    /// The largest delay before each scaling, in percent of the hold.
+    /// Maximum random delay before each scaling, in percent of the hold.
     #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_JITTER_PERCENT")]
     pub oscillate_jitter_percent: Option<f64>,
 
-    /// Ends after this many cycles; without this and --duration, runs until stopped.
+    /// End after this many cycles. Without this and --duration, run until stopped.
     #[arg(long, env = "DST_LOAD_CYCLES")]
     pub cycles: Option<u32>,
-    /// Ends after this long.
+    /// End after this time.
     #[arg(long, env = "DST_LOAD_DURATION")]
     pub duration: Option<Span>,
-    /// The port of the Services and of their endpoints.
+    /// Port of the Services and of their endpoints.
     #[arg(long, env = "DST_LOAD_PORT")]
     pub port: Option<u16>,
-    /// The seed of every random choice.
+    /// Seed of every random choice.
     #[arg(long, env = "DST_LOAD_SEED")]
     pub seed: Option<u64>,
 
-    /// How hard the API server may be pressed.
+    /// Limits of requests to the API server.
     #[command(flatten)]
     pub pace: PaceArgs,
-    /// Puts the pods on KWOK's nodes only (label type=kwok).
+    /// Schedule the pods on KWOK's nodes only (label `type=kwok`), for clusters that have others
+    /// too.
     #[arg(long, env = "DST_LOAD_KWOK_NODES")]
     pub kwok_nodes: bool,
-    /// Leaves what was made in Kubernetes when it ends.
+    /// Keep what was made in Kubernetes at the end.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_KEEP")]
     pub keep: bool,
-    /// Waits this long between making the Services and the plan's beginning, so that clients
+    /// Wait this long between creating the Services and starting the plan, so that clients
     /// elsewhere can open their streams.
     #[arg(long, env = "DST_LOAD_START_DELAY")]
     pub start_delay: Option<Span>,
-    /// Stays when the plan is over, with its Services standing and its events served, until it is
-    /// told to stop.
+    /// Keep the Services and serve events after the plan is over, until stopped.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_LINGER")]
     pub linger: bool,
-    /// Waits this long, at most, for another run to leave the namespace.
-    #[arg(long, value_name = "DURATION", env = "DST_LOAD_WAIT_TURN")]
-    pub wait_turn: Option<Span>,
-    /// The Pod, in the same namespace, to which all that is made shall belong: Kubernetes takes it
-    /// away with that Pod. Within a Pod, its own name.
+    /// Wait at most this long until the namespace is free, if another run uses it.
+    #[arg(long, value_name = "DURATION", env = "DST_LOAD_WAIT_FOR_NAMESPACE")]
+    pub wait_for_namespace: Option<Span>,
+    /// Pod, in the same namespace, that owns all objects, so that Kubernetes deletes them with it.
+    /// Within a Pod, its own name.
     #[arg(long, value_name = "POD", env = "DST_LOAD_POD", requires = "pod_uid")]
     pub pod: Option<String>,
-    /// That Pod's uid.
+    /// UID of that Pod.
     #[arg(long, value_name = "UID", env = "DST_LOAD_POD_UID", requires = "pod")]
     pub pod_uid: Option<String>,
-    /// Where metrics, events and probes are served: IP:PORT, or a port alone. If absent, port 9990, or
-    /// a free one if that is taken. Without an IP, on loopback; in a Pod, on all interfaces.
+    /// Address to serve metrics, events and probes at: IP:PORT, or a port alone. By default port
+    /// 9990, or a free one if that is taken. Without an IP, on loopback; in a Pod, on all
+    /// interfaces.
     #[arg(long, value_name = "ADDR", env = "DST_LOAD_ADMIN_ADDR")]
     pub admin_addr: Option<Listen>,
-    /// The label of everything that is made; drawn if absent.
+    /// Label of all objects; random by default.
     #[arg(long, env = "DST_LOAD_RUN_ID")]
     pub run_id: Option<String>,
 }
@@ -181,7 +184,7 @@ pub async fn run(
     }
     let owner = args.pod.clone().zip(args.pod_uid.clone());
     let churn = act::Churn {
-        // A second cluster is the watching half's affair: whoever churns alone does it here.
+        // A second cluster concerns the client only: the churner churns this one.
         scenario: Scenario {
             federation: None,
             ..scenario
@@ -194,7 +197,10 @@ pub async fn run(
         owner: owner.map(|(name, uid)| OwnerPod { name, uid }),
         start_delay: args.start_delay.map(|span| span.0).unwrap_or_default(),
         linger: args.linger,
-        wait_turn: args.wait_turn.map(|span| span.0).unwrap_or_default(),
+        wait_for_namespace: args
+            .wait_for_namespace
+            .map(|span| span.0)
+            .unwrap_or_default(),
         admin: args.admin_addr,
         limits: args.pace.limits(),
     };
@@ -215,8 +221,8 @@ impl ChurnArgs {
             Some(name) => scenario::open(name)?,
             None if self.names_services() => Draft::from_flags("churn", "command line"),
             None => {
-                let message = "say how many Services to make: --services, or --stable-services \
-                               and --oscillate-services, or --scenario";
+                let message = "no Services are given; add --services, or --stable-services and \
+                               --oscillate-services, or --scenario";
                 return Err(UsageError(message.to_owned()).into());
             }
         };

@@ -16,10 +16,10 @@ pub struct CleanupArgs {
     /// The cluster, and the namespace if the run was given one.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// The run whose objects are deleted, by their label; alive or not.
+    /// Delete the objects with the label of this run, alive or not.
     #[arg(long, required_unless_present = "all", env = "DST_LOAD_RUN_ID")]
     pub run_id: Option<String>,
-    /// Deletes the objects of all runs that are not alive.
+    /// Delete the objects of all runs that are not alive.
     #[arg(long, conflicts_with = "run_id", env = "DST_LOAD_ALL")]
     pub all: bool,
 }

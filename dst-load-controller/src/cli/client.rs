@@ -1,4 +1,4 @@
-//! `client`: watches alone, as a Deployment.
+//! `client`: holds streams and measures them, as a Deployment.
 
 mod command;
 mod linked;
@@ -14,16 +14,16 @@ use dst_load_scenario::{
 };
 use dst_load_transport::listen::Listen;
 
-use super::{UsageError, cluster::ClusterArgs, forward::ForwardArgs, scenario};
+use super::{cluster::ClusterArgs, forward::ForwardArgs, scenario, usage::UsageError};
 
 pub use self::command::run;
 
 /// Flags of `client`.
 #[derive(Clone, Debug, Args)]
 pub struct ClientArgs {
-    /// The destination controller. A name with several addresses, such as a headless Service's, is
-    /// each of them as a replica; or each replica is named, repeated or with commas. Virtual clients
-    /// take them in turn.
+    /// Address of the destination controller. Of a name with several addresses, such as a headless
+    /// Service's, each is a replica. Or give each replica: repeat the flag, or separate them with
+    /// commas. Virtual clients are assigned to them in turn.
     #[arg(
         long,
         visible_alias = "destination-addr",
@@ -33,12 +33,12 @@ pub struct ClientArgs {
         env = "DST_LOAD_DESTINATION"
     )]
     pub destination: Vec<String>,
-    /// The way there, where it is not simply an address.
+    /// How to connect to it.
     #[command(flatten)]
     pub forward: ForwardArgs,
-    /// Where the destination controller serves its metrics: its cost is sampled there, and streams
-    /// are opened once it says that it is ready. Of several replicas, each: what they use is added
-    /// up. If absent, they are looked for at port 9996 of each replica.
+    /// URL of the destination controller's metrics, where its cost and its readiness are read. Of
+    /// several replicas, give each: their usage is summed. By default port 9996 of each replica is
+    /// tried.
     #[arg(
         long,
         value_name = "URL",
@@ -46,12 +46,12 @@ pub struct ClientArgs {
         env = "DST_LOAD_DESTINATION_METRICS"
     )]
     pub destination_metrics: Vec<String>,
-    /// Where `churn` serves its metrics, such as http://127.0.0.1:9990: what it does, and when it
-    /// meant to, is read there, so that there are a Kubernetes and an end-to-end stage too.
+    /// URL of the metrics of `churn`, such as http://127.0.0.1:9990. Its actions and their intended
+    /// times are read there, so that the Kubernetes and end-to-end stages are measured too.
     #[arg(long, value_name = "URL", env = "DST_LOAD_CHURN")]
     pub churn: Option<String>,
-    /// Takes from a scenario file, or a built-in one, what to watch and how, and what to be judged
-    /// by; watching then ends with churn's plan. It is one replica of the scenario's.
+    /// Take Services, clients and criteria from this scenario file, or built-in scenario. Streams
+    /// are then held until churn's plan ends. This process is one of the scenario's replicas.
     #[arg(
         long,
         value_name = "SCENARIO",
@@ -62,8 +62,8 @@ pub struct ClientArgs {
         ]
     )]
     pub scenario: Option<String>,
-    /// The Services to watch, as NAME.NAMESPACE.svc.cluster.local:PORT: repeated, with commas, or
-    /// with braces as in bash (`web-{1..10}.shop:8080`).
+    /// Services to look up, as NAME.NAMESPACE.svc.cluster.local:PORT. Repeat the flag, separate
+    /// them with commas, or use braces as in bash (`web-{1..10}.shop:8080`).
     #[arg(
         long,
         visible_alias = "target-services",
@@ -72,7 +72,7 @@ pub struct ClientArgs {
         env = "DST_LOAD_SERVICES"
     )]
     pub services: Vec<String>,
-    /// Streams that each client opens for each Service.
+    /// Streams per client and Service.
     #[arg(
         long,
         default_value_t = 1,
@@ -80,13 +80,13 @@ pub struct ClientArgs {
         env = "DST_LOAD_STREAMS_PER_SERVICE"
     )]
     pub streams_per_service: u32,
-    /// Closes and reopens each stream after at most this long.
+    /// Close and reopen each stream after at most this time.
     #[arg(long, env = "DST_LOAD_STREAM_MAX_LIFETIME")]
     pub stream_max_lifetime: Option<Span>,
-    /// Closes and reopens all streams each time this has passed.
+    /// Close and reopen all streams at this interval.
     #[arg(long, env = "DST_LOAD_STREAM_RESET_INTERVAL")]
     pub stream_reset_interval: Option<Span>,
-    /// Virtual client pods in this process, each with a connection of its own.
+    /// Number of virtual clients in this process, each with a connection of its own.
     #[arg(
         long,
         default_value_t = 1,
@@ -94,7 +94,7 @@ pub struct ClientArgs {
         env = "DST_LOAD_CLIENTS"
     )]
     pub clients: u32,
-    /// Streams opened a second, at most.
+    /// Maximum number of streams opened per second.
     #[arg(
         long,
         default_value_t = Client::default().open_rate,
@@ -102,8 +102,8 @@ pub struct ClientArgs {
         env = "DST_LOAD_OPEN_RATE"
     )]
     pub open_rate: u32,
-    /// When streams end by themselves: `eternal` (never), or `proxy`: nothing said for 3 s at the
-    /// start or for 5 min later, or a life of 1 h, as in Linkerd's proxy.
+    /// When the client closes streams: `eternal` (never), or `proxy`, as Linkerd's proxy does:
+    /// after 3 s without an update at the start, 5 min without one later, or 1 h in all.
     #[arg(
         long,
         default_value_t,
@@ -111,8 +111,8 @@ pub struct ClientArgs {
         env = "DST_LOAD_LIFECYCLE"
     )]
     pub lifecycle: Lifecycle,
-    /// Whether GetProfile streams are held beside the Get streams, as a proxy does; only with
-    /// `--lifecycle proxy` if absent.
+    /// Whether to hold GetProfile streams beside the Get streams, as a proxy does; by default only
+    /// with `--lifecycle proxy`.
     #[arg(
         long,
         num_args = 0..=1,
@@ -122,27 +122,28 @@ pub struct ClientArgs {
         env = "DST_LOAD_PROFILES"
     )]
     pub profiles: Option<bool>,
-    /// How long to try to reach the destination.
+    /// How long to try to connect to the destination.
     #[arg(long, default_value = "30s", env = "DST_LOAD_CONNECT_TIMEOUT")]
     pub connect_timeout: Span,
-    /// Ends after this long, as a first signal would; without it, runs until stopped.
+    /// End after this time, as a first signal does. By default run until stopped.
     #[arg(long, env = "DST_LOAD_DURATION")]
     pub duration: Option<Span>,
-    /// Where metrics, probes and the recording are served: IP:PORT, or a port alone. If absent, port
-    /// 9990, or a free one if that is taken. Without an IP, on loopback; in a Pod, on all interfaces.
+    /// Address to serve metrics, probes and the recording at: IP:PORT, or a port alone. By default
+    /// port 9990, or a free one if that is taken. Without an IP, on loopback; in a Pod, on all
+    /// interfaces.
     #[arg(long, value_name = "ADDR", env = "DST_LOAD_ADMIN_ADDR")]
     pub admin_addr: Option<Listen>,
-    /// Where the recording goes; none is written if absent.
+    /// Directory for the recording and the reports; none are written by default.
     #[arg(long, value_name = "DIR", env = "DST_LOAD_OUTPUT_DIR")]
     pub output_dir: Option<PathBuf>,
     /// The cluster whose EndpointSlices are observed.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// The context of the cluster that has the endpoints, where the Services stand for those of
-    /// another: mirror Services, and federated ones of one cluster.
+    /// Context of the cluster that has the endpoints, if the Services stand for those of another
+    /// cluster: mirror Services, and federated ones of one cluster.
     #[arg(long, value_name = "CONTEXT", env = "DST_LOAD_OBSERVE_CONTEXT")]
     pub observe_context: Option<String>,
-    /// The kubeconfig file of that cluster; that of the other one if absent.
+    /// Kubeconfig file of that cluster; that of --context by default.
     #[arg(long, value_name = "FILE", env = "DST_LOAD_OBSERVE_KUBECONFIG")]
     pub observe_kubeconfig: Option<PathBuf>,
 }

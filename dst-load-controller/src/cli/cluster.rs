@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use dst_load_transport::cluster::{Cluster, ClusterError};
 
-use super::UsageError;
+use super::usage::UsageError;
+
+/// The DNS domain of the clusters.
+pub(super) const CLUSTER_DOMAIN: &str = "cluster.local";
 
 /// A cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct KubeconfigArgs {
-    /// The kubeconfig file.
+    /// Path to the kubeconfig file.
     #[arg(long, value_name = "FILE", env = "DST_LOAD_KUBECONFIG")]
     pub kubeconfig: Option<PathBuf>,
-    /// The kubeconfig's context.
+    /// Name of the kubeconfig context.
     #[arg(long, env = "DST_LOAD_CONTEXT")]
     pub context: Option<String>,
 }
@@ -24,7 +27,7 @@ pub struct ClusterArgs {
     /// The cluster.
     #[command(flatten)]
     pub cluster: KubeconfigArgs,
-    /// The namespace of the Services.
+    /// Namespace of the Services.
     #[arg(short, long, env = "DST_LOAD_NAMESPACE")]
     pub namespace: Option<String>,
 }
@@ -32,11 +35,11 @@ pub struct ClusterArgs {
 /// The cluster that is churned, where that is another than the clients'.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct TargetClusterArgs {
-    /// The context of the cluster that is churned, where that is not the one whose destination
-    /// controller is asked.
+    /// Context of the target cluster, which is churned, if it is not the source cluster, whose
+    /// destination controller is measured.
     #[arg(long, value_name = "CONTEXT", env = "DST_LOAD_CHURN_CONTEXT")]
     pub churn_context: Option<String>,
-    /// The kubeconfig file of that cluster; that of the other one if absent.
+    /// Kubeconfig file of the target cluster; that of the source cluster by default.
     #[arg(long, value_name = "FILE", env = "DST_LOAD_CHURN_KUBECONFIG")]
     pub churn_kubeconfig: Option<PathBuf>,
 }

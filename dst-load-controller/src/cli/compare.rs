@@ -28,20 +28,20 @@ use dst_load_session::{
 };
 use flate2::read::MultiGzDecoder;
 
-use super::{Format, UsageError, report};
+use super::{output::Format, report, usage::UsageError};
 use crate::exit::Exit;
 
 /// Flags of `compare`.
 #[derive(Clone, Debug, Args)]
 pub struct CompareArgs {
-    /// The baseline and the candidate, each a recording, a directory of a run, or a directory that
-    /// has several of either, which all count; or several of these with commas.
+    /// Baseline and candidate: each a recording, the directory of a run, or a directory with
+    /// several of either, which are all used; or several of these, separated by commas.
     #[arg(value_name = "RECORDINGS", num_args = 0..=2)]
     pub sides: Vec<PathBuf>,
-    /// The baseline's recordings, instead of the first argument.
+    /// Recordings of the baseline, instead of the first argument.
     #[arg(long, value_name = "RECORDINGS", num_args = 1.., value_delimiter = ',', env = "DST_LOAD_BASELINE")]
     pub baseline: Vec<PathBuf>,
-    /// The candidate's recordings, instead of the second argument.
+    /// Recordings of the candidate, instead of the second argument.
     #[arg(long, value_name = "RECORDINGS", num_args = 1.., value_delimiter = ',', env = "DST_LOAD_CANDIDATE")]
     pub candidate: Vec<PathBuf>,
     /// How they are judged.
@@ -52,9 +52,8 @@ pub struct CompareArgs {
 /// How two sides are judged, and where the comparison goes.
 #[derive(Clone, Debug, Args)]
 pub struct JudgingArgs {
-    /// A difference of a smaller share does not matter, such as 10%; for one measure,
-    /// destination_add_p99=30%. May be repeated. By default 5% of costs and memory, 20% of
-    /// latencies and nothing of what is wrong.
+    /// Ignore differences below this share, such as 10%; of one measure, destination_add_p99=30%.
+    /// Can be repeated. By default 5% of costs and memory, 20% of latencies, and 0% of errors.
     #[arg(
         long,
         value_name = "[MEASURE=]SHARE",
@@ -62,23 +61,23 @@ pub struct JudgingArgs {
         env = "DST_LOAD_THRESHOLD"
     )]
     pub threshold: Vec<String>,
-    /// The share of intervals that hold the truth: wider ones err less often, and tell less.
+    /// Confidence level of the intervals: a higher one is wrong less often, and finds less.
     #[arg(long, default_value = "95%", env = "DST_LOAD_CONFIDENCE")]
     pub confidence: Share,
-    /// What the baseline is called, such as its branch.
+    /// Name of the baseline, such as its branch.
     #[arg(long, value_name = "NAME", env = "DST_LOAD_BASELINE_NAME")]
     pub baseline_name: Option<String>,
-    /// What the candidate is called.
+    /// Name of the candidate.
     #[arg(long, value_name = "NAME", env = "DST_LOAD_CANDIDATE_NAME")]
     pub candidate_name: Option<String>,
-    /// Exits with 4 if the comparison is inconclusive.
+    /// Exit with 4 if the comparison is inconclusive.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_FAIL_ON_INCONCLUSIVE")]
     pub fail_on_inconclusive: bool,
-    /// Compares runs of different scenarios, seeds or settings all the same, and counts those that
-    /// are invalid or did not end as planned; with a warning.
+    /// Compare runs although scenarios, seeds or settings differ, and include those that are
+    /// invalid or did not end as planned; with a warning.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_FORCE")]
     pub force: bool,
-    /// Writes the comparison to this file instead of standard output.
+    /// Write the comparison to this file instead of standard output.
     #[arg(long, value_name = "FILE", env = "DST_LOAD_OUTPUT_FILE")]
     pub output_file: Option<PathBuf>,
 }
@@ -140,8 +139,8 @@ impl CompareArgs {
                 Ok([baseline.clone(), listed(candidate)])
             }
             _ => Err(UsageError(
-                "say what to compare: `compare BASELINE CANDIDATE`, or several recordings a side \
-                 with --baseline A1 A2 --candidate B1 B2"
+                "two sides are needed; use `compare BASELINE CANDIDATE`, or --baseline A1 A2 \
+                 --candidate B1 B2 for several recordings a side"
                     .into(),
             )),
         }
@@ -158,7 +157,7 @@ impl JudgingArgs {
     pub(super) fn check(&self, format: Format) -> Result<(), UsageError> {
         if format == Format::Junit {
             return Err(UsageError(
-                "a comparison is printed as text, json, markdown or html, not as junit".into(),
+                "a comparison has no form junit; use --output text, json, markdown or html".into(),
             ));
         }
         self.options().map(|_| ())
@@ -190,7 +189,7 @@ impl JudgingArgs {
         let confidence = self.confidence.0;
         if !(0.5..1.0).contains(&confidence) {
             return Err(UsageError(format!(
-                "--confidence {} is none: it lies between 50% and 100%",
+                "--confidence {} is out of range; it must be at least 50% and below 100%",
                 self.confidence
             )));
         }

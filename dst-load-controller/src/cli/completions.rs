@@ -2,7 +2,7 @@
 
 use std::io;
 
-use clap::Args;
+use clap::{Args, Command};
 use clap_complete::Shell;
 
 use crate::exit::Exit;
@@ -10,17 +10,20 @@ use crate::exit::Exit;
 /// Flags of `completions`.
 #[derive(Clone, Debug, Args)]
 pub struct CompletionsArgs {
-    /// Whose completions.
+    /// Shell to complete for.
     #[arg(value_enum)]
     pub shell: Shell,
 }
 
-/// Prints the script.
+/// Prints the script for this tool's `command`.
 ///
 /// # Errors
 /// If nothing can be written.
-pub fn run(args: &CompletionsArgs, out: &mut impl io::Write) -> anyhow::Result<Exit> {
-    let mut command = super::parse::command();
+pub fn run(
+    args: &CompletionsArgs,
+    mut command: Command,
+    out: &mut impl io::Write,
+) -> anyhow::Result<Exit> {
     // The generator panics on a writer that fails, as a closed pipe does.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "dst-load-controller", &mut script);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use dst_load_transport::http::{self, Credentials, CredentialsError};
 
-use super::UsageError;
+use super::usage::UsageError;
 
 /// Where the credentials for one service may be.
 pub(super) struct Sources<'a> {

@@ -17,9 +17,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    cluster::KubeconfigArgs,
-    scenario,
-    world::{CLUSTER_DOMAIN, destination_config},
+    cluster::{CLUSTER_DOMAIN, KubeconfigArgs},
+    sandbox_config, scenario,
 };
 use crate::exit::Exit;
 
@@ -29,8 +28,8 @@ pub struct DestinationArgs {
     /// On which cluster.
     #[command(flatten)]
     pub cluster: KubeconfigArgs,
-    /// Where streams are served: IP:PORT, or a port alone. Without an IP, on loopback; in a Pod, on
-    /// all interfaces.
+    /// Address to serve streams at: IP:PORT, or a port alone. Without an IP, on loopback; in a Pod,
+    /// on all interfaces.
     #[arg(
         long,
         value_name = "ADDR",
@@ -38,7 +37,7 @@ pub struct DestinationArgs {
         env = "DST_LOAD_ADDR"
     )]
     pub addr: Listen,
-    /// Where metrics and readiness are served, in the same form.
+    /// Address to serve metrics and readiness at, in the same form.
     #[arg(
         long,
         value_name = "ADDR",
@@ -46,13 +45,13 @@ pub struct DestinationArgs {
         env = "DST_LOAD_METRICS_ADDR"
     )]
     pub metrics_addr: Listen,
-    /// The cluster's DNS domain.
+    /// DNS domain of the cluster.
     #[arg(long, default_value = CLUSTER_DOMAIN, env = "DST_LOAD_CLUSTER_DOMAIN")]
     pub cluster_domain: String,
-    /// Takes faults from a scenario file, or a built-in one.
+    /// Take faults from this scenario file, or built-in scenario.
     #[arg(long, value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
     pub scenario: Option<String>,
-    /// Overrides a value of the scenario, as in Helm. May be repeated.
+    /// Override a value of the scenario, as Helm does. Can be repeated.
     #[arg(long, value_name = "KEY=VALUE", requires = "scenario")]
     pub set: Vec<String>,
     /// Means nothing here: it holds no lease.
@@ -64,7 +63,7 @@ pub struct DestinationArgs {
     /// Means nothing here: it has no profiles.
     #[arg(long, hide = true, value_parser = BoolishValueParser::new())]
     pub enable_pprof: Option<bool>,
-    /// Whether Pods are served by IPv6.
+    /// Whether to serve the IPv6 addresses of Pods.
     #[arg(long, value_name = "BOOL", env = "DST_LOAD_ENABLE_IPV6", value_parser = BoolishValueParser::new())]
     pub enable_ipv6: Option<bool>,
 }
@@ -78,7 +77,7 @@ pub async fn run(args: &DestinationArgs, out: &mut impl io::Write) -> anyhow::Re
     let kube = args.cluster.find().await?.client()?;
     let (grpc, address) = args.addr.bind("--addr").await?;
     let (admin, metrics_address) = args.metrics_addr.bind("--metrics-addr").await?;
-    let mut config = destination_config(&scenario, 1);
+    let mut config = sandbox_config::destination(&scenario, 1);
     config.cluster_domain.clone_from(&args.cluster_domain);
     config.ipv6 = args.enable_ipv6.unwrap_or(config.ipv6);
     let destination = Destination::start(config, kube);

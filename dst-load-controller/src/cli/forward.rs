@@ -11,8 +11,8 @@ use dst_load_scenario::{flags::Flags, quantity::Bytes, scenario::Lifecycle};
 use dst_load_transport::world::KubeFactory;
 
 use super::{
-    UsageError,
     replicas::{Dials, dial_each},
+    usage::UsageError,
 };
 
 /// Connections that a port-forward takes without refusing any.
@@ -23,8 +23,8 @@ const MOST_REPLICAS: usize = 1_000;
 /// Flags about the way to a destination controller, and what it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct ForwardArgs {
-    /// The destination controller's Pod, in namespace `linkerd` unless another is given: reached
-    /// by a port-forward through the API server, in place of --destination. Latency is not judged
+    /// Pod of the destination controller, in namespace `linkerd` by default. Connect to it by a
+    /// port-forward through the API server, instead of to --destination. Latency is not judged
     /// then.
     #[arg(
         long,
@@ -33,25 +33,26 @@ pub struct ForwardArgs {
         conflicts_with = "destination"
     )]
     pub destination_pod: Option<PodName>,
-    /// Says that the destination is a port-forward, such as kubectl's: latency is not judged, and
+    /// Treat the destination as a port-forward, such as kubectl's: latency is not judged, and
     /// clients share connections.
     #[arg(long, env = "DST_LOAD_FORWARDED", value_parser = BoolishValueParser::new())]
     pub forwarded: bool,
-    /// The most connections to the destination: virtual clients share them in turn. Each has its
-    /// own if absent; through a port-forward, which refuses more than about 60, 50.
+    /// Maximum number of connections to the destination, which virtual clients share in turn. By
+    /// default each client has its own; through a port-forward, which refuses more than about 60,
+    /// the default is 50.
     #[arg(
         long,
         value_parser = clap::value_parser!(u32).range(1..),
         env = "DST_LOAD_CONNECTIONS"
     )]
     pub connections: Option<u32>,
-    /// How much memory the destination controller may have before it is killed, such as 250Mi; with
-    /// --destination-pod, what the Pod says. A run ends by itself at four fifths of it.
+    /// Memory limit of the destination controller, such as 250Mi; with --destination-pod, that of
+    /// the Pod by default. A run ends at four fifths of it.
     #[arg(long, value_name = "SIZE", env = "DST_LOAD_DESTINATION_MEMORY_LIMIT")]
     pub destination_memory_limit: Option<Bytes>,
     /// Whether the destination controller serves the IPv6 addresses of pods (its -enable-ipv6,
-    /// which is off in Linkerd's chart), where its Pod cannot be read. Services for which it
-    /// matters are not judged if it is not known.
+    /// which is off in Linkerd's chart), if its Pod cannot be read. If it is not known, Services
+    /// with such addresses are not judged.
     #[arg(
         long,
         value_name = "BOOL",
@@ -59,8 +60,8 @@ pub struct ForwardArgs {
         value_parser = BoolishValueParser::new()
     )]
     pub destination_ipv6: Option<bool>,
-    /// Whether the destination controller reads EndpointSlices (its -enable-endpoint-slices), where
-    /// its Pod cannot be read; assumed if it is not known. Without them nothing is judged.
+    /// Whether the destination controller reads EndpointSlices (its -enable-endpoint-slices), if
+    /// its Pod cannot be read; true by default. Without EndpointSlices nothing is judged.
     #[arg(
         long,
         value_name = "BOOL",
@@ -132,7 +133,8 @@ impl ForwardArgs {
         match &self.destination_pod {
             Some(name) => Ok(Addresses::Pod(name.clone(), target)),
             None if replicas.is_empty() => Err(UsageError(
-                "say what to measure: --destination HOST:PORT, or --destination-pod POD".into(),
+                "no destination is given; add --destination HOST:PORT, or --destination-pod POD"
+                    .into(),
             )),
             None => Ok(Addresses::Direct(Reached {
                 flags: Flags::default(),
@@ -263,21 +265,38 @@ impl ForwardArgs {
 /// The target with its memory limit, if one is given.
 ///
 /// # Errors
-/// If its memory cannot be read, or the limit is none.
-pub(super) fn limited(
-    target: Option<Target>,
+/// If the limit is zero.
+pub(super) fn with_memory_limit(
+    target: Target,
     limit: Option<Bytes>,
-) -> Result<Option<Target>, UsageError> {
-    match (&target, limit) {
-        (_, Some(Bytes(0))) => Err(UsageError(
-            "--destination-memory-limit: 0 is no limit; leave the flag out".into(),
-        )),
+) -> Result<Target, UsageError> {
+    Ok(target.limited(not_zero(limit)?))
+}
+
+/// The memory limit, if it is one.
+fn not_zero(limit: Option<Bytes>) -> Result<Option<Bytes>, UsageError> {
+    if limit == Some(Bytes(0)) {
+        return Err(UsageError(
+            "--destination-memory-limit: 0 is no limit; remove the flag".into(),
+        ));
+    }
+    Ok(limit)
+}
+
+/// As [`with_memory_limit`], where there may be no target.
+///
+/// # Errors
+/// If the limit is zero, or there is no target whose memory could be read.
+fn limited(target: Option<Target>, limit: Option<Bytes>) -> Result<Option<Target>, UsageError> {
+    match (target, not_zero(limit)?) {
         (None, Some(_)) => Err(UsageError(
-            "--destination-memory-limit needs the destination's metrics, which say how much it \
-             has: give --destination-metrics too"
+            "--destination-memory-limit needs the destination's metrics, where its memory is read; \
+             add --destination-metrics"
                 .into(),
         )),
-        _ => Ok(target.map(|target| target.limited(limit))),
+        (target, limit) => target
+            .map(|target| with_memory_limit(target, limit))
+            .transpose(),
     }
 }
 
@@ -323,7 +342,7 @@ mod tests {
         };
         let direct = ForwardArgs::default();
         let at = Some("127.0.0.1:8086");
-        assert!(wrong(&direct, None, None).starts_with("say what to measure: "));
+        assert!(wrong(&direct, None, None).starts_with("no destination is given; "));
         assert!(wrong(&direct, Some("a b"), None).starts_with("--destination: "));
         assert!(wrong(&direct, at, Some("ftp://x")).starts_with("--destination-metrics: "));
         assert!(wrong(&limited, at, None).contains("--destination-metrics"));

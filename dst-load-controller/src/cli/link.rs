@@ -11,11 +11,10 @@ use dst_load_kubernetes::actor::{Actor, Caller, Limits, Link, RunIdentity};
 use dst_load_transport::clock::Clock;
 
 use super::{
-    UsageError,
-    cluster::{KubeconfigArgs, TargetClusterArgs},
+    cluster::{CLUSTER_DOMAIN, KubeconfigArgs, TargetClusterArgs},
     namespace::NamespaceArgs,
     scenario,
-    world::CLUSTER_DOMAIN,
+    usage::UsageError,
 };
 use crate::exit::Exit;
 
@@ -28,18 +27,18 @@ pub struct LinkArgs {
     /// The target cluster, which it is told of.
     #[command(flatten)]
     pub target: TargetClusterArgs,
-    /// The name that the target cluster gets: federation.cluster of a scenario.
+    /// Name of the target cluster: federation.cluster of a scenario.
     #[arg(long, default_value = "target", env = "DST_LOAD_CLUSTER")]
     pub cluster: String,
-    /// The target cluster's API server as the controller reaches it, such as
-    /// https://10.0.0.1:6443; as in the kubeconfig if absent.
+    /// URL of the target cluster's API server as the controller reaches it, such as
+    /// https://10.0.0.1:6443; that of the kubeconfig by default.
     #[arg(long, value_name = "URL", env = "DST_LOAD_SERVER")]
     pub server: Option<String>,
-    /// The controller's namespace.
+    /// Namespace of the controller.
     #[arg(long, default_value = "linkerd", env = "DST_LOAD_CONTROLLER_NAMESPACE")]
     pub controller_namespace: String,
-    /// Also makes the Services that stand for this scenario's, in --namespace; for `churn` and
-    /// `client` apart. `run` makes its own.
+    /// Also create the Services that stand for this scenario's, in --namespace, for `churn` and
+    /// `client` apart. `run` creates its own.
     #[arg(
         long,
         value_name = "SCENARIO",
@@ -47,13 +46,13 @@ pub struct LinkArgs {
         requires = "namespace"
     )]
     pub scenario: Option<String>,
-    /// Overrides a value of the scenario, as in Helm. May be repeated.
+    /// Override a value of the scenario, as Helm does. Can be repeated.
     #[arg(long, value_name = "KEY=VALUE", requires = "scenario")]
     pub set: Vec<String>,
-    /// The namespace of the scenario's Services, the same in both clusters. It must be there.
+    /// Namespace of the scenario's Services, the same in both clusters. It must exist.
     #[arg(short, long, env = "DST_LOAD_NAMESPACE")]
     pub namespace: Option<String>,
-    /// Where those may be all the same.
+    /// Namespaces that are allowed by name.
     #[command(flatten)]
     pub allowed: NamespaceArgs,
 }
@@ -65,7 +64,7 @@ pub struct LinkArgs {
 pub async fn run(args: &LinkArgs, out: &mut impl io::Write) -> anyhow::Result<Exit> {
     if args.target.named().is_none() {
         return Err(UsageError(
-            "say which cluster to link: --churn-context, or --churn-kubeconfig".into(),
+            "no target cluster is named; add --churn-context or --churn-kubeconfig".into(),
         )
         .into());
     }

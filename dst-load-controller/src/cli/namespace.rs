@@ -2,13 +2,13 @@
 
 use clap::Args;
 
-use super::UsageError;
+use super::{cluster::ClusterArgs, usage::UsageError};
 
 /// Allows namespaces that are refused otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct NamespaceArgs {
-    /// Makes Services in this namespace even if it is a system namespace, or one with a control
-    /// plane of Linkerd. May be repeated.
+    /// Allow Services in this namespace although it is a system namespace, or has a control plane
+    /// of Linkerd. Can be repeated.
     #[arg(
         long,
         value_name = "NAME",
@@ -29,6 +29,12 @@ impl NamespaceArgs {
     /// Whether the namespace was allowed by its name.
     pub(super) fn allows(&self, namespace: &str) -> bool {
         self.allow_namespace.iter().any(|name| name == namespace)
+    }
+
+    /// Whether the namespace that is named, if one is, was allowed by its name.
+    pub(super) fn allows_named(&self, cluster: &ClusterArgs) -> bool {
+        let named = cluster.namespace.as_deref();
+        named.is_some_and(|namespace| self.allows(namespace))
     }
 
     /// Refuses a system namespace, and those of the controllers under test, unless it is allowed.

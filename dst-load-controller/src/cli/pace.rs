@@ -6,10 +6,10 @@ use dst_load_kubernetes::actor::Limits;
 /// Flags of the commands that act on Kubernetes.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct PaceArgs {
-    /// Requests a second to the API server, on average; 500 if absent.
+    /// Requests per second to the API server, on average; 500 by default.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), env = "DST_LOAD_QPS")]
     pub qps: Option<u32>,
-    /// Requests that may be sent at once beyond that; 1000 if absent.
+    /// Requests that may be sent at once beyond that rate; 1000 by default.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), env = "DST_LOAD_BURST")]
     pub burst: Option<u32>,
 }

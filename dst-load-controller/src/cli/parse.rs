@@ -16,7 +16,7 @@ use clap::{
 use dst_load_scenario::printable::{line, lines, part};
 use dst_load_transport::http::shown;
 
-use super::Args;
+use super::args::Args;
 use crate::exit::Exit;
 
 /// The commands with their flags, whose help texts name the environment's variables and not what

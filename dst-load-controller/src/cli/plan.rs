@@ -5,7 +5,7 @@ use std::io;
 use clap::Args;
 use dst_load_scenario::{plan::describe::Description, printable};
 
-use super::{Output, scenario::ScenarioArgs};
+use super::{output::Output, scenario::ScenarioArgs};
 use crate::exit::Exit;
 
 /// Flags of `plan`.

@@ -9,16 +9,17 @@ use clap::Args;
 use dst_load_report::report::Report;
 use dst_load_session::push::PushGateway;
 
-use super::{UsageError, credentials::Sources};
+use super::{credentials::Sources, usage::UsageError};
 
 /// Where a run's numbers go when it is over.
 #[derive(Clone, Debug, Default, Args)]
 pub struct PushArgs {
-    /// Pushes what the run came to as gauges (`dst_load_run_…`) to this Prometheus Pushgateway, such
-    /// as http://127.0.0.1:9091, in place of what it had of the scenario.
+    /// Push the results of the run as gauges (`dst_load_run_…`) to this Prometheus Pushgateway,
+    /// such as http://127.0.0.1:9091. They replace earlier ones of the same scenario.
     #[arg(long, value_name = "URL", env = "DST_LOAD_PUSH_GATEWAY")]
     pub push_gateway: Option<String>,
-    /// A file with the bearer token for the Pushgateway; else DST_LOAD_PUSH_GATEWAY_TOKEN is it.
+    /// File with the bearer token for the Pushgateway; the value of DST_LOAD_PUSH_GATEWAY_TOKEN by
+    /// default.
     #[arg(
         long,
         value_name = "FILE",
@@ -26,7 +27,8 @@ pub struct PushArgs {
         env = "DST_LOAD_PUSH_GATEWAY_TOKEN_FILE"
     )]
     pub push_gateway_token_file: Option<PathBuf>,
-    /// A file with USER:PASSWORD for the Pushgateway; else DST_LOAD_PUSH_GATEWAY_BASIC_AUTH is it.
+    /// File with USER:PASSWORD for the Pushgateway; the value of DST_LOAD_PUSH_GATEWAY_BASIC_AUTH
+    /// by default.
     #[arg(
         long,
         value_name = "FILE",

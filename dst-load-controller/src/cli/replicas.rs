@@ -8,7 +8,7 @@ use dst_load_recording::recording::ReplicaInfo;
 use dst_load_scenario::scenario::Lifecycle;
 use dst_load_transport::world::Dial;
 
-use super::UsageError;
+use super::usage::UsageError;
 
 /// Connections to the replica at each address, HOST:PORT.
 ///

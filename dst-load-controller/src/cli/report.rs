@@ -25,8 +25,9 @@ use dst_load_session::recorder::{RECORDING, write_whole};
 use rustix::termios::tcgetwinsize;
 
 use super::{
-    Format, UsageError,
+    output::Format,
     push::{self, PushArgs},
+    usage::UsageError,
 };
 use crate::exit::Exit;
 
@@ -36,19 +37,19 @@ pub use self::from_pods::FromPodsArgs;
 #[derive(Clone, Debug, Default, Args)]
 pub struct ReportArgs {
     /// Recordings, or directories of runs. Several, of clients of the same scenario and seed, are
-    /// reported as one.
+    /// merged into one report.
     #[arg(required_unless_present = "from_pods", value_name = "RECORDING")]
     pub recordings: Vec<PathBuf>,
     /// A run in a cluster.
     #[command(flatten)]
     pub pods: FromPodsArgs,
-    /// Where its numbers go too.
+    /// The Pushgateway for its results.
     #[command(flatten)]
     pub push: PushArgs,
-    /// Writes the report to this file instead of standard output.
+    /// Write the report to this file instead of standard output.
     #[arg(long, value_name = "FILE", env = "DST_LOAD_OUTPUT_FILE")]
     pub output_file: Option<PathBuf>,
-    /// Exits with 3 if the run failed and with 4 if it is invalid, as `run` does.
+    /// Exit with 3 if the run failed and with 4 if it is invalid, as `run` does.
     #[arg(long, env = "DST_LOAD_EXIT_CODE")]
     pub exit_code: bool,
 }

@@ -1,11 +1,13 @@
 //! `run`: churn and clients in one process, judged and reported.
 
 mod command;
+mod config;
+mod environment;
+mod execute;
 mod floor;
 pub(super) mod header;
 mod measure;
 mod progress;
-mod setting;
 pub mod simulation;
 
 use std::path::PathBuf;
@@ -24,7 +26,7 @@ use super::{
 };
 
 pub use self::command::run;
-pub(super) use self::command::{Build, with_controller};
+pub(super) use self::execute::ControllerRun;
 
 /// Flags of `run`. Without a cluster it runs on the embedded sandbox.
 #[derive(Clone, Debug, Args)]
@@ -35,18 +37,18 @@ pub struct RunArgs {
     /// On which cluster; KUBECONFIG alone never names one here.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// Where it may run all the same.
+    /// Namespaces that are allowed by name.
     #[command(flatten)]
     pub allowed: NamespaceArgs,
     /// Which cluster is churned, if that is another one.
     #[command(flatten)]
     pub target_cluster: TargetClusterArgs,
-    /// Runs the sandbox in this process in virtual time: hours in seconds, and the same bytes for
-    /// the same seed.
+    /// Run the sandbox in this process in virtual time: hours take seconds, and the same seed gives
+    /// the same bytes.
     #[arg(long = "virtual", conflicts_with_all = ["kubeconfig", "context", "destination", "destination_pod", "destination_metrics", "churn_context", "churn_kubeconfig", "push_gateway"])]
     pub virtual_time: bool,
-    /// The destination controller of the cluster, as HOST:PORT. Of several replicas, each: repeated
-    /// or with commas; virtual clients take them in turn.
+    /// Address of the destination controller of the cluster. Of several replicas, give each: repeat
+    /// the flag, or separate them with commas. Virtual clients are assigned to them in turn.
     #[arg(
         long,
         value_name = "HOST:PORT",
@@ -54,19 +56,19 @@ pub struct RunArgs {
         env = "DST_LOAD_DESTINATION"
     )]
     pub destination: Vec<String>,
-    /// The way there, where it is not simply an address.
+    /// How to connect to it.
     #[command(flatten)]
     pub forward: ForwardArgs,
-    /// Uses the embedded reference destination against the cluster's API.
+    /// Use the embedded reference destination with the cluster's API.
     #[arg(long, conflicts_with_all = ["destination", "destination_pod"])]
     pub reference: bool,
-    /// Starts this destination controller on the embedded sandbox's API and measures it, such as
-    /// './linkerd-controller destination'; flags that it needs are added. Where a cluster is
-    /// named, or time is virtual, this counts for nothing.
+    /// Start this destination controller on the embedded sandbox's API and measure it, such as
+    /// './linkerd-controller destination'. Flags that it needs are added. Ignored if a cluster is
+    /// named, and with --virtual.
     #[arg(long, value_name = "COMMAND", env = "LINKERD_DESTINATION_BIN")]
     pub destination_bin: Option<String>,
-    /// Where the destination controller serves its metrics. Of several replicas, each: what they
-    /// use is added up. If absent, they are looked for at port 9996 of each replica.
+    /// URL of the destination controller's metrics. Of several replicas, give each: their usage is
+    /// summed. By default port 9996 of each replica is tried.
     #[arg(
         long,
         value_name = "URL",
@@ -74,16 +76,16 @@ pub struct RunArgs {
         env = "DST_LOAD_DESTINATION_METRICS"
     )]
     pub destination_metrics: Vec<String>,
-    /// How long to try to reach the destination.
+    /// How long to try to connect to the destination.
     #[arg(long, default_value = "30s", env = "DST_LOAD_CONNECT_TIMEOUT")]
     pub connect_timeout: Span,
-    /// How hard the API server may be pressed.
+    /// Limits of requests to the API server.
     #[command(flatten)]
     pub pace: PaceArgs,
-    /// Where the recording and the report go; `runs/<name>-<time>` if absent.
+    /// Directory for the recording and the reports; `runs/<name>-<time>` by default.
     #[arg(long, value_name = "DIR", env = "DST_LOAD_OUTPUT_DIR")]
     pub output_dir: Option<PathBuf>,
-    /// Serves the page of the run at this address while the run goes on, such as 127.0.0.1:9990. It
+    /// Serve the page of the run at this address during the run, such as 127.0.0.1:9990. The page
     /// updates itself. IP:PORT, or a port alone: on loopback, or in a Pod on all interfaces.
     #[arg(
         long,
@@ -92,24 +94,26 @@ pub struct RunArgs {
         env = "DST_LOAD_LIVE"
     )]
     pub live: Option<Listen>,
-    /// Where its numbers go too.
+    /// The Pushgateway for its results.
     #[command(flatten)]
     pub push: PushArgs,
-    /// Leaves what was made in Kubernetes when the run ends.
+    /// Keep what was made in Kubernetes when the run ends.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_KEEP")]
     pub keep: bool,
-    /// Runs on a cluster though `check` says that it will not work.
+    /// Run on a cluster although preflight checks fail.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_SKIP_CHECKS")]
     pub skip_checks: bool,
-    /// Takes CPU and heap profiles of the destination controller, beside the recording. It must serve
-    /// them: Linkerd's does with -enable-pprof (charts: enablePprof), which is added to
-    /// --destination-bin. They cost it some percent of what it allocates and of its CPU.
+    /// Take CPU and heap profiles of the destination controller, and save them beside the
+    /// recording. The controller must serve them: Linkerd's does with -enable-pprof (charts:
+    /// enablePprof), which is added to --destination-bin. They cost the controller some percent of
+    /// its allocations and CPU.
     #[arg(long, conflicts_with = "virtual_time", value_parser = BoolishValueParser::new(), env = "DST_LOAD_PPROF")]
     pub pprof: bool,
-    /// Shows no progress.
+    /// Do not show progress.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_NO_PROGRESS")]
     pub no_progress: bool,
-    /// Keeps the pods on KWOK's nodes (label `type=kwok`), for clusters that have others too.
+    /// Schedule the pods on KWOK's nodes only (label `type=kwok`), for clusters that have others
+    /// too.
     #[arg(long, env = "DST_LOAD_KWOK_NODES", value_parser = BoolishValueParser::new())]
     pub kwok_nodes: bool,
 }

@@ -14,7 +14,7 @@ use dst_load_scenario::{
     words::{abridged, excerpt, nearest},
 };
 
-use super::UsageError;
+use super::usage::UsageError;
 
 /// A scenario and its overrides.
 #[derive(Clone, Debug, Args)]
@@ -24,16 +24,16 @@ pub struct ScenarioArgs {
     /// federated-baseline, federated-oscillation.
     #[arg(value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
     pub scenario: String,
-    /// Overrides a value of the scenario, as in Helm: `--set churn.minHold=5s`. May be repeated.
+    /// Override a value of the scenario, as Helm does: `--set churn.minHold=5s`. Can be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Overrides scenario.seed.
+    /// Override scenario.seed.
     #[arg(long, env = "DST_LOAD_SEED")]
     pub seed: Option<u64>,
-    /// Overrides churn.cycles: ends the run after this many cycles.
+    /// Override churn.cycles: end the run after this many cycles.
     #[arg(long, env = "DST_LOAD_CYCLES")]
     pub cycles: Option<u32>,
-    /// Overrides churn.duration: ends the run after this long.
+    /// Override churn.duration: end the run after this time.
     #[arg(long, env = "DST_LOAD_DURATION")]
     pub duration: Option<Span>,
 }
@@ -115,7 +115,7 @@ fn is_named_pipe(name: &str) -> bool {
     !open && fs::metadata(name).is_ok_and(|it| it.file_type().is_fifo())
 }
 
-/// Refuses a scenario without an end where nobody is there to stop it; `why` says where that is.
+/// Refuses a scenario without an end where nobody stops it; `why` is the reason.
 ///
 /// # Errors
 /// A [`UsageError`] that says how to give it an end.
@@ -131,7 +131,7 @@ pub(super) fn must_end(scenario: &Scenario, why: &str) -> Result<(), UsageError>
         ""
     };
     Err(UsageError(format!(
-        "{} runs until stopped, and {why}; say how long with --duration{cycles}",
+        "{} runs until stopped, and {why}; add --duration{cycles}",
         scenario.name
     )))
 }

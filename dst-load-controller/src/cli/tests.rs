@@ -1,6 +1,6 @@
 //! What the flags mean together: defaults, conflicts, and the environment beside them.
 
-use clap::CommandFactory;
+use clap::{CommandFactory, Parser};
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The acting half: it claims, makes, moves and takes away, and what it leaves is nothing.
+//! The churner: it claims, makes, moves and takes away, and what it leaves is nothing.
 
 use std::sync::Arc;
 

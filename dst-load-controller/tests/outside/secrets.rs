@@ -52,7 +52,7 @@ const CANNOT: &str = "\
     oscillate-max-endpoints oscillate-min-endpoints oscillate-services output output-dir output-file pairs \
     pattern pod pod-uid port pprof profiles prometheus-selector qps quiet reference release run-id scale-duration \
     scale-from scale-to seed service-prefix set shell sides skip-checks stable-endpoints stable-services start-delay \
-    stream-max-lifetime stream-reset-interval streams-per-service threshold version virtual wait wait-turn \
+    stream-max-lifetime stream-reset-interval streams-per-service threshold version virtual wait wait-for-namespace \
     warm-up with-parent allow-namespace command exec parent";
 
 /// Every flag by its name; of what has none, its place.

@@ -1,4 +1,4 @@
-//! The watching half against the embedded Kubernetes and destination, while the acting half moves
+//! The client against the embedded Kubernetes and destination, while the churner moves
 //! the endpoints: two halves that share nothing but the cluster. In virtual time, without sockets.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
@@ -122,7 +122,7 @@ fn actor(kubernetes: &kubernetes::Kubernetes, clock: Clock, scenario: &Arc<Scena
     Actor::new(kube, clock, namespace, run, Arc::clone(scenario), limits)
 }
 
-/// The acting half that has this log, in this process.
+/// The churner that has this log, in this process.
 fn partner(log: &EventLog, clock: Clock) -> Partner {
     let routes = log.routes(clock);
     let http =

@@ -1,4 +1,4 @@
-//! The acting half alone, from the claim of a namespace to its last object.
+//! The churner, from the claim of a namespace to its last object.
 
 use std::{
     cell::Cell, collections::BTreeSet, convert::Infallible, io, process, sync::Arc, time::Duration,
@@ -45,8 +45,8 @@ pub(super) struct Churn {
     pub(super) start_delay: Duration,
     /// Stays when the plan is over.
     pub(super) linger: bool,
-    /// For how long another run is waited for.
-    pub(super) wait_turn: Duration,
+    /// For how long to wait until the namespace is free.
+    pub(super) wait_for_namespace: Duration,
     /// Where metrics are served; the default if absent.
     pub(super) admin: Option<Listen>,
     /// How hard the API server may be pressed.
@@ -114,7 +114,7 @@ impl Churn {
             shutdown: &shutdown,
             start_delay: self.start_delay,
             linger: self.linger,
-            wait_turn: self.wait_turn,
+            wait_for_namespace: self.wait_for_namespace,
             claimed: Cell::new(false),
         };
         let leave = match (self.keep, owned) {
@@ -162,7 +162,7 @@ struct Work<'a> {
     shutdown: &'a Shutdown,
     start_delay: Duration,
     linger: bool,
-    wait_turn: Duration,
+    wait_for_namespace: Duration,
     /// Whether the namespace was taken: there may be something to take away then.
     claimed: Cell<bool>,
 }
@@ -300,13 +300,13 @@ impl Work<'_> {
 
     /// Takes the namespace, once it is free.
     async fn claim(&self) -> Result<Claim, KubernetesError> {
-        let until = self.actor.clock().now() + self.wait_turn;
+        let until = self.actor.clock().now() + self.wait_for_namespace;
         loop {
             match self.actor.prepare().await {
                 Err(KubernetesError::InUse { namespace, holder })
                     if self.actor.clock().now() < until =>
                 {
-                    tracing::info!(namespace, %holder, "waiting for another run to leave");
+                    tracing::info!(namespace, %holder, "namespace in use, retrying");
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
                 claimed => return claimed,
@@ -448,7 +448,7 @@ mod tests {
             shutdown: &shutdown,
             start_delay: Duration::ZERO,
             linger: false,
-            wait_turn: Duration::ZERO,
+            wait_for_namespace: Duration::ZERO,
             claimed: Cell::new(false),
         };
         let stop = async {

@@ -39,12 +39,13 @@ use prometheus_client::registry::Registry;
 use super::{Asked, ClientArgs, Watch, linked};
 use crate::{
     cli::{
-        Format, UsageError,
         forward::{Discovered, Reached},
         observer_place,
+        output::Format,
         replicas::infos,
         report,
         run::header::{date, machine, unique_identity},
+        usage::UsageError,
     },
     exit::Exit,
 };

@@ -12,7 +12,7 @@ use dst_load_scenario::{
 use dst_load_transport::cluster::Cluster;
 
 use super::{ClientArgs, Watch};
-use crate::cli::{UsageError, world::CLUSTER_DOMAIN};
+use crate::cli::{cluster::CLUSTER_DOMAIN, usage::UsageError};
 
 /// What is watched, and the name of the linked cluster that has the endpoints of some of it.
 pub(super) struct Linked {
@@ -37,8 +37,8 @@ pub(super) async fn observed(
     );
     let same = |url: &str| {
         format!(
-            "--observe-context names the cluster that is asked, {url}; leave it out, or name the \
-             one that has the endpoints"
+            "the source cluster and the observed cluster are both {url}; remove --observe-context, or \
+             name the cluster that has the endpoints"
         )
     };
     let found = (args.cluster.cluster)
@@ -66,7 +66,7 @@ pub(super) fn of(
     let cluster = scenario.federation.as_ref().map(|it| it.cluster.clone());
     let message = match (&cluster, observed) {
         (Some(cluster), false) => format!(
-            "the scenario's Services have their endpoints in the cluster {cluster}: name it with \
+            "the scenario's Services have their endpoints in the cluster {cluster}; add \
              --observe-context or --observe-kubeconfig"
         ),
         (None, true) => {
@@ -117,7 +117,7 @@ pub(super) async fn resolve(
         // The observer meets the same trouble, and knows which of it passes.
         match found {
             Err(error) if observed.is_none() => {
-                tracing::warn!(%error, "taken for this cluster's own")
+                tracing::warn!(%error, "assuming local Service");
             }
             found => drop(standings.insert(namespace, found?)),
         }
@@ -135,8 +135,8 @@ pub(super) async fn resolve(
                 through: None,
             },
             Some(stood) if observed.is_none() => bail!(UsageError(format!(
-                "{} stands for {} of the cluster {}, which has the endpoints: name that cluster \
-                 with --observe-context",
+                "{} stands for {} of the cluster {}, which has the endpoints; add \
+                 --observe-context",
                 target.service, stood.service, stood.cluster
             ))),
             Some(stood) => {
@@ -165,8 +165,8 @@ pub(super) async fn resolve(
     }
     if let (Some(observed), None) = (observed, &linked.cluster) {
         bail!(UsageError(format!(
-            "--observe-context names {}, and no Service that is watched stands for one over there; \
-             `dst-load-controller link --scenario` makes such",
+            "--observe-context names {}, and no watched Service stands for one of that cluster; make \
+             such Services with `dst-load-controller link --scenario`",
             observed.url()
         )));
     }

@@ -147,8 +147,8 @@ fn every_mistake_is_a_usage_error_that_says_which() {
     let (main, branch) = (at("main"), at("branch"));
     let (main, branch) = (main.as_str(), branch.as_str());
     for (words, said) in [
-        (vec![main], "say what to compare"),
-        (vec![], "say what to compare"),
+        (vec![main], "two sides are needed"),
+        (vec![], "two sides are needed"),
         (vec![main, &at("gone")], "No such file"),
         (
             vec![main, &at("empty")],

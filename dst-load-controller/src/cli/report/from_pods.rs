@@ -27,7 +27,7 @@ use dst_load_session::{
 
 use super::{ReportArgs, exit, judged, once, push, render, style};
 use crate::{
-    cli::{Format, UsageError, cluster::ClusterArgs, credentials::Sources},
+    cli::{cluster::ClusterArgs, credentials::Sources, output::Format, usage::UsageError},
     exit::Exit,
 };
 
@@ -37,18 +37,18 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Flags about a run in a cluster.
 #[derive(Clone, Debug, Default, Args)]
 pub struct FromPodsArgs {
-    /// Collects the recordings of the client pods in a cluster, through the API server, and judges
-    /// them as one. Exits as `run` does.
+    /// Collect the recordings of the client pods in a cluster, through the API server, and judge
+    /// them as one. The exit code is that of `run`.
     #[arg(long, env = "DST_LOAD_FROM_PODS", conflicts_with = "recordings")]
     pub from_pods: bool,
     /// Which cluster, and the namespace of the clients.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// Whose pods, where the namespace has several releases.
+    /// Helm release of the pods, if the namespace has several.
     #[arg(long, requires = "from_pods", env = "DST_LOAD_RELEASE")]
     pub release: Option<String>,
-    /// Waits until churn's plan is over and every client has checked the end, at most this long.
-    /// Without it, what there is now is reported.
+    /// Wait until churn's plan is over and every client has checked the end, at most this long. By
+    /// default, report the current state.
     #[arg(
         long,
         value_name = "DURATION",
@@ -56,7 +56,7 @@ pub struct FromPodsArgs {
         env = "DST_LOAD_WAIT"
     )]
     pub wait: Option<Span>,
-    /// Takes the destination controller's own series from this Prometheus, such as
+    /// Read the destination controller's own series from this Prometheus, such as
     /// http://127.0.0.1:9090.
     #[arg(
         long,
@@ -65,7 +65,8 @@ pub struct FromPodsArgs {
         env = "DST_LOAD_PROMETHEUS"
     )]
     pub prometheus: Option<String>,
-    /// A file with the bearer token for Prometheus; else DST_LOAD_PROMETHEUS_TOKEN is it.
+    /// File with the bearer token for Prometheus; the value of DST_LOAD_PROMETHEUS_TOKEN by
+    /// default.
     #[arg(
         long,
         value_name = "FILE",
@@ -73,7 +74,8 @@ pub struct FromPodsArgs {
         env = "DST_LOAD_PROMETHEUS_TOKEN_FILE"
     )]
     pub prometheus_token_file: Option<PathBuf>,
-    /// A file with USER:PASSWORD for Prometheus; else DST_LOAD_PROMETHEUS_BASIC_AUTH is it.
+    /// File with USER:PASSWORD for Prometheus; the value of DST_LOAD_PROMETHEUS_BASIC_AUTH by
+    /// default.
     #[arg(
         long,
         value_name = "FILE",

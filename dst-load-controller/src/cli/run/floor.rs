@@ -13,8 +13,11 @@ use dst_load_session::recorder::{Recorder, write_whole};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::setting::Setting;
-use crate::cli::{VERSION, world::Chosen};
+use super::config::RunConfig;
+use crate::cli::{
+    environment::{Environment, EnvironmentChoice},
+    version::VERSION,
+};
 
 /// One Service, one client, one endpoint that comes and goes: some three seconds of it.
 const SCENARIO: &str = "
@@ -64,8 +67,13 @@ pub(super) async fn seconds() -> Option<f64> {
 async fn measure() -> anyhow::Result<f64> {
     tracing::info!("measuring the tool's own floor, once for this build and machine");
     let (scenario, _) = Scenario::from_yaml(SCENARIO, "floor", &[])?;
-    let setting = Setting {
-        chosen: Chosen::child(&scenario, None).await?,
+    let sandbox = EnvironmentChoice::Sandbox {
+        controller: None,
+        memory_limit: None,
+    };
+    let environment = Environment::start(sandbox, &scenario, None).await?;
+    let config = RunConfig {
+        connections: scenario.client.connections,
         scenario: Arc::new(scenario),
         virtual_time: false,
         namespace: Some("floor".to_owned()),
@@ -75,16 +83,16 @@ async fn measure() -> anyhow::Result<f64> {
         limits: Limits::default(),
         profiles: None,
     };
-    let floor = run(&setting).await;
-    setting.chosen.shutdown().await;
+    let floor = run(&config, &environment).await;
+    environment.stop().await;
     floor
 }
 
-async fn run(setting: &Setting) -> anyhow::Result<f64> {
-    let header = setting.header()?;
+async fn run(config: &RunConfig, environment: &Environment) -> anyhow::Result<f64> {
+    let header = config.header(environment)?;
     let mut recording = Vec::new();
     let recorder = Recorder::new(&mut recording, "floor".as_ref());
-    let engine = setting.engine(&header, recorder, CancellationToken::new())?;
+    let engine = config.engine(environment, &header, recorder, CancellationToken::new())?;
     if let (_, Some(error)) = engine.run(header).await {
         return Err(error.into());
     }

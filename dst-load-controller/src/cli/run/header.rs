@@ -6,7 +6,7 @@ use dst_load_recording::recording::{Header, Identity, Machine, SCHEMA_VERSION, T
 use dst_load_scenario::{scenario::Scenario, seed};
 use jiff::Timestamp;
 
-use crate::cli::{replicas::infos, world::Chosen};
+use crate::cli::{environment::Environment, replicas::infos};
 
 /// The run's id. In virtual time it follows from the scenario, else no two runs have the same.
 pub(super) fn run_id(scenario: &Scenario, virtual_time: bool) -> anyhow::Result<String> {
@@ -25,7 +25,7 @@ pub(super) fn run_id(scenario: &Scenario, virtual_time: bool) -> anyhow::Result<
 /// The recording's first line. In virtual time nothing in it depends on when and where it runs.
 pub(super) fn header(
     scenario: &Scenario,
-    chosen: &Chosen,
+    environment: &Environment,
     run_id: &str,
     namespace: &str,
     virtual_time: bool,
@@ -42,10 +42,10 @@ pub(super) fn header(
         scenario: scenario.effective()?,
         streams_requested: scenario.streams(),
         target: TargetInfo {
-            kind: chosen.kind,
-            version: chosen.version.clone(),
-            forwarded: chosen.forwarded,
-            flags: Some(chosen.flags),
+            kind: environment.kind,
+            version: environment.version.clone(),
+            forwarded: environment.forwarded,
+            flags: Some(environment.flags),
         },
         virtual_time,
         namespace: namespace.to_owned(),
@@ -55,12 +55,12 @@ pub(super) fn header(
         machine: if virtual_time { None } else { machine() },
         floor_seconds: None,
         replicas: infos(
-            &chosen.addresses,
+            &environment.addresses,
             clients,
             scenario.streams() / clients.max(1),
         ),
-        metrics: chosen.metrics.shown(),
-        metrics_sought: chosen.metrics.sought.clone(),
+        metrics: environment.metrics.shown(),
+        metrics_sought: environment.metrics.sought.clone(),
     })
 }
 

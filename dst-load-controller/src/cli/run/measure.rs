@@ -5,44 +5,65 @@
 use std::{borrow::Cow, convert::Infallible, fmt, io::Write};
 
 use dst_load_recording::warning::Warning;
+use dst_load_report::report::page::Page;
 use dst_load_session::{
-    engine::Engine,
+    engine::{Engine, EngineError},
     live_page::LivePage,
     recorder::{Recorder, RunDirectory},
     runtime::{Aborted, Shutdown, stalled},
 };
 
-use super::{
-    command::{Manner, Outcome},
-    floor, progress,
-    setting::Setting,
-};
-use crate::cli::cluster::KubeconfigArgs;
+use super::{config::RunConfig, floor, progress};
+use crate::cli::{cluster::KubeconfigArgs, environment::Environment};
+
+/// What a run does beside measuring.
+pub(super) struct RunOptions<'a> {
+    /// Warnings about the scenario, for the report.
+    pub(super) warnings: &'a [String],
+    /// Whether what was made in Kubernetes stays.
+    pub(super) keep: bool,
+    /// The cluster as it was named, for the command that cleans up.
+    pub(super) cluster: &'a KubeconfigArgs,
+    /// Whether progress is shown.
+    pub(super) progress: bool,
+    /// The server of the run's page.
+    pub(super) live: Option<&'a LivePage>,
+}
+
+/// A run's outcome, before it is an exit code.
+pub(in crate::cli) struct Outcome {
+    /// The run's report, and what is drawn beside it.
+    pub(in crate::cli) page: Page,
+    pub(super) interrupted: bool,
+    /// What ended it, if it was neither its plan nor a signal.
+    pub(in crate::cli) error: Option<EngineError>,
+}
 
 /// Runs, writes the recording, and takes away what was made.
 ///
 /// # Errors
 /// If the tool itself fails. What was made is taken away then too.
 pub(super) async fn measure(
-    manner: &Manner<'_>,
-    setting: &Setting,
+    options: &RunOptions<'_>,
+    config: &RunConfig,
+    environment: &Environment,
     directory: &RunDirectory,
     shutdown: &Shutdown,
     warnings: &mut impl Write,
 ) -> anyhow::Result<Outcome> {
-    let mut header = setting.header()?;
+    let mut header = config.header(environment)?;
     let run_id = header.run_id.clone();
-    let scenario = &setting.scenario;
+    let scenario = &config.scenario;
     let recorder = Recorder::create(&directory.recording())?;
-    let engine = setting.engine(&header, recorder, shutdown.draining())?;
-    for message in manner.noticed.iter().cloned() {
+    let engine = config.engine(environment, &header, recorder, shutdown.draining())?;
+    for message in options.warnings.iter().cloned() {
         engine.note(Warning::Scenario { message });
     }
     let cleanup = Cleanup {
-        command: cleanup_command(manner.cluster, &run_id),
-        place: where_to(setting),
+        command: cleanup_command(options.cluster, &run_id),
+        place: clusters(environment),
     };
-    if manner.cluster.is_named() {
+    if options.cluster.is_named() {
         // A process that is killed can say no more.
         tracing::info!(
             run_id,
@@ -52,15 +73,15 @@ pub(super) async fn measure(
     }
     let unfinished = Unfinished(Some(&cleanup));
     let running = async {
-        if !setting.virtual_time {
+        if !config.virtual_time {
             header.floor_seconds = floor::seconds().await;
         }
         tokio::select! {
             biased;
             ended = engine.run(header) => ended,
-            never = setting.stall() => match never {},
-            never = progress::show(engine.progress(), scenario, manner.progress) => match never {},
-            never = follow(manner.live, &engine) => match never {},
+            never = config.stall() => match never {},
+            never = progress::show(engine.progress(), scenario, options.progress) => match never {},
+            never = follow(options.live, &engine) => match never {},
         }
     };
     // A second signal cuts the run off where it stands; what it had seen is reported all the same.
@@ -69,7 +90,7 @@ pub(super) async fn measure(
     let reported = engine
         .report()
         .map(|report| report.and_then(|it| engine.page(it)));
-    if let (Some(live), Ok(Some(page))) = (manner.live, &reported) {
+    if let (Some(live), Ok(Some(page))) = (options.live, &reported) {
         live.finish(page);
     }
     if let Ok(None) = reported {
@@ -77,13 +98,13 @@ pub(super) async fn measure(
         writeln!(warnings, "interrupted before the run had begun")?;
         return Err(Aborted.into());
     }
-    let left = if manner.keep {
+    let left = if options.keep {
         None
     } else {
         left_behind(&engine, shutdown).await
     };
     unfinished.disarm();
-    if manner.keep {
+    if options.keep {
         writeln!(warnings, "kept: {cleanup} removes what was made")?;
     }
     if let Some(left) = &left {
@@ -103,11 +124,11 @@ pub(super) async fn measure(
         if let Some(amended) = engine.report()?.and_then(|report| engine.page(report)) {
             page = amended;
         }
-        if let Some(live) = manner.live {
+        if let Some(live) = options.live {
             live.finish(&page);
         }
     }
-    if let Some(live) = manner.live {
+    if let Some(live) = options.live {
         // Nobody waits for a page that is not looked at.
         let _ = shutdown.until_drained(live.was_seen()).await;
     }
@@ -149,8 +170,8 @@ fn cleanup_command(cluster: &KubeconfigArgs, run_id: &str) -> String {
 }
 
 /// Where a cleanup must be asked for, where that is not one cluster alone.
-const fn where_to(setting: &Setting) -> &'static str {
-    if setting.chosen.target_cluster.is_some() {
+const fn clusters(environment: &Environment) -> &'static str {
+    if environment.target_cluster.is_some() {
         ", in each of the two clusters,"
     } else {
         ""

@@ -9,13 +9,14 @@ use dst_load_scenario::{quantity::Span, scenario::Scenario};
 use dst_load_session::{engine::EngineError, recorder::Recorder};
 use tokio_util::sync::CancellationToken;
 
-use super::setting::Setting;
-use crate::cli::world::Chosen;
+use super::config::RunConfig;
+use crate::cli::environment::Environment;
 
 /// A run that is about to start. It must live on a current-thread runtime with a paused clock:
 /// on any other it is neither fast nor repeatable.
 pub struct Simulation {
-    setting: Setting,
+    config: RunConfig,
+    environment: Environment,
     namespace: String,
     stop: CancellationToken,
 }
@@ -40,8 +41,9 @@ impl Simulation {
     /// # Errors
     /// If the scenario cannot be written down as a file would say it.
     pub fn new(scenario: Scenario) -> anyhow::Result<Self> {
-        let setting = Setting {
-            chosen: Chosen::embedded(&scenario),
+        let environment = Environment::in_process(&scenario);
+        let config = RunConfig {
+            connections: scenario.client.connections,
             scenario: Arc::new(scenario),
             virtual_time: true,
             namespace: None,
@@ -52,8 +54,9 @@ impl Simulation {
             profiles: None,
         };
         Ok(Self {
-            namespace: setting.header()?.namespace,
-            setting,
+            namespace: config.header(&environment)?.namespace,
+            config,
+            environment,
             stop: CancellationToken::new(),
         })
     }
@@ -69,7 +72,7 @@ impl Simulation {
     /// # Errors
     /// If no client can be made.
     pub fn kube(&self) -> Result<kube::Client, kube::Error> {
-        (self.setting.chosen.world.kube)()
+        (self.environment.world.kube)()
     }
 
     /// Ends the run when it is cancelled, as a first signal would.
@@ -83,20 +86,21 @@ impl Simulation {
     /// # Errors
     /// If the recording cannot be written; what else may go wrong is part of the result.
     pub async fn run(self, out: impl Write) -> anyhow::Result<Simulated> {
-        let header = self.setting.header()?;
+        let (config, environment) = (self.config, self.environment);
+        let header = config.header(&environment)?;
         let recorder = Recorder::new(out, Path::new("the recording"));
-        let engine = self.setting.engine(&header, recorder, self.stop.clone())?;
+        let engine = config.engine(&environment, &header, recorder, self.stop)?;
         let (_, error) = tokio::select! {
             biased;
             ended = engine.run(header) => ended,
-            never = self.setting.stall() => match never {},
+            never = config.stall() => match never {},
         };
         let report = engine
             .report()?
             .ok_or_else(|| anyhow::anyhow!("the run ended before it had begun"))?;
         // What stays is gone with the sandbox.
         let _ = engine.cleanup().await;
-        self.setting.chosen.shutdown().await;
+        environment.stop().await;
         Ok(Simulated { report, error })
     }
 }

@@ -4,13 +4,12 @@ use std::{
     io::{self, Write},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use anyhow::Context;
 use dst_load_kubernetes::actor::{Caller, Limits, Link, RunIdentity};
 use dst_load_sandbox::{destination::Destination, kubernetes};
-use dst_load_scenario::{flags::Flags, scenario::Scenario};
+use dst_load_scenario::scenario::Scenario;
 use dst_load_session::{recorder::write_whole, runtime::Shutdown};
 use dst_load_transport::{
     clock::Clock,
@@ -19,38 +18,19 @@ use dst_load_transport::{
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, api::PostParams};
-use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    SandboxArgs,
-    controller::{CONTROLLER_NAMESPACE, CommandLine, Controller},
-};
+use super::SandboxArgs;
 use crate::{
-    cli::{destination, scenario, world},
+    cli::{
+        cluster::CLUSTER_DOMAIN,
+        destination,
+        process::{CONTROLLER_NAMESPACE, CommandLine, ControllerProcess, ReadyLine, bound},
+        sandbox_config, scenario,
+    },
     exit::Exit,
 };
-
-/// The line that says where everything is, once it is there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::cli) struct Ready {
-    /// The kubeconfig's path.
-    pub(in crate::cli) kubeconfig: PathBuf,
-    /// The kubeconfig's context of the target cluster, where the scenario spans two.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(in crate::cli) target_context: Option<String>,
-    /// The destination's gRPC address.
-    pub(in crate::cli) destination: String,
-    /// The URL of its metrics.
-    pub(in crate::cli) destination_metrics: String,
-    /// The version of a controller of the user's own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(in crate::cli) destination_version: Option<String>,
-    /// The flags of the destination that change what it promises.
-    #[serde(default)]
-    pub(in crate::cli) destination_flags: Flags,
-}
 
 /// Serves the sandbox until a signal.
 ///
@@ -59,6 +39,10 @@ pub(in crate::cli) struct Ready {
 pub async fn run(args: &SandboxArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     let scenario = scenario::shape(args.scenario.as_deref(), &args.set, args.seed)?;
     let shutdown = Shutdown::on_signals().context("signals")?;
+    if let Some(parent) = args.with_parent {
+        // A run that is killed must not leave its sandbox behind.
+        bound::terminate_with(parent).context("--with-parent")?;
+    }
     let served = shutdown
         .guard(serve(args, &scenario, &shutdown.draining(), out))
         .await;
@@ -79,7 +63,7 @@ async fn serve(
         Some(path) => (path.clone(), false),
         None => (temporary(address), true),
     };
-    let (target_api, target) = match world::target_config(scenario) {
+    let (target_api, target) = match sandbox_config::target_kubernetes(scenario) {
         None => (None, None),
         Some(config) => (
             Some(bind(args).await?),
@@ -98,7 +82,7 @@ async fn serve(
     let mut clusters = vec![("sandbox", address)];
     clusters.extend(linked.zip(target_address));
     write_whole(&path, &kubernetes::serve::kubeconfig_of(&clusters))?;
-    let kubernetes = kubernetes::Kubernetes::start(world::kubernetes_config(scenario));
+    let kubernetes = kubernetes::Kubernetes::start(sandbox_config::kubernetes(scenario));
     let sandbox = Sandbox {
         scenario,
         kubernetes: &kubernetes,
@@ -164,9 +148,9 @@ async fn reference(
 ) -> anyhow::Result<()> {
     let mut replicas = Vec::new();
     for number in 1..=sandbox.scenario.sandbox.replicas {
-        let config = world::destination_config(sandbox.scenario, number);
+        let config = sandbox_config::destination(sandbox.scenario, number);
         let target = sandbox.target.map(kubernetes::Kubernetes::client);
-        let linked = world::linked(sandbox.scenario, target);
+        let linked = sandbox_config::linked(sandbox.scenario, target);
         replicas.push(Replica {
             reference: Destination::start_linked(config, sandbox.kubernetes.client(), linked),
             grpc: bind(args).await?,
@@ -179,7 +163,7 @@ async fn reference(
         .collect::<io::Result<_>>()?;
     // They share this process, whose cost any of them tells.
     let metrics = on_this_machine(replicas[0].admin.local_addr()?);
-    let ready = Ready {
+    let ready = ReadyLine {
         kubeconfig: sandbox.kubeconfig.to_owned(),
         target_context: sandbox.target_context.map(str::to_owned),
         destination: addresses.join(","),
@@ -199,7 +183,6 @@ async fn reference(
     let ended = tokio::select! {
         biased;
         announced = announced => announced,
-        () = orphaned(args.with_parent) => Ok(()),
         _ = join_all(replicas.into_iter().map(|it| it.serve(stop))) => Ok(()),
     };
     for reference in &references {
@@ -223,8 +206,7 @@ impl Replica {
     }
 }
 
-/// A real controller beside the API, until `stop`. One that ends by itself is told of and not
-/// started again: whoever measures it must see what that does.
+/// A real controller beside the API, until `stop`.
 async fn controller(
     args: &SandboxArgs,
     line: CommandLine,
@@ -233,15 +215,14 @@ async fn controller(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let log = args.destination_log.as_deref();
-    let started = tokio::select! {
-        biased;
-        started = Controller::start(line, sandbox.scenario.flags, sandbox.kubeconfig, Some(listen_on(args)), log) => started,
-        () = stop.cancelled() => return Ok(()),
-        () = orphaned(args.with_parent) => return Ok(()),
+    let (flags, listen) = (sandbox.scenario.flags, Some(listen_on(args)));
+    let starting = ControllerProcess::start(line, flags, sandbox.kubeconfig, listen, log);
+    let Some(started) = stop.run_until_cancelled(starting).await else {
+        return Ok(());
     };
-    let mut controller = started?;
+    let controller = started?;
     announce(
-        &Ready {
+        &ReadyLine {
             kubeconfig: sandbox.kubeconfig.to_owned(),
             target_context: sandbox.target_context.map(str::to_owned),
             destination: controller.destination.to_string(),
@@ -251,18 +232,8 @@ async fn controller(
         },
         out,
     )?;
-    let died = async {
-        let what = controller.died().await;
-        tracing::error!("the destination controller {what}");
-        std::future::pending().await
-    };
-    tokio::select! {
-        biased;
-        () = stop.cancelled() => {}
-        () = orphaned(args.with_parent) => {}
-        () = died => {}
-    }
-    controller.end().await;
+    stop.cancelled().await;
+    controller.stop().await;
     Ok(())
 }
 
@@ -283,7 +254,7 @@ async fn link(kube: kube::Client, cluster: &str, address: SocketAddr) -> anyhow:
         cluster: cluster.to_owned(),
         controller_namespace: CONTROLLER_NAMESPACE.to_owned(),
         kubeconfig: kubernetes::serve::kubeconfig_of(&[(cluster, address)]),
-        cluster_domain: world::CLUSTER_DOMAIN.to_owned(),
+        cluster_domain: CLUSTER_DOMAIN.to_owned(),
     };
     let run = RunIdentity::of_link(cluster);
     let caller = Caller::new(kube, Clock::start(), 0, Limits::default());
@@ -292,9 +263,8 @@ async fn link(kube: kube::Client, cluster: &str, address: SocketAddr) -> anyhow:
         .context("cannot link the target cluster")
 }
 
-fn announce(ready: &Ready, out: &mut impl Write) -> anyhow::Result<()> {
-    writeln!(out, "{}", serde_json::to_string(ready)?)?;
-    out.flush()?;
+fn announce(ready: &ReadyLine, out: &mut impl Write) -> anyhow::Result<()> {
+    ready.write(out)?;
     tracing::info!(kubeconfig = %ready.kubeconfig.display(), destination = ready.destination, "sandbox ready");
     Ok(())
 }
@@ -318,23 +288,4 @@ fn temporary(address: SocketAddr) -> PathBuf {
         address.port()
     );
     Path::new(&std::env::temp_dir()).join(name)
-}
-
-/// Completes when the process that started this one is gone, if that is asked for: a run that was
-/// killed must not leave its sandbox behind.
-async fn orphaned(parent: Option<u32>) {
-    let Some(parent) = parent else {
-        return std::future::pending().await;
-    };
-    while std::os::unix::process::parent_id() == parent {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-}
-
-/// Reads the line of a child.
-///
-/// # Errors
-/// If it is no such line.
-pub(in crate::cli) fn parse_ready(line: &str) -> io::Result<Ready> {
-    Ok(serde_json::from_str(line)?)
 }

@@ -64,8 +64,8 @@ const LITERALS: [(Place, &str, &str); 12] = [
     ),
     (
         Place::Error,
-        "the sandbox ended before",
-        "dst-load-controller/src/cli/world.rs",
+        "the sandbox exited before",
+        "dst-load-controller/src/cli/process/sandbox.rs",
     ),
     (
         Place::Verdict,
@@ -87,7 +87,7 @@ const NO_REASONS: [&str; 3] = [
 /// Usage errors that something else is said instead of.
 const NO_ERRORS: [&str; 5] = [
     "--destination: no address",
-    "say what to measure: --destination HOST:PORT, or --destination-pod POD",
+    "no destination is given; add --destination HOST:PORT, or --destination-pod POD",
     // What has none is refused as it is read.
     "the recording has no header",
     "the recordings have no header",

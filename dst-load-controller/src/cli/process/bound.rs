@@ -2,9 +2,9 @@
 //! that ends.
 //!
 //! A process that is killed cannot end its children. The kernel does (`PR_SET_PDEATHSIG`, see
-//! prctl(2)) where the child has asked for it, and what it has asked for outlives `execve`. What
-//! the child starts in turn has not: it is in the child's process group, and a second process of
-//! this binary stands by and ends that.
+//! prctl(2)) where the child has set that, and the setting outlives `execve`. It does not reach what
+//! the child starts in turn: that is in the child's process group, which a second process of this
+//! binary waits for and ends.
 
 use std::{
     ffi::OsString,
@@ -29,8 +29,8 @@ use crate::exit::Exit;
 const NOT_STARTED: &str = "dst-load-controller bound: ";
 /// Its exit code then, as a shell's.
 const NOT_STARTED_CODE: i32 = 127;
-/// For how long a program may take to end when it is told to.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// From SIGTERM to SIGKILL.
+pub(super) const GRACE_PERIOD: Duration = Duration::from_secs(5);
 
 /// Flags of `bound`.
 #[derive(Clone, Debug, Args)]
@@ -38,7 +38,7 @@ pub struct BoundArgs {
     /// The process that must be alive.
     #[arg(long)]
     pub parent: i32,
-    /// Becomes the program, rather than to stand by until it has ended.
+    /// Becomes the program, rather than wait until it has ended.
     #[arg(long)]
     pub exec: bool,
     /// The program and its arguments.
@@ -54,7 +54,7 @@ pub fn run(args: &BoundArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     let ended = if args.exec {
         Err(become_program(args))
     } else {
-        stand_by(args)
+        wait_for_program(args)
     };
     let code = match ended {
         Ok(status) => status
@@ -69,7 +69,7 @@ pub fn run(args: &BoundArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     Ok(Exit::Program(u8::try_from(code).unwrap_or(u8::MAX)))
 }
 
-/// Replaces this process; returns only why that could not be.
+/// Replaces this process; returns only if that fails.
 fn become_program(args: &BoundArgs) -> io::Error {
     if let Err(error) = bind(args.parent, Signal::KILL) {
         return error;
@@ -80,19 +80,28 @@ fn become_program(args: &BoundArgs) -> io::Error {
     }
 }
 
-/// Asks for a signal to this process when its parent ends.
-fn bind(parent: i32, with: Signal) -> io::Result<()> {
-    set_parent_process_death_signal(Some(with))?;
-    // It may have ended before that was asked for.
+/// Has this process sent a signal when its parent exits.
+fn bind(parent: i32, signal: Signal) -> io::Result<()> {
+    set_parent_process_death_signal(Some(signal))?;
+    // It may have exited before that was set.
     if getppid() != Pid::from_raw(parent) {
         return Err(io::Error::other("the process that started it has ended"));
     }
     Ok(())
 }
 
-/// Starts the program in a process group of its own and waits for its end. Told to end, it tells the
-/// group, and ends the group if that does not.
-fn stand_by(args: &BoundArgs) -> io::Result<ExitStatus> {
+/// Has this process sent SIGTERM when `parent`, the process that started it, exits. Its signals must
+/// be handled from before, or it exits without an end in order.
+///
+/// # Errors
+/// If `parent` has exited already, or is not this process's parent.
+pub(in crate::cli) fn terminate_with(parent: i32) -> io::Result<()> {
+    bind(parent, Signal::TERM)
+}
+
+/// Starts the program in a process group of its own and waits until it exits. SIGTERM is passed on to
+/// the group, which is killed if it does not exit.
+fn wait_for_program(args: &BoundArgs) -> io::Result<ExitStatus> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -102,32 +111,32 @@ fn stand_by(args: &BoundArgs) -> io::Result<ExitStatus> {
         let mut command = bound(&["--exec"], &args.command)?;
         let mut child = command.process_group(0).spawn()?;
         let group = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
-        let tell = |with| {
+        let send = |signal| {
             if let Some(group) = group {
-                // It may have ended just now; then there is nobody to tell.
-                let _ = kill_process_group(group, with);
+                // It may have exited just now.
+                let _ = kill_process_group(group, signal);
             }
         };
         let status = tokio::select! {
             biased;
             status = child.wait() => status,
             _ = terminated.recv() => {
-                tell(Signal::TERM);
-                let ended = tokio::time::timeout(PATIENCE, child.wait()).await;
-                tell(Signal::KILL);
-                match ended {
+                send(Signal::TERM);
+                let exited = tokio::time::timeout(GRACE_PERIOD, child.wait()).await;
+                send(Signal::KILL);
+                match exited {
                     Ok(status) => status,
                     Err(_) => child.wait().await,
                 }
             }
         };
-        tell(Signal::KILL);
+        send(Signal::KILL);
         status
     })
 }
 
 /// A command of this binary that runs `command`, a program and its arguments, bound to this process.
-/// It ends that when it is sent SIGTERM, after [`PATIENCE`] at the latest; it is not to be killed.
+/// It ends that when it is sent SIGTERM, after [`GRACE_PERIOD`] at the latest; it is not to be killed.
 ///
 /// # Errors
 /// If this binary's own path is not known.
@@ -145,18 +154,18 @@ fn bound(flags: &[&str], command: &[OsString]) -> io::Result<Command> {
     Ok(bound)
 }
 
-/// Why the program could not be started, if it could not be: as was said on its standard output.
+/// Why the program could not be started, if it could not be: read from its standard output.
 pub(super) fn not_started(code: Option<i32>, stdout: &[u8]) -> Option<String> {
     let said = String::from_utf8_lossy(stdout);
     let why = said.strip_prefix(NOT_STARTED)?;
     (code == Some(NOT_STARTED_CODE)).then(|| why.trim().to_owned())
 }
 
-/// Tells a bound program to end.
+/// Sends SIGTERM to a child.
 pub(super) fn terminate(child: &tokio::process::Child) {
     let pid = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
     if let Some(pid) = pid {
-        // It may have ended just now; then there is nobody to tell.
+        // It may have exited just now.
         let _ = kill_process(pid, Signal::TERM);
     }
 }

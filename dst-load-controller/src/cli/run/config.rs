@@ -1,4 +1,4 @@
-//! What a run is made from, whoever asked for it: a scenario, a World, and where it writes.
+//! What decides a run beside its environment, and the engine that both make.
 
 use std::{convert::Infallible, io::Write, path::PathBuf, sync::Arc};
 
@@ -16,35 +16,33 @@ use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
 use super::header;
-use crate::cli::{
-    observer_place,
-    world::{CLUSTER_DOMAIN, Chosen},
-};
+use crate::cli::{cluster::CLUSTER_DOMAIN, environment::Environment, observer_place};
 
-/// Everything that decides a run, save for where it writes.
-pub(super) struct Setting {
+/// Everything that decides a run, save for its environment and where it writes.
+pub(super) struct RunConfig {
     pub(super) scenario: Arc<Scenario>,
-    pub(super) chosen: Chosen,
     pub(super) virtual_time: bool,
     /// Where the Services go; a namespace named after the run if absent.
     pub(super) namespace: Option<String>,
-    /// Whether a control plane there is no reason to leave it alone.
+    /// Whether it may have a control plane of Linkerd.
     pub(super) beside_control_plane: bool,
     pub(super) connect_timeout: Span,
+    /// The most connections to the destination, where clients must share them.
+    pub(super) connections: Option<u32>,
     /// Whether the pods must keep to KWOK's nodes.
     pub(super) kwok_nodes: bool,
-    /// How hard the API server may be pressed.
+    /// The limits of requests to the API server.
     pub(super) limits: Limits,
     /// Where profiles of the target go, if they are wanted.
     pub(super) profiles: Option<PathBuf>,
 }
 
-// === impl Setting ===
+// === impl RunConfig ===
 
-impl Setting {
+impl RunConfig {
     /// The recording's first line, which also says how the run and its namespace are called. The
     /// floor is not in it yet: it is measured once the run can be interrupted.
-    pub(super) fn header(&self) -> anyhow::Result<Header> {
+    pub(super) fn header(&self, environment: &Environment) -> anyhow::Result<Header> {
         let run_id = header::run_id(&self.scenario, self.virtual_time)?;
         let namespace = self
             .namespace
@@ -52,7 +50,7 @@ impl Setting {
             .unwrap_or_else(|| format!("{}-{run_id}", self.scenario.name));
         header::header(
             &self.scenario,
-            &self.chosen,
+            environment,
             &run_id,
             &namespace,
             self.virtual_time,
@@ -62,6 +60,7 @@ impl Setting {
     /// The engine of the run that `header` names.
     pub(super) fn engine<W: Write>(
         &self,
+        environment: &Environment,
         header: &Header,
         recorder: Recorder<W>,
         stop: CancellationToken,
@@ -82,29 +81,29 @@ impl Setting {
                 actor
             })
         };
-        let source = actor(&self.chosen.world.kube, Site::Source)?;
-        let (actor, beside) = match &self.chosen.target_cluster {
+        let source = actor(&environment.world.kube, Site::Source)?;
+        let (actor, beside) = match &environment.target_cluster {
             Some(kube) => (actor(kube, Site::Target)?, Some(source)),
             None => (source, None),
         };
         let metrics =
             ChurnMetrics::register(&mut Registry::default(), &self.scenario, actor.caller());
         let options = Options {
-            world: self.chosen.world.clone(),
-            target_cluster: self.chosen.target_cluster.clone(),
+            world: environment.world.clone(),
+            target_cluster: environment.target_cluster.clone(),
             observer: if self.virtual_time {
                 observer_place::here
             } else {
                 observer_place::own_thread
             },
-            target: self.chosen.target.clone(),
-            forwarded: self.chosen.forwarded,
+            target: environment.target.clone(),
+            forwarded: environment.forwarded,
             cluster_domain: CLUSTER_DOMAIN.to_owned(),
             connect_timeout: self.connect_timeout.0,
-            connections: self.chosen.connections.or(self.scenario.client.connections),
+            connections: self.connections,
             sample_self: !self.virtual_time,
             profiles: self.profiles.clone(),
-            flags: self.chosen.flags,
+            flags: environment.flags,
         };
         let scenario = Arc::clone(&self.scenario);
         Ok(Engine::new(
@@ -112,7 +111,7 @@ impl Setting {
         ))
     }
 
-    /// Lets this process stand still as the scenario's faults say, for ever.
+    /// Stalls this process as the scenario's faults say; does not complete.
     pub(super) async fn stall(&self) -> Infallible {
         let stall = if self.virtual_time {
             Stall::Leap

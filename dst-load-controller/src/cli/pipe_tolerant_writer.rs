@@ -1,24 +1,23 @@
-//! Where is written to as long as somebody reads it.
+//! Output to a pipe or a terminal that may be closed.
 
 use std::io::{self, ErrorKind, Write};
 
 use rustix::io::Errno;
 
-/// Writes while somebody listens. Whoever reads no further, as `head` does, has had what they
-/// wanted, and a terminal may be closed: neither may change what an exit code says, nor end a run.
-/// Other errors, as of a full disk, are errors.
+/// A writer that discards its input once the reader has closed the pipe, as `head` does, or the
+/// terminal is closed: neither changes the exit code, nor ends a run. Other errors, as of a full
+/// disk, are errors.
 #[derive(Debug)]
-pub(super) struct Listener<W> {
-    /// `None` when nobody listens any more.
+pub(super) struct PipeTolerantWriter<W> {
+    /// `None` once the reader has closed it.
     to: Option<W>,
     terminal: bool,
 }
 
-// === impl Listener ===
+// === impl PipeTolerantWriter ===
 
-impl<W: Write> Listener<W> {
-    /// Of a `terminal` an error of input and output says that it was closed; of a file it says that
-    /// its disk is broken.
+impl<W: Write> PipeTolerantWriter<W> {
+    /// Of a `terminal`, `EIO` means that it was closed; of a file, that its disk is broken.
     pub(super) const fn new(to: W, terminal: bool) -> Self {
         Self {
             to: Some(to),
@@ -26,14 +25,14 @@ impl<W: Write> Listener<W> {
         }
     }
 
-    /// What `write` comes to; `unheard` when nobody listens.
-    fn heard<T>(
+    /// The result of `write`; `discarded` once the reader has closed it.
+    fn unless_closed<T>(
         &mut self,
-        unheard: T,
+        discarded: T,
         write: impl FnOnce(&mut W) -> io::Result<T>,
     ) -> io::Result<T> {
         let Some(to) = &mut self.to else {
-            return Ok(unheard);
+            return Ok(discarded);
         };
         match write(to) {
             Err(error)
@@ -41,20 +40,20 @@ impl<W: Write> Listener<W> {
                     || self.terminal && Errno::from_io_error(&error) == Some(Errno::IO) =>
             {
                 self.to = None;
-                Ok(unheard)
+                Ok(discarded)
             }
             done => done,
         }
     }
 }
 
-impl<W: Write> Write for Listener<W> {
+impl<W: Write> Write for PipeTolerantWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.heard(bytes.len(), |to| to.write(bytes))
+        self.unless_closed(bytes.len(), |to| to.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.heard((), Write::flush)
+        self.unless_closed((), Write::flush)
     }
 }
 
@@ -78,9 +77,9 @@ mod tests {
     #[test]
     fn what_is_written_arrives() {
         let mut bytes = Vec::new();
-        let mut listener = Listener::new(&mut bytes, false);
-        writeln!(listener, "here").unwrap();
-        listener.flush().unwrap();
+        let mut writer = PipeTolerantWriter::new(&mut bytes, false);
+        writeln!(writer, "here").unwrap();
+        writer.flush().unwrap();
         assert_eq!(bytes, b"here\n");
     }
 
@@ -94,9 +93,9 @@ mod tests {
             (Errno::NOSPC, true, false),
             (Errno::NOSPC, false, false),
         ] {
-            let mut listener = Listener::new(Failing(errno), terminal);
-            assert_eq!(writeln!(listener, "there").is_ok(), passes, "{errno}");
-            assert_eq!(listener.flush().is_ok(), passes, "{errno}");
+            let mut writer = PipeTolerantWriter::new(Failing(errno), terminal);
+            assert_eq!(writeln!(writer, "there").is_ok(), passes, "{errno}");
+            assert_eq!(writer.flush().is_ok(), passes, "{errno}");
         }
     }
 }
