@@ -7,7 +7,7 @@ use dst_load_kubernetes::actor::Limits;
 use dst_load_report::report::{next, page::Page};
 use dst_load_scenario::{quantity::Span, scenario::Scenario};
 use dst_load_session::{
-    engine::EngineError, live_page::LivePage, recorder::RunDirectory, runtime::Shutdown,
+    live_page::LivePage, recorder::RunDirectory, runtime::Shutdown, watching::SessionError,
 };
 use dst_load_transport::{files, listen::Listen};
 
@@ -32,7 +32,7 @@ pub(in crate::cli) struct Outcome {
     pub(in crate::cli) page: Page,
     pub(super) interrupted: bool,
     /// What ended it, if it was neither its plan nor a signal.
-    pub(in crate::cli) error: Option<EngineError>,
+    pub(in crate::cli) error: Option<SessionError>,
 }
 
 /// What else a run must know.
@@ -130,7 +130,7 @@ pub async fn run(
     let rendered = report::render(&outcome.page, output, report::style());
     out.write_all(rendered.as_bytes())?;
     let saved = directory.write_reports(&outcome.page);
-    if let Some(error @ EngineError::Recording(_)) = outcome.error {
+    if let Some(error @ SessionError::Recording(_)) = outcome.error {
         return Err(anyhow::Error::from(error).context(format!("what was recorded is in {place}")));
     }
     saved?;
@@ -140,7 +140,7 @@ pub async fn run(
     shutdown.guard(pushing).await??;
     match outcome.error {
         // That is an outcome, and the report has said it.
-        None | Some(EngineError::Endangered(_)) => {}
+        None | Some(SessionError::Endangered(_)) => {}
         Some(error) => return Err(error.into()),
     }
     Ok(if outcome.interrupted {

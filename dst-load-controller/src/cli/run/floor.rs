@@ -85,7 +85,7 @@ async fn run(setting: &Setting) -> anyhow::Result<f64> {
     let mut recording = Vec::new();
     let recorder = Recorder::new(&mut recording, "floor".as_ref());
     let engine = setting.engine(&header, recorder, CancellationToken::new())?;
-    if let (_, Some(error)) = engine.run(header).await {
+    if let Some(error) = engine.run(header).await.error {
         return Err(error.into());
     }
     drop(engine);

@@ -10,6 +10,7 @@ use dst_load_session::{
     live_page::LivePage,
     recorder::{Recorder, RunDirectory},
     runtime::{Aborted, Shutdown, stalled},
+    watching::Ended,
 };
 
 use super::{
@@ -64,7 +65,11 @@ pub(super) async fn measure(
         }
     };
     // A second signal cuts the run off where it stands; what it had seen is reported all the same.
-    let (interrupted, error) = shutdown.guard(running).await.unwrap_or((true, None));
+    let aborted = |_| Ended {
+        interrupted: true,
+        error: None,
+    };
+    let ended = shutdown.guard(running).await.unwrap_or_else(aborted);
     // It fails where the recording does, such as on a full disk.
     let reported = engine
         .report()
@@ -113,8 +118,8 @@ pub(super) async fn measure(
     }
     Ok(Outcome {
         page,
-        interrupted,
-        error,
+        interrupted: ended.interrupted,
+        error: ended.error,
     })
 }
 

@@ -2,14 +2,20 @@
 
 use std::{convert::Infallible, io::Write, path::PathBuf, sync::Arc};
 
-use dst_load_kubernetes::actor::{Actor, Limits, RunIdentity};
+use dst_load_destination::fleet::FleetConfig;
+use dst_load_kubernetes::{
+    actor::{Actor, Limits, RunIdentity},
+    observer::SILENCE,
+};
+use dst_load_oracle::ledger;
 use dst_load_recording::recording::Header;
 use dst_load_sandbox::throttle::{Stall, throttle};
 use dst_load_scenario::{federation::Site, quantity::Span, scenario::Scenario};
 use dst_load_session::{
     churn::ChurnMetrics,
-    engine::{Engine, Options},
+    engine::{Actors, Engine},
     recorder::Recorder,
+    watching::{SessionConfig, fleet_config},
 };
 use dst_load_transport::{clock::Clock, world::KubeFactory};
 use prometheus_client::registry::Registry;
@@ -83,13 +89,15 @@ impl Setting {
             })
         };
         let source = actor(&self.chosen.world.kube, Site::Source)?;
-        let (actor, beside) = match &self.chosen.target_cluster {
+        let (churned, source) = match &self.chosen.target_cluster {
             Some(kube) => (actor(kube, Site::Target)?, Some(source)),
             None => (source, None),
         };
         let metrics =
-            ChurnMetrics::register(&mut Registry::default(), &self.scenario, actor.caller());
-        let options = Options {
+            ChurnMetrics::register(&mut Registry::default(), &self.scenario, churned.caller());
+        let client = &self.scenario.client;
+        let connect_timeout = self.connect_timeout.0;
+        let config = SessionConfig {
             world: self.chosen.world.clone(),
             target_cluster: self.chosen.target_cluster.clone(),
             observer: if self.virtual_time {
@@ -97,18 +105,35 @@ impl Setting {
             } else {
                 observer_place::own_thread
             },
+            watch_silence: SILENCE,
             target: self.chosen.target.clone(),
-            forwarded: self.chosen.forwarded,
-            cluster_domain: CLUSTER_DOMAIN.to_owned(),
-            connect_timeout: self.connect_timeout.0,
-            connections: self.chosen.connections.or(self.scenario.client.connections),
+            fleet: FleetConfig {
+                connections: self.chosen.connections.or(client.connections),
+                ..fleet_config(
+                    client,
+                    &header.namespace,
+                    self.scenario.seed,
+                    connect_timeout,
+                )
+            },
+            limits: ledger::Limits::of(&self.scenario),
             sample_self: !self.virtual_time,
             profiles: self.profiles.clone(),
             flags: self.chosen.flags,
         };
+        let actors = Actors {
+            churned,
+            source,
+            metrics,
+        };
         let scenario = Arc::clone(&self.scenario);
         Ok(Engine::new(
-            scenario, options, actor, beside, metrics, recorder, stop,
+            scenario,
+            config,
+            actors,
+            CLUSTER_DOMAIN,
+            recorder,
+            stop,
         ))
     }
 

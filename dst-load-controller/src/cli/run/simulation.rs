@@ -6,7 +6,7 @@ use std::{io::Write, path::Path, sync::Arc, time::Duration};
 use dst_load_kubernetes::actor::Limits;
 use dst_load_report::report::Report;
 use dst_load_scenario::{quantity::Span, scenario::Scenario};
-use dst_load_session::{engine::EngineError, recorder::Recorder};
+use dst_load_session::{recorder::Recorder, watching::SessionError};
 use tokio_util::sync::CancellationToken;
 
 use super::setting::Setting;
@@ -26,7 +26,7 @@ pub struct Simulated {
     /// What its recording says.
     pub report: Report,
     /// Why it ended early, if it did.
-    pub error: Option<EngineError>,
+    pub error: Option<SessionError>,
 }
 
 /// Nothing has to be dialled, so no wait for it can be too short.
@@ -86,7 +86,7 @@ impl Simulation {
         let header = self.setting.header()?;
         let recorder = Recorder::new(out, Path::new("the recording"));
         let engine = self.setting.engine(&header, recorder, self.stop.clone())?;
-        let (_, error) = tokio::select! {
+        let ended = tokio::select! {
             biased;
             ended = engine.run(header) => ended,
             never = self.setting.stall() => match never {},
@@ -97,6 +97,9 @@ impl Simulation {
         // What stays is gone with the sandbox.
         let _ = engine.cleanup().await;
         self.setting.chosen.shutdown().await;
-        Ok(Simulated { report, error })
+        Ok(Simulated {
+            report,
+            error: ended.error,
+        })
     }
 }
