@@ -105,7 +105,7 @@ fn a_plan_without_an_end_settles_at_a_signal_for_one_deadline_and_says_so() {
     assert!(took < SOON, "{took:?}: {said}");
     assert_eq!(code, Some(3), "{said}");
     assert!(
-        said.contains("waiting up to 5 s for what is still on its way; a second signal"),
+        said.contains("waiting for pending deliveries; send the signal again to abort timeout=5 s"),
         "{said}"
     );
     assert_eq!(Run::report(&output)["ending"]["how"], "complete", "{said}");
@@ -118,7 +118,7 @@ fn a_second_signal_does_not_wait_for_the_deadline() {
     let output = run.output.clone();
     run.until("cycle 2");
     run.signal("TERM");
-    run.until("waiting up to 60 s for");
+    run.until("waiting for pending deliveries");
     let (took, code, said) = signalled(run, "TERM");
     assert!(took < SOON, "{took:?}: {said}");
     assert_eq!(code, Some(130), "{said}");

@@ -106,7 +106,7 @@ impl Admin {
         if wanted.is_some() || address.port() == ADMIN_PORT {
             tracing::info!(%address, "admin server");
         } else {
-            tracing::info!(%address, "admin server; port {ADMIN_PORT} is taken");
+            tracing::info!(%address, in_use = ADMIN_PORT, "admin server on a free port");
         }
         Ok(Self { listener, address })
     }

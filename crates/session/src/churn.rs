@@ -43,7 +43,7 @@ pub enum Event {
 pub enum Ending {
     /// Everything planned was done.
     Finished,
-    /// It was told to stop.
+    /// It was stopped.
     Stopped,
     /// A permission is missing: every further action would fail the same way.
     Refused(KubernetesError),
@@ -67,8 +67,8 @@ pub struct Driven {
 /// Drives one plan with one actor.
 pub struct Driver<'a, P: Iterator<Item = Step>> {
     actor: &'a Actor,
-    /// Who acts on the other cluster, if there are two.
-    beside: Option<&'a Actor>,
+    /// The actor on the source cluster, where another one is churned.
+    source_actor: Option<&'a Actor>,
     metrics: &'a ChurnMetrics,
     plan: Peekable<P>,
     stop: CancellationToken,
@@ -97,7 +97,7 @@ impl<'a, P: Iterator<Item = Step>> Driver<'a, P> {
     ) -> Self {
         Self {
             actor,
-            beside: None,
+            source_actor: None,
             metrics,
             plan: plan.peekable(),
             stop,
@@ -105,10 +105,10 @@ impl<'a, P: Iterator<Item = Step>> Driver<'a, P> {
         }
     }
 
-    /// Leaves what `beside` acts on to it.
+    /// Leaves what `source_actor` acts on to it.
     #[must_use]
-    pub fn beside(mut self, beside: Option<&'a Actor>) -> Self {
-        self.beside = beside;
+    pub fn with_source_actor(mut self, source_actor: Option<&'a Actor>) -> Self {
+        self.source_actor = source_actor;
         self
     }
 
@@ -126,7 +126,7 @@ impl<'a, P: Iterator<Item = Step>> Driver<'a, P> {
     }
 
     async fn walk(&mut self, start: At, phase: Phase, mut on: impl FnMut(Event)) -> Driven {
-        let (actor, beside) = (self.actor, self.beside);
+        let (actor, source_actor) = (self.actor, self.source_actor);
         let clock = actor.clock();
         let mut under_way = FuturesUnordered::new();
         let mut over = phase == Phase::Creation;
@@ -153,8 +153,8 @@ impl<'a, P: Iterator<Item = Step>> Driver<'a, P> {
                         action.intended = start + action.intended.since_start();
                         driven.intended += 1;
                         on(Event::Intended(action.clone()));
-                        let beside = beside.filter(|beside| beside.acts_on(action.service));
-                        let actor = beside.unwrap_or(actor);
+                        let source = source_actor.filter(|it| it.acts_on(action.service));
+                        let actor = source.unwrap_or(actor);
                         under_way.push(async move { actor.act(&action).await });
                     }
                     Step::End(_) => over = true,

@@ -1,4 +1,4 @@
-//! The watching half's metrics, under the names that the load test plan promises.
+//! A client's metrics, under the names that the load test plan promises.
 //!
 //! Nothing is counted here: all of it is read when it is scraped, so that each
 //! number has one source. Every family, and every Service's series, exists from the start, at 0.
@@ -23,7 +23,7 @@ use prometheus_client::{
 
 use super::progress::Progress;
 
-/// The quantiles that are told, with their labels.
+/// The quantiles that are exposed, with their labels.
 const QUANTILES: [(f64, &str); 4] = [
     (0.5, "0.5"),
     (0.95, "0.95"),
@@ -43,7 +43,7 @@ const LIFETIMES: [f64; 16] = [
     86.4e3, 604.8e3,
 ];
 
-/// Why a connection failed, as far as Prometheus is told: a label must have few values.
+/// Why a connection failed, as Prometheus has it: a label must have few values.
 const REASONS: [&str; 6] = ["lost", "name", "other", "refused", "timeout", "unreachable"];
 
 /// All families, read from a run's progress.

@@ -1,4 +1,4 @@
-//! The watching half's replicas in a cluster, and what each has recorded: read through the API
+//! A client's replicas in a cluster, and what each has recorded: read through the API
 //! server, so that whoever may forward ports needs nothing else.
 
 use std::{fmt, io::Write, time::Duration};
@@ -19,7 +19,7 @@ use kube::{Api, ResourceExt, api::ListParams};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-/// What marks the pods of the watching half, as the chart writes it.
+/// What marks the pods of the client, as the chart writes it.
 const COMPONENT: &str = "app.kubernetes.io/component=client";
 /// Whose pods they are.
 const RELEASE: &str = "app.kubernetes.io/instance";
@@ -29,9 +29,9 @@ const CHART_NAME: &str = "dst-load-test-";
 /// The name of the port that serves snapshots, and its number where a container names none.
 const PORT: (&str, u16) = ("admin", ADMIN_PORT);
 /// For how long a part of an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// One pod of the watching half.
+/// One pod of the client.
 #[derive(Clone)]
 pub struct Replica {
     /// Where it is.
@@ -46,7 +46,7 @@ pub struct Replica {
 /// Why there is no snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CollectError {
-    /// No pod is one of the watching half's.
+    /// No pod is one of the client's.
     #[error(
         "no client pods in namespace {namespace}{}: is the chart installed there, with client.enabled?",
         of(.release.as_deref())
@@ -89,7 +89,7 @@ fn of(release: Option<&str>) -> String {
     release.map_or_else(String::new, |release| format!(" of release {release}"))
 }
 
-/// Where the watching half is: the answer of `/state`.
+/// How far a client is: the answer of `/state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// Whether it has measured all that it is going to.
@@ -225,7 +225,7 @@ impl Replica {
         let mut body = self.get(path).await?;
         let mut written = 0;
         loop {
-            let frame = timeout(PATIENCE, body.frame()).await;
+            let frame = timeout(RESPONSE_TIMEOUT, body.frame()).await;
             let frame = frame.map_err(|_| self.silent(path, "it stopped answering".to_owned()))?;
             let Some(frame) = frame else {
                 return Ok(written);
@@ -243,7 +243,7 @@ impl Replica {
         let asked = async {
             let pod = format!("http://{}", self.name.pod);
             let address = Address::parse(&pod, "http://pod").map_err(|error| error.to_string())?;
-            http::get_within(&self.http, &address.below(path)?, PATIENCE).await
+            http::get_within(&self.http, &address.below(path)?, RESPONSE_TIMEOUT).await
         };
         let answer = asked.await.map_err(|cause| self.silent(path, cause))?;
         match answer.status() {

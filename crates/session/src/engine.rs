@@ -1,302 +1,126 @@
-//! A whole run: both halves in one process, every phase in turn, and the journal of it.
+//! A whole run: it churns and watches in one process, phase by phase.
 //!
-//! The story ([`Engine::run`]) waits for what is next; beside it the journal is brought up to
-//! date every second. Neither knows whether the world is real.
+//! To the [`WatchingSession`] it adds the actor on Kubernetes and the driver of the plan. Whether
+//! the cluster is real makes no difference to it.
 
-mod observing;
+mod churning;
+mod heartbeats;
 mod phases;
-#[cfg(test)]
-mod tests;
 mod unready;
 
-use std::{
-    cell::{Cell, RefCell},
-    io,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{cell::RefCell, io, sync::Arc, time::Duration};
 
-use dst_load_destination::{
-    fleet::FleetError,
-    target::{Endangered, Target},
-};
 use dst_load_kubernetes::{
-    actor::{Actor, Cleaned, KubernetesError, OnSlice, Reasons},
-    observer::{Observers, Place, SILENCE, WatchError},
+    actor::{Actor, Cleaned, KubernetesError, OnSlice},
+    observer::Observers,
 };
-use dst_load_oracle::ledger::{Ledgers, Limits, WatchedService};
+use dst_load_oracle::ledger::{Ledgers, WatchedService};
 use dst_load_recording::{
-    recording::{End, Header, LagSource, Line},
+    recording::{Header, LagSource, Line},
     warning::Warning,
 };
 use dst_load_report::report::{Report, page::Page};
-use dst_load_scenario::{federation::Site, flags::Flags, plan::Plan, scenario::Scenario, time::At};
-use dst_load_transport::{
-    clock::Clock,
-    world::{KubeFactory, World},
-};
-use tokio::task::JoinSet;
+use dst_load_scenario::{federation::Site, plan::Plan, scenario::Scenario};
 use tokio_util::sync::CancellationToken;
 
-use super::{
+use crate::{
     churn::ChurnMetrics,
-    journal::{Journal, Sources, lag},
-    profiles::Profiles,
+    churner::Churner,
     progress::Progress,
     recorder::{RecordError, Recorder},
-    runtime::overdue,
+    watching::{Ended, SessionConfig, WatchingSession},
 };
 
-/// What a run needs beside the scenario.
-pub struct Options {
-    /// The two remote systems.
-    pub world: World,
-    /// The API of the target cluster, which is churned, where there are two clusters.
-    pub target_cluster: Option<KubeFactory>,
-    /// Where the observer runs.
-    pub observer: Place,
-    /// The target's admin endpoint, if it has one that can be reached.
-    pub target: Option<Target>,
-    /// Whether streams go through a port-forward: then no latency is judged.
-    pub forwarded: bool,
-    /// The cluster's DNS domain.
-    pub cluster_domain: String,
-    /// The most connections, where clients must share them.
-    pub connections: Option<u32>,
-    /// For how long a first connection is tried.
-    pub connect_timeout: Duration,
-    /// Whether this process's own cost is sampled. Virtual time has none.
-    pub sample_self: bool,
-    /// Where profiles of the target go, if they are wanted.
-    pub profiles: Option<PathBuf>,
-    /// How the controller is set up, as far as that is known.
-    pub flags: Flags,
+/// What acts on Kubernetes in a run.
+pub struct Actors {
+    /// The actor on the cluster that is churned.
+    pub churned: Actor,
+    /// The actor on the source cluster, where that is not the one that is churned.
+    pub source: Option<Actor>,
+    /// Counts what they do.
+    pub metrics: ChurnMetrics,
 }
 
-/// A run that is about to start, or is under way.
+/// A run that is about to start, or under way.
 pub struct Engine<W: io::Write> {
     scenario: Arc<Scenario>,
-    options: Options,
-    /// Who churns.
+    session: WatchingSession<W>,
     actor: Actor,
-    /// Who acts on the source cluster, where that is not the one that is churned.
-    beside: Option<Actor>,
+    source_actor: Option<Actor>,
     metrics: ChurnMetrics,
-    progress: Arc<Progress>,
     /// For each Service that is made, the positions of the ledgers of what has its endpoints.
     ledgers_of: Arc<[Vec<usize>]>,
-    observers: Observers,
-    stop: CancellationToken,
-    journal: Journal<W>,
-    profiles: Option<Arc<Profiles>>,
-    tasks: RefCell<JoinSet<()>>,
-    /// Until when what is still on its way is waited for after a signal, where that is announced.
-    settles_until: Cell<Option<At>>,
     /// Why endpoints were not ready, as far as was warned of.
     reasons: RefCell<unready::Known>,
-}
-
-/// Why a run ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// Kubernetes refused, or cannot be reached.
-    #[error(transparent)]
-    Kubernetes(#[from] KubernetesError),
-    /// The observer cannot watch.
-    #[error(transparent)]
-    Watch(#[from] WatchError),
-    /// The streams cannot be opened.
-    #[error(transparent)]
-    Fleet(#[from] FleetError),
-    /// Kubernetes did not make what it was asked for.
-    #[error(
-        "only {made} of {wanted} endpoints were ready after {}s{}", .after.as_secs(),
-        why_not_made(.reasons, *.deployments)
-    )]
-    NotMade {
-        /// Endpoints seen.
-        made: u64,
-        /// Endpoints asked for.
-        wanted: u64,
-        /// For how long they were waited for.
-        after: Duration,
-        /// Whether others were to make them.
-        deployments: bool,
-        /// Why they are not ready, as the cluster says.
-        reasons: Reasons,
-    },
-    /// Not every stream has received its snapshot.
-    #[error(
-        "only {held} of {all} streams had received a snapshot after {}s{}", .after.as_secs(),
-        .refusal.as_ref().map(|said| format!("; the destination said {said}")).unwrap_or_default()
-    )]
-    NotServed {
-        /// Streams that had.
-        held: usize,
-        /// Streams in all.
-        all: usize,
-        /// For how long they were waited for.
-        after: Duration,
-        /// The last refusal that was tried again, in the destination's words.
-        refusal: Option<String>,
-    },
-    /// It would have harmed its target, or others who use that.
-    #[error(transparent)]
-    Endangered(#[from] Endangered),
-    /// The recording cannot be written.
-    #[error(transparent)]
-    Recording(#[from] RecordError),
-}
-
-fn why_not_made(reasons: &Reasons, deployments: bool) -> String {
-    if !reasons.is_empty() {
-        format!(": {reasons}")
-    } else if deployments {
-        ": is something there to make pods of Deployments?".to_owned()
-    } else {
-        String::new()
-    }
 }
 
 // === impl Engine ===
 
 impl<W: io::Write> Engine<W> {
-    /// A run of `scenario` by `actor`, with another one `beside` it where the source cluster is
-    /// not the one that is churned. It ends early when `stop` is cancelled.
+    /// A run of `scenario` by `actors`, in clusters of this domain. It ends early when `stop` is
+    /// cancelled.
     pub fn new(
         scenario: Arc<Scenario>,
-        options: Options,
-        actor: Actor,
-        beside: Option<Actor>,
-        metrics: ChurnMetrics,
+        config: SessionConfig,
+        actors: Actors,
+        cluster_domain: &str,
         recorder: Recorder<W>,
         stop: CancellationToken,
     ) -> Self {
-        let clock = actor.clock();
+        let Actors {
+            churned: actor,
+            source: source_actor,
+            metrics,
+        } = actors;
         let watched = scenario.watched();
-        let services = watched.iter().map(|watched| {
-            WatchedService::of(
-                watched,
-                actor.namespace(),
-                &options.cluster_domain,
-                scenario.churn.port,
-            )
-        });
-        let progress = Progress::new(clock, services.collect(), Limits::of(&scenario));
-        let progress = Arc::new(progress);
-        progress.follow(options.flags);
-        let ledgers = progress.ledgers();
+        let (namespace, port) = (actor.namespace(), scenario.churn.port);
+        let services = watched
+            .iter()
+            .map(|watched| WatchedService::of(watched, namespace, cluster_domain, port))
+            .collect();
         let mut ledgers_of = vec![Vec::new(); scenario.services().count()];
         for (ledger, watched) in watched.iter().enumerate() {
             ledgers_of[watched.position].push(ledger);
         }
         let ledgers_of: Arc<[_]> = ledgers_of.into();
-        let target_cluster = options.target_cluster.clone();
-        let observers = Observers::new(ledgers, clock, target_cluster, SILENCE);
-        let tell = |site| -> OnSlice {
-            let (ledgers, of) = (Arc::clone(ledgers), Arc::clone(&ledgers_of));
-            let observers = observers.clone();
-            Arc::new(move |service, written, at| {
-                observers.acknowledged(site, &written, at, Duration::ZERO, LagSource::OwnWrites);
-                for &ledger in &of[service] {
-                    ledgers.acknowledge(ledger, written.clone(), at);
-                }
-            })
+        let callers = std::iter::once(&actor).chain(&source_actor);
+        let churner = Churner::ThisProcess(callers.map(|it| it.caller().clone()).collect());
+        let clock = actor.clock();
+        let session = WatchingSession::new(clock, services, config, churner, recorder, stop);
+        let on_slice = |site| {
+            on_slice(
+                session.observers.clone(),
+                Arc::clone(session.progress.ledgers()),
+                Arc::clone(&ledgers_of),
+                site,
+            )
         };
-        let actor = actor.telling(tell(observers.churned()));
-        let beside = beside.map(|beside| beside.telling(tell(Site::Source)));
-        let wanted = options.target.as_ref().zip(options.profiles.as_ref());
-        let profiles = wanted.map(|(target, directory)| {
-            let (target, directory) = (target.clone(), directory.clone());
-            Arc::new(Profiles::new(target, clock, directory, scenario.deadline()))
-        });
-        let sources = Sources {
-            observers: observers.all(),
-            callers: [Some(&actor), beside.as_ref()]
-                .into_iter()
-                .flatten()
-                .map(|actor| actor.caller().clone())
-                .collect(),
-            target: options.target.clone(),
-            sample_self: options.sample_self,
-            one_of_several: false,
-            read_only: false,
-            profiles: profiles.clone(),
-        };
+        let actor = actor.telling(on_slice(session.observers.churned()));
+        let source_actor = source_actor.map(|actor| actor.telling(on_slice(Site::Source)));
         Self {
-            journal: Journal::new(recorder, Arc::clone(&progress), sources),
-            observers,
             scenario,
-            options,
+            session,
             actor,
-            beside,
+            source_actor,
             metrics,
-            progress,
             ledgers_of,
-            stop,
-            profiles,
-            tasks: RefCell::default(),
-            settles_until: Cell::default(),
             reasons: RefCell::default(),
         }
     }
 
-    /// How far it has come, for whoever shows that or serves metrics meanwhile.
+    /// How far it has come, for whatever shows that or serves metrics meanwhile.
     #[must_use]
     pub const fn progress(&self) -> &Arc<Progress> {
-        &self.progress
-    }
-
-    fn ledgers(&self) -> &Ledgers {
-        self.progress.ledgers()
+        &self.session.progress
     }
 
     /// Runs, up to and including the recording's last line. What was made is still there then:
-    /// [`Engine::cleanup`] takes it away.
-    pub async fn run(&self, header: Header) -> (bool, Option<EngineError>) {
-        self.journal.push(Line::Header(Box::new(header)));
-        let activity = Arc::clone(self.observers.activity());
-        self.spawn(lag::sample(Arc::clone(&self.progress), activity));
-        // Beside everything else: a profile takes as long as its window.
-        if let Some(profiles) = &self.profiles {
-            self.spawn(Arc::clone(profiles).take_cpu());
-            self.spawn(Arc::clone(profiles).take_heaps());
-        }
-        let ended = tokio::select! {
-            biased;
-            ended = self.story() => ended,
-            // Whatever it still waits for.
-            () = overdue(&self.stop, self.clock(), &self.settles_until) => Ok(true),
-            danger = self.journal.endangered() => Err(danger.into()),
-            never = self.journal.ping() => match never {},
-            Err(error) = self.journal.keep() => Err(error.into()),
-            lost = self.observe() => Err(lost),
-        };
-        let (interrupted, error) = match ended {
-            Ok(interrupted) => (interrupted, None),
-            Err(error) => (false, Some(error)),
-        };
-        let at = self.clock().now();
-        self.journal.tick(at);
-        if let Some(profiles) = &self.profiles {
-            let whole = error.is_none() && !interrupted;
-            if let Some(warning) = profiles.finish(whole).await {
-                // As of the end: the run has not waited for it.
-                self.journal.push(Line::Warning { at, warning });
-            }
-        }
-        self.journal.push(Line::End(End {
-            at,
-            interrupted,
-            error: error.as_ref().map(ToString::to_string),
-            spared: matches!(error, Some(EngineError::Endangered(_))),
-            totals: None,
-        }));
-        let flushed = self.journal.finish();
-        let error = error.or_else(|| flushed.err().map(EngineError::from));
-        self.tasks.borrow_mut().abort_all();
-        (interrupted, error)
+    /// [`Engine::cleanup`] deletes it.
+    pub async fn run(&self, header: Header) -> Ended {
+        let heartbeats = self.wants_heartbeats(&header.target);
+        self.session
+            .run(header, Box::pin(self.run_phases(heartbeats)))
+            .await
     }
 
     /// Deletes what the run made.
@@ -305,28 +129,27 @@ impl<W: io::Write> Engine<W> {
     /// What the API server refused.
     pub async fn cleanup(&self) -> Result<Cleaned, KubernetesError> {
         let cleaned = self.actor.cleanup().await;
-        let Some(beside) = &self.beside else {
+        let Some(source) = &self.source_actor else {
             return cleaned;
         };
-        // Asked for even where the first cluster refused.
-        let also = beside.cleanup().await;
+        // Also where the first cluster refused.
+        let also = source.cleanup().await;
         let mut cleaned = cleaned?;
         cleaned.absorb(also?);
         Ok(cleaned)
     }
 
-    /// How far the cleanup has come: a number that stands still when the cleanup does.
+    /// How far the cleanup has come: a number that stays the same while the cleanup is stalled.
     #[must_use]
     pub fn removals(&self) -> u64 {
-        let actors = [Some(&self.actor), self.beside.as_ref()].into_iter();
-        let removals = actors.flatten().map(|actor| actor.caller().removals());
-        removals.sum()
+        let actors = std::iter::once(&self.actor).chain(&self.source_actor);
+        actors.map(|actor| actor.caller().removals()).sum()
     }
 
-    /// Notes a warning that was printed before the run began.
+    /// Records a warning that was printed before the run began.
     pub fn note(&self, warning: Warning) {
-        let at = self.clock().now();
-        self.journal.push(Line::Warning { at, warning });
+        let at = self.session.now();
+        self.session.journal.push(Line::Warning { at, warning });
     }
 
     /// Adds a warning to the recording of a run that has ended.
@@ -334,7 +157,7 @@ impl<W: io::Write> Engine<W> {
     /// # Errors
     /// If the recording cannot be written.
     pub fn amend(&self, warning: Warning) -> Result<(), RecordError> {
-        self.journal.amend(warning)
+        self.session.journal.amend(warning)
     }
 
     /// Writes what has gathered, and renders it; `None` before the run has begun.
@@ -343,36 +166,35 @@ impl<W: io::Write> Engine<W> {
     /// If the recording cannot be written.
     pub fn report(&self) -> Result<Option<Report>, RecordError> {
         let planned = Plan::changes(&self.scenario);
-        self.journal.report(&self.scenario.criteria, planned)
+        (self.session.journal).report(&self.scenario.criteria, planned)
     }
 
     /// The page with this report, which is the last one; `None` before the run has begun.
     #[must_use]
     pub fn page(&self, report: Report) -> Option<Page> {
-        self.journal.page(report)
+        self.session.journal.page(report)
     }
 
     /// The page of what has been recorded so far; `None` before the run has begun.
     #[must_use]
     pub fn page_so_far(&self) -> Option<Page> {
         let planned = Plan::changes(&self.scenario);
-        self.journal.page_so_far(&self.scenario.criteria, planned)
+        (self.session.journal).page_so_far(&self.scenario.criteria, planned)
     }
+}
 
-    fn clock(&self) -> Clock {
-        self.progress.clock()
-    }
-
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.borrow_mut().spawn(task);
-    }
-
-    /// Watches until that is no longer possible.
-    async fn observe(&self) -> EngineError {
-        let world = &self.options.world;
-        let namespace = self.actor.namespace().to_owned();
-        let place = self.options.observer;
-        let lost = self.observers.watch(place, &world.kube, namespace);
-        lost.await.into()
-    }
+/// Enters each slice that an actor has written at `site` into the observer's health, and into the
+/// ledgers of its Service.
+fn on_slice(
+    observers: Observers,
+    ledgers: Arc<Ledgers>,
+    ledgers_of: Arc<[Vec<usize>]>,
+    site: Site,
+) -> OnSlice {
+    Arc::new(move |service, written, at| {
+        observers.acknowledged(site, &written, at, Duration::ZERO, LagSource::OwnWrites);
+        for &ledger in &ledgers_of[service] {
+            ledgers.acknowledge(ledger, written.clone(), at);
+        }
+    })
 }

@@ -1,9 +1,6 @@
-//! The journal: what every part of a run has to say, brought into the recording every second.
-//!
-//! A whole run and the watching half alone keep the same one; it asks neither what they do.
+//! The journal: collects every second what each part of a session has to record.
 
 pub(crate) mod lag;
-mod verify;
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -16,7 +13,7 @@ use std::{
 
 use dst_load_destination::target::{Endangered, Guard, Target};
 use dst_load_kubernetes::{
-    actor::{Caller, KubernetesErrors},
+    actor::KubernetesErrors,
     observer::{Observer, Verified, WatchError},
 };
 use dst_load_oracle::ledger::{Ledgers, LockedLedger};
@@ -33,6 +30,7 @@ use dst_load_scenario::{criteria::Criteria, federation::Site, plan::Planned, tim
 use tokio::sync::Notify;
 
 use crate::{
+    churner::Churner,
     profiles::Profiles,
     progress::Progress,
     recorder::{RecordError, Recorder},
@@ -46,28 +44,22 @@ const PING: Duration = Duration::from_secs(10);
 /// How often the target and this process are sampled. Scraping costs the target.
 const SAMPLE: Duration = Duration::from_secs(5);
 
-/// Whom the journal asks, beside the ledgers and the counters of streams.
-#[derive(Clone)]
-pub struct Sources {
-    /// Who watches Kubernetes: one observer a cluster.
-    pub observers: Vec<Observer>,
-    /// Who acts on Kubernetes: one caller a cluster, or none at all.
-    pub callers: Vec<Caller>,
+/// What the journal collects from, besides the ledgers and the counters of streams.
+pub(crate) struct Sources {
+    /// What watches Kubernetes: one observer for each cluster.
+    pub(crate) observers: Vec<Observer>,
+    /// Who moves the endpoints.
+    pub(crate) churner: Churner,
     /// The target's admin endpoint, if it has one that can be reached.
-    pub target: Option<Target>,
+    pub(crate) target: Option<Target>,
     /// Whether this process's own cost is sampled. Virtual time has none.
-    pub sample_self: bool,
-    /// Whether this is one of several that will be merged: changes then keep each stream's time.
-    pub one_of_several: bool,
-    /// Whether nobody writes anything by which the observer's lag could be measured: updates that
-    /// come before its events are the evidence then.
-    pub read_only: bool,
+    pub(crate) sample_self: bool,
     /// Profiles of the target, if they are wanted.
-    pub profiles: Option<Arc<Profiles>>,
+    pub(crate) profiles: Option<Arc<Profiles>>,
 }
 
-/// The journal of a run.
-pub struct Journal<W: io::Write> {
+/// The journal of a session.
+pub(crate) struct Journal<W: io::Write> {
     progress: Arc<Progress>,
     sources: Sources,
     recorder: RefCell<Recorder<W>>,
@@ -90,7 +82,7 @@ pub struct Journal<W: io::Write> {
 
 impl<W: io::Write> Journal<W> {
     /// An empty journal.
-    pub fn new(recorder: Recorder<W>, progress: Arc<Progress>, sources: Sources) -> Self {
+    pub(crate) fn new(recorder: Recorder<W>, progress: Arc<Progress>, sources: Sources) -> Self {
         Self {
             progress,
             sources,
@@ -107,7 +99,7 @@ impl<W: io::Write> Journal<W> {
     }
 
     /// Notes that a phase begins.
-    pub fn enter(&self, phase: Phase) {
+    pub(crate) fn enter(&self, phase: Phase) {
         self.progress.enter(phase);
         let at = self.progress.clock().now();
         if self.sources.sample_self {
@@ -123,7 +115,7 @@ impl<W: io::Write> Journal<W> {
     }
 
     /// Notes something that the reader must know.
-    pub fn warn(&self, warning: Warning) {
+    pub(crate) fn warn(&self, warning: Warning) {
         tracing::warn!("{warning}");
         self.progress.warned(warning.to_string());
         let at = self.progress.clock().now();
@@ -131,7 +123,7 @@ impl<W: io::Write> Journal<W> {
     }
 
     /// Notes a line.
-    pub fn push(&self, line: Line) {
+    pub(crate) fn push(&self, line: Line) {
         self.recorder.borrow_mut().push(line);
     }
 
@@ -139,7 +131,7 @@ impl<W: io::Write> Journal<W> {
     ///
     /// # Errors
     /// If writing fails.
-    pub fn amend(&self, warning: Warning) -> Result<(), RecordError> {
+    pub(crate) fn amend(&self, warning: Warning) -> Result<(), RecordError> {
         self.recorder.borrow_mut().amend(warning)
     }
 
@@ -147,7 +139,7 @@ impl<W: io::Write> Journal<W> {
     ///
     /// # Errors
     /// If the recording cannot be written.
-    pub fn finish(&self) -> Result<(), RecordError> {
+    pub(crate) fn finish(&self) -> Result<(), RecordError> {
         self.recorder.borrow_mut().finish()
     }
 
@@ -156,7 +148,7 @@ impl<W: io::Write> Journal<W> {
     ///
     /// # Errors
     /// If the recording cannot be written.
-    pub fn close_at(&self, at: At) -> Result<Vec<u8>, RecordError> {
+    pub(crate) fn close_at(&self, at: At) -> Result<Vec<u8>, RecordError> {
         self.tick(at);
         self.recorder.borrow_mut().flush(at)?;
         let mut lines = Vec::new();
@@ -186,7 +178,7 @@ impl<W: io::Write> Journal<W> {
     ///
     /// # Errors
     /// If the recording cannot be written.
-    pub fn report(
+    pub(crate) fn report(
         &self,
         criteria: &Criteria,
         planned: impl Into<Planned>,
@@ -197,12 +189,16 @@ impl<W: io::Write> Journal<W> {
     }
 
     /// The page with this report; `None` if not even a header has been written.
-    pub fn page(&self, report: Report) -> Option<Page> {
+    pub(crate) fn page(&self, report: Report) -> Option<Page> {
         self.recorder.borrow().page(report)
     }
 
     /// The page of what has been written so far, of a run that goes on; `None` before its header is.
-    pub fn page_so_far(&self, criteria: &Criteria, planned: impl Into<Planned>) -> Option<Page> {
+    pub(crate) fn page_so_far(
+        &self,
+        criteria: &Criteria,
+        planned: impl Into<Planned>,
+    ) -> Option<Page> {
         let recorder = self.recorder.borrow();
         recorder.page(recorder.report_so_far(criteria, planned)?)
     }
@@ -211,7 +207,7 @@ impl<W: io::Write> Journal<W> {
     ///
     /// # Errors
     /// That it cannot be written.
-    pub async fn keep(&self) -> Result<(), RecordError> {
+    pub(crate) async fn keep(&self) -> Result<(), RecordError> {
         let clock = self.progress.clock();
         let ticks = async {
             for tick in 1_u32.. {
@@ -237,7 +233,7 @@ impl<W: io::Write> Journal<W> {
     }
 
     /// Takes in what has happened until now.
-    pub fn tick(&self, now: At) {
+    pub(crate) fn tick(&self, now: At) {
         let mut interval = self.interval.borrow_mut();
         let (ledgers, counters) = (self.progress.ledgers(), self.progress.counters());
         let federated = ledgers.is_federated();
@@ -259,14 +255,14 @@ impl<W: io::Write> Journal<W> {
                 if let Some(profiles) = &self.sources.profiles {
                     profiles.closed(&line);
                 }
-                self.push(Line::Change(if self.sources.one_of_several {
+                self.push(Line::Change(if self.sources.churner.has_other_watchers() {
                     line.with_times(change)
                 } else {
                     line
                 }));
             }
         }
-        if self.sources.read_only && evidence.count() > 0 {
+        if !self.sources.churner.reports_writes() && evidence.count() > 0 {
             let line = ObserverLagLine::new(LagSource::Evidence, false, &evidence);
             interval.observer_lag.push(line);
         }
@@ -286,7 +282,7 @@ impl<W: io::Write> Journal<W> {
         }
         let mut known = self.api_errors.borrow_mut();
         let mut errors = BTreeMap::new();
-        for caller in &self.sources.callers {
+        for caller in self.sources.churner.callers() {
             let counted = caller.errors();
             for (reason, count) in KubernetesErrors::by_reason(&counted) {
                 *errors.entry(reason.to_owned()).or_default() += count;
@@ -311,7 +307,7 @@ impl<W: io::Write> Journal<W> {
     }
 
     /// Notes what came of comparing the observer of the cluster at `site` with a LIST.
-    pub fn verified(&self, site: Site, verified: &Result<Verified, WatchError>) {
+    pub(crate) fn verified(&self, site: Site, verified: &Result<Verified, WatchError>) {
         let event = match verified {
             Ok(verified) => verified.event(),
             Err(error) => ObserverEvent::Unverified {
@@ -341,7 +337,7 @@ impl<W: io::Write> Journal<W> {
     }
 
     /// Checks what every stream holds, after giving up what is overdue: every number is final.
-    pub fn check(&self, at: At) {
+    pub(crate) fn check(&self, at: At) {
         let all = self.ledgers().all();
         // First, as long as it is known what is still on its way.
         let ends: Vec<_> = all.iter().map(|locked| end_state(locked, at)).collect();
@@ -363,13 +359,13 @@ impl<W: io::Write> Journal<W> {
     }
 
     /// Samples the target's cost and our own at the edge of a phase.
-    pub async fn sample(&self) {
+    pub(crate) async fn sample(&self) {
         self.scrape(true).await;
     }
 
     /// Samples the target after all streams have left it, `after` a while in which it may notice.
     /// One that does not answer then is no matter: nothing is judged by it.
-    pub async fn sample_left(&self, after: Duration) {
+    pub(crate) async fn sample_left(&self, after: Duration) {
         let Some(target) = &self.sources.target else {
             return;
         };
@@ -390,7 +386,7 @@ impl<W: io::Write> Journal<W> {
     }
 
     /// Waits until the run must end to spare its target.
-    pub async fn endangered(&self) -> Endangered {
+    pub(crate) async fn endangered(&self) -> Endangered {
         loop {
             if let Some(endangered) = self.danger.borrow().clone() {
                 return endangered;
@@ -400,7 +396,7 @@ impl<W: io::Write> Journal<W> {
     }
 
     /// Asks the target whether it lives as a kubelet does, for ever.
-    pub async fn ping(&self) -> Infallible {
+    pub(crate) async fn ping(&self) -> Infallible {
         let Some(target) = &self.sources.target else {
             return std::future::pending().await;
         };

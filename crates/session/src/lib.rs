@@ -3,11 +3,12 @@
 pub mod admin;
 pub mod check;
 pub mod churn;
+mod churner;
 pub mod client;
 pub mod client_metrics;
 pub mod collect;
 pub mod engine;
-pub mod journal;
+mod journal;
 pub mod live_page;
 pub mod partner;
 pub mod process_metrics;
@@ -17,3 +18,4 @@ pub mod push;
 pub mod recorder;
 pub mod runtime;
 pub mod snapshot;
+pub mod watching;

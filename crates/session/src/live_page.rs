@@ -35,7 +35,7 @@ const FLAG: &str = "--live";
 /// A page is so long as good as a new one.
 const FRESH: Duration = Duration::from_secs(1);
 /// For how long whoever has the numbers may be busy; what was served before is served then.
-const PATIENCE: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// A page that is looked at asks again within this time: every 2 s, and what an answer takes.
 const ASKS_AGAIN: Duration = Duration::from_secs(3);
 
@@ -110,7 +110,7 @@ impl LivePage {
                     Ok(())
                 });
                 if let Err(error) = served {
-                    tracing::warn!(%error, "the live page is not served any more");
+                    tracing::warn!(%error, "live page stopped");
                 }
             })?;
         Ok(Self {
@@ -167,7 +167,7 @@ async fn answer(State(server): State<Server>) -> Response {
             return page(it.clone());
         }
     }
-    if let Ok(Some(numbers)) = tokio::time::timeout(PATIENCE, server.ask()).await {
+    if let Ok(Some(numbers)) = tokio::time::timeout(ANSWER_TIMEOUT, server.ask()).await {
         let it = Bytes::from(html::render_running(&numbers));
         server.shown.lock().page = Some((server.clock.now(), it.clone()));
         return page(it);

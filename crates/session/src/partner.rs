@@ -1,8 +1,8 @@
-//! The acting half elsewhere, as the watching half reads it: `churn`'s `/events` for intended
-//! instants, and its `/clock` for how far the two clocks are apart.
+//! A churner in another process, as a client reads it: its `/events` for intended instants, and its
+//! `/clock` for how far the two clocks are apart.
 //!
-//! It is never the reason why watching ends. While the other half is away it is looked for again,
-//! and changes have no intended instant.
+//! It is never the reason why a client ends. While it is unavailable it is tried again, and changes
+//! have no intended instant.
 
 mod feed;
 #[cfg(test)]
@@ -35,12 +35,12 @@ use self::feed::{Beat, Feed, Line, Mark};
 use super::churn::ClockAnswer;
 
 /// For how long an answer may not begin.
-const PATIENCE: Duration = Duration::from_secs(5);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Questions about the clock each time; the fastest answer counts. The first also connects.
 const ROUND_TRIPS: usize = 9;
-/// How often the clock is asked again: two quartzes drift apart by some milliseconds an hour.
-const AGAIN: Duration = Duration::from_secs(60);
-/// The waits between tries, the first and the longest. What happens meanwhile is still told later
+/// How often the clocks are compared: two quartzes drift apart by some milliseconds an hour.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(60);
+/// The waits between tries, the first and the longest. What happens meanwhile is reported later
 /// as long as a change waits for its intent ([`dst_load_oracle::ledger::CLAIM_WAIT`]).
 const BACKOFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(10)];
 /// The longest answer about the clock, and the longest line of events, in bytes.
@@ -52,21 +52,21 @@ const EXAMPLE: &str = "http://127.0.0.1:9990";
 /// Why reading ends where other events follow.
 const RESTARTED: &str = "it was restarted";
 
-/// The acting half at an address.
+/// A churner at an address.
 #[derive(Clone, Debug)]
 pub struct Partner {
     address: Address,
     http: Http,
 }
 
-/// What the recording should know.
+/// What the churner reports, for the recording.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Told {
+pub enum PartnerEvent {
     /// The clocks were compared.
     Clock(ClockLine),
-    /// It cannot be asked, or has not told all; once each time.
+    /// It cannot be asked, or has not reported everything; once each time.
     Silent {
-        /// Who.
+        /// Its address, without credentials.
         url: String,
         /// Why not.
         error: String,
@@ -109,7 +109,7 @@ enum Event {
 // === impl Partner ===
 
 impl Partner {
-    /// The acting half that serves at `address`, a URL or HOST:PORT.
+    /// The churner that serves at `address`, a URL or HOST:PORT.
     ///
     /// # Errors
     /// If that is none.
@@ -128,20 +128,20 @@ impl Partner {
         Ok(Self::through(parsed, http::kept()))
     }
 
-    /// The acting half that answers through `http` in place of `address`.
+    /// The churner that answers through `http` in place of `address`.
     #[must_use]
     pub const fn through(address: Address, http: Http) -> Self {
         Self { address, http }
     }
 
-    /// Enters what it tells into the ledgers, in the time of `clock`, for ever. Nothing is taken for timed that was
-    /// intended before `since`, when the observer had listed everything.
+    /// Enters what it reports into the ledgers, in the time of `clock`, for ever. Nothing is timed
+    /// that was intended before `since`, when the observer had listed everything.
     pub async fn follow(
         &self,
         ledgers: &Ledgers,
         clock: Clock,
         since: At,
-        mut on: impl FnMut(Told),
+        mut on: impl FnMut(PartnerEvent),
     ) -> Infallible {
         let mut feed = Feed::new(ledgers, clock, since);
         let mut failures = 0;
@@ -151,7 +151,7 @@ impl Partner {
                 Err(error) => error,
             };
             if failures == 0 {
-                on(Told::Silent {
+                on(PartnerEvent::Silent {
                     url: self.url(),
                     error: sentence(&error),
                 });
@@ -167,16 +167,16 @@ impl Partner {
         &self,
         feed: &mut Feed<'_>,
         failures: &mut u32,
-        on: &mut impl FnMut(Told),
+        on: &mut impl FnMut(PartnerEvent),
     ) -> Result<Infallible, String> {
         let clock = feed.clock();
         let (last, _) = self.compare(feed, on).await?;
         let events = format!("/events?after={}", feed.after());
         let mut body = self.get(&events).await?.into_body();
-        tracing::info!(churn = %self.address, "reading what it does");
+        tracing::info!(churn = %self.address, "reading churn events");
         *failures = 0;
         feed.caught_up(last);
-        let mut next = clock.now() + AGAIN;
+        let mut next = clock.now() + CLOCK_INTERVAL;
         let mut buffer = BytesMut::new();
         loop {
             tokio::select! {
@@ -193,7 +193,7 @@ impl Partner {
                     if !same {
                         return Err(RESTARTED.to_owned());
                     }
-                    next = clock.now() + AGAIN;
+                    next = clock.now() + CLOCK_INTERVAL;
                 }
             }
         }
@@ -204,13 +204,13 @@ impl Partner {
     async fn compare(
         &self,
         feed: &mut Feed<'_>,
-        on: &mut impl FnMut(Told),
+        on: &mut impl FnMut(PartnerEvent),
     ) -> Result<(u64, bool), String> {
         let clock = feed.clock();
         let mut trips = Vec::new();
         let mut answers: Vec<ClockAnswer> = Vec::new();
         for _ in 0..ROUND_TRIPS {
-            let (sent, text, received) = timeout(PATIENCE, self.ask(clock))
+            let (sent, text, received) = timeout(RESPONSE_TIMEOUT, self.ask(clock))
                 .await
                 .map_err(|_| "no answer in time".to_owned())??;
             let answer: ClockAnswer = serde_json::from_slice(&text)
@@ -227,7 +227,7 @@ impl Partner {
         if answers.iter().any(|it| it.start != answer.start) {
             return Err(RESTARTED.to_owned());
         }
-        on(Told::Clock(ClockLine {
+        on(PartnerEvent::Clock(ClockLine {
             at: clock.now(),
             start: line(&answer.start),
             offset_us: offset.micros,
@@ -252,7 +252,7 @@ impl Partner {
 
     async fn get(&self, path: &str) -> Result<Response<Body>, String> {
         let address = self.address.below(path)?;
-        let response = http::get_within(&self.http, &address, PATIENCE).await?;
+        let response = http::get_within(&self.http, &address, RESPONSE_TIMEOUT).await?;
         match response.status() {
             StatusCode::OK => Ok(response),
             status => Err(format!("{path}: HTTP status {status}")),
@@ -265,7 +265,7 @@ fn take(
     feed: &mut Feed<'_>,
     buffer: &mut BytesMut,
     data: &[u8],
-    on: &mut impl FnMut(Told),
+    on: &mut impl FnMut(PartnerEvent),
 ) -> Result<(), String> {
     buffer.extend_from_slice(data);
     while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
@@ -273,13 +273,13 @@ fn take(
         let event = serde_json::from_slice(&line).map_err(|error| format!("/events: {error}"))?;
         match event {
             Event::Beat(beat) => {
-                if let Some(told) = feed.beat(beat) {
-                    on(told);
+                if let Some(event) = feed.beat(beat) {
+                    on(event);
                 }
             }
             Event::Mark(mark) => {
-                if let Some(told) = feed.mark(&mark) {
-                    on(told);
+                if let Some(event) = feed.mark(&mark) {
+                    on(event);
                 }
             }
             Event::Action(line) => feed.take(line),

@@ -43,8 +43,8 @@ const GRACE: Duration = Duration::from_secs(10);
 const GAP: Duration = Duration::from_millis(500);
 /// How long to wait after a profile that did not come.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How often it is looked whether the last one has come.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often it is checked whether the last one is complete.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// A heap so much larger than the largest before is profiled again.
 const LARGER: f64 = 1.05;
 
@@ -226,7 +226,7 @@ impl Profiles {
         self.state.lock().ended = true;
         let until = self.clock.now() + WINDOW + GRACE;
         while whole && self.state.lock().awaits_one() && self.clock.now() < until {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         let state = std::mem::take(&mut *self.state.lock());
         if state.refused.is_some() {

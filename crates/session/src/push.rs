@@ -15,7 +15,7 @@ use dst_load_transport::http::{self, Address, Credentials, Http, NotHttp};
 use tokio::time::timeout;
 
 /// For how long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PUSH_TIMEOUT: Duration = Duration::from_secs(10);
 /// As much of an answer as is repeated, bytes.
 const LARGEST: usize = 4096;
 /// The job of every group.
@@ -90,7 +90,7 @@ impl PushGateway {
             let body = http::whole(answer.into_body(), LARGEST).await?;
             Ok((status, body))
         };
-        let (status, body) = timeout(PATIENCE, asked)
+        let (status, body) = timeout(PUSH_TIMEOUT, asked)
             .await
             .unwrap_or_else(|_| Err("no answer in time".to_owned()))
             .map_err(refused)?;

@@ -1,4 +1,4 @@
-//! `/snapshot` of the watching half: its recording up to now, as one that ends now.
+//! `/snapshot` of a client: its recording up to now, as one that ends now.
 //!
 //! A replica's recording is merged with the others' by whoever collects them, so nothing is added
 //! up here. It is read from where it is written: memory does not grow with the run.

@@ -48,14 +48,13 @@ async fn measured(header_says: TargetKind, replicas_say: &[bool]) -> Report {
     let stop = CancellationToken::new();
     let file = tempfile::tempfile().unwrap();
     let client = Client::new(
-        Clock::start(),
         vec![WatchedService::new(
             "empty",
             "default",
             "cluster.local",
             8080,
         )],
-        Options {
+        SessionConfig {
             world: World {
                 destination: dials.remove(0),
                 further: dials,
@@ -65,7 +64,6 @@ async fn measured(header_says: TargetKind, replicas_say: &[bool]) -> Report {
             observer: |watching| watching(),
             watch_silence: SILENCE,
             target: None,
-            churn: None,
             fleet: FleetConfig {
                 clients: 4,
                 connections: None,
@@ -80,10 +78,12 @@ async fn measured(header_says: TargetKind, replicas_say: &[bool]) -> Report {
                 profiles: false,
             },
             limits: (30 * SECOND).into(),
-            ends_with_plan: false,
             sample_self: false,
+            profiles: None,
             flags: Flags::DEFAULT,
         },
+        None,
+        WatchUntil::Stopped,
         Recorder::new(file.try_clone().unwrap(), Path::new("memory")),
         Readiness::default(),
         stop.clone(),

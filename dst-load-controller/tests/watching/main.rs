@@ -35,10 +35,11 @@ use dst_load_scenario::{
 use dst_load_session::{
     admin::{self, Readiness},
     churn::{ChurnMetrics, Driver, Event, EventLog},
-    client::{Client, ClientError, Options},
+    client::{Client, WatchUntil},
     client_metrics,
     partner::Partner,
     recorder::Recorder,
+    watching::{SessionConfig, SessionError},
 };
 use dst_load_transport::{clock::Clock, http::Address, world::World};
 use prometheus_client::registry::Registry;
@@ -136,7 +137,7 @@ fn client<W: io::Write>(
     kubernetes: &kubernetes::Kubernetes,
     destination: &destination::Destination,
     target: Option<Target>,
-    follows: (Option<Partner>, bool),
+    follows: (Option<Partner>, WatchUntil),
     stop: CancellationToken,
     out: W,
 ) -> Client<W> {
@@ -149,11 +150,11 @@ fn client_of<W: io::Write>(
     world: World,
     watch_silence: Duration,
     target: Option<Target>,
-    (churn, ends_with_plan): (Option<Partner>, bool),
+    (churn, until): (Option<Partner>, WatchUntil),
     stop: CancellationToken,
     out: W,
 ) -> Client<W> {
-    let follows = (churn, ends_with_plan);
+    let follows = (churn, until);
     let flags = Flags::DEFAULT;
     set_up(world, watch_silence, target, follows, stop, out, flags)
 }
@@ -163,7 +164,7 @@ fn set_up<W: io::Write>(
     world: World,
     watch_silence: Duration,
     target: Option<Target>,
-    (churn, ends_with_plan): (Option<Partner>, bool),
+    (churn, until): (Option<Partner>, WatchUntil),
     stop: CancellationToken,
     out: W,
     flags: Flags,
@@ -171,15 +172,13 @@ fn set_up<W: io::Write>(
     let services = ["test-service-1", "test-service-2"];
     let services = services.map(|name| WatchedService::new(name, "churned", "cluster.local", 8080));
     Client::new(
-        Clock::start(),
         services.into(),
-        Options {
+        SessionConfig {
             world,
             target_cluster: None,
             observer: |watching| watching(),
             watch_silence,
             target,
-            churn,
             fleet: FleetConfig {
                 clients: 5,
                 connections: None,
@@ -194,10 +193,12 @@ fn set_up<W: io::Write>(
                 profiles: false,
             },
             limits: (30 * SECOND).into(),
-            ends_with_plan,
             sample_self: false,
+            profiles: None,
             flags,
         },
+        churn,
+        until,
         Recorder::new(out, Path::new("memory")),
         Readiness::default(),
         stop,
@@ -233,7 +234,7 @@ async fn watched(told: bool) -> (Report, String) {
         &kubernetes,
         &destination,
         None,
-        (churn, false),
+        (churn, WatchUntil::Stopped),
         stop.clone(),
         Vec::new(),
     );
@@ -364,7 +365,7 @@ fn at_once(_: u64) -> Duration {
 }
 
 /// Watches two Services at rest for `seconds` at most, beside such a target.
-async fn beside(target: Target, seconds: u64) -> (Result<(), ClientError>, Report) {
+async fn beside(target: Target, seconds: u64) -> (Result<(), SessionError>, Report) {
     let kubernetes = kubernetes::Kubernetes::start(kubernetes::Config::default());
     let destination = destination(&kubernetes);
     let scenario = scenario();
@@ -380,7 +381,7 @@ async fn beside(target: Target, seconds: u64) -> (Result<(), ClientError>, Repor
         &kubernetes,
         &destination,
         Some(target),
-        (None, false),
+        (None, WatchUntil::Stopped),
         stop.clone(),
         Vec::new(),
     );
@@ -409,7 +410,7 @@ async fn a_client_ends_by_itself_before_its_target_is_killed_for_its_memory() {
     let limit = "250Mi".parse().unwrap();
     let (ended, report) = beside(target(grows, at_once).limited(Some(limit)), 3_600).await;
     let error = ended.unwrap_err();
-    assert!(matches!(error, ClientError::Endangered(_)), "{error}");
+    assert!(matches!(error, SessionError::Endangered(_)), "{error}");
     assert_eq!(report.verdict, Verdict::Invalid);
     assert_eq!(report.reasons[0], error.to_string());
     assert!(

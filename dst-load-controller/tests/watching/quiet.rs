@@ -151,7 +151,7 @@ async fn quiet(local: bool, hinted: bool, dual: bool, setup: Setup) -> Report {
         world(&kubernetes, &destination),
         SILENCE,
         None,
-        (None, false),
+        (None, WatchUntil::Stopped),
         stop.clone(),
         Vec::new(),
         flags,

@@ -28,7 +28,7 @@ impl Replica {
         let file = tempfile::tempfile().unwrap();
         let (snapshots, asked) = Snapshots::new(file.try_clone().unwrap());
         let out: Box<dyn Write> = Box::new(file.try_clone().unwrap());
-        let churn = (Some(churn), true);
+        let churn = (Some(churn), WatchUntil::PlanOver);
         let client = client(kubernetes, destination, None, churn, stop.clone(), out);
         let routes = snapshots.routes();
         Self {

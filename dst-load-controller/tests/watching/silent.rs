@@ -137,7 +137,7 @@ async fn watched_through_a_proxy(all: bool) -> (Report, u64) {
         ..world(&kubernetes, &destination)
     };
     let stop = CancellationToken::new();
-    let (silence, alone) = (2 * SECOND, (None, false));
+    let (silence, alone) = (2 * SECOND, (None, WatchUntil::Stopped));
     let client = client_of(world, silence, None, alone, stop.clone(), Vec::new());
     let story = async {
         tokio::time::sleep(2 * SECOND).await;

@@ -15,7 +15,7 @@ use super::{Destination, Subject};
 
 const SECTION: &str = "destination";
 /// How long one answer may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn check(
     subject: &Subject<'_>,
@@ -93,7 +93,7 @@ async fn answers(subject: &Subject<'_>) -> Outcome {
             Err(ended.ending().clone())
         }
     };
-    match tokio::time::timeout(PATIENCE, asked).await {
+    match tokio::time::timeout(REQUEST_TIMEOUT, asked).await {
         Ok(Ok(())) => Outcome::seen(authority),
         // An answer too: it does not serve this Service, but it serves.
         Ok(Err(ending)) if ending.code() == Some(Code::NotFound) => Outcome::ok(),
@@ -104,7 +104,7 @@ async fn answers(subject: &Subject<'_>) -> Outcome {
         Err(_) => Outcome::warning(
             format!(
                 "it said nothing of {authority} within {} s",
-                PATIENCE.as_secs()
+                REQUEST_TIMEOUT.as_secs()
             ),
             "a Service without endpoints is answered with silence; else the controller is stuck",
         ),

@@ -1,4 +1,4 @@
-//! What is done, for whoever watches from elsewhere: `/events` and `/clock` of the acting half.
+//! What the churner does, for clients in other processes: its `/events` and `/clock`.
 //!
 //! Instants are microseconds of this process's clock; a reader measures with `/clock` how far its
 //! own is off, on the same connection.
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 /// Lines that are kept: five scalings of the 5,000 Services that a namespace holds, some 10 MB. A
-/// reader that falls further behind is told how many it lost.
+/// reader that falls further behind gets the number of those it lost.
 const KEPT: usize = 50_000;
 /// Lines a chunk of an answer, so that a reader who starts late is not sent 10 MB at once.
 const CHUNK: usize = 256;
@@ -135,7 +135,7 @@ impl EventLog {
         }))
     }
 
-    /// Adds an action that is due: told before its first call, so that whoever reads knows of it
+    /// Adds an action that is due: sent before its first call, so that whoever reads knows of it
     /// before its effects.
     ///
     /// # Panics

@@ -1,4 +1,4 @@
-//! The acting half's metrics, under the names that the seeds promise. Every family, and every
+//! The churner's metrics, under the names that the seeds promise. Every family, and every
 //! Service's series, exists from the start, at 0.
 
 use std::{fmt, time::Duration};
@@ -26,7 +26,7 @@ const SECONDS: [f64; 13] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
 ];
 
-/// What the acting half counts.
+/// What the churner counts.
 #[derive(Clone, Debug)]
 pub struct ChurnMetrics {
     created: Counter,

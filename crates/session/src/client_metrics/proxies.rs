@@ -9,7 +9,7 @@ use prometheus_client::{
 
 use super::ClientMetrics;
 
-/// The limits of a proxy, as Prometheus is told of them.
+/// The limits of a proxy, as Prometheus has them.
 const LIMITS: [&str; 3] = ["first_item", "idle", "lifetime"];
 
 // === impl ClientMetrics ===

@@ -2,250 +2,143 @@
 
 use std::{io, time::Duration};
 
-use dst_load_destination::fleet::{Fleet, FleetConfig};
+use dst_load_destination::fleet::Fleet;
 use dst_load_kubernetes::actor::KubernetesError;
-use dst_load_oracle::ledger::{Intent, StreamPhase};
-use dst_load_recording::{
-    recording::{Line, Phase},
-    warning::Warning,
-};
+use dst_load_oracle::ledger::StreamPhase;
+use dst_load_recording::recording::Phase;
 use dst_load_scenario::{
-    action::Verb,
     plan::{Plan, Step},
-    scenario::{Backend, Lifecycle},
-    time::At,
+    scenario::Lifecycle,
 };
 
-use super::{Engine, EngineError, unready::Stall};
+use super::Engine;
 use crate::{
-    churn::{Driver, Ending, Event},
-    runtime::announce_settling,
+    churn::Driver,
+    watching::{ChurnEnd, Completion, POLL_INTERVAL, SessionError, SettleLimit},
 };
 
-/// How often what is waited for is looked at.
-const LOOK: Duration = Duration::from_millis(50);
-/// For how long Kubernetes may go without making a single further endpoint, at the start.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// For how long nothing must happen before the end state is looked at: an update that should not
-/// come at all comes after the last one that should.
-const QUIET: Duration = Duration::from_secs(1);
-/// An action sent this much later than intended is worth a warning.
-const LATE: Duration = Duration::from_millis(100);
-
-/// After a first signal, how long what is still on its way is waited for where the plan was cut off.
-const CUT_OFF: Duration = Duration::from_secs(2);
-
-/// How the churn ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Churned {
-    /// As planned.
-    Planned,
-    /// By a signal, which is how a plan with neither a duration nor cycles ends.
-    Stopped,
-    /// By a signal, before the plan ended.
-    CutOff,
-}
+/// For how long nothing must be pending before the end state is checked: an update that should not
+/// be sent at all is sent after the last one that should.
+const SETTLE_QUIET_PERIOD: Duration = Duration::from_secs(1);
+/// After a first signal, how long pending deliveries are waited for where the plan was cut off.
+const CUT_OFF_SETTLE_TIME: Duration = Duration::from_secs(2);
 
 // === impl Engine ===
 
 impl<W: io::Write> Engine<W> {
-    /// All phases. Whether a signal ended the run before its plan did.
-    pub(super) async fn story(&self) -> Result<bool, EngineError> {
-        self.journal.enter(Phase::Preparing);
+    /// All phases, with heartbeats for the observer if they are wanted.
+    pub(super) async fn run_phases(&self, heartbeats: bool) -> Result<Completion, SessionError> {
+        let session = &self.session;
+        session.journal.enter(Phase::Preparing);
         let mut driver = Driver::new(
             &self.actor,
             &self.metrics,
             Plan::new(&self.scenario),
-            self.stop.clone(),
+            session.stop.clone(),
         )
-        .beside(self.beside.as_ref());
-        let prepared = async {
-            self.observers.synced(self.options.connect_timeout).await?;
-            self.actor.prepare().await?;
-            if let Some(beside) = &self.beside {
-                beside.prepare().await?;
-                beside.stand_in().await?;
-            }
-            self.create(&mut driver).await
-        };
-        match self.unless_stopped(prepared).await {
-            None => return Ok(true),
+        .with_source_actor(self.source_actor.as_ref());
+        match (session.stop)
+            .run_until_cancelled(self.prepare(&mut driver))
+            .await
+        {
+            None => return Ok(Completion::Interrupted),
             Some(prepared) => prepared?,
         }
         tokio::select! {
             biased;
-            told = self.measure(driver) => told,
+            measured = self.measure(driver, heartbeats) => measured,
             lost = self.actor.keep_claim() => Err(lost.into()),
-            lost = self.keep_claim_beside() => Err(lost.into()),
+            lost = self.keep_source_claim() => Err(lost.into()),
         }
     }
 
-    /// Everything that happens while the Services stand.
+    /// Claims the namespace, and makes the Services.
+    async fn prepare<P: Iterator<Item = Step>>(
+        &self,
+        driver: &mut Driver<'_, P>,
+    ) -> Result<(), SessionError> {
+        self.session.synced().await?;
+        self.actor.prepare().await?;
+        if let Some(source) = &self.source_actor {
+            source.prepare().await?;
+            source.stand_in().await?;
+        }
+        self.create(driver).await
+    }
+
+    /// Everything that happens while the Services exist.
     async fn measure<P: Iterator<Item = Step>>(
         &self,
         driver: Driver<'_, P>,
-    ) -> Result<bool, EngineError> {
-        self.journal.enter(Phase::Opening);
-        let opened = async {
-            if let Some(target) = &self.options.target {
-                let until = self.clock().now() + self.options.connect_timeout;
-                target.ready(self.clock(), until).await;
-                // What it uses from here on is for our streams.
-                self.journal.sample().await;
-            }
-            let mut fleet = self.open();
+        heartbeats: bool,
+    ) -> Result<Completion, SessionError> {
+        let session = &self.session;
+        session.journal.enter(Phase::Opening);
+        let Some(opened) = session.stop.run_until_cancelled(self.open()).await else {
+            return Ok(Completion::Interrupted);
+        };
+        let work = async {
             tokio::select! {
                 biased;
-                error = fleet.failed() => Err(EngineError::from(error)),
-                served = self.served() => served.map(|()| fleet),
+                done = self.churn_and_settle(driver) => done,
+                never = self.beat(), if heartbeats => match never {},
+                never = self.warn_of_unready() => match never {},
             }
         };
-        let mut fleet = match self.unless_stopped(opened).await {
-            None => return Ok(true),
-            Some(fleet) => fleet?,
-        };
-        let told = async {
-            self.journal.sample().await;
-            let churned = self.churn(driver).await?;
-            let settled = self.settle(churned);
-            let interrupted = match churned {
-                Churned::Planned => self.unless_stopped(settled).await.is_none(),
-                Churned::Stopped => {
-                    settled.await;
-                    false
-                }
-                Churned::CutOff => {
-                    settled.await;
-                    true
-                }
-            };
-            self.journal.sample().await;
-            self.journal.check(self.clock().now());
-            Ok(interrupted)
-        };
-        let told = tokio::select! {
+        let done = session.hold(opened?, Box::pin(work)).await;
+        if matches!(done, Ok(Completion::Complete)) {
+            session.journal.sample_left(SETTLE_QUIET_PERIOD).await;
+        }
+        done
+    }
+
+    /// Opens all streams, and waits until they are served.
+    async fn open(&self) -> Result<Fleet, SessionError> {
+        let session = &self.session;
+        session.target_ready().await;
+        if session.config.target.is_some() {
+            // What it uses from here on is for our streams.
+            session.journal.sample().await;
+        }
+        let mut fleet = session.open_streams();
+        tokio::select! {
             biased;
             error = fleet.failed() => Err(error.into()),
-            told = told => told,
-            never = self.beat() => match never {},
-            never = self.explain() => match never {},
-            never = self.explain_unready() => match never {},
-        };
-        fleet.close().await;
-        if matches!(told, Ok(false)) {
-            self.journal.sample_left(QUIET).await;
+            served = self.served() => served.map(|()| fleet),
         }
-        told
-    }
-
-    /// Makes the Services and waits until all their endpoints are visible.
-    async fn create<P: Iterator<Item = Step>>(
-        &self,
-        driver: &mut Driver<'_, P>,
-    ) -> Result<(), EngineError> {
-        let mut failure = None;
-        let created = driver
-            .create(|event| match event {
-                Event::Intended(action) => {
-                    self.intend(&action.verb, action.service, action.intended)
-                }
-                Event::Acted(acted) => failure = failure.take().or(acted.result.err()),
-                Event::Cycle(_) => {}
-            })
-            .await;
-        if let Ending::Refused(error) = created.ending {
-            return Err(error.into());
-        }
-        if let Some(error) = failure {
-            return Err(error.into());
-        }
-        let initial = self.scenario.groups().flat_map(|(group, _)| {
-            std::iter::repeat_n(u64::from(group.pattern.initial()), group.count as usize)
-        });
-        // Each Service counts as often as it is asked for.
-        let wanted: u64 = (self.ledgers_of.iter().zip(initial))
-            .map(|(ledgers, endpoints)| ledgers.len() as u64 * endpoints)
-            .sum();
-        let (mut best, mut stall) = (0, Stall::new(self.clock().now()));
-        loop {
-            let made = self.promised();
-            if made == wanted {
-                return Ok(());
-            }
-            let now = self.clock().now();
-            if made > best {
-                (best, stall) = (made, Stall::new(now));
-            } else if stall.lasted(now) > PATIENCE {
-                return Err(EngineError::NotMade {
-                    made,
-                    wanted,
-                    after: PATIENCE,
-                    deployments: self.scenario.churn.backend == Backend::Deployments,
-                    reasons: self.why_not_ready().await,
-                });
-            } else if let Some(ask) = stall.asks(now) {
-                self.warn_why(ask).await;
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    }
-
-    fn open(&self) -> Fleet {
-        let client = &self.scenario.client;
-        let config = FleetConfig {
-            clients: client.virtual_clients(),
-            connections: self.options.connections,
-            streams_per_service: client.streams_per_service,
-            open_rate: client.open_rate,
-            max_lifetime: client.stream_max_lifetime,
-            reset_interval: client.stream_reset_interval,
-            connect_timeout: self.options.connect_timeout,
-            namespace: self.actor.namespace().to_owned(),
-            seed: self.scenario.seed,
-            lifecycle: client.lifecycle,
-            profiles: client.profiles,
-        };
-        Fleet::open(
-            self.progress.ledgers(),
-            self.progress.counters(),
-            self.clock(),
-            &self.options.world.replicas(),
-            config,
-            &self.observers.nodes(),
-        )
     }
 
     /// Waits until every stream has received its snapshot, or was sent a while ago on a Service
-    /// that has nothing to send (where streams live as a proxy's do, and so are asked for again
+    /// that has nothing to send (where streams live as a proxy's do, and so are opened again
     /// and again there: was sent at all).
-    async fn served(&self) -> Result<(), EngineError> {
-        let (mut best, mut since) = (0, self.clock().now());
-        let patience = self.options.connect_timeout.max(QUIET);
+    async fn served(&self) -> Result<(), SessionError> {
+        let (mut best, mut since) = (0, self.session.now());
+        let timeout = (self.session.config.fleet.connect_timeout).max(SETTLE_QUIET_PERIOD);
         loop {
             let (held, all) = self.served_now();
             if held == all {
                 return Ok(());
             }
-            let now = self.clock().now();
+            let now = self.session.now();
             if held > best {
                 (best, since) = (held, now);
-            } else if now.since(since) > patience {
-                return Err(EngineError::NotServed {
+            } else if now.since(since) > timeout {
+                return Err(SessionError::NotServed {
                     held,
                     all,
-                    after: patience,
-                    refusal: self.progress.counters().refusal(),
+                    after: timeout,
+                    refusal: self.session.progress.counters().refusal(),
                 });
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
     fn served_now(&self) -> (usize, usize) {
-        let now = self.clock().now();
+        let now = self.session.now();
         let asked = self.scenario.client.lifecycle == Lifecycle::Proxy
-            && self.progress.counters().total().opened >= self.scenario.streams();
-        let all = self.ledgers().all().iter();
+            && self.session.progress.counters().total().opened >= self.scenario.streams();
+        let all = self.session.ledgers().all().iter();
         all.fold((0, 0), |(served, all), locked| {
             locked.with(|ledger| {
                 let phases = ledger.stream_phases();
@@ -253,7 +146,9 @@ impl<W: io::Write> Engine<W> {
                     let empty = || ledger.promised_to(*stream) == 0;
                     match phase {
                         StreamPhase::Held => true,
-                        StreamPhase::Sent(at) => empty() && (asked || *at + QUIET <= now),
+                        StreamPhase::Sent(at) => {
+                            empty() && (asked || *at + SETTLE_QUIET_PERIOD <= now)
+                        }
                         StreamPhase::Closed => empty() && asked,
                     }
                 });
@@ -262,154 +157,53 @@ impl<W: io::Write> Engine<W> {
         })
     }
 
-    /// Carries out the plan.
-    async fn churn<P: Iterator<Item = Step>>(
+    /// Carries out the plan, waits for pending deliveries, and checks the end state.
+    async fn churn_and_settle<P: Iterator<Item = Step>>(
         &self,
-        mut driver: Driver<'_, P>,
-    ) -> Result<Churned, EngineError> {
-        self.journal.enter(Phase::Churning);
-        let start = self.clock().now();
-        let (mut late, mut worst, mut cycled) = (0, Duration::ZERO, false);
-        let (mut failed, mut failure) = (0, None);
-        let driven = driver
-            .churn(start, |event| match event {
-                Event::Cycle(cycle) => {
-                    cycled = true;
-                    self.ledgers().start_cycle(cycle.cycle);
-                    self.journal.push(Line::Cycle {
-                        at: cycle.at,
-                        cycle: cycle.cycle,
-                    });
-                }
-                Event::Intended(action) => {
-                    self.intend(&action.verb, action.service, action.intended);
-                }
-                Event::Acted(acted) => {
-                    let lateness = acted.sent.since(acted.action.intended);
-                    late += u64::from(lateness > LATE);
-                    worst = worst.max(lateness);
-                    if let Err(error) = acted.result {
-                        failed += 1;
-                        failure.get_or_insert(error);
-                    }
-                }
-            })
-            .await;
-        if let Ending::Refused(error) = driven.ending {
-            return Err(error.into());
-        }
-        let at = self.clock().now();
-        let stopped = driven.ending == Ending::Stopped;
-        let endless =
-            self.scenario.churn.duration.is_none() && self.scenario.churn.cycles.is_none();
-        if cycled {
-            self.journal.push(Line::LastCycleEnds {
-                at,
-                whole: !stopped && Plan::ends_with_a_cycle(&self.scenario),
-            });
-        }
-        if late > 0 {
-            self.journal.warn(Warning::LateActions {
-                actions: late,
-                worst_seconds: worst.as_secs_f64(),
-            });
-        }
-        if let Some(error) = failure {
-            self.journal.warn(Warning::FailedActions {
-                actions: failed,
-                error: error.to_string(),
-            });
-        }
-        Ok(match (stopped, endless) {
-            (false, _) => Churned::Planned,
-            (true, true) => Churned::Stopped,
-            (true, false) => Churned::CutOff,
-        })
+        driver: Driver<'_, P>,
+    ) -> Result<Completion, SessionError> {
+        self.session.journal.sample().await;
+        let ended = self.churn(driver).await?;
+        let completion = self.session.settle(ended, self.settle(ended)).await;
+        self.session.check_end_state().await;
+        Ok(completion)
     }
 
-    /// Waits for what is still on its way, but not for ever, and compares what was seen with a LIST.
-    async fn settle(&self, churned: Churned) {
-        self.journal.enter(Phase::Settling);
-        let clock = self.clock();
-        let deadline = self.scenario.deadline();
-        match churned {
-            Churned::Planned => {
+    /// Waits for pending deliveries, but not for ever, and compares what was seen with a LIST.
+    async fn settle(&self, ended: ChurnEnd) {
+        let session = &self.session;
+        let deadline = session.config.limits.deadline;
+        let settled = |limit| {
+            let is_pending = || session.ledgers().outstanding() > 0;
+            session.settle_until(limit, SETTLE_QUIET_PERIOD, is_pending)
+        };
+        match ended {
+            ChurnEnd::Planned => {
                 // Twice: what becomes visible within one deadline has another to arrive.
-                self.settle_until(clock.now() + deadline * 2 + QUIET, true)
-                    .await;
-                self.verify(deadline).await;
+                let until = session.now() + deadline * 2 + SETTLE_QUIET_PERIOD;
+                settled(SettleLimit::AtOrReopened(until)).await;
+                session.verify(deadline).await;
             }
-            Churned::Stopped => {
-                let until = clock.now() + deadline;
-                self.settles_until.set(Some(until));
-                announce_settling(deadline);
-                self.settle_until(until, false).await;
-                self.verify(QUIET.max(until.since(clock.now()))).await;
-                let services = self.ledgers().unsettled();
-                if services > 0 {
-                    self.journal.warn(Warning::Unsettled { services });
-                }
+            ChurnEnd::Stopped => {
+                let until = session.announce_settling();
+                settled(SettleLimit::At(until)).await;
+                let rest = until.since(session.now());
+                session.verify(rest.max(SETTLE_QUIET_PERIOD)).await;
+                session.warn_unsettled();
             }
-            // It is void, and is only to look as it was.
-            Churned::CutOff => self.settle_until(clock.now() + CUT_OFF, false).await,
-        }
-    }
-
-    /// Waits until nothing is on its way any more, at most `until`; longer for what is to be
-    /// asked for again, if that is waited for.
-    async fn settle_until(&self, until: At, for_unserved: bool) {
-        let clock = self.clock();
-        let mut quiet_since = clock.now();
-        loop {
-            let now = clock.now();
-            // What we ended ourselves may have a long way to its next try.
-            let unserved = self.ledgers().unserved_until().filter(|&until| now < until);
-            if !self.ledgers().is_settled()
-                || self.ledgers().outstanding() > 0
-                || unserved.is_some()
-            {
-                quiet_since = now;
-            }
-            let over = now >= until && !(for_unserved && unserved.is_some());
-            if now.since(quiet_since) >= QUIET || over {
-                return;
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    }
-
-    fn intend(&self, verb: &Verb, service: usize, at: At) {
-        let (add, remove) = verb.expects();
-        for &ledger in &self.ledgers_of[service] {
-            // What is local beside a churned cluster is a probe: when Kubernetes is late with it,
-            // nothing of the plan is.
-            if !self.observers.are_two() || self.ledgers().all()[ledger].service.through.is_some() {
-                self.ledgers().intend(ledger, Intent { at, add, remove });
+            // Its verdict is void: the end state only has to be that of a short while later.
+            ChurnEnd::CutOff => {
+                let until = session.now() + CUT_OFF_SETTLE_TIME;
+                settled(SettleLimit::At(until)).await;
             }
         }
     }
 
     /// As [`dst_load_kubernetes::actor::Actor::keep_claim`], of the source cluster.
-    async fn keep_claim_beside(&self) -> KubernetesError {
-        match &self.beside {
-            Some(beside) => beside.keep_claim().await,
+    async fn keep_source_claim(&self) -> KubernetesError {
+        match &self.source_actor {
+            Some(actor) => actor.keep_claim().await,
             None => std::future::pending().await,
-        }
-    }
-
-    /// Endpoints that are promised over all Services.
-    fn promised(&self) -> u64 {
-        let all = self.ledgers().all().iter();
-        all.map(|locked| locked.with(|ledger| ledger.promised() as u64))
-            .sum()
-    }
-
-    /// What `work` comes to, or `None` if the run is told to stop first.
-    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            biased;
-            () = self.stop.cancelled() => None,
-            done = work => Some(done),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Says why endpoints do not become ready, in the clusters' words.
+//! Why endpoints do not become ready, in the clusters' words.
 
 use std::{collections::BTreeSet, convert::Infallible, io, num::NonZeroU32, time::Duration};
 
@@ -9,8 +9,8 @@ use dst_load_transport::world::KubeFactory;
 
 use super::Engine;
 
-/// How often it is looked whether endpoints that were asked for still are not ready.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often it is checked whether endpoints that were asked for still are not ready.
+const STALL_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// After how long without progress a cluster is asked for reasons. What refuses Pods is certain at
 /// once; a Pod that is not ready may only be slow.
 const ASK_WHO_REFUSES: Duration = Duration::from_secs(2);
@@ -19,10 +19,10 @@ const ASK_AGAIN: [Duration; 3] = [
     Duration::from_secs(30),
     Duration::from_secs(120),
 ];
-/// How long a cluster is left alone after it was asked, while a plan goes on.
-const BETWEEN: Duration = Duration::from_secs(5);
-/// How long a cluster is asked for.
-const ASKING: Duration = Duration::from_secs(10);
+/// The shortest time between two questions to a cluster, while a plan goes on.
+const ASK_INTERVAL: Duration = Duration::from_secs(5);
+/// The longest time that a cluster may take to answer.
+const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The reasons that were warned of.
 pub(super) type Known = BTreeSet<String>;
@@ -84,16 +84,17 @@ impl<W: io::Write> Engine<W> {
         if self.scenario.churn.backend != Backend::Deployments {
             return Reasons::default();
         }
-        let source = &self.options.world.kube;
-        let churned = self.options.target_cluster.as_ref().unwrap_or(source);
+        let config = &self.session.config;
+        let source = &config.world.kube;
+        let churned = config.target_cluster.as_ref().unwrap_or(source);
         let asking = async {
             let mut reasons = self.why_in(churned).await;
-            if self.beside.is_some() {
+            if self.source_actor.is_some() {
                 reasons.absorb(self.why_in(source).await);
             }
             reasons
         };
-        let asked = tokio::time::timeout(ASKING, asking).await;
+        let asked = tokio::time::timeout(ASK_TIMEOUT, asking).await;
         asked.unwrap_or_default()
     }
 
@@ -106,7 +107,7 @@ impl<W: io::Write> Engine<W> {
             attempts: NonZeroU32::MIN,
             ..Limits::default()
         };
-        let caller = Caller::new(kube, self.clock(), self.scenario.seed, limits);
+        let caller = Caller::new(kube, self.session.clock(), self.scenario.seed, limits);
         why_not_ready(&caller, self.actor.namespace(), self.actor.run_id()).await
     }
 
@@ -118,7 +119,7 @@ impl<W: io::Write> Engine<W> {
         }
         let new = reasons.unknown_to(&mut self.reasons.borrow_mut());
         if !new.is_empty() {
-            self.journal.warn(Warning::PodsNotReady {
+            self.session.journal.warn(Warning::PodsNotReady {
                 pods: new.pods(),
                 reasons: new.to_string(),
             });
@@ -126,20 +127,20 @@ impl<W: io::Write> Engine<W> {
     }
 
     /// Warns, while the plan goes on, of what keeps endpoints from becoming ready.
-    pub(super) async fn explain_unready(&self) -> Infallible {
-        let clock = self.clock();
+    pub(super) async fn warn_of_unready(&self) -> Infallible {
+        let clock = self.session.clock();
         let (mut before, mut stall) = (0, Stall::new(clock.now()));
         let mut asked: Option<At> = None;
         loop {
-            tokio::time::sleep(LOOK).await;
-            let (now, outstanding) = (clock.now(), self.ledgers().outstanding());
+            tokio::time::sleep(STALL_POLL_INTERVAL).await;
+            let (now, outstanding) = (clock.now(), self.session.ledgers().outstanding());
             // Progress, or a scaling after the last answer.
             let anew = outstanding < before || (outstanding > before && stall.asked > 0);
             if outstanding == 0 || before == 0 || anew {
                 stall = Stall::new(now);
             }
             before = outstanding;
-            let rested = asked.is_none_or(|at| now.since(at) >= BETWEEN);
+            let rested = asked.is_none_or(|at| now.since(at) >= ASK_INTERVAL);
             if outstanding > 0
                 && rested
                 && let Some(ask) = stall.asks(now)

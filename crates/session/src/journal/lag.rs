@@ -6,10 +6,10 @@ use tokio::sync::Notify;
 
 use crate::progress::Progress;
 
-/// How often the loop is asked while something is waited for.
+/// How often the loop's lag is sampled while something is waited for.
 const TICK: Duration = Duration::from_millis(10);
-/// Ticks after which it is looked whether anything still is.
-const LOOK: u32 = 100;
+/// Ticks after which it is checked whether anything still is.
+const TICKS_PER_CHECK: u32 = 100;
 
 /// Samples for ever; asleep while nothing is open at any Service, until `activity` says otherwise.
 ///
@@ -22,7 +22,7 @@ pub(crate) async fn sample(progress: Arc<Progress>, activity: Arc<Notify>) {
         activity.notified().await;
         let mut before = Duration::ZERO;
         loop {
-            for _ in 0..LOOK {
+            for _ in 0..TICKS_PER_CHECK {
                 let due = clock.now() + TICK;
                 clock.sleep_until(due).await;
                 let late = clock.now().since(due);

@@ -1,4 +1,4 @@
-//! What the acting half tells, on its way into the ledgers.
+//! Enters what the churner reports into the ledgers.
 //!
 //! Its log reaches back to its start, and ours does not: of what was intended before the observer
 //! had listed everything, or so long ago that its effects no longer wait for it, only the last
@@ -12,10 +12,10 @@ use dst_load_scenario::{federation::Site, time::At};
 use dst_load_transport::clock::Clock;
 use serde::Deserialize;
 
-use super::Told;
+use super::PartnerEvent;
 use crate::churn::ClockAnswer;
 
-/// An action that is due, or was answered, in the acting half's time.
+/// An action that is due, or was answered, in the churner's time.
 #[derive(Debug, Deserialize)]
 pub(super) struct Line {
     sequence: u64,
@@ -31,7 +31,7 @@ pub(super) struct Line {
     error: Option<String>,
 }
 
-/// Where in its plan the acting half is.
+/// Where in its plan the churner is.
 #[derive(Debug, Deserialize)]
 pub(super) struct Mark {
     sequence: u64,
@@ -43,7 +43,7 @@ pub(super) struct Mark {
     intended: u64,
 }
 
-/// A heartbeat for the observer, in the acting half's time.
+/// A heartbeat for the observer, in the churner's time.
 #[derive(Debug, Deserialize)]
 pub(super) struct Beat {
     heartbeat: String,
@@ -63,7 +63,7 @@ pub(super) struct Feed<'a> {
     ledgers: &'a Ledgers,
     clock: Clock,
     since: At,
-    /// The acting half's process, once it has said which.
+    /// The churner's process, once it has said which.
     process: Option<Process>,
     /// The sequence number of the last line.
     after: u64,
@@ -128,12 +128,12 @@ impl<'a> Feed<'a> {
 
     /// Takes in a mark; returns what the recording should know of it. A cycle that began before
     /// our time is none that could be judged.
-    pub(super) fn mark(&mut self, mark: &Mark) -> Option<Told> {
+    pub(super) fn mark(&mut self, mark: &Mark) -> Option<PartnerEvent> {
         self.after = mark.sequence;
         let offset = self.process.as_ref()?.offset;
         let at = offset.ours(At::from_micros(mark.intended));
         match mark.action {
-            MarkKind::End => Some(Told::End {
+            MarkKind::End => Some(PartnerEvent::End {
                 at: at.unwrap_or_default(),
                 whole: mark.whole,
             }),
@@ -141,17 +141,17 @@ impl<'a> Feed<'a> {
                 let cycle = self.earlier + mark.cycle;
                 self.ledgers.start_cycle(cycle);
                 let at = at.filter(|at| *at >= self.since)?;
-                Some(Told::Cycle { at, cycle })
+                Some(PartnerEvent::Cycle { at, cycle })
             }
         }
     }
 
     /// Takes in a heartbeat; returns it in our time. What was acknowledged before the observer had
     /// listed everything says nothing of how late it is.
-    pub(super) fn beat(&self, beat: Beat) -> Option<Told> {
+    pub(super) fn beat(&self, beat: Beat) -> Option<PartnerEvent> {
         let offset = self.process.as_ref()?.offset;
         let at = offset.ours(At::from_micros(beat.acknowledged))?;
-        (at >= self.since + offset.uncertainty).then(|| Told::Beat {
+        (at >= self.since + offset.uncertainty).then(|| PartnerEvent::Beat {
             written: Written {
                 object: beat.heartbeat.into(),
                 resource_version: Some(beat.resource_version.into()),
@@ -199,9 +199,9 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// The acting half no longer had this many lines: what it asked for in them is not known.
+    /// The churner no longer had this many lines: what it asked for in them is not known.
     pub(super) fn lost(&mut self, lines: u64) {
-        tracing::warn!(lines, "churn no longer had all that it did");
+        tracing::warn!(lines, "churn event log truncated");
         self.forget();
     }
 
@@ -239,7 +239,7 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// The ledgers of one of the acting half's Services.
+    /// The ledgers of one of the churner's Services.
     fn of(&self, service: &str) -> Vec<&'a LockedLedger> {
         let namespace = self.process.as_ref().map_or("", |it| it.namespace.as_str());
         // Whatever has its endpoints in a second cluster is churned there, and nothing else is.

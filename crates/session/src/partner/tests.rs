@@ -1,4 +1,4 @@
-//! Claims about reading an acting half elsewhere, in virtual time and without sockets.
+//! Claims about reading a churner in another process, in virtual time and without sockets.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::churn::EventLog;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// An acting half's process: its clock, its log, and its routes where they are served.
+/// A churner's process: its clock, its log, and its routes where they are served.
 struct Process {
     clock: Clock,
     log: EventLog,
@@ -130,22 +130,26 @@ fn kubernetes(ours: &Ours) -> Vec<u128> {
     stages.map(|it| it.latency.as_millis()).collect()
 }
 
-/// Follows while `story` happens; what the recording was told.
-async fn follow(partner: &Partner, ours: &Ours, story: impl Future<Output = ()>) -> Vec<Told> {
+/// Follows while `work` is done; the events for the recording.
+async fn follow(
+    partner: &Partner,
+    ours: &Ours,
+    work: impl Future<Output = ()>,
+) -> Vec<PartnerEvent> {
     let mut told = Vec::new();
     tokio::select! {
         biased;
         never = partner.follow(&ours.ledgers, ours.clock, ours.clock.now(), |it| told.push(it)) => match never {},
-        () = story => {}
+        () = work => {}
     }
     told
 }
 
-fn starts(told: &[Told]) -> Vec<&str> {
+fn starts(told: &[PartnerEvent]) -> Vec<&str> {
     let each = told.iter().map(|told| match told {
-        Told::Clock(line) => line.start.as_str(),
-        Told::Silent { error, .. } => error.as_str(),
-        Told::Beat { .. } | Told::Cycle { .. } | Told::End { .. } => "",
+        PartnerEvent::Clock(line) => line.start.as_str(),
+        PartnerEvent::Silent { error, .. } => error.as_str(),
+        PartnerEvent::Beat { .. } | PartnerEvent::Cycle { .. } | PartnerEvent::End { .. } => "",
     });
     each.collect()
 }
@@ -169,7 +173,7 @@ async fn its_instants_are_told_in_our_time_whichever_clock_began_first() {
         let told = follow(&partner(&address), &ours, async {
             tokio::time::sleep(SECOND).await;
             sight(&ours, 4, true);
-            // Told a second after it was done.
+            // Reported a second after it was done.
             tokio::time::sleep(SECOND).await;
             process.scaled(3, 5, 2 * SECOND);
             tokio::time::sleep(SECOND).await;
@@ -179,7 +183,7 @@ async fn its_instants_are_told_in_our_time_whichever_clock_began_first() {
         .await;
         assert_eq!(kubernetes(&ours), [1_000, 3_000]);
         let offsets = told.iter().map(|told| match told {
-            Told::Clock(line) => line.offset_us,
+            PartnerEvent::Clock(line) => line.offset_us,
             other => panic!("{other:?}"),
         });
         let ahead = if own == 0 { -500_000_000 } else { 500_000_000 };
@@ -353,23 +357,23 @@ async fn cycles_and_the_end_are_told_in_our_time_and_go_on_counting_after_a_rest
     })
     .await;
     assert_eq!(ours.ledgers.cycle(), 3);
-    told.retain(|it| matches!(it, Told::Cycle { .. } | Told::End { .. }));
+    told.retain(|it| matches!(it, PartnerEvent::Cycle { .. } | PartnerEvent::End { .. }));
     let at = |seconds: u32| began + SECOND * seconds;
     assert_eq!(
         told[0],
-        Told::Cycle {
+        PartnerEvent::Cycle {
             at: at(1),
             cycle: 2
         }
     );
     assert_eq!(
         told[1],
-        Told::End {
+        PartnerEvent::End {
             at: at(2),
             whole: true
         }
     );
-    assert!(matches!(told[2], Told::Cycle { cycle: 3, .. }));
+    assert!(matches!(told[2], PartnerEvent::Cycle { cycle: 3, .. }));
     assert_eq!(told.len(), 3);
 }
 
@@ -412,8 +416,8 @@ async fn heartbeats_are_told_in_our_time_and_none_from_before_it() {
         tokio::time::sleep(SECOND).await;
     })
     .await;
-    told.retain(|it| matches!(it, Told::Beat { .. }));
-    let [Told::Beat { written, at, slack }] = &told[..] else {
+    told.retain(|it| matches!(it, PartnerEvent::Beat { .. }));
+    let [PartnerEvent::Beat { written, at, slack }] = &told[..] else {
         panic!("{told:?}");
     };
     assert_eq!(written.resource_version.as_deref(), Some("7"));

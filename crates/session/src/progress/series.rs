@@ -1,4 +1,4 @@
-//! The series of each Service that Prometheus is told of, and of how many.
+//! The series of each Service for Prometheus, and of how many.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -89,7 +89,7 @@ impl Shutdown {
     async fn count(&self, signals: impl Stream<Item = ()>) {
         let mut signals = std::pin::pin!(signals);
         while signals.next().await.is_some() {
-            self.begin("ending; a second signal ends it at once");
+            self.begin("shutting down; send the signal again to abort");
             self.signals.send_modify(|count| *count += 1);
         }
     }
@@ -99,7 +99,7 @@ impl Shutdown {
     async fn drain_on(&self, hangups: impl Stream<Item = ()>) {
         let mut hangups = std::pin::pin!(hangups);
         while hangups.next().await.is_some() {
-            self.begin("the terminal was closed: ending");
+            self.begin("terminal closed, shutting down");
         }
     }
 
@@ -121,11 +121,7 @@ impl Shutdown {
 
     /// Does `work` until a first signal; `None` if there is one.
     pub async fn until_drained<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            biased;
-            () = self.drain.cancelled() => None,
-            done = work => Some(done),
-        }
+        self.drain.run_until_cancelled(work).await
     }
 }
 
@@ -152,12 +148,10 @@ pub async fn stalled(stop: &CancellationToken, removals: impl Fn() -> u64) -> St
 /// After a first signal, and the time that was announced, how long everything else may take.
 const WIND_DOWN: Duration = Duration::from_secs(7);
 
-/// Logs for how long a work that ends with a signal waits for what is still on its way.
+/// Logs for how long a work that ends with a signal waits for pending deliveries.
 pub fn announce_settling(deadline: Duration) {
-    let most = words::span(deadline.as_secs_f64());
-    tracing::info!(
-        "waiting up to {most} for what is still on its way; a second signal ends it at once"
-    );
+    let timeout = words::span(deadline.as_secs_f64());
+    tracing::info!(%timeout, "waiting for pending deliveries; send the signal again to abort");
 }
 
 /// Completes when a work that was told to stop has taken as long as it may: a while, or a while after
@@ -168,7 +162,7 @@ pub async fn overdue(stop: &CancellationToken, clock: Clock, settles_until: &Cel
     if let Some(until) = settles_until.get() {
         clock.sleep_until(until + WIND_DOWN).await;
     }
-    tracing::warn!("ended at once, some requests are still unanswered");
+    tracing::warn!("shutdown timed out, some requests are unanswered");
 }
 
 fn of(kind: SignalKind) -> io::Result<impl Stream<Item = ()>> {

@@ -11,7 +11,6 @@ use std::{
 };
 
 use anyhow::Context;
-use dst_load_destination::fleet::FleetConfig;
 use dst_load_kubernetes::observer::SILENCE;
 use dst_load_oracle::ledger::Limits;
 use dst_load_recording::recording::{Header, Identity, SCHEMA_VERSION, TargetInfo, TargetKind};
@@ -25,15 +24,16 @@ use dst_load_scenario::{
 };
 use dst_load_session::{
     admin::{self, Admin, Readiness},
-    client::{Client, ClientError, Options},
+    client::{Client, WatchUntil},
     client_metrics,
     partner::Partner,
     process_metrics,
     recorder::{Recorder, RunDirectory},
     runtime::Shutdown,
     snapshot::Snapshots,
+    watching::{SessionConfig, SessionError, fleet_config},
 };
-use dst_load_transport::{clock::Clock, cluster::Cluster, files, world::World};
+use dst_load_transport::{cluster::Cluster, files, world::World};
 use prometheus_client::registry::Registry;
 
 use super::{Asked, ClientArgs, Watch, linked};
@@ -70,8 +70,8 @@ pub async fn run(
     // Before anything is reached: it may be wrong.
     let asked = args.asked()?;
     let scenario = asked.scenario();
-    let churn = args.churn.as_deref().map(Partner::new).transpose();
-    let churn = churn.map_err(|error| UsageError(format!("--churn: {error}")))?;
+    let partner = args.churn.as_deref().map(Partner::new).transpose();
+    let partner = partner.map_err(|error| UsageError(format!("--churn: {error}")))?;
     let way = &args.forward;
     let (addresses, found) = way
         .discover(&args.destination, &args.destination_metrics, args.lifecycle)
@@ -134,9 +134,8 @@ pub async fn run(
     let shutdown = Shutdown::on_signals().context("signals")?;
     let readiness = Readiness::default();
     let client = Client::new(
-        Clock::start(),
         linked.services,
-        Options {
+        SessionConfig {
             target_cluster: observed.as_ref().map(Cluster::factory),
             world: World {
                 kube: cluster.factory(),
@@ -146,12 +145,17 @@ pub async fn run(
             observer: observer_place::own_thread,
             watch_silence: SILENCE,
             target,
-            churn,
-            fleet: fleet(args, &watch, &namespace),
+            fleet: fleet_config(&watch.client, &namespace, SEED, args.connect_timeout.0),
             limits,
-            ends_with_plan: scenario.is_some(),
             sample_self: true,
+            profiles: None,
             flags,
+        },
+        partner,
+        if scenario.is_some() {
+            WatchUntil::PlanOver
+        } else {
+            WatchUntil::Stopped
         },
         Recorder::new(BufWriter::new(file.try_clone()?), &place),
         readiness.clone(),
@@ -215,7 +219,7 @@ pub async fn run(
         writeln!(warnings, "stopped before any stream was opened")?;
     }
     match ended {
-        Err(error) if matches!(error.downcast_ref(), Some(ClientError::Endangered(_))) => {
+        Err(error) if matches!(error.downcast_ref(), Some(SessionError::Endangered(_))) => {
             writeln!(warnings, "{error}")?;
             Ok(exit)
         }
@@ -232,22 +236,6 @@ async fn end_after(duration: Option<Span>, shutdown: &Shutdown) -> Infallible {
         shutdown.drain();
     }
     std::future::pending().await
-}
-
-fn fleet(args: &ClientArgs, watch: &Watch, namespace: &str) -> FleetConfig {
-    FleetConfig {
-        clients: watch.client.virtual_clients(),
-        connections: watch.client.connections,
-        streams_per_service: watch.client.streams_per_service,
-        open_rate: watch.client.open_rate,
-        max_lifetime: watch.client.stream_max_lifetime,
-        reset_interval: watch.client.stream_reset_interval,
-        connect_timeout: args.connect_timeout.0,
-        namespace: namespace.to_owned(),
-        seed: SEED,
-        lifecycle: watch.client.lifecycle,
-        profiles: watch.client.profiles,
-    }
 }
 
 /// Where the recording goes, and how errors call it: into the directory, if there is one, else into

@@ -6,7 +6,7 @@ use anyhow::Context;
 use dst_load_report::report::next;
 use dst_load_scenario::scenario::Scenario;
 use dst_load_session::{
-    engine::EngineError, live_page::LivePage, recorder::RunDirectory, runtime::Shutdown,
+    live_page::LivePage, recorder::RunDirectory, runtime::Shutdown, watching::SessionError,
 };
 use dst_load_transport::{files, listen::Listen};
 
@@ -98,7 +98,7 @@ pub async fn run(
     out.write_all(rendered.as_bytes())?;
     let place = directory.path().display().to_string();
     let saved = directory.write_reports(&outcome.page);
-    if let Some(error @ EngineError::Recording(_)) = outcome.error {
+    if let Some(error @ SessionError::Recording(_)) = outcome.error {
         return Err(anyhow::Error::from(error).context(format!("the recording is in {place}")));
     }
     saved?;
@@ -108,7 +108,7 @@ pub async fn run(
     shutdown.guard(pushing).await??;
     match outcome.error {
         // That is an outcome, and the report has it.
-        None | Some(EngineError::Endangered(_)) => {}
+        None | Some(SessionError::Endangered(_)) => {}
         Some(error) => return Err(error.into()),
     }
     Ok(if outcome.interrupted {

@@ -2,14 +2,20 @@
 
 use std::{convert::Infallible, io::Write, path::PathBuf, sync::Arc};
 
-use dst_load_kubernetes::actor::{Actor, Limits, RunIdentity};
+use dst_load_destination::fleet::FleetConfig;
+use dst_load_kubernetes::{
+    actor::{Actor, Limits, RunIdentity},
+    observer::SILENCE,
+};
+use dst_load_oracle::ledger;
 use dst_load_recording::recording::Header;
 use dst_load_sandbox::throttle::{Stall, throttle};
 use dst_load_scenario::{federation::Site, quantity::Span, scenario::Scenario};
 use dst_load_session::{
     churn::ChurnMetrics,
-    engine::{Engine, Options},
+    engine::{Actors, Engine},
     recorder::Recorder,
+    watching::{SessionConfig, fleet_config},
 };
 use dst_load_transport::{clock::Clock, world::KubeFactory};
 use prometheus_client::registry::Registry;
@@ -82,13 +88,15 @@ impl RunConfig {
             })
         };
         let source = actor(&environment.world.kube, Site::Source)?;
-        let (actor, beside) = match &environment.target_cluster {
+        let (churned, source) = match &environment.target_cluster {
             Some(kube) => (actor(kube, Site::Target)?, Some(source)),
             None => (source, None),
         };
         let metrics =
-            ChurnMetrics::register(&mut Registry::default(), &self.scenario, actor.caller());
-        let options = Options {
+            ChurnMetrics::register(&mut Registry::default(), &self.scenario, churned.caller());
+        let client = &self.scenario.client;
+        let connect_timeout = self.connect_timeout.0;
+        let config = SessionConfig {
             world: environment.world.clone(),
             target_cluster: environment.target_cluster.clone(),
             observer: if self.virtual_time {
@@ -96,18 +104,35 @@ impl RunConfig {
             } else {
                 observer_place::own_thread
             },
+            watch_silence: SILENCE,
             target: environment.target.clone(),
-            forwarded: environment.forwarded,
-            cluster_domain: CLUSTER_DOMAIN.to_owned(),
-            connect_timeout: self.connect_timeout.0,
-            connections: self.connections,
+            fleet: FleetConfig {
+                connections: self.connections.or(client.connections),
+                ..fleet_config(
+                    client,
+                    &header.namespace,
+                    self.scenario.seed,
+                    connect_timeout,
+                )
+            },
+            limits: ledger::Limits::of(&self.scenario),
             sample_self: !self.virtual_time,
             profiles: self.profiles.clone(),
             flags: environment.flags,
         };
+        let actors = Actors {
+            churned,
+            source,
+            metrics,
+        };
         let scenario = Arc::clone(&self.scenario);
         Ok(Engine::new(
-            scenario, options, actor, beside, metrics, recorder, stop,
+            scenario,
+            config,
+            actors,
+            CLUSTER_DOMAIN,
+            recorder,
+            stop,
         ))
     }
 

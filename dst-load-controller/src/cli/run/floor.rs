@@ -93,7 +93,7 @@ async fn run(config: &RunConfig, environment: &Environment) -> anyhow::Result<f6
     let mut recording = Vec::new();
     let recorder = Recorder::new(&mut recording, "floor".as_ref());
     let engine = config.engine(environment, &header, recorder, CancellationToken::new())?;
-    if let (_, Some(error)) = engine.run(header).await {
+    if let Some(error) = engine.run(header).await.error {
         return Err(error.into());
     }
     drop(engine);

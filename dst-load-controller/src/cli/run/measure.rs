@@ -7,10 +7,11 @@ use std::{borrow::Cow, convert::Infallible, fmt, io::Write};
 use dst_load_recording::warning::Warning;
 use dst_load_report::report::page::Page;
 use dst_load_session::{
-    engine::{Engine, EngineError},
+    engine::Engine,
     live_page::LivePage,
     recorder::{Recorder, RunDirectory},
     runtime::{Aborted, Shutdown, stalled},
+    watching::{Ended, SessionError},
 };
 
 use super::{config::RunConfig, floor, progress};
@@ -36,7 +37,7 @@ pub(in crate::cli) struct Outcome {
     pub(in crate::cli) page: Page,
     pub(super) interrupted: bool,
     /// What ended it, if it was neither its plan nor a signal.
-    pub(in crate::cli) error: Option<EngineError>,
+    pub(in crate::cli) error: Option<SessionError>,
 }
 
 /// Runs, writes the recording, and takes away what was made.
@@ -85,7 +86,11 @@ pub(super) async fn measure(
         }
     };
     // A second signal cuts the run off where it stands; what it had seen is reported all the same.
-    let (interrupted, error) = shutdown.guard(running).await.unwrap_or((true, None));
+    let aborted = |_| Ended {
+        interrupted: true,
+        error: None,
+    };
+    let ended = shutdown.guard(running).await.unwrap_or_else(aborted);
     // It fails where the recording does, such as on a full disk.
     let reported = engine
         .report()
@@ -134,8 +139,8 @@ pub(super) async fn measure(
     }
     Ok(Outcome {
         page,
-        interrupted,
-        error,
+        interrupted: ended.interrupted,
+        error: ended.error,
     })
 }
 

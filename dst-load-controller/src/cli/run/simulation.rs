@@ -6,7 +6,7 @@ use std::{io::Write, path::Path, sync::Arc, time::Duration};
 use dst_load_kubernetes::actor::Limits;
 use dst_load_report::report::Report;
 use dst_load_scenario::{quantity::Span, scenario::Scenario};
-use dst_load_session::{engine::EngineError, recorder::Recorder};
+use dst_load_session::{recorder::Recorder, watching::SessionError};
 use tokio_util::sync::CancellationToken;
 
 use super::config::RunConfig;
@@ -27,7 +27,7 @@ pub struct Simulated {
     /// What its recording says.
     pub report: Report,
     /// Why it ended early, if it did.
-    pub error: Option<EngineError>,
+    pub error: Option<SessionError>,
 }
 
 /// Nothing has to be dialled, so no wait for it can be too short.
@@ -90,7 +90,7 @@ impl Simulation {
         let header = config.header(&environment)?;
         let recorder = Recorder::new(out, Path::new("the recording"));
         let engine = config.engine(&environment, &header, recorder, self.stop)?;
-        let (_, error) = tokio::select! {
+        let ended = tokio::select! {
             biased;
             ended = engine.run(header) => ended,
             never = config.stall() => match never {},
@@ -101,6 +101,9 @@ impl Simulation {
         // What stays is gone with the sandbox.
         let _ = engine.cleanup().await;
         environment.stop().await;
-        Ok(Simulated { report, error })
+        Ok(Simulated {
+            report,
+            error: ended.error,
+        })
     }
 }

@@ -27,10 +27,10 @@ use dst_load_scenario::{
 };
 use dst_load_session::{
     collect::CollectError,
-    engine::EngineError,
     live_page::LivePageError,
     push::PushError,
     recorder::{RecordError, Recorder},
+    watching::SessionError,
 };
 use dst_load_transport::{
     cluster::{ClusterError, ExportError, PluginError},
@@ -76,7 +76,7 @@ pub(super) fn all() -> Vec<Message> {
     all.extend(printed(forward()));
     all.extend(printed(fleet()));
     all.extend(printed(endangered()));
-    all.extend(printed(engine()));
+    all.extend(printed(session()));
     all.extend(printed([recorder(), full()]));
     all.extend(printed(credentials()));
     all.extend(printed(merged()));
@@ -245,8 +245,8 @@ fn endangered() -> impl IntoIterator<Item = Endangered> {
     }
 }
 
-fn engine() -> impl IntoIterator<Item = EngineError> {
-    use EngineError as E;
+fn session() -> impl IntoIterator<Item = SessionError> {
+    use SessionError as E;
     let after = Duration::from_secs(120);
     let first = |errors: &mut dyn Iterator<Item = E>| errors.next().unwrap();
     each! {
