@@ -124,6 +124,17 @@ impl Delays {
     }
 }
 
+/// A clone begins with the first delay.
+impl Clone for Delays {
+    fn clone(&self) -> Self {
+        Self {
+            policy: self.policy,
+            seed: self.seed,
+            steps: None,
+        }
+    }
+}
+
 impl Iterator for Delays {
     type Item = Duration;
 

@@ -75,7 +75,7 @@ impl<W: io::Write> Engine<W> {
         tokio::select! {
             biased;
             told = self.measure(driver) => told,
-            lost = self.actor.keep_claim() => Err(lost.into()),
+            lost = self.actor.renew_lease() => Err(lost.into()),
             lost = self.keep_claim_beside() => Err(lost.into()),
         }
     }
@@ -389,10 +389,10 @@ impl<W: io::Write> Engine<W> {
         }
     }
 
-    /// As [`dst_load_kubernetes::actor::Actor::keep_claim`], of the source cluster.
+    /// As [`dst_load_kubernetes::actor::Actor::renew_lease`], of the source cluster.
     async fn keep_claim_beside(&self) -> KubernetesError {
         match &self.beside {
-            Some(beside) => beside.keep_claim().await,
+            Some(beside) => beside.renew_lease().await,
             None => std::future::pending().await,
         }
     }
