@@ -111,7 +111,7 @@ async fn a_churn_moves_the_endpoints_and_leaves_nothing_behind() {
         tokio::select! {
             biased;
             sizes = watch => sizes,
-            lost = actor.keep_claim() => panic!("{lost}"),
+            lost = actor.renew_lease() => panic!("{lost}"),
         }
     });
     assert_eq!((driven.intended, driven.failed), (8, 0));

@@ -262,7 +262,7 @@ async fn a_namespace_with_a_control_plane_is_left_alone_unless_it_is_allowed() {
         KubernetesError::ControlPlane { namespace }
     );
     assert_eq!(all(&kube).await, before);
-    let allowed = actor(&kubernetes, clock, "r1", "slices").beside_control_plane(true);
+    let allowed = actor(&kubernetes, clock, "r1", "slices").allow_control_plane(true);
     assert_eq!(allowed.prepare().await.unwrap(), Claim::Fresh);
     kubernetes.shutdown().await;
 }
@@ -277,7 +277,7 @@ async fn a_run_that_wakes_up_late_does_not_write_the_lease_of_its_successor() {
     second.prepare().await.unwrap();
     let leases = api(&kube, "Lease");
     let before = leases.get("dst-load-controller").await.unwrap();
-    let lost = first.keep_claim().await;
+    let lost = first.renew_lease().await;
     let holder = "r2".to_owned();
     let namespace = NAMESPACE.to_owned();
     assert_eq!(lost, KubernetesError::Lost { namespace, holder });
@@ -293,7 +293,7 @@ async fn a_run_that_wakes_up_late_does_not_write_the_lease_of_its_successor() {
         .patch("dst-load-controller", &patched, &note)
         .await
         .unwrap();
-    let kept = tokio::time::timeout(std::time::Duration::from_secs(60), second.keep_claim());
+    let kept = tokio::time::timeout(std::time::Duration::from_secs(60), second.renew_lease());
     assert!(kept.await.is_err());
     kubernetes.shutdown().await;
 }

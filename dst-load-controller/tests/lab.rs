@@ -223,7 +223,7 @@ impl Account {
         by(&again, Verb::Create { endpoints: 2 }).await?;
         by(&actor, Verb::Scale { from: 2, to: 3 }).await?;
         // One heartbeat.
-        let beaten = tokio::time::timeout(6 * SECOND, actor.keep_claim()).await;
+        let beaten = tokio::time::timeout(6 * SECOND, actor.renew_lease()).await;
         if let Ok(error) = beaten {
             return Err(words(&error));
         }

@@ -20,8 +20,9 @@ use dst_load_oracle::{
     kubernetes::Place,
     ledger::{Ledgers, LockedLedger, StreamId},
 };
-use dst_load_scenario::{printable::line, scenario, seed, time::At};
+use dst_load_scenario::{printable::line, scenario, time::At};
 use dst_load_transport::{
+    backoff::{Backoff, Delays, Jitter},
     clock::Clock,
     world::{Dial, Grpc},
 };
@@ -151,11 +152,8 @@ struct Replica {
     asks: bool,
 }
 
-/// The wait after the first failure to connect or to open, doubled with each further one, as the
-/// proxy does.
-const BACKOFF: Duration = Duration::from_millis(100);
-/// The longest wait between two tries.
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// The delays between attempts to connect or to open: the proxy's own.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(60));
 
 // === impl Fleet ===
 
@@ -370,7 +368,7 @@ async fn connect(shared: &Shared, dial: &Dial, identity: &Identity) -> Result<Gr
     let config = &shared.config;
     let clock = shared.clock;
     let until = shared.opened + config.connect_timeout;
-    let mut tries = 0;
+    let mut delays = shared.delays("connect", &identity.pod);
     loop {
         let reason = match dial().await {
             Ok(grpc) => {
@@ -382,8 +380,7 @@ async fn connect(shared: &Shared, dial: &Dial, identity: &Identity) -> Result<Gr
         shared.counters.count(|streams| {
             *streams.connection_errors.entry(reason.clone()).or_default() += 1;
         });
-        let wait = shared.backoff("connect", &identity.pod, tries);
-        tries += 1;
+        let wait = delays.next_delay();
         if clock.now() + wait > until {
             let open = shared.connected.load(Ordering::Relaxed);
             if open > 0 {
@@ -413,21 +410,16 @@ impl Shared {
             .identify(link.replica(), headers, self.clock.now());
     }
 
-    /// The wait before try number `tries` + 1: doubled each time, by the seed up to a tenth less,
-    /// or more where streams live as a proxy's do.
-    fn backoff(&self, purpose: &str, entity: &str, tries: u32) -> Duration {
-        let full = (BACKOFF * 2_u32.pow(tries.min(10))).min(BACKOFF_MAX);
-        let (least, most) = match self.config.lifecycle {
-            scenario::Lifecycle::Eternal => (full * 9 / 10, full),
-            scenario::Lifecycle::Proxy => (full, (full * 11 / 10).min(BACKOFF_MAX)),
+    /// The delays between attempts: by the seed up to a tenth shorter, or longer where streams
+    /// live as a proxy's do.
+    fn delays(&self, purpose: &str, entity: &str) -> Delays {
+        let jitter = match self.config.lifecycle {
+            scenario::Lifecycle::Eternal => Jitter::Shorter(0.1),
+            scenario::Lifecycle::Proxy => Jitter::Longer(0.1),
         };
-        let entity = format!("{entity}/{tries}");
-        seed::delay(self.config.seed, purpose, &entity, least, most)
-    }
-
-    /// Waits as [`Self::backoff`] says.
-    async fn back_off(&self, purpose: &str, entity: &str, tries: u32) {
-        tokio::time::sleep(self.backoff(purpose, entity, tries)).await;
+        BACKOFF
+            .with_jitter(jitter)
+            .delays(self.config.seed, purpose, entity)
     }
 
     /// Waits so that no more streams are opened a second than the rate allows.

@@ -1,10 +1,10 @@
 //! Acting on Kubernetes: what we make, how it is asked for, and how it is taken away again.
 //!
-//! Calls are paced, retried and counted here and nowhere else: a client whose own retries jitter
-//! without a seed would neither be counted nor be the same twice.
+//! Every call goes through the layer of [`dst_load_transport::calls`], which paces, retries, times
+//! and counts it: a client whose own retries jitter without a seed would neither be counted nor be
+//! the same twice.
 
 mod act;
-mod answer;
 mod call;
 mod claim;
 mod cleaned;
@@ -19,27 +19,25 @@ pub mod objects;
 mod own;
 mod owned;
 pub mod permissions;
-mod rate;
 mod reasons;
+mod remote;
 mod resource;
-mod standing;
 #[cfg(test)]
 mod tests;
 
-use std::{num::NonZeroU32, time::Duration};
+pub use dst_load_transport::calls::{KubernetesErrors, Limits};
 
-pub use self::answer::refused_permission;
 pub use self::{
     act::{Acted, Actor, OnSlice},
     call::Caller,
-    claim::{Claim, HEARTBEAT_EVERY, STALE_AFTER},
+    claim::{Claim, LEASE_DURATION, RENEW_INTERVAL},
     cleaned::{Cleaned, Removed},
     cleanup::{Scope, cleanup},
-    error::{KubernetesError, KubernetesErrors},
+    error::{KubernetesError, refused_permission},
     link::{Link, linked},
     listing::runs,
     reasons::{Reason, Reasons, why_not_ready, why_refused},
-    standing::{StandingError, Stood, standing},
+    remote::{RemoteService, RemoteServiceError, remote_services},
 };
 
 /// Who a run is: it is written on every object that the run makes.
@@ -59,21 +57,6 @@ pub struct OwnerPod {
     pub name: String,
     /// Its uid.
     pub uid: String,
-}
-
-/// How hard the API server may be pressed, and how long it is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Requests a second in the long run.
-    pub qps: NonZeroU32,
-    /// Requests that may be sent at once after a rest.
-    pub burst: NonZeroU32,
-    /// Requests that wait for an answer at any one time.
-    pub concurrency: usize,
-    /// How often one request is sent before it is given up.
-    pub attempts: NonZeroU32,
-    /// How long one attempt may take, its answer's body included.
-    pub timeout: Duration,
 }
 
 // === impl RunIdentity ===
@@ -96,21 +79,5 @@ impl RunIdentity {
     #[must_use]
     pub fn is_link(id: &str) -> bool {
         id.starts_with(LINK)
-    }
-}
-
-// === impl Limits ===
-
-impl Default for Limits {
-    /// 500 requests a second is far above what controllers then follow, so the plan's own rate
-    /// holds; 64 at once is below the default seat count of one API server.
-    fn default() -> Self {
-        Self {
-            qps: NonZeroU32::new(500).expect("invariant: 500 is not zero"),
-            burst: NonZeroU32::new(1_000).expect("invariant: 1000 is not zero"),
-            concurrency: 64,
-            attempts: NonZeroU32::new(10).expect("invariant: 10 is not zero"),
-            timeout: Duration::from_secs(30),
-        }
     }
 }

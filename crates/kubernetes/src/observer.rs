@@ -138,7 +138,7 @@ impl Observer {
             }
             match nodes.run().await {
                 Err(error @ WatchError::Forbidden { .. }) => {
-                    tracing::warn!(%error, "Nodes cannot be read: virtual clients name none, so that zone hints mean nothing to them");
+                    tracing::warn!(%error, "Nodes not readable, virtual clients have no zone");
                     self.shared.refused.lock().insert(WatchedResource::Nodes);
                     self.shared.synced.send_modify(|synced| *synced += 1);
                     std::future::pending().await

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chacha20::ChaCha8Rng;
-use rand::{RngExt, SeedableRng};
+use rand::{Rng, RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
 
 /// The generator for one `purpose` (for example `"jitter"`) and one `entity` (for example
@@ -15,6 +15,12 @@ use sha2::{Digest, Sha256};
 #[must_use]
 pub fn rng(seed: u64, purpose: &str, entity: &str) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(digest(seed, purpose, entity))
+}
+
+/// A number of 64 bits: a seed for what has a generator of its own.
+#[must_use]
+pub fn number(seed: u64, purpose: &str, entity: &str) -> u64 {
+    rng(seed, purpose, entity).next_u64()
 }
 
 /// A delay of whole milliseconds, uniform over `min..=max` (paused timers have a 1 ms grid).

@@ -20,10 +20,10 @@ use dst_load_recording::{
 };
 use dst_load_scenario::{
     printable::{line, sentence},
-    seed,
     time::At,
 };
 use dst_load_transport::{
+    backoff::{Backoff, Jitter},
     clock::Clock,
     http::{self, Address, Http, NotHttp, root},
 };
@@ -40,9 +40,10 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 const ROUND_TRIPS: usize = 9;
 /// How often the clocks are compared: two quartzes drift apart by some milliseconds an hour.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(60);
-/// The waits between tries, the first and the longest. What happens meanwhile is reported later
-/// as long as a change waits for its intent ([`dst_load_oracle::ledger::CLAIM_WAIT`]).
-const BACKOFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(10)];
+/// The delays between attempts. What happens meanwhile is reported later as long as a change waits
+/// for its intent ([`dst_load_oracle::ledger::CLAIM_WAIT`]).
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10))
+    .with_jitter(Jitter::Shorter(0.1));
 /// The longest answer about the clock, and the longest line of events, in bytes.
 const LARGEST: usize = 64 * 1024;
 
@@ -144,29 +145,34 @@ impl Partner {
         mut on: impl FnMut(PartnerEvent),
     ) -> Infallible {
         let mut feed = Feed::new(ledgers, clock, since);
-        let mut failures = 0;
+        // Not of a run, and so of no run's seed.
+        let mut delays = BACKOFF.delays(0, "partner", &self.url());
+        let mut silent = false;
         loop {
-            let error = match self.read(&mut feed, &mut failures, &mut on).await {
+            let mut read = false;
+            let error = match self.read(&mut feed, &mut read, &mut on).await {
                 Ok(never) => match never {},
                 Err(error) => error,
             };
-            if failures == 0 {
+            if read {
+                delays.reset();
+            }
+            if read || !silent {
                 on(PartnerEvent::Silent {
                     url: self.url(),
                     error: sentence(&error),
                 });
             }
-            let wait = backoff(&self.url(), failures);
-            failures += 1;
-            tokio::time::sleep(wait).await;
+            silent = true;
+            tokio::time::sleep(delays.next_delay()).await;
         }
     }
 
-    /// Reads until that is no longer possible.
+    /// Reads until that is no longer possible; `read` says whether its events were.
     async fn read(
         &self,
         feed: &mut Feed<'_>,
-        failures: &mut u32,
+        read: &mut bool,
         on: &mut impl FnMut(PartnerEvent),
     ) -> Result<Infallible, String> {
         let clock = feed.clock();
@@ -174,7 +180,7 @@ impl Partner {
         let events = format!("/events?after={}", feed.after());
         let mut body = self.get(&events).await?.into_body();
         tracing::info!(churn = %self.address, "reading churn events");
-        *failures = 0;
+        *read = true;
         feed.caught_up(last);
         let mut next = clock.now() + CLOCK_INTERVAL;
         let mut buffer = BytesMut::new();
@@ -290,17 +296,4 @@ fn take(
         return Err("/events: a line without an end".to_owned());
     }
     Ok(())
-}
-
-/// The wait after this many tries have failed: doubled each time, less up to a tenth by the seed.
-fn backoff(base: &str, failures: u32) -> Duration {
-    let [first, longest] = BACKOFF;
-    let full = (first * 2_u32.pow(failures.min(10))).min(longest);
-    seed::delay(
-        0,
-        "partner",
-        &format!("{base}/{failures}"),
-        full * 9 / 10,
-        full,
-    )
 }

@@ -1,15 +1,18 @@
 //! The only reader of a clock.
 //!
-//! It is tokio's, so that a paused runtime makes hours pass in milliseconds; there is no other
-//! time in this crate, and no date.
+//! It is tokio's, so that a paused runtime makes hours pass in milliseconds. What it measures has
+//! no date; one is only written where people and other tools read it, as in a Lease.
 
 use dst_load_scenario::time::At;
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 /// A run's clock: where it started, and through tokio how far it has come.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
+    /// The date of the start.
+    date: Timestamp,
 }
 
 // === impl Clock ===
@@ -20,6 +23,7 @@ impl Clock {
     pub fn start() -> Self {
         Self {
             start: Instant::now(),
+            date: Timestamp::now(),
         }
     }
 
@@ -27,6 +31,14 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> At {
         self.start.elapsed().into()
+    }
+
+    /// The date of an instant: that of the start, as the machine has it, and how far the run had
+    /// come since. It never goes back, and follows paused time.
+    #[must_use]
+    pub fn date(&self, at: At) -> Timestamp {
+        let date = self.date.checked_add(at.since_start());
+        date.unwrap_or(Timestamp::MAX)
     }
 
     /// The same instant as tokio's timers know it.
@@ -50,6 +62,8 @@ mod tests {
         let clock = Clock::start();
         clock.sleep_until(At::from_secs(3_600)).await;
         assert_eq!(clock.now(), At::from_secs(3_600));
+        let since = clock.date(clock.now()).duration_since(clock.date(At::ZERO));
+        assert_eq!(since.as_secs(), 3_600);
         clock.sleep_until(At::from_secs(1)).await;
         assert_eq!(clock.now(), At::from_secs(3_600));
     }

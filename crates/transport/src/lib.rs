@@ -1,5 +1,7 @@
 //! How a process reaches others and is reached: kubeconfigs, credentials, proxies, TLS, retries, listeners.
 
+pub mod backoff;
+pub mod calls;
 pub mod clock;
 pub mod cluster;
 pub mod connect;

@@ -1,108 +1,40 @@
-//! When a call to the Kubernetes API is made again: by kube's typed API here, and by a run's actor.
+//! A client of the Kubernetes API for whoever asks now and then, through kube's typed `Api`.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
-use dst_load_scenario::seed;
-use http::{HeaderMap, Request, Response, StatusCode, header::RETRY_AFTER};
-use kube::client::Body;
-use tower::{BoxError, service_fn};
+use tokio::sync::Semaphore;
 
-/// Calls in all that are answered with a passing refusal.
-const ATTEMPTS: u32 = 10;
-/// Calls in all that are not answered: whoever is not there at all is told so soon.
-const UNANSWERED: u32 = 3;
-/// Failures in a row that somebody who waits is told of: by then some three seconds have passed.
-const TOLD_AFTER: u32 = 6;
-/// For how long an answer is waited for.
-const TIMEOUT: Duration = Duration::from_secs(10);
+use crate::{
+    calls::{CallOptions, Calls, Limits},
+    clock::Clock,
+};
 
-/// The wait before the second attempt, at most; it doubles with each further one.
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-/// No wait of our own is longer than this.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
-/// A server that asks for a longer wait than this is asked again all the same.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
-
-/// A client that calls through `kube`, again where the API server is busy (429), fails (500 to 599)
-/// or does not answer. Its calls are neither paced nor counted. A watch or a stream is begun again
-/// only until its answer begins.
-#[must_use]
-pub fn retrying(kube: kube::Client) -> kube::Client {
-    let namespace = kube.default_namespace().to_owned();
-    let service = service_fn(move |request: Request<Body>| {
-        let kube = kube.clone();
-        async move { send(&kube, request).await }
-    });
-    kube::Client::new(service, namespace)
-}
-
-async fn send(kube: &kube::Client, request: Request<Body>) -> Result<Response<Body>, BoxError> {
-    let (parts, body) = request.into_parts();
-    let what = format!("{} {}", parts.method, parts.uri.path());
-    let (mut attempts, mut unanswered) = (0, 0);
-    loop {
-        let Some(body) = body.try_clone() else {
-            // A body that is read once is sent once.
-            let request = Request::from_parts(parts, body);
-            return Ok(kube.send(request).await?);
-        };
-        let sent = kube.send(Request::from_parts(parts.clone(), body));
-        let answer = tokio::time::timeout(TIMEOUT, sent).await;
-        attempts += 1;
-        let (why, wait) = match answer {
-            Ok(Ok(response)) if !passing(response.status()) || attempts >= ATTEMPTS => {
-                return Ok(response);
-            }
-            Ok(Ok(response)) => (
-                response.status().to_string(),
-                retry_after(response.headers()),
-            ),
-            Ok(Err(error)) => {
-                unanswered += 1;
-                if unanswered >= UNANSWERED {
-                    return Err(error.into());
-                }
-                (error.to_string(), None)
-            }
-            Err(_) => {
-                unanswered += 1;
-                let why = format!("no answer within {} s", TIMEOUT.as_secs());
-                if unanswered >= UNANSWERED {
-                    return Err(why.into());
-                }
-                (why, None)
-            }
-        };
-        // It belongs to no run, and so to no seed.
-        let wait = wait.unwrap_or_else(|| backoff(0, &what, attempts - 1));
-        if attempts == TOLD_AFTER {
-            tracing::warn!(call = what, %why, "Kubernetes API not available, retrying");
-        } else {
-            tracing::debug!(call = what, %why, ?wait, "Kubernetes API call failed, retrying");
-        }
-        tokio::time::sleep(wait).await;
+/// Neither paced nor limited in concurrency. Whoever is not there at all is reported soon; by the
+/// sixth failure in a row some three seconds have passed.
+fn limits() -> Limits {
+    Limits {
+        concurrency: Semaphore::MAX_PERMITS,
+        unanswered: NonZeroU32::new(3).expect("invariant: 3 is not zero"),
+        timeout: Duration::from_secs(10),
+        warn_after: Some(6),
+        ..Limits::default()
     }
 }
 
-/// Between half and the whole of a doubling wait, by the name of what is asked: two calls that were
-/// refused together do not come back together.
-pub fn backoff(seed: u64, what: &str, retries: u32) -> Duration {
-    let most = FIRST_BACKOFF
-        .saturating_mul(1 << retries.min(10))
-        .min(LONGEST_BACKOFF);
-    let entity = format!("{what}/{retries}");
-    seed::delay(seed, "kubernetes-backoff", &entity, most / 2, most)
-}
+/// A refusal is an answer, unless the API server is busy or fails.
+const OPTIONS: CallOptions = CallOptions {
+    conflict_is_final: true,
+    unauthorized_is_final: true,
+    urgent: true,
+    streams: true,
+};
 
-/// How long the server asks to be left alone.
-pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    let wait = Duration::from_secs(seconds.trim().parse().ok()?);
-    Some(wait.min(LONGEST_RETRY_AFTER))
-}
-
-fn passing(status: StatusCode) -> bool {
-    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
+/// A client that calls through `kube`, again where the API server is busy (429), fails (500 to 599)
+/// or does not answer. Its calls belong to no run, and so to no seed and to no counts. A watch or a
+/// stream is begun again only until its answer begins.
+#[must_use]
+pub fn retrying(kube: kube::Client) -> kube::Client {
+    Calls::new(Clock::start(), 0, limits()).client(kube, OPTIONS)
 }
 
 #[cfg(test)]
@@ -176,16 +108,5 @@ mod tests {
         let (silent, made) = listed(many(|| Answer::Silence)).await;
         assert_eq!(made.len(), 3);
         assert!(silent.unwrap_err().contains("no answer within 10 s"));
-    }
-
-    #[test]
-    fn a_wait_that_the_server_asks_for_has_a_bound() {
-        let answer = |value: &str| {
-            let response = Response::builder().header(RETRY_AFTER, value);
-            retry_after(response.body(()).unwrap().headers())
-        };
-        assert_eq!(answer("3"), Some(Duration::from_secs(3)));
-        assert_eq!(answer("86400"), Some(LONGEST_RETRY_AFTER));
-        assert_eq!(answer("soon"), None);
     }
 }

@@ -80,7 +80,7 @@ async fn a_churn_moves_the_endpoints_and_leaves_nothing_behind(world: &World) {
                 sized(40).await;
                 sized(2).await;
             } => {}
-            lost = actor.keep_claim() => panic!("{lost}"),
+            lost = actor.renew_lease() => panic!("{lost}"),
         }
     });
     assert_eq!((driven.intended, driven.failed), (4, 0));
@@ -102,7 +102,7 @@ async fn a_namespace_has_one_live_run_and_what_a_dead_one_left_is_taken_over(wor
 
     let refused = tokio::select! {
         biased;
-        lost = first.keep_claim() => panic!("{lost}"),
+        lost = first.renew_lease() => panic!("{lost}"),
         refused = second.prepare() => refused.unwrap_err(),
     };
     let in_use = KubernetesError::InUse {

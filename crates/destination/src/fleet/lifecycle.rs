@@ -50,7 +50,8 @@ impl Lifecycle {
     /// Lives until it is dropped as the fleet closes, or the controller refuses it for good.
     pub(super) async fn run(self) {
         self.shared.wait_for_turn(self.slot).await;
-        let (mut failures, mut life) = (0, 0_u64);
+        let mut delays = self.shared.delays("reopen", &self.name());
+        let mut life = 0_u64;
         loop {
             let since = self.send(life > 0);
             let ended = self.live(life, since).await;
@@ -65,7 +66,7 @@ impl Lifecycle {
             let unasked = match ended {
                 Ended::Planned => {
                     self.shared.counters.count(|streams| streams.closed += 1);
-                    failures = 0;
+                    delays.reset();
                     self.retry_after(Duration::ZERO);
                     continue;
                 }
@@ -80,8 +81,10 @@ impl Lifecycle {
                 }
                 Ended::Unasked(ended) => Some(ended),
             };
-            failures = if told { 0 } else { failures };
-            let mut wait = self.shared.backoff("reopen", &self.name(), failures);
+            if told {
+                delays.reset();
+            }
+            let mut wait = delays.next_delay();
             self.retry_after(wait);
             if let Some(mut ended) = unasked {
                 wait -= ended.settle(wait).await;
@@ -90,7 +93,6 @@ impl Lifecycle {
                 self.link.ended(counters, since, at, ended.ending());
             }
             tokio::time::sleep(wait).await;
-            failures += 1;
         }
     }
 

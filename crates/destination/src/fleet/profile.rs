@@ -59,7 +59,8 @@ impl Profile {
         if let About::Endpoint(held) = &self.about {
             held.wait().await;
         }
-        let (mut failures, mut life) = (0, 0_u64);
+        let mut delays = self.shared.delays("profile", &self.name());
+        let mut life = 0_u64;
         loop {
             let mut told = false;
             match self.address() {
@@ -82,11 +83,10 @@ impl Profile {
                     }
                 }
             }
-            failures = if told { 0 } else { failures };
-            self.shared
-                .back_off("profile", &self.name(), failures)
-                .await;
-            failures += 1;
+            if told {
+                delays.reset();
+            }
+            tokio::time::sleep(delays.next_delay()).await;
         }
     }
 

@@ -39,7 +39,7 @@ pub struct Actor {
     site: Site,
     pub(super) on_slice: Option<OnSlice>,
     /// Whether a control plane in the namespace is no reason to leave it alone.
-    pub(super) beside_control_plane: bool,
+    pub(super) allows_control_plane: bool,
     /// What this made.
     pub(super) owned: OwnedObjects,
     services: Vec<Target>,
@@ -118,7 +118,7 @@ impl Actor {
             owner: None,
             site: Site::Source,
             on_slice: None,
-            beside_control_plane: false,
+            allows_control_plane: false,
             owned: OwnedObjects::default(),
         }
     }
@@ -132,8 +132,8 @@ impl Actor {
 
     /// Acts even in a namespace with a control plane of Linkerd, if `allowed`.
     #[must_use]
-    pub fn beside_control_plane(mut self, allowed: bool) -> Self {
-        self.beside_control_plane = allowed;
+    pub fn allow_control_plane(mut self, allowed: bool) -> Self {
+        self.allows_control_plane = allowed;
         self
     }
 
@@ -219,7 +219,7 @@ impl Actor {
                 let patch = objects::restart(&token);
                 self.patch_deployment(None, name, &patch).await
             }
-            Verb::Provoke { provocation, .. } => self.refuse(KubernetesError::Unaskable {
+            Verb::Provoke { provocation, .. } => self.refuse(KubernetesError::InvalidRequest {
                 what: format!("{provocation} of {name}"),
                 message: "its Pods and slices are not written by this tool".to_owned(),
             }),

@@ -1,7 +1,9 @@
-//! One call to the Kubernetes API: paced, retried with a seeded backoff, timed and counted.
+//! One call to the Kubernetes API on behalf of a run, and what came of it.
 //!
-//! It goes below kube's typed API because only the raw answer has the `Retry-After` header. It
-//! decides nothing about objects.
+//! Most questions go by kube's typed `Api`, over [`Caller::kube`]. What an action writes goes as a
+//! raw request ([`Caller::call`]) through the same layer: only so it carries a [`CallTrace`], by
+//! which the instants are known when it was sent and acknowledged, and only so the answer is read
+//! for the two fields that identify a write, whether it is an object or the `Status` of a deletion.
 
 use std::sync::{
     Arc,
@@ -9,33 +11,25 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use dst_load_scenario::{printable::line, time::At, words::chain};
-use dst_load_transport::{clock::Clock, retry::backoff};
-use http::{Request, Response};
-use http_body_util::BodyExt;
-use kube::client::Body;
-use parking_lot::Mutex;
-use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
-
-use super::{
-    KubernetesError, KubernetesErrors, Limits,
-    answer::{Attempt, judge},
-    rate::Rate,
+use dst_load_scenario::{time::At, words::chain};
+use dst_load_transport::{
+    calls::{CallOptions, CallTrace, Calls, KubernetesErrors, Limits},
+    clock::Clock,
 };
+use http::Request;
+use http_body_util::BodyExt;
+use kube::{client::Body, core::Status};
+
+use super::KubernetesError;
 
 /// Sends calls to one API server, on behalf of one run.
 #[derive(Clone)]
 pub struct Caller(Arc<Inner>);
 
 struct Inner {
+    calls: Calls,
     kube: kube::Client,
-    clock: Clock,
-    seed: u64,
-    limits: Limits,
-    rate: Rate,
-    permits: Semaphore,
-    errors: Mutex<KubernetesErrors>,
+    exact: kube::Client,
     /// Deletions that were accepted, and objects that then were gone.
     removals: AtomicU64,
 }
@@ -43,16 +37,9 @@ struct Inner {
 /// What is asked, with the words by which RBAC and messages name it.
 pub(super) struct Call {
     pub(super) request: Request<Vec<u8>>,
-    pub(super) verb: &'static str,
-    /// The resource with its subresource, for example `deployments/scale`.
-    pub(super) resource: String,
-    /// The object's name; empty for a collection.
-    pub(super) name: String,
-    /// Whether a 409 is the answer rather than bad luck: so it is where the request carries a
-    /// resource version.
-    pub(super) conflict_is_final: bool,
-    /// Whether the call may pass those that wait for the rate.
-    pub(super) urgent: bool,
+    /// For example `patch deployments/scale test-service-1`.
+    pub(super) what: String,
+    pub(super) options: CallOptions,
 }
 
 /// What came of a call.
@@ -67,6 +54,15 @@ pub(super) struct Reply {
     pub(super) result: Result<Bytes, KubernetesError>,
 }
 
+/// A call in the words of RBAC: verb, resource (with its subresource, for example
+/// `deployments/scale`), and the object's name, empty for a collection.
+pub(super) fn describe(verb: &str, resource: &str, name: &str) -> String {
+    if name.is_empty() {
+        return format!("{verb} {resource}");
+    }
+    format!("{verb} {resource} {name}")
+}
+
 // === impl Caller ===
 
 impl Caller {
@@ -74,14 +70,15 @@ impl Caller {
     /// seeded. `seed` is the scenario's.
     #[must_use]
     pub fn new(kube: kube::Client, clock: Clock, seed: u64, limits: Limits) -> Self {
+        let calls = Calls::new(clock, seed, limits);
+        let exact = CallOptions {
+            conflict_is_final: true,
+            ..CallOptions::default()
+        };
         Self(Arc::new(Inner {
-            kube,
-            clock,
-            seed,
-            limits,
-            rate: Rate::new(clock, limits.qps, limits.burst),
-            permits: Semaphore::new(limits.concurrency.max(1)),
-            errors: Mutex::default(),
+            exact: calls.client(kube.clone(), exact),
+            kube: calls.client(kube, CallOptions::default()),
+            calls,
             removals: AtomicU64::default(),
         }))
     }
@@ -89,17 +86,27 @@ impl Caller {
     /// How often each kind of failure was met so far.
     #[must_use]
     pub fn errors(&self) -> KubernetesErrors {
-        *self.0.errors.lock()
+        self.0.calls.errors()
+    }
+
+    /// The client for calls that name no version, whose conflicts are bad luck.
+    pub(super) fn kube(&self) -> kube::Client {
+        self.0.kube.clone()
+    }
+
+    /// The client for calls that name a version: a conflict is their answer.
+    pub(super) fn exact(&self) -> kube::Client {
+        self.0.exact.clone()
     }
 
     /// How often a request is sent before it is given up.
     pub(super) fn attempts(&self) -> u32 {
-        self.0.limits.attempts.get()
+        self.0.calls.limits().attempts.get()
     }
 
     /// How many requests may wait for an answer at any one time.
     pub(super) fn concurrency(&self) -> usize {
-        self.0.limits.concurrency.max(1)
+        self.0.calls.limits().concurrency.max(1)
     }
 
     /// How far a cleanup has come: a number that stands still when the cleanup does.
@@ -113,141 +120,93 @@ impl Caller {
         self.0.removals.fetch_add(1, Relaxed);
     }
 
-    /// Counts another attempt that was not this caller's own.
+    /// Counts another attempt that was not the layer's.
     pub(super) fn count_retry(&self) {
-        self.0.errors.lock().retries += 1;
+        self.0.calls.count_retry();
     }
 
     pub(super) fn clock(&self) -> Clock {
-        self.0.clock
+        self.0.calls.clock()
+    }
+
+    /// What an error of kube's means that this call came to.
+    pub(super) fn failure(
+        &self,
+        verb: &'static str,
+        resource: &'static str,
+        name: &str,
+    ) -> impl FnOnce(kube::Error) -> KubernetesError {
+        let (what, attempts) = (describe(verb, resource, name), self.attempts());
+        move |error| KubernetesError::of(what, attempts, &error)
     }
 
     /// Sends `call` until it is answered for good.
     pub(super) async fn call(&self, call: &Call) -> Reply {
-        let inner = &*self.0;
-        let mut sent = None;
-        let mut retries = 0;
-        loop {
-            let attempt = {
-                // Closed is the only error, and nobody closes it.
-                let _permit = inner.permits.acquire().await;
-                if !call.urgent {
-                    inner.rate.turn().await;
-                }
-                sent.get_or_insert_with(|| inner.clock.now());
-                self.attempt(call).await
-            };
-            let last = retries + 1 >= inner.limits.attempts.get();
-            let result = match attempt {
-                Attempt::Done(body) => Ok(body),
-                Attempt::Final(error) => Err(error),
-                Attempt::Unauthorized { message } if last => Err(KubernetesError::Unauthorized {
-                    what: call.what(),
-                    message,
-                }),
-                Attempt::Passing { why, .. } if last => Err(KubernetesError::Exhausted {
-                    what: call.what(),
-                    attempts: retries + 1,
-                    last: why,
-                }),
-                passing => {
-                    let (why, wait) = passing.passing();
-                    let wait = wait.unwrap_or_else(|| backoff(inner.seed, &call.what(), retries));
-                    tracing::debug!(call = call.what(), %why, ?wait, "trying again");
-                    tokio::time::sleep(wait).await;
-                    retries += 1;
-                    inner.errors.lock().retries += 1;
-                    continue;
-                }
-            };
-            let acknowledged = inner.clock.now();
-            return Reply {
-                sent: sent.unwrap_or(acknowledged),
-                acknowledged,
-                retries,
-                result,
-            };
+        let trace = CallTrace::default();
+        let mut request = call.request.clone().map(Body::from);
+        request.extensions_mut().insert(call.options);
+        request.extensions_mut().insert(trace.clone());
+        let result = self.send(call, request).await;
+        let (timing, now) = (trace.timing(), self.clock().now());
+        Reply {
+            sent: timing.sent.unwrap_or(now),
+            acknowledged: timing.answered.unwrap_or(now),
+            retries: timing.retries,
+            result,
         }
     }
 
-    /// Sends `call` and reads its answer as a `T`.
-    pub(super) async fn fetch<T: DeserializeOwned>(
-        &self,
-        call: &Call,
-    ) -> Result<T, KubernetesError> {
-        let body = self.call(call).await.result?;
-        serde_json::from_slice(&body).map_err(|error| KubernetesError::Unreadable {
-            what: call.what(),
-            message: line(&error.to_string()),
-        })
-    }
-
-    async fn attempt(&self, call: &Call) -> Attempt {
-        let exchange = async {
-            let request = call.request.clone().map(Body::from);
-            let response = self.0.kube.send(request).await.map_err(|e| chain(&e))?;
-            let (parts, body) = response.into_parts();
-            let body = body.collect().await.map_err(|e| chain(&e))?.to_bytes();
-            Ok::<_, String>(Response::from_parts(parts, body))
-        };
-        let response = match tokio::time::timeout(self.0.limits.timeout, exchange).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(why)) => {
-                self.0.errors.lock().hang_ups += 1;
-                return Attempt::Passing { why, wait: None };
-            }
-            Err(_) => {
-                self.0.errors.lock().timeouts += 1;
-                let why = format!("no answer within {:?}", self.0.limits.timeout);
-                return Attempt::Passing { why, wait: None };
-            }
-        };
-        let mut errors = self.0.errors.lock();
-        judge(
-            || call.what(),
-            call.conflict_is_final,
-            response,
-            &mut errors,
-        )
+    async fn send(&self, call: &Call, request: Request<Body>) -> Result<Bytes, KubernetesError> {
+        let failed = |error| KubernetesError::of(call.what.clone(), self.attempts(), &error);
+        let response = self.0.kube.send(request).await.map_err(failed)?;
+        let code = response.status();
+        // The layer has read it already.
+        let body = response.into_body().collect().await.map_err(failed)?;
+        let body = body.to_bytes();
+        if code.is_success() {
+            return Ok(body);
+        }
+        let status = serde_json::from_slice::<Status>(&body);
+        let status = status.map_err(|error| failed(kube::Error::SerdeError(error)))?;
+        let what = call.what.clone();
+        Err(KubernetesError::refused(what, self.attempts(), &status))
     }
 }
 
 // === impl Call ===
 
 impl Call {
-    /// A call that is paced, and whose conflicts are retried.
+    /// A call that writes or deletes what its request says, which names its version or its uid: a
+    /// conflict is its answer. It is paced.
     ///
     /// # Errors
     ///
     /// Names that do not fit into a URL.
     pub(super) fn new(
-        verb: &'static str,
-        resource: &str,
-        name: &str,
+        what: String,
         request: Result<Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<Self, KubernetesError> {
-        let call = |request| Self {
-            request,
-            verb,
-            resource: resource.to_owned(),
-            name: name.to_owned(),
-            conflict_is_final: false,
-            urgent: false,
+        let options = CallOptions {
+            conflict_is_final: true,
+            ..CallOptions::default()
         };
         match request {
-            Ok(request) => Ok(call(request)),
-            Err(error) => Err(KubernetesError::Unaskable {
-                what: call(Request::default()).what(),
+            Ok(request) => Ok(Self {
+                request,
+                what,
+                options,
+            }),
+            Err(error) => Err(KubernetesError::InvalidRequest {
+                what,
                 message: chain(&error),
             }),
         }
     }
 
-    pub(super) fn what(&self) -> String {
-        if self.name.is_empty() {
-            return format!("{} {}", self.verb, self.resource);
-        }
-        format!("{} {} {}", self.verb, self.resource, self.name)
+    /// The same, which may pass those that wait for the rate.
+    pub(super) fn urgent(mut self, urgent: bool) -> Self {
+        self.options.urgent = urgent;
+        self
     }
 }
 

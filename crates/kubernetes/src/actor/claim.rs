@@ -1,59 +1,92 @@
 //! Who is at work in a namespace: one run at a time.
 //!
-//! The run holds a Lease and counts heartbeats on it. Whether another run is alive is seen by
-//! watching its count for a while, as leader election does it: no two clocks are compared.
+//! The run holds a Lease of coordination.k8s.io and renews it. Whether another run is alive is
+//! judged as client-go's leader election does: its Lease is observed for as long as it is valid, and
+//! what counts is whether it changed meanwhile. No two clocks are compared.
 
 use std::time::Duration;
 
 use dst_load_scenario::printable::line;
-use kube::core::{
-    Request,
-    params::{GetParams, Patch, PatchParams, PostParams},
+use k8s_openapi::{
+    api::{
+        coordination::v1::{Lease, LeaseSpec},
+        core::v1::Namespace,
+    },
+    apimachinery::pkg::apis::meta::v1::OwnerReference,
 };
-use serde_json::{Value, json};
+use kube::{
+    Api, ResourceExt as _,
+    core::params::{Patch, PatchParams, PostParams},
+};
+use serde_json::json;
 
 use super::{
     KubernetesError, RunIdentity,
     act::Actor,
-    call::{Call, Caller},
     cleanup::{Scope, cleanup},
-    listing::Listing,
-    objects::{self, HEARTBEAT, MANAGER, Maker},
+    listing::{Item, Listing},
+    objects::{self, MANAGER, Maker},
     owned::{ObjectRef, Operation},
     resource::{LEASES, NAMESPACES, PODS},
 };
 
-/// How often a live run counts on.
-pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
+/// How often a live run renews its Lease.
+pub const RENEW_INTERVAL: Duration = Duration::from_secs(5);
 /// For how long what was permitted before may be refused: permissions go before the Pod that has
 /// them.
 pub(super) const REFUSED_FOR: Duration = Duration::from_secs(30);
-/// A run whose count stands still for this long is dead: three heartbeats.
-pub const STALE_AFTER: Duration = Duration::from_secs(15);
+/// For how long a Lease is valid: three renewals. A run that does not renew it for this long is
+/// dead.
+pub const LEASE_DURATION: Duration = Duration::from_secs(15);
+/// A Lease that says that it is valid for longer is observed for this long.
+const LONGEST_OBSERVATION: Duration = Duration::from_secs(60);
 
-/// The lease of the namespace. Its heartbeats do not queue behind what the plan writes.
+/// The Lease of the namespace. Its renewals do not queue behind what the plan writes.
 const LEASE: ObjectRef<'static> = ObjectRef {
     resource: &LEASES,
     name: MANAGER,
     urgent: true,
 };
 
+/// What of a Lease changes when it is renewed or changes hands, and at no other time.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct LeaseRecord {
+    spec: Option<LeaseSpec>,
+    /// Of one that has no `renewTime`: then any write counts as a renewal.
+    version: Option<String>,
+}
+
 /// How a namespace became ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// Nobody held it.
     Fresh,
-    /// A dead run held it; what it had left was deleted.
+    /// The Lease of another run was stale; what that run had left was deleted.
     TakenOver {
-        /// The dead run's id.
+        /// The other run's id.
         from: String,
     },
+}
+
+// === impl LeaseRecord ===
+
+impl LeaseRecord {
+    pub(super) fn of(lease: &Lease) -> Self {
+        let renewed = lease.spec.as_ref().and_then(|it| it.renew_time.as_ref());
+        Self {
+            spec: lease.spec.clone(),
+            version: match renewed {
+                Some(_) => None,
+                None => lease.resource_version(),
+            },
+        }
+    }
 }
 
 // === impl Actor ===
 
 impl Actor {
-    /// Makes the namespace if it is not there, and takes its lease. What a dead run of ours left
+    /// Makes the namespace if it is not there, and takes its Lease. What a dead run of ours left
     /// there is deleted first; a live one is refused.
     ///
     /// # Errors
@@ -61,15 +94,13 @@ impl Actor {
     /// [`KubernetesError::ControlPlane`], [`KubernetesError::InUse`] while another run is alive, [`KubernetesError::NoNamespace`],
     /// [`KubernetesError::NotOurs`], or a refusal of the API server.
     pub async fn prepare(&self) -> Result<Claim, KubernetesError> {
-        if !self.beside_control_plane && self.has_control_plane().await? {
+        if !self.allows_control_plane && self.has_control_plane().await? {
             return Err(KubernetesError::ControlPlane {
                 namespace: self.namespace.clone(),
             });
         }
-        let lease = objects::lease(&self.namespace, &self.run, STALE_AFTER.as_secs());
-        let lease = objects::owned(lease, self.owner.as_ref());
         loop {
-            if let Some(claim) = self.claim(&lease).await? {
+            if let Some(claim) = self.claim().await? {
                 return Ok(claim);
             }
         }
@@ -82,32 +113,32 @@ impl Actor {
             selector: "linkerd.io/control-plane-component".to_owned(),
             namespace: Some(&self.namespace),
         };
-        match listing.list_pages::<Value>(&PODS, Some(1)).await {
+        match listing.list_pages::<Item>(&PODS, 1).await {
             Err(KubernetesError::Forbidden { .. }) => Ok(false),
             found => found.map(|pods| !pods.is_empty()),
         }
     }
 
-    /// `None` if whoever held the lease ended while it was watched: the namespace is free then.
-    async fn claim(&self, lease: &Value) -> Result<Option<Claim>, KubernetesError> {
-        let mut created = self.create_lease(lease).await;
+    /// `None` if whoever held the Lease ended while it was observed: the namespace is free then.
+    async fn claim(&self) -> Result<Option<Claim>, KubernetesError> {
+        let mut created = self.create_lease().await;
         // Only now: who may not make namespaces need not be refused if it is there.
         if let Err(error) = &created
             && error.is_refused_as("NotFound")
         {
             self.make_namespace().await?;
-            created = self.create_lease(lease).await;
+            created = self.create_lease().await;
         }
         match created {
             Ok(()) => return Ok(Some(Claim::Fresh)),
             Err(error) if error.is_refused_as("AlreadyExists") => {}
             Err(error) => return Err(error),
         }
-        let from = match self.take_over(lease).await {
+        let from = match self.take_over().await {
             Err(error) if error.is_refused_as("NotFound") => return Ok(None),
             taken => taken?,
         };
-        tracing::info!(namespace = self.namespace, %from, "took over from a dead run");
+        tracing::info!(namespace = self.namespace, holder = %from, "took over stale lease");
         cleanup(
             &self.caller,
             &Scope::AllBut(self.run.id.clone()),
@@ -118,52 +149,66 @@ impl Actor {
         Ok(Some(Claim::TakenOver { from }))
     }
 
-    /// Counts heartbeats for as long as it is polled. It returns only when the lease is another's,
+    /// Renews the Lease for as long as it is polled. It returns only when the Lease is another's,
     /// gone, or may not be written any more: the run should then end.
-    pub async fn keep_claim(&self) -> KubernetesError {
-        let mut count = 0_u64;
+    pub async fn renew_lease(&self) -> KubernetesError {
         let mut permitted = None;
         loop {
-            tokio::time::sleep(HEARTBEAT_EVERY).await;
-            count += 1;
-            match self.beat(count).await {
+            tokio::time::sleep(RENEW_INTERVAL).await;
+            match self.renew_once().await {
                 Ok(()) => permitted = Some(self.clock().now()),
                 // An API server that is away for a while must not end the run: nobody else can
                 // take the lease from it either.
                 Err(error @ KubernetesError::Exhausted { .. }) => {
-                    tracing::warn!(%error, "heartbeat missed");
+                    tracing::warn!(%error, "lease not renewed, retrying");
                 }
                 // Who uninstalls takes the permission away just before the end.
                 Err(error @ KubernetesError::Forbidden { .. })
                     if permitted.is_some_and(|at| self.clock().now() < at + REFUSED_FOR) =>
                 {
-                    tracing::info!(%error, "heartbeat refused, retrying");
+                    tracing::info!(%error, "lease renewal refused, retrying");
                 }
                 Err(error) => return error,
             }
         }
     }
 
-    async fn create_lease(&self, lease: &Value) -> Result<(), KubernetesError> {
-        let request = Request::new(LEASES.path(Some(&self.namespace)))
-            .create(&PostParams::default(), lease.to_string().into_bytes());
-        let call = Call::new("create", LEASES.plural, MANAGER, request)?;
-        let body = self.caller.call(&call).await.result?;
-        self.owned.wrote(LEASE, &body);
+    /// The Lease as this run acquires it now.
+    fn lease(&self) -> Lease {
+        let clock = self.clock();
+        let now = clock.date(clock.now());
+        let mut lease = objects::lease(&self.namespace, &self.run, LEASE_DURATION, now);
+        lease.metadata.owner_references = self.owner.as_ref().map(|pod| {
+            vec![OwnerReference {
+                api_version: "v1".to_owned(),
+                kind: "Pod".to_owned(),
+                name: pod.name.clone(),
+                uid: pod.uid.clone(),
+                ..OwnerReference::default()
+            }]
+        });
+        lease
+    }
+
+    async fn create_lease(&self) -> Result<(), KubernetesError> {
+        let leases: Api<Lease> = Api::namespaced(self.caller.kube(), &self.namespace);
+        let created = leases.create(&PostParams::default(), &self.lease()).await;
+        let failure = self.caller.failure("create", LEASES.plural, MANAGER);
+        self.owned.made(LEASE, &created.map_err(failure)?.metadata);
         Ok(())
     }
 
     /// Creates the namespace; one that somebody else has made in the meantime is fine.
     async fn make_namespace(&self) -> Result<(), KubernetesError> {
-        let object = objects::namespace(&self.namespace, &self.run);
-        let request = Request::new(NAMESPACES.path(None))
-            .create(&PostParams::default(), object.to_string().into_bytes());
-        let call = Call::new("create", NAMESPACES.plural, &self.namespace, request)?;
-        match self.caller.call(&call).await.result {
+        let name = &self.namespace;
+        let namespaces: Api<Namespace> = Api::all(self.caller.kube());
+        let namespace = objects::namespace(name, &self.run);
+        let created = namespaces.create(&PostParams::default(), &namespace).await;
+        match created.map_err(self.caller.failure("create", NAMESPACES.plural, name)) {
             Ok(_) => Ok(()),
             Err(error) if error.is_refused_as("AlreadyExists") => Ok(()),
             Err(error @ KubernetesError::Forbidden { .. }) => Err(KubernetesError::NoNamespace {
-                namespace: self.namespace.clone(),
+                namespace: name.clone(),
                 cause: error.to_string(),
             }),
             Err(error) => Err(error),
@@ -173,27 +218,28 @@ impl Actor {
     /// Writes our run id on a namespace that a dead run of ours made, so that our cleanup takes
     /// it away. Any other namespace stays as it is.
     async fn adopt_namespace(&self) -> Result<(), KubernetesError> {
-        let path = Request::new(NAMESPACES.path(None));
-        let get = path.get(&self.namespace, &GetParams::default());
-        let get = Call::new("get", NAMESPACES.plural, &self.namespace, get)?;
+        let name = &self.namespace;
+        let failure = |verb| self.caller.failure(verb, NAMESPACES.plural, name);
+        let namespaces: Api<Namespace> = Api::all(self.caller.exact());
         for _ in 0..self.caller.attempts() {
-            let found: Value = match self.caller.fetch(&get).await {
+            let found = match namespaces.get(name).await.map_err(failure("get")) {
                 Err(KubernetesError::Forbidden { .. }) => return Ok(()),
                 found => found?,
             };
-            if !matches!(objects::maker(&found), Maker::Run(id) if !RunIdentity::is_link(&id)) {
+            if !matches!(objects::maker(found.labels()), Maker::Run(id) if !RunIdentity::is_link(&id))
+            {
                 return Ok(());
             }
             let patch = Patch::Merge(json!({
                 "metadata": {
                     "labels": objects::labels(&self.run),
-                    "resourceVersion": version(&found),
+                    "resourceVersion": found.metadata.resource_version,
                 },
             }));
-            let patch = path.patch(&self.namespace, &PatchParams::default(), &patch);
-            let mut patch = Call::new("patch", NAMESPACES.plural, &self.namespace, patch)?;
-            patch.conflict_is_final = true;
-            match self.caller.call(&patch).await.result {
+            let adopted = namespaces
+                .patch(name, &PatchParams::default(), &patch)
+                .await;
+            match adopted.map_err(failure("patch")) {
                 Err(error) if error.is_refused_as("Conflict") => {}
                 adopted => return adopted.map(|_| ()),
             }
@@ -202,11 +248,12 @@ impl Actor {
         Ok(())
     }
 
-    /// Watches the lease of another run and takes it if its heartbeat stands still. Returns who
-    /// held it.
-    async fn take_over(&self, lease: &Value) -> Result<String, KubernetesError> {
-        let before = read_lease(&self.caller, &self.namespace).await?;
-        if let Maker::Somebody = objects::maker(&before) {
+    /// Observes the Lease of another run and takes it if it is not renewed. Returns who held it.
+    async fn take_over(&self) -> Result<String, KubernetesError> {
+        let leases: Api<Lease> = Api::namespaced(self.caller.exact(), &self.namespace);
+        let failure = |verb| self.caller.failure(verb, LEASES.plural, MANAGER);
+        let before = leases.get(MANAGER).await.map_err(failure("get"))?;
+        if let Maker::Somebody = objects::maker(before.labels()) {
             let (maker, namespace) = (Maker::Somebody, &self.namespace);
             return Err(KubernetesError::not_of(
                 maker,
@@ -215,34 +262,34 @@ impl Actor {
                 namespace,
             ));
         }
-        let holder = holder(&before);
+        let (holder, duration) = (holder(&before), observation(&before));
         tracing::info!(
             namespace = self.namespace,
             %holder,
-            "another run holds the namespace; watching whether it is alive for {STALE_AFTER:?}"
+            ?duration,
+            "namespace held by another run, observing whether it renews its lease"
         );
-        tokio::time::sleep(STALE_AFTER).await;
-        let after = read_lease(&self.caller, &self.namespace).await?;
+        tokio::time::sleep(duration).await;
+        let after = leases.get(MANAGER).await.map_err(failure("get"))?;
         let in_use = || KubernetesError::InUse {
             namespace: self.namespace.clone(),
             holder: holder.clone(),
         };
-        if version(&before) != version(&after) {
+        if LeaseRecord::of(&before) != LeaseRecord::of(&after) {
             return Err(in_use());
         }
-        let mut lease = lease.clone();
+        let mut lease = self.lease();
         // With the version that was read, only one of two successors can win.
-        lease["metadata"]["resourceVersion"] = version(&after).clone();
-        let patch = Request::new(LEASES.path(Some(&self.namespace))).patch(
-            MANAGER,
-            &PatchParams::default(),
-            &Patch::Merge(lease),
-        );
-        let mut call = Call::new("patch", LEASES.plural, MANAGER, patch)?;
-        call.conflict_is_final = true;
-        match self.caller.call(&call).await.result {
-            Ok(body) => {
-                self.owned.wrote(LEASE, &body);
+        lease.metadata.resource_version = after.metadata.resource_version;
+        if let Some(spec) = &mut lease.spec {
+            let before = after.spec.and_then(|spec| spec.lease_transitions);
+            spec.lease_transitions = Some(before.unwrap_or_default().saturating_add(1));
+        }
+        let patch = Patch::Merge(lease);
+        let taken = leases.patch(MANAGER, &PatchParams::default(), &patch).await;
+        match taken.map_err(failure("patch")) {
+            Ok(taken) => {
+                self.owned.made(LEASE, &taken.metadata);
                 Ok(holder)
             }
             Err(error) if error.is_refused_as("Conflict") => Err(in_use()),
@@ -250,9 +297,10 @@ impl Actor {
         }
     }
 
-    /// Counts one heartbeat on the lease, if it is still this run's.
-    async fn beat(&self, count: u64) -> Result<(), KubernetesError> {
-        let patch = json!({ "metadata": { "annotations": { HEARTBEAT: count.to_string() } } });
+    /// Renews the Lease, if it is still this run's.
+    async fn renew_once(&self) -> Result<(), KubernetesError> {
+        let clock = self.clock();
+        let patch = objects::renewal(clock.date(clock.now()));
         let reply = self.perform(LEASE, &Operation::Merge(None, &patch)).await;
         match reply.result {
             Err(KubernetesError::OfAnotherRun { namespace, run, .. }) => {
@@ -261,23 +309,22 @@ impl Actor {
                     holder: run,
                 })
             }
-            beaten => beaten.map(|_| ()),
+            renewed => renewed.map(|_| ()),
         }
     }
 }
 
-async fn read_lease(caller: &Caller, namespace: &str) -> Result<Value, KubernetesError> {
-    let get = Request::new(LEASES.path(Some(namespace))).get(MANAGER, &GetParams::default());
-    caller
-        .fetch(&Call::new("get", LEASES.plural, MANAGER, get)?)
-        .await
+/// For how long a Lease is observed: as long as it says that it is valid, within bounds.
+fn observation(lease: &Lease) -> Duration {
+    let seconds = lease.spec.as_ref().and_then(|it| it.lease_duration_seconds);
+    let valid = u64::try_from(seconds.unwrap_or_default()).unwrap_or_default();
+    Duration::from_secs(valid).clamp(LEASE_DURATION, LONGEST_OBSERVATION)
 }
 
-fn holder(lease: &Value) -> String {
-    let holder = lease["spec"]["holderIdentity"].as_str();
+fn holder(lease: &Lease) -> String {
+    let holder = lease
+        .spec
+        .as_ref()
+        .and_then(|it| it.holder_identity.as_deref());
     line(holder.unwrap_or_default())
-}
-
-fn version(lease: &Value) -> &Value {
-    &lease["metadata"]["resourceVersion"]
 }

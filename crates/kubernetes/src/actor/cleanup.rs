@@ -6,16 +6,19 @@
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use kube::core::{
-    Request,
-    params::{DeleteParams, Preconditions},
+use kube::{
+    Api, ResourceExt as _,
+    core::{
+        DynamicObject,
+        params::{DeleteParams, Preconditions},
+    },
 };
 
 use super::{
     KubernetesError, RunIdentity,
-    call::{Call, Caller},
+    call::Caller,
     cleaned::{Cleaned, Removed},
-    listing::{Listing, Metadata},
+    listing::{Item, Listing, run_id},
     objects::{MANAGED_BY, MANAGER, RUN_ID},
     resource::{DEPLOYMENTS, LEASES, NAMESPACES, PODS, Resource, SECRETS, SERVICES, SLICES},
 };
@@ -74,7 +77,7 @@ pub async fn cleanup(
         && cleaned.remaining.is_empty()
     {
         cleanup.clear(&[LEASES], false, &mut cleaned).await?;
-        if !cleanup.beside_others().await? {
+        if !cleanup.has_objects_of_others().await? {
             cleanup.clear(&[NAMESPACES], true, &mut cleaned).await?;
         }
     }
@@ -97,8 +100,8 @@ impl Scope {
     }
 
     /// Whether an object is one of these. A link is no run: whoever made it says when it goes.
-    fn admits(&self, object: &Metadata) -> bool {
-        let Some(made_by) = object.run_id() else {
+    fn admits(&self, object: &Item) -> bool {
+        let Some(made_by) = run_id(object) else {
             return false;
         };
         match self {
@@ -126,7 +129,7 @@ impl Cleanup<'_> {
             for resource in resources {
                 match self.delete(resource).await {
                     Err(KubernetesError::Forbidden { message, .. }) if lenient => {
-                        tracing::debug!(%message, "left to others");
+                        tracing::debug!(%message, "not permitted to clean up, skipped");
                     }
                     found => cleaned.remaining.extend(found?),
                 }
@@ -152,15 +155,16 @@ impl Cleanup<'_> {
 
     /// Whether a namespace of the scope, which would go with all that is in it, has objects of
     /// others too, as far as they may be listed.
-    async fn beside_others(&self) -> Result<bool, KubernetesError> {
+    async fn has_objects_of_others(&self) -> Result<bool, KubernetesError> {
         let namespaces = match self.found(&NAMESPACES).await {
             Err(KubernetesError::Forbidden { .. }) => return Ok(false),
             found => found?,
         };
         for namespace in namespaces {
+            let name = namespace.name_any();
             let all = Listing {
                 selector: String::new(),
-                namespace: Some(&namespace.name),
+                namespace: Some(&name),
                 ..self.listing
             };
             for resource in [DEPLOYMENTS, SERVICES, PODS, SLICES, LEASES] {
@@ -168,12 +172,12 @@ impl Cleanup<'_> {
                     Err(KubernetesError::Forbidden { .. }) => continue,
                     listed => listed?,
                 };
-                let mut objects = listed.into_iter().map(|item| item.metadata);
+                let mut objects = listed.into_iter();
                 if let Some(other) = objects.find(|object| !self.scope.admits(object)) {
                     tracing::warn!(
-                        namespace = namespace.name,
+                        namespace = name,
                         kind = resource.kind,
-                        name = other.name,
+                        name = other.name_any(),
                         "namespace kept, it has objects that the run did not make"
                     );
                     return Ok(true);
@@ -184,15 +188,14 @@ impl Cleanup<'_> {
     }
 
     /// What there is of one resource.
-    async fn found(&self, resource: &Resource) -> Result<Vec<Metadata>, KubernetesError> {
+    async fn found(&self, resource: &Resource) -> Result<Vec<Item>, KubernetesError> {
         let listed = self.listing.list(resource).await?.into_iter();
         let ours = listed
-            .map(|item| item.metadata)
             .filter(|object| self.scope.admits(object))
             // A namespace is an object of the cluster, so the listing was not confined to ours.
             .filter(|object| {
                 let ours = self.listing.namespace;
-                *resource != NAMESPACES || ours.is_none_or(|ours| object.name == ours)
+                *resource != NAMESPACES || ours.is_none_or(|ours| object.name_any() == ours)
             });
         Ok(ours.collect())
     }
@@ -201,25 +204,21 @@ impl Cleanup<'_> {
     async fn delete(&self, resource: &Resource) -> Result<Vec<Removed>, KubernetesError> {
         let found = self.found(resource).await?;
         stream::iter(&found)
-            .filter(|object| std::future::ready(object.deletion_timestamp.is_none()))
+            .filter(|object| std::future::ready(object.metadata.deletion_timestamp.is_none()))
             .map(|object| self.delete_one(resource, object))
             .buffer_unordered(self.listing.caller.concurrency())
             .try_collect::<()>()
             .await?;
         let removed = found.into_iter().map(|object| Removed {
-            namespace: object.namespace,
+            namespace: object.namespace().unwrap_or_default(),
             kind: resource.kind,
-            name: object.name,
+            name: object.name_any(),
         });
         Ok(removed.collect())
     }
 
     /// Asks for the deletion of one object, as it was listed.
-    async fn delete_one(
-        &self,
-        resource: &Resource,
-        object: &Metadata,
-    ) -> Result<(), KubernetesError> {
+    async fn delete_one(&self, resource: &Resource, object: &Item) -> Result<(), KubernetesError> {
         // Only a Deployment's pods are waited for by the server. Its garbage collector may not run
         // at all, and would then never let go of what is deleted in the foreground.
         let parameters = if *resource == DEPLOYMENTS {
@@ -228,15 +227,23 @@ impl Cleanup<'_> {
             DeleteParams::background()
         };
         let as_listed = parameters.preconditions(Preconditions {
-            uid: Some(object.uid.clone()),
-            resource_version: Some(object.resource_version.clone()),
+            uid: object.uid(),
+            resource_version: object.resource_version(),
         });
-        let namespace = Some(&*object.namespace).filter(|it| !it.is_empty());
-        let name = &*object.name;
-        let request = Request::new(resource.path(namespace)).delete(name, &as_listed);
-        let mut call = Call::new("delete", resource.plural, name, request)?;
-        call.conflict_is_final = true;
-        match self.listing.caller.call(&call).await.result {
+        let (kube, kind, name) = (
+            self.listing.caller.exact(),
+            resource.api(),
+            object.name_any(),
+        );
+        let objects: Api<DynamicObject> = match object.namespace() {
+            Some(namespace) => Api::namespaced_with(kube, &namespace, &kind),
+            None => Api::all_with(kube, &kind),
+        };
+        let failure = self
+            .listing
+            .caller
+            .failure("delete", resource.plural, &name);
+        match objects.delete(&name, &as_listed).await.map_err(failure) {
             Err(error) if error.is_refused_as("NotFound") => Ok(()),
             // It has changed since, or is another object, or a namespace that is going already: the
             // next listing says which.

@@ -1,7 +1,9 @@
-//! What can go wrong with a call, and how often it did.
+//! What can go wrong with a call.
 
-use dst_load_scenario::roster::UsedUp;
-use serde::Serialize;
+use dst_load_scenario::{printable::line, roster::UsedUp, words::chain};
+use dst_load_transport::calls::is_passing;
+use http::StatusCode;
+use kube::core::Status;
 use thiserror::Error;
 
 use super::objects::Maker;
@@ -61,8 +63,8 @@ pub enum KubernetesError {
         message: String,
     },
     /// A request could not be made of the names given.
-    #[error("{what} cannot be asked for: {message}")]
-    Unaskable {
+    #[error("invalid request: {what}: {message}")]
+    InvalidRequest {
         /// The call.
         what: String,
         /// What is wrong with it.
@@ -136,32 +138,63 @@ pub enum KubernetesError {
     },
 }
 
-/// How often each kind of failure was met, retried ones included.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct KubernetesErrors {
-    /// Answers 429: the server asked us to slow down.
-    pub too_many_requests: u64,
-    /// Answers 409: somebody else wrote at the same time.
-    pub conflicts: u64,
-    /// Answers 500 to 599.
-    pub server_errors: u64,
-    /// Connections that failed or ended before the answer was whole.
-    pub hang_ups: u64,
-    /// Attempts without an answer within [`super::Limits::timeout`].
-    pub timeouts: u64,
-    /// Answers 403.
-    pub forbidden: u64,
-    /// Answers 401.
-    pub unauthorized: u64,
-    /// Any other refusal; `NotFound` and `AlreadyExists` are answers and not counted.
-    pub refused: u64,
-    /// Attempts after the first.
-    pub retries: u64,
-}
-
 // === impl KubernetesError ===
 
 impl KubernetesError {
+    /// What it means that `what`, which is sent up to `attempts` times, came to this.
+    pub(super) fn of(what: String, attempts: u32, error: &kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::refused(what, attempts, status),
+            kube::Error::SerdeError(error) => Self::Unreadable {
+                what,
+                message: line(&error.to_string()),
+            },
+            kube::Error::BuildRequest(error) => Self::InvalidRequest {
+                what,
+                message: chain(error),
+            },
+            error => Self::Exhausted {
+                what,
+                attempts,
+                last: match error {
+                    kube::Error::Service(cause) => line(&chain(&**cause)),
+                    other => line(&chain(other)),
+                },
+            },
+        }
+    }
+
+    /// What the answer to the last attempt means.
+    pub(super) fn refused(what: String, attempts: u32, status: &Status) -> Self {
+        let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let message = line(&status.message);
+        if is_passing(code, status) {
+            return Self::Exhausted {
+                what,
+                attempts,
+                last: format!("{} {message}", code.as_u16()),
+            };
+        }
+        if code == StatusCode::UNAUTHORIZED {
+            return Self::Unauthorized { what, message };
+        }
+        if code == StatusCode::FORBIDDEN
+            && let Some((verb, resource)) = refused_permission(&status.message)
+        {
+            return Self::Forbidden {
+                verb: line(verb),
+                resource: line(resource),
+                message,
+            };
+        }
+        Self::Refused {
+            what,
+            code: code.as_u16(),
+            reason: line(&status.reason),
+            message,
+        }
+    }
+
     /// That an object is not this run's, whose labels say who made it.
     pub(super) fn not_of(
         maker: Maker,
@@ -192,28 +225,33 @@ impl KubernetesError {
     }
 }
 
-// === impl KubernetesErrors ===
+/// The verb and resource in `… User "u" cannot patch resource "deployments/scale" in API group …`, as every
+/// refusal by RBAC says it; other answers 403 (a quota, a namespace that is going away) do not.
+pub fn refused_permission(message: &str) -> Option<(&str, &str)> {
+    let (_, rest) = message.split_once("User \"")?;
+    let (_, rest) = rest.split_once(" cannot ")?;
+    let (verb, rest) = rest.split_once(" resource \"")?;
+    let (resource, _) = rest.split_once('"')?;
+    Some((verb, resource))
+}
 
-impl KubernetesErrors {
-    /// Each kind of failure by a name fit for a label, with its count. Retries are no failure and
-    /// are left out.
-    #[must_use]
-    pub fn by_reason(&self) -> [(&'static str, u64); 8] {
-        [
-            ("too_many_requests", self.too_many_requests),
-            ("conflict", self.conflicts),
-            ("server_error", self.server_errors),
-            ("hang_up", self.hang_ups),
-            ("timeout", self.timeouts),
-            ("forbidden", self.forbidden),
-            ("unauthorized", self.unauthorized),
-            ("refused", self.refused),
-        ]
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Failures of every kind.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.by_reason().iter().map(|(_, count)| count).sum()
+    #[test]
+    fn a_refusal_by_rbac_names_verb_and_resource_and_a_quota_does_not() {
+        let rbac = "deployments.apps \"a\" is forbidden: User \"u\" cannot patch resource \
+                    \"deployments/scale\" in API group \"apps\" in the namespace \"ns\"";
+        assert_eq!(
+            refused_permission(rbac),
+            Some(("patch", "deployments/scale"))
+        );
+        for other in [
+            "pods \"a\" is forbidden: exceeded quota",
+            "admission webhook \"w\" denied the request: teams cannot create resource \"pods\" here",
+        ] {
+            assert_eq!(refused_permission(other), None, "{other}");
+        }
     }
 }

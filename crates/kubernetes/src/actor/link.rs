@@ -2,16 +2,19 @@
 //! and the Secret by which the controller finds the target at all.
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use kube::core::{
-    Request,
-    params::{DeleteParams, GetParams, ListParams, PostParams, Preconditions},
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api, ResourceExt as _,
+    core::{
+        PartialObjectMeta,
+        params::{DeleteParams, ListParams, PostParams, Preconditions},
+    },
 };
-use serde_json::Value;
 
 use super::{
     KubernetesError, RunIdentity,
     act::Actor,
-    call::{Call, Caller},
+    call::Caller,
     objects::{self, MANAGER},
     resource::{SECRETS, SERVICES},
 };
@@ -89,36 +92,34 @@ impl Link {
             &self.cluster_domain,
             run,
         );
-        let path = Request::new(SECRETS.path(Some(&self.controller_namespace)));
-        let get = path.get(name, &GetParams::default());
-        let get = Call::new("get", SECRETS.plural, name, get)?;
+        let secret: Secret =
+            serde_json::from_value(object).expect("invariant: it is a Secret that we wrote");
+        let namespace = &self.controller_namespace;
+        let failure = |verb| caller.failure(verb, SECRETS.plural, name);
+        let create: Api<Secret> = Api::namespaced(caller.kube(), namespace);
+        // What the Secret holds is nothing that we read.
+        let secrets: Api<PartialObjectMeta<Secret>> = Api::namespaced(caller.exact(), namespace);
         let params = PostParams {
             field_manager: Some(MANAGER.to_owned()),
             ..PostParams::default()
         };
-        let create = path.create(&params, object.to_string().into_bytes());
-        let create = Call::new("create", SECRETS.plural, name, create)?;
         loop {
-            match caller.fetch::<Value>(&get).await {
+            match secrets.get(name).await.map_err(failure("get")) {
                 Err(error) if error.is_refused_as("NotFound") => {
-                    return caller.call(&create).await.result.map(|_| ());
+                    let created = create.create(&params, &secret).await;
+                    return created.map(|_| ()).map_err(failure("create"));
                 }
                 Err(error) => return Err(error),
                 Ok(found) => {
-                    objects::made_by(&found, &run.id).map_err(|maker| {
-                        let namespace = &self.controller_namespace;
+                    objects::made_by(found.labels(), &run.id).map_err(|maker| {
                         KubernetesError::not_of(maker, SECRETS.plural, name, namespace)
                     })?;
-                    let metadata = &found["metadata"];
-                    let text = |field: &str| metadata[field].as_str().map(str::to_owned);
                     let as_read = DeleteParams::default().preconditions(Preconditions {
-                        uid: text("uid"),
-                        resource_version: text("resourceVersion"),
+                        uid: found.uid(),
+                        resource_version: found.resource_version(),
                     });
-                    let delete = path.delete(name, &as_read);
-                    let mut delete = Call::new("delete", SECRETS.plural, name, delete)?;
-                    delete.conflict_is_final = true;
-                    match caller.call(&delete).await.result {
+                    let deleted = secrets.delete(name, &as_read).await;
+                    match deleted.map_err(failure("delete")) {
                         // Read again: it may be another's now.
                         Err(error) if error.is_refused_as("Conflict") => {}
                         Err(error) if error.is_refused_as("NotFound") => {}
@@ -135,15 +136,13 @@ impl Link {
 /// # Errors
 /// A refusal of the API server.
 pub async fn linked(caller: &Caller, namespace: &str) -> Result<Vec<String>, KubernetesError> {
+    let secrets: Api<PartialObjectMeta<Secret>> = Api::namespaced(caller.kube(), namespace);
     let params = ListParams::default().labels(objects::CLUSTER_NAME);
-    let list = Request::new(SECRETS.path(Some(namespace))).list(&params);
-    let found: Value = caller
-        .fetch(&Call::new("list", SECRETS.plural, "", list)?)
-        .await?;
-    let items = found["items"].as_array().into_iter().flatten();
+    let listed = secrets.list(&params).await;
+    let listed = listed.map_err(caller.failure("list", SECRETS.plural, ""))?;
+    let items = listed.items.iter();
     let mut names: Vec<_> = items
-        .filter_map(|item| item["metadata"]["labels"][objects::CLUSTER_NAME].as_str())
-        .map(str::to_owned)
+        .filter_map(|item| item.labels().get(objects::CLUSTER_NAME).cloned())
         .collect();
     names.sort_unstable();
     Ok(names)

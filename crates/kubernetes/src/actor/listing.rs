@@ -1,20 +1,28 @@
 //! Finding what runs made, and whether they are alive. It changes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use kube::core::{Request, params::ListParams};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::{
+    Api, ResourceExt as _,
+    core::{DynamicObject, PartialObjectMeta, Request, params::ListParams},
+};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     KubernetesError,
-    call::{Call, Caller},
-    claim::STALE_AFTER,
+    call::Caller,
+    claim::{LEASE_DURATION, LeaseRecord},
     objects::{MANAGED_BY, MANAGER, RUN_ID},
     resource::{DEPLOYMENTS, LEASES, NAMESPACES, Resource, SECRETS, SERVICES},
 };
 
-/// Objects a page: 25,000 pods at once would be some 75 MB.
+/// Objects a page.
 const PAGE: u32 = 500;
+
+/// How kube makes the request of a list: of whole objects, or of their metadata.
+type ListRequest =
+    fn(&Request, &ListParams) -> Result<http::Request<Vec<u8>>, kube::core::request::Error>;
 
 /// Where to look, and for what.
 pub(super) struct Listing<'a> {
@@ -24,28 +32,9 @@ pub(super) struct Listing<'a> {
     pub(super) namespace: Option<&'a str>,
 }
 
-/// What every object has, as far as we read it.
-#[derive(Deserialize)]
-pub(super) struct Item {
-    pub(super) metadata: Metadata,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Metadata {
-    pub(super) name: String,
-    #[serde(default)]
-    pub(super) namespace: String,
-    #[serde(default)]
-    pub(super) uid: String,
-    #[serde(default)]
-    pub(super) resource_version: String,
-    /// When it was asked to go, if it was.
-    #[serde(default)]
-    pub(super) deletion_timestamp: Option<String>,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
-}
+/// What every object has, of whichever kind. Nothing else is read or sent: 25,000 pods would be
+/// some 75 MB.
+pub(super) type Item = PartialObjectMeta<DynamicObject>;
 
 #[derive(Deserialize)]
 struct Page<T> {
@@ -61,7 +50,7 @@ struct PageMetadata {
 }
 
 /// The ids of all runs that left something in `namespace` or in any, and whether each is alive:
-/// its lease is written within [`STALE_AFTER`], which is how long this takes if there are leases.
+/// its lease is renewed within [`LEASE_DURATION`], which is how long this takes if there are leases.
 ///
 /// # Errors
 ///
@@ -88,39 +77,59 @@ pub async fn runs(
                 // Namespaces are listed in all the cluster: others are nobody's we asked about.
                 .filter(|item| {
                     *resource != NAMESPACES
-                        || namespace.is_none_or(|asked| item.metadata.name == asked)
+                        || namespace.is_none_or(|asked| item.name_any() == asked)
                 })
-                .filter_map(|item| item.metadata.run_id())
+                .filter_map(|item| run_id(&item))
                 .map(|id| (id, false)),
         );
     }
-    let before: BTreeSet<_> = look.versions().await?;
+    let before = look.leases().await?;
     if before.is_empty() {
         return Ok(runs);
     }
-    tokio::time::sleep(STALE_AFTER).await;
-    for (id, version) in look.versions().await? {
-        let moved = !before.contains(&(id.clone(), version));
-        let alive: &mut bool = runs.entry(id).or_default();
-        *alive |= moved;
+    tokio::time::sleep(LEASE_DURATION).await;
+    for lease in look.leases().await? {
+        let renewed = !before.contains(&lease);
+        let alive: &mut bool = runs.entry(lease.0).or_default();
+        *alive |= renewed;
     }
     Ok(runs)
+}
+
+/// The id of the run that made an object, if a run of this tool did.
+pub(super) fn run_id(object: &Item) -> Option<String> {
+    let labels = object.labels();
+    let managed = labels.get(MANAGED_BY).is_some_and(|it| it == MANAGER);
+    labels.get(RUN_ID).filter(|_| managed).cloned()
 }
 
 // === impl Listing ===
 
 impl Listing<'_> {
-    /// All objects of one resource.
+    /// The metadata of all objects of one resource.
     pub(super) async fn list(&self, resource: &Resource) -> Result<Vec<Item>, KubernetesError> {
-        self.list_pages(resource, None).await
+        self.pages(resource, None, Request::list_metadata).await
     }
 
-    /// The first `pages` pages of objects of one resource, or all of them, as a `T` each.
+    /// The first `pages` pages of objects of one resource, as a `T` each: what the caller reads of
+    /// an object is often a small part.
     pub(super) async fn list_pages<T: DeserializeOwned>(
         &self,
         resource: &Resource,
-        pages: Option<usize>,
+        pages: usize,
     ) -> Result<Vec<T>, KubernetesError> {
+        self.pages(resource, Some(pages), Request::list).await
+    }
+
+    /// Which kinds are listed is data here, and so is the path; kube makes the request and decodes
+    /// the answer.
+    async fn pages<T: DeserializeOwned>(
+        &self,
+        resource: &Resource,
+        pages: Option<usize>,
+        list: ListRequest,
+    ) -> Result<Vec<T>, KubernetesError> {
+        let kube = self.caller.kube();
         // Namespaces are objects of the cluster.
         let namespace = self.namespace.filter(|_| *resource != NAMESPACES);
         let path = Request::new(resource.path(namespace));
@@ -129,8 +138,12 @@ impl Listing<'_> {
         let mut items = Vec::new();
         let mut read = 0;
         loop {
-            let call = Call::new("list", resource.plural, "", path.list(&params))?;
-            let page: Page<T> = match self.caller.fetch(&call).await {
+            let page = async {
+                let request = list(&path, &params).map_err(kube::Error::BuildRequest)?;
+                kube.request::<Page<T>>(request).await
+            };
+            let failure = self.caller.failure("list", resource.plural, "");
+            let page = match page.await.map_err(failure) {
                 // The pages' snapshot was compacted away: all at once, then.
                 Err(error) if error.is_refused_as("Expired") && params.limit.is_some() => {
                     items.clear();
@@ -149,24 +162,20 @@ impl Listing<'_> {
         }
     }
 
-    /// The leases' run ids, each with the version of its lease.
-    async fn versions(&self) -> Result<BTreeSet<(String, String)>, KubernetesError> {
-        let leases = self.list(&LEASES).await?.into_iter();
-        Ok(leases
-            .filter_map(|item| {
-                let version = item.metadata.resource_version.clone();
-                Some((item.metadata.run_id()?, version))
-            })
-            .collect())
-    }
-}
-
-// === impl Metadata ===
-
-impl Metadata {
-    /// The id of the run that made it, if a run of this tool did.
-    pub(super) fn run_id(&self) -> Option<String> {
-        let managed = self.labels.get(MANAGED_BY).is_some_and(|it| it == MANAGER);
-        self.labels.get(RUN_ID).filter(|_| managed).cloned()
+    /// The run ids of the leases, each with what tells that it was renewed.
+    async fn leases(&self) -> Result<Vec<(String, LeaseRecord)>, KubernetesError> {
+        let kube = self.caller.kube();
+        let leases: Api<Lease> = match self.namespace {
+            Some(namespace) => Api::namespaced(kube, namespace),
+            None => Api::all(kube),
+        };
+        let params = ListParams::default().labels(&self.selector);
+        let listed = leases.list(&params).await;
+        let listed = listed.map_err(self.caller.failure("list", LEASES.plural, ""))?;
+        let held = listed.items.into_iter().filter_map(|lease| {
+            let run = lease.labels().get(RUN_ID)?.clone();
+            Some((run, LeaseRecord::of(&lease)))
+        });
+        Ok(held.collect())
     }
 }

@@ -5,7 +5,17 @@
 mod endpoints;
 mod link;
 
+use std::{collections::BTreeMap, time::Duration};
+
 use dst_load_scenario::scenario::{Pattern, ServiceGroup};
+use k8s_openapi::{
+    api::{
+        coordination::v1::{Lease, LeaseSpec},
+        core::v1::Namespace,
+    },
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+    jiff::Timestamp,
+};
 use serde_json::{Map, Value, json};
 
 pub use self::{
@@ -23,7 +33,7 @@ pub const MANAGER: &str = "dst-load-controller";
 pub const RUN_ID: &str = "dst-load-controller.linkerd.io/run-id";
 /// The label that holds the scenario's name.
 pub const SCENARIO: &str = "dst-load-controller.linkerd.io/scenario";
-/// The annotation that counts a live run's heartbeats.
+/// The annotation that counts the heartbeats for the observer.
 pub const HEARTBEAT: &str = "dst-load-controller.linkerd.io/heartbeat";
 /// The pod template's annotation that a restart changes.
 pub const RESTART: &str = "dst-load-controller.linkerd.io/restart";
@@ -67,22 +77,22 @@ pub enum Maker {
     Somebody,
 }
 
-/// Who made an object.
+/// Who made an object with these labels.
 #[must_use]
-pub fn maker(object: &Value) -> Maker {
-    let labels = &object["metadata"]["labels"];
-    match labels[RUN_ID].as_str() {
-        Some(run) if labels[MANAGED_BY] == MANAGER => Maker::Run(run.to_owned()),
+pub fn maker(labels: &BTreeMap<String, String>) -> Maker {
+    let managed = labels.get(MANAGED_BY).is_some_and(|it| it == MANAGER);
+    match labels.get(RUN_ID) {
+        Some(run) if managed => Maker::Run(run.clone()),
         _ => Maker::Somebody,
     }
 }
 
-/// Whether the run with this id made an object.
+/// Whether the run with this id made an object with these labels.
 ///
 /// # Errors
 /// Who made it otherwise.
-pub fn made_by(object: &Value, run_id: &str) -> Result<(), Maker> {
-    match maker(object) {
+pub fn made_by(labels: &BTreeMap<String, String>, run_id: &str) -> Result<(), Maker> {
+    match maker(labels) {
         Maker::Run(id) if id == run_id => Ok(()),
         other => Err(other),
     }
@@ -90,29 +100,49 @@ pub fn made_by(object: &Value, run_id: &str) -> Result<(), Maker> {
 
 /// The namespace of a run.
 #[must_use]
-pub fn namespace(name: &str, run: &RunIdentity) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": { "name": name, "labels": labels(run) },
-    })
+pub fn namespace(name: &str, run: &RunIdentity) -> Namespace {
+    Namespace {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            labels: Some(typed_labels(run)),
+            ..ObjectMeta::default()
+        },
+        ..Namespace::default()
+    }
 }
 
-/// The lease that tells other runs who is at work in the namespace. Its heartbeat is a count, not
-/// a date: an observer sees whether it moves, and no two clocks are compared.
+fn typed_labels(run: &RunIdentity) -> BTreeMap<String, String> {
+    let labels = labels(run).into_iter();
+    let text = |(key, value): (String, Value)| Some((key, value.as_str()?.to_owned()));
+    labels.filter_map(text).collect()
+}
+
+/// The Lease that tells other runs who is at work in the namespace, acquired at `now`. Its times
+/// are for people: another run observes whether they change, and compares no clocks.
 #[must_use]
-pub fn lease(namespace: &str, run: &RunIdentity, valid_seconds: u64) -> Value {
-    json!({
-        "apiVersion": "coordination.k8s.io/v1",
-        "kind": "Lease",
-        "metadata": {
-            "name": MANAGER,
-            "namespace": namespace,
-            "labels": labels(run),
-            "annotations": { HEARTBEAT: "0" },
+pub fn lease(namespace: &str, run: &RunIdentity, valid: Duration, now: Timestamp) -> Lease {
+    Lease {
+        metadata: ObjectMeta {
+            name: Some(MANAGER.to_owned()),
+            namespace: Some(namespace.to_owned()),
+            labels: Some(typed_labels(run)),
+            ..ObjectMeta::default()
         },
-        "spec": { "holderIdentity": run.id, "leaseDurationSeconds": valid_seconds },
-    })
+        spec: Some(LeaseSpec {
+            holder_identity: Some(run.id.clone()),
+            lease_duration_seconds: i32::try_from(valid.as_secs()).ok(),
+            acquire_time: Some(MicroTime(now)),
+            renew_time: Some(MicroTime(now)),
+            lease_transitions: Some(0),
+            ..LeaseSpec::default()
+        }),
+    }
+}
+
+/// The merge patch that renews the Lease at `now`.
+#[must_use]
+pub fn renewal(now: Timestamp) -> Value {
+    json!({ "spec": { "renewTime": MicroTime(now) } })
 }
 
 /// The Service `name`: one port, named. It selects a Deployment's pods; without `selector` whoever
@@ -234,8 +264,7 @@ pub fn restart(token: &str) -> Value {
 mod tests {
     use k8s_openapi::api::{
         apps::v1::Deployment,
-        coordination::v1::Lease,
-        core::v1::{Namespace, Pod, Service},
+        core::v1::{Pod, Service},
     };
     use serde::{Serialize, de::DeserializeOwned};
 
@@ -266,8 +295,6 @@ mod tests {
     #[test]
     fn every_object_is_one_that_kubernetes_knows() {
         let stable = group(Pattern::Stable { endpoints: 3 });
-        survives::<Namespace>(&namespace("ns", &run()));
-        survives::<Lease>(&lease("ns", &run(), 15));
         survives::<Service>(&service("test-service-1", "ns", 8080, true, &run()));
         let deployment = deployment("a", "ns", 3, 8080, &stable, &run(), true);
         survives::<Pod>(&pod_of(&deployment, "a-1"));
@@ -278,9 +305,12 @@ mod tests {
     fn every_object_carries_the_labels_that_cleanup_finds_it_by() {
         let stable = group(Pattern::Stable { endpoints: 3 });
         let deployment = deployment("a", "ns", 3, 8080, &stable, &run(), false);
+        let namespace = serde_json::to_value(namespace("ns", &run())).unwrap();
+        let lease = lease("ns", &run(), Duration::from_secs(15), Timestamp::UNIX_EPOCH);
+        let lease = serde_json::to_value(lease).unwrap();
         for metadata in [
-            &namespace("ns", &run())["metadata"],
-            &lease("ns", &run(), 15)["metadata"],
+            &namespace["metadata"],
+            &lease["metadata"],
             &service("a", "ns", 8080, false, &run())["metadata"],
             &deployment["metadata"],
             &deployment["spec"]["template"]["metadata"],
@@ -289,6 +319,27 @@ mod tests {
                 assert_eq!(metadata["labels"][key], value);
             }
         }
+    }
+
+    #[test]
+    fn a_lease_is_renewed_by_its_renew_time_alone_in_microseconds() {
+        let at = |micros| Timestamp::from_microsecond(micros).unwrap();
+        let lease = lease("ns", &run(), Duration::from_secs(15), at(1_500_000));
+        let lease = serde_json::to_value(lease).unwrap();
+        assert_eq!(
+            lease["spec"],
+            json!({
+                "holderIdentity": "a1b2c3d4",
+                "leaseDurationSeconds": 15,
+                "acquireTime": "1970-01-01T00:00:01.500000Z",
+                "renewTime": "1970-01-01T00:00:01.500000Z",
+                "leaseTransitions": 0,
+            })
+        );
+        assert_eq!(
+            renewal(at(6_500_001)),
+            json!({ "spec": { "renewTime": "1970-01-01T00:00:06.500001Z" } })
+        );
     }
 
     #[test]

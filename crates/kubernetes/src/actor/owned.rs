@@ -5,13 +5,18 @@
 //! first: only if its labels name this tool and this run it is written or deleted, and then at the
 //! version that was read. Where a precondition does not hold, the object is read again.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use bytes::Bytes;
-use dst_load_transport::retry::backoff;
-use kube::core::{
-    Request,
-    params::{DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions},
+use dst_load_scenario::printable::line;
+use dst_load_transport::backoff::{Backoff, Jitter};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{
+    ResourceExt as _,
+    core::{
+        Request,
+        params::{DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions},
+    },
 };
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -20,10 +25,15 @@ use serde_json::Value;
 use super::{
     KubernetesError,
     act::Actor,
-    call::{Call, Reply},
+    call::{Call, Reply, describe},
+    listing::Item,
     objects::{self, MANAGER},
     resource::{LEASES, Resource},
 };
+
+/// The delays between a precondition that does not hold and the next request.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10))
+    .with_jitter(Jitter::Shorter(0.5));
 
 /// The objects that a run made, by kind and name.
 #[derive(Default)]
@@ -106,8 +116,27 @@ impl OwnedObjects {
         Some(owned)
     }
 
+    /// Keeps which object was made, as kube's typed API answered.
+    pub(super) fn made(&self, object: ObjectRef<'_>, metadata: &ObjectMeta) {
+        self.forget(object);
+        self.keep(object, Answered::of(metadata), false);
+    }
+
     fn forget(&self, object: ObjectRef<'_>) {
         self.0.lock().remove(&object.key());
+    }
+}
+
+// === impl Answered ===
+
+impl Answered {
+    fn of(metadata: &ObjectMeta) -> Self {
+        Self {
+            metadata: Identity {
+                uid: metadata.uid.clone().unwrap_or_default(),
+                resource_version: metadata.resource_version.clone().unwrap_or_default(),
+            },
+        }
     }
 }
 
@@ -193,6 +222,7 @@ impl Actor {
             }
         }
         let mut earlier: Option<Reply> = None;
+        let mut delays = BACKOFF.delays(self.scenario.seed, "precondition", object.name);
         for attempt in 1.. {
             let mut reply = self.request(object, operation, known.as_ref()).await;
             if let Some(earlier) = earlier.take() {
@@ -226,8 +256,7 @@ impl Actor {
                 return reply;
             }
             if same || attempt > 1 {
-                let what = object.name;
-                tokio::time::sleep(backoff(self.scenario.seed, what, attempt - 1)).await;
+                tokio::time::sleep(delays.next_delay()).await;
             }
             self.caller.count_retry();
             reply.retries += 1;
@@ -304,10 +333,8 @@ impl Actor {
                 ("delete", collection.delete(name, &parameters))
             }
         };
-        let mut call = Call::new(verb, &described, name, request)?;
-        call.conflict_is_final = true;
-        call.urgent = urgent;
-        Ok(call)
+        let call = Call::new(describe(verb, &described, name), request)?;
+        Ok(call.urgent(urgent))
     }
 
     /// Reads an object, which must be this run's.
@@ -315,19 +342,19 @@ impl Actor {
         let ObjectRef { resource, name, .. } = object;
         let collection = Request::new(resource.path(Some(&self.namespace)));
         let get = collection.get(name, &GetParams::default());
-        let mut call = Call::new("get", resource.plural, name, get)?;
-        call.urgent = object.urgent;
+        let call = Call::new(describe("get", resource.plural, name), get)?.urgent(object.urgent);
+        let unreadable = |message: String| KubernetesError::Unreadable {
+            what: call.what.clone(),
+            message: line(&message),
+        };
         self.owned.forget(object);
-        let found: Value = self.caller.fetch(&call).await?;
-        objects::made_by(&found, &self.run.id).map_err(|maker| {
+        let body = self.caller.call(&call).await.result?;
+        let found: Item =
+            serde_json::from_slice(&body).map_err(|error| unreadable(error.to_string()))?;
+        objects::made_by(found.labels(), &self.run.id).map_err(|maker| {
             KubernetesError::not_of(maker, resource.plural, name, &self.namespace)
         })?;
-        let unreadable = |message: String| KubernetesError::Unreadable {
-            what: call.what(),
-            message,
-        };
-        let answered = serde_json::from_value(found).map_err(|it| unreadable(it.to_string()))?;
-        let owned = self.owned.keep(object, answered, true);
+        let owned = self.owned.keep(object, Answered::of(&found.metadata), true);
         owned.ok_or_else(|| unreadable("the object has no uid".to_owned()))
     }
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use self::read::{Deployment, Event, Found, Pod};
 use super::{
-    call::{Call, Caller},
+    call::Caller,
     listing::Listing,
     objects::{MANAGED_BY, MANAGER, RUN_ID},
     resource::{DEPLOYMENTS, EVENTS, PODS},
@@ -62,8 +62,8 @@ struct Events {
 pub async fn why_not_ready(caller: &Caller, namespace: &str, run_id: &str) -> Reasons {
     let listing = listing(caller, namespace, run_id);
     let seen = Seen {
-        deployments: listing.list_pages(&DEPLOYMENTS, None).await.ok(),
-        pods: listing.list_pages(&PODS, Some(PAGES)).await.ok(),
+        deployments: listing.list_pages(&DEPLOYMENTS, usize::MAX).await.ok(),
+        pods: listing.list_pages(&PODS, PAGES).await.ok(),
         events: warnings(caller, namespace).await,
     };
     seen.reasons()
@@ -73,7 +73,7 @@ pub async fn why_not_ready(caller: &Caller, namespace: &str, run_id: &str) -> Re
 pub async fn why_refused(caller: &Caller, namespace: &str, run_id: &str) -> Reasons {
     let listing = listing(caller, namespace, run_id);
     let seen = Seen {
-        deployments: listing.list_pages(&DEPLOYMENTS, None).await.ok(),
+        deployments: listing.list_pages(&DEPLOYMENTS, usize::MAX).await.ok(),
         ..Seen::default()
     };
     seen.reasons().refused()
@@ -93,8 +93,7 @@ async fn warnings(caller: &Caller, namespace: &str) -> Option<Vec<Event>> {
         .fields("type=Warning")
         .limit(EVENTS_READ);
     let request = Request::new(EVENTS.path(Some(namespace))).list(&parameters);
-    let call = Call::new("list", EVENTS.plural, "", request).ok()?;
-    let events: Events = caller.fetch(&call).await.ok()?;
+    let events: Events = caller.kube().request(request.ok()?).await.ok()?;
     Some(events.items)
 }
 

@@ -1,4 +1,4 @@
-//! The acting half against an API server that misbehaves on purpose, under paused time.
+//! The actor against an API server that misbehaves on purpose, under paused time.
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -106,7 +106,7 @@ async fn conflicts_errors_hang_ups_and_silence_are_survived_and_counted() {
         KubernetesErrors {
             conflicts: 1,
             server_errors: 1,
-            hang_ups: 1,
+            connection_errors: 1,
             timeouts: 1,
             retries: 4,
             ..KubernetesErrors::default()
@@ -144,8 +144,7 @@ async fn a_server_that_never_recovers_is_given_up() {
     let error = acted.result.unwrap_err().to_string();
     assert_eq!(
         error,
-        "patch deployments/scale test-service-1 failed 3 times, last with: \
-         ServiceError: connection reset"
+        "patch deployments/scale test-service-1 failed 3 times, last with: connection reset"
     );
 }
 
@@ -271,17 +270,22 @@ async fn an_object_that_our_own_hung_up_request_made_is_adopted() {
     );
 }
 
-/// An API in whose namespace the run `old` holds the lease; `alive` says whether it still counts.
-fn held(clock: Clock, alive: bool) -> (kube::Client, Log) {
-    let mut version = 1;
+/// An API in whose namespace the run `old` holds the lease, which this is called to change each time
+/// that it is read.
+fn held(
+    clock: Clock,
+    mut change: impl FnMut(u32, &mut serde_json::Value) + Send + 'static,
+) -> (kube::Client, Log) {
+    let mut reads = 0;
     mock(clock, move |what| {
         let lease = what.contains("/leases");
         match what.split(' ').next() {
             Some("POST") => refusal(409, "AlreadyExists", "exists"),
             Some("GET") if lease => {
-                version += u32::from(alive);
-                let mut lease = made_by("old", &version.to_string());
-                lease["spec"] = json!({ "holderIdentity": "old" });
+                reads += 1;
+                let mut lease = made_by("old", "1");
+                lease["spec"] = json!({ "holderIdentity": "old", "leaseTransitions": 2 });
+                change(reads, &mut lease);
                 Answer::Json(200, lease)
             }
             Some("GET") => Answer::Json(200, json!({ "metadata": {}, "items": [] })),
@@ -290,31 +294,101 @@ fn held(clock: Clock, alive: bool) -> (kube::Client, Log) {
     })
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_live_run_is_refused_and_a_dead_one_taken_over() {
+/// What becomes of a namespace whose lease changes so, and after how long.
+async fn prepared(
+    change: impl FnMut(u32, &mut serde_json::Value) + Send + 'static,
+) -> (Result<Claim, KubernetesError>, Duration, Log) {
     let clock = Clock::start();
-    let (kube, log) = held(clock, true);
-    let error = actor(kube, clock, Limits::default()).prepare().await;
-    assert_eq!(
-        error.unwrap_err().to_string(),
-        "namespace \"ns\" is in use by run \"old\", which is alive"
-    );
-    assert!(paths(&log).iter().all(|what| !what.starts_with("PATCH")));
-    assert_eq!(clock.now(), At::ZERO + STALE_AFTER);
+    let (kube, log) = held(clock, change);
+    let claim = actor(kube, clock, Limits::default()).prepare().await;
+    (claim, clock.now().since(At::ZERO), log)
+}
 
-    let (kube, log) = held(clock, false);
-    let claim = actor(kube, clock, Limits::default())
-        .prepare()
-        .await
-        .unwrap();
-    assert_eq!(claim, Claim::TakenOver { from: "old".into() });
+fn renewed(lease: &mut serde_json::Value, read: u32, renewed: u32) {
+    lease["metadata"]["resourceVersion"] = read.to_string().into();
+    lease["spec"]["renewTime"] = format!("2001-01-01T00:00:{renewed:02}.000000Z").into();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_live_run_is_refused() {
+    let in_use = KubernetesError::InUse {
+        namespace: "ns".into(),
+        holder: "old".into(),
+    };
+    // However old its date is: it changes. One without a date is renewed by any write.
+    let (claim, waited, log) = prepared(|read, lease| renewed(lease, read, read)).await;
+    assert_eq!((claim, waited), (Err(in_use.clone()), LEASE_DURATION));
+    assert!(paths(&log).iter().all(|what| !what.starts_with("PATCH")));
+    let without_date = |read: u32, lease: &mut serde_json::Value| {
+        lease["metadata"]["resourceVersion"] = read.to_string().into();
+    };
+    assert_eq!(prepared(without_date).await.0, Err(in_use.clone()));
+    // One that changes hands is the next run's.
+    let (claim, ..) = prepared(|read, lease| {
+        renewed(lease, 1, 1);
+        lease["spec"]["holderIdentity"] = format!("r{read}").into();
+    })
+    .await;
+    assert!(matches!(claim, Err(KubernetesError::InUse { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_lease_is_taken_over_at_the_version_that_was_observed() {
+    // Whoever annotates it does not renew it.
+    let (claim, waited, log) = prepared(|read, lease| renewed(lease, read, 1)).await;
+    assert_eq!(claim, Ok(Claim::TakenOver { from: "old".into() }));
+    assert_eq!(waited, LEASE_DURATION);
     let log = log.lock();
     let taken = log
         .iter()
         .find(|seen| seen.what.starts_with("PATCH"))
         .unwrap();
-    assert_eq!(taken.body["metadata"]["resourceVersion"], "1");
-    assert_eq!(taken.body["spec"]["holderIdentity"], "r1");
+    assert_eq!(taken.body["metadata"]["resourceVersion"], "2");
+    let spec = &taken.body["spec"];
+    assert_eq!(spec["holderIdentity"], "r1");
+    assert_eq!(spec["leaseTransitions"], 3);
+    assert_eq!(spec["leaseDurationSeconds"], 15);
+    assert_eq!(spec["renewTime"], spec["acquireTime"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_observed_for_as_long_as_it_is_valid_within_bounds() {
+    for (valid, observed) in [(-1, 15), (5, 15), (40, 40), (86_400, 60)] {
+        let (claim, waited, _) = prepared(move |_, lease| {
+            renewed(lease, 1, 1);
+            lease["spec"]["leaseDurationSeconds"] = valid.into();
+        })
+        .await;
+        assert!(matches!(claim, Ok(Claim::TakenOver { .. })));
+        assert_eq!(waited, Duration::from_secs(observed), "{valid}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_writes_the_renew_time_alone_and_it_goes_on() {
+    let clock = Clock::start();
+    let (kube, log) = scripted(clock, []);
+    let actor = actor(kube, clock, Limits::default()).allow_control_plane(true);
+    actor.prepare().await.unwrap();
+    let kept = tokio::time::timeout(Duration::from_secs(12), actor.renew_lease());
+    assert!(kept.await.is_err());
+    let log = log.lock();
+    let renewals = log.iter().filter(|seen| seen.what.starts_with("PATCH"));
+    let dates: Vec<_> = renewals
+        .map(|seen| {
+            let spec = seen.body["spec"].as_object().unwrap();
+            assert_eq!(spec.len(), 1);
+            assert_eq!(seen.body["metadata"]["uid"], "u");
+            assert_eq!(seen.body["metadata"]["resourceVersion"], "1");
+            let date: k8s_openapi::jiff::Timestamp =
+                spec["renewTime"].as_str().unwrap().parse().unwrap();
+            date
+        })
+        .collect();
+    let [first, second] = dates.as_slice() else {
+        panic!("{dates:?}");
+    };
+    assert_eq!(second.duration_since(*first).as_secs(), 5);
 }
 
 #[tokio::test(start_paused = true)]
@@ -393,7 +467,7 @@ async fn a_lease_that_another_run_took_ends_this_one_and_is_not_written() {
         attempts: NonZeroU32::new(3).unwrap(),
         ..Limits::default()
     };
-    let lost = actor(kube, clock, limits).keep_claim().await;
+    let lost = actor(kube, clock, limits).renew_lease().await;
     assert_eq!(
         lost,
         KubernetesError::Lost {

@@ -36,7 +36,7 @@ pub enum WatchError {
         message: String,
     },
     /// No LIST could be had to compare with.
-    #[error("there was no LIST to be had for {}s: {reason}", .after.as_secs())]
+    #[error("no LIST succeeded for {}s: {reason}", .after.as_secs())]
     NotListed {
         /// For how long it was tried.
         after: Duration,

@@ -11,7 +11,7 @@ use super::{
     Observer, WatchError,
     objects::Object,
     seen::Difference,
-    watch::{Failure, Watch, backoff},
+    watch::{BACKOFF, Failure, Watch},
 };
 
 /// For how long what differs may be on its way to the observer.
@@ -152,7 +152,7 @@ impl Observer {
     async fn list(&self, kube: &KubeFactory, namespace: &str) -> Result<Vec<Listed>, WatchError> {
         let clock = self.shared.clock;
         let until = clock.now() + LIST_WITHIN;
-        let mut failures = 0;
+        let mut delays = BACKOFF.fixed();
         loop {
             let reason = match self.list_once(kube, namespace).await {
                 Ok(all) => return Ok(all),
@@ -160,7 +160,7 @@ impl Observer {
                 Err(Failure::Gone) => "410 Gone".to_owned(),
                 Err(Failure::Passing { reason, .. }) => reason,
             };
-            let wait = backoff(failures);
+            let wait = delays.next_delay();
             if clock.now() + wait >= until {
                 return Err(WatchError::NotListed {
                     after: LIST_WITHIN,
@@ -168,7 +168,6 @@ impl Observer {
                 });
             }
             tokio::time::sleep(wait).await;
-            failures += 1;
         }
     }
 

@@ -13,7 +13,10 @@ use dst_load_scenario::{
     time::At,
     words::chain,
 };
-use dst_load_transport::world::{KubeFactory, OBSERVER_AGENT};
+use dst_load_transport::{
+    backoff::Backoff,
+    world::{KubeFactory, OBSERVER_AGENT},
+};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use kube::client::Body;
@@ -32,10 +35,9 @@ use super::{
 const WATCH_SECONDS: u32 = 290;
 /// Objects a list answers at once.
 const PAGE: u32 = 500;
-/// The wait after the first failure, doubled with each further one.
-const BACKOFF: Duration = Duration::from_millis(100);
-/// The longest wait between two tries.
-const BACKOFF_MAX: Duration = Duration::from_secs(10);
+/// The delays between attempts.
+pub(super) const BACKOFF: Backoff =
+    Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
 
 /// For how long a page of a list is waited for.
 const PAGE_WITHIN: Duration = Duration::from_secs(30);
@@ -145,11 +147,13 @@ impl<'a> Watch<'a> {
     pub(super) async fn run(&self) -> Result<(), WatchError> {
         let mut version: Option<String> = None;
         let mut listed = false;
-        let mut failures = 0_u32;
+        let mut delays = BACKOFF.fixed();
         // Since when nothing has come, where that is so long that something may have been missed.
         let mut silent_since = None;
-        // Times in a row that the server had forgotten a version which it had just given.
-        let mut forgotten = 0_u32;
+        // The delays while the server forgets a version which it has just given. The first list
+        // follows at once, for nothing is seen until then.
+        let mut relists = BACKOFF.fixed();
+        let mut forgotten = false;
         loop {
             let outcome = match version.take() {
                 None => self.list().await.inspect(|_| {
@@ -167,7 +171,8 @@ impl<'a> Watch<'a> {
                         Err(failure) => Err(failure),
                     };
                     if last != at {
-                        forgotten = 0;
+                        forgotten = false;
+                        relists.reset();
                     }
                     match ended {
                         Ok(()) => Ok(last),
@@ -187,16 +192,15 @@ impl<'a> Watch<'a> {
             match outcome {
                 Ok(at) => {
                     version = Some(at);
-                    failures = 0;
+                    delays.reset();
                 }
                 Err(Failure::Fatal(error)) => return Err(error),
                 Err(Failure::Gone) => {
                     self.note("410 Gone");
-                    // The first time at once, for nothing is seen until then.
-                    if forgotten > 0 {
-                        tokio::time::sleep(backoff(forgotten - 1)).await;
+                    if forgotten {
+                        tokio::time::sleep(relists.next_delay()).await;
                     }
-                    forgotten += 1;
+                    forgotten = true;
                 }
                 Err(Failure::Passing { reason, silent }) => {
                     tracing::debug!(resource = self.name(), reason, "watch interrupted");
@@ -204,8 +208,7 @@ impl<'a> Watch<'a> {
                     if silent {
                         self.reconnect();
                     }
-                    tokio::time::sleep(backoff(failures)).await;
-                    failures += 1;
+                    tokio::time::sleep(delays.next_delay()).await;
                 }
             }
         }
@@ -440,11 +443,6 @@ impl Failure {
             silent: true,
         }
     }
-}
-
-/// The wait after `failures` earlier ones.
-pub(super) fn backoff(failures: u32) -> Duration {
-    (BACKOFF * 2_u32.pow(failures.min(8))).min(BACKOFF_MAX)
 }
 
 /// The whole lines among the bytes so far; what follows the last stays in `partial`.

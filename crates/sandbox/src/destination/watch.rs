@@ -1,28 +1,21 @@
 //! Feeds the directory from a Kubernetes API, for the whole cluster: the first list, what changes,
 //! and the difference when it must list again.
 //!
-//! Reconnects go by a fixed backoff: kube's own jitters without a seed.
+//! Reconnects go by a backoff without jitter: kube's own jitters without a seed.
 
-use std::{
-    collections::BTreeSet,
-    fmt::Debug,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeSet, fmt::Debug, sync::Arc, time::Duration};
 
+use dst_load_transport::backoff::{Backoff, Delays};
 use futures::{StreamExt as _, stream::BoxStream};
 use k8s_openapi::api::{core::v1 as core, discovery::v1 as discovery};
 use kube::{
     Api, Resource,
     runtime::{
-        WatchStreamExt as _,
-        utils::Backoff,
+        WatchStreamExt as _, utils,
         watcher::{self, Event, watcher},
     },
 };
+use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -33,9 +26,8 @@ use super::{
     publisher::Change,
 };
 
-const FIRST_RETRY: Duration = Duration::from_millis(100);
-/// 12.8 s.
-const DOUBLINGS: u32 = 7;
+/// The delays between attempts.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(12_800));
 /// Failures in a row from which on they are warnings.
 const TOLD_AFTER: u32 = 4;
 
@@ -55,11 +47,15 @@ struct Feed<K> {
     retry: Retry,
 }
 
-/// Doubles [`FIRST_RETRY`] with each failure since something was last read. It counts for itself,
-/// because the watcher announces each attempt as an event, which would reset it.
-#[derive(Clone, Default)]
-struct Retry {
-    failures: Arc<AtomicU32>,
+/// The delays since something was last read. Only this resets them, because the watcher announces
+/// each attempt as an event, which would reset them too.
+#[derive(Clone)]
+struct Retry(Arc<Mutex<Failures>>);
+
+struct Failures {
+    /// In a row.
+    count: u32,
+    delays: Delays,
 }
 
 /// Feeds the directory of a linked cluster, or of this one, until the destination stops.
@@ -99,7 +95,7 @@ pub(super) async fn drive(shared: Arc<Shared>, cluster: Option<String>, kube: ku
 impl<K: Kind> Feed<K> {
     fn new(kube: &kube::Client) -> Self {
         let events = watcher(Api::<K>::all(kube.clone()), watcher::Config::default());
-        let retry = Retry::default();
+        let retry = Retry::new();
         Self {
             events: events.backoff(retry.clone()).boxed(),
             listed: BTreeSet::new(),
@@ -117,14 +113,14 @@ impl<K: Kind> Feed<K> {
         match event {
             Ok(event) => {
                 if !matches!(event, Event::Init) {
-                    self.retry.failures.store(0, Ordering::Relaxed);
+                    self.retry.succeeded();
                 }
                 shared.update(cluster, |directory| self.feed(event, directory))
             }
             Err(error) => {
                 let kind = K::kind(&());
                 // One that the next try mends is nothing to tell.
-                if self.retry.failures.load(Ordering::Relaxed) < TOLD_AFTER {
+                if self.retry.failures() < TOLD_AFTER {
                     tracing::debug!(kind = &*kind, %error, "watch failed, retrying");
                 } else {
                     tracing::warn!(kind = &*kind, %error, "watch failed, retrying");
@@ -222,15 +218,33 @@ impl Kind for discovery::EndpointSlice {
 
 // === impl Retry ===
 
+impl Retry {
+    fn new() -> Self {
+        let delays = BACKOFF.fixed();
+        Self(Arc::new(Mutex::new(Failures { count: 0, delays })))
+    }
+
+    fn failures(&self) -> u32 {
+        self.0.lock().count
+    }
+
+    fn succeeded(&self) {
+        let mut failures = self.0.lock();
+        failures.count = 0;
+        failures.delays.reset();
+    }
+}
+
 impl Iterator for Retry {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        let failures = self.failures.fetch_add(1, Ordering::Relaxed);
-        Some(FIRST_RETRY * 2_u32.pow(failures.min(DOUBLINGS)))
+        let mut failures = self.0.lock();
+        failures.count = failures.count.saturating_add(1);
+        Some(failures.delays.next_delay())
     }
 }
 
-impl Backoff for Retry {
+impl utils::Backoff for Retry {
     fn reset(&mut self) {}
 }

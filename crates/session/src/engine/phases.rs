@@ -47,7 +47,7 @@ impl<W: io::Write> Engine<W> {
         tokio::select! {
             biased;
             measured = self.measure(driver, heartbeats) => measured,
-            lost = self.actor.keep_claim() => Err(lost.into()),
+            lost = self.actor.renew_lease() => Err(lost.into()),
             lost = self.keep_source_claim() => Err(lost.into()),
         }
     }
@@ -199,10 +199,10 @@ impl<W: io::Write> Engine<W> {
         }
     }
 
-    /// As [`dst_load_kubernetes::actor::Actor::keep_claim`], of the source cluster.
+    /// As [`dst_load_kubernetes::actor::Actor::renew_lease`], of the source cluster.
     async fn keep_source_claim(&self) -> KubernetesError {
         match &self.source_actor {
-            Some(actor) => actor.keep_claim().await,
+            Some(actor) => actor.renew_lease().await,
             None => std::future::pending().await,
         }
     }

@@ -88,7 +88,7 @@ impl Churn {
             Arc::clone(&scenario),
             self.limits,
         );
-        actor = actor.beside_control_plane(allowed);
+        actor = actor.allow_control_plane(allowed);
         if self.kwok_nodes {
             actor = actor.on_kwok_nodes();
         }
@@ -215,7 +215,7 @@ impl Work<'_> {
                 tokio::select! {
                     biased;
                     driven = self.drive() => driven,
-                    lost = actor.keep_claim() => Err(lost),
+                    lost = actor.renew_lease() => Err(lost),
                     never = self.beat() => match never {},
                     never = self.watch_refusals() => match never {},
                 }

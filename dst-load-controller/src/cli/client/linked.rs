@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::bail;
-use dst_load_kubernetes::actor::standing;
+use dst_load_kubernetes::actor::remote_services;
 use dst_load_oracle::ledger::WatchedService;
 use dst_load_scenario::{
     federation::{Site, Watched},
@@ -113,7 +113,7 @@ pub(super) async fn resolve(
     for namespace in namespaces {
         let wanted = watch.targets.iter().filter(|it| it.namespace == namespace);
         let wanted: Vec<&str> = wanted.map(|it| it.service.as_str()).collect();
-        let found = standing(&kube, namespace, &wanted).await;
+        let found = remote_services(&kube, namespace, &wanted).await;
         // The observer meets the same trouble, and knows which of it passes.
         match found {
             Err(error) if observed.is_none() => {

@@ -80,7 +80,7 @@ impl RunConfig {
             let scenario = Arc::clone(&self.scenario);
             let namespace = header.namespace.clone();
             let actor = Actor::new(kube()?, clock, namespace, run, scenario, self.limits).at(site);
-            let actor = actor.beside_control_plane(self.beside_control_plane);
+            let actor = actor.allow_control_plane(self.beside_control_plane);
             Ok(if self.kwok_nodes {
                 actor.on_kwok_nodes()
             } else {

@@ -10,7 +10,7 @@ use dst_load_destination::{
     target::{Endangered, TargetError},
 };
 use dst_load_kubernetes::{
-    actor::{KubernetesError, Reasons, StandingError},
+    actor::{KubernetesError, Reasons, RemoteServiceError},
     observer::WatchError,
 };
 use dst_load_recording::{
@@ -71,7 +71,7 @@ pub(super) fn all() -> Vec<Message> {
         limit: 256,
     }]));
     all.extend(printed(kubernetes()));
-    all.extend(printed(standing()));
+    all.extend(printed(remote_services()));
     all.extend(printed(watch()));
     all.extend(printed(forward()));
     all.extend(printed(fleet()));
@@ -169,7 +169,7 @@ fn kubernetes() -> impl IntoIterator<Item = KubernetesError> {
         E::Refused { .. } => E::Refused { what: what(), code: 422, reason: "Invalid".into(), message: message() },
         E::Exhausted { .. } => E::Exhausted { what: what(), attempts: 10, last: "503 Service Unavailable".into() },
         E::Unreadable { .. } => E::Unreadable { what: what(), message: message() },
-        E::Unaskable { .. } => E::Unaskable { what: what(), message: message() },
+        E::InvalidRequest { .. } => E::InvalidRequest { what: what(), message: message() },
         E::NoAddress { .. } => E::NoAddress { service: "test-service-1".into(), cause: used_up() },
         E::NotOurs { .. } => E::NotOurs { resource: "services", name: "test-service-1".into(), namespace: namespace() },
         E::OfAnotherRun { .. } => E::OfAnotherRun { resource: "services", name: "test-service-1".into(), namespace: namespace(), run: holder() },
@@ -191,8 +191,8 @@ fn used_up() -> UsedUp {
     roster.plan(&Verb::Create { endpoints: 5 }).unwrap_err()
 }
 
-fn standing() -> impl IntoIterator<Item = StandingError> {
-    use StandingError as E;
+fn remote_services() -> impl IntoIterator<Item = RemoteServiceError> {
+    use RemoteServiceError as E;
     each! {
         E::Unreadable { .. } => E::Unreadable { namespace: "shop".into(), cause: "Unauthorized".into() },
         E::Several { .. } => E::Several { service: "web".into(), members: "web@east, web@west".into() },

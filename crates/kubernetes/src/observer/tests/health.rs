@@ -281,7 +281,7 @@ async fn without_a_list_there_is_no_comparison() {
     let (verified, _, _, over) = verified(slices.collect()).await;
     let error = verified.unwrap_err();
     assert!(
-        error.starts_with("there was no LIST to be had for 30s: 500"),
+        error.starts_with("no LIST succeeded for 30s: 500"),
         "{error}"
     );
     assert!(

@@ -6,8 +6,9 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use dst_load_scenario::time::At;
-use dst_load_transport::clock::Clock;
 use parking_lot::Mutex;
+
+use crate::clock::Clock;
 
 /// Gives out turns, first come first served.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! For which Service of another cluster one stands, as its labels and annotations say.
+//! Which Service of another cluster a Service represents, as its labels and annotations say.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ use kube::{Api, ResourceExt, api::ListParams};
 
 use super::objects::{REMOTE_DISCOVERY, REMOTE_SERVICE};
 
-/// A Service of another cluster that is stood for.
+/// A Service of another cluster that one of this cluster represents.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stood {
+pub struct RemoteService {
     /// How.
     pub through: Through,
     /// The Service over there; its namespace is the same.
@@ -20,9 +20,9 @@ pub struct Stood {
     pub cluster: String,
 }
 
-/// Why it cannot be said what a Service stands for.
+/// Why it is not known what a Service represents.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StandingError {
+pub enum RemoteServiceError {
     /// The Services of a namespace cannot be read.
     #[error("the services of namespace {namespace} cannot be read: {cause}")]
     Unreadable {
@@ -44,19 +44,19 @@ pub enum StandingError {
     },
 }
 
-/// What the Services of `namespace` stand for, by name; those that stand for themselves are left
-/// out, and none is there that the API does not list.
+/// The remote Services that those of `namespace` represent, by name. Local Services are left out,
+/// and so is what the API does not list.
 ///
 /// # Errors
-/// [`StandingError`], of those in `wanted` alone.
-pub async fn standing(
+/// [`RemoteServiceError`], of those in `wanted` alone.
+pub async fn remote_services(
     kube: &kube::Client,
     namespace: &str,
     wanted: &[&str],
-) -> Result<BTreeMap<String, Stood>, StandingError> {
+) -> Result<BTreeMap<String, RemoteService>, RemoteServiceError> {
     let services: Api<Service> = Api::namespaced(retrying(kube.clone()), namespace);
     let listed = services.list(&ListParams::default()).await;
-    let listed = listed.map_err(|error| StandingError::Unreadable {
+    let listed = listed.map_err(|error| RemoteServiceError::Unreadable {
         namespace: namespace.to_owned(),
         cause: chain(&error),
     })?;
@@ -64,16 +64,16 @@ pub async fn standing(
     for service in listed.items {
         let name = service.name_any();
         if wanted.contains(&name.as_str())
-            && let Some(stood) = stood(&service)?
+            && let Some(remote_service) = remote_service(&service)?
         {
-            all.insert(name, stood);
+            all.insert(name, remote_service);
         }
     }
     Ok(all)
 }
 
 /// The annotations win over the labels, as they do in Linkerd.
-fn stood(service: &Service) -> Result<Option<Stood>, StandingError> {
+fn remote_service(service: &Service) -> Result<Option<RemoteService>, RemoteServiceError> {
     let local = "multicluster.linkerd.io/local-discovery";
     let annotations = service.annotations();
     let (remote, local) = (annotations.get(REMOTE_DISCOVERY), annotations.get(local));
@@ -84,12 +84,14 @@ fn stood(service: &Service) -> Result<Option<Stood>, StandingError> {
             .chain(local.map(String::as_str))
             .collect();
         return match members.as_slice() {
-            [member] if let Some((service, cluster)) = member.split_once('@') => Ok(Some(Stood {
-                through: Through::Federated,
-                service: service.to_owned(),
-                cluster: cluster.to_owned(),
-            })),
-            _ => Err(StandingError::Several {
+            [member] if let Some((service, cluster)) = member.split_once('@') => {
+                Ok(Some(RemoteService {
+                    through: Through::Federated,
+                    service: service.to_owned(),
+                    cluster: cluster.to_owned(),
+                }))
+            }
+            _ => Err(RemoteServiceError::Several {
                 service: service.name_any(),
                 members: members.join(", "),
             }),
@@ -97,7 +99,7 @@ fn stood(service: &Service) -> Result<Option<Stood>, StandingError> {
     }
     let labels = service.labels();
     let pair = labels.get(REMOTE_DISCOVERY).zip(labels.get(REMOTE_SERVICE));
-    Ok(pair.map(|(cluster, service)| Stood {
+    Ok(pair.map(|(cluster, service)| RemoteService {
         through: Through::RemoteDiscovery,
         service: service.clone(),
         cluster: cluster.clone(),
@@ -111,16 +113,16 @@ mod tests {
     use super::*;
     use crate::actor::{RunIdentity, objects};
 
-    fn of(object: Value) -> Result<Option<Stood>, StandingError> {
-        stood(&serde_json::from_value(object).unwrap())
+    fn of(object: Value) -> Result<Option<RemoteService>, RemoteServiceError> {
+        remote_service(&serde_json::from_value(object).unwrap())
     }
 
     #[test]
-    fn what_this_tool_makes_is_understood_and_a_service_of_its_own_stands_for_nothing() {
+    fn what_this_tool_makes_is_understood_and_a_local_service_represents_no_other() {
         let run = RunIdentity::of_link("east");
         for through in [Through::RemoteDiscovery, Through::Federated] {
             let made = objects::stand_in("a", "ns", 80, "web", "east", through, &run);
-            let expected = Stood {
+            let expected = RemoteService {
                 through,
                 service: "web".to_owned(),
                 cluster: "east".to_owned(),
