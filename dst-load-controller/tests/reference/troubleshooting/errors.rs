@@ -228,7 +228,7 @@ fn fleet() -> impl IntoIterator<Item = FleetError> {
     let reason = || "connection refused".to_owned();
     each! {
         E::Unreachable { .. } => E::Unreachable { after: Duration::from_secs(30), reason: reason() },
-        E::Crowded { .. } => E::Crowded { standing: 61, reason: reason() },
+        E::ConnectionLimitReached { .. } => E::ConnectionLimitReached { open: 61, reason: reason() },
         E::Refused { .. } => E::Refused {
             authority: "10.0.0.1:80".into(),
             code: "InvalidArgument".into(),
