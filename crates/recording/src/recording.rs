@@ -45,13 +45,13 @@ pub use self::{
     merge::{MergeError, merge},
     observer::{LagSource, ObserverEvent, ObserverLagLine, ObserverLine},
     ping::PingLine,
-    proxies::{BetweenTriesLine, ProfileCounts, ProxyCounts, ReplicaInfo, ReplicaLine},
+    proxies::{ProfileCounts, ProxyCounts, ReplicaInfo, ReplicaLine},
     target::{TargetSample, implausible},
     times::StreamTimes,
     totals::Totals,
 };
 use crate::{
-    statistics::{Histogram, Stage},
+    statistics::{Histogram, RecordedLatency, Stage},
     warning::Warning,
 };
 
@@ -312,9 +312,10 @@ pub struct Second {
     /// The destination stage by replica, where there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replicas: Vec<ReplicaLine>,
-    /// Streams that heard late of a Service's first endpoints.
+    /// How long streams that were between two tries went without the endpoints of a Service that had
+    /// had none; never, if they had nothing before the endpoints were gone again, or the run ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub between_tries: Option<BetweenTriesLine>,
+    pub between_tries: Option<RecordedLatency>,
     /// How late this process's event loop was, weighted by the deliveries it handled meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loop_lag: Option<Histogram>,
@@ -340,13 +341,9 @@ pub struct LatencyLine {
     /// By which way they came; absent where there is one cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<Via>,
-    /// Deliveries among them that never arrived.
-    pub never: u64,
-    /// An HDR histogram of microseconds, V2 encoding, base64.
-    pub histogram: Histogram,
-    /// The same of those that are only known to have taken longer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub censored: Option<Histogram>,
+    /// How long they took.
+    #[serde(flatten)]
+    pub latency: RecordedLatency,
 }
 
 /// Under this name [`StreamCounts::errors`] has streams whose connection a limit of our own HTTP/2

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{absorb, foreign};
-use crate::statistics::Histogram;
+use crate::statistics::RecordedLatency;
 
 /// Where a proxy's own rules decided. All but the last two are among the streams that were closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -65,26 +65,9 @@ pub struct ReplicaInfo {
 pub struct ReplicaLine {
     /// Its position among the header's replicas, from 0.
     pub replica: u32,
-    /// Deliveries among them that never arrived.
-    pub never: u64,
-    /// An HDR histogram of microseconds, V2 encoding, base64.
-    pub histogram: Histogram,
-    /// The same of those that are only known to have taken longer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub censored: Option<Histogram>,
-}
-
-/// How long streams that were between two tries went without the endpoints of a Service that had
-/// had none.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BetweenTriesLine {
-    /// Streams among them that had nothing before the endpoints were gone again, or the run ended.
-    pub never: u64,
-    /// An HDR histogram of microseconds, V2 encoding, base64.
-    pub histogram: Histogram,
-    /// The same of those that are only known to have taken longer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub censored: Option<Histogram>,
+    /// How long they took.
+    #[serde(flatten)]
+    pub latency: RecordedLatency,
 }
 
 // === impl ProxyCounts ===

@@ -28,8 +28,8 @@ use super::{
     },
 };
 use crate::recording::{
-    BetweenTriesLine, End, EndStateLine, EndpointsLine, GeneratorSample, Identities, LatencyLine,
-    Line, ObserverLagLine, Phase, Second, StreamCounts, Totals, absorb,
+    End, EndStateLine, EndpointsLine, GeneratorSample, Identities, LatencyLine, Line,
+    ObserverLagLine, Phase, Second, StreamCounts, Totals, absorb,
 };
 
 type Key = (u32, Stage, Direction, Option<Via>);
@@ -168,17 +168,11 @@ impl Interval {
                 stage,
                 direction,
                 via,
-                never: latency.never(),
-                histogram: latency.histogram(),
-                censored: latency.censored_histogram(),
+                latency: latency.recorded(),
             })
             .collect();
         let waited = &taken.between_tries;
-        let between_tries = (waited.count() > 0).then(|| BetweenTriesLine {
-            never: waited.never(),
-            histogram: waited.histogram(),
-            censored: waited.censored_histogram(),
-        });
+        let between_tries = (waited.count() > 0).then(|| waited.recorded());
         let nothing = latencies.is_empty()
             && between_tries.is_none()
             && taken.counts == Counts::default()
@@ -421,7 +415,7 @@ impl Statistics {
         self.streams.absorb(&second.streams);
         absorb(&mut self.kubernetes_errors, &second.kubernetes_errors);
         if let Some(lag) = &second.loop_lag {
-            self.loop_lag.merge(&Latency::of(lag, None, 0));
+            self.loop_lag.add_known(lag);
         }
         for line in &second.observer_lag {
             self.observer.lag(line);
@@ -430,22 +424,17 @@ impl Statistics {
             self.replicas.delivered(line);
         }
         if let Some(line) = &second.between_tries {
-            self.between_tries.merge(&Latency::of(
-                &line.histogram,
-                line.censored.as_ref(),
-                line.never,
-            ));
+            self.between_tries.add(line);
         }
         let mut busy = false;
         for line in &second.latencies {
-            let latency = Latency::of(&line.histogram, line.censored.as_ref(), line.never);
-            busy |= line.stage == Stage::Destination && latency.count() > latency.censored_count();
+            busy |= line.stage == Stage::Destination && line.latency.known().count() > 0;
             let merge = |window: &mut Window| {
                 window
                     .latencies
                     .entry((line.stage, line.direction))
                     .or_default()
-                    .merge(&latency);
+                    .add(&line.latency);
             };
             merge(&mut self.run);
             if let Some(via) = line.via {
