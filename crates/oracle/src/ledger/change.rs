@@ -76,7 +76,7 @@ pub struct UnderWay {
 pub(super) struct OpenChange {
     closed: ClosedChange,
     pub(super) slots: Vec<SlotId>,
-    /// By stream: endpoints it has yet to learn; [`SPOILT`] if it can no longer know the whole.
+    /// By stream: endpoints it has yet to learn; [`INCOMPLETE`] if it can no longer know the whole.
     remaining: Vec<u32>,
     /// Deliveries still open.
     open: u64,
@@ -94,7 +94,7 @@ pub(super) struct Origin {
     pub(super) disturbed: bool,
 }
 
-const SPOILT: u32 = u32::MAX;
+const INCOMPLETE: u32 = u32::MAX;
 
 /// All open changes of a Service, by the order in which they became visible.
 #[derive(Debug, Default)]
@@ -258,7 +258,7 @@ impl OpenChanges {
     /// A stream has learnt one endpoint of the change at `at`.
     pub(super) fn deliver(&mut self, number: u64, stream: StreamId, at: At) {
         self.settle(number, stream, |change, remaining| {
-            if *remaining != SPOILT {
+            if *remaining != INCOMPLETE {
                 *remaining -= 1;
                 if *remaining == 0 {
                     change.seen.push(at);
@@ -319,8 +319,8 @@ impl OpenChanges {
         counter: impl FnOnce(&mut ClosedChange) -> &mut u32,
     ) {
         self.settle(number, stream, |change, remaining| {
-            if *remaining != SPOILT {
-                *remaining = SPOILT;
+            if *remaining != INCOMPLETE {
+                *remaining = INCOMPLETE;
                 *counter(change) += 1;
             }
         });
