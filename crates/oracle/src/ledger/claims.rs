@@ -139,13 +139,13 @@ impl ServiceLedger {
                 continue;
             };
             self.unclaimed.instants -= sighted.known.len();
-            self.put_down(number, id, &sighted, intent.at);
+            self.attribute(number, id, &sighted, intent.at);
         }
         u32::try_from(found.len()).expect("invariant: at most a u32 was wanted")
     }
 
     /// This endpoint of the change was intended at `at`.
-    fn put_down(&mut self, number: u64, id: SlotId, sighted: &Sighted, at: At) {
+    fn attribute(&mut self, number: u64, id: SlotId, sighted: &Sighted, at: At) {
         if !self.changes.claim(number, at)
             && let Some(held) = self.unclaimed.held.get_mut(&number)
         {
