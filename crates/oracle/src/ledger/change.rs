@@ -269,17 +269,17 @@ impl OpenChanges {
 
     /// A stream closed before it had learnt one endpoint of the change.
     pub(super) fn leave(&mut self, number: u64, stream: StreamId) {
-        self.spoil(number, stream, |change| &mut change.left);
+        self.mark_incomplete(number, stream, |change| &mut change.left);
     }
 
     /// The wanted state ended before the stream had learnt it, or the stream had nothing to learn.
     pub(super) fn supersede(&mut self, number: u64, stream: StreamId) {
-        self.spoil(number, stream, |change| &mut change.superseded);
+        self.mark_incomplete(number, stream, |change| &mut change.superseded);
     }
 
     /// The stream has never learnt one endpoint of the change.
     pub(super) fn miss(&mut self, number: u64, stream: StreamId) {
-        self.spoil(number, stream, |change| &mut change.never);
+        self.mark_incomplete(number, stream, |change| &mut change.never);
     }
 
     /// The oldest change that started at or before `at`, with its endpoints' slots.
@@ -312,7 +312,7 @@ impl OpenChanges {
             .collect()
     }
 
-    fn spoil(
+    fn mark_incomplete(
         &mut self,
         number: u64,
         stream: StreamId,
