@@ -151,7 +151,7 @@ impl World {
         };
         let promised = endpoints(&self.history[self.seen]);
         self.seen += 1;
-        self.ledger.observe(&sighting, &[promised]);
+        self.ledger.observe_promised(&sighting, &[promised]);
     }
 
     fn say(&mut self, stream: usize, update: &Update) {

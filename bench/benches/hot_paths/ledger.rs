@@ -49,7 +49,7 @@ impl Round {
                 let service = &mut self.service;
                 service.intend(*direction, self.moving);
                 let sighting = service.sighting();
-                service.ledger.observe(&sighting, promised);
+                service.ledger.observe_promised(&sighting, promised);
                 service.tell(update);
                 service.gathered(*direction)
             })

@@ -64,7 +64,7 @@ impl Service {
         }
         let sighting = service.sighting();
         let promised = BTreeSet::from_iter(endpoints.iter().copied());
-        service.ledger.observe(&sighting, &[promised]);
+        service.ledger.observe_promised(&sighting, &[promised]);
         let snapshot = told(Direction::Add, endpoints);
         for stream in 0..streams {
             service.ledger.stream_sent(stream, service.now);

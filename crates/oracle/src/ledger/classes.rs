@@ -91,7 +91,7 @@ impl ServiceLedger {
             }
         } else {
             self.keep_identities(&mut promised);
-            self.observe(sighting, &promised);
+            self.observe_promised(sighting, &promised);
         }
         self.present.offer = self.streams.are_apart().then_some(offer);
     }

@@ -55,7 +55,7 @@ impl ServiceLedger {
 
     /// Takes in what each class of streams is promised after one event: the net difference to
     /// what it was promised before makes at most one change in each direction.
-    pub fn observe(&mut self, sighting: &Sighting, promised: &[BTreeSet<Endpoint>]) {
+    pub fn observe_promised(&mut self, sighting: &Sighting, promised: &[BTreeSet<Endpoint>]) {
         let audience = if sighting.timed {
             self.streams.audience(sighting.visible, &self.slots)
         } else {

@@ -92,7 +92,7 @@ impl Story {
             resource_version: self.version.to_string().into(),
             timed,
         };
-        self.ledger.observe(&sighting, &[promised]);
+        self.ledger.observe_promised(&sighting, &[promised]);
     }
 
     fn end(&self) -> (u64, u64, u64, u64) {

@@ -119,7 +119,7 @@ fn sight(ours: &Ours, count: u8, timed: bool) {
     };
     let endpoint = |last| Endpoint::bare(([10, 0, 0, last], 80).into());
     let all: BTreeSet<_> = (1..=count).map(endpoint).collect();
-    ours.ledgers.all()[0].with(|ledger| ledger.observe(&sighting, &[all]));
+    ours.ledgers.all()[0].with(|ledger| ledger.observe_promised(&sighting, &[all]));
 }
 
 /// Kubernetes stages that were told so far, in milliseconds.
