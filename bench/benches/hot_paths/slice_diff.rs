@@ -76,10 +76,10 @@ impl Observed {
     }
 
     /// What the observer does with the event.
-    fn sight(&mut self, sighting: &Sighting) {
+    fn observe(&mut self, sighting: &Sighting) {
         let ledger = &mut self.service.ledger;
         ledger.name(sighting.visible, &self.addresses);
-        ledger.sight(sighting, Some(&self.object), [&self.slice], PORT);
+        ledger.observe(sighting, Some(&self.object), [&self.slice], PORT);
     }
 
     /// All streams learn of it. Returns how many did.
@@ -96,28 +96,28 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     let mut observed = Observed::new();
     for _ in 0..2 {
         let sighting = observed.flip();
-        observed.sight(&sighting);
+        observed.observe(&sighting);
         assert_eq!(observed.learn(), u64::from(STREAMS));
     }
     let sighting = observed.service.sighting();
-    observed.sight(&sighting);
+    observed.observe(&sighting);
     assert!(!observed.service.ledger.has_open_changes());
     assert_eq!(observed.service.ledger.promised(), ENDPOINTS as usize);
 
     let mut group = criterion.benchmark_group("slice diff");
     group.bench_function("100 endpoints, nothing new", |bencher| {
-        bencher.iter(|| observed.sight(&sighting));
+        bencher.iter(|| observed.observe(&sighting));
     });
     // The streams have learnt of the last change before the next is made: that is not timed.
     let observed = RefCell::new(observed);
     let sighting = RefCell::new(observed.borrow_mut().flip());
-    observed.borrow_mut().sight(&sighting.borrow());
+    observed.borrow_mut().observe(&sighting.borrow());
     group.bench_function("100 endpoints, one of them new or gone", |bencher| {
         let set_up = || {
             observed.borrow_mut().learn();
             *sighting.borrow_mut() = observed.borrow_mut().flip();
         };
-        let event = |()| observed.borrow_mut().sight(&sighting.borrow());
+        let event = |()| observed.borrow_mut().observe(&sighting.borrow());
         bencher.iter_batched(set_up, event, BatchSize::PerIteration);
     });
     group.finish();

@@ -42,7 +42,7 @@ pub struct Sighting {
 
 impl ServiceLedger {
     /// Takes in the state of the Service and its slices after one event of the observer.
-    pub fn sight<'a>(
+    pub fn observe<'a>(
         &mut self,
         sighting: &Sighting,
         service: Option<&Service>,

@@ -477,13 +477,13 @@ fn with_local_traffic_policy_each_node_is_promised_its_own() {
         resource_version: at.as_micros().to_string().into(),
         timed: true,
     };
-    ledger.sight(&sighting(ms(100)), Some(&service), [&slice], 8080);
+    ledger.observe(&sighting(ms(100)), Some(&service), [&slice], 8080);
     for stream in [0, 1] {
         ledger.update(stream, ms(200), &add(&[1, 2]));
     }
     assert_eq!(ledger.end_state(ms(300)).streams_wrong, 0);
     service.local_traffic_only = true;
-    ledger.sight(&sighting(ms(1_000)), Some(&service), [&slice], 8080);
+    ledger.observe(&sighting(ms(1_000)), Some(&service), [&slice], 8080);
     assert_eq!(ledger.end_state(ms(1_001)).streams_unjudged, 2);
     let end = ledger.end_state(ms(31_001));
     assert_eq!((end.streams_wrong, end.stale), (2, 2));
