@@ -21,12 +21,12 @@ mod ledgers;
 mod limits;
 mod locked;
 mod moving;
+mod observation;
 mod outbox;
 mod pairing;
 mod repeats;
 mod retries;
 mod settle;
-mod sighting;
 mod slots;
 mod streams;
 #[cfg(test)]
@@ -54,9 +54,9 @@ pub use self::{
     ledgers::Ledgers,
     limits::{BEHIND, FIRST_ITEM, Limits},
     locked::LockedLedger,
+    observation::Observation,
     outbox::{Claimed, Counts, Delivered, KubernetesStage, Outbox, Outcome},
     settle::{EndState, EndpointCounts, Wrong},
-    sighting::Sighting,
     streams::{EndedBy, StreamId, StreamPhase},
     waiting::BetweenTries,
     watched::WatchedService,

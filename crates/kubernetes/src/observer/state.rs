@@ -1,4 +1,4 @@
-//! What the observer knows, and how an event turns into a sighting.
+//! What the observer knows, and how an event turns into a observation.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -7,7 +7,7 @@ use std::{
 
 use dst_load_oracle::{
     kubernetes::{Service, Slice},
-    ledger::{Ledgers, Sighting},
+    ledger::{Ledgers, Observation},
 };
 use dst_load_scenario::{fault::WatchedResource, federation::Site, time::At};
 use tokio::sync::Notify;
@@ -303,7 +303,7 @@ impl State {
 
     /// Tells the ledgers of a Service what it promises after an event `by`.
     fn observe(&self, service: &Key, by: &By<'_>) {
-        let sighting = Sighting {
+        let observation = Observation {
             visible: by.visible,
             cycle: self.ledgers.cycle(),
             object: by.object.uid.as_str().into(),
@@ -327,7 +327,7 @@ impl State {
             locked.deliver(|ledger| {
                 ledger.disturb(disturbed);
                 ledger.observe(
-                    &sighting,
+                    &observation,
                     self.services.get(service),
                     slices.into_iter().flat_map(BTreeMap::values),
                     locked.service.port,

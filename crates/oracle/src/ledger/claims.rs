@@ -13,7 +13,7 @@ use std::{
 use dst_load_scenario::{action::Direction, time::At};
 
 use super::{
-    ServiceLedger, Sighting,
+    Observation, ServiceLedger,
     change::ClosedChange,
     intents::{Intent, Intents, Open},
     outbox::{Claimed, KubernetesStage},
@@ -32,7 +32,7 @@ const MOST: usize = 120_000;
 pub(super) struct Unclaimed {
     late: bool,
     /// By change and slot, which is the order in which they were seen.
-    open: BTreeMap<(u64, SlotId), Sighted>,
+    open: BTreeMap<(u64, SlotId), ObservedEndpoint>,
     /// Changes that are closed, and handed on once they are claimed or have waited long enough.
     held: BTreeMap<u64, ClosedChange>,
     instants: usize,
@@ -40,7 +40,7 @@ pub(super) struct Unclaimed {
 
 /// One endpoint of a change.
 #[derive(Debug)]
-struct Sighted {
+struct ObservedEndpoint {
     direction: Direction,
     cycle: u32,
     visible: At,
@@ -135,17 +135,17 @@ impl ServiceLedger {
             .take(wanted as usize)
             .collect();
         for &(number, id) in &found {
-            let Some(sighted) = self.unclaimed.open.remove(&(number, id)) else {
+            let Some(observed) = self.unclaimed.open.remove(&(number, id)) else {
                 continue;
             };
-            self.unclaimed.instants -= sighted.known.len();
-            self.attribute(number, id, &sighted, intent.at);
+            self.unclaimed.instants -= observed.known.len();
+            self.attribute(number, id, &observed, intent.at);
         }
         u32::try_from(found.len()).expect("invariant: at most a u32 was wanted")
     }
 
     /// This endpoint of the change was intended at `at`.
-    fn attribute(&mut self, number: u64, id: SlotId, sighted: &Sighted, at: At) {
+    fn attribute(&mut self, number: u64, id: SlotId, observed: &ObservedEndpoint, at: At) {
         if !self.changes.claim(number, at)
             && let Some(held) = self.unclaimed.held.get_mut(&number)
         {
@@ -157,16 +157,16 @@ impl ServiceLedger {
                 entry.intended = Some(at);
             }
         }
-        let (cycle, direction) = (sighted.cycle, sighted.direction);
-        let disturbed = sighted.disturbed;
+        let (cycle, direction) = (observed.cycle, observed.direction);
+        let disturbed = observed.disturbed;
         self.outbox.kubernetes.push(KubernetesStage {
             cycle,
             direction,
             disturbed,
-            latency: sighted.visible.since(at),
-            deliveries: sighted.deliveries as u64,
+            latency: observed.visible.since(at),
+            deliveries: observed.deliveries as u64,
         });
-        let known = sighted.known.iter().map(|known| Claimed {
+        let known = observed.known.iter().map(|known| Claimed {
             cycle,
             direction,
             disturbed,
@@ -202,30 +202,30 @@ impl Unclaimed {
         &mut self,
         number: u64,
         id: SlotId,
-        sighting: &Sighting,
+        observation: &Observation,
         direction: Direction,
         disturbed: bool,
         deliveries: usize,
     ) {
         if self.late {
-            let sighted = Sighted {
+            let observed = ObservedEndpoint {
                 direction,
-                cycle: sighting.cycle,
-                visible: sighting.visible,
+                cycle: observation.cycle,
+                visible: observation.visible,
                 disturbed,
                 deliveries,
                 known: Vec::new(),
             };
-            self.open.insert((number, id), sighted);
+            self.open.insert((number, id), observed);
         }
     }
 
     /// A stream knew the endpoint of the change at this instant.
     pub(super) fn known(&mut self, number: u64, id: SlotId, at: At) {
         if self.instants < MOST
-            && let Some(sighted) = self.open.get_mut(&(number, id))
+            && let Some(observed) = self.open.get_mut(&(number, id))
         {
-            sighted.known.push(at);
+            observed.known.push(at);
             self.instants += 1;
         }
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::SocketAddr};
 
 use dst_load_scenario::{flags::Flags, time::At};
 
-use super::{ServiceLedger, Sighting, StreamId, intents::Intents};
+use super::{Observation, ServiceLedger, StreamId, intents::Intents};
 use crate::{
     endpoint::Endpoint,
     promise::{Offer, Unjudged},
@@ -66,8 +66,8 @@ impl ServiceLedger {
     }
 
     /// Takes in what the Service offers after one event.
-    pub(super) fn offered(&mut self, sighting: &Sighting, offer: Offer) {
-        self.present.at = sighting.visible;
+    pub(super) fn offered(&mut self, observation: &Observation, offer: Offer) {
+        self.present.at = observation.visible;
         self.present.available = Some(offer.available());
         let unjudged = self.unjudged_by(&offer);
         let before = std::mem::replace(&mut self.present.unjudged, unjudged);
@@ -80,7 +80,7 @@ impl ServiceLedger {
         }
         if offer.depends_on_place() {
             self.streams
-                .tell_places_apart(&mut self.slots, sighting.visible);
+                .tell_places_apart(&mut self.slots, observation.visible);
         }
         let places = self.streams.class_places();
         let mut promised: Vec<_> = places.iter().map(|place| offer.promised(place)).collect();
@@ -91,7 +91,7 @@ impl ServiceLedger {
             }
         } else {
             self.keep_identities(&mut promised);
-            self.observe_promised(sighting, &promised);
+            self.observe_promised(observation, &promised);
         }
         self.present.offer = self.streams.are_apart().then_some(offer);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dst_load_oracle::{
     endpoint::Endpoint,
     kubernetes::{self, Place, Service, ServicePort, Slice, SliceEndpoint, SlicePort},
-    ledger::{LockedLedger, Sighting, StreamId, WatchedService},
+    ledger::{LockedLedger, Observation, StreamId, WatchedService},
     update::Update,
 };
 use dst_load_scenario::time::At;
@@ -105,7 +105,7 @@ fn observe(locked: &LockedLedger, visible: At, count: u8) {
         }],
         endpoints: (1..=count).map(entry).collect(),
     };
-    let sighting = Sighting {
+    let observation = Observation {
         visible,
         gone: false,
         cycle: 0,
@@ -113,7 +113,7 @@ fn observe(locked: &LockedLedger, visible: At, count: u8) {
         resource_version: count.to_string().as_str().into(),
         timed: true,
     };
-    locked.with(|ledger| ledger.observe(&sighting, Some(&service), [&slice], 80));
+    locked.with(|ledger| ledger.observe(&observation, Some(&service), [&slice], 80));
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use axum::Router;
 use dst_load_kubernetes::actor::{Acted, KubernetesError, mock::scenario};
 use dst_load_oracle::{
     endpoint::Endpoint,
-    ledger::{ServiceLedger, Sighting, WatchedService},
+    ledger::{Observation, ServiceLedger, WatchedService},
 };
 use dst_load_scenario::action::{Action, CycleStart, Verb};
 use parking_lot::Mutex;
@@ -109,7 +109,7 @@ impl Ours {
 /// The observer sees that there are this many endpoints.
 fn observe(ours: &Ours, count: u8, timed: bool) {
     let visible = ours.clock.now();
-    let sighting = Sighting {
+    let observation = Observation {
         visible,
         cycle: 0,
         object: "slice".into(),
@@ -119,7 +119,7 @@ fn observe(ours: &Ours, count: u8, timed: bool) {
     };
     let endpoint = |last| Endpoint::bare(([10, 0, 0, last], 80).into());
     let all: BTreeSet<_> = (1..=count).map(endpoint).collect();
-    ours.ledgers.all()[0].with(|ledger| ledger.observe_promised(&sighting, &[all]));
+    ours.ledgers.all()[0].with(|ledger| ledger.observe_promised(&observation, &[all]));
 }
 
 /// Kubernetes stages that were told so far, in milliseconds.

@@ -45,7 +45,7 @@ fn service(local: bool) -> Service {
 }
 
 fn observe(ledger: &mut ServiceLedger, at: At, service: &Service, slice: &Slice) {
-    let sighting = Sighting {
+    let observation = Observation {
         visible: at,
         gone: false,
         cycle: 0,
@@ -53,7 +53,7 @@ fn observe(ledger: &mut ServiceLedger, at: At, service: &Service, slice: &Slice)
         resource_version: at.as_micros().to_string().into(),
         timed: true,
     };
-    ledger.observe(&sighting, Some(service), [slice], 8080);
+    ledger.observe(&observation, Some(service), [slice], 8080);
 }
 
 fn open(ledger: &mut ServiceLedger, at: At, place: Place) -> StreamId {
