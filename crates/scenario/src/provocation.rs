@@ -61,7 +61,7 @@ impl Provocation {
 
     /// What is done, as the end of a sentence about a Service's endpoints.
     #[must_use]
-    pub const fn deed(self) -> &'static str {
+    pub const fn action(self) -> &'static str {
         match self {
             Self::PortChanged => "another port in the slices of the same pods",
             Self::AddressChanged => "other addresses in the slices of the same pods",

@@ -145,7 +145,7 @@ impl fmt::Display for Line {
                 write!(f, "replace all {endpoints} endpoints of {services}")?
             }
             Verb::Provoke { provocation, .. } => {
-                write!(f, "{services}: {}", provocation.deed())?;
+                write!(f, "{services}: {}", provocation.action())?;
             }
         }
         if self.to_seconds > self.from_seconds {
@@ -220,7 +220,7 @@ pub(super) fn pattern(pattern: &Pattern) -> String {
         } => format!(
             "{endpoints} endpoints each; every {} {}",
             Span(*every),
-            provocation.deed()
+            provocation.action()
         ),
     }
 }
