@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, time::Duration};
 use dst_load_oracle::ledger::{Counts, Delivered, Outbox, Outcome};
 use dst_load_scenario::{
     action::Direction,
-    federation::{Through, Via},
+    federation::{DiscoveryMode, Via},
     time::At,
 };
 
@@ -96,7 +96,7 @@ impl Interval {
 
     /// As [`Self::absorb`], of a run over two clusters and a Service that is asked for `through`
     /// something, or not.
-    pub fn absorb_through(&mut self, outbox: &Outbox, through: Option<Through>) -> u64 {
+    pub fn absorb_federated(&mut self, outbox: &Outbox, through: Option<DiscoveryMode>) -> u64 {
         self.absorb_via(outbox, |disturbed| Some(Via::of(through, disturbed)))
     }
 

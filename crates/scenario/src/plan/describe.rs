@@ -6,7 +6,7 @@ use super::{Plan, Step};
 use crate::{
     action::{Action, Verb},
     criteria::Criterion,
-    federation::Through,
+    federation::DiscoveryMode,
     roster::ENDPOINTS_A_SLICE,
     scenario::{Backend, Pattern, Scenario, ServiceGroup},
     time::At,
@@ -89,7 +89,7 @@ pub struct Clusters {
     /// The name by which it is linked.
     pub cluster: String,
     /// How its Services are asked for.
-    pub through: Vec<Through>,
+    pub through: Vec<DiscoveryMode>,
     /// Services of the first cluster, which are watched beside.
     pub local_services: u32,
 }
