@@ -58,7 +58,7 @@ pub use self::{
     outbox::{Claimed, Counts, Delivered, KubernetesStage, Outbox, Outcome},
     settle::{EndState, EndpointCounts, Wrong},
     streams::{EndedBy, StreamId, StreamPhase},
-    waiting::BetweenTries,
+    waiting::ReconnectGap,
     watched::WatchedService,
 };
 

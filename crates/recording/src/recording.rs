@@ -314,8 +314,12 @@ pub struct Second {
     pub replicas: Vec<ReplicaLine>,
     /// How long streams that were between two tries went without the endpoints of a Service that had
     /// had none; never, if they had nothing before the endpoints were gone again, or the run ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub between_tries: Option<RecordedLatency>,
+    #[serde(
+        rename = "between_tries",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub reconnect_gap: Option<RecordedLatency>,
     /// How late this process's event loop was, weighted by the deliveries it handled meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loop_lag: Option<Histogram>,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::{
     change::{ClosedChange, OpenChanges, Origin},
-    waiting::BetweenTries,
+    waiting::ReconnectGap,
 };
 
 /// What has gathered since it was last taken.
@@ -23,7 +23,7 @@ pub struct Outbox {
     /// Changes that every stream of their audience knows, or whose deadline has passed.
     pub changes: Vec<ClosedChange>,
     /// Streams that heard late of first endpoints, for they were between two tries.
-    pub between_tries: Vec<BetweenTries>,
+    pub reconnect_gaps: Vec<ReconnectGap>,
     /// What is only counted.
     pub counts: Counts,
 }

@@ -22,12 +22,12 @@ pub(super) struct Waiting {
     tried: FixedBitSet,
     since: BTreeMap<StreamId, At>,
     /// Nobody stays for those that have waited since before.
-    patience_ended: At,
+    expired_before: At,
 }
 
 /// How long one stream went without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BetweenTries {
+pub struct ReconnectGap {
     /// From the first endpoint's visibility until the stream held one; if it never did, until the
     /// last was gone again, or until the end.
     pub latency: Duration,
@@ -55,7 +55,7 @@ impl ServiceLedger {
                 let gone = |stream: &StreamId| members.contains(*stream as usize);
                 let missed = self.waiting.since.extract_if(.., |stream, _| gone(stream));
                 for (_, since) in missed {
-                    self.outbox.between_tries.push(BetweenTries {
+                    self.outbox.reconnect_gaps.push(ReconnectGap {
                         latency: visible.since(since),
                         never: true,
                     });
@@ -75,7 +75,7 @@ impl ServiceLedger {
     /// Nothing more is awaited: streams that still wait never heard.
     pub fn abandon_waiting(&mut self, at: At) {
         for since in std::mem::take(&mut self.waiting.since).into_values() {
-            self.outbox.between_tries.push(BetweenTries {
+            self.outbox.reconnect_gaps.push(ReconnectGap {
                 latency: at.since(since),
                 never: true,
             });
@@ -91,7 +91,7 @@ impl ServiceLedger {
     pub(super) fn end_waiting(&mut self, stream: StreamId, at: At, update: &Update) {
         let told = matches!(update, Update::Add(endpoints) if !endpoints.is_empty());
         if told && let Some(since) = self.waiting.since.remove(&stream) {
-            self.outbox.between_tries.push(BetweenTries {
+            self.outbox.reconnect_gaps.push(ReconnectGap {
                 latency: at.since(since),
                 never: false,
             });
@@ -109,12 +109,12 @@ impl Waiting {
 
     /// Those who have waited since `cutoff` or before are no reason to go on. They still count.
     pub(super) fn expire(&mut self, cutoff: At) {
-        self.patience_ended = self.patience_ended.max(cutoff);
+        self.expired_before = self.expired_before.max(cutoff);
     }
 
     /// Whether somebody is worth waiting for.
     pub(super) fn is_pending(&self) -> bool {
         let mut since = self.since.values();
-        since.any(|&since| since > self.patience_ended)
+        since.any(|&since| since > self.expired_before)
     }
 }

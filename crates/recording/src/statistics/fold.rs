@@ -53,7 +53,7 @@ pub struct Interval {
     latencies: BTreeMap<Key, Latency>,
     /// The destination stage by replica, where there are several.
     replicas: BTreeMap<u32, Latency>,
-    between_tries: Latency,
+    reconnect_gap: Latency,
 }
 
 /// What a recording's lines add up to.
@@ -77,7 +77,7 @@ pub struct Statistics {
     cycles: Cycles,
     target: TargetFold,
     replicas: Replicas,
-    between_tries: Latency,
+    reconnect_gap: Latency,
     clock: ClockFold,
     pings: PingFold,
     identities: Identities,
@@ -102,11 +102,11 @@ impl Interval {
 
     fn absorb_via(&mut self, outbox: &Outbox, via: impl Fn(bool) -> Option<Via>) -> u64 {
         self.counts.absorb(&outbox.counts);
-        for waited in &outbox.between_tries {
+        for waited in &outbox.reconnect_gaps {
             if waited.never {
-                self.between_tries.record_never(waited.latency, 1);
+                self.reconnect_gap.record_never(waited.latency, 1);
             } else {
-                self.between_tries.record(waited.latency, 1);
+                self.reconnect_gap.record(waited.latency, 1);
             }
         }
         for delivered in &outbox.deliveries {
@@ -171,10 +171,10 @@ impl Interval {
                 latency: latency.recorded(),
             })
             .collect();
-        let waited = &taken.between_tries;
-        let between_tries = (waited.count() > 0).then(|| waited.recorded());
+        let waited = &taken.reconnect_gap;
+        let reconnect_gap = (waited.count() > 0).then(|| waited.recorded());
         let nothing = latencies.is_empty()
-            && between_tries.is_none()
+            && reconnect_gap.is_none()
             && taken.counts == Counts::default()
             && taken.streams == StreamCounts::default()
             && taken.kubernetes_errors.is_empty()
@@ -188,7 +188,7 @@ impl Interval {
             kubernetes_errors: taken.kubernetes_errors,
             latencies,
             replicas: replicas::lines(taken.replicas.iter()),
-            between_tries,
+            reconnect_gap,
             // A loop that was never late is not worth a histogram; virtual time never is.
             loop_lag: (taken.loop_lag.max().is_some_and(|lag| !lag.value.is_zero()))
                 .then(|| taken.loop_lag.histogram()),
@@ -354,7 +354,7 @@ impl Statistics {
                 connection_errors: self.streams.connection_errors.clone(),
                 closed: self.streams.closed,
                 proxy: self.streams.proxy,
-                between_tries: LatencySummary::of(&self.between_tries),
+                reconnect_gap: LatencySummary::of(&self.reconnect_gap),
             },
             profiles: Profiles::of(&self.streams.profiles),
             replicas: self.replicas.summaries(),
@@ -423,8 +423,8 @@ impl Statistics {
         for line in &second.replicas {
             self.replicas.delivered(line);
         }
-        if let Some(line) = &second.between_tries {
-            self.between_tries.add(line);
+        if let Some(line) = &second.reconnect_gap {
+            self.reconnect_gap.add(line);
         }
         let mut busy = false;
         for line in &second.latencies {
