@@ -122,7 +122,7 @@ impl ServiceLedger {
     }
 
     /// No more is expected of Kubernetes: what it has not brought about by now, it never did. Of
-    /// intents that are told from elsewhere nothing follows: whoever has them may go on.
+    /// intents that another process reports nothing follows: whoever has them may go on.
     pub fn abandon_intents(&mut self) {
         if !self.unclaimed.takes_late() {
             self.outbox.counts.starved += self.intents.unreached();

@@ -178,7 +178,7 @@ impl Offer {
     }
 }
 
-/// A proxy has one endpoint an address: where several pods share one, whose it is is not told.
+/// A proxy has one endpoint an address: where several pods share one, whose it is is unknown.
 fn one_an_address(endpoints: BTreeSet<Endpoint>) -> BTreeSet<Endpoint> {
     let next = endpoints.iter().skip(1);
     let shared: BTreeSet<_> = (endpoints.iter().zip(next))

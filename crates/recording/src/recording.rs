@@ -170,7 +170,7 @@ pub struct Header {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<Machine>,
     /// The latency of the tool's own reference destination on this machine (the median over
-    /// deliveries), seconds: no smaller latency can be told apart from the tool itself.
+    /// deliveries), seconds: no smaller latency can be distinguished from that of the tool itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor_seconds: Option<f64>,
     /// The replicas of the destination, where there are several.

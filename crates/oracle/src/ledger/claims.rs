@@ -1,4 +1,4 @@
-//! Intents that are told from elsewhere, and may come after what they brought about.
+//! Intents that another process reports, and that may come after what they brought about.
 //!
 //! The acting half tells of an action when it is due, and on the way that may be overtaken by the
 //! action's slices: a change that no intent explains is kept for a while, and the intent that comes
@@ -53,7 +53,7 @@ struct ObservedEndpoint {
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
-    /// Says that intents will be told from elsewhere: changes are kept for those that come late.
+    /// Expects intents from another process: changes are kept for those that come late.
     pub fn expect_late_intents(&mut self) {
         self.unclaimed.late = true;
     }
@@ -192,7 +192,7 @@ impl ServiceLedger {
 // === impl Unclaimed ===
 
 impl Unclaimed {
-    /// Whether intents are told from elsewhere.
+    /// Whether another process reports the intents.
     pub(super) const fn takes_late(&self) -> bool {
         self.late
     }

@@ -183,7 +183,7 @@ impl ServiceLedger {
         self.hand_on_changes();
     }
 
-    /// Takes in what a stream was told of a Service that is not judged: what it holds, no more.
+    /// Takes in what a stream received of a Service that is not judged: what it holds, no more.
     pub(super) fn hear(&mut self, stream: StreamId, at: At, update: &Update) {
         match update {
             Update::Add(endpoints) => {

@@ -62,13 +62,13 @@ impl ServiceLedger {
                 let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");
                 self.conclude(stream, id);
                 if let (1, Some(start)) = self.to_learn(stream, id) {
-                    let stood = now.since(start);
-                    let outcome = if self.limits.is_never(stood) {
+                    let lasted = now.since(start);
+                    let outcome = if self.limits.is_never(lasted) {
                         Outcome::Never
                     } else {
                         Outcome::Censored
                     };
-                    self.missed(stream, id, stood, outcome);
+                    self.missed(stream, id, lasted, outcome);
                 }
             }
         }

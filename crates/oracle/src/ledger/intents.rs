@@ -35,7 +35,7 @@ pub(super) struct Open {
 impl Intents {
     /// Appends an intent. Returns how many endpoints of earlier intents can no longer come.
     ///
-    /// What is left in both directions cancels out: Kubernetes was told to go back before it had
+    /// What is left in both directions cancels out: the first action was reverted before Kubernetes had
     /// got there, and those endpoints will never have existed.
     pub(super) fn register(&mut self, intent: impl Into<Open>) -> u64 {
         let (add, remove) = self.left();
@@ -66,7 +66,7 @@ impl Intents {
         add + remove
     }
 
-    /// Endpoints that never came, or never went: one that Kubernetes was told to make and then to
+    /// Endpoints that never came, or never went: one that Kubernetes was asked to make and then to
     /// end again is one.
     pub(super) fn unreached(&self) -> u64 {
         let (add, remove) = self.left();

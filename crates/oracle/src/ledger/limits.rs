@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dst_load_scenario::scenario::Scenario;
 
-/// The spans by which observations are told apart.
+/// The spans by which observations are distinguished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// An update that takes longer has never arrived.
@@ -19,7 +19,7 @@ pub struct Limits {
 pub const BEHIND: Duration = Duration::from_secs(1);
 /// For how long a stream that was just sent may receive nothing: a proxy gives up then.
 pub const FIRST_ITEM: Duration = Duration::from_secs(3);
-/// States that stood for less than the smallest limit divided by this may be left out.
+/// States that lasted for less than the smallest limit divided by this may be left out.
 const COALESCED: u32 = 5;
 
 // === impl Limits ===
@@ -35,18 +35,18 @@ impl Limits {
         }
     }
 
-    /// Whether a state that stood this long should have been learnt.
-    pub(super) fn is_never(&self, stood: Duration) -> bool {
+    /// Whether a state that lasted this long should have been learnt.
+    pub(super) fn is_never(&self, lasted: Duration) -> bool {
         match self.largest {
-            Some(largest) => stood > largest,
-            None => stood >= self.deadline,
+            Some(largest) => lasted > largest,
+            None => lasted >= self.deadline,
         }
     }
 
-    /// Whether a controller may leave out a state that stood for so short a time.
-    pub(super) fn may_be_left_out(&self, stood: Duration) -> bool {
+    /// Whether a controller may leave out a state that lasted for so short a time.
+    pub(super) fn may_be_left_out(&self, lasted: Duration) -> bool {
         self.smallest
-            .is_some_and(|smallest| stood < smallest / COALESCED)
+            .is_some_and(|smallest| lasted < smallest / COALESCED)
     }
 }
 

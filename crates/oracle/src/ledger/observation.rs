@@ -237,7 +237,7 @@ impl ServiceLedger {
             }
             let first = self.unexplained.toggles(id, stream).first().copied();
             match first {
-                // It was told with everything else, or long before whatever explains it now.
+                // It was sent with everything else, or long before whatever explains it now.
                 Some(toggle)
                     if toggle.direction == direction
                         && (toggle.snapshot || self.unexplained.is_given_up(id, stream)) =>
@@ -262,7 +262,7 @@ impl ServiceLedger {
     }
 
     /// The state of an endpoint has changed at an instant that is not known: nothing can be said of
-    /// how long streams took to learn what it was before, nor of what they were told meanwhile.
+    /// how long streams took to learn what it was before, nor of what they were sent meanwhile.
     fn lose_track(&mut self, id: SlotId, streams: &FixedBitSet) {
         for bit in streams.ones() {
             let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");

@@ -110,7 +110,7 @@ impl ServiceLedger {
         self.hand_on_changes();
     }
 
-    /// Whether what the stream is told at `at` is its snapshot. A stream that has waited for a while
+    /// Whether what the stream receives at `at` is its snapshot. A stream that has waited for a while
     /// on a Service that promised nothing has had its answer: what comes then is an update.
     pub(super) fn is_snapshot(&self, stream: StreamId, at: At) -> bool {
         match self.streams.phase(stream) {
@@ -179,7 +179,7 @@ impl ServiceLedger {
         self.hand_on_changes();
     }
 
-    /// A stream has had its snapshot: states that ended before it will not be told any more.
+    /// A stream has had its snapshot: states that ended before it are not sent any more.
     pub(super) fn conclude_all_of(&mut self, stream: StreamId) {
         let ids: Vec<_> = self.slots.iter().map(|(id, _)| id).collect();
         for id in ids {

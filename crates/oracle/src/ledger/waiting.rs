@@ -89,8 +89,8 @@ impl ServiceLedger {
 
     /// The stream said something: it may have been what it went without.
     pub(super) fn end_waiting(&mut self, stream: StreamId, at: At, update: &Update) {
-        let told = matches!(update, Update::Add(endpoints) if !endpoints.is_empty());
-        if told && let Some(since) = self.waiting.since.remove(&stream) {
+        let has_endpoints = matches!(update, Update::Add(endpoints) if !endpoints.is_empty());
+        if has_endpoints && let Some(since) = self.waiting.since.remove(&stream) {
             self.outbox.reconnect_gaps.push(ReconnectGap {
                 latency: at.since(since),
                 never: false,

@@ -1,5 +1,5 @@
 //! What is counted because a real proxy would live it: streams that end by a proxy's own limits,
-//! the `GetProfile` streams beside the `Get` streams, and who of several replicas said what.
+//! the `GetProfile` streams next to the `Get` streams, and who of several replicas said what.
 
 use std::collections::BTreeMap;
 

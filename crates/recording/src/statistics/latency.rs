@@ -164,7 +164,7 @@ impl Latency {
         })
     }
 
-    /// The largest latency that cannot be told apart from `latency`: what a quantile of that
+    /// The largest latency that cannot be distinguished from `latency`: what a quantile of that
     /// very latency is stated as.
     #[must_use]
     pub fn resolved(latency: Duration) -> Duration {

@@ -62,14 +62,14 @@ fn open(ledger: &mut ServiceLedger, at: At, place: Place) -> StreamId {
     stream
 }
 
-/// Streams on two Nodes in two zones, opened after the only event, with what each is told.
-fn opened(service: &Service, slice: &Slice, told: [&[u8]; 2]) -> (ServiceLedger, EndState) {
+/// Streams on two Nodes in two zones, opened after the only event, with what each is sent.
+fn opened(service: &Service, slice: &Slice, sent: [&[u8]; 2]) -> (ServiceLedger, EndState) {
     let mut ledger = ServiceLedger::new(DEADLINE);
     observe(&mut ledger, ms(0), service, slice);
-    for ((node, zone), told) in [("node-1", "a"), ("node-2", "b")].into_iter().zip(told) {
+    for ((node, zone), sent) in [("node-1", "a"), ("node-2", "b")].into_iter().zip(sent) {
         let stream = open(&mut ledger, ms(100), place(node, zone));
-        if !told.is_empty() {
-            ledger.update(stream, ms(110), &add(told));
+        if !sent.is_empty() {
+            ledger.update(stream, ms(110), &add(sent));
         }
     }
     ledger.expire(ms(60_000));
@@ -198,7 +198,7 @@ fn with_the_flag_known_the_same_service_is_judged() {
         "pod-1",
     )]);
     for (ipv6, right, wrong) in [(true, &v6, &add(&[1])), (false, &add(&[1]), &v6)] {
-        for (told, wrongs) in [(right, 0), (wrong, 1)] {
+        for (sent, wrongs) in [(right, 0), (wrong, 1)] {
             let mut ledger = ServiceLedger::new(DEADLINE);
             ledger.follow(Flags {
                 ipv6: Some(ipv6),
@@ -206,7 +206,7 @@ fn with_the_flag_known_the_same_service_is_judged() {
             });
             observe(&mut ledger, ms(0), &service(false), &both);
             let stream = open(&mut ledger, ms(10), Place::default());
-            ledger.update(stream, ms(20), told);
+            ledger.update(stream, ms(20), sent);
             let end = ledger.end_state(ms(30));
             assert_eq!((end.streams_wrong, end.unjudged), (wrongs, None), "{ipv6}");
         }
@@ -222,7 +222,7 @@ fn an_address_that_pods_share_is_one_endpoint_as_pods_come_and_go() {
         slice(vec![entry(1, "node-1", None), second.clone()]),
     );
     let other = slice(vec![second]);
-    let told = |pod: &str| Update::Add(vec![named(1, pod)]);
+    let sent = |pod: &str| Update::Add(vec![named(1, pod)]);
     let mut ledger = ServiceLedger::new(DEADLINE);
     observe(&mut ledger, ms(0), &service(false), &shared);
     let stream = open(&mut ledger, ms(10), Place::default());
@@ -237,7 +237,7 @@ fn an_address_that_pods_share_is_one_endpoint_as_pods_come_and_go() {
         observe(&mut ledger, ms(at), &service(false), now);
         assert_eq!(ledger.end_state(ms(at + 1)).streams_wrong, 0, "{at}");
     }
-    ledger.update(stream, ms(3_010), &told("pod-2"));
+    ledger.update(stream, ms(3_010), &sent("pod-2"));
     ledger.expire(ms(60_000));
     let end = ledger.end_state(ms(60_000));
     assert_eq!((end.streams_wrong, end.unexpected), (0, 0));
@@ -253,12 +253,12 @@ fn a_zone_that_changes_under_open_streams_leaves_only_what_depends_on_it_unjudge
         entry(2, "node-2", Some("b")),
     ]);
     let plain = slice(vec![entry(1, "node-1", None), entry(2, "node-2", None)]);
-    for (local, slice, told, doubtful) in [
+    for (local, slice, sent, doubtful) in [
         (false, &hinted, [&[1][..], &[2][..]], true),
         (true, &hinted, [&[1], &[2]], false),
         (false, &plain, [&[1, 2], &[1, 2]], false),
     ] {
-        let (mut ledger, end) = opened(&service(local), slice, told);
+        let (mut ledger, end) = opened(&service(local), slice, sent);
         assert_eq!((end.streams_wrong, end.unjudged), (0, None));
         ledger.rezone("node-9", ms(61_000));
         assert_eq!(ledger.unjudged(), None, "nobody is there");

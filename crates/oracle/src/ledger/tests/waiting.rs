@@ -29,7 +29,7 @@ fn a_stream_between_two_tries_is_in_no_audience_and_its_wait_counts_from_visible
     story.ledger.update(1, ms(3_112), &add(&[1]));
     assert!(story.ledger.is_settled());
     let outbox = story.ledger.take_outbox();
-    // Only the one that stood is timed as a delivery.
+    // Only the one that lasted is timed as a delivery.
     assert_eq!(outbox.deliveries.len(), 1);
     assert_eq!(outbox.changes[0].audience, 1);
     let waited = ReconnectGap {
@@ -113,11 +113,11 @@ fn deliveries_and_wrong_streams_are_told_apart_by_replica() {
     story.ledger.update(1, ms(1_001), &add(&[3]));
     story.ledger.expire(ms(40_000));
     let outbox = story.ledger.take_outbox();
-    let told: Vec<_> = (outbox.deliveries.iter())
+    let delivered: Vec<_> = (outbox.deliveries.iter())
         .map(|delivered| (delivered.replica, delivered.outcome))
         .collect();
     assert_eq!(
-        told,
+        delivered,
         [(Some(1), Outcome::Learnt), (Some(0), Outcome::Never)]
     );
     let end = story.ledger.end_state(ms(40_000));

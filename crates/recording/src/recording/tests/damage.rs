@@ -359,13 +359,13 @@ fn numbers_that_none_can_be_are_neither_written_nor_read() {
             format!("process_cpu_seconds_total is {cpu}")
         );
         let error = written_with(|lines| *lines = with(cpu));
-        let told = error.to_string();
+        let error = error.to_string();
         let expected = if cpu.is_finite() {
             "process_cpu_seconds_total is -5"
         } else {
             "invalid type: null, expected f64"
         };
-        assert!(told.ends_with(expected), "{told}");
+        assert!(error.ends_with(expected), "{error}");
     }
 }
 
