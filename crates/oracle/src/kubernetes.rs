@@ -56,7 +56,7 @@ pub struct SliceEndpoint {
     pub zones: Vec<String>,
 }
 
-/// What an EndpointSlice's entry points at.
+/// The object that an EndpointSlice's entry refers to (`targetRef`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Nothing: a bare address.
@@ -69,7 +69,7 @@ pub enum Target {
     Other,
 }
 
-/// Where a client is.
+/// The Node and zone of a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// Its Node.

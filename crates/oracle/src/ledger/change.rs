@@ -1,4 +1,5 @@
-//! Changes that some stream has yet to learn, and what is said of each once it is closed.
+//! Open changes, which have not reached all their streams yet, and what is reported of each once it
+//! is closed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +11,7 @@ use dst_load_scenario::{action::Direction, time::At};
 
 use super::{Written, slots::SlotId, streams::StreamId};
 
-/// What names a change: the object whose event made it, and the direction.
+/// A change's identity: the object whose event made it, and the direction.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChangeId {
     /// The object's uid; an EndpointSlice's, save where a Service or Node changed what is promised.
@@ -21,7 +22,7 @@ pub struct ChangeId {
     pub direction: Direction,
 }
 
-/// A change that is no longer waited for.
+/// A change that is no longer awaited, with its fan-out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClosedChange {
     /// Its name.
@@ -54,7 +55,7 @@ pub struct ClosedChange {
     pub(super) seen: Vec<At>,
 }
 
-/// How far a change has come.
+/// Progress of an open change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnderWay {
     /// Whether endpoints appear or go.

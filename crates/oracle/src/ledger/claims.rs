@@ -1,7 +1,7 @@
 //! Intents that another process reports, and that may come after what they brought about.
 //!
-//! The acting half tells of an action when it is due, and on the way that may be overtaken by the
-//! action's slices: a change that no intent explains is kept for a while, and the intent that comes
+//! The churner reports an action when it is due, and the action's slices may arrive before that
+//! report: a change that no intent explains is kept for a while, and the intent that comes
 //! late claims it. An effect never precedes its intended instant, which is what keeps a late intent
 //! from claiming the effects of another, and of what somebody else did before.
 
@@ -20,8 +20,8 @@ use super::{
     slots::SlotId,
 };
 
-/// For how long a change waits for the intent that explains it: a reader that lost its connection
-/// tries to have it again every 10 s.
+/// For how long a change waits for the intent that explains it. A client that lost its connection to
+/// the churner reconnects every 10 s.
 pub const WAIT: Duration = Duration::from_secs(30);
 /// Instants that are kept of one Service's unclaimed deliveries: some megabyte, and more than 100
 /// endpoints for 1,000 streams. Beyond it an endpoint keeps its Kubernetes stage alone.
@@ -58,8 +58,8 @@ impl ServiceLedger {
         self.unclaimed.late = true;
     }
 
-    /// Says that an action was sent which should have made (or ended) endpoints of this Service.
-    /// `slack` is how wrong the intended instant may be.
+    /// Registers an action that was sent and should have made (or ended) endpoints of this Service.
+    /// `slack` is the uncertainty of its intended instant.
     pub fn intend_late(&mut self, intent: Intent, slack: Duration) {
         let add = self.claim(Direction::Add, &intent, slack);
         let remove = self.claim(Direction::Remove, &intent, slack);
@@ -74,7 +74,7 @@ impl ServiceLedger {
 
     /// Forgets every intent, and expects the difference between the endpoints that there are now
     /// and the `to` endpoints that the last action asked for. That was intended at `at`; `None`
-    /// before this run's clock began. For a reader who comes late or has missed something.
+    /// before this run's clock began. For a client that connects late or has missed events.
     pub fn resume(&mut self, at: Option<At>, to: u32) {
         let promised = u32::try_from(self.promised()).unwrap_or(u32::MAX);
         self.intents = Intents::default();
@@ -85,7 +85,7 @@ impl ServiceLedger {
         });
     }
 
-    /// Forgets every intent: it is no longer known what was asked for.
+    /// Forgets every intent, as what was asked for is no longer known.
     pub fn forget_intents(&mut self) {
         self.intents = Intents::default();
     }

@@ -29,7 +29,7 @@ pub(super) struct Present {
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
-    /// Says how the controller is set up. To be called before the first event.
+    /// Sets the controller's flags. To be called before the first event.
     pub fn follow(&mut self, flags: Flags) {
         self.present.flags = flags;
     }
@@ -39,26 +39,26 @@ impl ServiceLedger {
         self.present.flags
     }
 
-    /// Why the Service cannot be judged at present, if it cannot.
+    /// The reason why the Service cannot be judged at present, if it cannot.
     #[must_use]
     pub const fn unjudged(&self) -> Option<Unjudged> {
         self.present.unjudged
     }
 
-    /// Endpoints that there are for clients somewhere.
+    /// The number of endpoints that clients anywhere are promised.
     #[must_use]
     pub fn promised(&self) -> usize {
         let available = self.present.available;
         available.unwrap_or_else(|| self.slots.promised(0))
     }
 
-    /// Endpoints that the stream's client is promised; none while that cannot be said.
+    /// The number of endpoints that the stream's client is promised; 0 while that is unknown.
     #[must_use]
     pub fn promised_to(&self, stream: StreamId) -> usize {
         self.slots.promised(self.streams.class(stream))
     }
 
-    /// The addresses that some client is promised, for whoever compares them with what others see.
+    /// The addresses that clients anywhere are promised, to be compared with what others see.
     #[must_use]
     pub fn promised_addresses(&self) -> BTreeSet<SocketAddr> {
         let wanted = self.slots.iter().filter(|(_, slot)| !slot.is_unwanted());
@@ -96,8 +96,8 @@ impl ServiceLedger {
         self.present.offer = self.streams.are_apart().then_some(offer);
     }
 
-    /// A Node is in another zone than it was. Which of the two counts for streams that were opened
-    /// before is not known from here on.
+    /// Registers that a Node's zone has changed. For streams that were opened before, which of the
+    /// two counts is unknown from here on.
     pub fn rezone(&mut self, node: &str, at: At) {
         if !self.streams.are_any_on(node) {
             return;

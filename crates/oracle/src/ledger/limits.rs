@@ -1,10 +1,10 @@
-//! How long a ledger waits, and what it may let pass.
+//! The deadline and the latency limits of a ledger.
 
 use std::time::Duration;
 
 use dst_load_scenario::scenario::Scenario;
 
-/// The spans by which observations are distinguished.
+/// The spans of time by which a ledger distinguishes outcomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// An update that takes longer has never arrived.
@@ -15,7 +15,8 @@ pub struct Limits {
     pub smallest: Option<Duration>,
 }
 
-/// For how long the observer may be behind an update: its watch is not always the first to be served.
+/// For how long the observer may be behind an update: its watch is not always the first to be
+/// served.
 pub const BEHIND: Duration = Duration::from_secs(1);
 /// For how long a stream that was just sent may receive nothing: a proxy gives up then.
 pub const FIRST_ITEM: Duration = Duration::from_secs(3);
@@ -25,7 +26,7 @@ const COALESCED: u32 = 5;
 // === impl Limits ===
 
 impl Limits {
-    /// Those of a scenario.
+    /// The limits of a scenario.
     #[must_use]
     pub fn of(scenario: &Scenario) -> Self {
         Self {

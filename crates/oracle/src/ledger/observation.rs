@@ -1,4 +1,4 @@
-//! What the observer saw, turned into changes.
+//! Events of the observer, turned into changes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -41,7 +41,7 @@ pub struct Observation {
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
-    /// Takes in the state of the Service and its slices after one event of the observer.
+    /// Processes the state of the Service and its slices after one event of the observer.
     pub fn observe<'a>(
         &mut self,
         observation: &Observation,
@@ -53,7 +53,7 @@ impl ServiceLedger {
         self.offered(observation, offer);
     }
 
-    /// Takes in what each class of streams is promised after one event: the net difference to
+    /// Processes what each class of streams is promised after one event. The net difference from
     /// what it was promised before makes at most one change in each direction.
     pub fn observe_promised(&mut self, observation: &Observation, promised: &[BTreeSet<Endpoint>]) {
         let audience = if observation.timed {

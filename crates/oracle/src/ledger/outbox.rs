@@ -1,4 +1,4 @@
-//! What a ledger hands on: numbers for the statistics and lines for the recording.
+//! The output of a ledger: numbers for the statistics and lines for the recording.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::ledger::{
     waiting::ReconnectGap,
 };
 
-/// What has gathered since it was last taken.
+/// What a ledger has gathered since its outbox was last taken.
 #[derive(Debug, Default)]
 pub struct Outbox {
     /// Deliveries that were made, or given up; equal ones that came one after the other are one
@@ -24,11 +24,11 @@ pub struct Outbox {
     pub changes: Vec<ClosedChange>,
     /// Streams that heard late of first endpoints, for they were between two tries.
     pub reconnect_gaps: Vec<ReconnectGap>,
-    /// What is only counted.
+    /// Counts, without times.
     pub counts: Counts,
 }
 
-/// How one observation of a delivery ended.
+/// The outcome of one delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The stream learnt the wanted state.
@@ -115,7 +115,7 @@ pub struct Claimed {
     pub end_to_end: Duration,
 }
 
-/// What is only counted.
+/// Counts, without times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Counts {
     /// Messages received.

@@ -36,7 +36,7 @@ impl Repeats {
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
-    /// Says that an event of a slice, visible at `visible`, lists these addresses. To be called
+    /// Registers that an event of a slice, visible at `visible`, lists these addresses. To be called
     /// before the ledger has what is promised after the event: an addition that the event
     /// itself asks for repeats nothing.
     pub fn name(&mut self, visible: At, addresses: &BTreeSet<IpAddr>) {
