@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{absorb, foreign};
+use super::{absorb, streams::foreign};
 use crate::statistics::RecordedLatency;
 
 /// Where a proxy's own rules decided. All but the last two are among the streams that were closed.
@@ -42,7 +42,7 @@ pub struct ProfileCounts {
     /// Streams that ended with status OK although nobody had asked for it.
     pub ended_ok: u64,
     /// Streams that the server ended on a connection that it was leaving.
-    #[serde(skip_serializing_if = "super::is_zero")]
+    #[serde(skip_serializing_if = "super::zero::is_zero")]
     pub drained: u64,
     /// Streams that ended with an error, named as those of the `Get` streams are.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
