@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::BTreeSet, net::IpAddr};
 
 use criterion::{BatchSize, Criterion};
 use dst_load_oracle::{
-    kubernetes::{self as k8s, ServicePort, Slice, SliceEndpoint, SlicePort, Target},
+    kubernetes::{self as k8s, EndpointTarget, ServicePort, Slice, SliceEndpoint, SlicePort},
     ledger::Observation,
 };
 use dst_load_scenario::action::Direction;
@@ -32,7 +32,7 @@ impl Observed {
             SliceEndpoint {
                 addresses: vec![address.into()],
                 ready: true,
-                target: Target::Pod(pod),
+                target: EndpointTarget::Pod(pod),
                 node: Some(format!("node-{}", number % 4)),
                 zones: Vec::new(),
             }

@@ -49,7 +49,7 @@ pub struct SliceEndpoint {
     /// `conditions.ready`; absent means ready.
     pub ready: bool,
     /// What it points at.
-    pub target: Target,
+    pub target: EndpointTarget,
     /// The Node it is on.
     pub node: Option<String>,
     /// `hints.forZones`.
@@ -58,7 +58,7 @@ pub struct SliceEndpoint {
 
 /// The object that an EndpointSlice's entry refers to (`targetRef`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum EndpointTarget {
     /// Nothing: a bare address.
     Bare,
     /// A pod of this name.

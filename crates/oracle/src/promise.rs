@@ -15,7 +15,7 @@ use dst_load_scenario::flags::Flags;
 pub use self::unjudged::Unjudged;
 use crate::{
     endpoint::{Endpoint, Pod},
-    kubernetes::{Place, Service, Slice, SliceEndpoint, Target},
+    kubernetes::{EndpointTarget, Place, Service, Slice, SliceEndpoint},
 };
 
 /// The endpoints that a Service offers on one port, wherever a client is. Computed once for each
@@ -218,13 +218,15 @@ impl<'a> Listed<'a> {
             for &ip in &entry.addresses {
                 let address = SocketAddr::new(ip, port);
                 let id = match &entry.target {
-                    Target::Pod(name) => Id::Pod {
+                    EndpointTarget::Pod(name) => Id::Pod {
                         pod: Pod::named(name.as_bytes()),
                         ipv6: ip.is_ipv6(),
                     },
-                    Target::ExternalWorkload(name) => Id::Workload(Pod::named(name.as_bytes())),
-                    Target::Bare => Id::Bare(address),
-                    Target::Other => continue,
+                    EndpointTarget::ExternalWorkload(name) => {
+                        Id::Workload(Pod::named(name.as_bytes()))
+                    }
+                    EndpointTarget::Bare => Id::Bare(address),
+                    EndpointTarget::Other => continue,
                 };
                 let before = self.by_id.insert(id, (number, address, entry));
                 self.contradictory |=

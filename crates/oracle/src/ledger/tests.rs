@@ -14,7 +14,7 @@ mod waiting;
 use super::*;
 use crate::{
     endpoint::Endpoint,
-    kubernetes::{Place, Service, ServicePort, Slice, SliceEndpoint, SlicePort, Target},
+    kubernetes::{EndpointTarget, Place, Service, ServicePort, Slice, SliceEndpoint, SlicePort},
     update::Update,
 };
 use dst_load_scenario::action::Direction;
@@ -450,7 +450,7 @@ fn with_local_traffic_policy_each_node_is_promised_its_own() {
     let entry = |n: u8, node: &str| SliceEndpoint {
         addresses: vec![endpoint(n).address.ip()],
         ready: true,
-        target: Target::Pod(format!("pod-{n}")),
+        target: EndpointTarget::Pod(format!("pod-{n}")),
         node: Some(node.into()),
         zones: Vec::new(),
     };

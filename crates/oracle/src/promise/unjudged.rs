@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Filter, Id, Listed};
-use crate::kubernetes::Target;
+use crate::kubernetes::EndpointTarget;
 
 /// The reason why a Service cannot be judged.
 #[derive(
@@ -45,7 +45,10 @@ pub(super) fn of(listed: &Listed<'_>, filter: Filter, flags: Flags) -> Option<Un
     };
     let node = || {
         let unnamed = listed.by_id.iter().any(|(id, (_, _, entry))| {
-            matches!((id, &entry.target), (Id::Pod { .. }, Target::Pod(_))) && entry.node.is_none()
+            matches!(
+                (id, &entry.target),
+                (Id::Pod { .. }, EndpointTarget::Pod(_))
+            ) && entry.node.is_none()
         });
         (filter == Filter::Node && unnamed).then_some(Unjudged::PodNodeUnknown)
     };

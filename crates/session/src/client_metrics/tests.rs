@@ -94,7 +94,7 @@ fn observe(locked: &LockedLedger, visible: At, count: u8) {
     let entry = |last| SliceEndpoint {
         addresses: vec![endpoint(last).address.ip()],
         ready: true,
-        target: kubernetes::Target::Bare,
+        target: kubernetes::EndpointTarget::Bare,
         node: None,
         zones: Vec::new(),
     };

@@ -17,7 +17,7 @@ fn entry(n: u8, node: &str, zone: Option<&str>) -> SliceEndpoint {
     SliceEndpoint {
         addresses: vec![endpoint(n).address.ip()],
         ready: true,
-        target: Target::Pod(format!("pod-{n}")),
+        target: EndpointTarget::Pod(format!("pod-{n}")),
         node: Some(node.into()),
         zones: zone.map(str::to_owned).into_iter().collect(),
     }
