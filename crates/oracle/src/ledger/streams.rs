@@ -70,7 +70,7 @@ impl ServiceLedger {
     }
 
     /// Sets the replica of the destination, of several, that serves the stream.
-    pub fn hold_on(&mut self, stream: StreamId, replica: u32) {
+    pub fn assign_replica(&mut self, stream: StreamId, replica: u32) {
         self.streams.replicas[stream as usize] = Some(replica);
     }
 

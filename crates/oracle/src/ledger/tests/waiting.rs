@@ -107,7 +107,7 @@ fn only_the_first_endpoints_are_waited_for() {
 fn deliveries_and_wrong_streams_are_told_apart_by_replica() {
     let mut story = Story::with_streams(2);
     for stream in 0..2 {
-        story.ledger.hold_on(stream, stream);
+        story.ledger.assign_replica(stream, stream);
     }
     story.promised(ms(1_000), &[1, 2, 3]);
     story.ledger.update(1, ms(1_001), &add(&[3]));
