@@ -161,7 +161,7 @@ impl ServiceLedger {
     }
 
     /// Sets whether another cluster churns while what follows becomes visible.
-    pub fn disturb(&mut self, disturbed: bool) {
+    pub fn set_disturbed(&mut self, disturbed: bool) {
         self.disturbed = disturbed;
     }
 

@@ -325,7 +325,7 @@ impl State {
             && self.ledgers.is_disturbed(by.visible);
         for locked in all {
             locked.deliver(|ledger| {
-                ledger.disturb(disturbed);
+                ledger.set_disturbed(disturbed);
                 ledger.observe(
                     &observation,
                     self.services.get(service),
