@@ -13,7 +13,7 @@ use std::{
 use dst_load_oracle::{
     endpoint::Endpoint,
     kubernetes::Place,
-    ledger::{Counts, EndState, EndedBy, Intent, ServiceLedger, Sighting},
+    ledger::{Counts, EndState, EndedBy, Intent, Observation, ServiceLedger},
     update::Update,
 };
 use dst_load_scenario::time::At;
@@ -141,7 +141,7 @@ impl World {
             return;
         }
         let version: Arc<str> = self.seen.to_string().into();
-        let sighting = Sighting {
+        let observation = Observation {
             visible: self.now,
             gone: false,
             cycle: 0,
@@ -151,7 +151,7 @@ impl World {
         };
         let promised = endpoints(&self.history[self.seen]);
         self.seen += 1;
-        self.ledger.observe(&sighting, &[promised]);
+        self.ledger.observe_promised(&observation, &[promised]);
     }
 
     fn say(&mut self, stream: usize, update: &Update) {

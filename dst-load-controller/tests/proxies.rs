@@ -46,7 +46,7 @@ async fn scale_from_zero_is_lived_as_a_proxy_lives_it() {
     assert_eq!(streams.closed, streams.proxy.first_item_timeouts);
     assert_eq!((streams.unexpected_resets, streams.errors), (0, 0));
     // Each stream either stood when the first endpoint came, or was between two tries.
-    let first = &streams.between_tries;
+    let first = &streams.reconnect_gap;
     assert!(first.count > 0 && first.never == 0, "{first:?}");
     assert!(first.max_seconds.unwrap() > 1.0, "{first:?}");
     assert_eq!((correct.streams_wrong, correct.streams_checked), (0, 12));
@@ -73,7 +73,7 @@ async fn an_eternal_client_waits_for_the_first_endpoint_instead() {
         .report;
     assert_eq!(report.verdict, Verdict::Pass, "{:?}", report.reasons);
     assert_eq!(
-        (report.streams.closed, report.streams.between_tries.count),
+        (report.streams.closed, report.streams.reconnect_gap.count),
         (0, 0)
     );
     assert_eq!(report.latency.destination.add.count, 3 * 4 * 4 * 2);

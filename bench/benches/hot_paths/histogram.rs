@@ -3,7 +3,7 @@
 use std::{hint::black_box, time::Duration};
 
 use criterion::{BatchSize, Criterion, Throughput};
-use dst_load_recording::statistics::{Histogram, Latency};
+use dst_load_recording::statistics::{Latency, RecordedLatency};
 
 const VALUES: u64 = 1_000;
 
@@ -30,11 +30,14 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     let filled = filled(&latencies);
     assert_eq!(filled.count(), VALUES);
     let write = |latency: &Latency| {
-        serde_json::to_string(&latency.histogram()).expect("invariant: a histogram is a string")
+        serde_json::to_string(&latency.recorded()).expect("invariant: a latency is JSON")
     };
     let read = |text: &str| {
-        let known: Histogram = serde_json::from_str(text).expect("invariant: it was written so");
-        Latency::of(&known, None, 0)
+        let line: RecordedLatency =
+            serde_json::from_str(text).expect("invariant: it was written so");
+        let mut latency = Latency::default();
+        latency.add(&line);
+        latency
     };
     let text = write(&filled);
     assert_eq!(read(&text), filled);

@@ -48,8 +48,8 @@ impl Round {
             .map(|(direction, promised, update)| {
                 let service = &mut self.service;
                 service.intend(*direction, self.moving);
-                let sighting = service.sighting();
-                service.ledger.observe(&sighting, promised);
+                let observation = service.observation();
+                service.ledger.observe_promised(&observation, promised);
                 service.tell(update);
                 service.gathered(*direction)
             })

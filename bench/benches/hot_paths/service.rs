@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 use dst_load_oracle::{
     endpoint::Endpoint,
     kubernetes::Place,
-    ledger::{Intent, Outbox, ServiceLedger, Sighting},
+    ledger::{Intent, Observation, Outbox, ServiceLedger},
     update::Update,
 };
 use dst_load_scenario::{action::Direction, time::At};
@@ -62,9 +62,9 @@ impl Service {
         for _ in 0..streams {
             service.ledger.add_stream(Place::default());
         }
-        let sighting = service.sighting();
+        let observation = service.observation();
         let promised = BTreeSet::from_iter(endpoints.iter().copied());
-        service.ledger.observe(&sighting, &[promised]);
+        service.ledger.observe_promised(&observation, &[promised]);
         let snapshot = told(Direction::Add, endpoints);
         for stream in 0..streams {
             service.ledger.stream_sent(stream, service.now);
@@ -76,10 +76,10 @@ impl Service {
     }
 
     /// The next event of a slice, half a second after the last.
-    pub(crate) fn sighting(&mut self) -> Sighting {
+    pub(crate) fn observation(&mut self) -> Observation {
         self.now = self.now + Duration::from_millis(500);
         self.version += 1;
-        Sighting {
+        Observation {
             visible: self.now,
             cycle: 1,
             object: "slice-1".into(),

@@ -4,8 +4,8 @@ use std::{cell::RefCell, collections::BTreeSet, net::IpAddr};
 
 use criterion::{BatchSize, Criterion};
 use dst_load_oracle::{
-    kubernetes::{self as k8s, ServicePort, Slice, SliceEndpoint, SlicePort, Target},
-    ledger::Sighting,
+    kubernetes::{self as k8s, EndpointTarget, ServicePort, Slice, SliceEndpoint, SlicePort},
+    ledger::Observation,
 };
 use dst_load_scenario::action::Direction;
 
@@ -32,7 +32,7 @@ impl Observed {
             SliceEndpoint {
                 addresses: vec![address.into()],
                 ready: true,
-                target: Target::Pod(pod),
+                target: EndpointTarget::Pod(pod),
                 node: Some(format!("node-{}", number % 4)),
                 zones: Vec::new(),
             }
@@ -59,12 +59,12 @@ impl Observed {
     }
 
     /// The last endpoint goes, or comes back; an action has asked for that. Its event is next.
-    fn flip(&mut self) -> Sighting {
+    fn flip(&mut self) -> Observation {
         let ready = &mut self.slice.endpoints[ENDPOINTS as usize - 1].ready;
         *ready = !*ready;
         let direction = self.direction();
         self.service.intend(direction, 1);
-        self.service.sighting()
+        self.service.observation()
     }
 
     fn direction(&self) -> Direction {
@@ -76,10 +76,10 @@ impl Observed {
     }
 
     /// What the observer does with the event.
-    fn sight(&mut self, sighting: &Sighting) {
+    fn observe(&mut self, observation: &Observation) {
         let ledger = &mut self.service.ledger;
-        ledger.name(sighting.visible, &self.addresses);
-        ledger.sight(sighting, Some(&self.object), [&self.slice], PORT);
+        ledger.name(observation.visible, &self.addresses);
+        ledger.observe(observation, Some(&self.object), [&self.slice], PORT);
     }
 
     /// All streams learn of it. Returns how many did.
@@ -95,29 +95,29 @@ impl Observed {
 pub(crate) fn bench(criterion: &mut Criterion) {
     let mut observed = Observed::new();
     for _ in 0..2 {
-        let sighting = observed.flip();
-        observed.sight(&sighting);
+        let observation = observed.flip();
+        observed.observe(&observation);
         assert_eq!(observed.learn(), u64::from(STREAMS));
     }
-    let sighting = observed.service.sighting();
-    observed.sight(&sighting);
+    let observation = observed.service.observation();
+    observed.observe(&observation);
     assert!(!observed.service.ledger.has_open_changes());
     assert_eq!(observed.service.ledger.promised(), ENDPOINTS as usize);
 
     let mut group = criterion.benchmark_group("slice diff");
     group.bench_function("100 endpoints, nothing new", |bencher| {
-        bencher.iter(|| observed.sight(&sighting));
+        bencher.iter(|| observed.observe(&observation));
     });
     // The streams have learnt of the last change before the next is made: that is not timed.
     let observed = RefCell::new(observed);
-    let sighting = RefCell::new(observed.borrow_mut().flip());
-    observed.borrow_mut().sight(&sighting.borrow());
+    let observation = RefCell::new(observed.borrow_mut().flip());
+    observed.borrow_mut().observe(&observation.borrow());
     group.bench_function("100 endpoints, one of them new or gone", |bencher| {
         let set_up = || {
             observed.borrow_mut().learn();
-            *sighting.borrow_mut() = observed.borrow_mut().flip();
+            *observation.borrow_mut() = observed.borrow_mut().flip();
         };
-        let event = |()| observed.borrow_mut().sight(&sighting.borrow());
+        let event = |()| observed.borrow_mut().observe(&observation.borrow());
         bencher.iter_batched(set_up, event, BatchSize::PerIteration);
     });
     group.finish();

@@ -201,7 +201,7 @@ impl Fleet {
                     let stream = locked.with(|ledger| {
                         let stream = ledger.add_stream(place.clone());
                         if replicas.len() > 1 {
-                            ledger.hold_on(stream, replica);
+                            ledger.assign_replica(stream, replica);
                         }
                         stream
                     });

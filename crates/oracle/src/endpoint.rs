@@ -46,7 +46,7 @@ impl Endpoint {
 // === impl Pod ===
 
 impl Pod {
-    /// The pod with this name, as UTF-8 bytes.
+    /// The pod of this name, given as UTF-8 bytes.
     #[must_use]
     pub fn named(name: &[u8]) -> Self {
         // Of the two that foldhash has, the one whose every bit depends on the whole name.

@@ -49,16 +49,16 @@ pub struct SliceEndpoint {
     /// `conditions.ready`; absent means ready.
     pub ready: bool,
     /// What it points at.
-    pub target: Target,
+    pub target: EndpointTarget,
     /// The Node it is on.
     pub node: Option<String>,
     /// `hints.forZones`.
     pub zones: Vec<String>,
 }
 
-/// What an EndpointSlice's entry points at.
+/// The object that an EndpointSlice's entry refers to (`targetRef`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum EndpointTarget {
     /// Nothing: a bare address.
     Bare,
     /// A pod of this name.
@@ -69,7 +69,7 @@ pub enum Target {
     Other,
 }
 
-/// Where a client is.
+/// The Node and zone of a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// Its Node.

@@ -1,5 +1,5 @@
-//! The ledger of one Service ([`ServiceLedger`]): which stream learnt which change when; and those of
-//! all Services that are watched, a lock each ([`Ledgers`]).
+//! The ledger of one Service ([`ServiceLedger`]): which stream learnt which change when; and those
+//! of all Services that are watched, a lock each ([`Ledgers`]).
 //!
 //! Changes come from the reference observer, updates from the streams, in any order. The ledger
 //! pairs them by endpoint, counts what never arrives at the deadline, and keeps what every stream
@@ -21,12 +21,12 @@ mod ledgers;
 mod limits;
 mod locked;
 mod moving;
+mod observation;
 mod outbox;
 mod pairing;
 mod repeats;
 mod retries;
 mod settle;
-mod sighting;
 mod slots;
 mod streams;
 #[cfg(test)]
@@ -54,11 +54,11 @@ pub use self::{
     ledgers::Ledgers,
     limits::{BEHIND, FIRST_ITEM, Limits},
     locked::LockedLedger,
+    observation::Observation,
     outbox::{Claimed, Counts, Delivered, KubernetesStage, Outbox, Outcome},
     settle::{EndState, EndpointCounts, Wrong},
-    sighting::Sighting,
     streams::{EndedBy, StreamId, StreamPhase},
-    waiting::BetweenTries,
+    waiting::ReconnectGap,
     watched::WatchedService,
 };
 
@@ -113,7 +113,8 @@ impl ServiceLedger {
         }
     }
 
-    /// Says that an action is about to be sent which should make (or end) endpoints of this Service.
+    /// Registers an action that is about to be sent and should make (or end) endpoints of this
+    /// Service.
     pub fn intend(&mut self, intent: Intent) {
         if self.unjudged().is_some() {
             return;
@@ -121,8 +122,8 @@ impl ServiceLedger {
         self.outbox.counts.starved += self.intents.register(intent);
     }
 
-    /// No more is expected of Kubernetes: what it has not brought about by now, it never did. Of
-    /// intents that are told from elsewhere nothing follows: whoever has them may go on.
+    /// Drops all open intents, and counts what Kubernetes has not brought about of them as starved.
+    /// Intents that another process reports are not counted: that process may go on.
     pub fn abandon_intents(&mut self) {
         if !self.unclaimed.takes_late() {
             self.outbox.counts.starved += self.intents.unreached();
@@ -137,19 +138,19 @@ impl ServiceLedger {
         self.intents.outstanding()
     }
 
-    /// Whether some stream has yet to learn of a change.
+    /// Whether a change has not reached all its streams yet.
     #[must_use]
     pub fn has_open_changes(&self) -> bool {
         !self.changes.is_empty()
     }
 
-    /// The newest change that some stream has yet to learn.
+    /// The newest change that has not reached all its streams yet.
     #[must_use]
     pub fn under_way(&self, now: At) -> Option<UnderWay> {
         self.changes.newest(now)
     }
 
-    /// Whether nothing is waited for any more: no open changes, no stream between two tries that has
+    /// Whether nothing is awaited any more: no open changes, no stream between two tries that has
     /// yet to hear of first endpoints, and no holdings or repetitions that nothing explains.
     #[must_use]
     pub fn is_settled(&self) -> bool {
@@ -159,12 +160,12 @@ impl ServiceLedger {
             && !self.unexplained.is_pending()
     }
 
-    /// Says whether another cluster churns while what follows becomes visible.
-    pub fn disturb(&mut self, disturbed: bool) {
+    /// Sets whether another cluster churns while what follows becomes visible.
+    pub fn set_disturbed(&mut self, disturbed: bool) {
         self.disturbed = disturbed;
     }
 
-    /// Takes what has gathered since the last call.
+    /// Takes what was gathered since the last call.
     pub fn take_outbox(&mut self) -> Outbox {
         let mut outbox = std::mem::take(&mut self.outbox);
         outbox.settle(std::mem::take(&mut self.endings), &self.changes);

@@ -1,4 +1,5 @@
-//! What each client is promised, and what it held: the promise and the ledgers.
+//! The promise to each client, and the ledgers of what each held: which streams learnt which change
+//! when.
 
 pub mod endpoint;
 pub mod kubernetes;

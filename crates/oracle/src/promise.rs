@@ -15,11 +15,11 @@ use dst_load_scenario::flags::Flags;
 pub use self::unjudged::Unjudged;
 use crate::{
     endpoint::{Endpoint, Pod},
-    kubernetes::{Place, Service, Slice, SliceEndpoint, Target},
+    kubernetes::{EndpointTarget, Place, Service, Slice, SliceEndpoint},
 };
 
-/// What a Service offers on one port, wherever a client is: computed once for each event, and asked
-/// for each place ([`Offer::promised`]).
+/// The endpoints that a Service offers on one port, wherever a client is. Computed once for each
+/// event, and read for each place ([`Offer::promised`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Offer {
     candidates: Vec<Candidate>,
@@ -70,9 +70,10 @@ struct Listed<'a> {
     contradictory: bool,
 }
 
-/// What a client at `place` is promised of `service` on `port` by a controller with these `flags`.
+/// The endpoints that a client at `place` is promised of `service` on `port` by a controller with
+/// these `flags`.
 ///
-/// A `service` of `None` does not exist, and promises nothing.
+/// A `service` of `None` does not exist, and has none.
 #[must_use]
 pub fn promise<'a>(
     service: Option<&Service>,
@@ -87,7 +88,7 @@ pub fn promise<'a>(
 // === impl Offer ===
 
 impl Offer {
-    /// What `service` (`None` if there is none) offers on `port`.
+    /// Computes what `service` (`None` if there is none) offers on `port`.
     #[must_use]
     pub fn new<'a>(
         service: Option<&Service>,
@@ -123,33 +124,33 @@ impl Offer {
         }
     }
 
-    /// Endpoints there are for clients somewhere: pods in both families, and those of several
-    /// slices, count once.
+    /// The number of endpoints for clients anywhere. Pods in both families, and in several slices,
+    /// count once.
     #[must_use]
     pub const fn available(&self) -> usize {
         self.available
     }
 
-    /// Whether where a client is can make a difference to what it is promised.
+    /// Whether what a client is promised depends on its Node or zone.
     #[must_use]
     pub fn depends_on_place(&self) -> bool {
         self.filter != Filter::Everywhere
     }
 
-    /// Whether the zone that a client is in can make a difference.
+    /// Whether what a client is promised depends on its zone.
     #[must_use]
     pub fn depends_on_zone(&self) -> bool {
         self.filter == Filter::Zone
     }
 
-    /// Why it cannot be said what is promised, if it cannot.
+    /// The reason why what is promised is unknown, if it is.
     #[must_use]
     pub const fn unjudged(&self) -> Option<Unjudged> {
         self.unjudged
     }
 
-    /// What a client at `place` is promised. The filters are in the controller's order: the
-    /// traffic policy, or else the hints, over both families; the family last.
+    /// The endpoints that a client at `place` is promised. The filters are in the controller's
+    /// order: the traffic policy, or else the hints, over both families; the family last.
     #[must_use]
     pub fn promised(&self, place: &Place) -> BTreeSet<Endpoint> {
         let all = self.candidates.iter();
@@ -178,7 +179,7 @@ impl Offer {
     }
 }
 
-/// A proxy has one endpoint an address: where several pods share one, whose it is is not told.
+/// A proxy has one endpoint an address: where several pods share one, whose it is is unknown.
 fn one_an_address(endpoints: BTreeSet<Endpoint>) -> BTreeSet<Endpoint> {
     let next = endpoints.iter().skip(1);
     let shared: BTreeSet<_> = (endpoints.iter().zip(next))
@@ -217,13 +218,15 @@ impl<'a> Listed<'a> {
             for &ip in &entry.addresses {
                 let address = SocketAddr::new(ip, port);
                 let id = match &entry.target {
-                    Target::Pod(name) => Id::Pod {
+                    EndpointTarget::Pod(name) => Id::Pod {
                         pod: Pod::named(name.as_bytes()),
                         ipv6: ip.is_ipv6(),
                     },
-                    Target::ExternalWorkload(name) => Id::Workload(Pod::named(name.as_bytes())),
-                    Target::Bare => Id::Bare(address),
-                    Target::Other => continue,
+                    EndpointTarget::ExternalWorkload(name) => {
+                        Id::Workload(Pod::named(name.as_bytes()))
+                    }
+                    EndpointTarget::Bare => Id::Bare(address),
+                    EndpointTarget::Other => continue,
                 };
                 let before = self.by_id.insert(id, (number, address, entry));
                 self.contradictory |=

@@ -1,4 +1,4 @@
-//! What a Destination stream says, reduced to what the measurement needs.
+//! Messages of a Destination stream, reduced to what is measured.
 
 use crate::endpoint::Endpoint;
 
@@ -20,7 +20,7 @@ pub enum Update {
 // === impl Update ===
 
 impl Update {
-    /// Addresses the message names.
+    /// The number of addresses in the message.
     #[must_use]
     pub fn addresses(&self) -> usize {
         match self {

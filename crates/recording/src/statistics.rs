@@ -9,6 +9,7 @@ mod latency;
 mod merged;
 mod observer;
 mod pings;
+mod recorded;
 mod slowest;
 mod summary;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub use self::{
     merged::Merged,
     observer::Observer,
     pings::Pings,
+    recorded::RecordedLatency,
     slowest::{Delay, SlowestChange},
     summary::{
         AtMost, Bounds, Correctness, CycleSummary, FanOut, Generator, HeapGrowth, KubernetesApi,

@@ -1,4 +1,4 @@
-//! What a reader of a report must know beside its numbers: each says the cause, with a number,
+//! What a reader of a report must know besides its numbers: each says the cause, with a number,
 //! and what helps.
 
 use std::fmt;
@@ -18,7 +18,7 @@ pub enum Warning {
         /// The worst delay, seconds.
         worst_seconds: f64,
     },
-    /// Kubernetes had not made or ended endpoints before it was told to go back.
+    /// Kubernetes had not made or ended endpoints before the action was reverted.
     Starved {
         /// How many endpoints.
         endpoints: u64,
@@ -44,7 +44,7 @@ pub enum Warning {
         #[serde(deserialize_with = "dst_load_scenario::printable::read")]
         error: String,
     },
-    /// Updates stood unconfirmed at the deadline, though a later one put them right.
+    /// Updates were unconfirmed at the deadline, though a later one put them right.
     MendedUpdates {
         /// How many.
         updates: u64,

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{provocation::Provocation, time::At};
+use crate::{stale_state::StaleStateCase, time::At};
 
 /// One planned act on one Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,8 @@ pub enum Verb {
     /// Provokes one of Linkerd's stale-state behaviours.
     Provoke {
         /// What is done.
-        provocation: Provocation,
+        #[serde(rename = "provocation")]
+        case: StaleStateCase,
         /// Endpoints at rest.
         endpoints: u32,
         /// How often it has been done with this time.
@@ -106,10 +107,10 @@ impl Verb {
             Self::Scale { from, to } => (to.saturating_sub(from), from.saturating_sub(to)),
             Self::Restart { endpoints } => (endpoints, endpoints),
             Self::Provoke {
-                provocation,
+                case,
                 endpoints,
                 round,
-            } => provocation.expects(endpoints, round),
+            } => case.expects(endpoints, round),
         }
     }
 }

@@ -19,7 +19,7 @@ pub use self::{
 };
 use crate::words::nearest;
 
-/// The longest latency that is told from longer ones, and so the largest limit of one.
+/// The longest latency that is distinguished from longer ones, and so the largest limit of one.
 pub const LONGEST_LATENCY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Something that a run is judged by, in the order in which a reader cares.

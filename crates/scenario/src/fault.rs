@@ -72,7 +72,7 @@ pub enum FaultKind {
     TooManyRequests,
     /// Kubernetes API: a write is answered 409.
     Conflict,
-    /// Kubernetes API: a watch is told 410 and must list again.
+    /// Kubernetes API: a watch is answered with 410 and must list again.
     Gone,
     /// Kubernetes API: a request is answered 500.
     InternalError,
@@ -135,7 +135,7 @@ impl FaultKind {
         matches!(self, Self::SilentWatch | Self::LateWatch)
     }
 
-    /// Whether it is a delay, and needs to be told of how long.
+    /// Whether it is a delay, and needs a duration.
     #[must_use]
     pub const fn delays(self) -> bool {
         matches!(
@@ -144,7 +144,7 @@ impl FaultKind {
         )
     }
 
-    /// Whether it is the reference destination that does wrong: no other can be told to.
+    /// Whether it is the reference destination that does wrong: no other can.
     #[must_use]
     pub const fn is_of_the_destination(self) -> bool {
         matches!(

@@ -19,7 +19,7 @@ pub struct Federation {
     pub cluster: String,
     /// How Services of the target cluster are asked for, each way by streams of its own; never
     /// empty.
-    pub through: Vec<Through>,
+    pub through: Vec<DiscoveryMode>,
     /// Services of the source cluster alone: what happens to them while the target churns.
     pub local: Option<ServiceGroup>,
 }
@@ -29,7 +29,7 @@ pub struct Federation {
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "camelCase")]
-pub enum Through {
+pub enum DiscoveryMode {
     /// Through a Service that is marked as the mirror of one in the target cluster.
     RemoteDiscovery,
     /// Through a Service that unites those of several clusters, here of one.
@@ -74,7 +74,7 @@ pub struct Watched {
     /// Where that Service is.
     pub site: Site,
     /// How the one stands for the other; `None` if they are the same.
-    pub through: Option<Through>,
+    pub through: Option<DiscoveryMode>,
 }
 
 // === impl Federation ===
@@ -83,10 +83,10 @@ impl Federation {
     /// The Service of the source cluster that stands for `service` of the target cluster, as
     /// Linkerd's service mirror names it.
     #[must_use]
-    pub fn stand_in(&self, service: &str, through: Through) -> String {
+    pub fn stand_in(&self, service: &str, through: DiscoveryMode) -> String {
         match through {
-            Through::RemoteDiscovery => format!("{service}-{}", self.cluster),
-            Through::Federated => format!("{service}-federated"),
+            DiscoveryMode::RemoteDiscovery => format!("{service}-{}", self.cluster),
+            DiscoveryMode::Federated => format!("{service}-federated"),
         }
     }
 }
@@ -96,7 +96,7 @@ impl Default for Federation {
     fn default() -> Self {
         Self {
             cluster: "target".to_owned(),
-            through: vec![Through::RemoteDiscovery, Through::Federated],
+            through: vec![DiscoveryMode::RemoteDiscovery, DiscoveryMode::Federated],
             local: None,
         }
     }
@@ -107,10 +107,10 @@ impl Default for Federation {
 impl Via {
     /// The way of a change which became visible while the target cluster was `disturbed`.
     #[must_use]
-    pub const fn of(through: Option<Through>, disturbed: bool) -> Self {
+    pub const fn of(through: Option<DiscoveryMode>, disturbed: bool) -> Self {
         match (through, disturbed) {
-            (Some(Through::RemoteDiscovery), _) => Self::RemoteDiscovery,
-            (Some(Through::Federated), _) => Self::Federated,
+            (Some(DiscoveryMode::RemoteDiscovery), _) => Self::RemoteDiscovery,
+            (Some(DiscoveryMode::Federated), _) => Self::Federated,
             (None, true) => Self::LocalDisturbed,
             (None, false) => Self::LocalQuiet,
         }

@@ -8,7 +8,6 @@ pub mod federation;
 pub mod flags;
 pub mod plan;
 pub mod printable;
-pub mod provocation;
 #[cfg(any(test, feature = "test-util"))]
 pub mod published;
 pub mod quantile;
@@ -16,5 +15,6 @@ pub mod quantity;
 pub mod roster;
 pub mod scenario;
 pub mod seed;
+pub mod stale_state;
 pub mod time;
 pub mod words;

@@ -133,7 +133,7 @@ impl Plan {
         let churned = scenario.churn.groups.len();
         for (number, (group, _)) in scenario.groups().enumerate() {
             let rhythm = Rhythm::new(&group.pattern, group.count);
-            // What is local beside a churned second cluster is no load, and has no cycles.
+            // What is local where a second cluster is churned is no load, and has no cycles.
             if leader.is_none() && number < churned && rhythm.cycle_start(1).is_some() {
                 leader = Some(rhythm.clone());
             }

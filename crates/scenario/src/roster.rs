@@ -164,9 +164,7 @@ impl Roster {
                 .map(|grown| Work::InTurn(vec![Work::Write(Write::MakeService), grown])),
             Verb::Scale { to, .. } => self.resize(to),
             Verb::Restart { .. } => self.replace(),
-            Verb::Provoke {
-                provocation, round, ..
-            } => self.provoke(provocation, round),
+            Verb::Provoke { case, round, .. } => self.provoke(case, round),
         };
         if planned.is_err() {
             *self = before;

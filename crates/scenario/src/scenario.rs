@@ -9,8 +9,8 @@ use crate::{
     fault::Fault,
     federation::{Federation, Site, Watched},
     flags::Flags,
-    provocation::Provocation,
     quantity::AddressRange,
+    stale_state::StaleStateCase,
 };
 
 mod draft;
@@ -147,7 +147,7 @@ pub enum Pattern {
     /// One of Linkerd's stale-state behaviours provoked, once every `every`.
     Provoke {
         /// What is done.
-        provocation: Provocation,
+        case: StaleStateCase,
         /// Endpoints a Service at rest.
         endpoints: u32,
         /// The hold before each time.
@@ -360,10 +360,8 @@ impl Pattern {
             Self::ScaleUp { from, to, .. } => from.max(to),
             Self::Spike { peak, .. } => peak,
             Self::Provoke {
-                provocation,
-                endpoints,
-                ..
-            } => provocation.peak(endpoints),
+                case, endpoints, ..
+            } => case.peak(endpoints),
         }
     }
 }

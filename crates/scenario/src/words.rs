@@ -187,12 +187,12 @@ mod tests {
 
     #[test]
     fn three_significant_digits_and_the_unit_that_fits() {
-        let told = [
+        let texts = [
             0.0, 0.000_417, 0.001_25, 0.099_96, 0.9996, 2.0, 12.34, 1_234.0,
         ]
         .map(seconds);
         assert_eq!(
-            told,
+            texts,
             [
                 "0 µs", "417 µs", "1.25 ms", "100 ms", "1 s", "2 s", "12.3 s", "1,234 s"
             ]

@@ -243,7 +243,7 @@ impl<W: io::Write> Journal<W> {
             self.progress.absorb(position, &outbox);
             interval.bytes += counters.take_bytes(position);
             if federated {
-                interval.absorb_through(&outbox, locked.service.through);
+                interval.absorb_federated(&outbox, locked.service.through);
             } else {
                 interval.absorb(&outbox);
             }

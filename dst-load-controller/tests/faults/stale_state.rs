@@ -1,7 +1,7 @@
 //! What churn provokes on purpose: harmless where promises are kept, and each of Linkerd's defects
 //! named by the Services that suffer it.
 
-use dst_load_scenario::{provocation::Provocation, scenario::built_in};
+use dst_load_scenario::{scenario::built_in, stale_state::StaleStateCase};
 
 use super::*;
 
@@ -27,7 +27,7 @@ async fn wrong_services(fault: &str) -> Vec<(String, u64, u64)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_provocation_is_harmless_where_promises_are_kept_however_often_it_is_done() {
+async fn every_stale_state_case_is_harmless_where_promises_are_kept_however_often_it_is_done() {
     let text = built_in("stale-state").unwrap();
     let rounds = [
         "churn.cycles=3",
@@ -44,7 +44,7 @@ async fn every_provocation_is_harmless_where_promises_are_kept_however_often_it_
             .into_iter()
             .map(|change| change.service)
             .collect();
-        assert_eq!(changed.len(), Provocation::ALL.len() - 1, "{changed:?}");
+        assert_eq!(changed.len(), StaleStateCase::ALL.len() - 1, "{changed:?}");
     }
 }
 

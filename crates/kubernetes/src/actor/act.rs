@@ -219,8 +219,8 @@ impl Actor {
                 let patch = objects::restart(&token);
                 self.patch_deployment(None, name, &patch).await
             }
-            Verb::Provoke { provocation, .. } => self.refuse(KubernetesError::InvalidRequest {
-                what: format!("{provocation} of {name}"),
+            Verb::Provoke { case, .. } => self.refuse(KubernetesError::InvalidRequest {
+                what: format!("{case} of {name}"),
                 message: "its Pods and slices are not written by this tool".to_owned(),
             }),
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dst_load_scenario::{federation::Through, words::chain};
+use dst_load_scenario::{federation::DiscoveryMode, words::chain};
 use dst_load_transport::retry::retrying;
 use k8s_openapi::api::core::v1::Service;
 use kube::{Api, ResourceExt, api::ListParams};
@@ -13,7 +13,7 @@ use super::objects::{REMOTE_DISCOVERY, REMOTE_SERVICE};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteService {
     /// How.
-    pub through: Through,
+    pub through: DiscoveryMode,
     /// The Service over there; its namespace is the same.
     pub service: String,
     /// The name by which that cluster is linked.
@@ -86,7 +86,7 @@ fn remote_service(service: &Service) -> Result<Option<RemoteService>, RemoteServ
         return match members.as_slice() {
             [member] if let Some((service, cluster)) = member.split_once('@') => {
                 Ok(Some(RemoteService {
-                    through: Through::Federated,
+                    through: DiscoveryMode::Federated,
                     service: service.to_owned(),
                     cluster: cluster.to_owned(),
                 }))
@@ -100,7 +100,7 @@ fn remote_service(service: &Service) -> Result<Option<RemoteService>, RemoteServ
     let labels = service.labels();
     let pair = labels.get(REMOTE_DISCOVERY).zip(labels.get(REMOTE_SERVICE));
     Ok(pair.map(|(cluster, service)| RemoteService {
-        through: Through::RemoteDiscovery,
+        through: DiscoveryMode::RemoteDiscovery,
         service: service.clone(),
         cluster: cluster.clone(),
     }))
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn what_this_tool_makes_is_understood_and_a_local_service_represents_no_other() {
         let run = RunIdentity::of_link("east");
-        for through in [Through::RemoteDiscovery, Through::Federated] {
+        for through in [DiscoveryMode::RemoteDiscovery, DiscoveryMode::Federated] {
             let made = objects::stand_in("a", "ns", 80, "web", "east", through, &run);
             let expected = RemoteService {
                 through,

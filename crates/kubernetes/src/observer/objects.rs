@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use dst_load_oracle::{
-    kubernetes::{Service, ServicePort, Slice, SliceEndpoint, SlicePort, Target},
+    kubernetes::{EndpointTarget, Service, ServicePort, Slice, SliceEndpoint, SlicePort},
     ledger::ClusterIp,
 };
 use serde::Deserialize;
@@ -171,12 +171,12 @@ impl Endpoint {
                 .collect(),
             ready: self.conditions.ready.unwrap_or(true),
             target: match self.target_ref {
-                None => Target::Bare,
+                None => EndpointTarget::Bare,
                 Some(target) => match target.kind.as_str() {
                     // A Pod is looked up by namespace and name.
-                    "Pod" if !target.namespace.is_empty() => Target::Pod(target.name),
-                    "ExternalWorkload" => Target::ExternalWorkload(target.name),
-                    _ => Target::Other,
+                    "Pod" if !target.namespace.is_empty() => EndpointTarget::Pod(target.name),
+                    "ExternalWorkload" => EndpointTarget::ExternalWorkload(target.name),
+                    _ => EndpointTarget::Other,
                 },
             },
             node: self.node_name,

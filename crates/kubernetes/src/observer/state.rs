@@ -1,4 +1,4 @@
-//! What the observer knows, and how an event turns into a sighting.
+//! What the observer knows, and how an event turns into a observation.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -7,7 +7,7 @@ use std::{
 
 use dst_load_oracle::{
     kubernetes::{Service, Slice},
-    ledger::{Ledgers, Sighting},
+    ledger::{Ledgers, Observation},
 };
 use dst_load_scenario::{fault::WatchedResource, federation::Site, time::At};
 use tokio::sync::Notify;
@@ -193,7 +193,7 @@ impl State {
             Event::Deleted(object) => {
                 let key = key(&object.metadata);
                 self.services.remove(&key);
-                self.sight(&key, &By::gone(&object.metadata, visible, timed));
+                self.observe(&key, &By::gone(&object.metadata, visible, timed));
             }
             Event::Listed { objects, .. } => {
                 let listed: BTreeSet<_> = objects.iter().map(|o| key(&o.metadata)).collect();
@@ -206,7 +206,7 @@ impl State {
                 gone.sort_unstable();
                 for key in gone {
                     self.services.remove(&key);
-                    self.sight(&key, &By::gone(&Metadata::default(), visible, false));
+                    self.observe(&key, &By::gone(&Metadata::default(), visible, false));
                 }
                 for object in objects {
                     self.apply_service(visible, object, false);
@@ -249,7 +249,7 @@ impl State {
         // The controller filters nothing of another cluster, where the client has no place.
         service.local_traffic_only &= self.site == Site::Source;
         self.services.insert(key.clone(), service);
-        self.sight(&key, &By::write(&metadata, visible, timed));
+        self.observe(&key, &By::write(&metadata, visible, timed));
     }
 
     fn apply_slice(&mut self, visible: At, mut object: Object, timed: bool) {
@@ -276,7 +276,7 @@ impl State {
             .entry(owner.clone())
             .or_default()
             .insert(slice_key.1, slice);
-        self.sight(&owner, &By::write(&metadata, visible, timed));
+        self.observe(&owner, &By::write(&metadata, visible, timed));
     }
 
     /// Tells the ledgers of a Service which addresses an event of one of its slices lists.
@@ -298,12 +298,12 @@ impl State {
         if let Some(slices) = self.slices.get_mut(&owner) {
             slices.remove(&slice.1);
         }
-        self.sight(&owner, by);
+        self.observe(&owner, by);
     }
 
     /// Tells the ledgers of a Service what it promises after an event `by`.
-    fn sight(&self, service: &Key, by: &By<'_>) {
-        let sighting = Sighting {
+    fn observe(&self, service: &Key, by: &By<'_>) {
+        let observation = Observation {
             visible: by.visible,
             cycle: self.ledgers.cycle(),
             object: by.object.uid.as_str().into(),
@@ -325,9 +325,9 @@ impl State {
             && self.ledgers.is_disturbed(by.visible);
         for locked in all {
             locked.deliver(|ledger| {
-                ledger.disturb(disturbed);
-                ledger.sight(
-                    &sighting,
+                ledger.set_disturbed(disturbed);
+                ledger.observe(
+                    &observation,
                     self.services.get(service),
                     slices.into_iter().flat_map(BTreeMap::values),
                     locked.service.port,

@@ -1,5 +1,5 @@
-//! When our own writes of slices were acknowledged: where the destination stage of what they
-//! changed starts, unless the observer saw it even earlier.
+//! Acknowledgements of this tool's own writes of slices. The destination stage of what they changed
+//! starts there, unless the observer saw it earlier.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -24,9 +24,9 @@ pub(super) struct Acknowledged(BTreeMap<Written, At>);
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
-    /// Says that our own write of one of the Service's slices was acknowledged at `at`. Observer
-    /// and acknowledgement may come in either order; what was delivered between the two keeps the
-    /// later start.
+    /// Registers that a write of this tool to one of the Service's slices was acknowledged at `at`.
+    /// Observer and acknowledgement may come in either order; what was delivered between the two
+    /// keeps the later start.
     pub fn acknowledge(&mut self, written: Written, at: At) {
         if !self.changes.acknowledge(&written, at) {
             self.acknowledged.0.insert(written, at);

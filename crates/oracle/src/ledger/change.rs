@@ -1,4 +1,5 @@
-//! Changes that some stream has yet to learn, and what is said of each once it is closed.
+//! Open changes, which have not reached all their streams yet, and what is reported of each once it
+//! is closed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +11,7 @@ use dst_load_scenario::{action::Direction, time::At};
 
 use super::{Written, slots::SlotId, streams::StreamId};
 
-/// What names a change: the object whose event made it, and the direction.
+/// A change's identity: the object whose event made it, and the direction.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChangeId {
     /// The object's uid; an EndpointSlice's, save where a Service or Node changed what is promised.
@@ -21,7 +22,7 @@ pub struct ChangeId {
     pub direction: Direction,
 }
 
-/// A change that is no longer waited for.
+/// A change that is no longer awaited, with its fan-out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClosedChange {
     /// Its name.
@@ -54,7 +55,7 @@ pub struct ClosedChange {
     pub(super) seen: Vec<At>,
 }
 
-/// How far a change has come.
+/// Progress of an open change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnderWay {
     /// Whether endpoints appear or go.
@@ -76,7 +77,7 @@ pub struct UnderWay {
 pub(super) struct OpenChange {
     closed: ClosedChange,
     pub(super) slots: Vec<SlotId>,
-    /// By stream: endpoints it has yet to learn; [`SPOILT`] if it can no longer know the whole.
+    /// By stream: endpoints it has yet to learn; [`INCOMPLETE`] if it can no longer know the whole.
     remaining: Vec<u32>,
     /// Deliveries still open.
     open: u64,
@@ -94,7 +95,7 @@ pub(super) struct Origin {
     pub(super) disturbed: bool,
 }
 
-const SPOILT: u32 = u32::MAX;
+const INCOMPLETE: u32 = u32::MAX;
 
 /// All open changes of a Service, by the order in which they became visible.
 #[derive(Debug, Default)]
@@ -258,7 +259,7 @@ impl OpenChanges {
     /// A stream has learnt one endpoint of the change at `at`.
     pub(super) fn deliver(&mut self, number: u64, stream: StreamId, at: At) {
         self.settle(number, stream, |change, remaining| {
-            if *remaining != SPOILT {
+            if *remaining != INCOMPLETE {
                 *remaining -= 1;
                 if *remaining == 0 {
                     change.seen.push(at);
@@ -269,17 +270,17 @@ impl OpenChanges {
 
     /// A stream closed before it had learnt one endpoint of the change.
     pub(super) fn leave(&mut self, number: u64, stream: StreamId) {
-        self.spoil(number, stream, |change| &mut change.left);
+        self.mark_incomplete(number, stream, |change| &mut change.left);
     }
 
     /// The wanted state ended before the stream had learnt it, or the stream had nothing to learn.
     pub(super) fn supersede(&mut self, number: u64, stream: StreamId) {
-        self.spoil(number, stream, |change| &mut change.superseded);
+        self.mark_incomplete(number, stream, |change| &mut change.superseded);
     }
 
     /// The stream has never learnt one endpoint of the change.
     pub(super) fn miss(&mut self, number: u64, stream: StreamId) {
-        self.spoil(number, stream, |change| &mut change.never);
+        self.mark_incomplete(number, stream, |change| &mut change.never);
     }
 
     /// The oldest change that started at or before `at`, with its endpoints' slots.
@@ -312,15 +313,15 @@ impl OpenChanges {
             .collect()
     }
 
-    fn spoil(
+    fn mark_incomplete(
         &mut self,
         number: u64,
         stream: StreamId,
         counter: impl FnOnce(&mut ClosedChange) -> &mut u32,
     ) {
         self.settle(number, stream, |change, remaining| {
-            if *remaining != SPOILT {
-                *remaining = SPOILT;
+            if *remaining != INCOMPLETE {
+                *remaining = INCOMPLETE;
                 *counter(change) += 1;
             }
         });

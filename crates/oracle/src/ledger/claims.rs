@@ -1,7 +1,7 @@
-//! Intents that are told from elsewhere, and may come after what they brought about.
+//! Intents that another process reports, and that may come after what they brought about.
 //!
-//! The acting half tells of an action when it is due, and on the way that may be overtaken by the
-//! action's slices: a change that no intent explains is kept for a while, and the intent that comes
+//! The churner reports an action when it is due, and the action's slices may arrive before that
+//! report: a change that no intent explains is kept for a while, and the intent that comes
 //! late claims it. An effect never precedes its intended instant, which is what keeps a late intent
 //! from claiming the effects of another, and of what somebody else did before.
 
@@ -13,15 +13,15 @@ use std::{
 use dst_load_scenario::{action::Direction, time::At};
 
 use super::{
-    ServiceLedger, Sighting,
+    Observation, ServiceLedger,
     change::ClosedChange,
     intents::{Intent, Intents, Open},
     outbox::{Claimed, KubernetesStage},
     slots::SlotId,
 };
 
-/// For how long a change waits for the intent that explains it: a reader that lost its connection
-/// tries to have it again every 10 s.
+/// For how long a change waits for the intent that explains it. A client that lost its connection to
+/// the churner reconnects every 10 s.
 pub const WAIT: Duration = Duration::from_secs(30);
 /// Instants that are kept of one Service's unclaimed deliveries: some megabyte, and more than 100
 /// endpoints for 1,000 streams. Beyond it an endpoint keeps its Kubernetes stage alone.
@@ -32,7 +32,7 @@ const MOST: usize = 120_000;
 pub(super) struct Unclaimed {
     late: bool,
     /// By change and slot, which is the order in which they were seen.
-    open: BTreeMap<(u64, SlotId), Sighted>,
+    open: BTreeMap<(u64, SlotId), ObservedEndpoint>,
     /// Changes that are closed, and handed on once they are claimed or have waited long enough.
     held: BTreeMap<u64, ClosedChange>,
     instants: usize,
@@ -40,7 +40,7 @@ pub(super) struct Unclaimed {
 
 /// One endpoint of a change.
 #[derive(Debug)]
-struct Sighted {
+struct ObservedEndpoint {
     direction: Direction,
     cycle: u32,
     visible: At,
@@ -53,13 +53,13 @@ struct Sighted {
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
-    /// Says that intents will be told from elsewhere: changes are kept for those that come late.
+    /// Expects intents from another process: changes are kept for those that come late.
     pub fn expect_late_intents(&mut self) {
         self.unclaimed.late = true;
     }
 
-    /// Says that an action was sent which should have made (or ended) endpoints of this Service.
-    /// `slack` is how wrong the intended instant may be.
+    /// Registers an action that was sent and should have made (or ended) endpoints of this Service.
+    /// `slack` is the uncertainty of its intended instant.
     pub fn intend_late(&mut self, intent: Intent, slack: Duration) {
         let add = self.claim(Direction::Add, &intent, slack);
         let remove = self.claim(Direction::Remove, &intent, slack);
@@ -74,7 +74,7 @@ impl ServiceLedger {
 
     /// Forgets every intent, and expects the difference between the endpoints that there are now
     /// and the `to` endpoints that the last action asked for. That was intended at `at`; `None`
-    /// before this run's clock began. For a reader who comes late or has missed something.
+    /// before this run's clock began. For a client that connects late or has missed events.
     pub fn resume(&mut self, at: Option<At>, to: u32) {
         let promised = u32::try_from(self.promised()).unwrap_or(u32::MAX);
         self.intents = Intents::default();
@@ -85,7 +85,7 @@ impl ServiceLedger {
         });
     }
 
-    /// Forgets every intent: it is no longer known what was asked for.
+    /// Forgets every intent, as what was asked for is no longer known.
     pub fn forget_intents(&mut self) {
         self.intents = Intents::default();
     }
@@ -135,17 +135,17 @@ impl ServiceLedger {
             .take(wanted as usize)
             .collect();
         for &(number, id) in &found {
-            let Some(sighted) = self.unclaimed.open.remove(&(number, id)) else {
+            let Some(observed) = self.unclaimed.open.remove(&(number, id)) else {
                 continue;
             };
-            self.unclaimed.instants -= sighted.known.len();
-            self.put_down(number, id, &sighted, intent.at);
+            self.unclaimed.instants -= observed.known.len();
+            self.attribute(number, id, &observed, intent.at);
         }
         u32::try_from(found.len()).expect("invariant: at most a u32 was wanted")
     }
 
     /// This endpoint of the change was intended at `at`.
-    fn put_down(&mut self, number: u64, id: SlotId, sighted: &Sighted, at: At) {
+    fn attribute(&mut self, number: u64, id: SlotId, observed: &ObservedEndpoint, at: At) {
         if !self.changes.claim(number, at)
             && let Some(held) = self.unclaimed.held.get_mut(&number)
         {
@@ -157,16 +157,16 @@ impl ServiceLedger {
                 entry.intended = Some(at);
             }
         }
-        let (cycle, direction) = (sighted.cycle, sighted.direction);
-        let disturbed = sighted.disturbed;
+        let (cycle, direction) = (observed.cycle, observed.direction);
+        let disturbed = observed.disturbed;
         self.outbox.kubernetes.push(KubernetesStage {
             cycle,
             direction,
             disturbed,
-            latency: sighted.visible.since(at),
-            deliveries: sighted.deliveries as u64,
+            latency: observed.visible.since(at),
+            deliveries: observed.deliveries as u64,
         });
-        let known = sighted.known.iter().map(|known| Claimed {
+        let known = observed.known.iter().map(|known| Claimed {
             cycle,
             direction,
             disturbed,
@@ -192,7 +192,7 @@ impl ServiceLedger {
 // === impl Unclaimed ===
 
 impl Unclaimed {
-    /// Whether intents are told from elsewhere.
+    /// Whether another process reports the intents.
     pub(super) const fn takes_late(&self) -> bool {
         self.late
     }
@@ -202,30 +202,30 @@ impl Unclaimed {
         &mut self,
         number: u64,
         id: SlotId,
-        sighting: &Sighting,
+        observation: &Observation,
         direction: Direction,
         disturbed: bool,
         deliveries: usize,
     ) {
         if self.late {
-            let sighted = Sighted {
+            let observed = ObservedEndpoint {
                 direction,
-                cycle: sighting.cycle,
-                visible: sighting.visible,
+                cycle: observation.cycle,
+                visible: observation.visible,
                 disturbed,
                 deliveries,
                 known: Vec::new(),
             };
-            self.open.insert((number, id), sighted);
+            self.open.insert((number, id), observed);
         }
     }
 
     /// A stream knew the endpoint of the change at this instant.
     pub(super) fn known(&mut self, number: u64, id: SlotId, at: At) {
         if self.instants < MOST
-            && let Some(sighted) = self.open.get_mut(&(number, id))
+            && let Some(observed) = self.open.get_mut(&(number, id))
         {
-            sighted.known.push(at);
+            observed.known.push(at);
             self.instants += 1;
         }
     }

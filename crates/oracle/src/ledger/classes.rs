@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::SocketAddr};
 
 use dst_load_scenario::{flags::Flags, time::At};
 
-use super::{ServiceLedger, Sighting, StreamId, intents::Intents};
+use super::{Observation, ServiceLedger, StreamId, intents::Intents};
 use crate::{
     endpoint::Endpoint,
     promise::{Offer, Unjudged},
@@ -29,7 +29,7 @@ pub(super) struct Present {
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
-    /// Says how the controller is set up. To be called before the first event.
+    /// Sets the controller's flags. To be called before the first event.
     pub fn follow(&mut self, flags: Flags) {
         self.present.flags = flags;
     }
@@ -39,26 +39,26 @@ impl ServiceLedger {
         self.present.flags
     }
 
-    /// Why the Service cannot be judged at present, if it cannot.
+    /// The reason why the Service cannot be judged at present, if it cannot.
     #[must_use]
     pub const fn unjudged(&self) -> Option<Unjudged> {
         self.present.unjudged
     }
 
-    /// Endpoints that there are for clients somewhere.
+    /// The number of endpoints that clients anywhere are promised.
     #[must_use]
     pub fn promised(&self) -> usize {
         let available = self.present.available;
         available.unwrap_or_else(|| self.slots.promised(0))
     }
 
-    /// Endpoints that the stream's client is promised; none while that cannot be said.
+    /// The number of endpoints that the stream's client is promised; 0 while that is unknown.
     #[must_use]
     pub fn promised_to(&self, stream: StreamId) -> usize {
         self.slots.promised(self.streams.class(stream))
     }
 
-    /// The addresses that some client is promised, for whoever compares them with what others see.
+    /// The addresses that clients anywhere are promised, to be compared with what others see.
     #[must_use]
     pub fn promised_addresses(&self) -> BTreeSet<SocketAddr> {
         let wanted = self.slots.iter().filter(|(_, slot)| !slot.is_unwanted());
@@ -66,8 +66,8 @@ impl ServiceLedger {
     }
 
     /// Takes in what the Service offers after one event.
-    pub(super) fn offered(&mut self, sighting: &Sighting, offer: Offer) {
-        self.present.at = sighting.visible;
+    pub(super) fn offered(&mut self, observation: &Observation, offer: Offer) {
+        self.present.at = observation.visible;
         self.present.available = Some(offer.available());
         let unjudged = self.unjudged_by(&offer);
         let before = std::mem::replace(&mut self.present.unjudged, unjudged);
@@ -80,7 +80,7 @@ impl ServiceLedger {
         }
         if offer.depends_on_place() {
             self.streams
-                .tell_places_apart(&mut self.slots, sighting.visible);
+                .tell_places_apart(&mut self.slots, observation.visible);
         }
         let places = self.streams.class_places();
         let mut promised: Vec<_> = places.iter().map(|place| offer.promised(place)).collect();
@@ -91,13 +91,13 @@ impl ServiceLedger {
             }
         } else {
             self.keep_identities(&mut promised);
-            self.observe(sighting, &promised);
+            self.observe_promised(observation, &promised);
         }
         self.present.offer = self.streams.are_apart().then_some(offer);
     }
 
-    /// A Node is in another zone than it was. Which of the two counts for streams that were opened
-    /// before is not known from here on.
+    /// Registers that a Node's zone has changed. For streams that were opened before, which of the
+    /// two counts is unknown from here on.
     pub fn rezone(&mut self, node: &str, at: At) {
         if !self.streams.are_any_on(node) {
             return;
@@ -183,7 +183,7 @@ impl ServiceLedger {
         self.hand_on_changes();
     }
 
-    /// Takes in what a stream was told of a Service that is not judged: what it holds, no more.
+    /// Takes in what a stream received of a Service that is not judged: what it holds, no more.
     pub(super) fn hear(&mut self, stream: StreamId, at: At, update: &Update) {
         match update {
             Update::Add(endpoints) => {

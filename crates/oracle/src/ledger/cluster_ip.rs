@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-/// Where a Service is reached.
+/// A Service's ClusterIP, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClusterIp {
     /// The Service has not been seen.

@@ -1,4 +1,4 @@
-//! What has not happened by its deadline.
+//! Deadlines: what has not happened by then is closed and counted.
 
 use dst_load_scenario::time::At;
 
@@ -7,7 +7,7 @@ use super::{ServiceLedger, outbox::Outcome, slots::SlotId};
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
-    /// Gives up what was to arrive by `now`. Cheap when there is nothing: call it every second.
+    /// Closes what was to arrive by `now`. Cheap where there is nothing: to be called every second.
     pub fn expire(&mut self, now: At) {
         self.expire_repeats(now);
         self.expire_claims(now);
@@ -51,7 +51,7 @@ impl ServiceLedger {
         }
     }
 
-    /// Waits no longer for anything: every number is final.
+    /// Closes everything that is open; every number is final after it.
     pub fn conclude_all(&mut self, now: At) {
         let ids: Vec<_> = self.slots.iter().map(|(id, _)| id).collect();
         for id in ids {
@@ -62,13 +62,13 @@ impl ServiceLedger {
                 let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");
                 self.conclude(stream, id);
                 if let (1, Some(start)) = self.to_learn(stream, id) {
-                    let stood = now.since(start);
-                    let outcome = if self.limits.is_never(stood) {
+                    let lasted = now.since(start);
+                    let outcome = if self.limits.is_never(lasted) {
                         Outcome::Never
                     } else {
                         Outcome::Censored
                     };
-                    self.missed(stream, id, stood, outcome);
+                    self.missed(stream, id, lasted, outcome);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Who holds what, and who is promised what, as bits.
+//! Bit sets by stream: which endpoints it holds, and which it is promised.
 //!
 //! An update names many endpoints for one stream, so a stream's bits lie side by side: by endpoint,
 //! each address of an update would be a cache line of its own.

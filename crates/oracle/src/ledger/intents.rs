@@ -1,10 +1,10 @@
-//! Which planned action an endpoint's change is put down to.
+//! Planned actions, to which changes of endpoints are attributed.
 
 use std::collections::VecDeque;
 
 use dst_load_scenario::{action::Direction, time::At};
 
-/// What one planned action should bring about.
+/// The effect that one planned action should have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Intent {
     /// When it was intended.
@@ -35,8 +35,8 @@ pub(super) struct Open {
 impl Intents {
     /// Appends an intent. Returns how many endpoints of earlier intents can no longer come.
     ///
-    /// What is left in both directions cancels out: Kubernetes was told to go back before it had
-    /// got there, and those endpoints will never have existed.
+    /// What is left in both directions cancels out: the first action was reverted before Kubernetes
+    /// had got there, and those endpoints will never have existed.
     pub(super) fn register(&mut self, intent: impl Into<Open>) -> u64 {
         let (add, remove) = self.left();
         let cancelled = add.min(remove);
@@ -66,7 +66,7 @@ impl Intents {
         add + remove
     }
 
-    /// Endpoints that never came, or never went: one that Kubernetes was told to make and then to
+    /// Endpoints that never came, or never went: one that Kubernetes was asked to make and then to
     /// end again is one.
     pub(super) fn unreached(&self) -> u64 {
         let (add, remove) = self.left();

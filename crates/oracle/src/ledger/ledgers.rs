@@ -1,4 +1,5 @@
-//! The ledgers of all Services that are watched, shared by the observer, the streams and the journal.
+//! The ledgers of all Services that are watched, shared by the observer, the streams and the
+//! journal.
 //!
 //! One lock a Service: an update touches no other Service's, and there is none around them all.
 //! Nothing here reads a clock: instants are given.
@@ -68,8 +69,8 @@ impl Ledgers {
         &self.ledgers
     }
 
-    /// The ledgers of what has a Service's endpoints, one for each port that is watched, and for each
-    /// Service that stands for it.
+    /// The ledgers of a Service's endpoints: one for each port that is watched, and for each
+    /// Service of the source cluster that stands for it.
     pub fn of_service<'a>(
         &'a self,
         site: Site,
@@ -83,8 +84,8 @@ impl Ledgers {
             .map(|&index| &self.ledgers[index])
     }
 
-    /// Sets how the controller is set up, as far as that changes what it promises. To be called
-    /// before anything is observed.
+    /// Sets the controller's flags that change what it promises. To be called before the first
+    /// event.
     pub fn follow(&self, flags: Flags) {
         for locked in &self.ledgers {
             locked.with(|ledger| ledger.follow(flags));
@@ -97,17 +98,18 @@ impl Ledgers {
         self.cycle.load(Ordering::Relaxed)
     }
 
-    /// A cycle starts.
+    /// Starts a cycle.
     pub fn start_cycle(&self, cycle: u32) {
         self.cycle.store(cycle, Ordering::Relaxed);
     }
 
-    /// An action on the Service at this position is about to be sent.
+    /// Registers an action on the Service at this position, before it is sent.
     pub fn intend(&self, position: usize, intent: Intent) {
         self.ledgers[position].with(|ledger| ledger.intend(intent));
     }
 
-    /// Our own write of a slice of the Service at this position was acknowledged at `at`.
+    /// Registers that a write of this tool to a slice of the Service at this position was
+    /// acknowledged at `at`.
     pub fn acknowledge(&self, position: usize, written: Written, at: At) {
         self.ledgers[position].with(|ledger| ledger.acknowledge(written, at));
     }
@@ -118,7 +120,7 @@ impl Ledgers {
         self.federated
     }
 
-    /// The observer saw an event of the target cluster at `at`.
+    /// Registers that the observer received an event of the target cluster at `at`.
     pub fn target_seen(&self, at: At) {
         self.target_seen
             .fetch_max(at.as_micros(), Ordering::Relaxed);
@@ -145,27 +147,27 @@ impl Ledgers {
         self.deliveries.load(Ordering::Relaxed)
     }
 
-    /// Whether nothing is waited for at any Service.
+    /// Whether all ledgers are settled.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let mut all = self.ledgers.iter();
         all.all(|locked| locked.with(|ledger| ledger.is_settled()))
     }
 
-    /// At how many Services something is still waited for.
+    /// The number of ledgers that are not settled.
     #[must_use]
     pub fn unsettled(&self) -> u64 {
         self.each(|ledger| u64::from(!ledger.is_settled())).sum()
     }
 
-    /// Until when some stream that is not served has time to be; `None` if all are served that are
-    /// promised anything.
+    /// The latest deadline of the streams that are promised something and have not been served;
+    /// `None` if there is none.
     #[must_use]
     pub fn unserved_until(&self) -> Option<At> {
         self.each(|ledger| ledger.unserved_until()).flatten().max()
     }
 
-    /// Endpoints that actions asked for and the observer has not seen.
+    /// The number of endpoints that actions asked for and the observer has not seen.
     #[must_use]
     pub fn outstanding(&self) -> u64 {
         self.each(|ledger| ledger.outstanding()).sum()
@@ -178,7 +180,7 @@ impl Ledgers {
         held.fold((0, 0), |(held, all), (h, a)| (held + h, all + a))
     }
 
-    /// The newest change that some stream has yet to learn, with its Service.
+    /// The newest change that has not reached all its streams yet, with its Service.
     #[must_use]
     pub fn under_way(&self, now: At) -> Option<(&WatchedService, UnderWay)> {
         let open = self.ledgers.iter().filter_map(|locked| {
@@ -196,14 +198,15 @@ impl Ledgers {
             .min()
     }
 
-    /// A consistent read that was asked for at `asked` agrees with all that the observers have seen.
+    /// Registers that a consistent read, requested at `asked`, agrees with all that the observers
+    /// have seen.
     pub fn contradict(&self, asked: At) {
         for locked in &self.ledgers {
             locked.with(|ledger| ledger.contradict(asked));
         }
     }
 
-    /// Open streams that hold other than they are promised.
+    /// The number of open streams that hold other than they are promised.
     #[must_use]
     pub fn streams_wrong(&self, at: At) -> u64 {
         self.each(|ledger| ledger.end_state(at).streams_wrong).sum()

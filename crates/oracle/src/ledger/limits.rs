@@ -1,10 +1,10 @@
-//! How long a ledger waits, and what it may let pass.
+//! The deadline and the latency limits of a ledger.
 
 use std::time::Duration;
 
 use dst_load_scenario::scenario::Scenario;
 
-/// The spans by which observations are told apart.
+/// The spans of time by which a ledger distinguishes outcomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// An update that takes longer has never arrived.
@@ -15,17 +15,18 @@ pub struct Limits {
     pub smallest: Option<Duration>,
 }
 
-/// For how long the observer may be behind an update: its watch is not always the first to be served.
+/// For how long the observer may be behind an update: its watch is not always the first to be
+/// served.
 pub const BEHIND: Duration = Duration::from_secs(1);
 /// For how long a stream that was just sent may receive nothing: a proxy gives up then.
 pub const FIRST_ITEM: Duration = Duration::from_secs(3);
-/// States that stood for less than the smallest limit divided by this may be left out.
+/// States that lasted for less than the smallest limit divided by this may be left out.
 const COALESCED: u32 = 5;
 
 // === impl Limits ===
 
 impl Limits {
-    /// Those of a scenario.
+    /// The limits of a scenario.
     #[must_use]
     pub fn of(scenario: &Scenario) -> Self {
         Self {
@@ -35,18 +36,18 @@ impl Limits {
         }
     }
 
-    /// Whether a state that stood this long should have been learnt.
-    pub(super) fn is_never(&self, stood: Duration) -> bool {
+    /// Whether a state that lasted this long should have been learnt.
+    pub(super) fn is_never(&self, lasted: Duration) -> bool {
         match self.largest {
-            Some(largest) => stood > largest,
-            None => stood >= self.deadline,
+            Some(largest) => lasted > largest,
+            None => lasted >= self.deadline,
         }
     }
 
-    /// Whether a controller may leave out a state that stood for so short a time.
-    pub(super) fn may_be_left_out(&self, stood: Duration) -> bool {
+    /// Whether a controller may leave out a state that lasted for so short a time.
+    pub(super) fn may_be_left_out(&self, lasted: Duration) -> bool {
         self.smallest
-            .is_some_and(|smallest| stood < smallest / COALESCED)
+            .is_some_and(|smallest| lasted < smallest / COALESCED)
     }
 }
 

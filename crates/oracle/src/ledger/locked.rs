@@ -35,7 +35,7 @@ impl LockedLedger {
         }
     }
 
-    /// The ledger, for as long as `with` takes: keep it short, streams wait.
+    /// Runs `with` on the locked ledger. Streams wait meanwhile: keep it short.
     pub fn with<T>(&self, with: impl FnOnce(&mut ServiceLedger) -> T) -> T {
         with(&mut self.ledger.lock())
     }
@@ -46,12 +46,12 @@ impl LockedLedger {
         *self.cluster_ip.lock()
     }
 
-    /// The observer has seen the Service, with this ClusterIP.
+    /// Sets the ClusterIP with which the observer has seen the Service.
     pub fn set_cluster_ip(&self, ip: ClusterIp) {
         *self.cluster_ip.lock() = ip;
     }
 
-    /// A stream's message, which had arrived at `at`.
+    /// Processes one message of a stream, whose bytes had arrived at `at`.
     pub fn update(&self, stream: StreamId, at: At, update: &Update) {
         self.deliver(|ledger| ledger.update(stream, at, update));
     }
@@ -69,7 +69,7 @@ impl LockedLedger {
         }
     }
 
-    /// Gives up what is overdue, and takes what has gathered.
+    /// Closes what is overdue, and takes what was gathered.
     #[must_use]
     pub fn take(&self, now: At) -> Outbox {
         let mut ledger = self.ledger.lock();

@@ -1,4 +1,4 @@
-//! What is still on its way when streams are checked: neither wrong nor right as yet.
+//! Changes that are still on their way when streams are checked: neither right nor wrong yet.
 
 use std::time::Duration;
 

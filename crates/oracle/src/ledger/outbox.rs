@@ -1,4 +1,4 @@
-//! What a ledger hands on: numbers for the statistics and lines for the recording.
+//! The output of a ledger: numbers for the statistics and lines for the recording.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::{
     change::{ClosedChange, OpenChanges, Origin},
-    waiting::BetweenTries,
+    waiting::ReconnectGap,
 };
 
-/// What has gathered since it was last taken.
+/// What a ledger has gathered since its outbox was last taken.
 #[derive(Debug, Default)]
 pub struct Outbox {
     /// Deliveries that were made, or given up; equal ones that came one after the other are one
@@ -23,20 +23,20 @@ pub struct Outbox {
     /// Changes that every stream of their audience knows, or whose deadline has passed.
     pub changes: Vec<ClosedChange>,
     /// Streams that heard late of first endpoints, for they were between two tries.
-    pub between_tries: Vec<BetweenTries>,
-    /// What is only counted.
+    pub reconnect_gaps: Vec<ReconnectGap>,
+    /// Counts, without times.
     pub counts: Counts,
 }
 
-/// How one observation of a delivery ended.
+/// The outcome of one delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The stream learnt the wanted state.
     Learnt,
     /// The state ended before the stream had learnt it, and no update about it came afterwards, so
-    /// that the time it would have taken is only known to be longer than the state stood.
+    /// that the time it would have taken is only known to be longer than the state lasted.
     Censored,
-    /// The state stood for longer than the largest latency limit (or the deadline, where there is
+    /// The state lasted for longer than the largest latency limit (or the deadline, where there is
     /// none), and the stream has not learnt it.
     Never,
 }
@@ -115,7 +115,7 @@ pub struct Claimed {
     pub end_to_end: Duration,
 }
 
-/// What is only counted.
+/// Counts, without times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Counts {
     /// Messages received.
@@ -131,7 +131,7 @@ pub struct Counts {
     /// Wanted states that a stream was in again before it had learnt the one before: there was
     /// nothing to learn of them.
     pub superseded: u64,
-    /// States that stood for less than a fifth of the smallest latency limit and were not learnt: a
+    /// States that lasted for less than a fifth of the smallest latency limit and were not learnt: a
     /// controller may leave them out.
     #[serde(default)]
     pub excluded: u64,
@@ -144,13 +144,13 @@ pub struct Counts {
     pub late: u64,
     /// Deliveries that a stream took with it when it closed.
     pub left: u64,
-    /// Updates whose effect stood unconfirmed at the deadline.
+    /// Updates whose effect was unconfirmed at the deadline.
     pub unexpected: u64,
     /// Those among them that a later update or change put right.
     pub unexpected_mended: u64,
     /// Changes that a relist brought, after streams had opened: they are not timed.
     pub untimed_changes: u64,
-    /// Endpoints that Kubernetes had not made or ended before it was told to go back.
+    /// Endpoints that Kubernetes had not made or ended before the action was reverted.
     pub starved: u64,
     /// Time that streams held endpoints that were gone, summed over (stream, endpoint), seconds.
     pub stale_seconds: f64,

@@ -107,7 +107,7 @@ impl ServiceLedger {
         for (number, fate) in (0..).zip(fates(&states, &toggles)) {
             let state = states[number];
             // Every state but the last has a successor, which ended it.
-            let stood = states
+            let lasted = states
                 .get(number + 1)
                 .map_or(Duration::ZERO, |next| next.start.since(state.start));
             match fate {
@@ -116,19 +116,19 @@ impl ServiceLedger {
                     let span = at.since(state.start);
                     self.unlearnt(stream, id, state, span, Outcome::Censored);
                 }
-                Fate::Unlearnt if self.limits.may_be_left_out(stood) => {
+                Fate::Unlearnt if self.limits.may_be_left_out(lasted) => {
                     self.outbox.counts.excluded += 1;
                     self.close(stream, id, state);
                 }
                 // An update that came since may have been about this one, late.
                 Fate::Unlearnt => {
-                    let never = silent && self.limits.is_never(stood);
+                    let never = silent && self.limits.is_never(lasted);
                     let outcome = if never {
                         Outcome::Never
                     } else {
                         Outcome::Censored
                     };
-                    self.unlearnt(stream, id, state, stood, outcome);
+                    self.unlearnt(stream, id, state, lasted, outcome);
                 }
                 Fate::NothingToLearn => {
                     self.outbox.counts.superseded += 1;

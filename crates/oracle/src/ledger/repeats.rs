@@ -36,8 +36,8 @@ impl Repeats {
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
-    /// Says that an event of a slice, visible at `visible`, lists these addresses. To be called
-    /// before the ledger is told what is promised after the event: an addition that the event
+    /// Registers that an event of a slice, visible at `visible`, lists these addresses. To be called
+    /// before the ledger has what is promised after the event: an addition that the event
     /// itself asks for repeats nothing.
     pub fn name(&mut self, visible: At, addresses: &BTreeSet<IpAddr>) {
         for (_, slot) in self.slots.iter_mut() {
@@ -53,7 +53,7 @@ impl ServiceLedger {
         });
     }
 
-    /// A stream was told again, at `at`, what it held.
+    /// A stream received again, at `at`, what it held.
     pub(super) fn repeat(&mut self, at: At, id: SlotId) {
         if is_explained(self.slots.get(id), at, self.limits.deadline) {
             self.outbox.counts.repeated += 1;

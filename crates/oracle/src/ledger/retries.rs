@@ -1,4 +1,4 @@
-//! When a stream that has ended is tried again, and who ended it.
+//! Retries of closed streams: when each is due, and who ended the stream.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ struct Retry {
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
-    /// The stream, which has ended, is sent again at `at`.
+    /// Registers that the closed stream is sent again at `at`.
     pub fn stream_retries(&mut self, stream: StreamId, at: At) {
         if let Some(retry) = self.retries.0.get_mut(&stream) {
             retry.due = Some(at);

@@ -47,7 +47,7 @@ pub struct Wrong {
     pub since: Option<Duration>,
 }
 
-/// How many endpoints there are, as Kubernetes and as the streams have it.
+/// The numbers of endpoints, in Kubernetes and at the streams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EndpointCounts {
     /// Endpoints that some stream is promised.
@@ -64,7 +64,7 @@ const EXAMPLES: usize = 5;
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
-    /// Counts endpoints as they stand.
+    /// Counts the endpoints at present.
     #[must_use]
     pub fn endpoint_counts(&self) -> EndpointCounts {
         let open = |stream: &StreamId| self.streams.phase(*stream) != StreamPhase::Closed;

@@ -14,7 +14,7 @@ use crate::kubernetes::Place;
 /// A stream's number within its Service. It outlives reconnections.
 pub type StreamId = u32;
 
-/// Where a stream stands.
+/// The phase of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StreamPhase {
     /// Not opened, or closed.
@@ -26,7 +26,7 @@ pub enum StreamPhase {
     Held,
 }
 
-/// Who ended a stream.
+/// The side that ended a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndedBy {
     /// This tool: the scenario asked for it, or a limit or time-out of ours.
@@ -60,7 +60,7 @@ pub(super) struct Streams {
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
-    /// Registers a stream of a client at `place`, closed as yet.
+    /// Registers a stream of a client at `place`; it is not open yet.
     pub fn add_stream(&mut self, place: Place) -> StreamId {
         let (stream, new_class) = self.streams.add(place);
         if new_class {
@@ -69,12 +69,12 @@ impl ServiceLedger {
         stream
     }
 
-    /// The stream is held on this replica of the destination, of several.
-    pub fn hold_on(&mut self, stream: StreamId, replica: u32) {
+    /// Sets the replica of the destination, of several, that serves the stream.
+    pub fn assign_replica(&mut self, stream: StreamId, replica: u32) {
         self.streams.replicas[stream as usize] = Some(replica);
     }
 
-    /// The stream has been opened; nothing of it has come yet.
+    /// Registers that the stream has been sent at `at`; nothing has been received yet.
     pub fn stream_sent(&mut self, stream: StreamId, at: At) {
         self.waiting.tried(stream);
         self.retries.sent(stream);
@@ -82,9 +82,9 @@ impl ServiceLedger {
         self.streams.phases[stream as usize] = StreamPhase::Sent(at);
     }
 
-    /// The stream has ended. One that we ended leaves the audience of everything open and holds
-    /// nothing. One that the destination ended stays in it until its next snapshot, and its time
-    /// runs on.
+    /// Registers that the stream has ended. One that this tool ended leaves the audience of
+    /// everything open and holds nothing. One that the destination ended stays in it until its next
+    /// snapshot, and its time runs on.
     pub fn stream_closed(&mut self, stream: StreamId, at: At, by: EndedBy) {
         let was = std::mem::take(&mut self.streams.phases[stream as usize]);
         self.retries.closed(stream, by);
@@ -110,8 +110,8 @@ impl ServiceLedger {
         self.hand_on_changes();
     }
 
-    /// Whether what the stream is told at `at` is its snapshot. A stream that has waited for a while
-    /// on a Service that promised nothing has had its answer: what comes then is an update.
+    /// Whether what the stream receives at `at` is its snapshot. A stream that has waited for a
+    /// while on a Service that promised nothing has had its answer: what comes then is an update.
     pub(super) fn is_snapshot(&self, stream: StreamId, at: At) -> bool {
         match self.streams.phase(stream) {
             StreamPhase::Held => false,
@@ -179,7 +179,7 @@ impl ServiceLedger {
         self.hand_on_changes();
     }
 
-    /// A stream has had its snapshot: states that ended before it will not be told any more.
+    /// A stream has had its snapshot: states that ended before it are not sent any more.
     pub(super) fn conclude_all_of(&mut self, stream: StreamId) {
         let ids: Vec<_> = self.slots.iter().map(|(id, _)| id).collect();
         for id in ids {
@@ -189,7 +189,7 @@ impl ServiceLedger {
         }
     }
 
-    /// Where the stream stands.
+    /// The stream's phase.
     #[must_use]
     pub fn stream_phase(&self, stream: StreamId) -> StreamPhase {
         self.streams.phases[stream as usize]
@@ -202,7 +202,7 @@ impl ServiceLedger {
         first.map(|id| self.slots.get(id).endpoint.address)
     }
 
-    /// Where each stream stands, by its number.
+    /// The phase of each stream, by its number.
     #[must_use]
     pub fn stream_phases(&self) -> &[StreamPhase] {
         &self.streams.phases

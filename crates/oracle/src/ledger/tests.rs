@@ -14,7 +14,7 @@ mod waiting;
 use super::*;
 use crate::{
     endpoint::Endpoint,
-    kubernetes::{Place, Service, ServicePort, Slice, SliceEndpoint, SlicePort, Target},
+    kubernetes::{EndpointTarget, Place, Service, ServicePort, Slice, SliceEndpoint, SlicePort},
     update::Update,
 };
 use dst_load_scenario::action::Direction;
@@ -84,7 +84,7 @@ impl Story {
 
     fn observed(&mut self, at: At, promised: BTreeSet<Endpoint>, timed: bool) {
         self.version += 1;
-        let sighting = Sighting {
+        let observation = Observation {
             visible: at,
             gone: false,
             cycle: 1,
@@ -92,7 +92,7 @@ impl Story {
             resource_version: self.version.to_string().into(),
             timed,
         };
-        self.ledger.observe(&sighting, &[promised]);
+        self.ledger.observe_promised(&observation, &[promised]);
     }
 
     fn end(&self) -> (u64, u64, u64, u64) {
@@ -450,7 +450,7 @@ fn with_local_traffic_policy_each_node_is_promised_its_own() {
     let entry = |n: u8, node: &str| SliceEndpoint {
         addresses: vec![endpoint(n).address.ip()],
         ready: true,
-        target: Target::Pod(format!("pod-{n}")),
+        target: EndpointTarget::Pod(format!("pod-{n}")),
         node: Some(node.into()),
         zones: Vec::new(),
     };
@@ -469,7 +469,7 @@ fn with_local_traffic_policy_each_node_is_promised_its_own() {
         local_traffic_only: false,
         external_name: false,
     };
-    let sighting = |at| Sighting {
+    let observation = |at| Observation {
         visible: at,
         gone: false,
         cycle: 0,
@@ -477,13 +477,13 @@ fn with_local_traffic_policy_each_node_is_promised_its_own() {
         resource_version: at.as_micros().to_string().into(),
         timed: true,
     };
-    ledger.sight(&sighting(ms(100)), Some(&service), [&slice], 8080);
+    ledger.observe(&observation(ms(100)), Some(&service), [&slice], 8080);
     for stream in [0, 1] {
         ledger.update(stream, ms(200), &add(&[1, 2]));
     }
     assert_eq!(ledger.end_state(ms(300)).streams_wrong, 0);
     service.local_traffic_only = true;
-    ledger.sight(&sighting(ms(1_000)), Some(&service), [&slice], 8080);
+    ledger.observe(&observation(ms(1_000)), Some(&service), [&slice], 8080);
     assert_eq!(ledger.end_state(ms(1_001)).streams_unjudged, 2);
     let end = ledger.end_state(ms(31_001));
     assert_eq!((end.streams_wrong, end.stale), (2, 2));

@@ -125,7 +125,8 @@ impl Unexplained {
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
-    /// The oldest update that nothing explains, of those that would be wrong if nothing did.
+    /// The instant of the oldest update that nothing explains, of those that would be wrong if
+    /// nothing did.
     #[must_use]
     pub fn unexplained_since(&self) -> Option<At> {
         let open = |deviation: &&Deviation| !deviation.given_up && deviation.toggles[0].provable;
@@ -133,8 +134,8 @@ impl ServiceLedger {
         deviations.map(|deviation| deviation.toggles[0].at).min()
     }
 
-    /// A consistent read that was asked for at `asked` agrees with all that the observer has seen:
-    /// updates before it that are unexplained still were premature, or wrong.
+    /// Registers that a consistent read, requested at `asked`, agrees with all that the observer
+    /// has seen: updates before it that are still unexplained were premature, or wrong.
     pub fn contradict(&mut self, asked: At) {
         let mut found: Vec<_> = (self.unexplained.by.iter())
             .filter(|(_, deviation)| {

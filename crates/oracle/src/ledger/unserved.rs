@@ -72,8 +72,8 @@ impl Unserved {
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
-    /// Until when some stream that is not served has time to be; `None` if all are served that are
-    /// promised anything.
+    /// The latest deadline of the streams that are promised something and have not been served;
+    /// `None` if there is none.
     #[must_use]
     pub fn unserved_until(&self) -> Option<At> {
         let unserved = self.streams.ids().filter(|&stream| {

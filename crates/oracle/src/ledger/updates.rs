@@ -1,4 +1,4 @@
-//! What a stream said, matched with what it was to learn.
+//! Messages of streams, matched with the changes that they deliver.
 
 use dst_load_scenario::{action::Direction, time::At};
 
@@ -8,7 +8,7 @@ use crate::{endpoint::Endpoint, update::Update};
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
-    /// Takes in one message of a stream, whose bytes had arrived at `at`.
+    /// Processes one message of a stream, whose bytes had arrived at `at`.
     pub fn update(&mut self, stream: StreamId, at: At, update: &Update) {
         self.outbox.counts.messages += 1;
         self.outbox.counts.addresses += update.addresses() as u64;

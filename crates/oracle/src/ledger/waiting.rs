@@ -1,6 +1,6 @@
 //! Streams that were between two tries when a Service without endpoints got its first.
 //!
-//! A proxy gives a stream up that has said nothing for 3 s, and asks again after a while. Such a
+//! A proxy cancels a stream that has received nothing for 3 s, and retries after a while. Such a
 //! stream is in no audience, so its latency is in no distribution; how long it went without is
 //! kept here, so that it is not lost.
 
@@ -15,19 +15,19 @@ use fixedbitset::FixedBitSet;
 use super::{ServiceLedger, streams::StreamId};
 use crate::{endpoint::Endpoint, update::Update};
 
-/// Streams that have yet to hear of a Service's first endpoints.
+/// Streams that have not received a Service's first endpoints yet.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     /// Streams that have been sent at least once.
     tried: FixedBitSet,
     since: BTreeMap<StreamId, At>,
-    /// Nobody stays for those that have waited since before.
-    patience_ended: At,
+    /// Waits that began at this instant or before do not delay the end.
+    expired_before: At,
 }
 
-/// How long one stream went without.
+/// The time that one stream, between two tries, was without the first endpoints of its Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BetweenTries {
+pub struct ReconnectGap {
     /// From the first endpoint's visibility until the stream held one; if it never did, until the
     /// last was gone again, or until the end.
     pub latency: Duration,
@@ -38,8 +38,8 @@ pub struct BetweenTries {
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
-    /// Notes who misses the first endpoints of classes that were promised none before, and who has
-    /// missed them altogether.
+    /// Registers the streams that miss the first endpoints of classes that were promised none
+    /// before, and those that have missed them altogether.
     pub(super) fn note_waiting(
         &mut self,
         visible: At,
@@ -55,7 +55,7 @@ impl ServiceLedger {
                 let gone = |stream: &StreamId| members.contains(*stream as usize);
                 let missed = self.waiting.since.extract_if(.., |stream, _| gone(stream));
                 for (_, since) in missed {
-                    self.outbox.between_tries.push(BetweenTries {
+                    self.outbox.reconnect_gaps.push(ReconnectGap {
                         latency: visible.since(since),
                         never: true,
                     });
@@ -72,26 +72,26 @@ impl ServiceLedger {
         }
     }
 
-    /// Nothing more is awaited: streams that still wait never heard.
+    /// Counts streams that still wait as never served.
     pub fn abandon_waiting(&mut self, at: At) {
         for since in std::mem::take(&mut self.waiting.since).into_values() {
-            self.outbox.between_tries.push(BetweenTries {
+            self.outbox.reconnect_gaps.push(ReconnectGap {
                 latency: at.since(since),
                 never: true,
             });
         }
     }
 
-    /// Nobody has waited for anything: it cannot be said what there was to hear of.
+    /// Forgets all waits, as what they were for is unknown.
     pub(super) fn forget_waiting(&mut self) {
         self.waiting.since.clear();
     }
 
-    /// The stream said something: it may have been what it went without.
+    /// Ends the stream's wait if `update` has endpoints.
     pub(super) fn end_waiting(&mut self, stream: StreamId, at: At, update: &Update) {
-        let told = matches!(update, Update::Add(endpoints) if !endpoints.is_empty());
-        if told && let Some(since) = self.waiting.since.remove(&stream) {
-            self.outbox.between_tries.push(BetweenTries {
+        let has_endpoints = matches!(update, Update::Add(endpoints) if !endpoints.is_empty());
+        if has_endpoints && let Some(since) = self.waiting.since.remove(&stream) {
+            self.outbox.reconnect_gaps.push(ReconnectGap {
                 latency: at.since(since),
                 never: false,
             });
@@ -102,19 +102,19 @@ impl ServiceLedger {
 // === impl Waiting ===
 
 impl Waiting {
-    /// The stream has been sent.
+    /// Registers that the stream has been sent.
     pub(super) fn tried(&mut self, stream: StreamId) {
         self.tried.grow_and_insert(stream as usize);
     }
 
-    /// Those who have waited since `cutoff` or before are no reason to go on. They still count.
+    /// Lets waits that began at `cutoff` or before no longer delay the end. They still count.
     pub(super) fn expire(&mut self, cutoff: At) {
-        self.patience_ended = self.patience_ended.max(cutoff);
+        self.expired_before = self.expired_before.max(cutoff);
     }
 
-    /// Whether somebody is worth waiting for.
+    /// Whether a wait delays the end.
     pub(super) fn is_pending(&self) -> bool {
         let mut since = self.since.values();
-        since.any(|&since| since > self.patience_ended)
+        since.any(|&since| since > self.expired_before)
     }
 }

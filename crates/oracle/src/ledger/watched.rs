@@ -1,6 +1,6 @@
 //! What streams ask for: a Service and port, and which Service has its endpoints.
 
-use dst_load_scenario::federation::{Site, Through, Watched};
+use dst_load_scenario::federation::{DiscoveryMode, Site, Watched};
 
 /// A Service and port, as a stream asks for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,7 +18,7 @@ pub struct WatchedService {
     /// That Service's name; its namespace is the same.
     pub behind: String,
     /// How the one stands for the other, in a run over two clusters.
-    pub through: Option<Through>,
+    pub through: Option<DiscoveryMode>,
 }
 
 // === impl WatchedService ===

@@ -20,7 +20,7 @@ fn pod(n: u8, node: &str) -> SliceEndpoint {
     SliceEndpoint {
         addresses: vec![IpAddr::from([10, 0, 0, n])],
         ready: true,
-        target: Target::Pod(format!("pod-{n}")),
+        target: EndpointTarget::Pod(format!("pod-{n}")),
         node: Some(node.into()),
         zones: Vec::new(),
     }
@@ -111,7 +111,7 @@ fn local_traffic_policy_keeps_the_pods_of_the_clients_node_and_drops_bare_addres
     let mut local = service();
     local.local_traffic_only = true;
     let mut bare = pod(3, "node-1");
-    bare.target = Target::Bare;
+    bare.target = EndpointTarget::Bare;
     let slices = [slice(vec![pod(1, "node-1"), pod(2, "node-2"), bare])];
     assert_eq!(promised(&local, &slices), ["10.0.0.1:9090"]);
 }
@@ -138,7 +138,7 @@ fn zone_hints_count_only_where_every_endpoint_has_one() {
 #[test]
 fn an_entry_that_points_at_a_node_is_not_served() {
     let mut node = pod(1, "node-1");
-    node.target = Target::Other;
+    node.target = EndpointTarget::Other;
     assert!(promised(&service(), &[slice(vec![node])]).is_empty());
 }
 
@@ -203,7 +203,7 @@ fn six(pod: SliceEndpoint) -> SliceEndpoint {
 fn bare(address: &str) -> SliceEndpoint {
     SliceEndpoint {
         addresses: vec![address.parse().unwrap()],
-        target: Target::Bare,
+        target: EndpointTarget::Bare,
         ..pod(0, "node-1")
     }
 }
@@ -392,7 +392,7 @@ fn of_several_addresses_of_one_pod_the_last_is_served_and_of_a_bare_entry_all() 
         promised(&service(), &[slice(vec![several.clone()])]),
         ["10.0.0.7:9090"]
     );
-    several.target = Target::Bare;
+    several.target = EndpointTarget::Bare;
     assert_eq!(promised(&service(), &[slice(vec![several])]).len(), 2);
 }
 

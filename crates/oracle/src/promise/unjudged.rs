@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Filter, Id, Listed};
-use crate::kubernetes::Target;
+use crate::kubernetes::EndpointTarget;
 
-/// Why a Service cannot be judged.
+/// The reason why a Service cannot be judged.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -24,8 +24,8 @@ pub enum Unjudged {
     PodNodeUnknown,
     /// Two slices list one pod at different addresses: which is served depends on their order.
     Contradictory,
-    /// Endpoints have zone hints, and a client's Node changed its zone after streams were opened: the
-    /// controller reads it once for all clients of a Node, and again when the last has left.
+    /// Endpoints have zone hints, and a client's Node changed its zone after streams were opened:
+    /// the controller reads it once for all clients of a Node, and again when the last has left.
     ZoneChanged,
     /// Changes became visible in the last few seconds before the check, and updates may have been
     /// on their way.
@@ -45,7 +45,10 @@ pub(super) fn of(listed: &Listed<'_>, filter: Filter, flags: Flags) -> Option<Un
     };
     let node = || {
         let unnamed = listed.by_id.iter().any(|(id, (_, _, entry))| {
-            matches!((id, &entry.target), (Id::Pod { .. }, Target::Pod(_))) && entry.node.is_none()
+            matches!(
+                (id, &entry.target),
+                (Id::Pod { .. }, EndpointTarget::Pod(_))
+            ) && entry.node.is_none()
         });
         (filter == Filter::Node && unnamed).then_some(Unjudged::PodNodeUnknown)
     };
@@ -59,7 +62,7 @@ pub(super) fn of(listed: &Listed<'_>, filter: Filter, flags: Flags) -> Option<Un
 // === impl Unjudged ===
 
 impl Unjudged {
-    /// What makes such a Service judgeable.
+    /// The remedy by which such a Service can be judged.
     #[must_use]
     pub const fn remedy(self) -> &'static str {
         match self {

@@ -16,7 +16,7 @@ pub struct EndpointsLine {
     pub clients: Option<f64>,
 }
 
-/// What each of several recordings last said, to be told as one.
+/// What each of several recordings last said, of which one is made.
 #[derive(Debug)]
 pub(super) struct EndpointsOfAll(Vec<Option<(EndpointsLine, u64)>>);
 
@@ -47,7 +47,7 @@ impl EndpointsOfAll {
 
     /// Puts into a second of one recording what holds for all: each has an observer of its own, of
     /// which the furthest counts, and its streams weigh as many as there are.
-    pub(super) fn tell(&mut self, source: usize, second: &mut Second) {
+    pub(super) fn combine(&mut self, source: usize, second: &mut Second) {
         let Some(line) = &mut second.endpoints else {
             return;
         };
@@ -97,13 +97,13 @@ mod tests {
     fn recordings_weigh_as_many_streams_as_they_have() {
         let mut all = EndpointsOfAll::new(2);
         let mut first = second(30, Some(30.0), 300);
-        all.tell(0, &mut first);
+        all.combine(0, &mut first);
         assert_eq!(first, second(30, Some(30.0), 300));
         let mut other = second(29, Some(10.0), 100);
-        all.tell(1, &mut other);
+        all.combine(1, &mut other);
         assert_eq!(other, second(30, Some(25.0), 100));
         let mut silent = Second::default();
-        all.tell(1, &mut silent);
+        all.combine(1, &mut silent);
         assert_eq!(silent.endpoints, None);
     }
 }

@@ -74,7 +74,7 @@ pub fn merge(mut recordings: Vec<Vec<Line>>) -> Result<Vec<Line>, MergeError> {
     let mut merged = Merged::new(requested);
     merged.lines.push(Line::Header(Box::new(header)));
     for (source, line) in all {
-        // Each client has a clock of its own: one's comparisons say nothing beside another's.
+        // Each client has a clock of its own: one's comparisons say nothing about another's.
         if source == clock || !matches!(line, Line::Clock(_)) {
             merged.take(source, line, samples);
         }
@@ -235,7 +235,7 @@ impl Merged {
                 }));
             }
             Line::Second(mut second) => {
-                self.endpoints.tell(source, &mut second);
+                self.endpoints.combine(source, &mut second);
                 for lag in &mut second.observer_lag {
                     lag.client = Some(client(source));
                 }

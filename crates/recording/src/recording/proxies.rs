@@ -1,13 +1,13 @@
 //! What is counted because a real proxy would live it: streams that end by a proxy's own limits,
-//! the `GetProfile` streams beside the `Get` streams, and who of several replicas said what.
+//! the `GetProfile` streams next to the `Get` streams, and who of several replicas said what.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{absorb, foreign};
-use crate::statistics::Histogram;
+use super::{absorb, streams::foreign};
+use crate::statistics::RecordedLatency;
 
 /// Where a proxy's own rules decided. All but the last two are among the streams that were closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -42,7 +42,7 @@ pub struct ProfileCounts {
     /// Streams that ended with status OK although nobody had asked for it.
     pub ended_ok: u64,
     /// Streams that the server ended on a connection that it was leaving.
-    #[serde(skip_serializing_if = "super::is_zero")]
+    #[serde(skip_serializing_if = "super::zero::is_zero")]
     pub drained: u64,
     /// Streams that ended with an error, named as those of the `Get` streams are.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -65,26 +65,9 @@ pub struct ReplicaInfo {
 pub struct ReplicaLine {
     /// Its position among the header's replicas, from 0.
     pub replica: u32,
-    /// Deliveries among them that never arrived.
-    pub never: u64,
-    /// An HDR histogram of microseconds, V2 encoding, base64.
-    pub histogram: Histogram,
-    /// The same of those that are only known to have taken longer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub censored: Option<Histogram>,
-}
-
-/// How long streams that were between two tries went without the endpoints of a Service that had
-/// had none.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BetweenTriesLine {
-    /// Streams among them that had nothing before the endpoints were gone again, or the run ended.
-    pub never: u64,
-    /// An HDR histogram of microseconds, V2 encoding, base64.
-    pub histogram: Histogram,
-    /// The same of those that are only known to have taken longer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub censored: Option<Histogram>,
+    /// How long they took.
+    #[serde(flatten)]
+    pub latency: RecordedLatency,
 }
 
 // === impl ProxyCounts ===

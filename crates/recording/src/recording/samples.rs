@@ -312,7 +312,7 @@ pub fn failed() -> Vec<Line> {
     ]
 }
 
-/// A run that Kubernetes starved and whose event loop stood still.
+/// A run that Kubernetes starved and whose event loop was blocked.
 pub fn invalid() -> Vec<Line> {
     let mut lines = passed();
     let mut interval = Interval::default();

@@ -107,7 +107,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D:
     f64::deserialize(deserializer).map(Some)
 }
 
-/// What the values of a series can be, beside finite and not negative.
+/// What the values of a series can be, besides finite and not negative.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Any.

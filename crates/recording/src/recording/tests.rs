@@ -86,8 +86,8 @@ fn every_warning_reads_back_and_says_something() {
         .iter()
         .map(|it| serde_json::json!(it)["warning"].to_string());
     assert_eq!(said.collect::<BTreeSet<_>>(), kinds);
-    let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
-    insta::assert_snapshot!(told.join("\n"));
+    let texts: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(texts.join("\n"));
     for warning in warnings {
         let text = serde_json::to_string(&warning).unwrap();
         assert_eq!(serde_json::from_str::<Warning>(&text).unwrap(), warning);

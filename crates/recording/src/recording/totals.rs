@@ -47,10 +47,9 @@ impl Totals {
             Line::Second(second) => {
                 self.seconds += 1;
                 self.messages += second.counts.messages;
-                for latency in &second.latencies {
-                    let censored = latency.censored.as_ref().map_or(0, |it| it.count());
-                    self.latencies += latency.histogram.count() + censored;
-                    self.never += latency.never;
+                for line in &second.latencies {
+                    self.latencies += line.latency.count();
+                    self.never += line.latency.never();
                 }
             }
             Line::Target(_) => self.samples += 1,

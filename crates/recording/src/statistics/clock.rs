@@ -85,15 +85,15 @@ mod tests {
                 uncertainty_us,
             });
         }
-        let told = fold.summary().unwrap();
+        let summary = fold.summary().unwrap();
         assert_eq!(
             (
-                told.offset_seconds,
-                told.uncertainty_seconds,
-                told.drift_seconds
+                summary.offset_seconds,
+                summary.uncertainty_seconds,
+                summary.drift_seconds
             ),
             (-7.000_1, 0.000_25, 0.000_3)
         );
-        assert_eq!((told.measurements, told.processes), (4, 2));
+        assert_eq!((summary.measurements, summary.processes), (4, 2));
     }
 }

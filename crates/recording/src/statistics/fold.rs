@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, time::Duration};
 use dst_load_oracle::ledger::{Counts, Delivered, Outbox, Outcome};
 use dst_load_scenario::{
     action::Direction,
-    federation::{Through, Via},
+    federation::{DiscoveryMode, Via},
     time::At,
 };
 
@@ -28,8 +28,8 @@ use super::{
     },
 };
 use crate::recording::{
-    BetweenTriesLine, End, EndStateLine, EndpointsLine, GeneratorSample, Identities, LatencyLine,
-    Line, ObserverLagLine, Phase, Second, StreamCounts, Totals, absorb,
+    End, EndStateLine, EndpointsLine, GeneratorSample, Identities, LatencyLine, Line,
+    ObserverLagLine, Phase, Second, StreamCounts, Totals, absorb,
 };
 
 type Key = (u32, Stage, Direction, Option<Via>);
@@ -53,7 +53,7 @@ pub struct Interval {
     latencies: BTreeMap<Key, Latency>,
     /// The destination stage by replica, where there are several.
     replicas: BTreeMap<u32, Latency>,
-    between_tries: Latency,
+    reconnect_gap: Latency,
 }
 
 /// What a recording's lines add up to.
@@ -77,7 +77,7 @@ pub struct Statistics {
     cycles: Cycles,
     target: TargetFold,
     replicas: Replicas,
-    between_tries: Latency,
+    reconnect_gap: Latency,
     clock: ClockFold,
     pings: PingFold,
     identities: Identities,
@@ -96,17 +96,17 @@ impl Interval {
 
     /// As [`Self::absorb`], of a run over two clusters and a Service that is asked for `through`
     /// something, or not.
-    pub fn absorb_through(&mut self, outbox: &Outbox, through: Option<Through>) -> u64 {
+    pub fn absorb_federated(&mut self, outbox: &Outbox, through: Option<DiscoveryMode>) -> u64 {
         self.absorb_via(outbox, |disturbed| Some(Via::of(through, disturbed)))
     }
 
     fn absorb_via(&mut self, outbox: &Outbox, via: impl Fn(bool) -> Option<Via>) -> u64 {
         self.counts.absorb(&outbox.counts);
-        for waited in &outbox.between_tries {
+        for waited in &outbox.reconnect_gaps {
             if waited.never {
-                self.between_tries.record_never(waited.latency, 1);
+                self.reconnect_gap.record_never(waited.latency, 1);
             } else {
-                self.between_tries.record(waited.latency, 1);
+                self.reconnect_gap.record(waited.latency, 1);
             }
         }
         for delivered in &outbox.deliveries {
@@ -168,19 +168,13 @@ impl Interval {
                 stage,
                 direction,
                 via,
-                never: latency.never(),
-                histogram: latency.histogram(),
-                censored: latency.censored_histogram(),
+                latency: latency.recorded(),
             })
             .collect();
-        let waited = &taken.between_tries;
-        let between_tries = (waited.count() > 0).then(|| BetweenTriesLine {
-            never: waited.never(),
-            histogram: waited.histogram(),
-            censored: waited.censored_histogram(),
-        });
+        let waited = &taken.reconnect_gap;
+        let reconnect_gap = (waited.count() > 0).then(|| waited.recorded());
         let nothing = latencies.is_empty()
-            && between_tries.is_none()
+            && reconnect_gap.is_none()
             && taken.counts == Counts::default()
             && taken.streams == StreamCounts::default()
             && taken.kubernetes_errors.is_empty()
@@ -194,7 +188,7 @@ impl Interval {
             kubernetes_errors: taken.kubernetes_errors,
             latencies,
             replicas: replicas::lines(taken.replicas.iter()),
-            between_tries,
+            reconnect_gap,
             // A loop that was never late is not worth a histogram; virtual time never is.
             loop_lag: (taken.loop_lag.max().is_some_and(|lag| !lag.value.is_zero()))
                 .then(|| taken.loop_lag.histogram()),
@@ -360,7 +354,7 @@ impl Statistics {
                 connection_errors: self.streams.connection_errors.clone(),
                 closed: self.streams.closed,
                 proxy: self.streams.proxy,
-                between_tries: LatencySummary::of(&self.between_tries),
+                reconnect_gap: LatencySummary::of(&self.reconnect_gap),
             },
             profiles: Profiles::of(&self.streams.profiles),
             replicas: self.replicas.summaries(),
@@ -421,7 +415,7 @@ impl Statistics {
         self.streams.absorb(&second.streams);
         absorb(&mut self.kubernetes_errors, &second.kubernetes_errors);
         if let Some(lag) = &second.loop_lag {
-            self.loop_lag.merge(&Latency::of(lag, None, 0));
+            self.loop_lag.add_known(lag);
         }
         for line in &second.observer_lag {
             self.observer.lag(line);
@@ -429,23 +423,18 @@ impl Statistics {
         for line in &second.replicas {
             self.replicas.delivered(line);
         }
-        if let Some(line) = &second.between_tries {
-            self.between_tries.merge(&Latency::of(
-                &line.histogram,
-                line.censored.as_ref(),
-                line.never,
-            ));
+        if let Some(line) = &second.reconnect_gap {
+            self.reconnect_gap.add(line);
         }
         let mut busy = false;
         for line in &second.latencies {
-            let latency = Latency::of(&line.histogram, line.censored.as_ref(), line.never);
-            busy |= line.stage == Stage::Destination && latency.count() > latency.censored_count();
+            busy |= line.stage == Stage::Destination && line.latency.known().count() > 0;
             let merge = |window: &mut Window| {
                 window
                     .latencies
                     .entry((line.stage, line.direction))
                     .or_default()
-                    .merge(&latency);
+                    .add(&line.latency);
             };
             merge(&mut self.run);
             if let Some(via) = line.via {

@@ -3,13 +3,10 @@
 use std::time::Duration;
 
 use dst_load_scenario::{criteria::LONGEST_LATENCY, quantile::nearest_rank};
-use hdrhistogram::{
-    Histogram,
-    serialization::{Deserializer, Serializer, V2Serializer},
-};
+use hdrhistogram::Histogram as Dense;
 use serde::{Deserialize, Serialize};
 
-use super::histogram::Histogram as Packed;
+use super::{histogram::Histogram, recorded::RecordedLatency};
 
 /// Which part of the way a latency covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -31,9 +28,9 @@ pub enum Stage {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Latency {
     /// Those that are known.
-    known: Histogram<u64>,
+    known: Dense<u64>,
     /// Those that took longer than this: right-censored observations.
-    censored: Option<Box<Histogram<u64>>>,
+    censored: Option<Box<Dense<u64>>>,
     never: u64,
 }
 
@@ -132,6 +129,21 @@ impl Latency {
         self.never
     }
 
+    /// Adds the values of a line. Exact.
+    pub fn add(&mut self, line: &RecordedLatency) {
+        self.add_known(line.known());
+        if let Some(values) = line.censored() {
+            let censored = self.censored.get_or_insert_with(|| Box::new(empty()));
+            add(censored, values);
+        }
+        self.never += line.never();
+    }
+
+    /// Adds the values of a line's histogram. Exact.
+    pub fn add_known(&mut self, values: &Histogram) {
+        add(&mut self.known, values);
+    }
+
     /// The quantile `q` (0 to 1) by nearest rank; `None` if nothing was counted.
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<Quantile> {
@@ -152,7 +164,7 @@ impl Latency {
         })
     }
 
-    /// The largest latency that cannot be told apart from `latency`: what a quantile of that
+    /// The largest latency that cannot be distinguished from `latency`: what a quantile of that
     /// very latency is stated as.
     #[must_use]
     pub fn resolved(latency: Duration) -> Duration {
@@ -173,87 +185,37 @@ impl Latency {
         if to <= from {
             return 0;
         }
-        let between = |it: &Histogram<u64>| it.count_between(micros(from) + 1, micros(to));
+        let between = |it: &Dense<u64>| it.count_between(micros(from) + 1, micros(to));
         between(&self.known) + self.censored.as_ref().map_or(0, |it| between(it))
-    }
-
-    /// Values as they are told, in microseconds and ascending, each with its count; first those that
-    /// are known, then what is censored.
-    pub fn values(&self) -> impl Iterator<Item = (u64, u64)> {
-        let censored = self.censored.iter().flat_map(|it| it.iter_recorded());
-        (self.known.iter_recorded().chain(censored))
-            .map(|step| (step.value_iterated_to(), step.count_at_value()))
     }
 
     /// The sum of all latencies, seconds, as exact as the resolution allows.
     #[must_use]
     pub fn sum_seconds(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
-        self.values()
+        values(&self.known)
+            .chain(self.censored.iter().flat_map(|it| values(it)))
             .map(|(micros, count)| micros as f64 * 1e-6 * count as f64)
             .sum()
     }
 
-    /// The known values as a line has them.
+    /// These values as a line holds them.
     #[must_use]
-    pub fn histogram(&self) -> Packed {
-        Packed::pack(values(&self.known))
-    }
-
-    /// The same of the times after which censored ones had not arrived; `None` if there are none.
-    #[must_use]
-    pub fn censored_histogram(&self) -> Option<Packed> {
+    pub fn recorded(&self) -> RecordedLatency {
         let censored = self.censored.as_ref().filter(|it| !it.is_empty());
-        censored.map(|it| Packed::pack(values(it)))
+        let censored = censored.map(|it| Histogram::pack(values(it)));
+        RecordedLatency::new(self.histogram(), censored, self.never)
     }
 
-    /// What a line says: these values, and what is censored, `never` of which never arrived.
+    /// The known values as a line holds them.
     #[must_use]
-    pub fn of(known: &Packed, censored: Option<&Packed>, never: u64) -> Self {
-        let mut latency = Self {
-            known: unpack(known),
-            censored: censored.map(|it| Box::new(unpack(it))),
-            never: 0,
-        };
-        latency.never = never.min(latency.censored_count());
-        latency
-    }
-
-    /// Values in HDR's V2 encoding.
-    pub(super) fn encode(values: &Packed) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        V2Serializer::new()
-            .serialize(&unpack(values), &mut bytes)
-            .expect("invariant: writing to memory does not fail and counts fit");
-        bytes
-    }
-
-    /// Reads what [`Self::encode`] wrote.
-    ///
-    /// # Errors
-    /// If these are no such bytes, or the bounds differ.
-    pub(super) fn decode(mut bytes: &[u8]) -> Result<Packed, String> {
-        let read: Histogram<u64> = Deserializer::new()
-            .deserialize(&mut bytes)
-            .map_err(|error| format!("{error:?}"))?;
-        if !bytes.is_empty() {
-            return Err(format!("{} bytes follow it", bytes.len()));
-        }
-        let own = empty();
-        let bounds = |of: &Histogram<u64>| (of.low(), of.high(), of.sigfig());
-        if bounds(&read) != bounds(&own) {
-            return Err(format!(
-                "its bounds are {:?} instead of {:?}",
-                bounds(&read),
-                bounds(&own)
-            ));
-        }
-        Ok(Packed::pack(values(&read)))
+    pub fn histogram(&self) -> Histogram {
+        Histogram::pack(values(&self.known))
     }
 }
 
 /// Values as they are stated, in microseconds and ascending, each with its count.
-fn values(histogram: &Histogram<u64>) -> impl Iterator<Item = (u64, u64)> {
+pub(super) fn values(histogram: &Dense<u64>) -> impl Iterator<Item = (u64, u64)> {
     histogram
         .iter_recorded()
         .map(|step| (step.value_iterated_to(), step.count_at_value()))
@@ -269,8 +231,9 @@ impl Default for Latency {
     }
 }
 
-fn empty() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, HIGHEST_MICROS, SIGNIFICANT_DIGITS)
+/// A histogram with the bounds that all have.
+pub(super) fn empty() -> Dense<u64> {
+    Dense::new_with_bounds(1, HIGHEST_MICROS, SIGNIFICANT_DIGITS)
         .expect("invariant: the bounds are constants that hdrhistogram accepts")
 }
 
@@ -279,19 +242,17 @@ fn micros(latency: Duration) -> u64 {
 }
 
 /// The value of this rank, from 1.
-fn at_rank(histogram: &Histogram<u64>, rank: u64) -> Duration {
+fn at_rank(histogram: &Dense<u64>, rank: u64) -> Duration {
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
     let share = rank as f64 / histogram.len() as f64;
     let micros = histogram.value_at_quantile(share).min(histogram.max());
     Duration::from_micros(micros)
 }
 
-fn unpack(packed: &Packed) -> Histogram<u64> {
-    let mut histogram = empty();
-    for (micros, count) in packed.values() {
+pub(super) fn add(histogram: &mut Dense<u64>, values: &Histogram) {
+    for (micros, count) in values.iter() {
         histogram.saturating_record_n(micros, count);
     }
-    histogram
 }
 
 #[cfg(test)]
@@ -381,19 +342,20 @@ mod tests {
     }
 
     #[test]
-    fn bytes_round_trip_and_merging_is_exact() {
+    fn adding_a_line_is_merging_what_it_is_of() {
         let mut a = Latency::default();
         let mut b = Latency::default();
         a.record(millis(3), 5);
         b.record(millis(700), 2);
         b.record_never(millis(30_000), 1);
-        let back = |packed: &Packed| Latency::decode(&Latency::encode(packed)).unwrap();
-        let censored = b.censored_histogram().map(|it| back(&it));
-        let read = Latency::of(&back(&b.histogram()), censored.as_ref(), b.never());
-        assert_eq!(read, b);
-        a.merge(&read);
-        assert_eq!((a.count(), a.never()), (8, 1));
-        assert!(Latency::decode(b"nonsense").is_err());
+        let mut added = a.clone();
+        added.add(&b.recorded());
+        a.merge(&b);
+        assert_eq!(added, a);
+        assert_eq!((added.count(), added.never()), (8, 1));
+        let mut known = Latency::default();
+        known.add_known(&b.histogram());
+        assert_eq!((known.count(), known.never()), (2, 0));
     }
 
     #[test]

@@ -82,16 +82,11 @@ impl ObserverLagLine {
 impl ObserverFold {
     pub(super) fn lag(&mut self, line: &ObserverLagLine) {
         let which = (line.client, line.target_cluster);
-        let lag = match &line.histogram {
-            Some(histogram) => Latency::of(histogram, None, 0),
-            None => {
-                let mut none = Latency::default();
-                none.record(std::time::Duration::ZERO, line.deliveries);
-                none
-            }
-        };
         let sum = self.lags.entry((which, line.source)).or_default();
-        sum.merge(&lag);
+        match &line.histogram {
+            Some(histogram) => sum.add_known(histogram),
+            None => sum.record(std::time::Duration::ZERO, line.deliveries),
+        }
     }
 
     pub(super) fn line(&mut self, line: &ObserverLine) {

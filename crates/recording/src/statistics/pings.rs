@@ -25,7 +25,7 @@ pub struct Pings {
 /// The fold of the pings.
 #[derive(Debug, Default)]
 pub(super) struct PingFold {
-    told: Option<Pings>,
+    pings: Option<Pings>,
     in_a_row: u64,
 }
 
@@ -34,9 +34,9 @@ pub(super) struct PingFold {
 impl PingFold {
     #[expect(clippy::cast_precision_loss, reason = "a second is 2^20 microseconds")]
     pub(super) fn line(&mut self, line: &PingLine) {
-        let pings = match (&mut self.told, line.took_us) {
+        let pings = match (&mut self.pings, line.took_us) {
             (Some(pings), _) => pings,
-            (told @ None, Some(_)) => told.insert(Pings::default()),
+            (pings @ None, Some(_)) => pings.insert(Pings::default()),
             // It is still starting, which a kubelet gives it time for.
             (None, None) => return,
         };
@@ -56,7 +56,7 @@ impl PingFold {
     }
 
     pub(super) fn summary(&self) -> Option<Pings> {
-        self.told.clone()
+        self.pings.clone()
     }
 }
 
@@ -80,21 +80,21 @@ mod tests {
     #[test]
     fn three_failures_in_a_row_are_a_restart_and_two_with_an_answer_between_are_none() {
         let (ok, no) = (Some(800), None);
-        let told = pings(&[ok, no, no, ok, no, no, ok]).unwrap();
+        let summary = pings(&[ok, no, no, ok, no, no, ok]).unwrap();
         assert_eq!(
-            (told.sent, told.failed, told.would_have_restarted),
+            (summary.sent, summary.failed, summary.would_have_restarted),
             (7, 4, 0)
         );
         // Restarted, it has three more; then it would be restarted again.
-        let told = pings(&[ok, no, no, no, no, no, no, no]).unwrap();
-        assert_eq!((told.failed, told.would_have_restarted), (7, 2));
+        let summary = pings(&[ok, no, no, no, no, no, no, no]).unwrap();
+        assert_eq!((summary.failed, summary.would_have_restarted), (7, 2));
     }
 
     #[test]
     fn the_slowest_answer_is_told_and_what_came_before_the_first_is_not_counted() {
-        let told = pings(&[None, None, None, Some(900), Some(640_000), Some(1_000)]).unwrap();
-        assert_eq!((told.sent, told.failed), (3, 0));
-        assert_eq!(told.slowest_seconds, Some(0.64));
+        let summary = pings(&[None, None, None, Some(900), Some(640_000), Some(1_000)]).unwrap();
+        assert_eq!((summary.sent, summary.failed), (3, 0));
+        assert_eq!(summary.slowest_seconds, Some(0.64));
         assert_eq!(pings(&[None, None]), None);
     }
 }

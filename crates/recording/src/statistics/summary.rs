@@ -95,8 +95,8 @@ pub struct Streams {
     pub proxy: ProxyCounts,
     /// Streams that were between two tries when a Service without endpoints got its first: the
     /// time from that until each held one. They are in no stage's latency.
-    #[serde(default)]
-    pub between_tries: LatencySummary,
+    #[serde(default, rename = "between_tries")]
+    pub reconnect_gap: LatencySummary,
 }
 
 /// Latencies of one way in which endpoints are asked for, in a run over two clusters.

@@ -473,11 +473,11 @@ proptest! {
         crate::recording::write(&lines, &mut bytes).unwrap();
         let read = crate::recording::read(bytes.as_slice()).unwrap();
         let summary = Statistics::of(&read).summary();
-        let told = &summary.latency.destination.remove;
-        prop_assert_eq!((told.count, told.never), (direct.count(), direct.never()));
+        let remove = &summary.latency.destination.remove;
+        prop_assert_eq!((remove.count, remove.never), (direct.count(), direct.never()));
         for (key, q) in LatencySummary::QUANTILES {
             let expected = direct.quantile(q).map(|q| (q.value.as_secs_f64(), q.is_censored()));
-            prop_assert_eq!(told.quantile(key), expected, "{}", key);
+            prop_assert_eq!(remove.quantile(key), expected, "{}", key);
         }
         prop_assert_eq!(&summary.cycles[0].latency, &summary.latency);
         let sums: Duration = deliveries.iter().map(|&(us, _)| Duration::from_micros(us)).sum();

@@ -66,7 +66,7 @@ pub(super) fn replica_rows(report: &Report) -> Vec<Vec<String>> {
 
 /// Where a proxy's own rules decided.
 fn limits(report: &Report) -> Option<String> {
-    let (proxy, between) = (&report.streams.proxy, &report.streams.between_tries);
+    let (proxy, between) = (&report.streams.proxy, &report.streams.reconnect_gap);
     let mut parts: Vec<_> = [
         (proxy.first_item_timeouts, "got no first item in 3 s"),
         (proxy.idle, "said nothing for 5 min"),

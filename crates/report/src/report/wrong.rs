@@ -1,7 +1,7 @@
 //! Which Services left clients with something else than they were promised, in words.
 
 use dst_load_scenario::{
-    provocation::Provocation,
+    stale_state::StaleStateCase,
     words::{count, counted},
 };
 
@@ -21,8 +21,8 @@ pub(super) fn services(report: &Report) -> Vec<String> {
                 count(it.stale),
                 count(it.unexpected)
             );
-            if let Some(provocation) = Provocation::of_service(&it.service) {
-                let defect = provocation.defect();
+            if let Some(case) = StaleStateCase::of_service(&it.service) {
+                let defect = case.defect();
                 said.push_str(&format!(" (known of Linkerd: {defect})"));
             }
             said

@@ -45,7 +45,7 @@ fn missed_first_endpoints(
     summary: &Summary,
     stage: Stage,
 ) -> bool {
-    let waited = &summary.streams.between_tries;
+    let waited = &summary.streams.reconnect_gap;
     let limit = Latency::resolved(limit).as_secs_f64();
     let longer = waited.censored > 0 || waited.max_seconds.is_some_and(|max| max > limit);
     if !longer || stage == Stage::Kubernetes {

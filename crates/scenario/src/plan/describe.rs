@@ -6,7 +6,7 @@ use super::{Plan, Step};
 use crate::{
     action::{Action, Verb},
     criteria::Criterion,
-    federation::Through,
+    federation::DiscoveryMode,
     roster::ENDPOINTS_A_SLICE,
     scenario::{Backend, Pattern, Scenario, ServiceGroup},
     time::At,
@@ -35,7 +35,7 @@ pub struct Description {
     pub federation: Option<Clusters>,
     /// Who watches.
     pub clients: Clients,
-    /// What each stream is told when it opens.
+    /// What is sent to each stream when it opens.
     pub on_opening: Updates,
     /// What is expected of the first cycle; `None` if nothing cycles.
     pub per_cycle: Option<Cycle>,
@@ -89,8 +89,8 @@ pub struct Clusters {
     /// The name by which it is linked.
     pub cluster: String,
     /// How its Services are asked for.
-    pub through: Vec<Through>,
-    /// Services of the first cluster, which are watched beside.
+    pub through: Vec<DiscoveryMode>,
+    /// Services of the first cluster, which are watched too.
     pub local_services: u32,
 }
 
@@ -103,7 +103,7 @@ pub struct Clients {
     pub streams_per_service: u64,
     /// Streams in all.
     pub streams: u64,
-    /// `GetProfile` streams beside them, at most.
+    /// `GetProfile` streams in addition, at most.
     pub profile_streams: u64,
 }
 
@@ -163,7 +163,7 @@ impl Description {
     pub fn of(scenario: &Scenario) -> Self {
         let groups = &scenario.churn.groups;
         let endpoints_at_start = sum(groups, |pattern| pattern.initial().into());
-        // What is local beside a churned second cluster is watched, and is no load.
+        // What is local where a second cluster is churned is watched, and is no load.
         let mut churned = scenario.clone();
         if let Some(both) = &mut churned.federation {
             both.local = None;

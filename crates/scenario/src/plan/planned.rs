@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_provocation_may_change_no_promise_however_often_it_is_repeated() {
+    fn a_stale_state_case_may_change_no_promise_however_often_it_is_repeated() {
         let provoke = |kind: &str, more: &str| {
             let file = format!(
                 "churn:\n  backend: pods\n  provoke:\n    kinds: [{kind}]\n    services: 1\n    \

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::{
     action::Verb,
-    provocation::Provocation,
     scenario::{Jitter, Pattern},
     seed,
+    stale_state::StaleStateCase,
 };
 
 /// No step of a ramp is shorter: a Deployment scaled more often only makes its controllers merge.
@@ -29,9 +29,9 @@ pub(super) enum Rhythm {
     },
     /// Everything replaced, each time `every` has passed.
     Restart { endpoints: u32, every: Duration },
-    /// The same provocation, each time `every` has passed.
+    /// The same case, each time `every` has passed.
     Provoke {
-        provocation: Provocation,
+        case: StaleStateCase,
         endpoints: u32,
         every: Duration,
     },
@@ -120,11 +120,11 @@ impl Rhythm {
                 endpoints, every, ..
             } => Self::Restart { endpoints, every },
             Pattern::Provoke {
-                provocation,
+                case,
                 endpoints,
                 every,
             } => Self::Provoke {
-                provocation,
+                case,
                 endpoints,
                 every,
             },
@@ -178,15 +178,13 @@ impl Rhythm {
                 label: String::new(),
             }),
             Self::Provoke {
-                provocation,
-                endpoints,
-                ..
+                case, endpoints, ..
             } => {
                 let round = nth.checked_add(1)?;
                 Some(Scaling {
                     at: self.cycle_start(round)?,
                     verb: Verb::Provoke {
-                        provocation: *provocation,
+                        case: *case,
                         endpoints: *endpoints,
                         round,
                     },

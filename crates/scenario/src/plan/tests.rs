@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    provocation::Provocation,
     scenario::{Jitter, built_in},
+    stale_state::StaleStateCase,
 };
 
 fn scenario(overrides: &[&str]) -> Scenario {
@@ -298,9 +298,9 @@ fn timelines(scenario: &Scenario, span: Duration) -> Vec<(String, Vec<(At, Verb)
 }
 
 #[test]
-fn a_provocation_comes_back_every_hold_and_counts_its_rounds() {
+fn a_stale_state_case_comes_back_every_hold_and_counts_its_rounds() {
     let mut scenario = with(Pattern::Provoke {
-        provocation: Provocation::SliceBeforePods,
+        case: StaleStateCase::SliceBeforePods,
         endpoints: 5,
         every: Duration::from_secs(7),
     });

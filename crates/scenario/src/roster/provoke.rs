@@ -2,15 +2,15 @@
 //! controller hears of by separate watches, so that it hears of them in this order.
 
 use super::{LEAD, Member, Roster, Slice, UsedUp, Work, Write, drop_pods, make_pods};
-use crate::provocation::Provocation;
+use crate::stale_state::StaleStateCase;
 
 // === impl Roster ===
 
 impl Roster {
-    /// Does `provocation` for the `round`th time.
-    pub(super) fn provoke(&mut self, provocation: Provocation, round: u32) -> Result<Work, UsedUp> {
-        Ok(match provocation {
-            Provocation::PortChanged => {
+    /// Does `case` for the `round`th time.
+    pub(super) fn provoke(&mut self, case: StaleStateCase, round: u32) -> Result<Work, UsedUp> {
+        Ok(match case {
+            StaleStateCase::PortChanged => {
                 self.port = match (round % 2, self.first_port) {
                     (0, port) => port,
                     (_, u16::MAX) => u16::MAX - 1,
@@ -18,19 +18,19 @@ impl Roster {
                 };
                 self.all_slices()
             }
-            Provocation::AddressChanged => {
+            StaleStateCase::AddressChanged => {
                 self.move_all()?;
                 self.all_slices()
             }
-            Provocation::PodMoved => {
+            StaleStateCase::PodMoved => {
                 self.move_all()?;
                 let members = self.slots.all().values().flatten();
                 let pods = members.map(|&member| Work::Write(Write::ReadyPod(member)));
                 let pods = Work::Together(pods.collect());
                 Work::InTurn(vec![pods, Work::Wait(LEAD), self.all_slices()])
             }
-            Provocation::SharedEndpoint => self.list_twice(),
-            Provocation::SliceAfterPods => {
+            StaleStateCase::SharedEndpoint => self.list_twice(),
+            StaleStateCase::SliceAfterPods => {
                 let members = self.members(self.endpoints())?;
                 let number = self.slots.number();
                 Work::InTurn(vec![
@@ -43,7 +43,7 @@ impl Roster {
                     Work::Write(Write::DropSlice(number)),
                 ])
             }
-            Provocation::SliceBeforePods => {
+            StaleStateCase::SliceBeforePods => {
                 let mut work = Vec::new();
                 if let Some(number) = self.ahead.take() {
                     let members = self.slots.take(number);
@@ -58,7 +58,7 @@ impl Roster {
                 work.push(make_pods(&members));
                 Work::InTurn(work)
             }
-            Provocation::ServiceRecreated => Work::InTurn(vec![
+            StaleStateCase::ServiceRecreated => Work::InTurn(vec![
                 Work::Write(Write::DropService),
                 Work::Wait(LEAD),
                 Work::Write(Write::MakeService),

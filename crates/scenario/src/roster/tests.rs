@@ -8,7 +8,7 @@ use std::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::provocation::Provocation;
+use crate::stale_state::StaleStateCase;
 
 /// What the API server would hold, and what went on meanwhile.
 #[derive(Default)]
@@ -105,11 +105,11 @@ fn scale(to: u32) -> Verb {
     Verb::Scale { from: 0, to }
 }
 
-fn provoked(provocation: Provocation, rounds: u32) -> Cluster {
+fn provoked(case: StaleStateCase, rounds: u32) -> Cluster {
     let (mut roster, mut cluster) = created(PODS, &STABLE, 4);
     for round in 1..=rounds {
         let verb = Verb::Provoke {
-            provocation,
+            case,
             endpoints: 4,
             round,
         };
@@ -228,7 +228,7 @@ fn services_share_the_addresses_and_one_that_has_had_all_of_its_own_says_so() {
 #[test]
 fn a_port_changes_there_and_back_and_the_pods_stay() {
     let ports = |rounds| {
-        let cluster = provoked(Provocation::PortChanged, rounds);
+        let cluster = provoked(StaleStateCase::PortChanged, rounds);
         assert_eq!((cluster.pods.len(), cluster.given.len()), (4, 4));
         cluster
             .slices
@@ -241,27 +241,27 @@ fn a_port_changes_there_and_back_and_the_pods_stay() {
 
 #[test]
 fn addresses_change_with_their_pods_or_without() {
-    let cluster = provoked(Provocation::AddressChanged, 1);
+    let cluster = provoked(StaleStateCase::AddressChanged, 1);
     assert_eq!((cluster.addresses().len(), cluster.given.len()), (4, 8));
     assert_eq!(cluster.ahead_of_pods, 1);
-    let cluster = provoked(Provocation::PodMoved, 1);
+    let cluster = provoked(StaleStateCase::PodMoved, 1);
     assert_eq!((cluster.addresses().len(), cluster.given.len()), (4, 8));
     assert_eq!(cluster.ahead_of_pods, 0);
 }
 
 #[test]
 fn a_second_slice_shares_one_endpoint_and_goes() {
-    let cluster = provoked(Provocation::SharedEndpoint, 2);
+    let cluster = provoked(StaleStateCase::SharedEndpoint, 2);
     assert_eq!(cluster.sizes, [5, 4, 5, 4]);
     assert_eq!(cluster.given.len(), 4);
 }
 
 #[test]
 fn slices_outlive_their_pods_or_precede_them() {
-    let cluster = provoked(Provocation::SliceAfterPods, 2);
+    let cluster = provoked(StaleStateCase::SliceAfterPods, 2);
     assert_eq!(cluster.sizes, [8, 4, 8, 4]);
     assert_eq!((cluster.pods.len(), cluster.slices.len()), (4, 1));
-    let cluster = provoked(Provocation::SliceBeforePods, 2);
+    let cluster = provoked(StaleStateCase::SliceBeforePods, 2);
     assert_eq!(cluster.sizes, [8, 4, 8]);
     assert_eq!((cluster.pods.len(), cluster.slices.len()), (8, 2));
     assert_eq!(cluster.ahead_of_pods, 2);
@@ -269,18 +269,18 @@ fn slices_outlive_their_pods_or_precede_them() {
 
 #[test]
 fn a_service_that_is_made_again_keeps_its_slices() {
-    let cluster = provoked(Provocation::ServiceRecreated, 1);
+    let cluster = provoked(StaleStateCase::ServiceRecreated, 1);
     assert!(cluster.service && cluster.sizes.is_empty());
     assert_eq!(cluster.addresses().len(), 4);
 }
 
 #[test]
-fn what_a_provocation_expects_is_what_it_does() {
-    for provocation in Provocation::ALL {
+fn what_a_stale_state_case_expects_is_what_it_does() {
+    for case in StaleStateCase::ALL {
         let (mut roster, mut cluster) = created(PODS, &STABLE, 4);
         for round in 1..=3 {
             let verb = Verb::Provoke {
-                provocation,
+                case,
                 endpoints: 4,
                 round,
             };
@@ -289,16 +289,16 @@ fn what_a_provocation_expects_is_what_it_does() {
             cluster.does(&roster.plan(&verb).unwrap());
             let (add, remove) = verb.expects();
             let (grown, now) = (cluster.addresses().len(), before.0.len());
-            assert_eq!(grown + remove as usize, now + add as usize, "{provocation}");
+            assert_eq!(grown + remove as usize, now + add as usize, "{case}");
             let moved = cluster.addresses() != before.0 || port(&cluster) != before.1;
             let moves = !matches!(
-                provocation,
-                Provocation::SharedEndpoint
-                    | Provocation::SliceAfterPods
-                    | Provocation::ServiceRecreated
+                case,
+                StaleStateCase::SharedEndpoint
+                    | StaleStateCase::SliceAfterPods
+                    | StaleStateCase::ServiceRecreated
             );
-            assert_eq!(moved, moves, "{provocation}");
-            assert!(now <= provocation.peak(4) as usize);
+            assert_eq!(moved, moves, "{case}");
+            assert!(now <= case.peak(4) as usize);
         }
     }
 }

@@ -160,10 +160,8 @@ impl EventLog {
             Verb::Scale { from, to } => ("scale", from, to),
             Verb::Restart { endpoints } => ("restart", endpoints, endpoints),
             Verb::Provoke {
-                provocation,
-                endpoints,
-                ..
-            } => (provocation.name(), endpoints, endpoints),
+                case, endpoints, ..
+            } => (case.name(), endpoints, endpoints),
         };
         let (add, remove) = of.verb.expects();
         let error = acted.and_then(|acted| acted.result.as_ref().err());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dst_load_oracle::{
     endpoint::Endpoint,
     kubernetes::{self, Place, Service, ServicePort, Slice, SliceEndpoint, SlicePort},
-    ledger::{LockedLedger, Sighting, StreamId, WatchedService},
+    ledger::{LockedLedger, Observation, StreamId, WatchedService},
     update::Update,
 };
 use dst_load_scenario::time::At;
@@ -82,7 +82,7 @@ fn endpoint(last: u8) -> Endpoint {
 }
 
 /// The observer sees that the Service of this ledger has the endpoints up to `count`.
-fn sight(locked: &LockedLedger, visible: At, count: u8) {
+fn observe(locked: &LockedLedger, visible: At, count: u8) {
     let service = Service {
         ports: vec![ServicePort {
             name: "http".into(),
@@ -94,7 +94,7 @@ fn sight(locked: &LockedLedger, visible: At, count: u8) {
     let entry = |last| SliceEndpoint {
         addresses: vec![endpoint(last).address.ip()],
         ready: true,
-        target: kubernetes::Target::Bare,
+        target: kubernetes::EndpointTarget::Bare,
         node: None,
         zones: Vec::new(),
     };
@@ -105,7 +105,7 @@ fn sight(locked: &LockedLedger, visible: At, count: u8) {
         }],
         endpoints: (1..=count).map(entry).collect(),
     };
-    let sighting = Sighting {
+    let observation = Observation {
         visible,
         gone: false,
         cycle: 0,
@@ -113,7 +113,7 @@ fn sight(locked: &LockedLedger, visible: At, count: u8) {
         resource_version: count.to_string().as_str().into(),
         timed: true,
     };
-    locked.with(|ledger| ledger.sight(&sighting, Some(&service), [&slice], 80));
+    locked.with(|ledger| ledger.observe(&observation, Some(&service), [&slice], 80));
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,11 +148,11 @@ async fn every_promised_family_is_there_from_the_start_at_zero() {
 async fn a_delivery_is_told_as_a_quantile_and_in_a_bucket_of_its_own_service() {
     let progress = progress();
     let (clock, locked) = (progress.clock(), &progress.ledgers().all()[0]);
-    sight(locked, clock.now(), 1);
+    observe(locked, clock.now(), 1);
     let stream = send(&progress, 0);
     receive(&progress, 0, stream, clock.now(), 1);
     clock.sleep_until(At::from_secs(10)).await;
-    sight(locked, At::from_secs(10), 2);
+    observe(locked, At::from_secs(10), 2);
     receive(&progress, 0, stream, At::from_millis(10_080), 2);
     take(&progress, 0, At::from_secs(11));
 
@@ -205,10 +205,10 @@ async fn messages_of_all_ports_of_a_service_are_in_its_one_series() {
 async fn an_update_that_never_comes_counts_with_the_deadline() {
     let progress = progress();
     let locked = &progress.ledgers().all()[1];
-    sight(locked, At::ZERO, 1);
+    observe(locked, At::ZERO, 1);
     let stream = send(&progress, 1);
     receive(&progress, 1, stream, At::ZERO, 1);
-    sight(locked, At::from_secs(1), 2);
+    observe(locked, At::from_secs(1), 2);
     take(&progress, 1, At::from_secs(60));
     let all = scrape(&progress);
     let p99 = all["destination_client_update_latency_seconds{quantile=\"0.99\",service=\"api\"}"];

@@ -6,7 +6,7 @@ use axum::Router;
 use dst_load_kubernetes::actor::{Acted, KubernetesError, mock::scenario};
 use dst_load_oracle::{
     endpoint::Endpoint,
-    ledger::{ServiceLedger, Sighting, WatchedService},
+    ledger::{Observation, ServiceLedger, WatchedService},
 };
 use dst_load_scenario::action::{Action, CycleStart, Verb};
 use parking_lot::Mutex;
@@ -107,9 +107,9 @@ impl Ours {
 }
 
 /// The observer sees that there are this many endpoints.
-fn sight(ours: &Ours, count: u8, timed: bool) {
+fn observe(ours: &Ours, count: u8, timed: bool) {
     let visible = ours.clock.now();
-    let sighting = Sighting {
+    let observation = Observation {
         visible,
         cycle: 0,
         object: "slice".into(),
@@ -119,7 +119,7 @@ fn sight(ours: &Ours, count: u8, timed: bool) {
     };
     let endpoint = |last| Endpoint::bare(([10, 0, 0, last], 80).into());
     let all: BTreeSet<_> = (1..=count).map(endpoint).collect();
-    ours.ledgers.all()[0].with(|ledger| ledger.observe(&sighting, &[all]));
+    ours.ledgers.all()[0].with(|ledger| ledger.observe_promised(&observation, &[all]));
 }
 
 /// Kubernetes stages that were told so far, in milliseconds.
@@ -169,15 +169,15 @@ async fn its_instants_are_told_in_our_time_whichever_clock_began_first() {
             Ours::start()
         };
         assert_eq!(began.elapsed(), 500 * SECOND);
-        sight(&ours, 3, false);
+        observe(&ours, 3, false);
         let told = follow(&partner(&address), &ours, async {
             tokio::time::sleep(SECOND).await;
-            sight(&ours, 4, true);
+            observe(&ours, 4, true);
             // Reported a second after it was done.
             tokio::time::sleep(SECOND).await;
             process.scaled(3, 5, 2 * SECOND);
             tokio::time::sleep(SECOND).await;
-            sight(&ours, 5, true);
+            observe(&ours, 5, true);
             tokio::time::sleep(120 * SECOND).await;
         })
         .await;
@@ -201,15 +201,15 @@ async fn of_what_was_before_our_time_only_the_last_action_still_owes_something()
     }
     let ours = Ours::start();
     // Kubernetes has still to end two.
-    sight(&ours, 10, false);
+    observe(&ours, 10, false);
     follow(&partner(&address), &ours, async {
         tokio::time::sleep(SECOND).await;
         assert_eq!(ours.outstanding(), 2);
-        sight(&ours, 8, true);
+        observe(&ours, 8, true);
         // The next one gets its own, and nothing of the last one's.
         process.scaled(8, 12, Duration::ZERO);
         tokio::time::sleep(SECOND).await;
-        sight(&ours, 12, true);
+        observe(&ours, 12, true);
     })
     .await;
     assert_eq!((kubernetes(&ours), ours.outstanding()), (vec![1_000; 4], 0));
@@ -219,20 +219,20 @@ async fn of_what_was_before_our_time_only_the_last_action_still_owes_something()
 async fn one_that_is_not_there_is_tried_again_and_said_once() {
     let address = Address::default();
     let ours = Ours::start();
-    sight(&ours, 3, false);
+    observe(&ours, 3, false);
     let mut process = None;
     let told = follow(&partner(&address), &ours, async {
         tokio::time::sleep(100 * SECOND).await;
         let started = process.insert(Process::start("p1"));
         started.serve(&address);
         started.scaled(3, 4, Duration::ZERO);
-        sight(&ours, 4, true);
+        observe(&ours, 4, true);
         tokio::time::sleep(15 * SECOND).await;
         // It goes away without a word, and what it does meanwhile is told when it is back.
         *address.lock() = None;
         tokio::time::sleep(60 * SECOND).await;
         started.scaled(4, 5, Duration::ZERO);
-        sight(&ours, 5, true);
+        observe(&ours, 5, true);
         started.serve(&address);
         tokio::time::sleep(12 * SECOND).await;
     })
@@ -249,7 +249,7 @@ async fn another_process_at_the_address_has_another_clock_and_nothing_asked_for(
     let (address, first) = (Address::default(), Process::start("p1"));
     first.serve(&address);
     let ours = Ours::start();
-    sight(&ours, 3, false);
+    observe(&ours, 3, false);
     let told = follow(&partner(&address), &ours, async {
         tokio::time::sleep(SECOND).await;
         first.scaled(3, 50, Duration::ZERO);
@@ -261,7 +261,7 @@ async fn another_process_at_the_address_has_another_clock_and_nothing_asked_for(
         assert_eq!(ours.outstanding(), 0);
         second.scaled(3, 4, SECOND);
         tokio::time::sleep(SECOND).await;
-        sight(&ours, 4, true);
+        observe(&ours, 4, true);
     })
     .await;
     assert_eq!(starts(&told), ["p1", "p2", RESTARTED, "p2"]);
@@ -273,7 +273,7 @@ async fn an_action_that_was_given_up_leaves_nothing_to_wait_for() {
     let (address, process) = (Address::default(), Process::start("p1"));
     process.serve(&address);
     let ours = Ours::start();
-    sight(&ours, 3, false);
+    observe(&ours, 3, false);
     follow(&partner(&address), &ours, async {
         tokio::time::sleep(SECOND).await;
         let lost = KubernetesError::Lost {

@@ -133,7 +133,7 @@ fn unjudged() -> Vec<Change> {
         },
         |run| {
             run.criteria.set(Criterion::UpdateLatencyP99, 0.5);
-            run.summary.streams.between_tries = LatencySummary {
+            run.summary.streams.reconnect_gap = LatencySummary {
                 censored: 500,
                 ..latency(9.0)
             };

@@ -1,7 +1,7 @@
 //! What links two clusters, as Linkerd's multicluster extension writes it.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use dst_load_scenario::federation::Through;
+use dst_load_scenario::federation::DiscoveryMode;
 use serde_json::{Value, json};
 
 use super::service;
@@ -26,17 +26,17 @@ pub fn stand_in(
     port: u16,
     behind: &str,
     cluster: &str,
-    through: Through,
+    through: DiscoveryMode,
     run: &RunIdentity,
 ) -> Value {
     let mut object = service(name, namespace, port, false, run);
     let metadata = &mut object["metadata"];
     match through {
-        Through::RemoteDiscovery => {
+        DiscoveryMode::RemoteDiscovery => {
             metadata["labels"][REMOTE_DISCOVERY] = cluster.into();
             metadata["labels"][REMOTE_SERVICE] = behind.into();
         }
-        Through::Federated => {
+        DiscoveryMode::Federated => {
             let member = format!("{behind}@{cluster}");
             metadata["annotations"] = json!({ REMOTE_DISCOVERY: member });
         }
@@ -84,10 +84,10 @@ mod tests {
     #[test]
     fn stand_ins_are_marked_as_linkerd_reads_them_and_select_nothing() {
         let made = |through| stand_in("a", "ns", 8080, "web-1", "east", through, &tests::run());
-        let mirror = made(Through::RemoteDiscovery);
+        let mirror = made(DiscoveryMode::RemoteDiscovery);
         assert_eq!(mirror["metadata"]["labels"][REMOTE_DISCOVERY], "east");
         assert_eq!(mirror["metadata"]["labels"][REMOTE_SERVICE], "web-1");
-        let federated = made(Through::Federated);
+        let federated = made(DiscoveryMode::Federated);
         let annotations = &federated["metadata"]["annotations"];
         assert_eq!(annotations[REMOTE_DISCOVERY], "web-1@east");
         for object in [mirror, federated] {

@@ -67,7 +67,7 @@ fn an_acknowledgement_is_of_one_write_and_of_no_other() {
     story.ledger.update(0, ms(1_001), &add(&[3]));
     assert_eq!(micros(&story.ledger.take_outbox()), [1_000]);
 
-    let sighting = Sighting {
+    let observation = Observation {
         visible: ms(1_100),
         gone: true,
         cycle: 1,
@@ -75,7 +75,9 @@ fn an_acknowledgement_is_of_one_write_and_of_no_other() {
         resource_version: "99".into(),
         timed: true,
     };
-    story.ledger.observe(&sighting, &[endpoints(&[1, 2])]);
+    story
+        .ledger
+        .observe_promised(&observation, &[endpoints(&[1, 2])]);
     story.ledger.update(0, ms(1_101), &remove(&[3]));
     assert_eq!(micros(&story.ledger.take_outbox()), [151_000]);
 }

@@ -1,4 +1,4 @@
-//! Intents that are told from elsewhere, to the microsecond.
+//! Intents that another process reports, to the microsecond.
 
 use super::*;
 

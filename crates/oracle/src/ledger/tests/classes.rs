@@ -17,7 +17,7 @@ fn entry(n: u8, node: &str, zone: Option<&str>) -> SliceEndpoint {
     SliceEndpoint {
         addresses: vec![endpoint(n).address.ip()],
         ready: true,
-        target: Target::Pod(format!("pod-{n}")),
+        target: EndpointTarget::Pod(format!("pod-{n}")),
         node: Some(node.into()),
         zones: zone.map(str::to_owned).into_iter().collect(),
     }
@@ -44,8 +44,8 @@ fn service(local: bool) -> Service {
     }
 }
 
-fn sight(ledger: &mut ServiceLedger, at: At, service: &Service, slice: &Slice) {
-    let sighting = Sighting {
+fn observe(ledger: &mut ServiceLedger, at: At, service: &Service, slice: &Slice) {
+    let observation = Observation {
         visible: at,
         gone: false,
         cycle: 0,
@@ -53,7 +53,7 @@ fn sight(ledger: &mut ServiceLedger, at: At, service: &Service, slice: &Slice) {
         resource_version: at.as_micros().to_string().into(),
         timed: true,
     };
-    ledger.sight(&sighting, Some(service), [slice], 8080);
+    ledger.observe(&observation, Some(service), [slice], 8080);
 }
 
 fn open(ledger: &mut ServiceLedger, at: At, place: Place) -> StreamId {
@@ -62,14 +62,14 @@ fn open(ledger: &mut ServiceLedger, at: At, place: Place) -> StreamId {
     stream
 }
 
-/// Streams on two Nodes in two zones, opened after the only event, with what each is told.
-fn opened(service: &Service, slice: &Slice, told: [&[u8]; 2]) -> (ServiceLedger, EndState) {
+/// Streams on two Nodes in two zones, opened after the only event, with what each is sent.
+fn opened(service: &Service, slice: &Slice, sent: [&[u8]; 2]) -> (ServiceLedger, EndState) {
     let mut ledger = ServiceLedger::new(DEADLINE);
-    sight(&mut ledger, ms(0), service, slice);
-    for ((node, zone), told) in [("node-1", "a"), ("node-2", "b")].into_iter().zip(told) {
+    observe(&mut ledger, ms(0), service, slice);
+    for ((node, zone), sent) in [("node-1", "a"), ("node-2", "b")].into_iter().zip(sent) {
         let stream = open(&mut ledger, ms(100), place(node, zone));
-        if !told.is_empty() {
-            ledger.update(stream, ms(110), &add(told));
+        if !sent.is_empty() {
+            ledger.update(stream, ms(110), &add(sent));
         }
     }
     ledger.expire(ms(60_000));
@@ -104,7 +104,7 @@ fn a_class_that_comes_amid_others_makes_no_change_and_claims_no_intent() {
     let service = service(true);
     let slice = slice(vec![entry(1, "node-1", None), entry(2, "node-2", None)]);
     let mut ledger = ServiceLedger::new(DEADLINE);
-    sight(&mut ledger, ms(0), &service, &slice);
+    observe(&mut ledger, ms(0), &service, &slice);
     let first = open(&mut ledger, ms(10), place("node-1", "a"));
     ledger.update(first, ms(20), &add(&[1]));
     ledger.intend(Intent {
@@ -124,8 +124,8 @@ fn a_class_that_comes_amid_others_makes_no_change_and_claims_no_intent() {
 fn what_was_promised_to_everybody_before_anybody_came_is_not_promised_to_the_first() {
     let slice = slice(vec![entry(1, "node-1", None), entry(2, "node-2", None)]);
     let mut ledger = ServiceLedger::new(DEADLINE);
-    sight(&mut ledger, ms(0), &service(false), &slice);
-    sight(&mut ledger, ms(10), &service(true), &slice);
+    observe(&mut ledger, ms(0), &service(false), &slice);
+    observe(&mut ledger, ms(10), &service(true), &slice);
     let stream = open(&mut ledger, ms(100), place("node-2", "b"));
     ledger.update(stream, ms(110), &add(&[2]));
     assert_eq!(ledger.end_state(ms(200)).streams_wrong, 0);
@@ -139,10 +139,10 @@ fn a_class_that_comes_when_place_no_longer_matters_is_promised_all() {
     ]);
     let plain = slice(vec![entry(1, "node-1", None), entry(2, "node-2", None)]);
     let mut ledger = ServiceLedger::new(DEADLINE);
-    sight(&mut ledger, ms(0), &service(false), &hinted);
+    observe(&mut ledger, ms(0), &service(false), &hinted);
     open(&mut ledger, ms(10), place("node-1", "a"));
     ledger.update(0, ms(20), &add(&[1]));
-    sight(&mut ledger, ms(1_000), &service(false), &plain);
+    observe(&mut ledger, ms(1_000), &service(false), &plain);
     ledger.update(0, ms(1_010), &add(&[2]));
     let late = open(&mut ledger, ms(2_000), place("node-3", "c"));
     assert_eq!(ledger.promised_to(late), 2);
@@ -163,11 +163,11 @@ fn a_service_that_cannot_be_judged_is_neither_accused_nor_excused() {
     let mut both = v4.clone();
     both.endpoints.push(six(1));
     let mut ledger = ServiceLedger::new(DEADLINE);
-    sight(&mut ledger, ms(0), &service(false), &v4);
+    observe(&mut ledger, ms(0), &service(false), &v4);
     let stream = open(&mut ledger, ms(10), Place::default());
     ledger.update(stream, ms(20), &add(&[1]));
     assert_eq!(ledger.end_state(ms(30)).missing, 1, "judged as yet");
-    sight(&mut ledger, ms(1_000), &service(false), &both);
+    observe(&mut ledger, ms(1_000), &service(false), &both);
     ledger.update(stream, ms(1_010), &remove(&[1]));
     ledger.expire(ms(60_000));
     let end = ledger.end_state(ms(60_000));
@@ -181,7 +181,7 @@ fn a_service_that_cannot_be_judged_is_neither_accused_nor_excused() {
     assert_eq!((outbox.counts.unexpected, outbox.counts.redundant), (0, 0));
     assert!(outbox.changes.iter().all(|it| it.never == 0));
     // From when it can be said again, it is judged by what was heard all along.
-    sight(&mut ledger, ms(61_000), &service(false), &v4);
+    observe(&mut ledger, ms(61_000), &service(false), &v4);
     assert_eq!(ledger.end_state(ms(61_010)).missing, 2);
     ledger.update(stream, ms(61_020), &add(&[1, 2]));
     let end = ledger.end_state(ms(61_030));
@@ -198,15 +198,15 @@ fn with_the_flag_known_the_same_service_is_judged() {
         "pod-1",
     )]);
     for (ipv6, right, wrong) in [(true, &v6, &add(&[1])), (false, &add(&[1]), &v6)] {
-        for (told, wrongs) in [(right, 0), (wrong, 1)] {
+        for (sent, wrongs) in [(right, 0), (wrong, 1)] {
             let mut ledger = ServiceLedger::new(DEADLINE);
             ledger.follow(Flags {
                 ipv6: Some(ipv6),
                 ..Flags::DEFAULT
             });
-            sight(&mut ledger, ms(0), &service(false), &both);
+            observe(&mut ledger, ms(0), &service(false), &both);
             let stream = open(&mut ledger, ms(10), Place::default());
-            ledger.update(stream, ms(20), told);
+            ledger.update(stream, ms(20), sent);
             let end = ledger.end_state(ms(30));
             assert_eq!((end.streams_wrong, end.unjudged), (wrongs, None), "{ipv6}");
         }
@@ -222,9 +222,9 @@ fn an_address_that_pods_share_is_one_endpoint_as_pods_come_and_go() {
         slice(vec![entry(1, "node-1", None), second.clone()]),
     );
     let other = slice(vec![second]);
-    let told = |pod: &str| Update::Add(vec![named(1, pod)]);
+    let sent = |pod: &str| Update::Add(vec![named(1, pod)]);
     let mut ledger = ServiceLedger::new(DEADLINE);
-    sight(&mut ledger, ms(0), &service(false), &shared);
+    observe(&mut ledger, ms(0), &service(false), &shared);
     let stream = open(&mut ledger, ms(10), Place::default());
     ledger.update(
         stream,
@@ -234,10 +234,10 @@ fn an_address_that_pods_share_is_one_endpoint_as_pods_come_and_go() {
     assert_eq!(ledger.end_state(ms(30)).streams_wrong, 0);
     // Whoever shares it, a client has nothing to learn; what is sent all the same is legal.
     for (at, now) in [(1_000, &alone), (2_000, &shared), (3_000, &other)] {
-        sight(&mut ledger, ms(at), &service(false), now);
+        observe(&mut ledger, ms(at), &service(false), now);
         assert_eq!(ledger.end_state(ms(at + 1)).streams_wrong, 0, "{at}");
     }
-    ledger.update(stream, ms(3_010), &told("pod-2"));
+    ledger.update(stream, ms(3_010), &sent("pod-2"));
     ledger.expire(ms(60_000));
     let end = ledger.end_state(ms(60_000));
     assert_eq!((end.streams_wrong, end.unexpected), (0, 0));
@@ -253,19 +253,19 @@ fn a_zone_that_changes_under_open_streams_leaves_only_what_depends_on_it_unjudge
         entry(2, "node-2", Some("b")),
     ]);
     let plain = slice(vec![entry(1, "node-1", None), entry(2, "node-2", None)]);
-    for (local, slice, told, doubtful) in [
+    for (local, slice, sent, doubtful) in [
         (false, &hinted, [&[1][..], &[2][..]], true),
         (true, &hinted, [&[1], &[2]], false),
         (false, &plain, [&[1, 2], &[1, 2]], false),
     ] {
-        let (mut ledger, end) = opened(&service(local), slice, told);
+        let (mut ledger, end) = opened(&service(local), slice, sent);
         assert_eq!((end.streams_wrong, end.unjudged), (0, None));
         ledger.rezone("node-9", ms(61_000));
         assert_eq!(ledger.unjudged(), None, "nobody is there");
         ledger.rezone("node-1", ms(61_000));
         let doubt = doubtful.then_some(Unjudged::ZoneChanged);
         assert_eq!(ledger.end_state(ms(61_000)).unjudged, doubt);
-        sight(&mut ledger, ms(62_000), &service(local), slice);
+        observe(&mut ledger, ms(62_000), &service(local), slice);
         assert_eq!(ledger.end_state(ms(62_000)).unjudged, doubt);
     }
 }
@@ -277,10 +277,10 @@ fn what_changed_just_now_is_not_judged_and_what_has_been_wrong_for_long_is() {
         slice(vec![entry(1, "node-1", None), entry(2, "node-1", None)]),
     );
     let mut ledger = ServiceLedger::new(DEADLINE);
-    sight(&mut ledger, ms(0), &service(false), &one);
+    observe(&mut ledger, ms(0), &service(false), &one);
     let stream = open(&mut ledger, ms(10), Place::default());
     ledger.update(stream, ms(20), &add(&[1]));
-    sight(&mut ledger, ms(10_000), &service(false), &both);
+    observe(&mut ledger, ms(10_000), &service(false), &both);
     let end = ledger.end_state(ms(12_000));
     assert_eq!((end.streams_wrong, end.missing), (0, 0));
     assert_eq!(end.unjudged, Some(Unjudged::Changing));
@@ -294,8 +294,8 @@ fn what_changed_just_now_is_not_judged_and_what_has_been_wrong_for_long_is() {
     assert_eq!((end.streams_wrong, end.missing), (1, 1));
     assert_eq!((end.unjudged, end.streams_checked), (None, 1));
     // What is wrong is wrong although something else has just changed.
-    sight(&mut ledger, ms(18_000), &service(false), &one);
-    sight(&mut ledger, ms(18_001), &service(false), &both);
+    observe(&mut ledger, ms(18_000), &service(false), &one);
+    observe(&mut ledger, ms(18_001), &service(false), &both);
     ledger.update(stream, ms(18_100), &add(&[7]));
     assert_eq!(ledger.end_state(ms(24_000)).unexpected, 1);
 }
@@ -304,7 +304,7 @@ fn what_changed_just_now_is_not_judged_and_what_has_been_wrong_for_long_is() {
 fn an_update_that_the_observer_has_yet_to_see_is_on_its_way_for_as_long() {
     let one = slice(vec![entry(1, "node-1", None)]);
     let mut ledger = ServiceLedger::new(DEADLINE);
-    sight(&mut ledger, ms(0), &service(false), &one);
+    observe(&mut ledger, ms(0), &service(false), &one);
     let stream = open(&mut ledger, ms(10), Place::default());
     ledger.update(stream, ms(20), &add(&[1]));
     ledger.update(stream, ms(10_000), &add(&[2]));

@@ -34,7 +34,7 @@ fn a_destination_that_sends_nothing_does_not_pass_because_changes_and_their_reve
     assert_eq!(
         ended(&outbox),
         [(Direction::Add, 3_000, Outcome::Never); 4],
-        "each stood longer than the largest limit"
+        "each lasted longer than the largest limit"
     );
     assert_eq!(
         outbox.counts.superseded, 4,

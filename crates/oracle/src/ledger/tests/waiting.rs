@@ -3,7 +3,7 @@
 use super::*;
 
 /// Two streams of a Service that has promised nothing since 0 s; the second is between two tries.
-fn between_tries() -> Story {
+fn between_two_tries() -> Story {
     let mut story = Story {
         ledger: ServiceLedger::new(DEADLINE),
         version: 0,
@@ -21,7 +21,7 @@ fn between_tries() -> Story {
 
 #[test]
 fn a_stream_between_two_tries_is_in_no_audience_and_its_wait_counts_from_visible() {
-    let mut story = between_tries();
+    let mut story = between_two_tries();
     story.promised(ms(3_050), &[1]);
     story.ledger.update(0, ms(3_051), &add(&[1]));
     assert!(!story.ledger.is_settled(), "one stream has yet to hear");
@@ -29,32 +29,32 @@ fn a_stream_between_two_tries_is_in_no_audience_and_its_wait_counts_from_visible
     story.ledger.update(1, ms(3_112), &add(&[1]));
     assert!(story.ledger.is_settled());
     let outbox = story.ledger.take_outbox();
-    // Only the one that stood is timed as a delivery.
+    // Only the one that lasted is timed as a delivery.
     assert_eq!(outbox.deliveries.len(), 1);
     assert_eq!(outbox.changes[0].audience, 1);
-    let waited = BetweenTries {
+    let waited = ReconnectGap {
         latency: Duration::from_millis(62),
         never: false,
     };
-    assert_eq!(outbox.between_tries, [waited]);
+    assert_eq!(outbox.reconnect_gaps, [waited]);
     assert_eq!(outbox.counts.unexpected, 0);
 }
 
 #[test]
 fn a_stream_that_never_was_sent_waits_for_nothing() {
-    let mut story = between_tries();
+    let mut story = between_two_tries();
     story.promised(ms(3_050), &[1]);
     story.ledger.update(0, ms(3_051), &add(&[1]));
     story.ledger.stream_sent(1, ms(3_110));
     story.ledger.update(1, ms(3_112), &add(&[1]));
     story.ledger.stream_sent(2, ms(9_000));
     story.ledger.update(2, ms(9_001), &add(&[1]));
-    assert_eq!(story.ledger.take_outbox().between_tries.len(), 1);
+    assert_eq!(story.ledger.take_outbox().reconnect_gaps.len(), 1);
 }
 
 #[test]
 fn a_stream_that_never_hears_is_counted_with_the_time_it_went_without() {
-    let mut story = between_tries();
+    let mut story = between_two_tries();
     story.promised(ms(3_050), &[1]);
     assert!(!story.ledger.is_settled());
     // It is waited for no longer than for an update.
@@ -64,25 +64,25 @@ fn a_stream_that_never_hears_is_counted_with_the_time_it_went_without() {
     story.ledger.expire(ms(3_050) + DEADLINE);
     assert!(story.ledger.is_settled());
     story.ledger.abandon_waiting(ms(10_050));
-    let waited = BetweenTries {
+    let waited = ReconnectGap {
         latency: Duration::from_secs(7),
         never: true,
     };
-    assert_eq!(story.ledger.take_outbox().between_tries, [waited]);
+    assert_eq!(story.ledger.take_outbox().reconnect_gaps, [waited]);
 }
 
 #[test]
 fn endpoints_that_are_gone_before_a_stream_hears_of_them_are_missed() {
-    let mut story = between_tries();
+    let mut story = between_two_tries();
     story.promised(ms(3_050), &[1]);
     story.promised(ms(3_060), &[]);
     story.ledger.stream_sent(1, ms(3_110));
     story.ledger.abandon_waiting(ms(4_000));
-    let missed = BetweenTries {
+    let missed = ReconnectGap {
         latency: Duration::from_millis(10),
         never: true,
     };
-    assert_eq!(story.ledger.take_outbox().between_tries, [missed]);
+    assert_eq!(story.ledger.take_outbox().reconnect_gaps, [missed]);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn only_the_first_endpoints_are_waited_for() {
     story.ledger.update(1, ms(1_101), &add(&[1, 2, 3]));
     let outbox = story.ledger.take_outbox();
     assert_eq!(
-        (outbox.deliveries.len(), outbox.between_tries.len()),
+        (outbox.deliveries.len(), outbox.reconnect_gaps.len()),
         (1, 0)
     );
     // What it missed while it was closed, its snapshot has put right.
@@ -107,17 +107,17 @@ fn only_the_first_endpoints_are_waited_for() {
 fn deliveries_and_wrong_streams_are_told_apart_by_replica() {
     let mut story = Story::with_streams(2);
     for stream in 0..2 {
-        story.ledger.hold_on(stream, stream);
+        story.ledger.assign_replica(stream, stream);
     }
     story.promised(ms(1_000), &[1, 2, 3]);
     story.ledger.update(1, ms(1_001), &add(&[3]));
     story.ledger.expire(ms(40_000));
     let outbox = story.ledger.take_outbox();
-    let told: Vec<_> = (outbox.deliveries.iter())
+    let delivered: Vec<_> = (outbox.deliveries.iter())
         .map(|delivered| (delivered.replica, delivered.outcome))
         .collect();
     assert_eq!(
-        told,
+        delivered,
         [(Some(1), Outcome::Learnt), (Some(0), Outcome::Never)]
     );
     let end = story.ledger.end_state(ms(40_000));

@@ -166,16 +166,66 @@ fn a_last_line_that_is_damaged_is_not_one_that_is_cut_off() {
     );
 }
 
+/// The places of a line's histograms, of all kinds.
+fn histograms(line: &str) -> Vec<std::ops::Range<usize>> {
+    let of = |key: &str| {
+        let key = format!("\"{key}\":\"");
+        let starts = line.match_indices(&key).map(|(at, key)| at + key.len());
+        let ranges = starts.map(|start| {
+            let length = line[start..].find('"').unwrap();
+            start..start + length
+        });
+        ranges.collect::<Vec<_>>()
+    };
+    ["histogram", "censored", "loop_lag"].map(of).concat()
+}
+
+/// What a tool wrote whose lines are other than this one's, though their sums are right.
+fn refused_with_sums(lines: &[String]) -> String {
+    let (mut chain, mut bytes) = (Chain::default(), Vec::new());
+    for line in lines {
+        let body = &line[..line.len() - ",\"sum\":\"0123456789abcdef\"}".len()];
+        let mut other = Line::Phase {
+            at: At::ZERO,
+            phase: crate::recording::Phase::Opening,
+        };
+        let text = format!("{body}}}");
+        chain
+            .append(&mut other, text.as_bytes(), &mut bytes)
+            .unwrap();
+    }
+    match read(bytes.as_slice()) {
+        Err(error) => error.to_string(),
+        Ok(_) => "read".to_owned(),
+    }
+}
+
 #[test]
 fn a_histogram_that_is_damaged_is_named_by_its_line() {
-    let mut lines = lines();
-    let mut all = lines.iter();
-    let index = all.position(|line| line.contains("\"histogram\"")).unwrap();
-    lines[index] = lines[index].replacen("\"histogram\":\"H", "\"histogram\":\"I", 1);
-    assert_eq!(
-        refused(&lines),
-        format!("line {}: a histogram is damaged: InvalidCookie", index + 1)
-    );
+    let lines = text_of(&samples::one_of_each());
+    assert_eq!(refused_with_sums(&lines), "read");
+    let mut kinds = 0;
+    for (index, line) in lines.iter().enumerate() {
+        for range in histograms(line) {
+            kinds += 1;
+            let damages = [
+                (range.start..range.start + 1, "I", "cookie"),
+                (range.start..range.start + 4, "", "cookie"),
+                (range.end - 4..range.end, "", "its counts take "),
+                (range.clone(), "", "cut off in its header"),
+                (range.start + 5..range.start + 6, "!", "Invalid symbol 33"),
+            ];
+            for (place, text, expected) in damages {
+                let mut damaged = lines.clone();
+                damaged[index].replace_range(place.clone(), text);
+                let error = refused_with_sums(&damaged);
+                let start = format!("line {}: a histogram is damaged: ", index + 1);
+                assert!(error.starts_with(&start), "{place:?} {text}: {error}");
+                assert!(error.contains(expected), "{place:?} {text}: {error}");
+            }
+        }
+    }
+    assert!(kinds >= 6, "{kinds}");
 }
 
 #[test]
@@ -309,28 +359,32 @@ fn numbers_that_none_can_be_are_neither_written_nor_read() {
             format!("process_cpu_seconds_total is {cpu}")
         );
         let error = written_with(|lines| *lines = with(cpu));
-        let told = error.to_string();
+        let error = error.to_string();
         let expected = if cpu.is_finite() {
             "process_cpu_seconds_total is -5"
         } else {
             "invalid type: null, expected f64"
         };
-        assert!(told.ends_with(expected), "{told}");
+        assert!(error.ends_with(expected), "{error}");
     }
 }
 
 #[test]
 fn what_counts_the_same_must_agree() {
-    let error = written_with(|lines| {
-        for line in lines {
-            if let Line::Second(second) = line
-                && let Some(latency) = second.latencies.first_mut()
-            {
-                latency.never = latency.histogram.count() + 1;
-            }
-        }
-    });
-    assert!(error.to_string().contains(" never arrived, of "), "{error}");
+    let mut lines = lines();
+    let mut all = lines.iter();
+    let index = all
+        .position(|line| line.contains("\"never\":0,\"histogram\""))
+        .unwrap();
+    lines[index] =
+        lines[index].replacen("\"never\":0,\"histogram\"", "\"never\":1,\"histogram\"", 1);
+    assert_eq!(
+        refused_with_sums(&lines),
+        format!(
+            "line {}: 1 never arrived, of 0 that are censored",
+            index + 1
+        )
+    );
 }
 
 /// So that anybody can check a recording without this tool.

@@ -31,8 +31,7 @@ impl Replicas {
 
     pub(super) fn delivered(&mut self, line: &ReplicaLine) {
         if let Some(fold) = self.0.get_mut(line.replica as usize) {
-            let latency = Latency::of(&line.histogram, line.censored.as_ref(), line.never);
-            fold.latency.merge(&latency);
+            fold.latency.add(&line.latency);
         }
     }
 
@@ -69,9 +68,7 @@ pub(super) fn lines<'a>(
     latencies
         .map(|(&replica, latency)| ReplicaLine {
             replica,
-            never: latency.never(),
-            histogram: latency.histogram(),
-            censored: latency.censored_histogram(),
+            latency: latency.recorded(),
         })
         .collect()
 }

@@ -1,4 +1,4 @@
-//! What belongs to a proxy's life beside its `Get` streams, and to several replicas.
+//! What belongs to a proxy's life besides its `Get` streams, and to several replicas.
 
 use std::collections::BTreeMap;
 

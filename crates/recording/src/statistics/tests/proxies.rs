@@ -1,6 +1,6 @@
 //! What is folded of a proxy's life, and of several replicas.
 
-use dst_load_oracle::ledger::BetweenTries;
+use dst_load_oracle::ledger::ReconnectGap;
 
 use super::*;
 use crate::recording::{ProfileCounts, ProxyCounts, ReplicaInfo};
@@ -76,16 +76,16 @@ fn what_proxies_and_profiles_did_adds_up_over_the_seconds() {
 
 #[test]
 fn a_wait_between_two_tries_is_kept_apart_from_latency() {
-    let waited = |seconds, never| BetweenTries {
+    let waited = |seconds, never| ReconnectGap {
         latency: Duration::from_secs(seconds),
         never,
     };
     let outbox = Outbox {
-        between_tries: vec![waited(1, false), waited(2, false), waited(9, true)],
+        reconnect_gaps: vec![waited(1, false), waited(2, false), waited(9, true)],
         ..Outbox::default()
     };
     let summary = Statistics::of(&[second_with(at(1), outbox).unwrap()]).summary();
-    let between = &summary.streams.between_tries;
+    let between = &summary.streams.reconnect_gap;
     assert_eq!((between.count, between.never), (3, 1));
     assert_eq!(
         between.quantile("max").map(|(_, censored)| censored),

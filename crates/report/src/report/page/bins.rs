@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use dst_load_recording::statistics::Latency;
+use dst_load_recording::statistics::RecordedLatency;
 use dst_load_scenario::quantile::nearest_rank;
 
 use super::buckets::Content;
@@ -26,12 +26,11 @@ const DRAWN: u32 = 3;
 // === impl Bins ===
 
 impl Bins {
-    pub(super) fn merge(&mut self, latency: &Latency) {
-        for (micros, count) in latency.values() {
+    pub(super) fn add(&mut self, latency: &RecordedLatency) {
+        for (micros, count) in latency.iter() {
             *self.counts.entry(lowest(micros, FINE)).or_default() += count;
+            self.most = self.most.max(micros);
         }
-        let most = latency.max().map_or(0, |max| max.value.as_micros());
-        self.most = self.most.max(u64::try_from(most).unwrap_or(u64::MAX));
         self.count += latency.count();
         self.never += latency.never();
     }
@@ -103,6 +102,8 @@ const fn highest(lowest: u64, bits: u32) -> u64 {
 mod tests {
     use std::time::Duration;
 
+    use dst_load_recording::statistics::Latency;
+
     use super::*;
 
     #[test]
@@ -112,7 +113,7 @@ mod tests {
             latency.record(Duration::from_millis(ms), 1);
         }
         let mut bins = Bins::default();
-        bins.merge(&latency);
+        bins.add(&latency.recorded());
         for q in [0.01, 0.5, 0.95, 0.99, 1.0] {
             let exact = latency.quantile(q).unwrap().value.as_micros() as f64;
             let told = bins.quantile(q).unwrap() as f64;
@@ -129,7 +130,7 @@ mod tests {
             latency.record(Duration::from_micros(us), 2);
         }
         let mut bins = Bins::default();
-        bins.merge(&latency);
+        bins.add(&latency.recorded());
         let bars = bins.bars();
         assert_eq!(bars.iter().map(|bar| bar.2).sum::<u64>(), 18);
         assert!(bars.windows(2).all(|pair| pair[0].1 < pair[1].0));

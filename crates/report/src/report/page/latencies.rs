@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dst_load_recording::{
-    recording::Second,
-    statistics::{Latency, Stage},
-};
+use dst_load_recording::{recording::Second, statistics::Stage};
 use dst_load_scenario::{action::Direction, time::At};
 use serde::Serialize;
 
@@ -61,11 +58,10 @@ impl LatencyFold {
         // The line bears the second's end.
         let at = At::from_micros(second.at.as_micros().saturating_sub(1));
         for line in &second.latencies {
-            let latency = Latency::of(&line.histogram, line.censored.as_ref(), line.never);
             let key = (line.stage, line.direction);
-            self.run.entry(key).or_default().merge(&latency);
+            self.run.entry(key).or_default().add(&line.latency);
             let by_time = self.by_time.entry(key).or_default();
-            by_time.at(at).merge(&latency);
+            by_time.at(at).add(&line.latency);
         }
     }
 

@@ -127,9 +127,9 @@ impl Entry {
             addresses: self.addresses(),
             ready: self.ready.unwrap_or(true),
             target: match self.kind() {
-                None => seen::Target::Bare,
-                Some("Pod") => seen::Target::Pod(self.name()),
-                Some(_) => seen::Target::Other,
+                None => seen::EndpointTarget::Bare,
+                Some("Pod") => seen::EndpointTarget::Pod(self.name()),
+                Some(_) => seen::EndpointTarget::Other,
             },
             node: Some(self.node().to_owned()),
             zones: self.zones(),

@@ -144,8 +144,8 @@ impl fmt::Display for Line {
             Verb::Restart { endpoints } => {
                 write!(f, "replace all {endpoints} endpoints of {services}")?
             }
-            Verb::Provoke { provocation, .. } => {
-                write!(f, "{services}: {}", provocation.deed())?;
+            Verb::Provoke { case, .. } => {
+                write!(f, "{services}: {}", case.action())?;
             }
         }
         if self.to_seconds > self.from_seconds {
@@ -214,13 +214,13 @@ pub(super) fn pattern(pattern: &Pattern) -> String {
             Span(*every)
         ),
         Pattern::Provoke {
-            provocation,
+            case,
             endpoints,
             every,
         } => format!(
             "{endpoints} endpoints each; every {} {}",
             Span(*every),
-            provocation.deed()
+            case.action()
         ),
     }
 }

@@ -186,7 +186,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         if name == PLACED {
             visitor.visit_seq(PlacedAccess {
                 reader: Some(self),
-                told: false,
+                is_placed: false,
             })
         } else {
             visitor.visit_newtype_struct(self)
@@ -307,7 +307,7 @@ fn suggestion(given: &str, known: &[&str]) -> String {
 /// Hands a [`super::Placed`] first its place, then its value.
 struct PlacedAccess<'a> {
     reader: Option<Reader<'a>>,
-    told: bool,
+    is_placed: bool,
 }
 
 impl<'de> de::SeqAccess<'de> for PlacedAccess<'_> {
@@ -317,8 +317,8 @@ impl<'de> de::SeqAccess<'de> for PlacedAccess<'_> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, DecodeError> {
-        if !self.told {
-            self.told = true;
+        if !self.is_placed {
+            self.is_placed = true;
             let at = self.reader.as_ref().map_or(0, |reader| reader.node.at);
             return seed.deserialize(at.into_deserializer()).map(Some);
         }

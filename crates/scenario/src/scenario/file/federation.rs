@@ -11,7 +11,7 @@ use super::{
     placed::Placed,
 };
 use crate::{
-    federation::{Federation, Through},
+    federation::{DiscoveryMode, Federation},
     quantity::{NonZeroSpan, Span},
     scenario::{Churn, Jitter, Pattern, ServiceGroup},
 };
@@ -28,7 +28,7 @@ pub(super) struct FederationSection {
     /// How its Services are asked for, each way by streams of its own; both if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
-    through: Key<Vec<Placed<Through>>>,
+    through: Key<Vec<Placed<DiscoveryMode>>>,
     /// Services of the first cluster, to see what the churn does to them; 0 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     local_services: Key<u32>,

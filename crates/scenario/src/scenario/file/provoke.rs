@@ -1,4 +1,4 @@
-//! Keys under `churn.provoke`, and what they come to: one group of Services for each provocation,
+//! Keys under `churn.provoke`, and what they come to: one group of Services for each case,
 //! named after it.
 
 use schemars::JsonSchema;
@@ -10,9 +10,9 @@ use super::{
     placed::Placed,
 };
 use crate::{
-    provocation::Provocation,
     quantity::{NonZeroSpan, Span},
     scenario::{Pattern, ServiceGroup},
+    stale_state::StaleStateCase,
 };
 
 /// Services of a mix to which is done what Linkerd is known to take in wrongly.
@@ -22,7 +22,7 @@ pub(super) struct ProvokeGroup {
     /// What is done; all there is if absent. The Services are named after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("uniqueItems" = true))]
-    pub(super) kinds: Key<Vec<Placed<Provocation>>>,
+    pub(super) kinds: Key<Vec<Placed<StaleStateCase>>>,
     /// How many Services for each kind; 1 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = MOST_SERVICES))]
@@ -43,16 +43,16 @@ impl ProvokeGroup {
     /// The section that makes `group`; `None` if none does.
     pub(super) fn of(group: &ServiceGroup) -> Option<Self> {
         let Pattern::Provoke {
-            provocation,
+            case,
             endpoints,
             every,
         } = group.pattern
         else {
             return None;
         };
-        let named = group.prefix == provocation.name() && group.first == 1;
+        let named = group.prefix == case.name() && group.first == 1;
         named.then(|| Self {
-            kinds: Some(Placed::from(vec![Placed::from(provocation)])),
+            kinds: Some(Placed::from(vec![Placed::from(case)])),
             services: Some(Placed::from(group.count)),
             endpoints: Some(Placed::from(endpoints)),
             hold: Some(Placed::from(Span(every))),

@@ -69,9 +69,9 @@ fn nullable_below(schema: &mut Json) {
 fn nullable(schema: &mut Json) {
     let mut other = schema.take();
     let mut both = json!({"if": {"const": null}});
-    for told in ["description", "writeOnly"] {
-        if let Some(value) = other.as_object_mut().and_then(|it| it.remove(told)) {
-            both[told] = value;
+    for key in ["description", "writeOnly"] {
+        if let Some(value) = other.as_object_mut().and_then(|it| it.remove(key)) {
+            both[key] = value;
         }
     }
     both["else"] = other;

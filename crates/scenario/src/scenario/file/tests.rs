@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use crate::{
     criteria::Criterion,
-    provocation::Provocation,
     published::{assert_published, pretty},
     scenario::{Draft, Lifecycle, Scenario},
+    stale_state::StaleStateCase,
 };
 
 /// The error that `text` earns as `s.yaml`.
@@ -293,7 +293,7 @@ fn addresses_that_nobody_gives_are_warned_of() {
 }
 
 #[test]
-fn each_provocation_has_services_named_after_it() {
+fn each_stale_state_case_has_services_named_after_it() {
     let text = "churn: {backend: pods, provoke: {services: 2, endpoints: 5, hold: 7s}}";
     let (scenario, _) = Scenario::from_yaml(text, "s.yaml", &[]).unwrap();
     let names: Vec<_> = scenario.services().collect();
@@ -302,11 +302,11 @@ fn each_provocation_has_services_named_after_it() {
         names[..3],
         ["port-changed-1", "port-changed-2", "address-changed-1"]
     );
-    for (group, provocation) in scenario.churn.groups.iter().zip(Provocation::ALL) {
-        let named = group.names().map(|name| Provocation::of_service(&name));
-        assert!(named.eq([Some(provocation); 2]));
+    for (group, case) in scenario.churn.groups.iter().zip(StaleStateCase::ALL) {
+        let named = group.names().map(|name| StaleStateCase::of_service(&name));
+        assert!(named.eq([Some(case); 2]));
     }
-    assert_eq!(Provocation::of_service("test-service-1"), None);
+    assert_eq!(StaleStateCase::of_service("test-service-1"), None);
 }
 
 #[test]

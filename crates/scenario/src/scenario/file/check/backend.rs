@@ -2,13 +2,13 @@
 
 use super::{Checker, Result};
 use crate::{
-    provocation::Provocation,
     quantity::AddressRange,
     roster::Share,
     scenario::{
         Backend, Pattern, ServiceGroup,
         file::{BackendWord, ChurnSection, placed::Placed, provoke::ProvokeGroup},
     },
+    stale_state::StaleStateCase,
 };
 
 /// Endpoints of a Service that is provoked: what one slice holds, so that all of them are struck
@@ -91,7 +91,7 @@ impl Checker<'_> {
         }
         let every = self.hold(value.hold, at, "hold")?;
         let kinds = value.kinds.map_or_else(
-            || Provocation::ALL.map(Placed::from).to_vec(),
+            || StaleStateCase::ALL.map(Placed::from).to_vec(),
             |kinds| kinds.value,
         );
         let mut groups: Vec<ServiceGroup> = Vec::new();
@@ -105,7 +105,7 @@ impl Checker<'_> {
                 first: 1,
                 count,
                 pattern: Pattern::Provoke {
-                    provocation: kind.value,
+                    case: kind.value,
                     endpoints: endpoints.value,
                     every,
                 },

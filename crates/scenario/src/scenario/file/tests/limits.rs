@@ -7,7 +7,6 @@ use serde_json::json;
 use crate::{
     criteria::{Criterion, LONGEST_LATENCY, Section, Unit},
     fault::FaultKind,
-    provocation::Provocation,
     published::assert_published,
     quantity::AddressRange,
     scenario::{
@@ -21,6 +20,7 @@ use crate::{
             schema,
         },
     },
+    stale_state::StaleStateCase,
 };
 
 #[test]
@@ -54,7 +54,7 @@ fn the_charts_limits_are_these() {
         text.push_str(&format!("  {name}: {}\n", kinds(is)));
     }
     text.push_str("provocations:\n");
-    for kind in Provocation::ALL {
+    for kind in StaleStateCase::ALL {
         let one = json!({"factor": kind.peak(1), "kind": kind, "prefix": kind.name()});
         text.push_str(&format!("- {one}\n"));
     }

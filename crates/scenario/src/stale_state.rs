@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "camelCase")]
-pub enum Provocation {
+pub enum StaleStateCase {
     /// The slices name another port for the same pods.
     PortChanged,
     /// The slices name other addresses for the same, untouched pods.
@@ -30,9 +30,9 @@ pub enum Provocation {
     ServiceRecreated,
 }
 
-// === impl Provocation ===
+// === impl StaleStateCase ===
 
-impl Provocation {
+impl StaleStateCase {
     /// All of them.
     pub const ALL: [Self; 7] = [
         Self::PortChanged,
@@ -61,7 +61,7 @@ impl Provocation {
 
     /// What is done, as the end of a sentence about a Service's endpoints.
     #[must_use]
-    pub const fn deed(self) -> &'static str {
+    pub const fn action(self) -> &'static str {
         match self {
             Self::PortChanged => "another port in the slices of the same pods",
             Self::AddressChanged => "other addresses in the slices of the same pods",
@@ -129,7 +129,7 @@ impl Provocation {
     }
 }
 
-impl fmt::Display for Provocation {
+impl fmt::Display for StaleStateCase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }

@@ -1,4 +1,4 @@
-//! What the observer saw, turned into changes.
+//! Events of the observer, turned into changes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,7 +23,7 @@ use crate::{
 
 /// One event of the reference observer, as far as it is not about endpoints.
 #[derive(Clone, Debug)]
-pub struct Sighting {
+pub struct Observation {
     /// When its bytes had arrived.
     pub visible: At,
     /// The cycle under way.
@@ -41,48 +41,55 @@ pub struct Sighting {
 // === impl ServiceLedger ===
 
 impl ServiceLedger {
-    /// Takes in the state of the Service and its slices after one event of the observer.
-    pub fn sight<'a>(
+    /// Processes the state of the Service and its slices after one event of the observer.
+    pub fn observe<'a>(
         &mut self,
-        sighting: &Sighting,
+        observation: &Observation,
         service: Option<&Service>,
         slices: impl IntoIterator<Item = &'a Slice>,
         port: u16,
     ) {
         let offer = Offer::new(service, slices, port, self.flags());
-        self.offered(sighting, offer);
+        self.offered(observation, offer);
     }
 
-    /// Takes in what each class of streams is promised after one event: the net difference to
+    /// Processes what each class of streams is promised after one event. The net difference from
     /// what it was promised before makes at most one change in each direction.
-    pub fn observe(&mut self, sighting: &Sighting, promised: &[BTreeSet<Endpoint>]) {
-        let audience = if sighting.timed {
-            self.streams.audience(sighting.visible, &self.slots)
+    pub fn observe_promised(&mut self, observation: &Observation, promised: &[BTreeSet<Endpoint>]) {
+        let audience = if observation.timed {
+            self.streams.audience(observation.visible, &self.slots)
         } else {
             FixedBitSet::new()
         };
-        self.note_waiting(sighting.visible, sighting.timed, promised, &audience);
+        self.note_waiting(observation.visible, observation.timed, promised, &audience);
         let written = Written {
-            object: sighting.object.clone(),
-            resource_version: (!sighting.gone).then(|| sighting.resource_version.clone()),
+            object: observation.object.clone(),
+            resource_version: (!observation.gone).then(|| observation.resource_version.clone()),
         };
-        let start = self.acknowledged.start(&written, sighting.visible);
+        let start = self.acknowledged.start(&written, observation.visible);
         let nothing: Vec<_> = (0..promised.len())
             .filter(|&class| self.slots.promised(class) == 0 && !promised[class].is_empty())
             .collect();
         for class in nothing {
             if let Some(members) = self.streams.members(class) {
                 self.unserved
-                    .promised(members.ones(), &self.streams, sighting.visible);
+                    .promised(members.ones(), &self.streams, observation.visible);
             }
         }
         let (added, removed) = self.difference(promised);
         for (direction, affected) in [(Direction::Add, added), (Direction::Remove, removed)] {
             if !affected.is_empty() {
-                if !sighting.timed && self.streams_held().0 > 0 {
+                if !observation.timed && self.streams_held().0 > 0 {
                     self.outbox.counts.untimed_changes += 1;
                 }
-                self.open_change(sighting, &written, start, direction, &affected, &audience);
+                self.open_change(
+                    observation,
+                    &written,
+                    start,
+                    direction,
+                    &affected,
+                    &audience,
+                );
             }
         }
         self.hand_on_changes();
@@ -118,7 +125,7 @@ impl ServiceLedger {
 
     fn open_change(
         &mut self,
-        sighting: &Sighting,
+        observation: &Observation,
         written: &Written,
         start: At,
         direction: Direction,
@@ -128,12 +135,12 @@ impl ServiceLedger {
         let number = self.changes.open(
             ClosedChange {
                 id: ChangeId {
-                    object: sighting.object.clone(),
-                    resource_version: sighting.resource_version.clone(),
+                    object: observation.object.clone(),
+                    resource_version: observation.resource_version.clone(),
                     direction,
                 },
-                cycle: sighting.cycle,
-                visible: sighting.visible,
+                cycle: observation.cycle,
+                visible: observation.visible,
                 disturbed: self.disturbed,
                 start,
                 intended: None,
@@ -156,15 +163,15 @@ impl ServiceLedger {
             let mut pending = FixedBitSet::with_capacity(self.streams.len());
             for &class in classes {
                 self.slots
-                    .want(id, class, direction.is_present(), sighting.visible);
+                    .want(id, class, direction.is_present(), observation.visible);
                 if let Some(members) = self.streams.members(class) {
                     pending.union_with(members);
                 }
             }
             if direction == Direction::Remove {
-                self.retire(id, sighting.visible);
+                self.retire(id, observation.visible);
             }
-            if sighting.timed {
+            if observation.timed {
                 pending.intersect_with(audience);
                 self.keep_learners(id, direction, &mut pending, &mut early);
             } else {
@@ -174,11 +181,11 @@ impl ServiceLedger {
             let pending = Pending::new(pending);
             self.changes.expect(number, id, intended, pending.iter());
             let deliveries = pending.len();
-            self.note_kubernetes_stage(sighting, direction, intended, deliveries);
-            if attributed.is_none() && sighting.timed {
+            self.note_kubernetes_stage(observation, direction, intended, deliveries);
+            if attributed.is_none() && observation.timed {
                 let disturbed = self.disturbed;
                 self.unclaimed
-                    .open(number, id, sighting, direction, disturbed, deliveries);
+                    .open(number, id, observation, direction, disturbed, deliveries);
             }
             self.slots.get_mut(id).open.push(Entry {
                 change: number,
@@ -230,7 +237,7 @@ impl ServiceLedger {
             }
             let first = self.unexplained.toggles(id, stream).first().copied();
             match first {
-                // It was told with everything else, or long before whatever explains it now.
+                // It was sent with everything else, or long before whatever explains it now.
                 Some(toggle)
                     if toggle.direction == direction
                         && (toggle.snapshot || self.unexplained.is_given_up(id, stream)) =>
@@ -255,7 +262,7 @@ impl ServiceLedger {
     }
 
     /// The state of an endpoint has changed at an instant that is not known: nothing can be said of
-    /// how long streams took to learn what it was before, nor of what they were told meanwhile.
+    /// how long streams took to learn what it was before, nor of what they were sent meanwhile.
     fn lose_track(&mut self, id: SlotId, streams: &FixedBitSet) {
         for bit in streams.ones() {
             let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");
@@ -288,16 +295,16 @@ impl ServiceLedger {
 
     fn note_kubernetes_stage(
         &mut self,
-        sighting: &Sighting,
+        observation: &Observation,
         direction: Direction,
         intended: Option<At>,
         deliveries: usize,
     ) {
-        if let (Some(intended), true) = (intended, sighting.timed) {
+        if let (Some(intended), true) = (intended, observation.timed) {
             self.outbox.kubernetes.push(KubernetesStage {
-                cycle: sighting.cycle,
+                cycle: observation.cycle,
                 direction,
-                latency: sighting.visible.since(intended),
+                latency: observation.visible.since(intended),
                 deliveries: deliveries as u64,
                 disturbed: self.disturbed,
             });
