@@ -5,13 +5,14 @@
 //! ([`crate::partner`]), if there is one. It watches until a signal, or until that churner's plan is
 //! over, and then checks what every stream holds.
 
-mod partner;
-
 use std::{cell::Cell, convert::Infallible, fs::File, io, sync::Arc, time::Duration};
 
 use dst_load_kubernetes::observer::Observer;
 use dst_load_oracle::ledger::WatchedService;
-use dst_load_recording::recording::{Header, Phase};
+use dst_load_recording::{
+    recording::{Header, LagSource, Line, Phase},
+    warning::Warning,
+};
 use dst_load_report::report::{Report, page::Page};
 use dst_load_scenario::{criteria::Criteria, plan::Planned};
 use dst_load_transport::clock::Clock;
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::Readiness,
     churner::Churner,
-    partner::Partner,
+    partner::{Partner, PartnerEvent},
     progress::Progress,
     recorder::{RecordError, Recorder},
     snapshot::{Asked, Closed},
@@ -235,6 +236,44 @@ impl<W: io::Write> Client<W> {
         let timeout = rest.clamp(SHORTEST_VERIFY_TIMEOUT, VERIFY_TIMEOUT);
         if session.verify(timeout).await {
             settled().await;
+        }
+    }
+
+    /// Reads what the partner does, if there is one, once the observer has listed everything.
+    async fn follow_partner(&self) -> Infallible {
+        let session = &self.session;
+        let (Some(partner), Ok(())) = (&self.partner, session.synced().await) else {
+            return std::future::pending().await;
+        };
+        let cycled = Cell::new(false);
+        let on = |event| self.record_partner(event, &cycled);
+        partner
+            .follow(session.ledgers(), session.clock(), session.now(), on)
+            .await
+    }
+
+    fn record_partner(&self, event: PartnerEvent, cycled: &Cell<bool>) {
+        let session = &self.session;
+        let journal = &session.journal;
+        match event {
+            PartnerEvent::Clock(line) => journal.push(Line::Clock(line)),
+            PartnerEvent::Silent { url, error } => {
+                journal.warn(Warning::ChurnSilent { url, error });
+            }
+            PartnerEvent::Beat { written, at, slack } => {
+                let (site, source) = (session.observers.churned(), LagSource::Heartbeat);
+                (session.observers).acknowledged(site, &written, at, slack, source);
+            }
+            PartnerEvent::Cycle { at, cycle } => {
+                cycled.set(true);
+                journal.push(Line::Cycle { at, cycle });
+            }
+            PartnerEvent::End { at, whole } => {
+                if cycled.get() {
+                    journal.push(Line::LastCycleEnds { at, whole });
+                }
+                self.plan_over.cancel();
+            }
         }
     }
 }

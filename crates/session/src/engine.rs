@@ -10,11 +10,8 @@ mod unready;
 
 use std::{cell::RefCell, io, sync::Arc, time::Duration};
 
-use dst_load_kubernetes::{
-    actor::{Actor, Cleaned, KubernetesError, OnSlice},
-    observer::Observers,
-};
-use dst_load_oracle::ledger::{Ledgers, WatchedService};
+use dst_load_kubernetes::actor::{Actor, Cleaned, KubernetesError, OnSlice};
+use dst_load_oracle::ledger::WatchedService;
 use dst_load_recording::{
     recording::{Header, LagSource, Line},
     warning::Warning,
@@ -87,13 +84,16 @@ impl<W: io::Write> Engine<W> {
         let churner = Churner::ThisProcess(callers.map(|it| it.caller().clone()).collect());
         let clock = actor.clock();
         let session = WatchingSession::new(clock, services, config, churner, recorder, stop);
-        let on_slice = |site| {
-            on_slice(
-                session.observers.clone(),
-                Arc::clone(session.progress.ledgers()),
-                Arc::clone(&ledgers_of),
-                site,
-            )
+        let on_slice = |site| -> OnSlice {
+            let observers = session.observers.clone();
+            let ledgers = Arc::clone(session.progress.ledgers());
+            let ledgers_of = Arc::clone(&ledgers_of);
+            Arc::new(move |service, written, at| {
+                observers.acknowledged(site, &written, at, Duration::ZERO, LagSource::OwnWrites);
+                for &ledger in &ledgers_of[service] {
+                    ledgers.acknowledge(ledger, written.clone(), at);
+                }
+            })
         };
         let actor = actor.telling(on_slice(session.observers.churned()));
         let source_actor = source_actor.map(|actor| actor.telling(on_slice(Site::Source)));
@@ -181,20 +181,4 @@ impl<W: io::Write> Engine<W> {
         let planned = Plan::changes(&self.scenario);
         (self.session.journal).page_so_far(&self.scenario.criteria, planned)
     }
-}
-
-/// Enters each slice that an actor has written at `site` into the observer's health, and into the
-/// ledgers of its Service.
-fn on_slice(
-    observers: Observers,
-    ledgers: Arc<Ledgers>,
-    ledgers_of: Arc<[Vec<usize>]>,
-    site: Site,
-) -> OnSlice {
-    Arc::new(move |service, written, at| {
-        observers.acknowledged(site, &written, at, Duration::ZERO, LagSource::OwnWrites);
-        for &ledger in &ledgers_of[service] {
-            ledgers.acknowledge(ledger, written.clone(), at);
-        }
-    })
 }
