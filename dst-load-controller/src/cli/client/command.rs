@@ -14,7 +14,7 @@ use anyhow::Context;
 use dst_load_destination::fleet::FleetConfig;
 use dst_load_kubernetes::observer::SILENCE;
 use dst_load_oracle::ledger::Limits;
-use dst_load_recording::recording::{Header, Identity, SCHEMA_VERSION, TargetInfo, TargetKind};
+use dst_load_recording::recording::{Header, Identity, SCHEMA_VERSION, TargetInfo};
 use dst_load_report::report::next;
 use dst_load_scenario::{
     criteria::Criteria,
@@ -33,13 +33,13 @@ use dst_load_session::{
     runtime::Shutdown,
     snapshot::Snapshots,
 };
-use dst_load_transport::{clock::Clock, cluster::Cluster, files, world::World};
+use dst_load_transport::{clock::Clock, cluster::Cluster, files};
 use prometheus_client::registry::Registry;
 
 use super::{Asked, ClientArgs, Watch, linked};
 use crate::{
     cli::{
-        forward::{Discovered, Reached},
+        environment::{ClusterTarget, Environment},
         observer_place,
         output::Format,
         replicas::infos,
@@ -72,31 +72,16 @@ pub async fn run(
     let scenario = asked.scenario();
     let churn = args.churn.as_deref().map(Partner::new).transpose();
     let churn = churn.map_err(|error| UsageError(format!("--churn: {error}")))?;
-    let way = &args.forward;
-    let (addresses, found) = way
-        .discover(&args.destination, &args.destination_metrics, args.lifecycle)
-        .await?;
-    let cluster = args.cluster.find().await?;
-    let Reached {
-        dials,
-        target,
-        flags,
-    } = (args.forward)
-        .reach(&cluster.factory(), &args.destination, addresses)
-        .await?;
-    let given = scenario.map(|it| it.flags).unwrap_or_default();
-    let flags = flags.or(args.forward.flags()).or(given);
-    // A sandbox must not be quoted as Linkerd.
-    let kind = match &target {
-        Some(target) if target.is_reference().await => TargetKind::Reference,
-        _ => TargetKind::Linkerd,
-    };
-    let target_info = TargetInfo {
-        kind,
-        version: None,
-        forwarded: args.forward.is_forwarded(),
-        flags: Some(flags),
-    };
+    let (environment, cluster) = Environment::cluster(ClusterTarget {
+        cluster: &args.cluster,
+        target_cluster: None,
+        replicas: &args.destination,
+        metrics: &args.destination_metrics,
+        forward: &args.forward,
+        lifecycle: asked.lifecycle(),
+        flags: scenario.map(|it| it.flags).unwrap_or_default(),
+    })
+    .await?;
     let observed = linked::observed(args, &cluster).await?;
     let namespace = args
         .cluster
@@ -138,20 +123,16 @@ pub async fn run(
         linked.services,
         Options {
             target_cluster: observed.as_ref().map(Cluster::factory),
-            world: World {
-                kube: cluster.factory(),
-                destination: dials.first,
-                further: dials.further,
-            },
+            world: environment.world.clone(),
             observer: observer_place::own_thread,
             watch_silence: SILENCE,
-            target,
+            target: environment.target.clone(),
             churn,
             fleet: fleet(args, &watch, &namespace),
             limits,
             ends_with_plan: scenario.is_some(),
             sample_self: true,
-            flags,
+            flags: environment.flags,
         },
         Recorder::new(BufWriter::new(file.try_clone()?), &place),
         readiness.clone(),
@@ -166,7 +147,7 @@ pub async fn run(
     let header = Header {
         linked_cluster: linked.cluster,
         deadline_seconds: limits.deadline.as_secs_f64(),
-        ..header(&found, scenario, &watch, &namespace, target_info)?
+        ..header(&environment, scenario, &watch, &namespace)?
     };
     let whole = async {
         let ended = client.run(header).await;
@@ -273,11 +254,10 @@ const POD: &str = "DST_LOAD_POD";
 
 /// The recording's first line.
 fn header(
-    found: &Discovered,
+    environment: &Environment,
     scenario: Option<&Scenario>,
     watch: &Watch,
     namespace: &str,
-    target: TargetInfo,
 ) -> anyhow::Result<Header> {
     let started = date();
     let client = &watch.client;
@@ -309,7 +289,12 @@ fn header(
         seed: scenario.map_or(SEED, |it| it.seed),
         scenario: effective,
         streams_requested: streams * watch.targets.len() as u64,
-        target,
+        target: TargetInfo {
+            kind: environment.kind,
+            version: environment.version.clone(),
+            forwarded: environment.forwarded,
+            flags: Some(environment.flags),
+        },
         virtual_time: false,
         namespace: namespace.to_owned(),
         linked_cluster: None,
@@ -318,11 +303,11 @@ fn header(
         machine: machine(),
         floor_seconds: None,
         replicas: infos(
-            &found.replicas,
+            &environment.addresses,
             client.virtual_clients(),
             u64::from(client.streams_per_service) * watch.targets.len() as u64,
         ),
-        metrics: found.metrics.shown(),
-        metrics_sought: found.metrics.sought.clone(),
+        metrics: environment.metrics.shown(),
+        metrics_sought: environment.metrics.sought.clone(),
     })
 }
