@@ -4,8 +4,8 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
-    net::TcpStream,
+    io::{BufRead, BufReader, Read},
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
 };
 
@@ -327,4 +327,50 @@ fn a_sandbox_that_is_told_to_stop_ends_well() {
         !kubeconfig.exists(),
         "a kubeconfig nobody asked for is left"
     );
+}
+
+/// The window of a stream that the first SETTINGS frame of an HTTP/2 client announces (RFC 9113, 6.5).
+fn announced_window(socket: &mut TcpStream) -> u32 {
+    const PREFACE: usize = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len();
+    const HEAD: usize = 9;
+    let mut start = [0; PREFACE + HEAD];
+    socket.read_exact(&mut start).unwrap();
+    let head = &start[PREFACE..];
+    assert_eq!(head[3], 4, "SETTINGS is first");
+    let mut settings = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+    socket.read_exact(&mut settings).unwrap();
+    let window = settings.chunks(6).find(|it| it[..2] == [0, 4]);
+    // The default, where none is announced.
+    window.map_or(65_535, |it| u32::from_be_bytes(it[2..].try_into().unwrap()))
+}
+
+#[test]
+fn a_scenarios_lifecycle_is_that_of_its_clients_connections() {
+    let sandbox = Sandbox::start();
+    let directory = sandbox.directory.path();
+    for (lifecycle, small) in [("proxy", true), ("eternal", false)] {
+        let scenario = format!(
+            "scenario: {{name: own}}\n\
+             churn: {{services: 1, pattern: stable, endpoints: 1, duration: 1h}}\n\
+             client: {{clients: 1, lifecycle: {lifecycle}}}\n"
+        );
+        fs::write(directory.join("own.yaml"), scenario).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let args = [
+            "client",
+            "--scenario=own.yaml",
+            "--kubeconfig",
+            &sandbox.kubeconfig,
+            "--admin-addr=127.0.0.1:0",
+            "--destination",
+            &address,
+        ];
+        let run = Run::start(command(directory, &args), directory.join("client"));
+        let (mut socket, _) = listener.accept().unwrap();
+        let window = announced_window(&mut socket);
+        assert_eq!(window == 65_535, small, "{lifecycle}: {window}");
+        run.signal("KILL");
+        run.end();
+    }
 }

@@ -86,7 +86,7 @@ manifests() {
         -e 's/(app.kubernetes.io\/version: ).*/\1VERSION/' \
         -e 's/(image: "dst-load-controller:).*"/\1VERSION"/' \
         -e 's/-churn-[0-9a-f]{8}$/-churn-CONFIGURATION/' \
-        -e 's/(configuration: )"[0-9a-f]{8}"/\1CONFIGURATION/' \
+        -e 's/(configuration: )"?[0-9a-f]{8}"?$/\1CONFIGURATION/' \
         -e 's/(checksum\/[a-z]*: )[0-9a-f]{64}/\1CHECKSUM/'
 }
 

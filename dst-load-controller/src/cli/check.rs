@@ -101,7 +101,7 @@ pub async fn run(
     };
     // Nothing is dialled where no destination is named, so that any address does.
     let unnamed = ["127.0.0.1:1".to_owned()];
-    let environment = Environment::cluster(ClusterTarget {
+    let (environment, _) = Environment::cluster(ClusterTarget {
         cluster: &args.cluster,
         target_cluster: args.target_cluster.named(),
         replicas: if args.destination.is_empty() {

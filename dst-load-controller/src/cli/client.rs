@@ -167,6 +167,14 @@ enum Asked {
 // === impl Asked ===
 
 impl Asked {
+    /// When the streams that are wanted end by themselves.
+    fn lifecycle(&self) -> Lifecycle {
+        match self {
+            Self::Scenario(scenario) => scenario.client.lifecycle,
+            Self::Flags(watch) => watch.client.lifecycle,
+        }
+    }
+
     fn scenario(&self) -> Option<&Scenario> {
         match self {
             Self::Scenario(scenario) => Some(scenario),

@@ -118,7 +118,10 @@ impl Environment {
                 controller,
                 memory_limit,
             } => Self::sandbox(scenario, controller.as_ref(), log, memory_limit).await,
-            EnvironmentChoice::Cluster(target) => Self::cluster(target).await,
+            EnvironmentChoice::Cluster(target) => {
+                let (environment, _) = Self::cluster(target).await?;
+                environment.with_version().await
+            }
             EnvironmentChoice::Reference {
                 cluster,
                 target_cluster,

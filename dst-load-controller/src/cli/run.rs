@@ -2,6 +2,7 @@
 
 mod command;
 mod config;
+mod controller;
 mod environment;
 mod execute;
 mod floor;
@@ -26,7 +27,7 @@ use super::{
 };
 
 pub use self::command::run;
-pub(super) use self::execute::ControllerRun;
+pub(super) use self::controller::ControllerRun;
 
 /// Flags of `run`. Without a cluster it runs on the embedded sandbox.
 #[derive(Clone, Debug, Args)]

@@ -13,7 +13,7 @@ use std::{
 use anyhow::Context;
 use dst_load_kubernetes::observer::SILENCE;
 use dst_load_oracle::ledger::Limits;
-use dst_load_recording::recording::{Header, Identity, SCHEMA_VERSION, TargetInfo, TargetKind};
+use dst_load_recording::recording::{Header, Identity, SCHEMA_VERSION, TargetInfo};
 use dst_load_report::report::next;
 use dst_load_scenario::{
     criteria::Criteria,
@@ -33,13 +33,13 @@ use dst_load_session::{
     snapshot::Snapshots,
     watching::{SessionConfig, SessionError, fleet_config},
 };
-use dst_load_transport::{cluster::Cluster, files, world::World};
+use dst_load_transport::{cluster::Cluster, files};
 use prometheus_client::registry::Registry;
 
 use super::{Asked, ClientArgs, Watch, linked};
 use crate::{
     cli::{
-        forward::{Discovered, Reached},
+        environment::{ClusterTarget, Environment},
         observer_place,
         output::Format,
         replicas::infos,
@@ -72,31 +72,16 @@ pub async fn run(
     let scenario = asked.scenario();
     let partner = args.churn.as_deref().map(Partner::new).transpose();
     let partner = partner.map_err(|error| UsageError(format!("--churn: {error}")))?;
-    let way = &args.forward;
-    let (addresses, found) = way
-        .discover(&args.destination, &args.destination_metrics, args.lifecycle)
-        .await?;
-    let cluster = args.cluster.find().await?;
-    let Reached {
-        dials,
-        target,
-        flags,
-    } = (args.forward)
-        .reach(&cluster.factory(), &args.destination, addresses)
-        .await?;
-    let given = scenario.map(|it| it.flags).unwrap_or_default();
-    let flags = flags.or(args.forward.flags()).or(given);
-    // A sandbox must not be quoted as Linkerd.
-    let kind = match &target {
-        Some(target) if target.is_reference().await => TargetKind::Reference,
-        _ => TargetKind::Linkerd,
-    };
-    let target_info = TargetInfo {
-        kind,
-        version: None,
-        forwarded: args.forward.is_forwarded(),
-        flags: Some(flags),
-    };
+    let (environment, cluster) = Environment::cluster(ClusterTarget {
+        cluster: &args.cluster,
+        target_cluster: None,
+        replicas: &args.destination,
+        metrics: &args.destination_metrics,
+        forward: &args.forward,
+        lifecycle: asked.lifecycle(),
+        flags: scenario.map(|it| it.flags).unwrap_or_default(),
+    })
+    .await?;
     let observed = linked::observed(args, &cluster).await?;
     let namespace = args
         .cluster
@@ -137,19 +122,15 @@ pub async fn run(
         linked.services,
         SessionConfig {
             target_cluster: observed.as_ref().map(Cluster::factory),
-            world: World {
-                kube: cluster.factory(),
-                destination: dials.first,
-                further: dials.further,
-            },
+            world: environment.world.clone(),
             observer: observer_place::own_thread,
             watch_silence: SILENCE,
-            target,
+            target: environment.target.clone(),
             fleet: fleet_config(&watch.client, &namespace, SEED, args.connect_timeout.0),
             limits,
             sample_self: true,
             profiles: None,
-            flags,
+            flags: environment.flags,
         },
         partner,
         if scenario.is_some() {
@@ -170,7 +151,7 @@ pub async fn run(
     let header = Header {
         linked_cluster: linked.cluster,
         deadline_seconds: limits.deadline.as_secs_f64(),
-        ..header(&found, scenario, &watch, &namespace, target_info)?
+        ..header(&environment, scenario, &watch, &namespace)?
     };
     let whole = async {
         let ended = client.run(header).await;
@@ -261,11 +242,10 @@ const POD: &str = "DST_LOAD_POD";
 
 /// The recording's first line.
 fn header(
-    found: &Discovered,
+    environment: &Environment,
     scenario: Option<&Scenario>,
     watch: &Watch,
     namespace: &str,
-    target: TargetInfo,
 ) -> anyhow::Result<Header> {
     let started = date();
     let client = &watch.client;
@@ -297,7 +277,12 @@ fn header(
         seed: scenario.map_or(SEED, |it| it.seed),
         scenario: effective,
         streams_requested: streams * watch.targets.len() as u64,
-        target,
+        target: TargetInfo {
+            kind: environment.kind,
+            version: environment.version.clone(),
+            forwarded: environment.forwarded,
+            flags: Some(environment.flags),
+        },
         virtual_time: false,
         namespace: namespace.to_owned(),
         linked_cluster: None,
@@ -306,11 +291,11 @@ fn header(
         machine: machine(),
         floor_seconds: None,
         replicas: infos(
-            &found.replicas,
+            &environment.addresses,
             client.virtual_clients(),
             u64::from(client.streams_per_service) * watch.targets.len() as u64,
         ),
-        metrics: found.metrics.shown(),
-        metrics_sought: found.metrics.sought.clone(),
+        metrics: environment.metrics.shown(),
+        metrics_sought: environment.metrics.sought.clone(),
     })
 }

@@ -35,11 +35,14 @@ pub(in crate::cli) struct ClusterTarget<'a> {
 // === impl Environment ===
 
 impl Environment {
-    /// A cluster and its destination controller.
+    /// A cluster and its destination controller, whose version is not looked up; beside it the source
+    /// cluster.
     ///
     /// # Errors
     /// If there is no such cluster or Pod, or an address is none.
-    pub(in crate::cli) async fn cluster(wanted: ClusterTarget<'_>) -> anyhow::Result<Self> {
+    pub(in crate::cli) async fn cluster(
+        wanted: ClusterTarget<'_>,
+    ) -> anyhow::Result<(Self, Cluster)> {
         let ClusterTarget {
             cluster, forward, ..
         } = wanted;
@@ -58,11 +61,7 @@ impl Environment {
             Some(target) => kind(target).await,
             None => TargetKind::Linkerd,
         };
-        let version = match kind {
-            TargetKind::Linkerd => version::deployed(&kube()?).await,
-            TargetKind::Reference => None,
-        };
-        Ok(Self {
+        let environment = Self {
             world: World {
                 kube,
                 destination: dials.first,
@@ -70,14 +69,27 @@ impl Environment {
             },
             target_cluster,
             kind,
-            version,
+            version: None,
             target,
             addresses: discovered.replicas,
             metrics: discovered.metrics,
             forwarded: forward.is_forwarded(),
             flags: flags.or(forward.flags()).or(wanted.flags),
             guard: Guard::Nothing,
-        })
+        };
+        Ok((environment, source))
+    }
+
+    /// With the version of Linkerd's controller, as far as the cluster has it.
+    ///
+    /// # Errors
+    /// If no client of the API can be made.
+    pub(super) async fn with_version(self) -> anyhow::Result<Self> {
+        let version = match self.kind {
+            TargetKind::Linkerd => version::deployed(&(self.world.kube)()?).await,
+            TargetKind::Reference => None,
+        };
+        Ok(Self { version, ..self })
     }
 }
 

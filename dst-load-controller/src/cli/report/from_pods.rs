@@ -83,7 +83,7 @@ pub struct FromPodsArgs {
         env = "DST_LOAD_PROMETHEUS_BASIC_AUTH_FILE"
     )]
     pub prometheus_basic_auth_file: Option<PathBuf>,
-    /// What picks these series out.
+    /// Label matchers of these series.
     #[arg(
         long,
         value_name = "MATCHERS",
@@ -91,7 +91,7 @@ pub struct FromPodsArgs {
         env = "DST_LOAD_PROMETHEUS_SELECTOR"
     )]
     pub prometheus_selector: String,
-    /// Where recordings and reports go: `runs/<scenario>-<time>` if absent.
+    /// Directory for the recordings and reports; `runs/<scenario>-<time>` by default.
     #[arg(
         long,
         value_name = "DIR",
