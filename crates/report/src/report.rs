@@ -4,6 +4,7 @@
 //! rendered from it alone, so that they cannot disagree.
 
 mod advice;
+mod blocks;
 mod criteria;
 pub mod html;
 pub mod json;

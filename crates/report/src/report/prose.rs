@@ -30,16 +30,7 @@ pub(super) const CYCLE_HEADS: [&str; 7] = [
     "last stream",
 ];
 
-/// One line of a table.
-pub(super) struct Row {
-    /// What it is about.
-    pub(super) name: String,
-    /// Its cells.
-    pub(super) cells: Vec<String>,
-}
-
-/// A labelled sentence.
-pub(super) type Fact = (&'static str, String);
+pub(super) use crate::document::Fact;
 
 /// Cycles shown at either end of a long list.
 const CYCLES_SHOWN: usize = 4;
@@ -62,28 +53,6 @@ pub(super) fn title(report: &Report) -> String {
         report.scenario.seed,
         span(report.duration_seconds)
     )
-}
-
-/// What a reader must know before any number: that it is no measurement of Linkerd, or that the
-/// run did not end as planned.
-pub(super) fn preamble(report: &Report) -> Vec<String> {
-    let mut lines = Vec::new();
-    if report.is_self_test() {
-        lines.push(
-            "This run measured the tool's own reference destination. \
-             None of its numbers is a measurement of Linkerd."
-                .to_owned(),
-        );
-    }
-    match &report.ending {
-        Ending::Complete | Ending::CutOff => {}
-        Ending::Interrupted => lines.push(
-            "The run was interrupted before its plan ended; this is what it had seen.".to_owned(),
-        ),
-        Ending::Spared { reason } => lines.push(format!("The run ended by itself: {reason}.")),
-        Ending::Failed { error } => lines.push(format!("The run ended with an error: {error}.")),
-    }
-    lines
 }
 
 /// The verdict in one line.
@@ -126,12 +95,9 @@ pub(super) fn verdict(report: &Report) -> String {
 }
 
 /// The latency table: a row for each stage and direction that counted anything.
-pub(super) fn latency_rows(stages: &StageSummary) -> Vec<Row> {
+pub(super) fn latency_rows(stages: &StageSummary) -> Vec<Vec<String>> {
     each(stages)
-        .map(|(name, latency)| Row {
-            name,
-            cells: cells(latency),
-        })
+        .map(|(name, latency)| std::iter::once(name).chain(cells(latency)).collect())
         .collect()
 }
 

@@ -12,6 +12,7 @@ use super::{
     Federated,
     prose::{self, LATENCY_HEADS},
 };
+use crate::document::Table;
 
 /// The section's head.
 pub(super) fn head(both: &Federated) -> String {
@@ -21,15 +22,14 @@ pub(super) fn head(both: &Federated) -> String {
     )
 }
 
-/// The heads of the table's columns.
-pub(super) fn heads() -> Vec<String> {
-    (std::iter::once("way").chain(LATENCY_HEADS))
-        .map(str::to_owned)
-        .collect()
+/// The table: each way and direction that counted anything.
+pub(super) fn table(both: &Federated) -> Table {
+    let heads = std::iter::once("way").chain(LATENCY_HEADS);
+    Table::of_numbers("Latency by way of asking", heads, rows(both))
 }
 
 /// A row for each way and direction that counted anything.
-pub(super) fn rows(both: &Federated) -> Vec<Vec<String>> {
+fn rows(both: &Federated) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for way in &both.ways {
         for direction in Direction::BOTH {
