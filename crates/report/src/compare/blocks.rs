@@ -153,7 +153,7 @@ fn row(compared: &Compared) -> Row {
     let [name, numbers @ ..] = prose::row(compared);
     let mut cells = vec![
         name.into(),
-        compared.outcome.map_or("not judged", prose::word).into(),
+        compared.outcome.map_or("unjudged", prose::word).into(),
     ];
     cells.extend(numbers.map(Cell::from));
     cells.push(threshold(compared).into());

@@ -13,7 +13,7 @@ struct Words {
     observed: String,
     limit: String,
     margin: String,
-    /// Where that was, or why it was not judged.
+    /// Where that was, or why it is unjudged.
     place: String,
 }
 
@@ -35,10 +35,10 @@ pub(super) fn table(report: &Report) -> Table {
 }
 
 fn row(judged: &Judged) -> Row {
-    let (tone, result) = match judged.held {
-        Some(true) => (Tone::Good, "held"),
-        Some(false) => (Tone::Bad, "did not hold"),
-        None => (Tone::Doubtful, "not judged"),
+    let (tone, result) = match judged.met {
+        Some(true) => (Tone::Good, "met"),
+        Some(false) => (Tone::Bad, "violated"),
+        None => (Tone::Doubtful, "unjudged"),
     };
     let words = words(judged);
     let margin = Cell {
@@ -68,9 +68,9 @@ fn words(judged: &Judged) -> Words {
         }),
         limit: format!("{} {}", judged.bound().sign(), judged.words(judged.limit)),
         margin: margin(judged),
-        place: if judged.held.is_none() {
+        place: if judged.met.is_none() {
             let optional = if judged.optional { " (optional)" } else { "" };
-            format!("not judged{optional}: {}", judged.scope)
+            format!("unjudged{optional}: {}", judged.scope)
         } else {
             judged.scope.clone()
         },
@@ -80,7 +80,7 @@ fn words(judged: &Judged) -> Words {
 /// The same as one sentence.
 pub(super) fn sentence(judged: &Judged) -> String {
     let words = words(judged);
-    if judged.held.is_none() {
+    if judged.met.is_none() {
         return format!("{}; asked for {}", words.place, words.limit);
     }
     let margin = if words.margin == nothing() {
@@ -96,7 +96,7 @@ pub(super) fn sentence(judged: &Judged) -> String {
 
 /// How much of a limit was used, percent; `None` where that is no share.
 fn used(judged: &Judged) -> Option<f64> {
-    let (Some(_), Some(observed), Bound::AtMost) = (judged.held, judged.observed, judged.bound())
+    let (Some(_), Some(observed), Bound::AtMost) = (judged.met, judged.observed, judged.bound())
     else {
         return None;
     };
@@ -105,7 +105,7 @@ fn used(judged: &Judged) -> Option<f64> {
 
 /// How much of the limit is left, or how often it was used.
 fn margin(judged: &Judged) -> String {
-    let (Some(_), Some(observed)) = (judged.held, judged.observed) else {
+    let (Some(_), Some(observed)) = (judged.met, judged.observed) else {
         return nothing();
     };
     let used = match judged.bound() {
@@ -138,7 +138,7 @@ mod tests {
             limit,
             observed,
             censored: false,
-            held: observed.map(|it| it <= limit),
+            met: observed.map(|it| it <= limit),
             scope: "cycle 2".to_owned(),
             optional: false,
         }

@@ -10,7 +10,7 @@ use crate::verdict::{Judged, Verdict};
 
 /// The report as JUnit XML, ending in a newline.
 ///
-/// A criterion that did not hold is a failure, one that could not be judged is skipped, and a run
+/// A violated criterion is a failure, an unjudged one is skipped, and a run
 /// that cannot say is an error of its own beside them.
 #[must_use]
 pub fn render(report: &Report) -> String {
@@ -36,7 +36,7 @@ pub fn render(report: &Report) -> String {
 
 fn criterion(report: &Report, judged: &Judged) -> TestCase {
     let said = on_one_line(&criteria::sentence(judged));
-    let status = match judged.held {
+    let status = match judged.met {
         Some(true) => TestCaseStatus::success(),
         Some(false) => {
             let own = format!("{}:", judged.name);

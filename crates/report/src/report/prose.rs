@@ -58,16 +58,16 @@ pub(super) fn title(report: &Report) -> String {
 /// The verdict in one line.
 pub(super) fn verdict(report: &Report) -> String {
     let criteria = || report.criteria.iter();
-    let with = |held| criteria().filter(|it| it.held == held).count() as u64;
+    let with = |met| criteria().filter(|it| it.met == met).count() as u64;
     let unjudged = |optional| {
-        let all = criteria().filter(|it| it.held.is_none() && it.optional == optional);
+        let all = criteria().filter(|it| it.met.is_none() && it.optional == optional);
         all.count() as u64
     };
     let judged = report.criteria.len() as u64 - with(None);
     let mut said = match report.verdict {
-        Verdict::Pass => format!("{} held", counted(judged, "criterion", "criteria")),
+        Verdict::Pass => format!("{} met", counted(judged, "criterion", "criteria")),
         Verdict::Fail => format!(
-            "{} of {} did not hold",
+            "{} of {} violated",
             count(with(Some(false))),
             counted(judged, "criterion", "criteria")
         ),
@@ -115,7 +115,7 @@ pub(super) fn censored(stages: &StageSummary) -> Vec<String> {
     each(stages)
         .filter_map(|(name, latency)| {
             let mut share = format!(
-                "{} of {} never arrived",
+                "{} of {} never delivered",
                 count(latency.never),
                 count(latency.count)
             );
@@ -238,7 +238,7 @@ fn fan_out(report: &Report) -> String {
     add("first stream after", fan_out.first_seconds, " (median)");
     add("half of them after", fan_out.p50_seconds, " (median)");
     let of = if fan_out.is_incomplete() {
-        " (worst of those that ever knew)"
+        " (worst of those delivered)"
     } else {
         " (worst)"
     };
@@ -250,10 +250,7 @@ fn correctness(report: &Report) -> String {
     let c = &report.correctness;
     let unjudged = match c.streams_unjudged {
         0 => String::new(),
-        streams => format!(
-            "; {} not judged",
-            counted(streams, "stream was", "streams were")
-        ),
+        streams => format!("; {} unjudged", counted(streams, "stream", "streams")),
     };
     if c.streams_checked == 0 && c.streams_unjudged > 0 {
         return "no stream could be judged at the end".to_owned();
@@ -278,7 +275,7 @@ fn correctness(report: &Report) -> String {
     }
     if c.stale_endpoint_seconds > 0.0 {
         said.push_str(&format!(
-            "; endpoints that were gone were held for {} in all, summed over streams",
+            "; stale endpoint time: {} (summed over streams)",
             seconds(c.stale_endpoint_seconds)
         ));
     }
@@ -317,7 +314,7 @@ fn streams(report: &Report) -> String {
         None => "queue overflows not read".to_owned(),
     };
     let mut said = format!(
-        "{} of {} opened; {} ended unasked; {overflows}; {}",
+        "{} of {} opened; {} unexpectedly closed; {overflows}; {}",
         count(s.opened),
         count(s.requested),
         count(s.unexpected_resets),

@@ -23,19 +23,15 @@ pub(super) fn so_far(report: &Report) -> String {
 }
 
 pub(super) fn criteria_so_far(report: &Report) -> String {
-    let with = |held| {
-        (report.criteria.iter())
-            .filter(|it| it.held == held)
-            .count() as u64
-    };
+    let with = |met| (report.criteria.iter()).filter(|it| it.met == met).count() as u64;
     let open = with(None);
     let open = if open == 0 {
         String::new()
     } else {
-        format!(", {} cannot be judged yet", count(open))
+        format!(", {} unjudged", count(open))
     };
     format!(
-        "so far {} of {} hold{open}",
+        "so far {} of {} met{open}",
         count(with(Some(true))),
         counted(report.criteria.len() as u64, "criterion", "criteria"),
     )
@@ -60,8 +56,8 @@ pub(super) fn tiles(report: &Report) -> Vec<Tile> {
     let destination = &report.latency.destination;
     vec![
         Tile {
-            label: "Until the last stream knew",
-            // A stream that never knew took at least until the deadline.
+            label: "Time to full propagation",
+            // What was never delivered takes at least until the deadline.
             value: if incomplete {
                 format!("≥ {}", seconds(report.deadline_seconds))
             } else {
@@ -69,7 +65,7 @@ pub(super) fn tiles(report: &Report) -> Vec<Tile> {
             },
             note: if incomplete {
                 format!(
-                    "the deadline; of those that ever knew the last after {}",
+                    "the deadline; the last delivery after {}",
                     known(fan_out.last_seconds_max)
                 )
             } else {
@@ -90,7 +86,7 @@ pub(super) fn tiles(report: &Report) -> Vec<Tile> {
             tone: Tone::Plain,
         },
         Tile {
-            label: "Changes known to all",
+            label: "Changes fully propagated",
             value: format!("{} of {}", count(fan_out.completed), count(fan_out.changes)),
             note: "every stream that stayed, by the deadline".to_owned(),
             tone: if fan_out.changes == 0 {
@@ -155,7 +151,7 @@ pub(super) fn about(page: &Page) -> Vec<Fact> {
         (
             "Deadline",
             format!(
-                "{}: an update that took longer has never arrived",
+                "{}: an update that takes longer is never delivered",
                 seconds(report.deadline_seconds)
             ),
         ),
