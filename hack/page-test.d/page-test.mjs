@@ -129,7 +129,7 @@ async function lookAtComparison(run, claim) {
     const words = { regression: "worse", improvement: "better", no_difference: "no difference", inconclusive: "inconclusive" };
     for (const [key, , verdict, baseline, candidate, difference] of rows) {
       const real = both.find((it) => it.key === key);
-      assert.equal(verdict, real.outcome === null ? "not judged" : words[real.outcome], key);
+      assert.equal(verdict, real.outcome === null ? "unjudged" : words[real.outcome], key);
       if (real.unit === "seconds") {
         close(baseline, real.baseline.mean, `${key} of the baseline`);
         close(candidate, real.candidate.mean, `${key} of the candidate`);
@@ -266,9 +266,9 @@ async function numbers(tab, report) {
   assert.equal(latency.length, counting.length);
   assert.equal(criteria.length, report.criteria.length);
   report.criteria.forEach((real, i) => {
-    const [name, said, , observed] = criteria[i];
+    const [name, said, observed] = criteria[i];
     assert.equal(name, real.name);
-    assert.equal(said, real.held === null ? "not judged" : real.held ? "held" : "did not hold", name);
+    assert.equal(said, real.met === null ? "unjudged" : real.met ? "met" : "violated", name);
     if (real.unit === "seconds") close(observed, real.observed, name);
     if (real.unit === "count" && real.observed !== null) assert.equal(plain(observed), real.observed, name);
     compared += 1;

@@ -238,7 +238,7 @@ files/limits.yaml.
 {{- $services = add $services (int64 .count) }}
 {{- $peak = max $peak (int64 .peak) }}
 {{- if and (eq .pattern "provoke") (ne $backend "pods") }}
-{{- fail "churn.provoke: provoke needs backend: pods, since only endpoints with Pods are taken in wrongly" }}
+{{- fail "churn.provoke: provoke needs backend: pods, since only endpoints with Pods are mishandled" }}
 {{- end }}
 {{- end }}
 {{- if and (dig "meshed" false $churn) (ne $backend "pods") }}

@@ -11,6 +11,11 @@ use std::fmt;
 use dst_load_scenario::printable::sentence;
 use serde::Serialize;
 
+use crate::{
+    document::{ALL, Block, Document, Item, List, ListStyle, Tone, text},
+    terminal::Style,
+};
+
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
@@ -111,6 +116,23 @@ impl Findings {
         });
     }
 
+    /// As a document: a section for each run of findings that are of one.
+    fn document(&self) -> Document {
+        let mut document = Document::of_claims();
+        for findings in self.findings.chunk_by(|a, b| a.heading() == b.heading()) {
+            let heading = findings.first().map(Finding::heading);
+            document.part(ALL, heading.unwrap_or_default());
+            document.add(ALL, claims(findings));
+        }
+        let sign = match self.failed().next() {
+            Some(_) => Tone::Bad,
+            None => Tone::Good,
+        };
+        let text = format!("Status check results are {}", sign.mark());
+        document.add(ALL, Block::paragraph(text));
+        document
+    }
+
     /// Those because of which a run should not start.
     pub fn failed(&self) -> impl Iterator<Item = &Finding> {
         self.findings
@@ -121,41 +143,48 @@ impl Findings {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let claim = &self.claim;
-        match &self.outcome {
-            Outcome::Ok { seen: None } => writeln!(f, "√ {claim}"),
-            Outcome::Ok { seen: Some(seen) } => writeln!(f, "√ {claim} ({seen})"),
-            Outcome::Warning { seen, hint } => {
-                writeln!(f, "‼ {claim}\n    {seen}\n    hint: {hint}")
-            }
-            Outcome::Failed { seen, hint } => {
-                writeln!(f, "× {claim}\n    {seen}\n    hint: {hint}")
-            }
-        }
+        let mut document = Document::of_claims();
+        document.add(ALL, claims(std::slice::from_ref(self)));
+        f.write_str(&text::render(&document, Style::PLAIN))
     }
 }
 
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut section = String::new();
-        for finding in &self.findings {
-            let head = match finding.cluster {
-                Some(cluster) => format!("{} ({cluster} cluster)", finding.section),
-                None => finding.section.to_owned(),
-            };
-            if head != section {
-                let gap = if section.is_empty() { "" } else { "\n" };
-                section = head;
-                writeln!(f, "{gap}{section}\n{}", "-".repeat(section.len()))?;
-            }
-            write!(f, "{finding}")?;
+        f.write_str(&text::render(&self.document(), Style::PLAIN))
+    }
+}
+
+fn claims(findings: &[Finding]) -> List {
+    List {
+        style: ListStyle::Claims,
+        items: findings.iter().map(Finding::item).collect(),
+    }
+}
+
+// === impl Finding ===
+
+impl Finding {
+    /// The head of its section.
+    fn heading(&self) -> String {
+        match self.cluster {
+            Some(cluster) => format!("{} ({cluster} cluster)", self.section),
+            None => self.section.to_owned(),
         }
-        let sign = if self.failed().next().is_some() {
-            '×'
-        } else {
-            '√'
+    }
+
+    fn item(&self) -> Item {
+        let below = |seen: &str, hint: &str| vec![seen.to_owned(), format!("hint: {hint}")];
+        let claim = &self.claim;
+        let (tone, text, below) = match &self.outcome {
+            Outcome::Ok { seen: None } => (Tone::Good, claim.clone(), Vec::new()),
+            Outcome::Ok { seen: Some(seen) } => {
+                (Tone::Good, format!("{claim} ({seen})"), Vec::new())
+            }
+            Outcome::Warning { seen, hint } => (Tone::Doubtful, claim.clone(), below(seen, hint)),
+            Outcome::Failed { seen, hint } => (Tone::Bad, claim.clone(), below(seen, hint)),
         };
-        writeln!(f, "\nStatus check results are {sign}")
+        Item { tone, text, below }
     }
 }
 

@@ -4,6 +4,8 @@
 //! of them are no more than one draw of it. With a single run on a side its whole cycles are
 //! resampled. Each format is rendered from [`Comparison`] alone.
 
+mod bar;
+mod blocks;
 mod bootstrap;
 pub mod html;
 pub mod json;

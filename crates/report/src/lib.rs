@@ -2,7 +2,7 @@
 
 pub mod check;
 pub mod compare;
-mod html;
+mod document;
 pub mod report;
 pub mod terminal;
 pub mod verdict;

@@ -4,6 +4,7 @@
 //! rendered from it alone, so that they cannot disagree.
 
 mod advice;
+mod blocks;
 mod criteria;
 pub mod html;
 pub mod json;
@@ -38,7 +39,7 @@ use serde::{Deserialize, Serialize};
 use crate::verdict::{Circumstances, Ended, Judged, Verdict, judge};
 
 /// The version of `report.json`'s shape.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Why a run with replicas of two kinds says nothing of either.
 const MIXED: &str = "some responses came from this tool's own reference destination and some from \
@@ -88,7 +89,7 @@ pub struct Report {
     /// Whether they say nothing of the target: the generator or the observer was late, say.
     #[serde(default)]
     pub latency_in_doubt: bool,
-    /// The two clusters, and how each way of asking for endpoints fared; `null` where there is
+    /// The two clusters, and how endpoints were delivered in each discovery mode; `null` where there is
     /// one cluster.
     #[serde(default)]
     pub federation: Option<Federated>,
@@ -139,7 +140,7 @@ pub struct Federated {
     /// The name by which the target cluster, which was churned, is linked in the source cluster,
     /// whose controller was asked.
     pub cluster: String,
-    /// How each way of asking for endpoints fared.
+    /// How endpoints were delivered in each discovery mode.
     pub ways: Vec<Way>,
 }
 

@@ -72,8 +72,8 @@ pub struct Judged {
     pub observed: Option<f64>,
     /// Whether `observed` is only a lower bound, because some deliveries never arrived.
     pub censored: bool,
-    /// Whether it held; absent if it could not be judged.
-    pub held: Option<bool>,
+    /// Whether it is met (`false`: violated); `null` if it is unjudged.
+    pub met: Option<bool>,
     /// Where the worst was seen: `run` or `cycle N`; or why it was not judged.
     pub scope: String,
     /// Whether it may stay unjudged without making the run invalid.
@@ -113,14 +113,14 @@ pub enum Ended {
 #[must_use]
 pub fn judge(criteria: &Criteria, summary: &Summary, circumstances: Circumstances) -> Judgement {
     let mut judged = judge::all(criteria, summary, circumstances);
-    let unjudged: Vec<_> = judged.iter().map(|it| it.held.is_none()).collect();
+    let unjudged: Vec<_> = judged.iter().map(|it| it.met.is_none()).collect();
     let doubts = validity::doubts(criteria, summary, circumstances, &judged);
     for doubt in &doubts {
         doubt.void(&mut judged);
     }
-    let failed = judged.iter().filter(|it| it.held == Some(false));
+    let failed = judged.iter().filter(|it| it.met == Some(false));
     let failed: Vec<_> = failed.map(|it| judge::reason(it, summary)).collect();
-    let open = |judged: &&Judged| judged.held.is_none() && !judged.optional;
+    let open = |judged: &&Judged| judged.met.is_none() && !judged.optional;
     let verdict = match circumstances.ended {
         Ended::Interrupted | Ended::CutOff => Verdict::Invalid,
         _ if !failed.is_empty() => Verdict::Fail,

@@ -1,5 +1,5 @@
-//! What Kubernetes may do to endpoints that Linkerd's destination controller is known to take in
-//! wrongly: its stale-state behaviours, as things that churn can do on purpose.
+//! What Kubernetes may do to endpoints that Linkerd's destination controller is known to
+//! mishandle: its stale-state behaviours, as things that churn can do on purpose.
 //!
 //! Each is legal, and a controller that keeps its promises tells clients the truth after it.
 
@@ -79,12 +79,12 @@ impl StaleStateCase {
         match self {
             Self::PortChanged => "a port that changes under an unchanged pod is not sent",
             Self::AddressChanged => "an address that changes under an unchanged pod is not sent",
-            Self::PodMoved => "a pod's new address is sent, and its old one is not taken back",
+            Self::PodMoved => "a pod's new address is sent, and its old one is not removed",
             Self::SharedEndpoint => {
                 "an endpoint that another slice still lists goes with the first slice that drops it"
             }
             Self::SliceAfterPods => {
-                "the addresses of a slice that goes after its pods are not taken back"
+                "the addresses of a slice that goes after its pods are not removed"
             }
             Self::SliceBeforePods => {
                 "an endpoint whose pod is not known yet is left out until its slice changes again"

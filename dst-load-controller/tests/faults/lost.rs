@@ -12,7 +12,7 @@ async fn a_destination_that_sends_nothing_does_not_pass_the_shipped_scenario() {
         built_in("quick").unwrap()
     );
     let report = simulate(scenario(&text, &[])).await.report;
-    assert_fails_by(&report, "never: 5,000 of 5,000 deliveries never arrived");
+    assert_fails_by(&report, "never: 5,000 of 5,000 updates never delivered");
     assert_eq!(
         (report.correctness.streams_wrong, report.fan_out.completed),
         (0, 0)

@@ -254,8 +254,8 @@ pub(super) const MEASURES: [Measure; 27] = [
         "Streams wrong at the end",
         Source::StreamsWrong,
     ),
-    exact("never", "Deliveries that never arrived", Source::Never),
-    exact("resets", "Streams ended unasked", Source::Resets),
+    exact("never", "Updates never delivered", Source::Never),
+    exact("resets", "Streams unexpectedly closed", Source::Resets),
     cost(
         "redundant",
         "Redundant / million addresses",

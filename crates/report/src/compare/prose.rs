@@ -22,12 +22,12 @@ pub(super) const ORDER: [Outcome; 4] = [
 const MOST_PERCENT: f64 = 999.0;
 
 /// The outcome as the first word of all.
-pub(super) const fn loud(outcome: Outcome) -> &'static str {
+pub(super) const fn conclusion(outcome: Outcome) -> &'static str {
     match outcome {
-        Outcome::Regression => "REGRESSION",
-        Outcome::Improvement => "IMPROVEMENT",
-        Outcome::NoDifference => "NO DIFFERENCE",
-        Outcome::Inconclusive => "INCONCLUSIVE",
+        Outcome::Regression => "Regression",
+        Outcome::Improvement => "Improvement",
+        Outcome::NoDifference => "No difference",
+        Outcome::Inconclusive => "Inconclusive",
     }
 }
 
@@ -49,7 +49,10 @@ pub(super) fn title(comparison: &Comparison) -> String {
         ""
     };
     let scenario = &comparison.scenario;
-    format!("{kind}{} (seed {})", scenario.name, scenario.seed)
+    format!(
+        "{kind}{} (seed {}): two builds compared",
+        scenario.name, scenario.seed
+    )
 }
 
 /// What a reader must know before any number.

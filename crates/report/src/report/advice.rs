@@ -18,7 +18,7 @@ pub(super) fn recommendations(report: &Report) -> Vec<String> {
         all.push(invalid(report));
     }
     all.extend(correctness(report));
-    for judged in report.criteria.iter().filter(|it| it.held == Some(false)) {
+    for judged in report.criteria.iter().filter(|it| it.met == Some(false)) {
         let said = match judged.observation().advice {
             Advice::Slow => slow(report),
             Advice::Resets => resets(report),
@@ -95,43 +95,43 @@ fn slow(report: &Report) -> String {
         None => "its CPU is not known: give --destination-metrics or --prometheus".to_owned(),
     };
     let why = match report.slowest.as_ref().map(|it| (it.delay(), it)) {
-        None => return format!("A latency limit broke. Look at the controller: {busy}."),
+        None => return format!("A latency criterion is violated. Look at the controller: {busy}."),
         Some((Delay::Lost, change)) => format!(
-            "of the slowest change {} never learnt: look for queue overflows and resets",
+            "the slowest change was never delivered to {}: look for queue overflows and resets",
             counted(change.never.into(), "stream", "streams")
         ),
         Some((Delay::Start, change)) => format!(
-            "of the slowest change even the first stream waited {}: the controller was late to begin \
-             (informers, locks, garbage collection), not slow to spread",
+            "the slowest change was delayed by {} before the first stream: the controller was late to begin \
+             (informers, locks, garbage collection), not slow to send",
             change.first_seconds.map(seconds).unwrap_or_default()
         ),
         Some((Delay::Tail, _)) => {
-            "half of the streams knew the slowest change early and others waited: look at streams with \
+            "the slowest change was delayed after the first half of the streams: look at streams with \
              full windows, and at the goroutines that send"
                 .to_owned()
         }
         Some((Delay::Spread, _)) => {
-            "the slowest change reached one stream after the other: sending is the bottleneck, and CPU \
+            "the slowest change shows serialized sends: sending is the bottleneck, and CPU \
              or another replica helps"
                 .to_owned()
         }
     };
-    format!("A latency limit broke: {why}. The controller: {busy}.")
+    format!("A latency criterion is violated: {why}. The controller: {busy}.")
 }
 
 fn resets(report: &Report) -> String {
     if report.streams.overflows > 0 {
-        "Streams ended unasked, and the controller counted queues that were full: give the controller more CPU, spread the \
+        "Streams closed unexpectedly, and the controller counted queues that were full: give the controller more CPU, spread the \
          streams over more replicas, or raise -stream-queue-capacity; each such stream asks for \
          everything again."
             .to_owned()
     } else if report.target.used.samples == 0 {
-        "Streams ended unasked; whether a queue overflowed is not known without the controller's \
+        "Streams closed unexpectedly; whether a queue overflowed is not known without the controller's \
          metrics: give --destination-metrics, and look at what lies between (proxies, load \
          balancers, idle timeouts)."
             .to_owned()
     } else {
-        "Streams ended unasked although no queue overflowed: look whether the controller restarted, \
+        "Streams closed unexpectedly although no queue overflowed: look whether the controller restarted, \
          and at what lies between (proxies, load balancers, idle timeouts)."
             .to_owned()
     }

@@ -2,60 +2,110 @@
 
 use dst_load_scenario::{criteria::Bound, words::number};
 
-use super::prose::nothing;
-use crate::verdict::Judged;
+use super::{Report, prose::nothing};
+use crate::{
+    document::{Cell, Column, Kind, Row, Table, Tone},
+    verdict::Judged,
+};
 
-/// The heads of the criteria's table, after the mark.
-pub(super) const HEADS: [&str; 5] = ["criterion", "limit", "observed", "margin", "where"];
+/// A criterion's cells below the heads of the table.
+struct Words {
+    observed: String,
+    limit: String,
+    margin: String,
+    /// Where that was, or why it is unjudged.
+    place: String,
+}
 
-/// A criterion's mark (held, not held, not judged) and its cells below [`HEADS`].
-pub(super) fn row(judged: &Judged) -> (&'static str, Vec<String>) {
-    let mark = match judged.held {
-        Some(true) => "√",
-        Some(false) => "×",
-        None => "-",
+/// The table of all criteria.
+pub(super) fn table(report: &Report) -> Table {
+    Table {
+        caption: "Each criterion with its limit and what was observed".to_owned(),
+        cards: Some("criteria"),
+        columns: vec![
+            Column::new("criterion", Kind::Name),
+            Column::new("result", Kind::Result),
+            Column::new("observed", Kind::Number),
+            Column::new("limit", Kind::Limit),
+            Column::new("margin", Kind::Number),
+            Column::new("where", Kind::Remark),
+        ],
+        rows: report.criteria.iter().map(row).collect(),
+    }
+}
+
+fn row(judged: &Judged) -> Row {
+    let (tone, result) = match judged.met {
+        Some(true) => (Tone::Good, "met"),
+        Some(false) => (Tone::Bad, "violated"),
+        None => (Tone::Doubtful, "unjudged"),
     };
-    let limit = format!("{} {}", judged.bound().sign(), judged.words(judged.limit));
-    let observed = judged.observed.map_or_else(nothing, |observed| {
-        let lower = if judged.censored { "≥ " } else { "" };
-        format!("{lower}{}", judged.words(observed))
-    });
-    let place = if judged.held.is_none() {
-        let optional = if judged.optional { " (optional)" } else { "" };
-        format!("not judged{optional}: {}", judged.scope)
-    } else {
-        judged.scope.clone()
+    let words = words(judged);
+    let margin = Cell {
+        text: words.margin,
+        used: used(judged),
+        ..Cell::default()
     };
-    let cells = vec![
-        judged.name.to_string(),
-        limit,
-        observed,
-        margin(judged),
-        place,
-    ];
-    (mark, cells)
+    Row {
+        tone,
+        key: None,
+        cells: vec![
+            Cell::code(judged.name.to_string()),
+            result.into(),
+            words.observed.into(),
+            words.limit.into(),
+            margin,
+            words.place.into(),
+        ],
+    }
+}
+
+fn words(judged: &Judged) -> Words {
+    Words {
+        observed: judged.observed.map_or_else(nothing, |observed| {
+            let lower = if judged.censored { "≥ " } else { "" };
+            format!("{lower}{}", judged.words(observed))
+        }),
+        limit: format!("{} {}", judged.bound().sign(), judged.words(judged.limit)),
+        margin: margin(judged),
+        place: if judged.met.is_none() {
+            let optional = if judged.optional { " (optional)" } else { "" };
+            format!("unjudged{optional}: {}", judged.scope)
+        } else {
+            judged.scope.clone()
+        },
+    }
 }
 
 /// The same as one sentence.
 pub(super) fn sentence(judged: &Judged) -> String {
-    let (_, cells) = row(judged);
-    let [_, limit, observed, margin, place] = cells.as_slice() else {
-        return String::new();
-    };
-    if judged.held.is_none() {
-        return format!("{place}; asked for {limit}");
+    let words = words(judged);
+    if judged.met.is_none() {
+        return format!("{}; asked for {}", words.place, words.limit);
     }
-    let margin = if *margin == nothing() {
+    let margin = if words.margin == nothing() {
         String::new()
     } else {
-        format!(" ({margin})")
+        format!(" ({})", words.margin)
     };
-    format!("{observed} in {place}; asked for {limit}{margin}")
+    format!(
+        "{} in {}; asked for {}{margin}",
+        words.observed, words.place, words.limit
+    )
+}
+
+/// How much of a limit was used, percent; `None` where that is no share.
+fn used(judged: &Judged) -> Option<f64> {
+    let (Some(_), Some(observed), Bound::AtMost) = (judged.met, judged.observed, judged.bound())
+    else {
+        return None;
+    };
+    (judged.limit > 0.0).then(|| (100.0 * observed / judged.limit).clamp(0.0, 100.0))
 }
 
 /// How much of the limit is left, or how often it was used.
 fn margin(judged: &Judged) -> String {
-    let (Some(_), Some(observed)) = (judged.held, judged.observed) else {
+    let (Some(_), Some(observed)) = (judged.met, judged.observed) else {
         return nothing();
     };
     let used = match judged.bound() {
@@ -88,7 +138,7 @@ mod tests {
             limit,
             observed,
             censored: false,
-            held: observed.map(|it| it <= limit),
+            met: observed.map(|it| it <= limit),
             scope: "cycle 2".to_owned(),
             optional: false,
         }
@@ -116,14 +166,15 @@ mod tests {
     fn every_limit_is_written_with_the_bound_and_the_unit_of_its_criterion() {
         for criterion in Criterion::all() {
             let judged = judged(criterion.key(), 0.25, Some(0.5));
-            let (_, cells) = row(&judged);
             let limit = criterion.unit().words(0.25);
-            assert_eq!(cells[0], criterion.key());
-            assert_eq!(cells[1], format!("{} {limit}", criterion.bound().sign()));
+            assert_eq!(row(&judged).cells[0].text, criterion.key());
+            let limit = format!("{} {limit}", criterion.bound().sign());
+            assert_eq!(words(&judged).limit, limit);
         }
         let views = judged("target.viewsActive", 1_000.0, Some(990.0));
-        assert_eq!(row(&views).1[1..3], ["= 1,000", "990"]);
+        let said = |judged: &Judged| [words(judged).limit, words(judged).observed];
+        assert_eq!(said(&views), ["= 1,000", "990"]);
         let rate = judged("throughputMin", 1_000.0, Some(990.0));
-        assert_eq!(row(&rate).1[1..3], ["≥ 1,000/s", "990/s"]);
+        assert_eq!(said(&rate), ["≥ 1,000/s", "990/s"]);
     }
 }

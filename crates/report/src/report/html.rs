@@ -6,14 +6,13 @@
 //! reading for keyboard and screen reader, and must print. A library (uPlot, 50 KB) would draw on a
 //! canvas, which neither prints well nor can be read aloud.
 
-mod words;
-
 use dst_load_scenario::printable;
 
-use super::page::Page;
-use crate::html::{self, Script};
-
-const TEMPLATE: &str = include_str!("html/page.html.jinja");
+use super::{
+    blocks::{self, State},
+    page::Page,
+};
+use crate::document::html::{self, Extras, Script};
 
 /// The script, in the order in which its parts need each other.
 const SCRIPT: [&str; 8] = [
@@ -30,15 +29,6 @@ const SCRIPT: [&str; 8] = [
 /// What a page that follows its run has beside that.
 const FOLLOWS: &str = include_str!("html/live.js");
 
-/// Whether more will come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// The run is over.
-    Final,
-    /// It goes on, and the page is asked for again and again where it came from.
-    Running,
-}
-
 /// The report as a page.
 #[must_use]
 pub fn render(page: &Page) -> String {
@@ -53,16 +43,17 @@ pub fn render_running(page: &Page) -> String {
 }
 
 fn rendered(page: &Page, state: State) -> String {
-    let script = Script {
-        text: script(state),
-        fetches_itself: state == State::Running,
+    let tool = &page.report.tool;
+    let extras = Extras {
+        tool: format!("{} ({})", tool.version, tool.commit),
+        source: "the run’s recording. The same numbers are in report.json.",
+        script: Script {
+            text: script(state),
+            fetches_itself: state == State::Running,
+        },
+        data: &data(page),
     };
-    html::page(
-        TEMPLATE,
-        words::Words::of(page, state),
-        &script,
-        &data(page),
-    )
+    html::render(&blocks::document_of_page(page, state), &extras)
 }
 
 /// All of the script in one function, so that nothing of it is global.

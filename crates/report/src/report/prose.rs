@@ -30,16 +30,7 @@ pub(super) const CYCLE_HEADS: [&str; 7] = [
     "last stream",
 ];
 
-/// One line of a table.
-pub(super) struct Row {
-    /// What it is about.
-    pub(super) name: String,
-    /// Its cells.
-    pub(super) cells: Vec<String>,
-}
-
-/// A labelled sentence.
-pub(super) type Fact = (&'static str, String);
+pub(super) use crate::document::Fact;
 
 /// Cycles shown at either end of a long list.
 const CYCLES_SHOWN: usize = 4;
@@ -64,41 +55,19 @@ pub(super) fn title(report: &Report) -> String {
     )
 }
 
-/// What a reader must know before any number: that it is no measurement of Linkerd, or that the
-/// run did not end as planned.
-pub(super) fn preamble(report: &Report) -> Vec<String> {
-    let mut lines = Vec::new();
-    if report.is_self_test() {
-        lines.push(
-            "This run measured the tool's own reference destination. \
-             None of its numbers is a measurement of Linkerd."
-                .to_owned(),
-        );
-    }
-    match &report.ending {
-        Ending::Complete | Ending::CutOff => {}
-        Ending::Interrupted => lines.push(
-            "The run was interrupted before its plan ended; this is what it had seen.".to_owned(),
-        ),
-        Ending::Spared { reason } => lines.push(format!("The run ended by itself: {reason}.")),
-        Ending::Failed { error } => lines.push(format!("The run ended with an error: {error}.")),
-    }
-    lines
-}
-
 /// The verdict in one line.
 pub(super) fn verdict(report: &Report) -> String {
     let criteria = || report.criteria.iter();
-    let with = |held| criteria().filter(|it| it.held == held).count() as u64;
+    let with = |met| criteria().filter(|it| it.met == met).count() as u64;
     let unjudged = |optional| {
-        let all = criteria().filter(|it| it.held.is_none() && it.optional == optional);
+        let all = criteria().filter(|it| it.met.is_none() && it.optional == optional);
         all.count() as u64
     };
     let judged = report.criteria.len() as u64 - with(None);
     let mut said = match report.verdict {
-        Verdict::Pass => format!("{} held", counted(judged, "criterion", "criteria")),
+        Verdict::Pass => format!("{} met", counted(judged, "criterion", "criteria")),
         Verdict::Fail => format!(
-            "{} of {} did not hold",
+            "{} of {} violated",
             count(with(Some(false))),
             counted(judged, "criterion", "criteria")
         ),
@@ -126,12 +95,9 @@ pub(super) fn verdict(report: &Report) -> String {
 }
 
 /// The latency table: a row for each stage and direction that counted anything.
-pub(super) fn latency_rows(stages: &StageSummary) -> Vec<Row> {
+pub(super) fn latency_rows(stages: &StageSummary) -> Vec<Vec<String>> {
     each(stages)
-        .map(|(name, latency)| Row {
-            name,
-            cells: cells(latency),
-        })
+        .map(|(name, latency)| std::iter::once(name).chain(cells(latency)).collect())
         .collect()
 }
 
@@ -149,7 +115,7 @@ pub(super) fn censored(stages: &StageSummary) -> Vec<String> {
     each(stages)
         .filter_map(|(name, latency)| {
             let mut share = format!(
-                "{} of {} never arrived",
+                "{} of {} never delivered",
                 count(latency.never),
                 count(latency.count)
             );
@@ -272,7 +238,7 @@ fn fan_out(report: &Report) -> String {
     add("first stream after", fan_out.first_seconds, " (median)");
     add("half of them after", fan_out.p50_seconds, " (median)");
     let of = if fan_out.is_incomplete() {
-        " (worst of those that ever knew)"
+        " (worst of those delivered)"
     } else {
         " (worst)"
     };
@@ -284,10 +250,7 @@ fn correctness(report: &Report) -> String {
     let c = &report.correctness;
     let unjudged = match c.streams_unjudged {
         0 => String::new(),
-        streams => format!(
-            "; {} not judged",
-            counted(streams, "stream was", "streams were")
-        ),
+        streams => format!("; {} unjudged", counted(streams, "stream", "streams")),
     };
     if c.streams_checked == 0 && c.streams_unjudged > 0 {
         return "no stream could be judged at the end".to_owned();
@@ -312,7 +275,7 @@ fn correctness(report: &Report) -> String {
     }
     if c.stale_endpoint_seconds > 0.0 {
         said.push_str(&format!(
-            "; endpoints that were gone were held for {} in all, summed over streams",
+            "; stale endpoint time: {} (summed over streams)",
             seconds(c.stale_endpoint_seconds)
         ));
     }
@@ -351,7 +314,7 @@ fn streams(report: &Report) -> String {
         None => "queue overflows not read".to_owned(),
     };
     let mut said = format!(
-        "{} of {} opened; {} ended unasked; {overflows}; {}",
+        "{} of {} opened; {} unexpectedly closed; {overflows}; {}",
         count(s.opened),
         count(s.requested),
         count(s.unexpected_resets),

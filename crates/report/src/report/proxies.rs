@@ -127,7 +127,7 @@ fn limits(report: &Report) -> Option<String> {
 fn profiles(report: &Report) -> Option<String> {
     let profiles = report.profiles.as_ref()?;
     let mut said = format!(
-        "{} of {} GetProfile streams opened; {}; {} ended unasked",
+        "{} of {} GetProfile streams opened; {}; {} unexpectedly closed",
         count(profiles.opened),
         count(profiles.requested),
         counted(profiles.messages, "message", "messages"),

@@ -33,17 +33,17 @@ pub(super) fn slowest(report: &Report) -> Option<String> {
         }
     };
     add("Kubernetes took", change.kubernetes_seconds);
-    add("then the first stream knew after", change.first_seconds);
+    add("first stream after", change.first_seconds);
     add("half after", change.p50_seconds);
     add("the last after", change.last_seconds);
     said.push_str(&match change.delay() {
         Delay::Lost => format!(
-            ": {} never learnt of it",
+            ": never delivered to {}",
             counted(change.never.into(), "stream", "streams")
         ),
-        Delay::Start => ": already the first one waited".to_owned(),
-        Delay::Tail => ": the others waited".to_owned(),
-        Delay::Spread => ": one after the other".to_owned(),
+        Delay::Start => ": delayed before the first stream".to_owned(),
+        Delay::Tail => ": delayed after the first half of the streams".to_owned(),
+        Delay::Spread => ": serialized sends".to_owned(),
     });
     Some(said)
 }
@@ -121,9 +121,9 @@ fn liveness(pings: &Pings) -> String {
         format!("; the slowest answer took {}", seconds(slowest))
     });
     format!(
-        "{} of {} as a kubelet's failed{slowest}",
-        count(pings.failed),
-        counted(pings.sent, "ping", "pings")
+        "liveness probes: {} sent, {} failed{slowest}",
+        count(pings.sent),
+        count(pings.failed)
     )
 }
 
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn pings_are_said_as_a_kubelet_would_have_taken_them() {
+    fn liveness_probes_are_counted_with_the_slowest() {
         let ping = |second, took_us| {
             Line::Ping(PingLine {
                 at: At::from_secs(second),
@@ -216,7 +216,7 @@ mod tests {
         let said = facts.iter().find(|(label, _)| *label == "Liveness");
         assert_eq!(
             said.unwrap().1,
-            "1 of 3 pings as a kubelet's failed; the slowest answer took 3.2 ms"
+            "liveness probes: 3 sent, 1 failed; the slowest answer took 3.2 ms"
         );
         assert_eq!(told.verdict, Verdict::Pass);
     }
@@ -227,13 +227,13 @@ mod tests {
         if let Some(Line::Header(header)) = lines.first_mut() {
             header.target.forwarded = true;
         }
-        // Not all of them held this.
+        // Not all of them meet this.
         let criteria = samples::criteria().with(Criterion::EveryClientWithin, 0.000_7);
         let told = Report::of(&lines, &criteria, true).unwrap();
         assert_eq!(told.verdict, Verdict::Pass, "{:?}", told.reasons);
         for judged in &told.criteria {
             let latency = judged.unit == Unit::Seconds;
-            assert_eq!(judged.held.is_none(), latency, "{judged:?}");
+            assert_eq!(judged.met.is_none(), latency, "{judged:?}");
             assert_eq!(judged.scope.contains("port-forward"), latency);
         }
         assert!(warnings(&told).contains(&&Warning::Forwarded));

@@ -100,7 +100,7 @@ fn every_promised_key_is_there() {
         need(format!("/{key}"));
     }
     let sections: [(&str, &[&str]); 7] = [
-        ("criteria/0", &["name", "limit", "observed", "held"]),
+        ("criteria/0", &["name", "limit", "observed", "met"]),
         (
             "streams",
             &[

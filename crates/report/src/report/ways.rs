@@ -1,4 +1,4 @@
-//! What a report says of a run over two clusters: each way of asking for endpoints, and what the
+//! What a report says of a run over two clusters: each discovery mode, and what the
 //! churn of the one cluster did to Services of the other.
 
 use dst_load_recording::statistics::{LatencySummary, Stage};
@@ -12,24 +12,24 @@ use super::{
     Federated,
     prose::{self, LATENCY_HEADS},
 };
+use crate::document::Table;
 
 /// The section's head.
 pub(super) fn head(both: &Federated) -> String {
     format!(
-        "By way of asking (destination stage; target cluster {})",
+        "By discovery mode (destination stage; target cluster {})",
         both.cluster
     )
 }
 
-/// The heads of the table's columns.
-pub(super) fn heads() -> Vec<String> {
-    (std::iter::once("way").chain(LATENCY_HEADS))
-        .map(str::to_owned)
-        .collect()
+/// The table: each way and direction that counted anything.
+pub(super) fn table(both: &Federated) -> Table {
+    let heads = std::iter::once("mode").chain(LATENCY_HEADS);
+    Table::of_numbers("Latency by discovery mode", heads, rows(both))
 }
 
 /// A row for each way and direction that counted anything.
-pub(super) fn rows(both: &Federated) -> Vec<Vec<String>> {
+fn rows(both: &Federated) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for way in &both.ways {
         for direction in Direction::BOTH {

@@ -49,7 +49,7 @@ impl Doubt {
     /// Makes those criteria unjudged whose proof rests on what is doubtful.
     pub(super) fn void(&self, judged: &mut [Judged]) {
         for judged in judged.iter_mut().filter(|it| self.voids.proof_of(it)) {
-            judged.held = None;
+            judged.met = None;
             self.short.clone_into(&mut judged.scope);
         }
     }
@@ -68,7 +68,7 @@ impl Voids {
 
     /// Whether the proof that `judged` is met, or is violated, rests on what is doubtful.
     fn proof_of(&self, judged: &Judged) -> bool {
-        let Some(held) = judged.held else {
+        let Some(met) = judged.met else {
             return false;
         };
         let observation = judged.observation();
@@ -78,7 +78,7 @@ impl Voids {
             Self::Order => observation.is_of_order(),
             Self::Observed => observation.is_observed(),
             Self::Named(names) => names.contains(&judged.name),
-            Self::Target => observation.is_of_target() && (held || !observation.violation_stands()),
+            Self::Target => observation.is_of_target() && (met || !observation.violation_stands()),
             Self::Everything => true,
         }
     }

@@ -41,7 +41,7 @@ pub(super) fn all(
     judged
 }
 
-/// Why a criterion that did not hold did not.
+/// Why a violated criterion is violated.
 pub(super) fn reason(judged: &Judged, summary: &Summary) -> String {
     match judged.name.criterion {
         Criterion::Correctness => {
@@ -62,13 +62,9 @@ pub(super) fn reason(judged: &Judged, summary: &Summary) -> String {
         Criterion::Never => {
             let both = Direction::BOTH.map(|it| summary.latency.get(Stage::Destination, it));
             format!(
-                "never: {} of {} never arrived ({}), more than the {} allowed",
+                "never: {} of {} never delivered ({}), more than the {} allowed",
                 words::count(both.iter().map(|it| it.never).sum()),
-                counted(
-                    both.iter().map(|it| it.count).sum(),
-                    "delivery",
-                    "deliveries"
-                ),
+                counted(both.iter().map(|it| it.count).sum(), "update", "updates"),
                 judged.words(judged.observed.unwrap_or_default()),
                 judged.words(judged.limit),
             )

@@ -23,13 +23,13 @@ pub(super) fn judge(asked: &Asked<'_>, stage: Stage, quantile: &str) -> Vec<Judg
             ..worst(asked, quantile, limit, pick)
         };
         if !asked.circumstances.latency_is_judged {
-            judged.held = None;
+            judged.met = None;
             "latency through a port-forward is the forward's too".clone_into(&mut judged.scope);
         } else if direction == Direction::Add
-            && judged.held == Some(true)
+            && judged.met == Some(true)
             && missed_first_endpoints(quantile, limit, asked.summary, stage)
         {
-            judged.held = None;
+            judged.met = None;
             BETWEEN_TRIES.clone_into(&mut judged.scope);
         }
         judged
@@ -92,7 +92,7 @@ fn worst(
         .filter_map(|(scope, stages)| Some((scope, pick(stages).bounds(quantile)?)))
         .collect();
     let is_exact = |bounds: &Bounds| bounds.at_most == Some(bounds.at_least);
-    let held = if seen.iter().any(|(_, it)| it.at_least > highest) {
+    let met = if seen.iter().any(|(_, it)| it.at_least > highest) {
         Some(false)
     } else if seen
         .iter()
@@ -103,7 +103,7 @@ fn worst(
         None
     };
     // The last of equals would be a cycle; the run comes first and stays.
-    let rank = |bounds: &Bounds| match held {
+    let rank = |bounds: &Bounds| match met {
         // What is uncertain is what keeps it from being judged.
         None => (bounds.at_most.unwrap_or(f64::INFINITY), bounds.at_least),
         Some(_) => (bounds.at_least, bounds.at_most.unwrap_or(f64::INFINITY)),
@@ -116,12 +116,12 @@ fn worst(
         return asked.unjudged("no delivery was counted");
     };
     let judged = Judged {
-        held,
+        met,
         censored: !is_exact(&bounds),
         scope,
         ..asked.seen(bounds.at_least)
     };
-    if held.is_some() {
+    if met.is_some() {
         return judged;
     }
     Judged {

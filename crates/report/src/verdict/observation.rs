@@ -274,7 +274,7 @@ fn wrong_streams(asked: &Asked<'_>) -> Option<Judged> {
         // What is right elsewhere is no proof for these.
         let unjudged = counted(seen.streams_unjudged, "stream", "streams");
         return Some(Judged {
-            held: None,
+            met: None,
             scope: format!("{unjudged} could not be judged"),
             ..asked.seen(count(seen.streams_wrong))
         });
@@ -364,7 +364,7 @@ fn growth_per_hour(asked: &Asked<'_>) -> Option<Judged> {
              the target's memory was seen for {hours} of it in {windows}"
         )));
     };
-    let held = if high <= asked.limit {
+    let met = if high <= asked.limit {
         Some(true)
     } else if low > asked.limit {
         Some(false)
@@ -373,12 +373,12 @@ fn growth_per_hour(asked: &Asked<'_>) -> Option<Judged> {
     };
     let words = |share| Unit::Fraction.words(share);
     let interval = format!("{} to {}", words(low), words(high));
-    let scope = match held {
+    let scope = match met {
         Some(_) => format!("{windows} over {hours} ({interval})"),
         None => format!("the interval over {hours}, {interval}, includes the limit"),
     };
     Some(Judged {
-        held,
+        met,
         scope,
         ..asked.seen(trend)
     })
@@ -494,15 +494,15 @@ impl Asked<'_> {
     /// observed.
     pub(super) fn seen_or(&self, observed: Option<f64>, why: &str) -> Judged {
         let observed = observed.filter(|it| it.is_finite());
-        let held = observed.map(|it| self.criterion.bound().admits(self.limit, it));
+        let met = observed.map(|it| self.criterion.bound().admits(self.limit, it));
         Judged {
             name: self.criterion.into(),
             unit: self.criterion.unit(),
             limit: self.limit,
             observed,
             censored: false,
-            held,
-            scope: if held.is_some() { THE_RUN } else { why }.to_owned(),
+            met,
+            scope: if met.is_some() { THE_RUN } else { why }.to_owned(),
             optional: false,
         }
     }
@@ -521,11 +521,11 @@ impl Asked<'_> {
     /// others caused alone is above the limit.
     fn proven(&self, observed: f64, others: f64) -> Judged {
         let judged = self.seen(observed);
-        if judged.held != Some(false) || others > self.limit {
+        if judged.met != Some(false) || others > self.limit {
             return judged;
         }
         Judged {
-            held: None,
+            met: None,
             scope: "this tool's own HTTP/2 library ended some of these streams".to_owned(),
             ..judged
         }

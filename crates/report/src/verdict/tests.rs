@@ -145,7 +145,7 @@ fn verdict(criteria: &Criteria, summary: &Summary) -> Verdict {
 fn a_limit_holds_up_to_and_including_itself() {
     let mut seen = summary();
     // 500 ms are stated as 500.223 ms: what cannot be told apart from the limit holds it.
-    for (observed, held) in [
+    for (observed, met) in [
         (0.499, true),
         (0.5, true),
         (0.500_223, true),
@@ -154,8 +154,8 @@ fn a_limit_holds_up_to_and_including_itself() {
         seen.latency = stages(latency(observed));
         let judged = judge(&p99(millis(500)), &seen, REAL);
         assert_eq!(
-            find(&judged, "updateLatency.p99 (add)").held,
-            Some(held),
+            find(&judged, "updateLatency.p99 (add)").met,
+            Some(met),
             "{observed}"
         );
     }
@@ -166,11 +166,8 @@ fn additions_and_removals_are_judged_apart() {
     let mut seen = summary();
     seen.latency.destination.remove = latency(3.0);
     let judged = judge(&p99(millis(500)), &seen, REAL);
-    assert_eq!(find(&judged, "updateLatency.p99 (add)").held, Some(true));
-    assert_eq!(
-        find(&judged, "updateLatency.p99 (remove)").held,
-        Some(false)
-    );
+    assert_eq!(find(&judged, "updateLatency.p99 (add)").met, Some(true));
+    assert_eq!(find(&judged, "updateLatency.p99 (remove)").met, Some(false));
     assert_eq!(judged.verdict, Verdict::Fail);
     assert_eq!(
         judged.reasons,
@@ -185,16 +182,16 @@ fn a_quantile_among_what_never_arrived_fails_any_limit_up_to_the_deadline() {
     for limit in [500, 29_000] {
         let judged = judge(&p99(millis(limit)), &seen, REAL);
         let p99 = find(&judged, "updateLatency.p99 (add)");
-        assert_eq!((p99.held, p99.censored), (Some(false), true), "{limit}");
+        assert_eq!((p99.met, p99.censored), (Some(false), true), "{limit}");
         let said = |it: &String| it.contains("at least 30 s");
         assert!(judged.reasons.iter().any(said), "{:?}", judged.reasons);
     }
     let beyond = judge(&p99(millis(60_000)), &seen, REAL);
     let p99 = find(&beyond, "updateLatency.p99 (add)");
-    assert_eq!(p99.held, None);
+    assert_eq!(p99.met, None);
     assert!(p99.scope.contains("it may be more"), "{}", p99.scope);
     // That some never arrived is a finding of its own.
-    assert_eq!(find(&beyond, "never").held, Some(false));
+    assert_eq!(find(&beyond, "never").met, Some(false));
     assert_eq!(beyond.verdict, Verdict::Fail);
 }
 
@@ -206,7 +203,7 @@ fn what_never_arrived_above_the_judged_quantile_does_not_fail_it() {
         ..with_never(1, "p999")
     });
     let judged = judge(&p99(millis(500)), &seen, REAL);
-    assert_eq!(find(&judged, "updateLatency.p99 (add)").held, Some(true));
+    assert_eq!(find(&judged, "updateLatency.p99 (add)").met, Some(true));
     // That it never arrived is a finding of its own, unless the scenario lets a share of them.
     assert_eq!(judged.verdict, Verdict::Fail);
     let allowed = p99(millis(500)).with(Criterion::Never, 0.01);
@@ -235,12 +232,12 @@ fn a_slow_kubernetes_leaves_end_to_end_unjudged_and_never_fails_update_latency()
         .with(Criterion::EndToEndEveryClientWithin, 30.0);
     let judged = judge(&criteria, &seen, REAL);
     // Kubernetes alone used up this limit, and not that one.
-    assert_eq!(find(&judged, "endToEnd.p99 (add)").held, None);
+    assert_eq!(find(&judged, "endToEnd.p99 (add)").met, None);
     assert_eq!(
-        find(&judged, "endToEnd.everyClientWithin (remove)").held,
+        find(&judged, "endToEnd.everyClientWithin (remove)").met,
         Some(true)
     );
-    assert_eq!(find(&judged, "updateLatency.p99 (add)").held, Some(true));
+    assert_eq!(find(&judged, "updateLatency.p99 (add)").met, Some(true));
 }
 
 #[test]
@@ -255,7 +252,7 @@ fn the_worst_cycle_is_named_and_a_partial_one_is_not_judged() {
     let judged = judge(&p99(millis(500)), &seen, REAL);
     let worst = find(&judged, "updateLatency.p99 (add)");
     assert_eq!(
-        (worst.scope.as_str(), worst.observed, worst.held),
+        (worst.scope.as_str(), worst.observed, worst.met),
         ("cycle 2", Some(0.9), Some(false))
     );
     seen.cycles.remove(1);
@@ -287,7 +284,7 @@ fn a_planned_direction_without_deliveries_is_unjudged_and_makes_the_run_invalid(
     seen.latency.destination.remove = LatencySummary::default();
     for circumstances in [REAL, REFERENCE] {
         let judged = judge(&p99(millis(500)), &seen, circumstances);
-        assert_eq!(find(&judged, "updateLatency.p99 (remove)").held, None);
+        assert_eq!(find(&judged, "updateLatency.p99 (remove)").met, None);
         assert_eq!(judged.verdict, Verdict::Invalid);
     }
 }
@@ -333,9 +330,9 @@ fn resets_and_errors_are_judged_over_the_streams_requested() {
         (Criterion::ErrorRate, 0.02),
     ]);
     let judged = judge(&criteria, &seen, REAL);
-    assert_eq!(find(&judged, "unexpectedResets").held, Some(false));
+    assert_eq!(find(&judged, "unexpectedResets").met, Some(false));
     let errors = find(&judged, "errorRate");
-    assert_eq!((errors.observed, errors.held), (Some(0.02), Some(true)));
+    assert_eq!((errors.observed, errors.met), (Some(0.02), Some(true)));
 }
 
 #[test]
@@ -349,7 +346,7 @@ fn send_timeouts_are_streams_that_ended_ok_while_the_overflow_counter_rose() {
         seen.target.overflows = overflows;
         seen.target.send_timeouts = send_timeouts;
         let judged = find(&judge(&criteria, &seen, circumstances), "sendTimeoutRate");
-        (judged.observed, judged.held)
+        (judged.observed, judged.met)
     };
     // Streams of other clients overflow too.
     assert_eq!(rate(2, Some(7), None, REAL), (Some(0.02), Some(false)));

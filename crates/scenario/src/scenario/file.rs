@@ -240,7 +240,7 @@ struct ChurnSection {
     /// The mixed form: Services that oscillate, named `oscillate-svc-0` and so on.
     #[serde(skip_serializing_if = "Option::is_none")]
     oscillate: Key<OscillateGroup>,
-    /// The mixed form: Services to which is done what Linkerd is known to take in wrongly. Needs
+    /// The mixed form: Services to which is done what Linkerd is known to mishandle. Needs
     /// the backend `pods`.
     #[serde(skip_serializing_if = "Option::is_none")]
     provoke: Key<ProvokeGroup>,

@@ -96,15 +96,15 @@ fn criteria(report: &Report, gauges: &mut Gauges) {
         })
     };
     gauges.family(
-        "criterion_held",
-        "Whether a criterion held; absent if it could not be judged",
-        each(|judged| judged.held.map(|held| f64::from(u8::from(held)))),
+        "criterion_met",
+        "Whether a criterion is met; absent if it is unjudged",
+        each(|judged| judged.met.map(|met| f64::from(u8::from(met)))),
     );
     gauges.family(
         "criterion_unjudged",
         "1 for a criterion that could not be judged, by whether it may stay so",
         (report.criteria.iter())
-            .filter(|judged| judged.held.is_none())
+            .filter(|judged| judged.met.is_none())
             .map(|judged| {
                 let label = vec![
                     ("criterion", judged.name.to_string()),
@@ -315,7 +315,7 @@ mod tests {
         ] {
             assert!(text.contains(series), "{series}: {text}");
         }
-        assert!(!text.contains("dst_load_run_criterion_held{"), "{text}");
+        assert!(!text.contains("dst_load_run_criterion_met{"), "{text}");
     }
 
     #[test]
@@ -325,13 +325,13 @@ mod tests {
         report.fan_out.completed = report.fan_out.changes;
         report.fan_out.last_seconds_max = None;
         for judged in &mut report.criteria {
-            (judged.held, judged.observed) = (None, None);
+            (judged.met, judged.observed) = (None, None);
         }
         let text = render(&report);
         for name in [
             "target_cpu_seconds",
             "last_stream_seconds",
-            "criterion_held",
+            "criterion_met",
             "criterion_observed",
         ] {
             let series = format!("\n{PREFIX}_{name}");

@@ -208,7 +208,7 @@ fn functions_that_differ_are_named_in_every_form_and_no_line_is_too_long() {
     let markdown = markdown::render(&comparison);
     assert!(markdown.contains("| `pkg.(*T).f4` |"), "{markdown}");
     let page = html::render(&comparison);
-    assert!(page.contains(">pkg.(*T).f4</th>"), "{page}");
+    assert!(page.contains("><code>pkg.(*T).f4</code></th>"), "{page}");
     let read: Comparison = serde_json::from_str(&json::render(&comparison)).unwrap();
     assert_eq!(read.profiles[0].functions[0].name, name(1));
 }

@@ -105,7 +105,7 @@ function distribution(page) {
   return {
     name: "Distribution of latencies",
     legend: [["bar add", "additions, up"], ["bar remove", "removals, down"],
-      ...(all.some((d) => d.never) ? [["bar bad", "never arrived"]] : []),
+      ...(all.some((d) => d.never) ? [["bar bad", "never delivered"]] : []),
       ...(floor ? [["rule", `the tool’s own floor, ${seconds(floor)}`]] : [])],
     x: { from, to, log: true, words: zeroAt(from, zero, micros) },
     panels: present.map(panelOf),

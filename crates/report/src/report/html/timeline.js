@@ -89,7 +89,7 @@ function timeline(page) {
   if (memory.length) list.push(over(`Memory ${whose}`, memory, bytes));
   if (it.resets.length) {
     list.push({
-      title: `Streams that ended unasked, in each ${each}`, height: 60, from: 0, to: Math.max(...it.resets.map(([, n]) => n)), words: number,
+      title: `Streams unexpectedly closed, in each ${each}`, height: 60, from: 0, to: Math.max(...it.resets.map(([, n]) => n)), words: number,
       draw: (layer, sx, sy) => layer.append(path({ class: "bar bad" }, bars(blocks(it.resets, 1), sx, sy))),
     });
   }
@@ -105,7 +105,7 @@ function timeline(page) {
     ["line cpu", "CPU", it.cpu, (p) => cores(p[3])],
     ["line resident", "resident memory", it.resident, (p) => bytes(p[3])],
     ["line heap", "heap in use", it.heap, (p) => bytes(p[3])],
-    ["bar bad", "streams that ended unasked", it.resets, (p) => count(p[1])],
+    ["bar bad", "streams unexpectedly closed", it.resets, (p) => count(p[1])],
   ].filter(([, , points]) => points.length);
   const buckets = [...new Set(columns.flatMap(([, , points]) => points.map((p) => p[0])))].sort((a, b) => a - b);
   const found = columns.map(([, , points]) => new Map(points.map((p) => [p[0], p])));

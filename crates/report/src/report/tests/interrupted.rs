@@ -35,7 +35,7 @@ fn whatever_it_saw_it_is_invalid_and_every_form_says_that_it_was_interrupted() {
         assert_eq!(report.verdict, Verdict::Invalid);
         assert_eq!(report.ending, Ending::Interrupted);
         assert_eq!(report.reasons[0], SAID);
-        assert!(report.criteria.iter().all(|it| it.held.is_none()));
+        assert!(report.criteria.iter().all(|it| it.met.is_none()));
 
         let page = Page::of(&lines, report.clone()).unwrap();
         let in_words = [

@@ -110,7 +110,7 @@ fn what_may_stay_unjudged_makes_nothing_invalid_and_is_counted() {
     ];
     let unjudged = |judged: &Judgement| {
         (judged.criteria.iter())
-            .filter(|it| it.optional && it.held.is_none())
+            .filter(|it| it.optional && it.met.is_none())
             .count()
     };
     let judged = judge(&optional(&keys, unmeasured()), &without_metrics(), REAL);
@@ -153,7 +153,7 @@ fn latency_through_a_forward_and_the_references_cost_are_optional_by_themselves(
     let judged = judge(&p99(millis(1)), &summary(), forwarded);
     assert_eq!(judged.verdict, Verdict::Pass);
     let latency = find(&judged, "updateLatency.p99 (add)");
-    assert_eq!((latency.optional, latency.held), (true, None));
+    assert_eq!((latency.optional, latency.met), (true, None));
 
     let mut seen = without_metrics();
     seen.streams.unexpected_resets = 0;
@@ -216,6 +216,6 @@ fn what_is_no_number_is_not_observed() {
     let judged = judge(&criteria, &seen, REAL);
     let target = |it: &&Judged| it.name.criterion.place().0 == "target";
     let mut target = judged.criteria.iter().filter(target);
-    assert!(target.clone().count() == 2 && target.all(|it| it.held.is_none()));
+    assert!(target.clone().count() == 2 && target.all(|it| it.met.is_none()));
     assert_eq!(judged.verdict, Verdict::Invalid);
 }

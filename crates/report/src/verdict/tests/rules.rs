@@ -224,15 +224,11 @@ fn judgement(misled: Option<Misled>, sick: Option<Sick>) -> Judgement {
 fn the_healthy_pass_the_sick_fail_and_the_doubtful_are_invalid() {
     let healthy = judgement(None, None);
     assert_eq!(healthy.verdict, Verdict::Pass, "{healthy:#?}");
-    assert!(healthy.criteria.iter().all(|it| it.held == Some(true)));
+    assert!(healthy.criteria.iter().all(|it| it.met == Some(true)));
     for sick in SICK {
         let judged = judgement(None, Some(sick));
         assert_eq!(judged.verdict, Verdict::Fail, "{sick:?}");
-        assert_eq!(
-            find(&judged, sick.criterion()).held,
-            Some(false),
-            "{sick:?}"
-        );
+        assert_eq!(find(&judged, sick.criterion()).met, Some(false), "{sick:?}");
         let first = &judged.reasons[0];
         assert!(
             judged
@@ -246,7 +242,7 @@ fn the_healthy_pass_the_sick_fail_and_the_doubtful_are_invalid() {
         let judged = judgement(Some(misled), None);
         assert_eq!(judged.verdict, Verdict::Invalid, "{misled:?}: {judged:#?}");
         assert!(!judged.reasons.is_empty());
-        assert!(judged.criteria.iter().all(|it| it.held != Some(false)));
+        assert!(judged.criteria.iter().all(|it| it.met != Some(false)));
     }
 }
 
@@ -267,8 +263,8 @@ fn a_doubt_voids_the_proof_that_rests_on_it_and_no_other() {
             let pair = format!("{misled:?} and {sick:?}: {judged:#?}");
             assert_eq!(judged.verdict, expected, "{pair}");
             let violated = find(&judged, sick.criterion());
-            let held = (!misled.voids(sick)).then_some(false);
-            assert_eq!(violated.held, held, "{pair}");
+            let met = (!misled.voids(sick)).then_some(false);
+            assert_eq!(violated.met, met, "{pair}");
             // What was seen stays seen.
             assert!(violated.observed.is_some(), "{pair}");
         }
@@ -321,11 +317,11 @@ fn streams_that_this_tool_ended_itself_are_no_proof_and_excuse_no_others() {
     };
     // Two of the five are within the limit, three are not: of five with three of ours nobody knows.
     let few = judged(2);
-    assert_eq!(find(&few, "unexpectedResets").held, None);
-    assert_eq!(find(&few, "errorRate").held, None);
+    assert_eq!(find(&few, "unexpectedResets").met, None);
+    assert_eq!(find(&few, "errorRate").met, None);
     assert_eq!(few.verdict, Verdict::Invalid);
     let many = judged(3);
-    assert_eq!(find(&many, "unexpectedResets").held, Some(false));
+    assert_eq!(find(&many, "unexpectedResets").met, Some(false));
     assert_eq!(many.verdict, Verdict::Fail);
 }
 
@@ -337,7 +333,7 @@ fn what_a_doubt_voids_says_why_in_its_own_place() {
     assert_eq!(latency.observed, Some(0.9));
     assert_eq!(judged.reasons.len(), 1, "{:?}", judged.reasons);
     let interrupted = judgement(Some(Misled::Interrupted), Some(Sick::WrongEnd));
-    assert!(interrupted.criteria.iter().all(|it| it.held.is_none()));
+    assert!(interrupted.criteria.iter().all(|it| it.met.is_none()));
     assert_eq!(
         interrupted.reasons,
         ["the run was interrupted before its plan ended"]

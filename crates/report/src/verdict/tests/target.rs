@@ -57,7 +57,7 @@ fn the_target_is_judged_by_each_of_its_limits() {
         .criteria
         .iter()
         .filter(|j| j.name.criterion.place().0 == "target")
-        .map(|j| (j.name.criterion.key(), j.observed, j.held))
+        .map(|j| (j.name.criterion.key(), j.observed, j.met))
         .collect();
     assert_eq!(
         target,
@@ -84,7 +84,7 @@ fn memory_that_is_gone_a_cycle_later_was_garbage_and_is_no_growth() {
             })
             .collect();
         let judged = judge(&every_target_limit(), &seen, REAL);
-        find(&judged, "target.memoryGrowthPerCycle").held
+        find(&judged, "target.memoryGrowthPerCycle").met
     };
     assert_eq!(growth(&[100.0, 120.0, 101.0]), Some(true));
     assert_eq!(growth(&[100.0, 101.0, 120.0, 125.0, 101.0]), Some(false));
@@ -102,7 +102,7 @@ fn the_reference_destinations_cost_is_never_judged() {
         .criteria
         .iter()
         .filter(|j| j.name.criterion.place().0 == "target");
-    assert!(target.clone().count() == 7 && target.clone().all(|j| j.held.is_none()));
+    assert!(target.clone().count() == 7 && target.clone().all(|j| j.met.is_none()));
     assert_eq!(judged.verdict, Verdict::Pass);
 }
 
@@ -165,7 +165,7 @@ fn a_restart_that_nobody_asked_for_makes_the_run_invalid_unless_restarts_are_jud
 fn growth_an_hour_is_violated_or_met_by_all_of_its_interval() {
     let criteria = Criteria::from([(Criterion::TargetMemoryGrowthPerHour, 0.1)]);
     let mut seen = summary();
-    for (low, high, held, expected) in [
+    for (low, high, met, expected) in [
         (0.11, 0.2, Some(false), Verdict::Fail),
         (-0.02, 0.1, Some(true), Verdict::Pass),
         (0.05, 0.15, None, Verdict::Invalid),
@@ -174,8 +174,8 @@ fn growth_an_hour_is_violated_or_met_by_all_of_its_interval() {
         let judged = judge(&criteria, &seen, REAL);
         let hourly = find(&judged, "target.memoryGrowthPerHour");
         assert_eq!(
-            (hourly.held, judged.verdict),
-            (held, expected),
+            (hourly.met, judged.verdict),
+            (met, expected),
             "{low} {high}"
         );
     }

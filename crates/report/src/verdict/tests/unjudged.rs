@@ -31,7 +31,7 @@ fn what_is_not_judged_is_no_pass_and_says_what_would_make_it_judgeable() {
         );
         assert!(said.contains("target: {ipv6: false}"), "{said}");
         let correctness = &judged.criteria[0];
-        assert_eq!(correctness.held, None);
+        assert_eq!(correctness.met, None);
         assert!(correctness.scope.contains("4 streams could not be judged"));
     }
 }
@@ -40,7 +40,7 @@ fn what_is_not_judged_is_no_pass_and_says_what_would_make_it_judgeable() {
 fn what_is_wrong_elsewhere_fails_all_the_same() {
     let judged = judge(&Criteria::default(), &seen(1, 10), REAL);
     assert_eq!(judged.verdict, Verdict::Fail);
-    assert_eq!(judged.criteria[0].held, Some(false));
+    assert_eq!(judged.criteria[0].met, Some(false));
     assert!(judged.reasons[0].starts_with("correctness: 1 of 10"));
     assert!(judged.reasons[1].contains("could not be judged"));
 }

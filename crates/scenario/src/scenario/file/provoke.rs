@@ -15,7 +15,7 @@ use crate::{
     stale_state::StaleStateCase,
 };
 
-/// Services of a mix to which is done what Linkerd is known to take in wrongly.
+/// Services of a mix to which is done what Linkerd is known to mishandle.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct ProvokeGroup {

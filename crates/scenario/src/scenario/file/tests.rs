@@ -155,8 +155,8 @@ fn a_wrong_value_is_named_with_its_place_and_what_would_be_right() {
     s.yaml:4:14: churn.addresses: 10.0.0.0 is not a range of IPv4 addresses; write for example 240.0.0.0/4
     s.yaml:4:14: churn.addresses: 10.0.0.0/27 has 16 addresses for each of 2 Services, which have up to 30 endpoints
     s.yaml:2:13: churn.services: churn.services and the mixed form (churn.stable, churn.oscillate, churn.provoke) exclude each other
-    s.yaml:2:12: churn.provoke: provoke needs backend: pods, since only endpoints with Pods are taken in wrongly
-    s.yaml:2:12: churn.backend: provoke needs backend: pods, since only endpoints with Pods are taken in wrongly
+    s.yaml:2:12: churn.provoke: provoke needs backend: pods, since only endpoints with Pods are mishandled
+    s.yaml:2:12: churn.backend: provoke needs backend: pods, since only endpoints with Pods are mishandled
     s.yaml:3:24: churn.provoke.endpoints: 500 is more than 100, what one slice holds
     s.yaml:3:24: churn.provoke.endpoints: 0 is too few; it is at least 1
     s.yaml:3:12: churn.provoke: needs hold, which is missing

@@ -46,7 +46,7 @@ impl Checker<'_> {
             let place = self.tree.path_place("churn.provoke");
             let at = word.map(|word| word.at).or(place).unwrap_or_default();
             let message =
-                "provoke needs backend: pods, since only endpoints with Pods are taken in wrongly";
+                "provoke needs backend: pods, since only endpoints with Pods are mishandled";
             return Err(self.tree.error(at, message));
         }
         if backend == Backend::Deployments {

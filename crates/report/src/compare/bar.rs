@@ -3,70 +3,49 @@
 //! Every bar has the same axis, counted in the measure's own threshold: zero is in the middle, and
 //! what is worse lies to the right. So bars of different units can be read below one another.
 
-use serde::Serialize;
-
-use crate::compare::{Compared, Difference, Estimate, Worse};
+use super::{Compared, Difference, Estimate, Worse};
+use crate::document::Bar;
 
 /// Thresholds from zero to either end of the axis.
 const SPAN: f64 = 5.0;
 
-/// What is drawn, in hundredths of the axis from its left end.
-#[derive(Debug, PartialEq, Serialize)]
-pub(super) struct Bar {
-    /// From where to where a difference does not matter; `None` if any does.
-    band: Option<(f64, f64)>,
-    /// The interval as far as it fits, or how far the difference is known; `None` if it is not, or
-    /// all of it lies beyond an end.
-    interval: Option<(f64, f64)>,
-    /// The difference itself; `None` beyond an end.
-    point: Option<f64>,
-    /// Whether it goes on beyond the left end, and beyond the right.
-    beyond: (bool, bool),
-    /// The same in words.
-    said: String,
-}
-
-// === impl Bar ===
-
-impl Bar {
-    /// `None` where nothing is known of a difference, or no way of it is worse.
-    pub(super) fn of(compared: &Compared) -> Option<Self> {
-        let difference = compared.difference.as_ref()?;
-        if compared.worse == Worse::Neither {
-            return None;
-        }
-        let at_least = |side: &Option<Estimate>| side.as_ref().is_some_and(|it| it.at_least);
-        let open = match (at_least(&compared.baseline), at_least(&compared.candidate)) {
-            // Two lower bounds say nothing of their difference.
-            (true, true) => return None,
-            // The baseline may be more, and the difference less.
-            (true, false) => (true, false),
-            (false, true) => (false, true),
-            (false, false) => (false, false),
-        };
-        let scale = scale(compared, difference);
-        let flipped = compared.worse == Worse::Less;
-        let flip = |(low, high): (f64, f64)| if flipped { (-high, -low) } else { (low, high) };
-        let open = if flipped { (open.1, open.0) } else { open };
-        let (value, _) = flip((difference.absolute / scale, difference.absolute / scale));
-        let known = difference.interval.map(|(low, high)| {
-            let (low, high) = flip((low / scale, high / scale));
-            (
-                if open.0 { f64::NEG_INFINITY } else { low },
-                if open.1 { f64::INFINITY } else { high },
-            )
-        });
-        let ends = known.unwrap_or((value, value));
-        let band = (compared.margin > 0.0).then(|| compared.margin / scale);
-        let seen = known.filter(|&(low, high)| low <= SPAN && high >= -SPAN);
-        Some(Self {
-            band: band.map(|margin| (place(-margin), place(margin))),
-            interval: seen.map(|(low, high)| (place(low), place(high))),
-            point: (value.abs() <= SPAN).then(|| place(value)),
-            beyond: (ends.0 < -SPAN, ends.1 > SPAN),
-            said: said(known, band),
-        })
+/// `None` where nothing is known of a difference, or no way of it is worse.
+pub(super) fn interval_bar(compared: &Compared) -> Option<Bar> {
+    let difference = compared.difference.as_ref()?;
+    if compared.worse == Worse::Neither {
+        return None;
     }
+    let at_least = |side: &Option<Estimate>| side.as_ref().is_some_and(|it| it.at_least);
+    let open = match (at_least(&compared.baseline), at_least(&compared.candidate)) {
+        // Two lower bounds say nothing of their difference.
+        (true, true) => return None,
+        // The baseline may be more, and the difference less.
+        (true, false) => (true, false),
+        (false, true) => (false, true),
+        (false, false) => (false, false),
+    };
+    let scale = scale(compared, difference);
+    let flipped = compared.worse == Worse::Less;
+    let flip = |(low, high): (f64, f64)| if flipped { (-high, -low) } else { (low, high) };
+    let open = if flipped { (open.1, open.0) } else { open };
+    let (value, _) = flip((difference.absolute / scale, difference.absolute / scale));
+    let known = difference.interval.map(|(low, high)| {
+        let (low, high) = flip((low / scale, high / scale));
+        (
+            if open.0 { f64::NEG_INFINITY } else { low },
+            if open.1 { f64::INFINITY } else { high },
+        )
+    });
+    let ends = known.unwrap_or((value, value));
+    let band = (compared.margin > 0.0).then(|| compared.margin / scale);
+    let seen = known.filter(|&(low, high)| low <= SPAN && high >= -SPAN);
+    Some(Bar {
+        band: band.map(|margin| (place(-margin), place(margin))),
+        interval: seen.map(|(low, high)| (place(low), place(high))),
+        point: (value.abs() <= SPAN).then(|| place(value)),
+        beyond: (ends.0 < -SPAN, ends.1 > SPAN),
+        said: said(known, band),
+    })
 }
 
 /// What is one on the axis: what does not matter or, where everything does, so much that all of it
@@ -147,7 +126,7 @@ mod tests {
     }
 
     fn drawn(absolute: f64, low: f64, high: f64) -> Bar {
-        Bar::of(&compared(absolute, Some((low, high)))).unwrap()
+        interval_bar(&compared(absolute, Some((low, high)))).unwrap()
     }
 
     #[test]
@@ -188,18 +167,21 @@ mod tests {
         ] {
             assert_eq!(drawn((low + high) / 2.0, low, high).said, words);
         }
-        assert_eq!(Bar::of(&compared(1.0, None)).unwrap().said, "no interval");
+        assert_eq!(
+            interval_bar(&compared(1.0, None)).unwrap().said,
+            "no interval"
+        );
     }
 
     #[test]
     fn less_that_is_worse_lies_to_the_right() {
         let mut of = compared(-10.0, Some((-15.0, -6.0)));
         of.worse = Worse::Less;
-        let bar = Bar::of(&of).unwrap();
+        let bar = interval_bar(&of).unwrap();
         assert_eq!((bar.point, bar.interval), (Some(70.0), Some((62.0, 80.0))));
         assert!(bar.said.ends_with("on the worse side"), "{}", bar.said);
         of.worse = Worse::Neither;
-        assert_eq!(Bar::of(&of), None);
+        assert_eq!(interval_bar(&of), None);
     }
 
     #[test]
@@ -207,23 +189,23 @@ mod tests {
         let mut of = compared(10.0, Some((5.0, 15.0)));
         let bound = |side: &mut Option<Estimate>| side.as_mut().unwrap().at_least = true;
         bound(&mut of.candidate);
-        let bar = Bar::of(&of).unwrap();
+        let bar = interval_bar(&of).unwrap();
         assert_eq!(
             (bar.interval, bar.beyond),
             (Some((60.0, 100.0)), (false, true))
         );
         bound(&mut of.baseline);
-        assert_eq!(Bar::of(&of), None);
+        assert_eq!(interval_bar(&of), None);
     }
 
     #[test]
     fn where_any_difference_matters_there_is_no_band_and_all_of_it_is_seen() {
         let mut of = compared(3.0, Some((1.0, 4.0)));
         of.margin = 0.0;
-        let bar = Bar::of(&of).unwrap();
+        let bar = interval_bar(&of).unwrap();
         assert_eq!((bar.band, bar.interval), (None, Some((60.0, 90.0))));
         of = compared(0.0, None);
         of.margin = 0.0;
-        assert_eq!(Bar::of(&of).unwrap().point, Some(50.0));
+        assert_eq!(interval_bar(&of).unwrap().point, Some(50.0));
     }
 }

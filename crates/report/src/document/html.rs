@@ -1,5 +1,6 @@
-//! What the pages of the tool share: their style, what they may do, and the parts of their
-//! templates.
+//! A document as one HTML page that needs nothing else: no network, no other file.
+//!
+//! Words and tables are written here, so that they are there without JavaScript too.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use dst_load_scenario::printable;
@@ -7,53 +8,107 @@ use minijinja::{Environment, HtmlEscape, Value, context};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::{Block, Document, Form, Head, Section};
+
 const STYLE: &str = include_str!("html/page.css");
-/// Macros: a page's head, and a table.
-const PARTS: &str = include_str!("html/parts.html.jinja");
+
+/// The page, one block, and macros of the parts of both.
+const TEMPLATES: [(&str, &str); 3] = [
+    ("page.html", include_str!("html/page.html.jinja")),
+    ("block.html", include_str!("html/block.html.jinja")),
+    ("blocks.html", include_str!("html/blocks.html.jinja")),
+];
+
+/// What a page has beside its document.
+pub(crate) struct Extras<'a> {
+    /// The tool that wrote it, and what from: a version, and a sentence's end.
+    pub(crate) tool: String,
+    pub(crate) source: &'static str,
+    pub(crate) script: Script,
+    /// What the script reads, as JSON.
+    pub(crate) data: &'a str,
+}
 
 /// The only script of a page.
 #[derive(Default)]
-pub(super) struct Script {
+pub(crate) struct Script {
     /// Its text; empty where the page has none.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Whether it asks for the page again where that came from.
-    pub(super) fetches_itself: bool,
+    pub(crate) fetches_itself: bool,
 }
 
-/// A page of this template, which finds its style and what it may do in `head`, and what is its own
-/// in `words`, `script` and `data`.
-pub(super) fn page(template: &str, words: impl Serialize, script: &Script, data: &str) -> String {
+/// What the template puts into the page.
+#[derive(Serialize)]
+struct Page<'a> {
+    head: Option<&'a Head>,
+    /// What stands above the first section.
+    first: Vec<&'a Block>,
+    sections: Vec<PageSection<'a>>,
+    tool: &'a str,
+    source: &'static str,
+}
+
+/// A section with all that stands below its head.
+#[derive(Serialize)]
+struct PageSection<'a> {
+    #[serde(flatten)]
+    section: &'a Section,
+    blocks: Vec<&'a Block>,
+}
+
+/// The document as a page.
+pub(crate) fn render(document: &Document, extras: &Extras<'_>) -> String {
+    let mut page = Page {
+        head: document.head.as_ref(),
+        first: Vec::new(),
+        sections: Vec::new(),
+        tool: &extras.tool,
+        source: extras.source,
+    };
+    for block in document.blocks(Form::Page) {
+        match (block, page.sections.last_mut()) {
+            (Block::Section(section), _) => page.sections.push(PageSection {
+                section,
+                blocks: Vec::new(),
+            }),
+            (block, Some(section)) => section.blocks.push(block),
+            (block, None) => page.first.push(block),
+        }
+    }
     let mut environment = Environment::new();
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
     environment.add_filter("code", code);
     // Names that end in `.html` have what is put into them escaped.
-    environment
-        .add_template("parts.html", PARTS)
-        .expect("invariant: the template is a constant, which every test of a page renders");
+    for (name, template) in TEMPLATES {
+        environment
+            .add_template(name, template)
+            .expect("invariant: the template is a constant, which every test of a page renders");
+    }
+    let script = &extras.script;
     let page = environment
-        .render_named_str(
-            "page.html",
-            template,
-            context! {
+        .get_template(TEMPLATES[0].0)
+        .and_then(|template| {
+            template.render(context! {
                 policy => policy(script),
                 style => Value::from_safe_string(STYLE.to_owned()),
                 script => Value::from_safe_string(script.text.clone()),
-                data => Value::from_safe_string(data.to_owned()),
-                words => Value::from_serialize(on_one_line(serde_json::json!(words))),
-            },
-        )
-        .expect("invariant: the template is a constant, which every test of the page renders");
+                data => Value::from_safe_string(extras.data.to_owned()),
+                page => Value::from_serialize(on_one_line(serde_json::json!(page))),
+            })
+        })
+        .expect("invariant: the template is a constant, which every test of a page renders");
     printable::whole(&page).into_owned()
 }
 
 /// What has lines of its own: JSON, whose texts have none.
-const OF_SEVERAL_LINES: &str = "settings";
+const OF_SEVERAL_LINES: &str = "verbatim";
 
 /// The same with each text on one line: it may hold names from elsewhere.
-fn on_one_line(words: serde_json::Value) -> serde_json::Value {
+fn on_one_line(page: serde_json::Value) -> serde_json::Value {
     use serde_json::Value;
-    match words {
+    match page {
         Value::String(text) => text.replace(['\r', '\n', '\t'], " ").into(),
         Value::Array(items) => items.into_iter().map(on_one_line).collect(),
         Value::Object(fields) => {
