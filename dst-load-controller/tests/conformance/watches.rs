@@ -13,7 +13,7 @@ use kube::{
         ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, VersionMatch,
         WatchEvent, WatchParams,
     },
-    core::GroupVersionKind,
+    core::{GroupVersionKind, Request},
     runtime::{
         WatchStreamExt, reflector,
         watcher::{self, Event},
@@ -35,6 +35,7 @@ in_every_world![
     a_streamed_list_ends_with_its_mark,
     a_watcher_sees_a_deployment_become_endpoints,
     metadata_alone_can_be_watched,
+    an_empty_list_of_metadata_is_null,
 ];
 
 /// Of a kind that Kubernetes itself makes none of in a new namespace.
@@ -255,4 +256,14 @@ async fn metadata_alone_can_be_watched(world: &World) {
         .list_metadata(&ListParams::default())
         .await;
     assert_eq!(pods.unwrap().items.len(), 0);
+}
+
+async fn an_empty_list_of_metadata_is_null(world: &World) {
+    let pods = world.api::<Pod>();
+    let list = Request::new(pods.resource_url()).list_metadata(&ListParams::default());
+    let text = pods.into_client().request_text(list.unwrap()).await;
+    let answer: serde_json::Value = serde_json::from_str(&text.unwrap()).unwrap();
+    assert_eq!(answer["kind"], "PartialObjectMetadataList");
+    let items = answer.as_object().unwrap().get("items");
+    assert_eq!(items, Some(&serde_json::Value::Null));
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{
     Api, ResourceExt as _,
-    core::{DynamicObject, PartialObjectMeta, Request, params::ListParams},
+    core::{DynamicObject, ObjectList, PartialObjectMeta, Request, params::ListParams},
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
 use super::{
     KubernetesError,
@@ -35,19 +35,6 @@ pub(super) struct Listing<'a> {
 /// What every object has, of whichever kind. Nothing else is read or sent: 25,000 pods would be
 /// some 75 MB.
 pub(super) type Item = PartialObjectMeta<DynamicObject>;
-
-#[derive(Deserialize)]
-struct Page<T> {
-    #[serde(default)]
-    metadata: PageMetadata,
-    items: Vec<T>,
-}
-
-#[derive(Default, Deserialize)]
-struct PageMetadata {
-    #[serde(default, rename = "continue")]
-    more: Option<String>,
-}
 
 /// The ids of all runs that left something in `namespace` or in any, and whether each is alive:
 /// its lease is renewed within [`LEASE_DURATION`], which is how long this takes if there are leases.
@@ -113,7 +100,7 @@ impl Listing<'_> {
 
     /// The first `pages` pages of objects of one resource, as a `T` each: what the caller reads of
     /// an object is often a small part.
-    pub(super) async fn list_pages<T: DeserializeOwned>(
+    pub(super) async fn list_pages<T: Clone + DeserializeOwned>(
         &self,
         resource: &Resource,
         pages: usize,
@@ -123,7 +110,7 @@ impl Listing<'_> {
 
     /// Which kinds are listed is data here, and so is the path; kube makes the request and decodes
     /// the answer.
-    async fn pages<T: DeserializeOwned>(
+    async fn pages<T: Clone + DeserializeOwned>(
         &self,
         resource: &Resource,
         pages: Option<usize>,
@@ -140,7 +127,7 @@ impl Listing<'_> {
         loop {
             let page = async {
                 let request = list(&path, &params).map_err(kube::Error::BuildRequest)?;
-                kube.request::<Page<T>>(request).await
+                kube.request::<ObjectList<T>>(request).await
             };
             let failure = self.caller.failure("list", resource.plural, "");
             let page = match page.await.map_err(failure) {
@@ -154,7 +141,7 @@ impl Listing<'_> {
             };
             items.extend(page.items);
             read += 1;
-            match page.metadata.more.filter(|more| !more.is_empty()) {
+            match page.metadata.continue_.filter(|more| !more.is_empty()) {
                 Some(_) if pages.is_some_and(|pages| read >= pages) => return Ok(items),
                 Some(more) => params = params.continue_token(&more),
                 None => return Ok(items),

@@ -8,8 +8,7 @@ mod read;
 use std::{collections::BTreeSet, fmt};
 
 use dst_load_scenario::{printable::line, words::counted};
-use kube::core::{Request, params::ListParams};
-use serde::Deserialize;
+use kube::core::{ObjectList, Request, params::ListParams};
 
 use self::read::{Deployment, Event, Found, Pod};
 use super::{
@@ -53,11 +52,6 @@ struct Seen {
     events: Option<Vec<Event>>,
 }
 
-#[derive(Deserialize)]
-struct Events {
-    items: Vec<Event>,
-}
-
 /// Why endpoints of a run's Deployments are not ready. Empty where nothing tells.
 pub async fn why_not_ready(caller: &Caller, namespace: &str, run_id: &str) -> Reasons {
     let listing = listing(caller, namespace, run_id);
@@ -93,7 +87,7 @@ async fn warnings(caller: &Caller, namespace: &str) -> Option<Vec<Event>> {
         .fields("type=Warning")
         .limit(EVENTS_READ);
     let request = Request::new(EVENTS.path(Some(namespace))).list(&parameters);
-    let events: Events = caller.kube().request(request.ok()?).await.ok()?;
+    let events: ObjectList<Event> = caller.kube().request(request.ok()?).await.ok()?;
     Some(events.items)
 }
 

@@ -15,7 +15,7 @@ pub(super) struct Found<'a> {
     pub(super) refused: bool,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Metadata {
     pub(super) name: String,
@@ -24,13 +24,13 @@ pub(super) struct Metadata {
     labels: Labels,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Labels {
     app: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Deployment {
     pub(super) metadata: Metadata,
@@ -38,20 +38,20 @@ pub(super) struct Deployment {
     status: DeploymentStatus,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct DeploymentSpec {
     replicas: u64,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct DeploymentStatus {
     replicas: u64,
     conditions: Vec<Condition>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Condition {
     #[serde(rename = "type")]
@@ -61,7 +61,7 @@ struct Condition {
     message: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Pod {
     metadata: Metadata,
@@ -69,13 +69,13 @@ pub(super) struct Pod {
     status: PodStatus,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct PodSpec {
     node_name: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct PodStatus {
     phase: String,
@@ -86,13 +86,13 @@ struct PodStatus {
     container_statuses: Vec<ContainerStatus>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct ContainerStatus {
     state: ContainerState,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct ContainerState {
     waiting: Option<Stopped>,
@@ -100,7 +100,7 @@ struct ContainerState {
 }
 
 /// Why a container does not run.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Stopped {
     reason: String,
@@ -108,7 +108,7 @@ struct Stopped {
     exit_code: i64,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Event {
     metadata: Metadata,
@@ -119,7 +119,7 @@ pub(super) struct Event {
     event_time: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Involved {
     kind: String,

@@ -50,10 +50,16 @@ pub(crate) fn list(shared: &Shared, call: &Call) -> Result<Response, Refusal> {
     };
     let mut body = Vec::with_capacity(items.iter().map(|it| it.len() + 1).sum::<usize>() + 256);
     let head = format!(
-        "{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{},\"items\":[",
+        "{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{},\"items\":",
         page.metadata
     );
     body.extend_from_slice(head.as_bytes());
+    if items.is_empty() && call.form == Form::Metadata {
+        // As Go encodes a slice to which nothing was appended.
+        body.extend_from_slice(b"null}\n");
+        return Ok(respond(StatusCode::OK, body));
+    }
+    body.push(b'[');
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
             body.push(b',');
