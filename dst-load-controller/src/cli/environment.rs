@@ -14,7 +14,10 @@ use std::path::Path;
 use dst_load_destination::{discovery::Metrics, target::Target};
 use dst_load_recording::recording::TargetKind;
 use dst_load_scenario::{flags::Flags, quantity::Bytes, scenario::Scenario};
-use dst_load_transport::world::{KubeFactory, World};
+use dst_load_transport::{
+    files::{self, TooFewFiles},
+    world::{KubeFactory, World},
+};
 
 pub(super) use self::cluster::ClusterTarget;
 use self::{in_process::InProcess, private_file::PrivateFile};
@@ -94,6 +97,21 @@ impl EnvironmentChoice<'_> {
         match self {
             Self::InProcess | Self::Sandbox { .. } => false,
             Self::Cluster(_) | Self::Reference { .. } | Self::Controller { .. } => true,
+        }
+    }
+
+    /// Whether this process may have a file for each of these connections. On a cluster this is one
+    /// of the preflight checks, and in this process there are no files.
+    ///
+    /// # Errors
+    /// If there are too few.
+    pub(super) fn enough_files(&self, connections: u64) -> Result<(), TooFewFiles> {
+        match self {
+            Self::Sandbox { .. } => files::enough_for(connections),
+            Self::InProcess
+            | Self::Cluster(_)
+            | Self::Reference { .. }
+            | Self::Controller { .. } => Ok(()),
         }
     }
 }

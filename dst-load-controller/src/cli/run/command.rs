@@ -51,6 +51,7 @@ pub async fn run(
     let shutdown = Shutdown::on_signals().context("signals")?;
     let gateway = args.push.gateway()?;
     let connections = args.forward.connections(scenario.client.connections);
+    environment.enough_files(scenario.client.connections_of(connections))?;
     let live = match args.live {
         Some(at) => {
             let connections = scenario.client.connections_of(connections);

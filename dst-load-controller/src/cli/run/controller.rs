@@ -89,6 +89,9 @@ impl ControllerRun<'_> {
             },
             skip_checks: self.skip_checks,
         };
+        let connections = request.config.connections;
+        let connections = self.scenario.client.connections_of(connections);
+        request.environment.enough_files(connections)?;
         let outcome = request.execute(directory, shutdown, warnings).await?;
         if let Some(outcome) = &outcome {
             directory.write_reports(&outcome.page)?;

@@ -4,7 +4,6 @@ use std::io::Write;
 
 use anyhow::Context;
 use dst_load_session::{recorder::RunDirectory, runtime::Shutdown};
-use dst_load_transport::files;
 
 use super::{
     config::RunConfig,
@@ -82,10 +81,6 @@ async fn start(
 ) -> anyhow::Result<Environment> {
     let scenario = &config.scenario;
     let has_cluster = choice.has_cluster();
-    // On a cluster it is one of the checks; within this process there are no files.
-    if matches!(choice, EnvironmentChoice::Sandbox { .. }) {
-        files::enough_for(scenario.client.connections_of(config.connections))?;
-    }
     let log = directory.destination_log();
     let environment = Environment::start(choice, scenario, Some(&log)).await?;
     if has_cluster && !skip_checks {
