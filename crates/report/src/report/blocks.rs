@@ -17,6 +17,9 @@ use crate::{
     verdict::Verdict,
 };
 
+/// The head of the advice, which stands at different places in different forms.
+const WHAT_TO_TRY: &str = "What to try";
+
 /// Whether more will come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -39,19 +42,17 @@ pub(super) fn document_of_page(page: &Page, state: State) -> Document {
 fn build(report: &Report, page: Option<&Page>, state: State) -> Document {
     let mut document = Document::new(head(report, state));
     // What is not over yet is no doubt about it, and nothing has to be done about it.
-    let advice = match state {
-        State::Final => List::of(ListStyle::Typed, &report.recommendations),
-        State::Running => List::default(),
+    let advice: &[String] = match state {
+        State::Final => &report.recommendations,
+        State::Running => &[],
     };
     let facts = prose::facts(report);
     let tiles = overview::tiles(report);
     document.add(PAGE, Block::Tiles { tiles });
     criteria(&mut document, report, &facts);
-    if !advice.items.is_empty() {
-        let title = "What to try";
-        document.section(MARKDOWN_AND_PAGE, "advice", title, title);
-        let list = List::of(ListStyle::Typed, &report.recommendations);
-        document.add(MARKDOWN_AND_PAGE, list);
+    if !advice.is_empty() {
+        document.section(MARKDOWN_AND_PAGE, "advice", WHAT_TO_TRY, WHAT_TO_TRY);
+        document.add(MARKDOWN_AND_PAGE, List::of(ListStyle::Typed, advice));
     }
     charts(&mut document);
     latency(&mut document, report);
@@ -60,7 +61,7 @@ fn build(report: &Report, page: Option<&Page>, state: State) -> Document {
     correctness(&mut document, report, &facts);
     warnings(&mut document, report, state);
     // On a terminal the end is what is in sight.
-    document.listed(TEXT, "What to try", advice);
+    document.listed(TEXT, WHAT_TO_TRY, List::of(ListStyle::Typed, advice));
     if let Some(page) = page {
         about(&mut document, page, facts);
     }
