@@ -27,9 +27,6 @@ use super::Acceptor;
 /// Connections of a server at once. Beyond, a new one takes the place of the one that has waited for
 /// a request for longest, or else of the one whose response has lasted longest.
 pub const MOST_CONNECTIONS: usize = 512;
-/// Connections of them that may have a response without an end ([`Endless`]): a replica of `client`
-/// holds one at `churn`. Beyond, requests for another are answered with 503.
-pub const MOST_ENDLESS: usize = MOST_CONNECTIONS / 2;
 /// The fewest connections of a server, where the limit of open files leaves fewer.
 pub const FEWEST_CONNECTIONS: usize = 16;
 /// How long the head of a request may take, from the end of the response before it, or from the
@@ -42,7 +39,9 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long connections have to end when the server does.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Marks, among the extensions of a response, that it has no end by itself.
+/// Marks, among the extensions of a response, that it has no end by itself: a replica of `client` holds
+/// one at `churn`. Half of a server's connections may have one; beyond, requests for another are answered
+/// with 503.
 #[derive(Clone, Copy, Debug)]
 pub struct Endless;
 
