@@ -26,6 +26,11 @@ use dst_load_transport::{
     clock::Clock,
     world::{Dial, Grpc},
 };
+use tokio::{
+    sync::{SetOnce, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
 
 use self::{
     lifecycle::Lifecycle,
@@ -37,11 +42,6 @@ use super::{
     ending::Ending,
     stream::{self, Identity, request},
 };
-use tokio::{
-    sync::{SetOnce, watch},
-    task::JoinSet,
-};
-use tokio_util::sync::CancellationToken;
 
 /// How streams are opened, and when they are opened again.
 #[derive(Clone, Debug)]
@@ -310,7 +310,7 @@ async fn connection(shared: Arc<Shared>, replica: Replica, pods: Vec<ClientPod>)
             return;
         }
     };
-    let link = Arc::new(Link::up(
+    let link = Arc::new(Link::new(
         replica.number,
         &shared.counters,
         shared.clock.now(),

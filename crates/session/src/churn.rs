@@ -2,25 +2,25 @@
 //!
 //! It decides nothing (the plan does) and keeps nothing but its own lateness.
 
-use std::{collections::BTreeSet, iter::Peekable, time::Duration};
-
-use futures::stream::{FuturesUnordered, StreamExt};
-use tokio_util::sync::CancellationToken;
-
 mod events;
 mod metrics;
 #[cfg(test)]
 mod tests;
 
-pub use self::{
-    events::{ClockAnswer, EventLog},
-    metrics::ChurnMetrics,
-};
+use std::{collections::BTreeSet, iter::Peekable, time::Duration};
+
 use dst_load_kubernetes::actor::{Acted, Actor, KubernetesError};
 use dst_load_scenario::{
     action::{Action, CycleStart, Verb},
     plan::Step,
     time::At,
+};
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio_util::sync::CancellationToken;
+
+pub use self::{
+    events::{ClockAnswer, EventLog},
+    metrics::ChurnMetrics,
 };
 
 /// Actions that may be under way at once: two for each of the 5,000 Services that a namespace

@@ -30,7 +30,7 @@ pub(super) struct Lifecycle {
     pub(super) link: Arc<Link>,
     pub(super) request: Bytes,
     pub(super) slot: StreamSlot,
-    /// Told when it first holds an endpoint, where somebody waits for that.
+    /// Set when it first holds an endpoint, where somebody waits for that.
     pub(super) held: Option<Arc<SetOnce<()>>>,
 }
 
@@ -41,7 +41,7 @@ enum Ended {
     /// A proxy would have ended it.
     Limit(Limit),
     /// Something else ended it.
-    Unasked(ending::Ended),
+    Unexpected(ending::Ended),
 }
 
 // === impl Lifecycle ===
@@ -55,15 +55,15 @@ impl Lifecycle {
         loop {
             let since = self.send(life > 0);
             let ended = self.live(life, since).await;
-            let told =
+            let received =
                 self.locked().with(|l| l.stream_phase(self.slot.stream)) == StreamPhase::Held;
             let by = match &ended {
                 Ended::Planned | Ended::Limit(_) => EndedBy::Us,
-                Ended::Unasked(ended) => ended.ending().by(),
+                Ended::Unexpected(ended) => ended.ending().by(),
             };
             self.close(since, by);
             life += 1;
-            let unasked = match ended {
+            let unexpected = match ended {
                 Ended::Planned => {
                     self.shared.counters.count(|streams| streams.closed += 1);
                     delays.reset();
@@ -74,19 +74,19 @@ impl Lifecycle {
                     self.limited(limit);
                     None
                 }
-                Ended::Unasked(ended) if ended.ending().is_refusal() => {
+                Ended::Unexpected(ended) if ended.ending().is_refusal() => {
                     self.count(ended.ending());
                     self.refused(ended.ending());
                     return;
                 }
-                Ended::Unasked(ended) => Some(ended),
+                Ended::Unexpected(ended) => Some(ended),
             };
-            if told {
+            if received {
                 delays.reset();
             }
             let mut wait = delays.next_delay();
             self.retry_after(wait);
-            if let Some(mut ended) = unasked {
+            if let Some(mut ended) = unexpected {
                 wait -= ended.settle(wait).await;
                 self.count(ended.ending());
                 let (counters, at) = (&self.shared.counters, self.shared.clock.now());
@@ -142,7 +142,7 @@ impl Lifecycle {
     async fn live(&self, life: u64, sent: At) -> Ended {
         let locked = self.locked();
         let counters = &self.shared.counters;
-        let heard = LastActivity::default();
+        let activity = LastActivity::default();
         let read = stream::read(
             self.grpc.clone(),
             Method::Get,
@@ -152,13 +152,13 @@ impl Lifecycle {
             |at, message| {
                 let update =
                     decode::update(message).map_err(|_| Violation("undecodable update"))?;
-                if heard.note(at) {
+                if activity.note(at) {
                     let add = matches!(update, Some(Update::Add(_)));
                     counters.count(|streams| {
                         streams.snapshots += 1;
                         streams.proxy.first_not_add += u64::from(!add);
                     });
-                    self.link.told(counters, self.shared.clock);
+                    self.link.received(counters, self.shared.clock);
                 }
                 if let Some(update) = update {
                     counters.received(self.slot.service, message.len());
@@ -171,14 +171,14 @@ impl Lifecycle {
         );
         let end = self.planned_end(life);
         if end.is_none() && !self.lives_as_a_proxy() {
-            return Ended::Unasked(read.await);
+            return Ended::Unexpected(read.await);
         }
         let clock = self.shared.clock;
         let ended = async {
             tokio::select! {
                 biased;
-                ended = read => Ended::Unasked(ended),
-                limit = heard.limit(clock, sent), if self.lives_as_a_proxy() => Ended::Limit(limit),
+                ended = read => Ended::Unexpected(ended),
+                limit = activity.limit(clock, sent), if self.lives_as_a_proxy() => Ended::Limit(limit),
                 () = clock.sleep_until(end.unwrap_or_default()), if end.is_some() => Ended::Planned,
             }
         };

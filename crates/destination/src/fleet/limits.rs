@@ -24,7 +24,7 @@ pub(super) enum Limit {
     Lifetime,
 }
 
-/// When one life of a stream was told something: first, and last.
+/// When one life of a stream received something: first, and last.
 #[derive(Debug, Default)]
 pub(super) struct LastActivity(Mutex<Option<(At, At)>>);
 
@@ -46,9 +46,9 @@ impl Limit {
 impl LastActivity {
     /// Something came at `at`; whether it is the first.
     pub(super) fn note(&self, at: At) -> bool {
-        let mut heard = self.0.lock();
-        let first = heard.map(|(first, _)| first);
-        *heard = Some((first.unwrap_or(at), at));
+        let mut activity = self.0.lock();
+        let first = activity.map(|(first, _)| first);
+        *activity = Some((first.unwrap_or(at), at));
         first.is_none()
     }
 
@@ -63,7 +63,7 @@ impl LastActivity {
         }
     }
 
-    /// The limit that comes first, if nothing more is heard.
+    /// The limit that comes first, if nothing more is received.
     fn next(&self, sent: At) -> (At, Limit) {
         match *self.0.lock() {
             None => (sent + FIRST_ITEM, Limit::FirstItem),

@@ -1,21 +1,21 @@
 //! A virtual client's connection, as its streams see it.
 //!
-//! The transport replaces a connection that has ended by itself and says so to nobody; its streams
-//! know: they end with it, and later one hears again.
+//! The transport replaces a connection that has ended and reports it nowhere. Its streams show it: they
+//! end with it, and later one of them receives something again.
 
 use dst_load_scenario::time::At;
 use dst_load_transport::clock::Clock;
+use parking_lot::Mutex;
 
 use crate::{
     counters::StreamCounters,
     ending::{Ending, What},
 };
-use parking_lot::Mutex;
 
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Link {
-    /// Since when it has stood; `None` while it is broken, or left.
+    /// When it was made; `None` while it is broken, or closed by the peer.
     since: Mutex<Option<At>>,
     /// The replica of the destination, from 0.
     replica: u32,
@@ -24,8 +24,8 @@ pub(super) struct Link {
 // === impl Link ===
 
 impl Link {
-    /// One that has just been made.
-    pub(super) fn up(replica: u32, counters: &StreamCounters, at: At) -> Self {
+    /// A connection that was made at `at`.
+    pub(super) fn new(replica: u32, counters: &StreamCounters, at: At) -> Self {
         counters.connected(at);
         Self {
             replica,
@@ -38,9 +38,9 @@ impl Link {
         self.replica
     }
 
-    /// A stream has received something: the connection stands; if it was broken, a new one was made
-    /// now.
-    pub(super) fn told(&self, counters: &StreamCounters, clock: Clock) {
+    /// A stream has received its first message: there is a connection, which was made now if it was
+    /// broken.
+    pub(super) fn received(&self, counters: &StreamCounters, clock: Clock) {
         self.since.lock().get_or_insert_with(|| {
             let at = clock.now();
             counters.connected(at);
@@ -48,7 +48,7 @@ impl Link {
         });
     }
 
-    /// A stream that was sent at `sent` has ended unasked at `at`. A stream of an earlier connection
+    /// A stream that was sent at `sent` has ended unexpectedly at `at`. A stream of an earlier connection
     /// says nothing about this one.
     pub(super) fn ended(&self, counters: &StreamCounters, sent: At, at: At, ending: &Ending) {
         let drained = ending.what == What::Drained;

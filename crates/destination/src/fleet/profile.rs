@@ -43,7 +43,7 @@ pub(super) struct Profile {
 enum Ended {
     /// A proxy would have ended it.
     Limit,
-    Unasked(ending::Ended),
+    Unexpected(ending::Ended),
 }
 
 // === impl Profile ===
@@ -62,7 +62,7 @@ impl Profile {
         let mut delays = self.shared.delays("profile", &self.name());
         let mut life = 0_u64;
         loop {
-            let mut told = false;
+            let mut received = false;
             match self.address() {
                 // It may be made, or have endpoints again, later.
                 Address::Unknown => {}
@@ -77,24 +77,24 @@ impl Profile {
                     });
                     life += 1;
                     let ended;
-                    (told, ended) = self.live(address).await;
+                    (received, ended) = self.live(address).await;
                     if self.is_over(&ended) {
                         return;
                     }
                 }
             }
-            if told {
+            if received {
                 delays.reset();
             }
             tokio::time::sleep(delays.next_delay()).await;
         }
     }
 
-    /// One life; whether anything was said in it.
+    /// One life; whether anything was received in it.
     async fn live(&self, address: SocketAddr) -> (bool, Ended) {
         let clock = self.shared.clock;
         let sent = clock.now();
-        let (heard, mut told) = (LastActivity::default(), false);
+        let (activity, mut received) = (LastActivity::default(), false);
         let read = stream::read(
             self.grpc.clone(),
             Method::GetProfile,
@@ -102,8 +102,8 @@ impl Profile {
             request(&address.to_string(), &self.token),
             |headers| self.shared.answered(&self.link, headers),
             |at, _| {
-                heard.note(at);
-                told = true;
+                activity.note(at);
+                received = true;
                 self.count(|profiles| profiles.messages += 1);
                 Ok(())
             },
@@ -111,15 +111,15 @@ impl Profile {
         let limited = self.shared.config.lifecycle == scenario::Lifecycle::Proxy;
         let ended = tokio::select! {
             biased;
-            ended = read => Ended::Unasked(ended),
-            _ = heard.limit(clock, sent), if limited => Ended::Limit,
+            ended = read => Ended::Unexpected(ended),
+            _ = activity.limit(clock, sent), if limited => Ended::Limit,
         };
-        (told, ended)
+        (received, ended)
     }
 
     /// Counts an end; whether it is for good.
     fn is_over(&self, ended: &Ended) -> bool {
-        let Ended::Unasked(ended) = ended else {
+        let Ended::Unexpected(ended) = ended else {
             self.count(|profiles| profiles.closed += 1);
             return false;
         };

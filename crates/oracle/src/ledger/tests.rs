@@ -11,13 +11,14 @@ mod unlearnt;
 mod unserved;
 mod waiting;
 
+use dst_load_scenario::action::Direction;
+
 use super::*;
 use crate::{
     endpoint::Endpoint,
     kubernetes::{EndpointTarget, Place, Service, ServicePort, Slice, SliceEndpoint, SlicePort},
     update::Update,
 };
-use dst_load_scenario::action::Direction;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
