@@ -62,6 +62,7 @@ pub fn merge(mut recordings: Vec<Vec<Line>>) -> Result<Vec<Line>, MergeError> {
     };
     let samples = first(|line| matches!(line, Line::Target(_)));
     let clock = first(|line| matches!(line, Line::Clock(_)));
+    let clients = Clients::of(&recordings);
     let mut all: Vec<(usize, Line)> = recordings
         .into_iter()
         .enumerate()
@@ -71,7 +72,7 @@ pub fn merge(mut recordings: Vec<Vec<Line>>) -> Result<Vec<Line>, MergeError> {
         a.order().cmp(&b.order()).then(a_source.cmp(b_source))
     });
 
-    let mut merged = Merged::new(requested);
+    let mut merged = Merged::new(requested, clients);
     merged.lines.push(Line::Header(Box::new(header)));
     for (source, line) in all {
         // Each client has a clock of its own: one's comparisons say nothing about another's.
@@ -162,9 +163,14 @@ fn requested(lines: &[Line]) -> u64 {
 /// What names a change across recordings.
 type ChangeKey = (String, String, String, Direction);
 
+/// The number of each client in the merge: of which recording it is, and its number there. A merge
+/// may hold merges, whose clients stay apart.
+struct Clients(BTreeMap<(usize, Option<u32>), u32>);
+
 struct Merged {
     /// Streams that each was to open.
     requested: Vec<u64>,
+    clients: Clients,
     lines: Vec<Line>,
     changes: BTreeMap<ChangeKey, ChangeLine>,
     phases: BTreeMap<Phase, At>,
@@ -175,13 +181,45 @@ struct Merged {
     ends: Vec<End>,
 }
 
+// === impl Clients ===
+
+impl Clients {
+    fn of(recordings: &[Vec<Line>]) -> Self {
+        let mut clients = BTreeMap::new();
+        for (source, lines) in recordings.iter().enumerate() {
+            for line in lines {
+                match line {
+                    Line::Second(second) => {
+                        let lags = second.observer_lag.iter();
+                        clients.extend(lags.map(|lag| ((source, lag.client), 0)));
+                    }
+                    Line::Observer(line) => {
+                        clients.insert((source, line.client), 0);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        for (number, (_, client)) in (0..).zip(clients.iter_mut()) {
+            *client = number;
+        }
+        Self(clients)
+    }
+
+    /// Gives a line's client its number in the merge.
+    fn number(&self, source: usize, client: &mut Option<u32>) {
+        *client = self.0.get(&(source, *client)).copied();
+    }
+}
+
 // === impl Merged ===
 
 impl Merged {
-    fn new(requested: Vec<u64>) -> Self {
+    fn new(requested: Vec<u64>, clients: Clients) -> Self {
         let sources = requested.len();
         Self {
             requested,
+            clients,
             lines: Vec::new(),
             changes: BTreeMap::new(),
             phases: BTreeMap::new(),
@@ -237,13 +275,13 @@ impl Merged {
             Line::Second(mut second) => {
                 self.endpoints.combine(source, &mut second);
                 for lag in &mut second.observer_lag {
-                    lag.client = Some(client(source));
+                    self.clients.number(source, &mut lag.client);
                 }
                 self.lines.push(Line::Second(second));
             }
             // Each client has an observer of its own, and the worst of them counts.
             Line::Observer(mut line) => {
-                line.client = Some(client(source));
+                self.clients.number(source, &mut line.client);
                 self.lines.push(Line::Observer(line));
             }
             Line::Clock(_) | Line::Identified(_) | Line::Warning { .. } | Line::EndState(_) => {
@@ -299,11 +337,6 @@ impl Merged {
         self.lines.sort_by(Line::compare_places);
         self.lines
     }
-}
-
-/// The number of a recording's client.
-fn client(source: usize) -> u32 {
-    u32::try_from(source).unwrap_or(u32::MAX)
 }
 
 // === impl ChangeLine ===

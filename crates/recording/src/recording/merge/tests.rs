@@ -7,7 +7,8 @@ use dst_load_scenario::federation::Site;
 use super::*;
 use crate::{
     recording::{
-        LagSource, ObserverEvent, ObserverLagLine, ObserverLine, TargetInfo, TargetKind, samples,
+        EndpointsLine, LagSource, ObserverEvent, ObserverLagLine, ObserverLine, TargetInfo,
+        TargetKind, samples,
     },
     statistics::{Latency, Statistics},
 };
@@ -174,33 +175,81 @@ fn recordings_of_different_things_are_not_merged() {
     assert_eq!(headless, Err(MergeError::NoHeader { number: 2 }));
 }
 
-#[test]
-fn the_worst_clients_observer_is_the_observer_of_all() {
-    let with = |millis: u64, event: ObserverEvent| {
-        let mut lag = Latency::default();
-        lag.record(Duration::from_millis(millis), 1_000);
-        let line = ObserverLagLine::new(LagSource::Heartbeat, false, &lag);
-        let mut lines = samples::passed();
-        let second = lines.iter_mut().find_map(|line| match line {
-            Line::Second(second) => Some(second),
-            _ => None,
-        });
-        second.unwrap().observer_lag.push(line);
-        let at = lines.last().unwrap().order().0;
-        let line = ObserverLine::new(at, Site::Source, event);
-        lines.insert(lines.len() - 1, Line::Observer(line));
-        lines
-    };
-    let verified = || ObserverEvent::Verified {
+/// A recording whose observer was late by this, and what came of its comparison.
+fn observed(millis: u64, event: ObserverEvent) -> Vec<Line> {
+    let mut lag = Latency::default();
+    lag.record(Duration::from_millis(millis), 1_000);
+    let line = ObserverLagLine::new(LagSource::Heartbeat, false, &lag);
+    let mut lines = samples::passed();
+    let second = lines.iter_mut().find_map(|line| match line {
+        Line::Second(second) => Some(second),
+        _ => None,
+    });
+    second.unwrap().observer_lag.push(line);
+    let at = lines.last().unwrap().order().0;
+    let line = ObserverLine::new(at, Site::Source, event);
+    lines.insert(lines.len() - 1, Line::Observer(line));
+    lines
+}
+
+fn verified() -> ObserverEvent {
+    ObserverEvent::Verified {
         objects: 9,
         differing: 0,
         differences: Vec::new(),
+    }
+}
+
+/// What `report --from-pods` wrote is read by `report`, and may be merged with a client that was
+/// collected later.
+#[test]
+fn a_merge_holds_merges() {
+    // One client in 150 was late, which is not much of all their deliveries, and much of its own.
+    let mut clients: Vec<_> = (0..149).map(|_| observed(0, verified())).collect();
+    clients.push(observed(900, verified()));
+    let unverified = ObserverEvent::Unverified {
+        reason: "no answer".to_owned(),
     };
+    clients.push(observed(0, unverified));
+    for (number, lines) in (0..).zip(&mut clients) {
+        for line in lines {
+            match line {
+                Line::Target(sample) => sample.foreign_streams = Some(200_000),
+                Line::Header(header) => {
+                    header.streams_requested += number;
+                    header.identity.recordings = vec![number.to_string()];
+                }
+                Line::Second(second) => {
+                    second.endpoints = Some(EndpointsLine {
+                        kubernetes: 30 + number,
+                        clients: Some(30.0),
+                    });
+                }
+                _ => {}
+            }
+        }
+    }
+    let merged = merge(clients.clone()).unwrap();
+    assert_eq!(merge(vec![merged.clone()]), Ok(merged.clone()));
+    let whole = Statistics::of(&merged).summary();
+    assert!(whole.observer.lag_p99_seconds.unwrap() >= 0.9);
+    assert_eq!(whole.observer.verified, None);
+    for first in [1, 75, 150] {
+        let parts = [&clients[..first], &clients[first..]];
+        let parts = parts.map(|part| merge(part.to_vec()).unwrap());
+        let of_parts = Statistics::of(&merge(parts.to_vec()).unwrap()).summary();
+        assert_eq!(of_parts, whole, "{first}");
+    }
+}
+
+#[test]
+fn the_worst_clients_observer_is_the_observer_of_all() {
     let seen = |recordings| {
         Statistics::of(&merge(recordings).unwrap())
             .summary()
             .observer
     };
+    let with = observed;
     let mut all: Vec<_> = (0..150).map(|_| with(0, verified())).collect();
     let healthy = seen(all.clone());
     assert_eq!(
