@@ -41,7 +41,7 @@ lab-down:
 # Runs on it what the embedded Kubernetes is held to; fails without one.
 lab-test *args:
     DST_LOAD_LAB_KUBECONFIG="${DST_LOAD_LAB_KUBECONFIG:-$PWD/.lab/kubeconfig}" \
-        cargo test --test conformance --test lab -- --ignored {{args}}
+        cargo test --test conformance -- --ignored {{args}}
 
 # Measures what the tool costs, beside a real controller (LINKERD_DESTINATION_BIN) and beside readers
 # that decode nothing or all: target/bench/e2e.json, in some eight minutes. See docs/performance.

@@ -31,6 +31,7 @@ macro_rules! in_every_world {
 
 mod churn;
 mod deletions;
+mod lab;
 mod objects;
 mod patches;
 mod refusals;
