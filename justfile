@@ -46,12 +46,12 @@ lab-test *args:
 # Measures what the tool costs, beside a real controller (LINKERD_DESTINATION_BIN) and beside readers
 # that decode nothing or all: target/bench/e2e.json, in some eight minutes. See docs/performance.
 bench-e2e *args:
-    cargo build --release -p dst-load-controller
-    cargo run --release -p dst-load-bench -- e2e {{args}}
+    cargo build --profile dist -p dst-load-controller
+    cargo run --profile dist -p dst-load-bench -- e2e {{args}}
 
 # Lets two builds of the tool hold the same streams at the same time, and compares their cost.
 bench-compare tool with:
-    cargo run --release -p dst-load-bench -- compare --tool {{tool}} --with {{with}}
+    cargo run --profile dist -p dst-load-bench -- compare --tool {{tool}} --with {{with}}
 
 # Tests the Helm chart on two clusters of a lab of its own: lint, install, upgrade, a measured run, uninstall.
 chart-test *args:

@@ -40,7 +40,7 @@ enum Command {
 #[derive(Clone, Debug, clap::Args)]
 struct ToolArgs {
     /// The program that is measured.
-    #[arg(long, default_value = "target/release/dst-load-controller")]
+    #[arg(long, default_value = "target/dist/dst-load-controller")]
     tool: PathBuf,
 }
 
