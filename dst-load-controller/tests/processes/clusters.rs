@@ -11,7 +11,7 @@ mod tls;
 use std::{fs, path::PathBuf, process::Command};
 
 use crate::{
-    sandbox::Sandbox,
+    sandbox::{self, Sandbox},
     tool::{self, command, text},
 };
 

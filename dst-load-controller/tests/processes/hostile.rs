@@ -19,6 +19,8 @@ use dst_load_session::partner::Partner;
 use dst_load_transport::{http, listen::Listen};
 use proptest::prelude::*;
 
+use crate::tool;
+
 /// The longest message of our own about a text, in characters, whatever the text.
 const LONGEST_MESSAGE: usize = 2_000;
 /// What the address space of the tool is limited to here, in KiB: its threads reserve most of that.

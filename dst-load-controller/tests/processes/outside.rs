@@ -10,7 +10,7 @@ mod server;
 use std::{ffi::OsStr, fs, path::Path, process::Command};
 
 use crate::{
-    sandbox::Sandbox,
+    sandbox::{self, Sandbox},
     tool::{self, TOOL, started_by, text},
 };
 

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     sandbox::{PATIENT, Sandbox},
-    tool::{TOOL, started_by},
+    tool::{self, TOOL, started_by},
 };
 
 /// Files that the tool may have open, as in a small container.

@@ -21,7 +21,7 @@ use k8s_openapi::api::{
 };
 use kube::{Api, api::ListParams};
 
-use crate::virtually::{run, scenario, simulate};
+use crate::virtually::{self, run, scenario, simulate};
 
 const REST: &str = "
 client: {clients: 3}

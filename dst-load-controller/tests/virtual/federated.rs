@@ -22,7 +22,7 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::virtually::{Ran, scenario, simulate};
+use crate::virtually::{self, Ran, scenario, simulate};
 
 /// One short cycle of `federated-oscillation` for 4 clients.
 fn short(overrides: &[&str]) -> Scenario {
