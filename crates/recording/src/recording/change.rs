@@ -20,16 +20,16 @@ pub struct ChangeLine {
     /// The object's resourceVersion.
     #[serde(deserialize_with = "dst_load_scenario::printable::read")]
     pub resource_version: String,
-    /// Whether endpoints appeared or went.
+    /// Whether endpoints were added or removed.
     pub direction: Direction,
     /// The cycle.
     pub cycle: u32,
     /// When the action that caused it was intended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intended: Option<At>,
-    /// Endpoints it concerns.
+    /// Number of endpoints.
     pub endpoints: u32,
-    /// Streams that were to learn of it.
+    /// Streams that should receive it.
     pub audience: u32,
     /// Streams that held the whole of it by the deadline.
     pub known: u32,

@@ -4,7 +4,7 @@ use dst_load_scenario::{action::Direction, criteria::Unit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which way of a measure is worse.
+/// The worse direction of a measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Worse {
@@ -12,7 +12,7 @@ pub enum Worse {
     More,
     /// More is better.
     Less,
-    /// Neither: it is shown, and not judged.
+    /// Neither: it is not judged.
     Neither,
 }
 
@@ -55,7 +55,7 @@ pub(super) enum Source {
     StreamsWrong,
     /// Deliveries that never arrived.
     Never,
-    /// Streams that ended although nobody asked for it.
+    /// Streams that were unexpectedly closed.
     Resets,
     /// Addresses that changed nothing, for each million that did.
     Redundant,
@@ -74,7 +74,7 @@ pub(super) struct Measure {
     pub(super) threshold: f64,
     /// Whether any of it is wrong: one more than none is a regression, whatever the noise.
     pub(super) exact: bool,
-    /// Whether a summary names it even where nothing differs.
+    /// Whether a summary names it even if nothing differs.
     pub(super) headline: bool,
     pub(super) source: Source,
 }

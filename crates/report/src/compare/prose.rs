@@ -41,7 +41,7 @@ pub(super) const fn word(outcome: Outcome) -> &'static str {
     }
 }
 
-/// What was run.
+/// Name and seed of the scenario.
 pub(super) fn title(comparison: &Comparison) -> String {
     let kind = if comparison.self_test {
         "SELF-TEST: "

@@ -27,7 +27,7 @@ pub struct Run {
     pub place: String,
     /// Its recording's first line.
     pub header: Header,
-    /// What it said of its target.
+    /// Its verdict.
     pub verdict: Verdict,
     /// Why, most important first.
     pub reasons: Vec<String>,

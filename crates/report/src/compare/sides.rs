@@ -16,7 +16,7 @@ pub enum Incomparable {
     /// There is no recording on a side.
     #[error("the {side} has no recording")]
     Nothing {
-        /// Which.
+        /// The side.
         side: &'static str,
     },
     /// One is given twice, on a side or on both.
@@ -28,7 +28,7 @@ pub enum Incomparable {
          --force compares all the same"
     )]
     Differs {
-        /// Which.
+        /// The recording.
         place: String,
         /// The baseline's first.
         first: String,

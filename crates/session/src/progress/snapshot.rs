@@ -40,7 +40,7 @@ pub struct ProgressSnapshot {
 /// Deliveries so far, of all Services.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SoFar {
-    /// How many.
+    /// The number of deliveries.
     pub count: u64,
     /// Those among them that had not arrived by the deadline.
     pub never: u64,

@@ -32,7 +32,7 @@ pub struct Curve {
     pub service: String,
     /// The resourceVersion of the object whose event made it.
     pub version: String,
-    /// Whether endpoints appeared or went.
+    /// Whether endpoints were added or removed.
     pub direction: Direction,
     /// The cycle; 0 before the first.
     pub cycle: u32,
@@ -40,7 +40,7 @@ pub struct Curve {
     pub endpoints: u32,
     /// From the intended instant until it was visible, microseconds.
     pub kubernetes: Option<u64>,
-    /// Streams that were to learn of it.
+    /// Streams that should receive it.
     pub audience: u32,
     /// Streams that knew by the deadline.
     pub known: u32,

@@ -39,7 +39,7 @@ pub struct Timeline {
 /// A phase and when it was entered.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Entered {
-    /// Which.
+    /// The phase.
     pub phase: Phase,
     /// When.
     pub at: f64,
