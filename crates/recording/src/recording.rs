@@ -112,7 +112,7 @@ pub enum Line {
     Clock(ClockLine),
     /// A replica of the destination said whose it is.
     Identified(IdentifiedLine),
-    /// Something the reader must know.
+    /// A warning for the reader.
     Warning {
         /// When.
         at: At,

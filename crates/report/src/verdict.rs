@@ -103,7 +103,7 @@ pub enum Ended {
     Spared,
     /// By a signal before the end of its plan.
     Interrupted,
-    /// By an error, or nobody knows how: the recording has no last line.
+    /// By an error, or unknown: the recording has no last line.
     CutOff,
     /// Not yet.
     NotYet,

@@ -39,15 +39,15 @@ pub struct ChangeLine {
     pub left: u32,
     /// Streams for which a later change overtook it.
     pub superseded: u32,
-    /// From the start of the destination stage until the first stream knew, microseconds.
+    /// From the start of the destination stage until the first stream received it, microseconds.
     pub first_us: Option<u64>,
-    /// Until half of the audience that stayed knew; absent if that was never so.
+    /// Until half of the audience that stayed received it; absent if that never happened.
     pub p50_us: Option<u64>,
-    /// Until 95 % knew.
+    /// Until 95 % received it.
     pub p95_us: Option<u64>,
-    /// Until 99 % knew.
+    /// Until 99 % received it.
     pub p99_us: Option<u64>,
-    /// Until the last of those that ever knew.
+    /// Until the last stream that ever received it.
     pub last_us: Option<u64>,
     /// How long each of those took, where replicas are to be merged exactly: ascending
     /// microseconds, as base64 of their differences in LEB128.

@@ -37,11 +37,11 @@ pub struct SlowestChange {
 /// Where the time went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delay {
-    /// Some streams never learnt of it.
+    /// Some streams never received it.
     Lost,
     /// Already the first stream waited for most of the time.
     Start,
-    /// Half of the streams knew early, and others waited.
+    /// Half of the streams received it early, and others waited.
     Tail,
     /// One stream after the other.
     Spread,

@@ -209,8 +209,8 @@ pub struct FanOut {
 // === impl FanOut ===
 
 impl FanOut {
-    /// Whether some stream that stayed did not know some change by the deadline: then what is said
-    /// of the last stream is a lower bound.
+    /// Whether some stream that stayed did not receive some change by the deadline: then the times of
+    /// the last stream are lower bounds.
     #[must_use]
     pub const fn is_incomplete(&self) -> bool {
         self.completed < self.changes

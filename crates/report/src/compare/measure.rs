@@ -19,11 +19,11 @@ pub enum Worse {
 /// What a number is read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// CPU for each million of addresses that a stream learnt of.
+    /// CPU for each million addresses that changed a stream.
     CpuPerMillion,
     /// Bytes allocated for each million.
     AllocatedPerMillion,
-    /// Objects allocated for each address that a stream learnt of.
+    /// Objects allocated for each address that changed a stream.
     AllocationsPerAddress,
     /// CPU for each stream that was opened.
     CpuPerOpen,
@@ -47,7 +47,7 @@ pub(super) enum Source {
     GoroutinesLeft,
     /// Messages that a stream was sent for each slice event that changed something.
     MessagesPerEvent,
-    /// The p99 over changes of the time until the last stream knew.
+    /// The p99 over changes of the time until the last stream received it.
     LastStream(Direction),
     /// A quantile of the destination stage, over deliveries.
     Destination(Direction, &'static str),
@@ -59,7 +59,7 @@ pub(super) enum Source {
     Resets,
     /// Addresses that changed nothing, for each million that did.
     Redundant,
-    /// Addresses that a stream learnt of.
+    /// Addresses that changed a stream.
     Deliveries,
 }
 

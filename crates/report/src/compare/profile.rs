@@ -291,7 +291,7 @@ pub(super) fn received(change: &ProfiledChange, seconds: &[(At, u64)]) -> u64 {
     seconds.map(|(_, addresses)| addresses).sum()
 }
 
-/// What a reader must know of how the sides were profiled.
+/// Warnings about how the sides were profiled.
 pub(super) fn doubts(baseline: &[&Run], candidate: &[&Run]) -> Vec<String> {
     let all = baseline.iter().chain(candidate);
     let mut doubts: Vec<_> = all.flat_map(|run| run.profile_errors.clone()).collect();

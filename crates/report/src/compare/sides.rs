@@ -213,7 +213,7 @@ pub(super) fn side(all: &[Run], kept: &[&Run], number: usize, options: &Options)
     }
 }
 
-/// What a reader must know of the sides.
+/// Warnings about the sides.
 pub(super) fn doubts(sides: &[Side; 2]) -> Vec<String> {
     let mut doubts = Vec::new();
     let [baseline, candidate] = sides;

@@ -22,7 +22,7 @@ pub struct ProgressSnapshot {
     pub services: u64,
     /// Streams that are open.
     pub streams_open: u64,
-    /// The newest change that some stream has yet to learn, with its Service.
+    /// The newest change that some stream has not yet received, with its Service.
     pub under_way: Option<(String, UnderWay)>,
     /// The last change that is over.
     pub last_change: Option<ChangeLine>,
