@@ -196,7 +196,7 @@ notes() {
         grep -qF "WARNING: $words" "$work/notes" || grep -qF "WARNING: the scenario spans two clusters, and $words" "$work/notes" ||
             { say "not warned: $words" && return 1; }
     done
-    grep -q "criteria.target is judged by the destination controller's own metrics" "$work/notes" ||
+    grep -q "criteria.target needs the destination controller's own metrics" "$work/notes" ||
         { say 'not said where the metrics are looked for' && return 1; }
     h lab-1 install odd "$chart" --dry-run=client -f "$scenarios/baseline.yaml" --set client.enabled=false >"$work/notes"
     grep -qF 'WARNING: the clients are not enabled' "$work/notes"

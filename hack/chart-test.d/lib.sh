@@ -100,5 +100,5 @@ summary() {
         printf '  × %s\n' "${failed[@]}"
         exit 1
     fi
-    printf '\nall checks held\n'
+    printf '\nall checks passed\n'
 }

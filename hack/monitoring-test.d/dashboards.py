@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes the chart's dashboards, and what docs/monitoring.md says of their panels; with --check, says
-which of these files are not what would be written.
+"""Generates the chart's dashboards, and the list of their panels in docs/monitoring.md; with --check, lists
+the files that differ.
 
-They are written rather than exported so that one place says what a selector, a legend or a rate
-looks like, and so that a change can be read.
+They are generated rather than exported so that selectors, legends and rates are defined once, and so that
+a change can be reviewed.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def document(dashboards):
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     lines = []
     for name, made in dashboards.items():
-        lines += [f"\n### {made['title'].split(' / ')[1]} (`{name}`)\n\n{made['description']}\n\n| Panel | What it answers |\n|---|---|\n"]
+        lines += [f"\n### {made['title'].split(' / ')[1]} (`{name}`)\n\n{made['description']}\n\n| Panel | What it shows |\n|---|---|\n"]
         for panel in made["panels"]:
             if panel["type"] != "row":
                 lines.append(f"| {panel['title']} | {panel['description']} |\n")

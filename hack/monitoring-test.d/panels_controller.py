@@ -1,4 +1,4 @@
-"""The dashboards that look at Linkerd's destination controller."""
+"""The dashboards of Linkerd's destination controller."""
 
 from grafana_json import dashboard, dashed, number, on_the_right, query, row, series, source, variable
 
@@ -54,37 +54,35 @@ def limit(resource):
 def resources():
     api = 'resource=~"endpoints|endpointslices"'
     panels = [
-        number("Controllers", "Pods of the destination controller that Prometheus reaches.", "short",
+        number("Controllers", "Pods of the destination controller that Prometheus scrapes.", "short",
                query(f"count(process_start_time_seconds{{{DST}}})", "pods")),
-        number("Memory", "Working set as the kubelet sees it; resident memory where no kubelet is scraped. "
-               "The largest pod.", "bytes", query(f"max({MEMORY})", "largest")),
-        number("Live heap", "What Go uses of its heap. This is what leaks; resident memory also rises while "
-               "the controller scales down, until garbage is collected.", "bytes", query(f"max({HEAP})", "largest")),
+        number("Memory", "The largest pod's working set, from the kubelet; resident memory if no kubelet is scraped.", "bytes", query(f"max({MEMORY})", "largest")),
+        number("Live heap", "Go heap in use. A leak shows here; resident memory also rises while "
+               "Services are scaled down, until garbage is collected.", "bytes", query(f"max({HEAP})", "largest")),
         number("CPU", "Cores used, all pods together.", "cores", query(f"sum({CPU})", "cores")),
         number("Open streams", "Get streams that were started and have not ended.", "short",
                query(f"sum({OPEN_STREAMS})", "streams")),
-        number("Restarts", "Restarts in the time that is shown. A run in which the controller restarted unasked "
-               "is invalid.", "short", query(f"sum({RESTARTS})", "restarts"),
+        number("Restarts", "Restarts in the time range shown. A run in which the controller restarted is invalid, unless the scenario "
+               "judges restarts.", "short", query(f"sum({RESTARTS})", "restarts"),
                thresholds=[(0.5, "red")], decimals=0),
         row("Memory and CPU"),
-        series("Memory", "Working set (resident memory where no kubelet is scraped), live heap, and the limit at "
-               "which the kernel kills the container. If the kubelet is not scraped, watch live heap.", "bytes",
+        series("Memory", "Working set (resident memory if no kubelet is scraped), live heap, and the limit at "
+               "which the kernel kills the container. If the kubelet is not scraped, use live heap.", "bytes",
                query(MEMORY, "{{pod}} memory"), query(HEAP, "{{pod}} live heap"), limit("memory"),
                overrides=[dashed(".* limit")], min=0),
-        series("CPU", "Cores used: by the container, or by the process where no kubelet is scraped.", "cores",
+        series("CPU", "Cores used, by container; by process if no kubelet is scraped.", "cores",
                query(CPU, "{{pod}}"), limit("cpu"), overrides=[dashed(".* limit")], min=0),
-        series("CPU throttling", "Share of the scheduler's periods in which the container was stopped for being at its "
-               "CPU limit. Anything above 0 shows in latency.", "percentunit",
+        series("CPU throttling", "Share of scheduling periods in which the container was throttled at its CPU limit. "
+               "Anything above 0 adds latency.", "percentunit",
                query(f"sum by (pod) (rate(container_cpu_cfs_throttled_periods_total{{{DST}}}{RATE}))"
                      f" / sum by (pod) (rate(container_cpu_cfs_periods_total{{{DST}}}{RATE}))", "{{pod}}"), min=0, max=1),
-        series("Restarts", "Containers that ended and were started again, each counted over five minutes; by the kubelet, "
-               "or by a new start time of the process.", "short",
+        series("Restarts", "Container restarts over five minutes, from the kubelet, or from a new start time of the process.", "short",
                query(f"sum by (pod) (increase(kube_pod_container_status_restarts_total{{{DST}}}[5m]))"
                      f" or sum by (pod) (changes(process_start_time_seconds{{{DST}}}[5m]))", "{{pod}}"), min=0, decimals=0),
         row("Go"),
-        series("Goroutines", "Each stream has some. They must go when streams go: a number that stays up is a leak.",
+        series("Goroutines", "Each stream has some, and they must end with it: a number that stays high is a leak.",
                "short", query(f"max by (pod) (go_goroutines{{{DST}}})", "{{pod}}"), width=8),
-        series("Heap", "In use; idle, which Go has not given back; and the size at which it next collects garbage.",
+        series("Heap", "In use; idle, not returned to the system; and the size at which Go next collects garbage.",
                "bytes", query(HEAP, "{{pod}} in use"),
                query(f"max by (pod) (go_memstats_heap_idle_bytes{{{DST}}} - go_memstats_heap_released_bytes{{{DST}}})",
                      "{{pod}} idle"),
@@ -94,27 +92,26 @@ def resources():
                query(f"sum by (pod) (rate(go_memstats_alloc_bytes_total{{{DST}}}{RATE}))", "{{pod}} allocated"),
                overrides=[on_the_right(".* allocated", "Bps")], width=8, min=0),
         row("Kubernetes API"),
-        series("Watches", "Watches that the API server holds open, by what is watched. One that is missing makes the "
-               "controller deaf; one more for each client of ours is expected.", "short",
+        series("Watches", "Open watches at the API server, by resource. If one is missing, the controller receives no "
+               "events; each client of the load test adds one.", "short",
                query('sum by (resource) (apiserver_longrunning_requests{verb="WATCH", '
                      'resource=~"endpoints|endpointslices|services|pods|nodes"})', "{{resource}}"), width=8),
-        series("Writes of endpoints", "Calls a second that write Endpoints or EndpointSlices: how often Kubernetes says "
-               "that something changed. The API server's verbs are in capitals.", "reqps",
+        series("Writes of endpoints", "Calls a second that write Endpoints or EndpointSlices, by verb and resource.", "reqps",
                query(f'sum by (resource, verb) (rate(apiserver_request_total{{{api}, '
                      f'verb=~"POST|PUT|PATCH|APPLY|DELETE"}}{RATE}))', "{{verb}} {{resource}}"), width=8, min=0),
-        series("The controller's own calls", "Calls a second of the controller to the API server, by answer.", "reqps",
+        series("The controller's API calls", "Calls a second of the controller to the API server, by status code.", "reqps",
                query(f"sum by (code) (rate(http_client_requests_total{{{DST}}}{RATE}))", "{{code}}"), width=8, min=0),
-        series("Open files", "Each connection of a client takes one. At the limit new clients are refused.", "short",
+        series("Open files", "Each client connection is an open file. At the limit, new clients are refused.", "short",
                query(f"max by (pod) (process_open_fds{{{DST}}})", "{{pod}} open"),
                query(f"max by (pod) (process_max_fds{{{DST}}})", "{{pod}} limit"),
                overrides=[dashed(".* limit")], min=0),
-        series("Reachable", "1 where Prometheus can scrape the controller, 0 where it cannot. A controller that is too busy "
+        series("Reachable", "1 if Prometheus can scrape the controller, 0 if not. A controller that is too busy "
                "to be scraped is not ready either.", "short", query(f"min by (pod) (up{{{DST}}})", "{{pod}}"),
                step=True, min=0, max=1, decimals=0),
     ]
     return dashboard(
         "dst-load-control-plane", "Destination load test / Control plane",
-        "What the load costs Linkerd's destination controller: memory, CPU, Go, restarts, and the API server's part in it.",
+        "The cost of the load for Linkerd's destination controller: memory, CPU, Go runtime, restarts, and the API server's part.",
         [source(), *variables()], panels,
     )
 
@@ -129,7 +126,7 @@ def cache(kind):
 
 
 def labelled(expr, words):
-    """Tells the two sides of an `or` apart."""
+    """Labels one side of an `or`."""
     return f'label_replace({expr}, "measured", "{words}", "", "")'
 
 
@@ -145,58 +142,58 @@ def send(quantile):
 def internals():
     panels = [
         row("Streams"),
-        series("Open Get streams", "Started less ended. Should be what the clients want, and what other proxies of the "
-               "cluster have open.", "short", query(OPEN_STREAMS, "{{pod}}"), width=8, min=0),
-        series("Views, or subscribers", "destination_endpoint_views_active where a build has it; otherwise endpoints_subscribers, "
-               "the streams that listen to each set of endpoints. Stays up after streams ended: a leak.", "short",
+        series("Open Get streams", "Started less ended. Should equal the streams of the load test's clients and of the "
+               "cluster's proxies.", "short", query(OPEN_STREAMS, "{{pod}}"), width=8, min=0),
+        series("Views, or subscribers", "destination_endpoint_views_active if the build has it; otherwise endpoints_subscribers, "
+               "the subscribers of each set of endpoints. A value that stays high after streams ended is a leak.", "short",
                query(VIEWS, "{{pod}}"), width=8, min=0),
-        series("Streams that ended, by code", "A second. The controller answers OK also when it drops a stream that could not "
-               "take its updates, and when a client goes: OK does not mean well.", "ops",
+        series("Streams that ended, by code", "Streams a second. The controller also ends streams with OK when their queue is full, "
+               "and when a client leaves: OK is not always a success.", "ops",
                query(f"sum by (grpc_code) (rate(grpc_server_handled_total{{{GET}}}{RATE}))", "{{grpc_code}}"), width=8, min=0),
-        series("GetProfile and endpoint-profile listeners", "Streams that listen to service profiles and to single pods. "
-               "Profiles' counts are never unregistered.", "short",
+        series("GetProfile and endpoint-profile listeners", "Subscribers of service profiles and of single pods. "
+               "The controller never removes the series of profiles.", "short",
                query(f"sum by (pod) (profile_subscribers{{{DST}}})", "{{pod}} profiles"),
                query(f"sum by (pod) (workload_subscribers{{{DST}}})", "{{pod}} workloads"), width=12, min=0),
-        series("How long Get streams lasted (p95)", "Of the streams that ended. Buckets are 0.1, 1, 300 and 3,600 s, so this is "
-               "no more than an order of magnitude, and says nothing of streams that are open.", "s",
+        series("How long Get streams lasted (p95)", "Of the streams that ended. The buckets are 0.1, 1, 300 and 3,600 s, so this is "
+               "an order of magnitude only. Open streams are not included.", "s",
                query(f"histogram_quantile(0.95, sum by (le) (rate(grpc_server_handling_seconds_bucket{{{GET}}}[5m])))", "p95"),
                width=12, min=0),
         row("Updates"),
-        series("Updates worked out", "Times a second that a set of endpoints was compared with the one before; also counts "
-               "those that changed nothing.", "ops",
+        series("Endpoint updates", "Endpoint updates a second that the controller processed, those without a "
+               "difference included (endpoints_updates).", "ops",
                query(f"sum by (pod) (rate(endpoints_updates{{{DST}}}{RATE}))", "{{pod}}"), width=8, min=0),
-        series("Messages sent", "Updates a second that the transport accepted: the fan-out.", "ops",
+        series("Messages sent", "Updates a second that the controller handed to the transport: the fan-out.", "ops",
                query(f"sum by (pod) (rate(grpc_server_msg_sent_total{{{GET}}}{RATE}))", "{{pod}}"), width=8, min=0),
-        series("Busiest Services", "The ten Services with the most updates worked out a second.", "ops",
+        series("Busiest Services", "The ten Services with the most endpoint updates a second.", "ops",
                query(f"topk(10, sum by (service) (rate(endpoints_updates{{{DST}}}{RATE})))", "{{service}}"), width=8, min=0),
         row("Back-pressure"),
-        series("Send timeouts, or queue overflows", "A second: destination_stream_send_timeouts_total where a build has it; otherwise "
-               "endpoint_updates_queue_overflow. Each means a stream that could not take its updates and was ended. Must be 0.",
+        series("Send timeouts, or queue overflows", "A second: destination_stream_send_timeouts_total if the build has it; otherwise "
+               "endpoint_updates_queue_overflow. Each is a stream that was ended because it did not read its updates. Must be 0.",
                "ops", query(OVERFLOWS, "{{pod}}"), width=8, min=0),
-        series("How long sending takes", "destination_stream_send_duration_seconds where a build has it. Beside it, on every build, "
-               "the whole update as the clients measure it, of which sending is a part.", "s",
+        series("How long sending takes", "destination_stream_send_duration_seconds if the build has it. Beside it, on every build, the whole update "
+               "latency at the clients, of which sending is a part.", "s",
                send("0.95"), send("0.99"), width=8, min=0),
         series("Overflows of profile queues", "The same for GetProfile streams of Services and of single pods, a second.", "ops",
                query(f"sum by (pod) (rate(profile_updates_queue_overflow{{{DST}}}{RATE}))", "{{pod}} profiles"),
                query(f"sum by (pod) (rate(endpoint_profile_updates_queue_overflow{{{DST}}}{RATE}))", "{{pod}} endpoint profiles"),
                width=8, min=0),
-        row("Watching Kubernetes"),
-        series("Informer lag (p99)", "From the newest managedFields time of an object to the controller's seeing it. Beware: updates "
-               "only (no creations, no server-side apply), in whole seconds as Kubernetes writes them, with 0.5 s as the "
-               "smallest bucket, remote clusters mixed in, and Services and Servers counted twice. So it cannot show less than "
-               "a second or so; use the clients' latency for that.", "s",
+        row("Informers"),
+        series("Informer lag (p99)", "From the newest managedFields time of an object until the controller receives it. For updates only "
+               "(no creations, no server-side apply), in whole seconds, with 0.5 s as the smallest bucket, remote clusters "
+               "included, and Services and Servers counted twice. It cannot show less than about a second: use the clients' "
+               "latency for that.", "s",
                lag("endpointslices"), lag("pods"), lag("services"), lag("servers"), min=0),
-        series("Caches", "Objects that the controller holds of each kind and cluster. Should follow the cluster's own counts.", "short",
+        series("Caches", "Objects in the controller's caches, by kind and cluster. Should follow the cluster's own counts.", "short",
                cache("endpointslices"), cache("pod"), cache("service"), cache("node"), min=0),
-        series("Linked clusters", "Clusters whose endpoints the controller reads beside its own (cluster_store_size).", "short",
+        series("Linked clusters", "Other clusters whose endpoints the controller reads (cluster_store_size).", "short",
                query(f"max by (pod) (cluster_store_size{{{DST}}})", "{{pod}}"), min=0, decimals=0),
-        series("ExternalWorkload queue", "Work waiting in the controller that writes EndpointSlices of ExternalWorkloads. Every Service "
-               "event passes through it, though no load test has ExternalWorkloads.", "short",
+        series("ExternalWorkload queue", "Queue length of the controller that writes EndpointSlices of ExternalWorkloads. Every Service "
+               "event passes through it, although the load test has no ExternalWorkloads.", "short",
                query(f"max by (pod) (workqueue_depth{{{DST}}})", "{{pod}}"), min=0),
     ]
     return dashboard(
         "dst-load-destination", "Destination load test / Destination internals",
-        "What Linkerd's destination controller says of itself: streams, updates, back-pressure, informers. Names of today's "
-        "builds, and those of builds with endpoint views where there are any.",
+        "Linkerd's destination controller from its own metrics: streams, updates, back-pressure, informers. With the metrics of "
+        "today's builds, and of builds with endpoint views if there are any.",
         [source(), *variables()], panels,
     )

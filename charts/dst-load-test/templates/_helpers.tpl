@@ -1,4 +1,4 @@
-{{/* What all templates share: names, labels, and which half is wanted. */}}
+{{/* What all templates share: names, labels, and which component is enabled. */}}
 
 {{- define "dst-load-test.name" -}}
 {{- include "dst-load-test.cut" (default .Chart.Name .Values.nameOverride) }}
@@ -56,7 +56,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 {{- end }}
 
-{{/* The name of a half's ServiceAccount: (list . "churn"). */}}
+{{/* The name of a component's ServiceAccount: (list . "churn"). */}}
 {{- define "dst-load-test.serviceAccount" -}}
 {{- $root := index . 0 }}
 {{- $half := index . 1 }}

@@ -1,4 +1,4 @@
-{{/* What the pods of both halves have in common. Each define takes (list . "churn") or (list . "client"). */}}
+{{/* What the pods of churner and clients have in common. Each define takes (list . "churn") or (list . "client"). */}}
 
 {{- define "dst-load-test.image" -}}
 {{- $image := .Values.image }}
@@ -9,7 +9,7 @@
 {{- end }}
 {{- end }}
 
-{{/* Labels of a half's pods: (list . "churn" OWN). */}}
+{{/* Labels of a component's pods: (list . "churn" OWN). */}}
 {{- define "dst-load-test.podLabels" -}}
 {{- $root := index . 0 }}
 {{- $half := index . 1 }}
@@ -20,7 +20,7 @@
 {{- include "dst-load-test.labels" (dict "root" $root "own" $own "further" (list $root.Values.podLabels (index $root.Values $half).podLabels)) | fromJson | include "dst-load-test.yaml" }}
 {{- end }}
 
-{{/* Annotations of a half's pods: (list . "churn" OWN). A proxy in the pod is refused even where the namespace asks
+{{/* Annotations of a component's pods: (list . "churn" OWN). A proxy in the pod is refused even where the namespace asks
      for one. A meshed client keeps what it observes by (the API server) and what it is observed by (port 9990) out
      of its proxy. */}}
 {{- define "dst-load-test.podAnnotations" -}}
@@ -120,7 +120,7 @@ resources:
 {{- include "dst-load-test.yaml" $variables }}
 {{- end }}
 
-{{/* Ports and probes. A busy half is not a dead one: only minutes of silence end it, and with it what it measured. */}}
+{{/* Ports and probes. A busy process must not be restarted: only minutes without an answer end it, because its measurements are lost then. */}}
 {{- define "dst-load-test.probes" -}}
 ports:
   - name: admin

@@ -177,7 +177,7 @@ files/limits.yaml.
 {{- end }}
 {{- end }}
 
-{{/* A Service would be told to scale down before it had scaled up. */}}
+{{/* The next scaling would be due before the previous one. */}}
 {{- define "dst-load-test.checkJitter" -}}
 {{- $churn := . }}
 {{- if and (hasKey $churn "jitter") (not (include "dst-load-test.text" $churn.jitter | hasSuffix "%")) }}

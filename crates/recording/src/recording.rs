@@ -73,7 +73,7 @@ pub enum Line {
     Phase {
         /// When.
         at: At,
-        /// Which.
+        /// The phase.
         phase: Phase,
     },
     /// A cycle starts.
@@ -87,7 +87,7 @@ pub enum Line {
     LastCycleEnds {
         /// When.
         at: At,
-        /// Whether it ran its whole course; a partial cycle is not judged.
+        /// Whether it completed; a partial cycle is not judged.
         whole: bool,
     },
     /// A change is closed, with its fan-out.
@@ -108,11 +108,11 @@ pub enum Line {
     Ping(PingLine),
     /// What this process has used so far.
     Generator(GeneratorSample),
-    /// The acting half's clock was compared with this one.
+    /// The churner's clock was compared with this one.
     Clock(ClockLine),
     /// A replica of the destination said whose it is.
     Identified(IdentifiedLine),
-    /// Something the reader must know.
+    /// A warning for the reader.
     Warning {
         /// When.
         at: At,

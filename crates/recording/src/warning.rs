@@ -13,101 +13,101 @@ use serde::{Deserialize, Serialize};
 pub enum Warning {
     /// Actions were sent later than they were intended.
     LateActions {
-        /// How many.
+        /// The number of actions.
         actions: u64,
         /// The worst delay, seconds.
         worst_seconds: f64,
     },
-    /// Kubernetes had not made or ended endpoints before the action was reverted.
+    /// Kubernetes had not created or removed endpoints before the next scaling was due.
     Starved {
-        /// How many endpoints.
+        /// The number of endpoints.
         endpoints: u64,
     },
-    /// The observer lost its watch and listed again: changes within the gap are untimed.
+    /// The observer lost its watch and listed again: changes in the gap have no time.
     Relisted {
-        /// How often.
+        /// The number of relists.
         times: u64,
     },
-    /// Calls to the Kubernetes API were made again.
+    /// Calls to the Kubernetes API were retried.
     KubernetesErrors {
-        /// How many.
+        /// The number of retried calls.
         calls: u64,
-        /// What came back, with counts.
+        /// The reasons, with counts.
         #[serde(deserialize_with = "dst_load_scenario::printable::read")]
         reasons: String,
     },
-    /// The destination controller could not be asked for its metrics.
+    /// The destination controller's metrics could not be read.
     TargetSilent {
-        /// How often.
+        /// The number of failed scrapes.
         times: u64,
         /// The last reason.
         #[serde(deserialize_with = "dst_load_scenario::printable::read")]
         error: String,
     },
-    /// Updates were unconfirmed at the deadline, though a later one put them right.
+    /// Updates were unconfirmed at the deadline, and corrected by a later one.
     MendedUpdates {
-        /// How many.
+        /// The number of updates.
         updates: u64,
     },
     /// Streams were closed when the end was checked.
     UncheckedStreams {
-        /// How many.
+        /// The number of streams.
         streams: u64,
     },
     /// Services changed so recently that they were not checked.
     Unsettled {
-        /// At how many Services.
+        /// The number of Services.
         services: u64,
     },
-    /// The scenario was understood in a way its author may not expect.
+    /// The scenario has an effect that its author may not expect.
     Scenario {
-        /// How.
+        /// The effect.
         #[serde(deserialize_with = "dst_load_scenario::printable::read")]
         message: String,
     },
     /// The recording ends without its last line.
     CutOff,
-    /// The acting half elsewhere could not be asked what it intends.
+    /// The events of a churner in another process could not be read.
     ChurnSilent {
-        /// Where it should be.
+        /// Its URL.
         #[serde(deserialize_with = "dst_load_scenario::printable::read")]
         url: String,
         /// Why not.
         #[serde(deserialize_with = "dst_load_scenario::printable::read")]
         error: String,
     },
-    /// Changes that the acting half elsewhere is not known to have caused.
+    /// Changes without a known action of a churner in another process.
     Unattributed {
-        /// How many.
+        /// The number of changes without a known action.
         changes: u64,
-        /// Out of how many.
+        /// The number of all changes.
         of: u64,
     },
-    /// The clocks of the two halves could not be compared well enough.
+    /// The clocks of churner and client could not be compared precisely enough.
     ClockUncertain {
-        /// How wrong the offset may be, seconds.
+        /// The possible error of the offset, in seconds.
         uncertainty_seconds: f64,
-        /// The smallest median of a stage that it enters, seconds.
+        /// The smallest median of the stages that depend on it, in seconds.
         median_seconds: f64,
     },
-    /// Others hold streams of the same controller.
+    /// Other clients have streams on the same controller.
     ForeignStreams {
-        /// The most at a phase's edge.
+        /// The largest number at a phase's edge.
         streams: u64,
     },
-    /// The target did not say for long that it lives.
+    /// The target failed its liveness probe for too long.
     WouldRestart {
-        /// Times it would have been restarted.
+        /// How often it would have been restarted.
         times: u64,
-        /// Pings that failed, in all.
+        /// Failed probes.
         failed: u64,
     },
-    /// A pod of the watching half was started again.
+    /// A client's Pod was restarted.
     ReplicaRestarted {
-        /// Which.
+        /// The Pod.
         #[serde(deserialize_with = "dst_load_scenario::printable::read")]
         pod: String,
-        /// How often.
+        /// The number of restarts.
         times: u64,
     },
     /// Streams went through a port-forward.
@@ -117,31 +117,31 @@ pub enum Warning {
         /// The profiles, in the run's directory.
         #[serde(deserialize_with = "dst_load_scenario::printable::read")]
         files: Vec<String>,
-        /// How many replicas the target has, of which the first was profiled.
+        /// The number of the target's replicas, of which the first was profiled.
         replicas: u64,
-        /// What the CPU profile of the worst change is of; `null` if there is none.
+        /// The change that the CPU profile of the worst change is about; `null` if there is none.
         worst_change: Option<ProfiledChange>,
-        /// How many CPU profiles did not come.
+        /// The number of CPU profiles that failed.
         failed: u64,
-        /// Why the last of them did not, or could not be written.
+        /// Why the last of them failed, or could not be written.
         #[serde(deserialize_with = "dst_load_scenario::printable::read")]
         error: Option<String>,
     },
-    /// The target was to be profiled, and was not.
+    /// The target should have been profiled, and was not.
     NoProfiles {
         /// Why not.
         #[serde(deserialize_with = "dst_load_scenario::printable::read")]
         error: String,
     },
-    /// The observer's heartbeat may not be written.
+    /// The observer's heartbeat could not be written.
     NoHeartbeat {
-        /// What refused it.
+        /// Why not.
         #[serde(deserialize_with = "dst_load_scenario::printable::read")]
         error: String,
     },
-    /// Endpoints were not ready for a while, and Kubernetes says why.
+    /// Endpoints were not ready for a while, with Kubernetes' own reasons.
     PodsNotReady {
-        /// Pods that were not there or not ready; 0 where the reasons do not tell how many.
+        /// Pods that did not exist or were not ready; 0 if the reasons do not have the number.
         pods: u64,
         /// The reasons, the most frequent first.
         #[serde(deserialize_with = "dst_load_scenario::printable::read")]
@@ -149,9 +149,9 @@ pub enum Warning {
     },
     /// Actions were not carried out.
     FailedActions {
-        /// How many.
+        /// The number of actions.
         actions: u64,
-        /// Why the first of them was not.
+        /// Why the first of them failed.
         #[serde(deserialize_with = "dst_load_scenario::printable::read")]
         error: String,
     },
@@ -175,7 +175,7 @@ pub struct ProfiledChange {
     pub to_seconds: f64,
     /// When the change became visible, seconds after the run's start.
     pub visible_seconds: f64,
-    /// How long it took until its last stream knew, seconds; at least that where some never did.
+    /// Time until its last stream received it, in seconds; a lower bound if some never did.
     pub last_seconds: f64,
 }
 

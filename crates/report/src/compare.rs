@@ -61,26 +61,26 @@ pub struct Options {
     pub force: bool,
     /// What the baseline and the candidate are called, if they have names.
     pub names: [Option<String>; 2],
-    /// The command that says this again.
+    /// The command that repeats this comparison.
     pub repeat: String,
 }
 
-/// What comes of a comparison, of one measure or of all.
+/// The outcome of a comparison, for one measure or overall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The candidate is worse, by more than what does not matter.
+    /// The candidate is worse, by more than the threshold.
     Regression,
-    /// The candidate is better, by more than what does not matter.
+    /// The candidate is better, by more than the threshold.
     Improvement,
-    /// Whatever difference there is does not matter.
+    /// Any difference is below the threshold.
     NoDifference,
-    /// There are too few runs, or too much noise, to tell.
+    /// There are too few runs, or too much noise.
     Inconclusive,
 }
 
-/// Two sides, compared. Durations are seconds, sizes bytes, shares fractions of 1; `null` means
-/// that there is no such number.
+/// A comparison of two sides. Durations are in seconds, sizes in bytes, shares are fractions of 1;
+/// `null` means that there is no value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Comparison {
     /// [`SCHEMA_VERSION`] of the writer.
@@ -89,49 +89,49 @@ pub struct Comparison {
     pub tool: Tool,
     /// What both sides ran.
     pub scenario: ScenarioId,
-    /// Whether a side measured the tool's own reference destination: then nothing here is a
-    /// measurement of Linkerd.
+    /// Whether a side measured the tool's own reference destination: then this is not a measurement
+    /// of Linkerd.
     pub self_test: bool,
-    /// A regression if any measure has one, else an improvement if any has one, else inconclusive
-    /// if any measure is.
+    /// A regression if any measure is one, otherwise an improvement if any is one, otherwise
+    /// inconclusive if any is.
     pub outcome: Outcome,
-    /// Whether a side has fewer than 5 runs: the spread between runs is then hardly known.
+    /// Whether a side has fewer than 5 runs: the variation between runs is then hardly known.
     pub weak: bool,
-    /// The share of intervals that hold the truth.
+    /// The confidence level of the intervals.
     pub confidence: f64,
-    /// Resamples drawn for each interval.
+    /// Resamples for each interval.
     pub resamples: u64,
-    /// What it is compared with.
+    /// The side to compare with.
     pub baseline: Side,
-    /// What is compared.
+    /// The side that is compared.
     pub candidate: Side,
-    /// Each measure, those first that say most with the least noise.
+    /// Each measure, those with the least noise first.
     pub measures: Vec<Compared>,
-    /// Where CPU and memory go by function, of what both sides have profiles of.
+    /// CPU and memory by function, if both sides have profiles.
     #[serde(default)]
     pub profiles: Vec<Profiled>,
-    /// What a reader must know beside the numbers.
+    /// Warnings that a reader of the numbers must know.
     pub warnings: Vec<String>,
-    /// The command that says this again.
+    /// The command that repeats this comparison.
     pub repeat: String,
 }
 
 /// One side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Side {
-    /// What it is called; `null` if it was given no name.
+    /// Its name; `null` if it has none.
     pub name: Option<String>,
     /// Whose controller it is.
     pub kind: TargetKind,
-    /// The versions that its targets say, without repetition; empty if they say none.
+    /// The versions that its targets report, without repetition; empty if they report none.
     pub builds: Vec<String>,
     /// Runs that count.
     pub runs: u64,
-    /// How many of them passed and failed their own criteria.
+    /// How many of them passed their own criteria.
     pub passed: u64,
     /// How many of them failed their own criteria.
     pub failed: u64,
-    /// Where they ran; `null` if that is not known, or not one place.
+    /// The machine; `null` if it is not known, or not the same for all.
     pub machine: Option<Machine>,
     /// All its recordings.
     pub recordings: Vec<Recording>,
@@ -140,11 +140,11 @@ pub struct Side {
 /// One recording of a side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Recording {
-    /// Where it is.
+    /// Its path.
     pub place: String,
     /// Its run's id.
     pub run_id: String,
-    /// What it said of its target.
+    /// Its verdict.
     pub verdict: Verdict,
     /// Why it was left out; `null` if it counts.
     pub left_out: Option<String>,
@@ -157,11 +157,11 @@ pub struct Compared {
     pub key: String,
     /// Its name.
     pub name: String,
-    /// What its numbers count.
+    /// Its unit.
     pub unit: Unit,
-    /// Which way is worse.
+    /// The worse direction.
     pub worse: Worse,
-    /// Whether a summary names it even where nothing differs.
+    /// Whether a summary names it even if nothing differs.
     pub headline: bool,
     /// The baseline's mean; `null` if it was not measured.
     pub baseline: Option<Estimate>,
@@ -171,11 +171,11 @@ pub struct Compared {
     pub difference: Option<Difference>,
     /// A difference up to this share of the smaller side does not matter.
     pub threshold: f64,
-    /// The same in the measure's unit; for latencies at least the tool's own floor.
+    /// The threshold in the measure's unit; for latencies at least the tool's own floor.
     pub margin: f64,
-    /// What comes of it; `null` if it is not judged, or was not measured.
+    /// Its outcome; `null` if it is not judged, or was not measured.
     pub outcome: Option<Outcome>,
-    /// Why there is no interval or no number, if so.
+    /// Why there is no interval or no value, if so.
     pub note: Option<String>,
 }
 
@@ -184,7 +184,7 @@ pub struct Compared {
 pub struct Estimate {
     /// The mean.
     pub mean: f64,
-    /// Whether it is only a lower bound, for some deliveries never arrived.
+    /// Whether it is only a lower bound, because some deliveries never arrived.
     pub at_least: bool,
     /// What it is the mean of.
     pub of: Resampled,
@@ -192,13 +192,13 @@ pub struct Estimate {
     pub values: Vec<f64>,
 }
 
-/// What is drawn again.
+/// What is resampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Resampled {
     /// Whole runs.
     Runs,
-    /// Whole cycles of a single run: what differs from run to run is not seen.
+    /// Whole cycles of a single run: differences from run to run are not known.
     Cycles,
 }
 

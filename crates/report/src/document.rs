@@ -68,7 +68,7 @@ pub(crate) struct Head {
     pub(crate) title: String,
     /// That the numbers are the tool's own, where they are.
     pub(crate) self_test: Option<String>,
-    /// What else a reader must know before any number.
+    /// What else is printed before any number.
     pub(crate) caveats: Vec<String>,
     /// What was tested, for a page.
     pub(crate) tested: Option<String>,
@@ -263,7 +263,7 @@ impl Document {
 // === impl Head ===
 
 impl Head {
-    /// What a reader must know before any number.
+    /// What is printed before any number.
     fn preamble(&self) -> impl Iterator<Item = &String> {
         self.self_test.iter().chain(&self.caveats)
     }

@@ -53,20 +53,20 @@ pub const STREAMS_NOT_OPENED: [&str; 3] = [
     "io.linkerd.proxy.inbound.InboundServerPolicies/WatchPort",
 ];
 
-/// What a run says. All durations are seconds; `null` means that there is no such number.
+/// The report of a run. All durations are in seconds; `null` means that there is no value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// [`SCHEMA_VERSION`] of the writer.
     pub schema_version: u32,
     /// The tool that measured.
     pub tool: Tool,
-    /// The run's id, which every object it made in Kubernetes carries.
+    /// The run's id, a label of every object that it created in Kubernetes.
     pub run_id: String,
-    /// What was run.
+    /// Name and seed of the scenario.
     pub scenario: ScenarioId,
-    /// What the run says of its target.
+    /// The verdict on the target.
     pub verdict: Verdict,
-    /// Why it is not a pass, most important first.
+    /// Why the verdict is not a pass, most important first.
     pub reasons: Vec<String>,
     /// Each criterion, judged.
     pub criteria: Vec<Judged>,
@@ -74,19 +74,19 @@ pub struct Report {
     pub duration_seconds: f64,
     /// How the run ended.
     pub ending: Ending,
-    /// What streams did.
+    /// Counts of `Get` streams.
     pub streams: Streams,
-    /// Streams that a real proxy would hold beside these and that were not opened.
+    /// Streams that a real proxy would open too, and this tool did not.
     pub streams_not_opened: Vec<String>,
-    /// What `GetProfile` streams did; `null` if none was to be held.
+    /// Counts of `GetProfile` streams; `null` if none was requested.
     #[serde(default)]
     pub profiles: Option<Profiles>,
-    /// Each replica of the destination; empty where there is one.
+    /// Each replica of the destination; empty if there is one.
     #[serde(default)]
     pub replicas: Vec<Replica>,
-    /// The stages' latencies.
+    /// Latencies by stage.
     pub latency: StageSummary,
-    /// Whether they say nothing of the target: the generator or the observer was late, say.
+    /// Whether latencies are in doubt, for example because the generator or the observer was late.
     #[serde(default)]
     pub latency_in_doubt: bool,
     /// The two clusters, and how endpoints were delivered in each discovery mode; `null` where there is
@@ -98,28 +98,29 @@ pub struct Report {
     /// The change that took longest to reach its last stream; `null` if none reached any.
     #[serde(default)]
     pub slowest: Option<SlowestChange>,
-    /// What streams held against what they were promised.
+    /// The endpoints of streams, compared with what they were promised.
     pub correctness: Correctness,
-    /// What was received.
+    /// Messages that were received.
     pub updates: Updates,
-    /// What this tool used.
+    /// CPU and memory of this tool.
     pub generator: Generator,
     /// Whether the reference observer can be relied on.
     #[serde(default)]
     pub observer: Observer,
-    /// What was measured, and what it used.
+    /// The controller that was measured, and its cost.
     pub target: ReportedTarget,
-    /// What the Kubernetes API answered.
+    /// Errors and delays of the Kubernetes API.
     pub kubernetes: KubernetesApi,
     /// Each cycle.
     pub cycles: Vec<CycleSummary>,
-    /// The clock of an acting half elsewhere, by which intended instants were translated.
+    /// The comparison with the clock of a churner in another process, from which intended instants
+    /// were converted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<OtherClock>,
     /// The latency of the tool's own reference destination on this machine (the median over
-    /// deliveries): no smaller latency can be told apart from the tool itself.
+    /// deliveries). Smaller latencies cannot be distinguished from the tool's own.
     pub floor_seconds: Option<f64>,
-    /// An update that took longer has never arrived.
+    /// An update that takes longer counts as never delivered.
     pub deadline_seconds: f64,
     /// Whether time was virtual.
     pub virtual_time: bool,
@@ -127,9 +128,9 @@ pub struct Report {
     pub started: Option<String>,
     /// Where it ran; `null` in virtual time.
     pub machine: Option<Machine>,
-    /// What a reader must know beside the numbers.
+    /// Warnings that a reader of the numbers must know.
     pub warnings: Vec<Told>,
-    /// What to try, as it follows from the findings, most important first.
+    /// Advice that follows from the findings, most important first.
     #[serde(default)]
     pub recommendations: Vec<String>,
 }
@@ -137,8 +138,8 @@ pub struct Report {
 /// A run over two clusters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Federated {
-    /// The name by which the target cluster, which was churned, is linked in the source cluster,
-    /// whose controller was asked.
+    /// The name of the link to the target cluster, which was churned, in the source cluster, whose
+    /// controller was measured.
     pub cluster: String,
     /// How endpoints were delivered in each discovery mode.
     pub ways: Vec<Way>,
@@ -153,7 +154,7 @@ pub struct Tool {
     pub commit: String,
 }
 
-/// What was run.
+/// Name and seed of the scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioId {
     /// The scenario's name.
@@ -162,21 +163,21 @@ pub struct ScenarioId {
     pub seed: u64,
 }
 
-/// What was measured, and what it used.
+/// The controller that was measured, and its cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReportedTarget {
-    /// Whose controller it is. What is said of `reference` is said of this tool, not of Linkerd.
+    /// Whose controller it is. A report on `reference` measures this tool, not Linkerd.
     pub kind: TargetKind,
-    /// Its version, where it says one.
+    /// Its version, if it reports one.
     pub version: Option<String>,
     /// Where its metrics were read, as given or found.
     #[serde(default)]
     pub metrics: Vec<String>,
-    /// Where they were looked for and not found.
+    /// Where metrics were looked for and not found.
     #[serde(default)]
     pub metrics_sought: Vec<String>,
     /// Its flags that change what it promises, as far as they were known; `null` in recordings that
-    /// do not say.
+    /// do not have them.
     #[serde(default)]
     pub flags: Option<Flags>,
     /// What it used.
@@ -188,16 +189,16 @@ pub struct ReportedTarget {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "how", rename_all = "snake_case")]
 pub enum Ending {
-    /// As its plan says.
+    /// At the end of its plan.
     Complete,
-    /// By a signal before its plan did.
+    /// By a signal before the end of its plan.
     Interrupted,
     /// By an error.
     Failed {
-        /// Which.
+        /// The error.
         error: String,
     },
-    /// By itself, to spare its target or others who use it.
+    /// By itself, to protect its target or other clients of it.
     Spared {
         /// What.
         reason: String,
@@ -206,10 +207,10 @@ pub enum Ending {
     CutOff,
 }
 
-/// A warning with its words.
+/// A warning with its message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Told {
-    /// The warning in words.
+    /// The warning as text.
     pub message: String,
     /// The warning.
     #[serde(flatten)]

@@ -34,13 +34,13 @@ pub(crate) use self::{
     validity::{GENERATOR, STARVED},
 };
 
-/// What a run says of its target.
+/// The verdict of a run on its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Everything that was asked for is met.
+    /// Every criterion is met.
     Pass,
-    /// Some criterion is violated.
+    /// A criterion is violated.
     Fail,
     /// Neither is proven.
     Invalid,
@@ -51,7 +51,7 @@ pub enum Verdict {
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
-    /// Why it is not a pass, most important first.
+    /// Why the verdict is not a pass, most important first.
     pub reasons: Vec<String>,
     /// Each criterion, judged.
     pub criteria: Vec<Judged>,
@@ -62,19 +62,19 @@ pub struct Judgement {
 /// One criterion, judged over the run and each whole cycle; the worst of them is stated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Judged {
-    /// Its key in the scenario, with the direction where that is judged apart.
+    /// Its key in the scenario, with the direction if each direction is judged.
     pub name: Name,
     /// What `limit` and `observed` count.
     pub unit: Unit,
-    /// What was asked.
+    /// The limit.
     pub limit: f64,
-    /// The worst that was seen; absent if it could not be observed.
+    /// The worst observed value; absent if it could not be observed.
     pub observed: Option<f64>,
     /// Whether `observed` is only a lower bound, because some deliveries never arrived.
     pub censored: bool,
     /// Whether it is met (`false`: violated); `null` if it is unjudged.
     pub met: Option<bool>,
-    /// Where the worst was seen: `run` or `cycle N`; or why it was not judged.
+    /// Where the worst was observed, or why it was not judged.
     pub scope: String,
     /// Whether it may stay unjudged without making the run invalid.
     #[serde(default)]
@@ -97,13 +97,13 @@ pub struct Circumstances {
 /// How a run ended, as far as its verdict depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// As its plan says.
+    /// At the end of its plan.
     AsPlanned,
     /// By itself, to spare its target: it has seen what it has seen.
     Spared,
-    /// By a signal before its plan did.
+    /// By a signal before the end of its plan.
     Interrupted,
-    /// By an error, or nobody knows how: the recording has no last line.
+    /// By an error, or unknown: the recording has no last line.
     CutOff,
     /// Not yet.
     NotYet,

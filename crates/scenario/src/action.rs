@@ -38,7 +38,7 @@ pub enum Verb {
     },
     /// Replaces all its endpoints, a few at a time.
     Restart {
-        /// How many.
+        /// The number of endpoints.
         endpoints: u32,
     },
     /// Provokes one of Linkerd's stale-state behaviours.
@@ -62,15 +62,15 @@ pub struct CycleStart {
     pub at: At,
 }
 
-/// Whether an endpoint appears or goes.
+/// Whether an endpoint is added or removed.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// It appears.
+    /// It is added.
     Add,
-    /// It goes.
+    /// It is removed.
     Remove,
 }
 

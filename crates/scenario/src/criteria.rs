@@ -33,7 +33,7 @@ pub enum Criterion {
     Correctness,
     /// Updates of an endpoint that Kubernetes had not changed.
     Premature,
-    /// Deliveries that may never arrive, over all; none where it is absent.
+    /// The share of deliveries that may never arrive; 0 % if absent.
     Never,
     /// The median.
     UpdateLatencyP50,
@@ -45,7 +45,7 @@ pub enum Criterion {
     UpdateLatencyP999,
     /// The largest value.
     UpdateLatencyMax,
-    /// Every client holds the whole of every change this long after it became visible.
+    /// Time from visibility within which every client must receive every change.
     EveryClientWithin,
     /// The median.
     EndToEndP50,
@@ -57,15 +57,15 @@ pub enum Criterion {
     EndToEndP999,
     /// The largest value.
     EndToEndMax,
-    /// Every client holds the whole of every change this long after it was intended.
+    /// Time from the intended instant within which every client must receive every change.
     EndToEndEveryClientWithin,
-    /// Streams that ended although nobody asked for it.
+    /// Streams that were unexpectedly closed.
     UnexpectedResets,
-    /// Streams that the target ended for a full queue, over streams.
+    /// Streams that the target ended because of a full queue, over streams.
     SendTimeoutRate,
     /// Streams that ended with an error, over streams.
     ErrorRate,
-    /// Updates that changed nothing.
+    /// Addresses that changed nothing and that nothing explains.
     Redundant,
     /// Deliveries a second, at least, while changes are open.
     ThroughputMin,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// One fault: its kind, when it is active, and whom it strikes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    /// What goes wrong.
+    /// The kind of fault.
     pub kind: FaultKind,
     /// From when on, counted from the start of the run.
     pub at: Duration,
@@ -16,7 +16,7 @@ pub struct Fault {
     pub lasts: Option<Duration>,
     /// Which share (0 to 1) of what the kind acts on (streams, messages, requests) is struck.
     pub share: f64,
-    /// By how much, for the kinds that delay.
+    /// The delay, for the kinds that delay.
     pub delay: Duration,
     /// Which replica of the destination, from 1; `None` is all.
     pub replica: Option<u32>,

@@ -46,7 +46,7 @@ pub enum Site {
     Target,
 }
 
-/// By which way a delivery came, where there is more than one.
+/// The discovery mode of a delivery, if there is more than one.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]

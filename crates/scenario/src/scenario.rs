@@ -30,9 +30,9 @@ pub struct Scenario {
     pub name: String,
     /// The seed of every random choice in the run.
     pub seed: u64,
-    /// What is done to Kubernetes.
+    /// What the churner does to Kubernetes.
     pub churn: Churn,
-    /// Who watches.
+    /// The clients and their streams.
     pub client: Client,
     /// A second cluster, if there is one: it is the one that is churned.
     pub federation: Option<Federation>,
@@ -55,7 +55,7 @@ pub struct Churn {
     pub duration: Option<Duration>,
     /// Ends the run after this many whole cycles.
     pub cycles: Option<u32>,
-    /// Which objects make the endpoints.
+    /// The objects that provide the endpoints.
     pub backend: Backend,
     /// The Service port, and the endpoints' port.
     pub port: u16,
@@ -68,7 +68,7 @@ pub struct ServiceGroup {
     pub prefix: String,
     /// The number of the first Service (the plan counts from 1, the mixed-workload form from 0).
     pub first: u32,
-    /// How many Services.
+    /// The number of Services.
     pub count: u32,
     /// How their endpoints change.
     pub pattern: Pattern,
@@ -164,7 +164,7 @@ pub enum Jitter {
     PercentOfHold(f64),
 }
 
-/// Which objects make the endpoints.
+/// The objects that provide the endpoints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Backend {
     /// Deployments; the cluster's controllers (and KWOK) make pods and EndpointSlices.
@@ -221,7 +221,7 @@ pub struct Sandbox {
     pub slice_sync: Duration,
     /// Replicas of the reference destination.
     pub replicas: u32,
-    /// What goes wrong on purpose.
+    /// Injected faults.
     pub faults: Vec<Fault>,
 }
 

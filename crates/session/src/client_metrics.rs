@@ -86,7 +86,7 @@ impl ClientMetrics {
         let mut family = encoder.encode_descriptor(
             "update_latency_seconds",
             "Time from the visibility of an EndpointSlice's change to its arrival at a stream, over \
-             streams and endpoints; what never arrived counts with the deadline",
+             streams and endpoints; updates never delivered count with the deadline",
             None,
             MetricType::Gauge,
         )?;
@@ -134,16 +134,16 @@ impl ClientMetrics {
         for (name, what, buckets, of_the_ended, (all, ended)) in [
             (
                 "stream_lifetime_seconds",
-                "How long streams have lasted; those that are open count with their present age",
+                "Lifetime of streams; open streams count with their current age",
                 "stream_lifetime_histogram_seconds",
-                "How long the streams lasted that have ended",
+                "Lifetime of streams that have ended",
                 streams,
             ),
             (
                 "connection_duration_seconds",
-                "How long connections have lasted; those that stand count with their present age",
+                "Lifetime of connections; open connections count with their current age",
                 "connection_duration_histogram_seconds",
-                "How long the connections lasted that have broken",
+                "Lifetime of connections that have ended",
                 connections,
             ),
         ] {
@@ -171,18 +171,18 @@ impl ClientMetrics {
         for (name, what, count) in [
             (
                 "streams_created",
-                "Streams sent, those among them that were sent again",
+                "Streams opened, reopened ones included",
                 streams.opened + streams.reopened,
             ),
             (
                 "streams_reset",
-                "Streams that ended although nobody here had asked for it",
+                "Streams unexpectedly closed",
                 streams.unexpected_resets(),
             ),
             (
                 "send_timeouts",
-                "Streams that the server ended with status OK unasked, as it does when it cannot \
-                 send in time",
+                "Streams that the server unexpectedly closed with status OK, as it does when their \
+                 queue is full",
                 streams.ended_ok,
             ),
         ] {
@@ -200,7 +200,7 @@ impl ClientMetrics {
         *errors.entry("lost").or_default() += self.progress.counters().connections_lost();
         let mut family = encoder.encode_descriptor(
             "connection_errors",
-            "Connections that could not be made, or broke (reason lost)",
+            "Connections that failed, or that were lost (reason lost)",
             None,
             MetricType::Counter,
         )?;

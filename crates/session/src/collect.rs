@@ -34,7 +34,7 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// One pod of the client.
 #[derive(Clone)]
 pub struct Replica {
-    /// Where it is.
+    /// Its namespace and name.
     pub name: PodName,
     /// Whose release it belongs to.
     pub release: String,
@@ -76,7 +76,7 @@ pub enum CollectError {
     /// A pod does not answer.
     #[error("pod {pod}: {path}: {cause}")]
     Silent {
-        /// Which.
+        /// The Pod.
         pod: String,
         /// What it was asked for.
         path: &'static str,
@@ -202,7 +202,7 @@ impl fmt::Debug for Replica {
 }
 
 impl Replica {
-    /// Where it is.
+    /// Its address.
     ///
     /// # Errors
     /// If it does not say.

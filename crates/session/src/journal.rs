@@ -114,7 +114,7 @@ impl<W: io::Write> Journal<W> {
         }
     }
 
-    /// Notes something that the reader must know.
+    /// Adds a warning for the reader.
     pub(crate) fn warn(&self, warning: Warning) {
         tracing::warn!("{warning}");
         self.progress.warned(warning.to_string());

@@ -121,7 +121,7 @@ impl LivePage {
         })
     }
 
-    /// Where it is.
+    /// Its URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}/", listen::on_this_machine(self.address))

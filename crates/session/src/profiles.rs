@@ -195,7 +195,7 @@ impl Profiles {
         }
     }
 
-    /// Takes note of a change that became visible at `visible`, and of when its last stream knew.
+    /// Records a change that became visible at `visible`, and when its last stream received it.
     fn changed(&self, visible: At, last: Duration) {
         let mut state = self.state.lock();
         if state.worst.is_none_or(|worst| worst.last < last) {

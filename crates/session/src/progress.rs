@@ -24,7 +24,7 @@ use self::{series::AllSeries, snapshot::Latest};
 pub use self::snapshot::{ProgressSnapshot, SoFar};
 pub(crate) use series::Series;
 
-/// The longest lag of the event loop that can be told from longer ones.
+/// The longest lag of the event loop that is recorded exactly.
 const LONGEST_LAG: Duration = Duration::from_secs(60);
 
 /// The progress of a run on its clock.

@@ -63,8 +63,8 @@ fn exit_codes() {
         ));
     }
     let body = format!(
-        "Scripts may rely on these. `run`, `client`, `ab` and `compare` end with the verdict that they print, `client`\n\
-         also on SIGTERM. Commands that judge nothing end with 0, 1 or 2; `churn` and `sandbox` end with 0 on SIGTERM.\n\n{rows}"
+        "These are the tool's exit codes; scripts may rely on them. `run`, `client`, `ab` and `compare` exit with the verdict that\n\
+         they print, `client` also on SIGTERM. Commands without a verdict exit with 0, 1 or 2; `churn` and `sandbox` exit with 0 on SIGTERM.\n\n{rows}"
     );
     page("exit-codes.md", "Exit codes", &body);
 }

@@ -37,9 +37,9 @@ pub struct ClosedChange {
     pub start: At,
     /// When the action that caused it was intended, if one is known.
     pub intended: Option<At>,
-    /// Endpoints it concerns.
+    /// Number of endpoints.
     pub endpoints: u32,
-    /// Streams that were to learn of it.
+    /// Streams that should receive it.
     pub audience: u32,
     /// Streams that hold the whole of it, and how long each took from `start`, ascending.
     pub known: Vec<Duration>,
@@ -60,7 +60,7 @@ pub struct ClosedChange {
 pub struct UnderWay {
     /// Whether endpoints appear or go.
     pub direction: Direction,
-    /// How many.
+    /// The number of endpoints.
     pub endpoints: u32,
     /// Streams that are to learn of it.
     pub audience: u32,

@@ -69,7 +69,7 @@ pub(super) enum After {
 /// by the deadline: what a message of 100 addresses teaches is nearly always one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delivered {
-    /// How many.
+    /// The number of deliveries.
     pub times: u64,
     /// The cycle of its change.
     pub cycle: u32,
@@ -137,7 +137,8 @@ pub struct Counts {
     pub excluded: u64,
     /// Deliveries that arrived before the observer saw their change.
     pub early: u64,
-    /// Updates that nothing in Kubernetes explains, by a consistent read after they came.
+    /// Updates without an explanation in Kubernetes, confirmed by a consistent read after they
+    /// arrived.
     #[serde(default)]
     pub premature: u64,
     /// Deliveries that arrived after their deadline.

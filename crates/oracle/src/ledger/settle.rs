@@ -16,11 +16,11 @@ pub struct EndState {
     pub streams_wrong: u64,
     /// Streams that this tool ended for good.
     pub streams_unchecked: u64,
-    /// (stream, endpoint) pairs promised and not held.
+    /// (stream, endpoint) pairs that were promised and missing.
     pub missing: u64,
     /// (stream, endpoint) pairs held, and no longer promised.
     pub stale: u64,
-    /// (stream, endpoint) pairs held that were never promised.
+    /// (stream, endpoint) pairs that were there and never promised.
     pub unexpected: u64,
     /// Time that stale endpoints have been held beyond what was counted before, seconds.
     pub stale_seconds: f64,

@@ -6,10 +6,10 @@ use super::{Header, Line, ObserverEvent};
 
 /// Moves each recording's instants so that all count from the start of the one that began first.
 ///
-/// Where all have compared their clocks with one and the same acting half, that is the measure (its
-/// doubt is in the recording, and is far below what a cycle's or a phase's edge asks for); else the
-/// dates at which they started, as far as the machines' clocks agree. Recordings of virtual time
-/// have none, and stay as they are.
+/// If all have compared their clocks with the same churner, its clock is used (its uncertainty is in
+/// the recording, and is far below what the edge of a cycle or a phase needs); otherwise the dates
+/// at which they started, as far as the machines' clocks agree. Recordings of virtual time have no
+/// dates, and do not change.
 pub(super) fn align(recordings: &mut [Vec<Line>]) {
     let Some(starts) = by_partner(recordings).or_else(|| by_date(recordings)) else {
         return;
@@ -21,7 +21,7 @@ pub(super) fn align(recordings: &mut [Vec<Line>]) {
     }
 }
 
-/// When each started, microseconds of the acting half's clock.
+/// When each started, in microseconds of the churner's clock.
 fn by_partner(recordings: &[Vec<Line>]) -> Option<Vec<i64>> {
     let first = |lines: &Vec<Line>| {
         lines.iter().find_map(|line| match line {

@@ -20,16 +20,16 @@ pub struct ChangeLine {
     /// The object's resourceVersion.
     #[serde(deserialize_with = "dst_load_scenario::printable::read")]
     pub resource_version: String,
-    /// Whether endpoints appeared or went.
+    /// Whether endpoints were added or removed.
     pub direction: Direction,
     /// The cycle.
     pub cycle: u32,
     /// When the action that caused it was intended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intended: Option<At>,
-    /// Endpoints it concerns.
+    /// Number of endpoints.
     pub endpoints: u32,
-    /// Streams that were to learn of it.
+    /// Streams that should receive it.
     pub audience: u32,
     /// Streams that held the whole of it by the deadline.
     pub known: u32,
@@ -39,15 +39,15 @@ pub struct ChangeLine {
     pub left: u32,
     /// Streams for which a later change overtook it.
     pub superseded: u32,
-    /// From the start of the destination stage until the first stream knew, microseconds.
+    /// From the start of the destination stage until the first stream received it, microseconds.
     pub first_us: Option<u64>,
-    /// Until half of the audience that stayed knew; absent if that was never so.
+    /// Until half of the audience that stayed received it; absent if that never happened.
     pub p50_us: Option<u64>,
-    /// Until 95 % knew.
+    /// Until 95 % received it.
     pub p95_us: Option<u64>,
-    /// Until 99 % knew.
+    /// Until 99 % received it.
     pub p99_us: Option<u64>,
-    /// Until the last of those that ever knew.
+    /// Until the last stream that ever received it.
     pub last_us: Option<u64>,
     /// How long each of those took, where replicas are to be merged exactly: ascending
     /// microseconds, as base64 of their differences in LEB128.

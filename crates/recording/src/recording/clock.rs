@@ -1,9 +1,9 @@
-//! How far the clock of an acting half elsewhere was off.
+//! The offset of the clock of a churner in another process.
 
 use dst_load_scenario::time::At;
 use serde::{Deserialize, Serialize};
 
-/// One comparison of two clocks. Intended instants up to the next one are translated by it.
+/// One comparison of two clocks. Intended instants up to the next one are converted by it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockLine {
     /// When they were compared.

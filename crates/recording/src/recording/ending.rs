@@ -22,11 +22,11 @@ pub struct EndStateLine {
     pub streams_wrong: u64,
     /// Streams that were closed.
     pub streams_unchecked: u64,
-    /// (stream, endpoint) pairs promised and not held.
+    /// (stream, endpoint) pairs that were promised and missing.
     pub missing: u64,
     /// (stream, endpoint) pairs held, and no longer promised.
     pub stale: u64,
-    /// (stream, endpoint) pairs held that were never promised.
+    /// (stream, endpoint) pairs that were there and never promised.
     pub unexpected: u64,
     /// Time the stale ones have been held, seconds.
     pub stale_seconds: f64,

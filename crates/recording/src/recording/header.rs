@@ -17,7 +17,7 @@ pub struct Header {
     /// This tool's commit.
     #[serde(deserialize_with = "dst_load_scenario::printable::read")]
     pub commit: String,
-    /// The run's id, which every object it made in Kubernetes carries.
+    /// The run's id, a label of every object that it created in Kubernetes.
     #[serde(deserialize_with = "dst_load_scenario::printable::read")]
     pub run_id: String,
     /// What tells this recording from every other, and whose it is.
@@ -64,7 +64,7 @@ pub struct Header {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[serde(deserialize_with = "dst_load_scenario::printable::read")]
     pub metrics: Vec<String>,
-    /// Where they were looked for and not found.
+    /// Where metrics were looked for and not found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[serde(deserialize_with = "dst_load_scenario::printable::read")]
     pub metrics_sought: Vec<String>,
@@ -75,7 +75,7 @@ pub struct Header {
 pub struct TargetInfo {
     /// Whose controller it is.
     pub kind: TargetKind,
-    /// Its version, where it says one.
+    /// Its version, if it reports one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "dst_load_scenario::printable::read")]
     pub version: Option<String>,
@@ -92,7 +92,7 @@ pub struct TargetInfo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetKind {
-    /// The sandbox's own: the run was a self-test.
+    /// The reference destination's: the run was a self-test.
     Reference,
     /// Linkerd's.
     Linkerd,

@@ -46,9 +46,10 @@ pub enum MergeError {
 
 /// The lines of all recordings as one recording's, in order.
 ///
-/// The target's samples are the first recording's that has any: all asked the same process. So are
-/// the comparisons with the acting half's clock. A change's inner quantiles are exact where all
-/// recordings have the time of each stream, and else the largest among them, an upper bound.
+/// The target's samples are those of the first recording that has any, because all clients scrape
+/// the same process. So are the comparisons with the churner's clock. A change's inner quantiles
+/// are exact if all recordings have the time of each stream; otherwise they are the largest of the
+/// recordings' quantiles, an upper bound.
 ///
 /// # Errors
 /// If there is none, one has no header, or they are not of the same scenario, seed and target.

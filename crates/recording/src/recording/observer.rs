@@ -19,7 +19,7 @@ pub enum LagSource {
     Heartbeat,
     /// The acknowledgements of the EndpointSlices that the plan writes.
     OwnWrites,
-    /// The first update of a stream that shows a change, where nothing may be written.
+    /// The first update of a stream that shows a change, if the client writes nothing.
     Evidence,
 }
 
@@ -75,7 +75,7 @@ pub enum ObserverEvent {
         objects: u64,
         /// Objects that still differed after 5 s: these were taken from the LIST.
         differing: u64,
-        /// The first few of them, in words.
+        /// The first few of them, as text.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         #[serde(deserialize_with = "dst_load_scenario::printable::read")]
         differences: Vec<String>,

@@ -9,19 +9,19 @@ use serde::{Deserialize, Serialize};
 use super::{absorb, streams::foreign};
 use crate::statistics::RecordedLatency;
 
-/// Where a proxy's own rules decided. All but the last two are among the streams that were closed.
+/// Events of a proxy's own rules. All but the last two are among the streams that were closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ProxyCounts {
-    /// Streams ended because nothing at all had come after 3 s.
+    /// Streams ended because no item had arrived within 3 s.
     pub first_item_timeouts: u64,
-    /// Streams ended because nothing had come for 5 min.
+    /// Streams ended because no item had arrived for 5 min.
     pub idle: u64,
-    /// Streams ended because they had lived for 1 h.
+    /// Streams ended after 1 h.
     pub expired: u64,
-    /// Streams that were refused in a way that a proxy does not try again.
+    /// Streams that were refused with a status that a proxy does not retry.
     pub refused: u64,
-    /// First messages that were no `add`, which the protocol wants.
+    /// First messages that were not an `add`, which the protocol requires.
     pub first_not_add: u64,
 }
 
@@ -53,10 +53,10 @@ pub struct ProfileCounts {
 /// A replica of the destination, where there are several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicaInfo {
-    /// Where it is.
+    /// Its address.
     #[serde(deserialize_with = "dst_load_scenario::printable::read")]
     pub address: String,
-    /// Streams that are held on it.
+    /// Streams on it.
     pub streams: u64,
 }
 
@@ -110,7 +110,7 @@ impl ProfileCounts {
         absorb(&mut self.errors, &other.errors);
     }
 
-    /// Streams that ended although nobody asked for it.
+    /// Streams that were unexpectedly closed.
     #[must_use]
     pub fn unexpected_resets(&self) -> u64 {
         self.ended_ok + foreign(&self.errors)

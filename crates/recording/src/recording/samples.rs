@@ -114,7 +114,7 @@ pub fn delivered(cycle: u32, direction: Direction, micros: u64, never: bool) -> 
     }
 }
 
-/// A second of one cycle in which `streams` learnt of 10 endpoints, `never` of them not.
+/// A second of one cycle in which `streams` received 10 endpoints, and `never` of them did not.
 pub fn second(at: u64, cycle: u32, direction: Direction, streams: u64, never: u64) -> Line {
     let deliveries = streams * 10;
     let mut outbox = Outbox {
@@ -269,7 +269,7 @@ pub fn passed() -> Vec<Line> {
     ]
 }
 
-/// A self-test in which some streams never heard of an addition, and some kept what was gone.
+/// A self-test in which some streams never received an addition, and some kept removed endpoints.
 pub fn failed() -> Vec<Line> {
     vec![
         Line::Header(Box::new(header(TargetKind::Reference))),

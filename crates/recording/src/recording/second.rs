@@ -18,7 +18,7 @@ pub struct Second {
     pub bytes: u64,
     /// The ledgers' counts.
     pub counts: Counts,
-    /// What streams did.
+    /// Counts of `Get` streams.
     pub streams: StreamCounts,
     /// Calls to the Kubernetes API that had to be made again, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -13,7 +13,7 @@ pub const OWN_LIMIT: &str = "OwnLimit";
 /// The same of streams for which this machine had no socket, or no memory for one.
 pub const OWN_SOCKETS: &str = "OwnSockets";
 
-/// What streams did.
+/// Counts of `Get` streams.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamCounts {
     /// Streams sent for the first time.
@@ -42,7 +42,7 @@ pub struct StreamCounts {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[serde(deserialize_with = "dst_load_scenario::printable::read")]
     pub connection_errors: BTreeMap<String, u64>,
-    /// Where a proxy's own rules decided.
+    /// Events of a proxy's own rules.
     #[serde(default, skip_serializing_if = "ProxyCounts::is_zero")]
     pub proxy: ProxyCounts,
     /// What `GetProfile` streams did.

@@ -1,4 +1,4 @@
-//! How far the clock of an acting half elsewhere was off, over a recording.
+//! The offset of the clock of a churner in another process, over a recording.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::recording::ClockLine;
 
-/// What comparing the clocks came to.
+/// The result of comparing the clocks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OtherClock {
-    /// How far the acting half's clock was ahead of this one, the last time; each counts from the
-    /// start of its own process.
+    /// How far the churner's clock was ahead of this one at the last measurement; each counts from
+    /// the start of its own process.
     pub offset_seconds: f64,
-    /// How wrong an offset may have been at most: half of a round trip. Every Kubernetes and
+    /// The largest possible error of an offset: half of a round trip. Every Kubernetes and
     /// end-to-end latency may be wrong by it.
     pub uncertainty_seconds: f64,
-    /// How far apart the smallest and the largest offset of one process were.
+    /// The difference between the smallest and the largest offset of one process.
     pub drift_seconds: f64,
     /// Times the clocks were compared.
     pub measurements: u64,
-    /// Processes of the acting half: more than one if it was restarted.
+    /// Processes of the churner: more than one if it was restarted.
     pub processes: u64,
 }
 

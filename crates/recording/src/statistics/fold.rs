@@ -39,7 +39,7 @@ type Key = (u32, Stage, Direction, Option<Via>);
 pub struct Interval {
     /// Bytes received.
     pub bytes: u64,
-    /// What streams did.
+    /// Counts of `Get` streams.
     pub streams: StreamCounts,
     /// Calls made again.
     pub kubernetes_errors: BTreeMap<String, u64>,

@@ -1,4 +1,4 @@
-//! A distribution of latencies that says what it does not know.
+//! A distribution of latencies with censored values.
 
 use std::time::Duration;
 

@@ -13,23 +13,23 @@ use crate::recording::{LagSource, ObserverEvent, ObserverLagLine, ObserverLine};
 /// client), the worst.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Observer {
-    /// How late it was, weighted by the deliveries made meanwhile; `null` if that was not measured.
+    /// How late it was, weighted by the deliveries at the time; `null` if that was not measured.
     pub lag_p99_seconds: Option<f64>,
     /// The largest lag.
     pub lag_max_seconds: Option<f64>,
     /// What the lag was measured from.
     pub lag_source: Option<LagSource>,
-    /// Since when it was blind, from the start of the run; `null` if it never was.
+    /// When it became blind, from the start of the run; `null` if it never did.
     pub blind_since_seconds: Option<f64>,
     /// How that is known.
     pub blind_reason: Option<String>,
-    /// Whether what it had seen agreed with a consistent LIST; `null` if they were not compared.
+    /// Whether it agreed with a consistent LIST; `null` if they were not compared.
     pub verified: Option<bool>,
     /// Objects that differed from a LIST for longer than 5 s.
     pub differing_objects: u64,
-    /// The first few of them, in words.
+    /// The first few of them, as text.
     pub differences: Vec<String>,
-    /// Why no LIST could be had at the end.
+    /// Why no LIST could be read at the end.
     pub unverified_reason: Option<String>,
 }
 

@@ -9,16 +9,16 @@ use crate::recording::PingLine;
 /// chart (Kubernetes' default).
 const FAILURES: u64 = 3;
 
-/// What a kubelet would have seen.
+/// Liveness probes, as a kubelet sends them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Pings {
-    /// Times the target was asked whether it lives, from its first answer on.
+    /// Probes sent, from the first answer on.
     pub sent: u64,
-    /// Times it did not answer in time, or not with success.
+    /// Probes that were not answered in time, or without success.
     pub failed: u64,
     /// The slowest answer.
     pub slowest_seconds: Option<f64>,
-    /// Times that enough of them in a row failed for a kubelet to restart it.
+    /// How often enough of them failed in a row for a kubelet to restart the target.
     pub would_have_restarted: u64,
 }
 

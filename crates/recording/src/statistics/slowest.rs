@@ -6,42 +6,42 @@ use serde::{Deserialize, Serialize};
 
 use crate::recording::ChangeLine;
 
-/// The change that took longest to reach its last stream; one that some stream never learnt is
-/// slower than any that all did.
+/// The change that took longest to reach its last stream; a change that some stream never received
+/// is slower than any other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SlowestChange {
     /// The Service's name.
     pub service: String,
-    /// Whether endpoints appeared or went.
+    /// Whether endpoints were added or removed.
     pub direction: Direction,
     /// The cycle; 0 before the first.
     pub cycle: u32,
-    /// When it became visible, counted from the start of the run.
+    /// When it became visible, from the start of the run.
     pub at_seconds: f64,
-    /// Endpoints it concerns.
+    /// Number of endpoints.
     pub endpoints: u32,
-    /// Streams that were to learn of it.
+    /// Streams that should receive it.
     pub audience: u32,
-    /// Streams that had not by the deadline.
+    /// Streams that had not received it by the deadline.
     pub never: u32,
     /// From the action's intended instant until it was visible; `null` if no action is known.
     pub kubernetes_seconds: Option<f64>,
-    /// From then until the first stream knew.
+    /// From then until the first stream received it.
     pub first_seconds: Option<f64>,
-    /// Until half of the streams knew.
+    /// Until half of the streams received it.
     pub p50_seconds: Option<f64>,
-    /// Until the last of those knew that ever did.
+    /// Until the last stream that ever received it.
     pub last_seconds: Option<f64>,
 }
 
 /// Where the time went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delay {
-    /// Some streams never learnt of it.
+    /// Some streams never received it.
     Lost,
     /// Already the first stream waited for most of the time.
     Start,
-    /// Half of the streams knew early, and others waited.
+    /// Half of the streams received it early, and others waited.
     Tail,
     /// One stream after the other.
     Spread,

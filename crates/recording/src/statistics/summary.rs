@@ -25,7 +25,7 @@ use crate::recording::ProxyCounts;
 pub struct Summary {
     /// From the start of churn to the last line.
     pub duration_seconds: f64,
-    /// What streams did.
+    /// Counts of `Get` streams.
     pub streams: Streams,
     /// What `GetProfile` streams did; `None` if none was to be held.
     pub profiles: Option<Profiles>,
@@ -39,72 +39,72 @@ pub struct Summary {
     pub fan_out: FanOut,
     /// The change that took longest.
     pub slowest: Option<SlowestChange>,
-    /// What streams held against what they were promised.
+    /// The endpoints of streams, compared with what they were promised.
     pub correctness: Correctness,
-    /// What was received.
+    /// Messages that were received.
     pub updates: Updates,
-    /// What this process used.
+    /// CPU and memory of this process.
     pub generator: Generator,
     /// Whether the reference observer can be relied on.
     pub observer: Observer,
     /// What the target used.
     pub target: Target,
-    /// What the Kubernetes API answered.
+    /// Errors and delays of the Kubernetes API.
     pub kubernetes: KubernetesApi,
     /// Each cycle.
     pub cycles: Vec<CycleSummary>,
-    /// The clock of an acting half elsewhere, if there was one.
+    /// The clock of a churner in another process, if there was one.
     pub clock: Option<OtherClock>,
     /// The recordings that this is of.
     #[serde(default)]
     pub merged: Merged,
 }
 
-/// What streams did.
+/// Counts of `Get` streams.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Streams {
-    /// Streams the scenario asks for.
+    /// Streams of the scenario.
     pub requested: u64,
-    /// Streams that were sent.
+    /// Streams that were opened.
     pub opened: u64,
-    /// Streams that were sent again.
+    /// Streams that were reopened.
     pub reopened: u64,
     /// Snapshots received.
     pub snapshots: u64,
-    /// Streams that ended although nobody asked for it.
+    /// Streams that were unexpectedly closed.
     pub unexpected_resets: u64,
-    /// Streams the target ended for a full queue, as far as its counter tells.
+    /// Streams that the target ended because of a full queue, by its counter.
     pub overflows: u64,
     /// Streams that the target ended on a connection for which it had sent GOAWAY(NO_ERROR): with
-    /// status OK, or without having processed the request. They are no resets.
+    /// status OK, or without having processed the request. They are not resets.
     #[serde(default)]
     pub drained: u64,
     /// Streams that ended with an error that is not this tool's.
     pub errors: u64,
     /// All errors, by the gRPC code that the target sent, or by what happened on the wire.
     pub errors_by_code: BTreeMap<String, u64>,
-    /// `NotFound` answers that were tried again.
+    /// `NotFound` answers that were retried.
     pub not_found: u64,
     /// Connections that failed.
     pub connection_errors: BTreeMap<String, u64>,
-    /// Streams that were ended here, because the scenario asked for it or by a proxy's limit.
+    /// Streams that this tool ended, because of the scenario or a proxy's limit.
     #[serde(default)]
     pub closed: u64,
-    /// Where a proxy's own rules decided.
+    /// Events of a proxy's own rules.
     #[serde(default)]
     pub proxy: ProxyCounts,
-    /// Streams that were between two tries when a Service without endpoints got its first: the
-    /// time from that until each held one. They are in no stage's latency.
+    /// Streams that were between two attempts when a Service without endpoints got its first: the
+    /// time until each had one. They are in no stage's latency.
     #[serde(default, rename = "between_tries")]
     pub reconnect_gap: LatencySummary,
 }
 
-/// Latencies of one way in which endpoints are asked for, in a run over two clusters.
+/// Latencies of one discovery mode, in a run over two clusters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Way {
-    /// Which.
+    /// The discovery mode.
     pub via: Via,
-    /// The stages' latencies.
+    /// Latencies by stage.
     pub latency: StageSummary,
 }
 
@@ -122,9 +122,9 @@ pub struct StageSummary {
 /// Latencies by direction.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DirectionSummary {
-    /// Of endpoints that appeared.
+    /// Of endpoints that were added.
     pub add: LatencySummary,
-    /// Of endpoints that went.
+    /// Of endpoints that were removed.
     pub remove: LatencySummary,
 }
 
@@ -132,13 +132,13 @@ pub struct DirectionSummary {
 /// was counted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LatencySummary {
-    /// Deliveries, those that are censored or never arrived among them.
+    /// Deliveries, including those that are censored or were never delivered.
     pub count: u64,
     /// Deliveries that are only known to have taken longer than some time, because the state ended
-    /// before the stream had learnt it; those that never arrived among them.
+    /// before the stream received it; includes those never delivered.
     #[serde(default)]
     pub censored: u64,
-    /// Deliveries that never arrived: the state stood for longer than the largest limit (or the
+    /// Deliveries that never arrived: the state lasted longer than the largest limit (or the
     /// deadline).
     pub never: u64,
     /// The median.
@@ -151,16 +151,16 @@ pub struct LatencySummary {
     pub p999_seconds: Option<f64>,
     /// The largest.
     pub max_seconds: Option<f64>,
-    /// The smallest quantile that censored deliveries reach: it and all above are lower bounds, but
-    /// for those whose upper bound is the same.
+    /// The smallest quantile that censored deliveries reach: it and all above are lower bounds,
+    /// except those whose upper bound is equal.
     pub censored_from: Option<String>,
     /// Upper bounds of those quantiles.
     #[serde(default)]
     pub at_most: AtMost,
 }
 
-/// What the quantiles of a distribution are at most, where censored deliveries make them uncertain;
-/// absent where they may be anything, or nothing was counted.
+/// Upper bounds of the quantiles of a distribution, if censored deliveries make them uncertain;
+/// absent if there is no upper bound, or nothing was counted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AtMost {
     /// The median.
@@ -189,72 +189,73 @@ pub struct Bounds {
 pub struct FanOut {
     /// Changes with an audience that were closed.
     pub changes: u64,
-    /// Changes among them that all streams that stayed knew by the deadline.
+    /// Changes among them that were fully propagated by the deadline.
     pub completed: u64,
-    /// Changes among them that no action is known to have caused: they have no Kubernetes and no
-    /// end-to-end stage.
+    /// Changes among them without a known action: they have no Kubernetes and no end-to-end stage.
     #[serde(default)]
     pub unattributed: u64,
-    /// The median over changes of the time until the first stream knew.
+    /// The median over changes of the time until the first stream received it.
     pub first_seconds: Option<f64>,
-    /// The median over changes of the time until half the streams knew.
+    /// The median over changes of the time until half of the streams received it.
     pub p50_seconds: Option<f64>,
-    /// The largest over changes of the time until the last stream knew; a lower bound if not all
-    /// changes completed.
+    /// The largest over changes of the time until the last stream received it; a lower bound if not
+    /// all changes completed.
     pub last_seconds_max: Option<f64>,
-    /// The largest over changes of the time from the intended instant until the last stream knew.
+    /// The largest over changes of the time from the intended instant until the last stream
+    /// received it.
     pub last_end_to_end_seconds_max: Option<f64>,
 }
 
 // === impl FanOut ===
 
 impl FanOut {
-    /// Whether some stream that stayed did not know some change by the deadline: then what is said
-    /// of the last stream is a lower bound.
+    /// Whether some stream that stayed did not receive some change by the deadline: then the times of
+    /// the last stream are lower bounds.
     #[must_use]
     pub const fn is_incomplete(&self) -> bool {
         self.completed < self.changes
     }
 }
 
-/// What streams held against what they were promised.
+/// The endpoints of streams, compared with what they were promised.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Correctness {
     /// Streams that were open at the settled end.
     pub streams_checked: u64,
-    /// Streams among them that held other than they were promised.
+    /// Streams among them with other endpoints than promised.
     pub streams_wrong: u64,
-    /// Streams that this tool had ended for good by then.
+    /// Streams that this tool had closed for good by then.
     pub streams_unchecked: u64,
-    /// (stream, endpoint) pairs promised and not held at the end.
+    /// (stream, endpoint) pairs that were promised and missing at the end.
     pub missing: u64,
-    /// (stream, endpoint) pairs held and no longer promised at the end.
+    /// (stream, endpoint) pairs that were still there and no longer promised at the end.
     pub stale: u64,
-    /// (stream, endpoint) pairs held at the end that were never promised.
+    /// (stream, endpoint) pairs that were there at the end and never promised.
     pub unexpected: u64,
     /// Addresses that changed nothing, and that nothing explains.
     pub redundant: u64,
     /// Addresses that were added again after an event of a slice that lists them, as Linkerd does
-    /// where a Pod has changed.
+    /// if a Pod has changed.
     pub repeated: u64,
-    /// Time that endpoints were held beyond their end, summed over (stream, endpoint).
+    /// Time that endpoints were kept after their removal, summed over (stream, endpoint) pairs.
     pub stale_endpoint_seconds: f64,
-    /// Updates unconfirmed at the deadline that a later one put right.
+    /// Updates that were unconfirmed at the deadline and corrected by a later one.
     pub unexpected_mended: u64,
     /// Deliveries that arrived after their deadline.
     pub late: u64,
-    /// States of which a stream had nothing to learn, because it had not learnt the one before.
+    /// States that changed nothing for a stream, because it had not received the one before.
     pub superseded: u64,
-    /// States that were not learnt and stood for less than a fifth of the smallest latency limit: a
+    /// States that were not received and lasted less than a fifth of the smallest latency limit: a
     /// controller may leave them out.
     #[serde(default)]
     pub excluded: u64,
-    /// Updates that nothing in Kubernetes explains, by a consistent read after they came.
+    /// Updates without an explanation in Kubernetes, confirmed by a consistent read after they
+    /// arrived.
     #[serde(default)]
     pub premature: u64,
     /// Deliveries that arrived before the observer saw their change.
     pub early: u64,
-    /// The first few wrong holdings, in words.
+    /// The first few wrong endpoints, as text.
     pub examples: Vec<String>,
     /// The Services whose streams were wrong, the first few by name.
     #[serde(default)]
@@ -267,38 +268,38 @@ pub struct Correctness {
     pub unjudged: BTreeMap<Unjudged, BTreeSet<String>>,
 }
 
-/// A Service some of whose streams held other than they were promised.
+/// A Service with streams that had other endpoints than promised.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WrongService {
     /// Its name.
     pub service: String,
-    /// Streams of it that did.
+    /// Its wrong streams.
     pub streams_wrong: u64,
-    /// (stream, endpoint) pairs promised and not held.
+    /// (stream, endpoint) pairs that were promised and missing.
     pub missing: u64,
-    /// (stream, endpoint) pairs held and no longer promised.
+    /// (stream, endpoint) pairs that were still there and no longer promised.
     pub stale: u64,
-    /// (stream, endpoint) pairs held that were never promised.
+    /// (stream, endpoint) pairs that were there and never promised.
     pub unexpected: u64,
 }
 
-/// What was received.
+/// Messages that were received.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Updates {
     /// Messages.
     pub messages: u64,
     /// Addresses in them.
     pub addresses: u64,
-    /// Bytes of them, framing not counted.
+    /// Bytes of them, without framing.
     pub bytes: u64,
     /// Deliveries a second over the seconds that had any.
     pub deliveries_per_second: Option<f64>,
 }
 
-/// What this process used.
+/// CPU and memory of this process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Generator {
-    /// CPU.
+    /// CPU time.
     pub cpu_seconds: Option<f64>,
     /// The largest resident memory.
     pub peak_rss_bytes: Option<u64>,
@@ -315,13 +316,14 @@ pub struct Target {
     pub cpu_max_cores: Option<f64>,
     /// The largest resident memory.
     pub peak_rss_bytes: Option<u64>,
-    /// The resident memory at which it is killed, where that is known.
+    /// The resident memory at which it is killed, if known.
     #[serde(default)]
     pub memory_limit_bytes: Option<u64>,
-    /// The most `Get` streams of others at a phase's edge; `null` if that is not known.
+    /// The largest number of other clients' `Get` streams at a phase's edge; `null` if it is not
+    /// known.
     #[serde(default)]
     pub foreign_streams: Option<u64>,
-    /// Whether a kubelet would have restarted it; `null` if it was never asked, or never answered.
+    /// Liveness probes; `null` if none was sent or answered.
     #[serde(default)]
     pub pings: Option<Pings>,
     /// The largest resident memory before the first cycle, with all streams open.
@@ -331,56 +333,56 @@ pub struct Target {
     /// CPU from the end of the idle baseline to the last sample before cleaning up, less what the
     /// target would have used idle.
     pub cpu_above_idle_seconds: Option<f64>,
-    /// Queue overflows from the first sample to the last.
+    /// Queue overflows between the first and the last sample.
     pub overflows: Option<u64>,
-    /// Send timeouts, where the build counts them.
+    /// Send timeouts, if the build counts them.
     pub send_timeouts: Option<u64>,
     /// The smallest and the largest `destination_endpoint_views_active` while churning.
     pub views_active: Option<(u64, u64)>,
-    /// The trend of its live heap; of resident memory where the target has no heap metric.
+    /// The trend of its live heap; of resident memory if the target has no heap metric.
     #[serde(default)]
     pub heap_growth: HeapGrowth,
-    /// Times it was seen to have restarted.
+    /// Detected restarts.
     pub restarts: u64,
-    /// Whether it told more than once when it had started: else no restart can be seen.
+    /// Whether its start time was read more than once: otherwise no restart can be detected.
     #[serde(default)]
     pub starts_known: bool,
     /// Samples taken.
     pub samples: u64,
-    /// Times it could not be asked.
+    /// Failed scrapes.
     pub silent: u64,
-    /// Those among them that were asked since the churn began: before it nothing is judged.
+    /// Failed scrapes since the churn began: before it nothing is judged.
     #[serde(default)]
     pub silent_judged: u64,
-    /// Why not, the last time.
+    /// Why the last of them failed.
     pub silent_reason: Option<String>,
 }
 
-/// The trend of the live heap's floors over windows of equal load (whole cycles, or ten minutes
-/// where nothing cycles), as fractions of the first floor, from ten minutes after all streams were
-/// open.
+/// The trend of the lowest live heap over windows of equal load (whole cycles, or ten minutes if
+/// there are no cycles), as fractions of the first window's, from ten minutes after all streams
+/// were open.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HeapGrowth {
-    /// The growth an hour; `null` where the windows span less than an hour.
+    /// The growth an hour; `null` if the windows span less than an hour.
     pub per_hour: Option<f64>,
     /// The lower end of its 95 % confidence interval.
     pub low_per_hour: Option<f64>,
     /// The upper end.
     pub high_per_hour: Option<f64>,
-    /// How many windows there were.
+    /// The number of windows.
     pub windows: u32,
     /// From the first one's start to the last one's end.
     pub hours: f64,
 }
 
-/// What the Kubernetes API answered.
+/// Errors and delays of the Kubernetes API.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KubernetesApi {
-    /// Calls made again, by reason.
+    /// Calls that were retried, by reason.
     pub errors: BTreeMap<String, u64>,
-    /// Endpoints it had not made or ended before it was told to go back.
+    /// Endpoints that were not created or removed before the next scaling was due.
     pub starved: u64,
-    /// Changes that only a relist brought: they are not timed.
+    /// Changes that were found by a relist: they have no time.
     pub untimed_changes: u64,
 }
 
@@ -393,14 +395,13 @@ pub struct CycleSummary {
     pub from_seconds: f64,
     /// When it ended.
     pub to_seconds: f64,
-    /// Whether it ran its whole course; a partial cycle is not judged.
+    /// Whether it completed; a partial cycle is not judged.
     pub whole: bool,
     /// The stages' latencies of changes that became visible in it.
     pub latency: StageSummary,
-    /// How those changes spread.
+    /// Fan-out of those changes.
     pub fan_out: FanOut,
-    /// The smallest live heap in its second half; resident memory where the target has no heap
-    /// metric.
+    /// The smallest live heap in its second half; resident memory if the target has no heap metric.
     pub heap_floor_bytes: Option<f64>,
     /// The largest resident memory.
     pub peak_rss_bytes: Option<u64>,

@@ -4,7 +4,7 @@ use dst_load_scenario::{action::Direction, criteria::Unit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which way of a measure is worse.
+/// The worse direction of a measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Worse {
@@ -12,18 +12,18 @@ pub enum Worse {
     More,
     /// More is better.
     Less,
-    /// Neither: it is shown, and not judged.
+    /// Neither: it is not judged.
     Neither,
 }
 
 /// What a number is read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// CPU for each million of addresses that a stream learnt of.
+    /// CPU for each million addresses that changed a stream.
     CpuPerMillion,
     /// Bytes allocated for each million.
     AllocatedPerMillion,
-    /// Objects allocated for each address that a stream learnt of.
+    /// Objects allocated for each address that changed a stream.
     AllocationsPerAddress,
     /// CPU for each stream that was opened.
     CpuPerOpen,
@@ -47,7 +47,7 @@ pub(super) enum Source {
     GoroutinesLeft,
     /// Messages that a stream was sent for each slice event that changed something.
     MessagesPerEvent,
-    /// The p99 over changes of the time until the last stream knew.
+    /// The p99 over changes of the time until the last stream received it.
     LastStream(Direction),
     /// A quantile of the destination stage, over deliveries.
     Destination(Direction, &'static str),
@@ -55,11 +55,11 @@ pub(super) enum Source {
     StreamsWrong,
     /// Deliveries that never arrived.
     Never,
-    /// Streams that ended although nobody asked for it.
+    /// Streams that were unexpectedly closed.
     Resets,
     /// Addresses that changed nothing, for each million that did.
     Redundant,
-    /// Addresses that a stream learnt of.
+    /// Addresses that changed a stream.
     Deliveries,
 }
 
@@ -74,7 +74,7 @@ pub(super) struct Measure {
     pub(super) threshold: f64,
     /// Whether any of it is wrong: one more than none is a regression, whatever the noise.
     pub(super) exact: bool,
-    /// Whether a summary names it even where nothing differs.
+    /// Whether a summary names it even if nothing differs.
     pub(super) headline: bool,
     pub(super) source: Source,
 }

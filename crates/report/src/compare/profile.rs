@@ -19,7 +19,7 @@ const NAMED: usize = 10;
 /// What has no function.
 const UNKNOWN: &str = "(unknown)";
 
-/// What a profile is of.
+/// The kind of a profile.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -27,7 +27,7 @@ const UNKNOWN: &str = "(unknown)";
 pub enum ProfileKind {
     /// CPU, over the window in which the worst change became visible.
     CpuWorstChange,
-    /// Memory that is in use, where the live heap was largest.
+    /// Memory in use when the live heap was largest.
     HeapPeak,
 }
 
@@ -59,19 +59,19 @@ pub enum ProfileError {
     Type(&'static str),
 }
 
-/// Both sides' profiles of one kind. No interval is known of any of it.
+/// Both sides' profiles of one kind. They have no intervals.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Profiled {
-    /// What they are of.
+    /// Their kind.
     pub kind: ProfileKind,
-    /// What the numbers are: of CPU, seconds for a million addresses that streams received
-    /// meanwhile, or fractions of all where that is not known; of memory, bytes.
+    /// The unit of the numbers: for CPU, seconds for each million addresses that streams received
+    /// meanwhile, or shares of the total if that is not known; for memory, bytes.
     pub unit: Unit,
-    /// The baseline's in all.
+    /// The baseline's total.
     pub baseline: ProfiledSide,
-    /// The candidate's in all.
+    /// The candidate's total.
     pub candidate: ProfiledSide,
-    /// The functions that differ most by themselves, the largest difference first.
+    /// The functions whose own cost differs most, the largest difference first.
     pub functions: Vec<FunctionCost>,
 }
 
@@ -80,9 +80,9 @@ pub struct Profiled {
 pub struct ProfiledSide {
     /// Runs that have one.
     pub runs: u64,
-    /// Samples in them: ticks of a CPU, or places that allocate.
+    /// Samples in them: CPU ticks, or allocation sites.
     pub samples: u64,
-    /// What they add up to, in the unit.
+    /// Their sum, in the unit.
     pub total: f64,
 }
 
@@ -91,15 +91,15 @@ pub struct ProfiledSide {
 pub struct FunctionCost {
     /// Its name, with its package.
     pub name: String,
-    /// What it costs by itself in the baseline.
+    /// Its own cost in the baseline.
     pub baseline: f64,
-    /// What it costs by itself in the candidate.
+    /// Its own cost in the candidate.
     pub candidate: f64,
     /// The candidate's less the baseline's.
     pub difference: f64,
-    /// With those that it calls, in the baseline.
+    /// Its cost with its callees in the baseline.
     pub baseline_cumulative: f64,
-    /// With those that it calls, in the candidate.
+    /// Its cost with its callees in the candidate.
     pub candidate_cumulative: f64,
 }
 
@@ -291,7 +291,7 @@ pub(super) fn received(change: &ProfiledChange, seconds: &[(At, u64)]) -> u64 {
     seconds.map(|(_, addresses)| addresses).sum()
 }
 
-/// What a reader must know of how the sides were profiled.
+/// Warnings about how the sides were profiled.
 pub(super) fn doubts(baseline: &[&Run], candidate: &[&Run]) -> Vec<String> {
     let all = baseline.iter().chain(candidate);
     let mut doubts: Vec<_> = all.flat_map(|run| run.profile_errors.clone()).collect();

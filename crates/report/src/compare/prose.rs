@@ -10,7 +10,7 @@ use super::{
     Resampled, Side,
 };
 
-/// The order in which outcomes are told.
+/// The order in which outcomes are printed.
 pub(super) const ORDER: [Outcome; 4] = [
     Outcome::Regression,
     Outcome::Improvement,
@@ -18,7 +18,7 @@ pub(super) const ORDER: [Outcome; 4] = [
     Outcome::Inconclusive,
 ];
 
-/// Beyond this a percentage is not told.
+/// The largest percentage that is printed.
 const MOST_PERCENT: f64 = 999.0;
 
 /// The outcome as the first word of all.
@@ -41,7 +41,7 @@ pub(super) const fn word(outcome: Outcome) -> &'static str {
     }
 }
 
-/// What was run.
+/// Name and seed of the scenario.
 pub(super) fn title(comparison: &Comparison) -> String {
     let kind = if comparison.self_test {
         "SELF-TEST: "
@@ -55,7 +55,7 @@ pub(super) fn title(comparison: &Comparison) -> String {
     )
 }
 
-/// What a reader must know before any number.
+/// What is printed before any number.
 pub(super) fn preamble(comparison: &Comparison) -> Option<&'static str> {
     comparison.self_test.then_some(
         "This compares runs of the tool's own reference destination. None of its numbers is a \
@@ -325,7 +325,7 @@ pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
         .collect()
 }
 
-/// What streams held and heard, on both sides.
+/// Correctness and redundant addresses of streams, on both sides.
 pub(super) fn behaviour(comparison: &Comparison) -> String {
     let keys = ["streams_wrong", "never", "resets", "redundant"];
     let told = keys.iter().filter_map(|key| {

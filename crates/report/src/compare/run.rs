@@ -27,7 +27,7 @@ pub struct Run {
     pub place: String,
     /// Its recording's first line.
     pub header: Header,
-    /// What it said of its target.
+    /// Its verdict.
     pub verdict: Verdict,
     /// Why, most important first.
     pub reasons: Vec<String>,
@@ -52,7 +52,7 @@ pub(super) struct Values {
     pub(super) cycles: Vec<f64>,
     /// Whether some of it is only a lower bound, for some deliveries never arrived.
     pub(super) at_least: bool,
-    /// What cannot be told apart, however often it is measured.
+    /// The resolution of the measure.
     pub(super) resolution: f64,
 }
 
@@ -76,11 +76,11 @@ struct Gathered {
     churning: Option<At>,
     settling: Option<At>,
     samples: Vec<TargetSample>,
-    /// By direction: the cycle, and the time until the last stream knew, seconds.
+    /// By direction: the cycle, and the time until the last stream received the change, seconds.
     last: BTreeMap<Direction, Vec<(u32, f64)>>,
-    /// Which directions have changes that some stream never learnt of.
+    /// Which directions have changes that some stream never received.
     never: BTreeMap<Direction, u64>,
-    /// By the slice's event: the cycle and how many streams were to learn of it.
+    /// By the slice's event: the cycle and the number of streams that should receive it.
     events: BTreeMap<(String, String, String), (u32, u32)>,
     /// Messages by the second's end.
     messages: Vec<(At, u64)>,
@@ -431,7 +431,7 @@ fn of_run(source: Source, report: &Report, edges: &Edges) -> Option<f64> {
     }
 }
 
-/// What of a measure of the whole run cannot be told apart.
+/// The resolution of a measure of the whole run.
 fn resolution(source: Source, report: &Report) -> f64 {
     let streams = whole(report.streams.opened.max(1));
     match source {

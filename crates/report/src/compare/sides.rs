@@ -16,7 +16,7 @@ pub enum Incomparable {
     /// There is no recording on a side.
     #[error("the {side} has no recording")]
     Nothing {
-        /// Which.
+        /// The side.
         side: &'static str,
     },
     /// One is given twice, on a side or on both.
@@ -28,7 +28,7 @@ pub enum Incomparable {
          --force compares all the same"
     )]
     Differs {
-        /// Which.
+        /// The recording.
         place: String,
         /// The baseline's first.
         first: String,
@@ -213,7 +213,7 @@ pub(super) fn side(all: &[Run], kept: &[&Run], number: usize, options: &Options)
     }
 }
 
-/// What a reader must know of the sides.
+/// Warnings about the sides.
 pub(super) fn doubts(sides: &[Side; 2]) -> Vec<String> {
     let mut doubts = Vec::new();
     let [baseline, candidate] = sides;

@@ -94,7 +94,7 @@ fn digits(value: f64) -> f64 {
 // === impl Compared ===
 
 impl Compared {
-    /// Its numbers as they are told, once they have been judged.
+    /// Rounds its numbers for printing, once they have been judged.
     fn told(&mut self) {
         for side in [&mut self.baseline, &mut self.candidate] {
             let Some(side) = side else { continue };

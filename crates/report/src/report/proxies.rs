@@ -64,7 +64,7 @@ pub(super) fn replica_rows(report: &Report) -> Vec<Vec<String>> {
     report.replicas.iter().map(row).collect()
 }
 
-/// Where a proxy's own rules decided.
+/// Events of a proxy's own rules.
 fn limits(report: &Report) -> Option<String> {
     let (proxy, between) = (&report.streams.proxy, &report.streams.reconnect_gap);
     let mut parts: Vec<_> = [

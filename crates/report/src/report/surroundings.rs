@@ -1,5 +1,5 @@
-//! What is said of those beside the run: an acting half elsewhere, others who use the same
-//! controller, and a kubelet that would watch over it.
+//! What a report says about the run's surroundings: a churner in another process, other clients of
+//! the same controller, and the liveness probes of a kubelet.
 
 use dst_load_recording::statistics::{Delay, Pings};
 use dst_load_scenario::{
@@ -48,7 +48,7 @@ pub(super) fn slowest(report: &Report) -> Option<String> {
     Some(said)
 }
 
-/// The clock of an acting half elsewhere.
+/// The clock of a churner in another process.
 pub(super) fn clock(report: &Report) -> Option<String> {
     let clock = report.clock.as_ref()?;
     let way = if clock.offset_seconds < 0.0 {

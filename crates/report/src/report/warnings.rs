@@ -83,7 +83,7 @@ fn derived(recorded: &[Warning], summary: &Summary, ending: &Ending) -> Vec<Warn
 /// The clocks' doubt is worth a warning from this share of a median on.
 const DOUBT: f64 = 0.1;
 
-/// What is to be said of intended instants that came from an acting half elsewhere.
+/// Warnings about intended instants from a churner in another process.
 fn about_intents(recorded: &[Warning], summary: &Summary) -> Vec<(bool, Warning)> {
     let silent = |warning: &Warning| matches!(warning, Warning::ChurnSilent { .. });
     let elsewhere = summary.clock.is_some() || recorded.iter().any(silent);

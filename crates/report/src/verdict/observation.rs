@@ -136,8 +136,8 @@ pub(crate) const fn observation(criterion: Criterion) -> Observation {
             source: Source::Order(|it| Some(it.seen(count(it.summary.correctness.redundant)))),
             remedy: more_changes,
             advice: Advice::Words(
-                "Clients were told what they knew: addresses that nothing explains cost every proxy \
-                 and the controller. Compare with a build that does not, under the same seed.",
+                "Addresses that changed nothing, and that nothing explains, cost every proxy and the \
+                 controller. Compare with a build that sends none, with the same seed.",
             ),
         },
         Criterion::ThroughputMin => Observation {

@@ -1,8 +1,8 @@
-//! What the observer's health leaves of a judgement.
+//! The doubts that follow from the observer's health.
 //!
-//! Latencies, and whatever else is told by the order of events, rest on its having seen each
-//! change in time. The end state rests on a consistent LIST alone, and so survives an observer
-//! that was late or blind.
+//! Latencies, and everything else that depends on the order of events, need an observer that sees
+//! each change in time. The end state depends on a consistent LIST only, so it is judged even if
+//! the observer was late or blind.
 
 use dst_load_recording::statistics::{Observer, Summary};
 use dst_load_scenario::{
@@ -16,7 +16,7 @@ use super::{
     validity::LAG_SHARE,
 };
 
-/// What is doubtful for the observer's sake.
+/// The doubts that the observer causes.
 pub(super) fn doubts(
     criteria: &Criteria,
     summary: &Summary,
@@ -25,7 +25,7 @@ pub(super) fn doubts(
     let observer = &summary.observer;
     let unverified = observer.unverified_reason.as_ref().map(|reason| Doubt {
         voids: Voids::Observed,
-        short: "there was no LIST of the cluster at the end",
+        short: "no LIST of the cluster could be read at the end",
         words: format!(
             "what the observer had seen could not be compared with a LIST of the cluster at the \
              end: {reason}"
@@ -43,7 +43,7 @@ pub(super) fn doubts(
         .collect()
 }
 
-/// That the observer saw late what happened in time.
+/// The doubt that the observer saw changes late.
 fn late(criteria: &Criteria, observer: &Observer, circumstances: Circumstances) -> Option<Doubt> {
     let limit = criteria
         .smallest_latency_limit()
@@ -61,7 +61,7 @@ fn late(criteria: &Criteria, observer: &Observer, circumstances: Circumstances) 
     })
 }
 
-/// In which way the observer was blind, if it was.
+/// Why the observer was blind, if it was.
 fn blind(observer: &Observer) -> Option<String> {
     if let Some(since) = observer.blind_since_seconds {
         let reason = observer

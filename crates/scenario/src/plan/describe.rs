@@ -33,7 +33,7 @@ pub struct Description {
     pub objects: Objects,
     /// The two clusters, if there are two.
     pub federation: Option<Clusters>,
-    /// Who watches.
+    /// The clients and their streams.
     pub clients: Clients,
     /// What is sent to each stream when it opens.
     pub on_opening: Updates,

@@ -56,34 +56,34 @@ type Key<T> = Option<Placed<T>>;
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(inline)]
 struct File {
-    /// What this is.
+    /// Name and seed.
     #[serde(skip_serializing_if = "Option::is_none")]
     scenario: Key<ScenarioSection>,
-    /// What is done to Kubernetes.
+    /// What the churner does to Kubernetes.
     #[serde(skip_serializing_if = "Option::is_none")]
     churn: Key<ChurnSection>,
-    /// Who watches.
+    /// The clients and their streams.
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Key<ClientSection>,
-    /// A second cluster: it is the one that is churned, and clients ask the first one's controller.
+    /// A second cluster, which is churned; clients connect to the first cluster's controller.
     #[serde(skip_serializing_if = "Option::is_none")]
     federation: Key<FederationSection>,
-    /// How it is measured.
+    /// How the run is measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     measure: Key<MeasureSection>,
-    /// What a run is judged by; what is absent is not judged.
+    /// The criteria of the verdict; a criterion that is absent is not judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     criteria: Key<Criteria>,
-    /// How the destination controller is set up, where the tool cannot see it.
+    /// The destination controller's flags, if the tool cannot find them.
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Key<ControllerSection>,
-    /// The embedded sandbox's shape; the chart ignores it.
+    /// The size and the faults of the embedded sandbox; the chart ignores it.
     #[serde(skip_serializing_if = "Option::is_none")]
     sandbox: Key<SandboxSection>,
     /// Helm's own.
     #[serde(skip_serializing)]
     global: Option<BTreeMap<String, serde_json::Value>>,
-    /// The image of both halves.
+    /// The image of churner and clients.
     #[serde(skip_serializing)]
     image: Option<ImageSection>,
     /// Secrets to pull it with.
@@ -92,13 +92,13 @@ struct File {
     /// Replaces the chart's name in the names of objects.
     #[serde(skip_serializing)]
     name_override: Option<Text<OrEmpty<DnsLabel>>>,
-    /// Replaces the names of objects altogether.
+    /// Replaces the whole name of objects.
     #[serde(skip_serializing)]
     fullname_override: Option<Text<OrEmpty<ServiceName>>>,
     /// Labels of every object.
     #[serde(skip_serializing)]
     common_labels: Option<Labels>,
-    /// What a container may use.
+    /// Requests and limits of a container.
     #[serde(skip_serializing)]
     resources: Option<Resources>,
     /// Annotations of pods.
@@ -113,28 +113,28 @@ struct File {
     /// The security context of containers.
     #[serde(skip_serializing)]
     security_context: Option<Object>,
-    /// The nodes for our own pods.
+    /// Node selector of the chart's own pods.
     #[serde(skip_serializing)]
     node_selector: Option<Labels>,
-    /// Taints that our own pods tolerate.
+    /// Tolerations of the chart's own pods.
     #[serde(skip_serializing)]
     tolerations: Option<Vec<Toleration>>,
-    /// The affinity of our own pods.
+    /// Affinity of the chart's own pods.
     #[serde(skip_serializing)]
     affinity: Option<Affinity>,
-    /// The priority class of our own pods.
+    /// Priority class of the chart's own pods.
     #[serde(skip_serializing)]
     priority_class_name: Option<Text<OrEmpty<ObjectName>>>,
-    /// The identities of the two halves.
+    /// The ServiceAccounts of churner and clients.
     #[serde(skip_serializing)]
     service_account: Option<ServiceAccountSection>,
-    /// What they may do.
+    /// Their permissions.
     #[serde(skip_serializing)]
     rbac: Option<RbacSection>,
-    /// What Prometheus and Grafana are told.
+    /// Monitoring with Prometheus and Grafana.
     #[serde(skip_serializing)]
     monitoring: Option<MonitoringSection>,
-    /// The destination controller that clients ask.
+    /// The destination controller that clients connect to.
     #[serde(skip_serializing)]
     destination: Option<DestinationSection>,
     /// Whether clients are part of the mesh.
@@ -143,15 +143,15 @@ struct File {
     /// Which nodes are KWOK's.
     #[serde(skip_serializing)]
     kwok: Option<KwokSection>,
-    /// Who may reach the pods, and whom they may reach.
+    /// Network policies of the pods.
     #[serde(skip_serializing)]
     network_policy: Option<NetworkPolicySection>,
-    /// For how long a pod may clean up, seconds.
+    /// Termination grace period of a pod, in seconds.
     #[serde(skip_serializing)]
     termination_grace_period_seconds: Option<u32>,
 }
 
-/// What a scenario is called.
+/// The name and the seed of a scenario.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct ScenarioSection {
@@ -164,12 +164,12 @@ struct ScenarioSection {
     seed: Key<u64>,
 }
 
-/// What is done to Kubernetes: either `services` that all follow one `pattern`, or a mix of
-/// `stable`, `oscillate` and `provoke` Services.
+/// What the churner does to Kubernetes: either `services` that all follow one `pattern`, or a mix
+/// of `stable`, `oscillate` and `provoke` Services.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct ChurnSection {
-    /// How many Services, named `<servicePrefix>-1` and so on.
+    /// The number of Services, named `<servicePrefix>-1` and so on.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = check::churn::MOST_SERVICES))]
     services: Key<u32>,
@@ -177,14 +177,14 @@ struct ChurnSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = check::churn::LONGEST_LABEL - 2), regex(pattern = check::churn::PREFIX))]
     service_prefix: Key<String>,
-    /// Which objects make the endpoints; `deployments` if absent.
+    /// The objects that provide the endpoints; `deployments` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     backend: Key<BackendWord>,
     /// Whether the Pods of the backend `pods` look meshed, as if Linkerd's proxy had been injected.
     #[serde(skip_serializing_if = "Option::is_none")]
     meshed: Key<bool>,
-    /// Where the endpoints of the backends `pods` and `slices` have their addresses; 240.0.0.0/4,
-    /// which is reserved, if absent.
+    /// The address range of the endpoints of the backends `pods` and `slices`; 240.0.0.0/4, which
+    /// is reserved, if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     addresses: Key<AddressRange>,
     /// How the endpoints change; `stable` if absent.
@@ -199,15 +199,15 @@ struct ChurnSection {
     /// Endpoints a Service at the high end (`oscillate`, `batch`, `spike`).
     #[serde(skip_serializing_if = "Option::is_none")]
     max_endpoints: Key<u32>,
-    /// How long to stay at the low end; of `rolling-update`, from one rollout to the next.
+    /// Time at the low end; for `rolling-update`, from one rollout to the next.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<NonZeroSpan>")]
     min_hold: Key<Span>,
-    /// How long to stay at the high end.
+    /// Time at the high end.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<NonZeroSpan>")]
     max_hold: Key<Span>,
-    /// The largest delay a Service adds before each scaling, or a percentage of the hold.
+    /// The largest random delay of a Service before each scaling, or a percentage of the hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     jitter: Key<JitterBound>,
     /// The first size of `scale-up`.
@@ -216,7 +216,7 @@ struct ChurnSection {
     /// The last size of `scale-up`.
     #[serde(skip_serializing_if = "Option::is_none")]
     scale_to: Key<u32>,
-    /// How long `scale-up` takes.
+    /// The duration of `scale-up`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<NonZeroSpan>")]
     scale_duration: Key<Span>,
@@ -230,7 +230,7 @@ struct ChurnSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     batch_size: Key<u32>,
-    /// From one batch to the next.
+    /// Time from one batch to the next.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<NonZeroSpan>")]
     batch_interval: Key<Span>,
@@ -240,8 +240,8 @@ struct ChurnSection {
     /// The mixed form: Services that oscillate, named `oscillate-svc-0` and so on.
     #[serde(skip_serializing_if = "Option::is_none")]
     oscillate: Key<OscillateGroup>,
-    /// The mixed form: Services to which is done what Linkerd is known to mishandle. Needs
-    /// the backend `pods`.
+    /// The mixed form: Services with changes that Linkerd is known to mishandle. Needs the backend
+    /// `pods`.
     #[serde(skip_serializing_if = "Option::is_none")]
     provoke: Key<ProvokeGroup>,
     /// Ends the run after this many cycles.
@@ -256,41 +256,41 @@ struct ChurnSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     port: Key<u16>,
-    /// Whether the chart makes this half.
+    /// Whether the chart installs it.
     #[serde(skip_serializing)]
     enabled: Option<bool>,
-    /// What its container may use.
+    /// Requests and limits of its container.
     #[serde(skip_serializing)]
     resources: Option<Resources>,
-    /// Further arguments.
+    /// Additional arguments.
     #[serde(skip_serializing)]
     extra_args: Option<Vec<Word<Prose>>>,
-    /// Further environment variables.
+    /// Additional environment variables.
     #[serde(skip_serializing)]
     extra_env: Option<Vec<Variable>>,
-    /// Further annotations of its pods.
+    /// Additional annotations of its pods.
     #[serde(skip_serializing)]
     pod_annotations: Option<Annotations>,
-    /// Further labels of its pods.
+    /// Additional labels of its pods.
     #[serde(skip_serializing)]
     pod_labels: Option<Labels>,
-    /// The nodes for its pods.
+    /// Node selector of its pods.
     #[serde(skip_serializing)]
     node_selector: Option<Labels>,
-    /// Further taints that its pods tolerate.
+    /// Additional tolerations of its pods.
     #[serde(skip_serializing)]
     tolerations: Option<Vec<Toleration>>,
-    /// The affinity of its pods.
+    /// Affinity of its pods.
     #[serde(skip_serializing)]
     affinity: Option<Affinity>,
-    /// How long to wait between making the Services and the plan's beginning, so that clients can
-    /// open their streams.
+    /// Time between creating the Services and starting the plan, so that clients can open their
+    /// streams.
     #[serde(skip_serializing)]
     start_delay: Option<Span>,
     /// Requests a second to the API server; 0 for the tool's default.
     #[serde(skip_serializing)]
     qps: Option<u32>,
-    /// Requests at once after a rest; 0 for the tool's default.
+    /// Burst of requests; 0 for the tool's default.
     #[serde(skip_serializing)]
     burst: Option<u32>,
 }
@@ -302,11 +302,11 @@ struct ChurnSection {
 enum PatternWord {
     /// Nothing changes.
     Stable,
-    /// Up and down for ever, with a hold at each end.
+    /// Up and down repeatedly, with a hold at each end.
     Oscillate,
     /// From one size to another in even steps, once.
     ScaleUp,
-    /// All pods replaced a few at a time, again and again.
+    /// All pods replaced a few at a time, repeatedly.
     RollingUpdate,
     /// Up and down, a few Services at a time.
     Batch,
@@ -314,12 +314,12 @@ enum PatternWord {
     Spike,
 }
 
-/// Which objects make the endpoints.
+/// The objects that provide the endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Backend")]
 enum BackendWord {
-    /// Deployments: the cluster's controllers, and KWOK, make pods and EndpointSlices.
+    /// Deployments: the cluster's controllers, and KWOK, create pods and EndpointSlices.
     Deployments,
     /// Pods with their status, and EndpointSlices that name them, written by this tool.
     Pods,
@@ -331,7 +331,7 @@ enum BackendWord {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct StableGroup {
-    /// How many Services.
+    /// The number of Services.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = check::churn::MOST_SERVICES))]
     services: Key<u32>,
@@ -340,11 +340,11 @@ struct StableGroup {
     endpoints: Key<u32>,
 }
 
-/// Services of a mix that go up and down.
+/// Services of a mix that are scaled up and down.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct OscillateGroup {
-    /// How many Services.
+    /// The number of Services.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = check::churn::MOST_SERVICES))]
     services: Key<u32>,
@@ -354,24 +354,24 @@ struct OscillateGroup {
     /// Endpoints a Service at the high end.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_endpoints: Key<u32>,
-    /// How long to stay at either end.
+    /// Time at either end.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<NonZeroSpan>")]
     hold: Key<Span>,
-    /// The largest delay a Service adds before each scaling, in percent of the hold.
+    /// The largest random delay of a Service before each scaling, in percent of the hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     jitter_percent: Key<Percent>,
 }
 
-/// Who watches.
+/// The clients and their streams.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct ClientSection {
-    /// Pods of the client Deployment; `run` folds them into its one process. 1 if absent.
+    /// Pods of the client Deployment; `run` has all their clients in its one process. 1 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     replicas: Key<u32>,
-    /// Virtual client pods a replica, each with a connection of its own. 1 if absent.
+    /// Virtual clients a replica, each with its own connection. 1 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     clients: Key<u32>,
@@ -383,7 +383,7 @@ struct ClientSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<NonZeroSpan>")]
     stream_max_lifetime: Key<Span>,
-    /// Closes and reopens all streams each time this has passed.
+    /// Closes and reopens all streams at this interval.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<NonZeroSpan>")]
     stream_reset_interval: Key<Span>,
@@ -391,60 +391,60 @@ struct ClientSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     open_rate: Key<u32>,
-    /// When streams end by themselves; `eternal` if absent.
+    /// When the client closes streams; `eternal` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     lifecycle: Key<Lifecycle>,
-    /// Whether `GetProfile` streams are held beside them; only of the lifecycle `proxy` if absent.
+    /// Whether `GetProfile` streams are opened too; only with the lifecycle `proxy` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     profiles: Key<bool>,
-    /// The most connections: virtual clients share them. Each has its own if absent.
+    /// The largest number of connections, which virtual clients share. Each has its own if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     connections: Key<u32>,
-    /// Whether the chart makes this half.
+    /// Whether the chart installs it.
     #[serde(skip_serializing)]
     enabled: Option<bool>,
-    /// What its container may use.
+    /// Requests and limits of its container.
     #[serde(skip_serializing)]
     resources: Option<Resources>,
-    /// Further arguments.
+    /// Additional arguments.
     #[serde(skip_serializing)]
     extra_args: Option<Vec<Word<Prose>>>,
-    /// Further environment variables.
+    /// Additional environment variables.
     #[serde(skip_serializing)]
     extra_env: Option<Vec<Variable>>,
-    /// Further annotations of its pods.
+    /// Additional annotations of its pods.
     #[serde(skip_serializing)]
     pod_annotations: Option<Annotations>,
-    /// Further labels of its pods.
+    /// Additional labels of its pods.
     #[serde(skip_serializing)]
     pod_labels: Option<Labels>,
-    /// The nodes for its pods.
+    /// Node selector of its pods.
     #[serde(skip_serializing)]
     node_selector: Option<Labels>,
-    /// Further taints that its pods tolerate.
+    /// Additional tolerations of its pods.
     #[serde(skip_serializing)]
     tolerations: Option<Vec<Toleration>>,
-    /// The affinity of its pods.
+    /// Affinity of its pods.
     #[serde(skip_serializing)]
     affinity: Option<Affinity>,
-    /// Where churn serves its metrics; that of the same release if empty.
+    /// URL of the churner's events and metrics; that of the same release if empty.
     #[serde(skip_serializing)]
     churn_url: Option<Text<OrEmpty<Url>>>,
-    /// The cluster whose EndpointSlices are observed, where it is another.
+    /// The cluster whose EndpointSlices are observed, if it is another.
     #[serde(skip_serializing)]
     observe: Option<ObserveSection>,
-    /// How much room a pod's recording has.
+    /// Size limit of a pod's recording.
     #[serde(skip_serializing)]
     snapshot_size: Option<Text<Quantity>>,
 }
 
-/// How it is measured.
+/// How the run is measured.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct MeasureSection {
-    /// How long an update is waited for before it counts as never arrived; if absent, the larger
-    /// of 30 s and twice the largest limit judged.
+    /// Time after which an update counts as never delivered; if absent, the larger of 30 s and
+    /// twice the largest limit judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<NonZeroSpan>")]
     deadline: Key<Span>,

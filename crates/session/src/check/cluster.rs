@@ -28,7 +28,7 @@ const LINKS: &str = "multicluster";
 /// Where Linkerd's controller looks for the clusters that it is linked with.
 const CONTROLLER_NAMESPACE: &str = "linkerd";
 
-/// By this annotation KWOK knows its Nodes.
+/// The annotation of KWOK's Nodes.
 const FAKE: &str = "kwok.x-k8s.io/node";
 
 pub(super) async fn check(subject: &Subject<'_>, findings: &mut Findings) {
@@ -56,7 +56,7 @@ pub(super) async fn check(subject: &Subject<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether the controller has been told of the target cluster.
+/// Whether the controller is linked with the target cluster.
 ///
 /// Its caller tries again by itself, so that `kube` should not.
 async fn links(kube: Client, cluster: &str, findings: &mut Findings) {

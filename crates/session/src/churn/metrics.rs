@@ -86,10 +86,10 @@ impl ChurnMetrics {
         // Counters get their `_total` from the encoder.
         churn.register(
             "services_created",
-            "Services made, with what backs them",
+            "Services created, with the objects of their endpoints",
             metrics.created.clone(),
         );
-        churn.register("scale_events", "Scalings done", metrics.scalings.clone());
+        churn.register("scale_events", "Scalings", metrics.scalings.clone());
         churn.register(
             "restart_events",
             "Rollouts started",
@@ -97,22 +97,22 @@ impl ChurnMetrics {
         );
         churn.register(
             "current_replicas",
-            "Replicas that were last asked for",
+            "Replicas last requested",
             metrics.replicas.clone(),
         );
         churn.register(
             "provocations",
-            "Stale-state behaviours that were provoked",
+            "Actions of stale-state cases",
             metrics.provocations.clone(),
         );
         churn.register(
             "actions_failed",
-            "Actions that were given up",
+            "Actions that failed for good",
             metrics.failed.clone(),
         );
         churn.register(
             "current_cycle",
-            "The cycle that started last, from 1",
+            "The current cycle, from 1",
             metrics.cycle.clone(),
         );
         churn.register(

@@ -25,7 +25,7 @@ impl ClientMetrics {
     pub(super) fn health(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let wanted = encoder.encode_descriptor(
             "streams_wanted",
-            "Streams that are to be held",
+            "Streams that should be open",
             None,
             MetricType::Gauge,
         )?;
@@ -43,7 +43,7 @@ impl ClientMetrics {
         }
         let lag = encoder.encode_descriptor(
             "loop_lag_histogram_seconds",
-            "How late this process's event loop was, over the deliveries that it handled meanwhile",
+            "Lateness of this process's event loop, weighted by the deliveries that it handled",
             None,
             MetricType::Histogram,
         )?;
@@ -51,7 +51,7 @@ impl ClientMetrics {
         histogram(lag, &self.progress.all_lag(), &bounds)?;
         let relists = encoder.encode_descriptor(
             "observer_relists",
-            "Times the observer lost its watch and listed everything again",
+            "Times the observer lost its watch and listed again",
             None,
             MetricType::Counter,
         )?;
@@ -70,12 +70,12 @@ impl ClientMetrics {
         for (name, what, value) in [
             (
                 "endpoints_promised",
-                "Endpoints as the observer sees them in Kubernetes",
+                "Endpoints in Kubernetes, as the observer sees them",
                 (|of| of.promised) as fn(&Endpoints) -> f64,
             ),
             (
                 "endpoints_held",
-                "Endpoints as a stream holds them, on average",
+                "Endpoints of a stream, on average",
                 |of| of.held,
             ),
         ] {

@@ -20,8 +20,8 @@ impl ClientMetrics {
         let (proxy, profiles) = (&streams.proxy, &streams.profiles);
         let mut family = encoder.encode_descriptor(
             "streams_limited",
-            "Streams ended here, as a proxy ends them: nothing at all said for 3 s, nothing said \
-             for 5 min, or a life of 1 h",
+            "Streams that the client closed, as a proxy does: no first item within 3 s, no item \
+             for 5 min, or after 1 h",
             None,
             MetricType::Counter,
         )?;
@@ -32,17 +32,17 @@ impl ClientMetrics {
         for (name, what, count) in [
             (
                 "streams_refused",
-                "Streams refused in a way that a proxy does not try again",
+                "Streams refused with a status that a proxy does not retry",
                 proxy.refused,
             ),
             (
                 "first_messages_not_add",
-                "First messages of streams that were no add",
+                "First messages of streams that were not an add",
                 proxy.first_not_add,
             ),
             (
                 "profile_streams_created",
-                "GetProfile streams sent, those among them that were sent again",
+                "GetProfile streams opened, reopened ones included",
                 profiles.opened + profiles.reopened,
             ),
             (
@@ -52,7 +52,7 @@ impl ClientMetrics {
             ),
             (
                 "profile_streams_reset",
-                "GetProfile streams that ended although nobody here had asked for it",
+                "GetProfile streams unexpectedly closed",
                 profiles.unexpected_resets(),
             ),
         ] {

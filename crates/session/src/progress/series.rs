@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 const MOST: usize = 200;
 /// The label of all the others together.
 const OTHER: &str = "other";
-/// The longest latency that can be told from longer ones.
+/// The longest latency that is recorded exactly.
 const HIGHEST: Duration = Duration::from_secs(3_600);
 
 /// What is counted for one value of the label `service`.

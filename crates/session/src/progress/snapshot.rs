@@ -22,7 +22,7 @@ pub struct ProgressSnapshot {
     pub services: u64,
     /// Streams that are open.
     pub streams_open: u64,
-    /// The newest change that some stream has yet to learn, with its Service.
+    /// The newest change that some stream has not yet received, with its Service.
     pub under_way: Option<(String, UnderWay)>,
     /// The last change that is over.
     pub last_change: Option<ChangeLine>,
@@ -40,7 +40,7 @@ pub struct ProgressSnapshot {
 /// Deliveries so far, of all Services.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SoFar {
-    /// How many.
+    /// The number of deliveries.
     pub count: u64,
     /// Those among them that had not arrived by the deadline.
     pub never: u64,

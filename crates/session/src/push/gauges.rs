@@ -48,7 +48,7 @@ fn about(report: &Report, gauges: &mut Gauges) {
     let version = report.target.version.clone().unwrap_or_default();
     gauges.family(
         "info",
-        "What was run, on what, by which build of the tool; always 1",
+        "The run, its target and the build of the tool; always 1",
         [(
             vec![
                 ("run_id", report.run_id.clone()),
@@ -70,7 +70,7 @@ fn about(report: &Report, gauges: &mut Gauges) {
     );
     gauges.family(
         "verdict",
-        "1 for the verdict that the run has come to, 0 for the others",
+        "1 for the verdict of the run, 0 for the others",
         [Verdict::Pass, Verdict::Fail, Verdict::Invalid].map(|verdict| {
             let label = vec![("verdict", verdict.to_string())];
             (label, Some(f64::from(u8::from(verdict == report.verdict))))
@@ -120,7 +120,7 @@ fn criteria(report: &Report, gauges: &mut Gauges) {
     );
     gauges.family(
         "criterion_observed",
-        "The worst that was seen, in the unit of the limit; absent if it was not observed",
+        "The worst observed value, in the unit of the limit; absent if it was not observed",
         each(|judged| judged.observed),
     );
 }
@@ -141,7 +141,7 @@ fn latency(report: &Report, gauges: &mut Gauges) {
     };
     gauges.family(
         "latency_seconds",
-        "Quantiles of a stage over deliveries; a lower bound where some never arrived",
+        "Quantiles of a stage over deliveries; a lower bound if some never arrived",
         each().flat_map(|(labels, latency)| {
             QUANTILES.map(|(key, quantile)| {
                 let mut labels = labels.clone();
@@ -152,7 +152,7 @@ fn latency(report: &Report, gauges: &mut Gauges) {
     );
     gauges.family(
         "deliveries",
-        "Deliveries that a stage was measured over",
+        "Deliveries of a stage",
         each().map(|(labels, latency)| (labels, Some(whole(latency.count)))),
     );
     gauges.family(
@@ -168,7 +168,7 @@ fn latency(report: &Report, gauges: &mut Gauges) {
     );
     gauges.one(
         "changes_completed",
-        "Changes that all their streams knew by the deadline",
+        "Changes fully propagated by the deadline",
         Some(whole(fan_out.completed)),
     );
     let last = if fan_out.is_incomplete() {
@@ -178,7 +178,7 @@ fn latency(report: &Report, gauges: &mut Gauges) {
     };
     gauges.one(
         "last_stream_seconds",
-        "The largest time from a change's visibility until its last stream knew; the deadline if some stream never did",
+        "The largest time from a change's visibility until its last stream received it; the deadline if some stream never did",
         last,
     );
 }
@@ -188,27 +188,27 @@ fn streams(report: &Report, gauges: &mut Gauges) {
     for (name, help, value) in [
         (
             "streams_checked",
-            "Streams checked at the settled end",
+            "Streams checked at the end",
             right.streams_checked,
         ),
         (
             "streams_wrong",
-            "Streams that held other than they were promised",
+            "Streams with other endpoints than promised at the end",
             right.streams_wrong,
         ),
         (
             "endpoints_missing",
-            "Endpoints promised and not held, over streams",
+            "Endpoints promised and missing at the end, over streams",
             right.missing,
         ),
         (
             "endpoints_stale",
-            "Endpoints held and not promised any more, over streams",
+            "Stale endpoints at the end, over streams",
             right.stale,
         ),
         (
             "endpoints_redundant",
-            "Addresses told that changed nothing, over streams",
+            "Addresses that changed nothing, over streams",
             right.redundant,
         ),
     ] {

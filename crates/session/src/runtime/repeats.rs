@@ -17,7 +17,7 @@ use tracing_subscriber::layer::{Context, Filter};
 
 /// How often counts are logged.
 const EVERY: Duration = Duration::from_secs(10);
-/// As many different lines as are told apart; all others are logged each time.
+/// The largest number of different lines that are counted; all others are logged each time.
 const MOST: usize = 1_000;
 
 /// What was logged lately, by the line without its numbers: what differs by an object's number alone

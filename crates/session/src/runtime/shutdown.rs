@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// The process was told to end a second time, and did not wait for the work.
+/// The process received a second signal, and did not wait for the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("aborted by a second signal")]
 pub struct Aborted;

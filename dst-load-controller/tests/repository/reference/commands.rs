@@ -10,8 +10,8 @@ fn commands_and_flags() {
     let mut root = Args::command();
     root.build();
     let mut body = String::from(
-        "Every flag of a command can also be given by its environment variable. Durations are written as in Go\n\
-         (`500ms`, `1h30m`). Flags of all commands stand at the end.\n",
+        "This page lists every command and flag. Every flag can also be set by its environment variable. Durations are written as in Go\n\
+         (`500ms`, `1h30m`). Flags of all commands are at the end.\n",
     );
     let global: Vec<_> = root
         .get_arguments()

@@ -46,9 +46,9 @@ async fn families() {
     process_metrics::register(&mut process);
 
     let mut body = String::from(
-        "Served at `/metrics`, encoded from state at each scrape. Every family exists from the start, at 0. The names\n\
-         are the load test plan's; a family of quantiles cannot be added up over replicas, and the histogram beside it,\n\
-         whose name ends in `_histogram_seconds`, can. Of more than 200 Services, those beyond share `service=\"other\"`.\n",
+        "The metrics that `churn` and `client` serve at `/metrics`, encoded at each scrape. Every family exists from the\n\
+         start, at 0. The names are the test plan's. Families of quantiles cannot be added up over replicas; histograms,\n\
+         whose names end in `_histogram_seconds`, can. Beyond 200 Services, the others share `service=\"other\"`.\n",
     );
     for (title, registry) in [("`client`", client), ("`churn`", churn), ("Both", process)] {
         body.push_str(&format!(
@@ -58,8 +58,8 @@ async fn families() {
     }
     kubernetes.shutdown().await;
     body.push_str(
-        "\n## Pushed\n\nWhat a run came to, in the group `job=\"dst-load-controller\"` and `scenario` of a Pushgateway, with \
-         `--push-gateway URL` of\n`run` and `report`. What was not measured has no series.\n\n\
+        "\n## Pushed\n\nThe results of a run, in the group `job=\"dst-load-controller\"` and `scenario` of a Pushgateway, with \
+         `--push-gateway URL` of\n`run` and `report`. There is no series for what was not measured.\n\n\
          | Family | Type | Labels | What it is |\n|---|---|---|---|\n",
     );
     body.push_str(&rows(&gauges::render(&report())));

@@ -9,9 +9,10 @@ use super::{cell, page};
 fn keys() {
     let root = schema();
     let mut body = String::from(
-        "A scenario file is a Helm values file: the keys of the sections `scenario`, `churn`, `client`, `federation`,\n\
-         `measure`, `criteria` and `sandbox` are what `run` reads; the others, and those marked as the chart's, are read by\n\
-         the chart alone. What is absent has the default that its line names. Any other key is an error.\n",
+        "This page lists every key of a scenario file, which is a Helm values file. `run` reads the sections `scenario`,\n\
+         `churn`, `client`, `federation`, `measure`, `criteria`, `sandbox` and `target`; the chart also reads\n\
+         the other sections, and keys such as `affinity` and `resources`. A key that is absent has the default of its line. Any\n\
+         other key is an error.\n",
     );
     let sections = root["properties"].as_object().unwrap();
     let scenario = [

@@ -7,21 +7,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::recording::ProfileCounts;
 
-/// What `GetProfile` streams did. None of it counts as latency.
+/// Counts of `GetProfile` streams. None of them counts as latency.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Profiles {
-    /// Streams that were to be held: for each `Get` stream one by its Service's ClusterIP, where
-    /// it has one, and one by the address of an endpoint, once it holds one.
+    /// Streams that were requested: for each `Get` stream one by its Service's ClusterIP, if it has
+    /// one, and one by the address of an endpoint, once it has one.
     pub requested: u64,
-    /// Streams among them that were sent.
+    /// Streams among them that were opened.
     pub opened: u64,
-    /// Streams that were sent again.
+    /// Streams that were reopened.
     pub reopened: u64,
     /// Messages received.
     pub messages: u64,
     /// Streams that ended with an error, by gRPC code.
     pub errors: BTreeMap<String, u64>,
-    /// Streams that ended although nobody asked for it.
+    /// Streams that were unexpectedly closed.
     pub unexpected_resets: u64,
 }
 
@@ -29,11 +29,11 @@ pub struct Profiles {
 /// and removals together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Replica {
-    /// Where it is.
+    /// Its address.
     pub address: String,
-    /// Streams that are held on it.
+    /// Streams on it.
     pub streams: u64,
-    /// Deliveries by it, those that never arrived among them.
+    /// Its deliveries, including those never delivered.
     pub deliveries: u64,
     /// Deliveries that had not arrived by the deadline.
     pub never: u64,
@@ -41,9 +41,9 @@ pub struct Replica {
     pub p50_seconds: Option<f64>,
     /// The 99th percentile.
     pub p99_seconds: Option<f64>,
-    /// The smallest quantile that lies among deliveries that never arrived.
+    /// The smallest quantile that is only a lower bound.
     pub censored_from: Option<String>,
-    /// Streams on it that held other than they were promised at the end.
+    /// Streams on it with other endpoints than promised at the end.
     pub streams_wrong: u64,
 }
 

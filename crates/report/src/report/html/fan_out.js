@@ -28,28 +28,28 @@ function fanOut(page) {
     [kind(c), "first stream", said(c.first)],
     [kind(c), "half", said(c.p50)],
     [kind(c), "99 %", said(c.p99)],
-    [kind(c), "last that knew", said(c.last)],
-    ["line worst", "known, never", `${count(c.known)}, ${count(c.never)} of ${count(c.audience)}`],
+    [kind(c), "last stream", said(c.last)],
+    ["line worst", "received, never", `${count(c.known)}, ${count(c.never)} of ${count(c.audience)}`],
   ];
   const stops = all.map((c) => ({ x: Math.max(c.p50 ?? c.last ?? deadline, from), title: title(c), rows: rows(c) }));
-  const heads = ["Service", "change", "cycle", "visible at", "Kubernetes", "first", "half", "95 %", "99 %", "last", "known", "never", "of streams", "left or overtaken"];
+  const heads = ["Service", "change", "cycle", "visible at", "Kubernetes", "first", "half", "95 %", "99 %", "last", "received", "never", "of streams", "left or superseded"];
   const cells = (c) => [
     c.service, `${c.direction === "add" ? "+" : "−"}${count(c.endpoints)}`, c.cycle ? count(c.cycle) : "-", clock(c.at),
     said(c.kubernetes), said(c.first), said(c.p50), said(c.p95), said(c.p99), said(c.last), count(c.known), count(c.never),
     count(c.audience), count(c.other)];
   const left = changes - all.length;
   const notes = [
-    `${counted(changes, "change", "changes")} had streams that were to learn of them.` +
-      (left > 0 ? ` Drawn are the ${worst.length} worst, and an even sample of ${count(others.length)} of the others.` : " All are drawn.") +
-      (all.some((c) => c.first === 0) ? " What a stream knew before the observer saw it counts as known at once." : ""),
-    "A line goes through the first stream, half of them, 95 %, 99 % and the last; between these it is no measurement.",
+    `${counted(changes, "change", "changes")} had an audience.` +
+      (left > 0 ? ` The ${worst.length} worst are drawn, and an even sample of ${count(others.length)} of the others.` : " All are drawn.") +
+      (all.some((c) => c.first === 0) ? " An update that arrived before the observer saw its change counts as 0." : ""),
+    "A line connects the first stream, half of them, 95 %, 99 % and the last; between these points it is interpolated.",
   ];
   return {
     name: "Fan-out of changes",
-    legend: [["line curve add", "endpoints that appeared"], ["line curve remove", "endpoints that went"], ["line worst", "the worst change"]],
+    legend: [["line curve add", "endpoints added"], ["line curve remove", "endpoints removed"], ["line worst", "the worst change"]],
     x: { from, to, log: true, words: zeroAt(from, zero, micros), title: "since the change was visible" },
     panels: [{
-      title: "Streams that know", height: 260, from: 0, to: 1, words: percent, ticks: [0, 0.25, 0.5, 0.75, 1],
+      title: "Streams that received the change", height: 260, from: 0, to: 1, words: percent, ticks: [0, 0.25, 0.5, 0.75, 1],
       draw: (layer, sx, sy, box) => {
         for (const c of [...all].reverse()) layer.append(path({ class: kind(c) }, curve(c, sx, sy, box.right)));
         if (worst.length) layer.append(path({ class: "line worst" }, curve(worst[0], sx, sy, box.right)));

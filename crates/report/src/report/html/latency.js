@@ -165,7 +165,7 @@ function quantilesByTime(page) {
       rows: all.flatMap((q, i) => (found[i].has(n) ? [[`bar ${q.direction}`, name(q), words(found[i].get(n))]] : [])),
     })),
     marks: buckets.length,
-    notes: ["Told to 1.6 %; the table of the run has the exact values."],
+    notes: ["Exact to 1.6 %; the table of the run has the exact values."],
     table: {
       heads: ["until", ...all.map(name)],
       rows: () => buckets.map((n) => [clock(at(n)), ...all.map((q, i) => (found[i].has(n) ? words(found[i].get(n)) : ""))]),

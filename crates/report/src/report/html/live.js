@@ -32,7 +32,7 @@ async function again() {
     const live = document.getElementById("live");
     live.classList.add("lost");
     live.setAttribute("role", "status");
-    live.textContent = "The run does not answer any more: this is the last that it said. Its report is in its directory.";
+    live.textContent = "The run no longer answers: this is its last state. Its report is in its directory.";
   }
   setTimeout(again, EVERY);
 }

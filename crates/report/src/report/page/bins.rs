@@ -84,7 +84,7 @@ impl Content for Bins {
     }
 }
 
-/// How many low bits are not told apart.
+/// How many low bits are dropped.
 const fn blurred(value: u64, bits: u32) -> u32 {
     (u64::BITS - value.leading_zeros()).saturating_sub(bits)
 }

@@ -15,8 +15,8 @@ const SAMPLE: usize = 240;
 pub struct Curves {
     /// Changes that had an audience.
     pub changes: u64,
-    /// The worst, worst first: those which most streams never knew, then those whose last stream
-    /// knew latest.
+    /// The worst, worst first: those with the most streams that never received it, then those with
+    /// the latest last stream.
     pub worst: Vec<Curve>,
     /// Of the others an even sample, in the order in which they closed.
     pub others: Vec<Curve>,
@@ -32,7 +32,7 @@ pub struct Curve {
     pub service: String,
     /// The resourceVersion of the object whose event made it.
     pub version: String,
-    /// Whether endpoints appeared or went.
+    /// Whether endpoints were added or removed.
     pub direction: Direction,
     /// The cycle; 0 before the first.
     pub cycle: u32,
@@ -40,23 +40,23 @@ pub struct Curve {
     pub endpoints: u32,
     /// From the intended instant until it was visible, microseconds.
     pub kubernetes: Option<u64>,
-    /// Streams that were to learn of it.
+    /// Streams that should receive it.
     pub audience: u32,
-    /// Streams that knew by the deadline.
+    /// Streams that received it by the deadline.
     pub known: u32,
     /// Streams that did not.
     pub never: u32,
     /// Streams that closed before, or for which a later change overtook it.
     pub other: u32,
-    /// Until the first stream knew.
+    /// Until the first stream received it.
     pub first: Option<u64>,
-    /// Until half knew.
+    /// Until half received it.
     pub p50: Option<u64>,
-    /// Until 95 % knew.
+    /// Until 95 % received it.
     pub p95: Option<u64>,
-    /// Until 99 % knew.
+    /// Until 99 % received it.
     pub p99: Option<u64>,
-    /// Until the last that ever knew.
+    /// Until the last stream that ever received it.
     pub last: Option<u64>,
 }
 

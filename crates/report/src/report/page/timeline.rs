@@ -26,7 +26,7 @@ pub struct Timeline {
     pub clients: Vec<Point>,
     /// Streams open.
     pub streams: Vec<Point>,
-    /// Streams that ended unasked.
+    /// Streams that were unexpectedly closed.
     pub resets: Vec<Amount>,
     /// The target's CPU between two samples, cores.
     pub cpu: Vec<Point>,
@@ -39,7 +39,7 @@ pub struct Timeline {
 /// A phase and when it was entered.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Entered {
-    /// Which.
+    /// The phase.
     pub phase: Phase,
     /// When.
     pub at: f64,

@@ -21,7 +21,7 @@ pub(super) type Labels = Pairs<LabelKey, Word<LabelValue>>;
 /// Annotations.
 pub(super) type Annotations = Pairs<AnnotationKey, Word<Prose>>;
 
-/// The image of both halves.
+/// The image of churner and clients.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "Image")]
@@ -30,7 +30,7 @@ pub(super) struct ImageSection {
     repository: Option<Text<ImageName>>,
     /// The chart's `appVersion` if empty.
     tag: Option<Text<OrEmpty<ImageTag>>>,
-    /// `sha256:…`; wins over the tag.
+    /// `sha256:…`; takes precedence over the tag.
     digest: Option<Text<OrEmpty<ImageDigest>>>,
     /// When it is pulled.
     pull_policy: Option<PullPolicy>,
@@ -48,14 +48,14 @@ pub(super) enum PullPolicy {
     Never,
 }
 
-/// The destination controller that clients ask.
+/// The destination controller that clients connect to.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "Destination")]
 pub(super) struct DestinationSection {
-    /// HOST:PORT; a list of them where each replica is to be asked.
+    /// HOST:PORT; a list to name each replica.
     address: Option<OneOrMore<Commas<Destination>, Destination>>,
-    /// URLs where the controller serves its metrics, if they can be reached.
+    /// URLs of the controller's metrics.
     metrics: Option<Vec<Text<Url>>>,
 }
 
@@ -75,55 +75,55 @@ pub(super) struct MeshSection {
 pub(super) struct KwokSection {
     /// Puts fake pods on nodes labelled `type=kwok` only.
     require_nodes: Option<bool>,
-    /// Keeps our own pods off these nodes.
+    /// Keeps the chart's own pods off these Nodes.
     avoid_nodes: Option<bool>,
 }
 
-/// The identities of the two halves.
+/// The ServiceAccounts of churner and clients.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "ServiceAccount")]
 pub(super) struct ServiceAccountSection {
-    /// Whether the chart makes them.
+    /// Whether the chart creates them.
     create: Option<bool>,
     /// Their annotations.
     annotations: Option<Annotations>,
-    /// The name of churn's.
+    /// The name of the churner's.
     churn_name: Option<Text<OrEmpty<ObjectName>>>,
-    /// The name of the client's.
+    /// The name of the clients'.
     client_name: Option<Text<OrEmpty<ObjectName>>>,
 }
 
-/// What the two halves may do.
+/// The permissions of churner and clients.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "Rbac")]
 pub(super) struct RbacSection {
-    /// Whether the chart makes Roles and their bindings.
+    /// Whether the chart creates Roles and their bindings.
     create: Option<bool>,
-    /// Whether the client may list and watch Nodes: a small ClusterRole.
+    /// Whether the clients may list and watch Nodes, with a ClusterRole.
     nodes: Option<bool>,
 }
 
-/// Who may reach the pods, and whom they may reach.
+/// Network policies of the pods.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "NetworkPolicy")]
 pub(super) struct NetworkPolicySection {
-    /// Whether the chart makes them.
+    /// Whether the chart creates them.
     enabled: Option<bool>,
     /// The namespace from which Prometheus scrapes; any if empty.
     prometheus_namespace: Option<Text<OrEmpty<DnsLabel>>>,
 }
 
-/// What Prometheus and Grafana are told.
+/// Monitoring with Prometheus and Grafana.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "Monitoring")]
 pub(super) struct MonitoringSection {
-    /// A `PodMonitor` of both halves.
+    /// A `PodMonitor` for churner and clients.
     pod_monitor: Option<MonitorSection>,
-    /// A `ServiceMonitor` of both halves.
+    /// A `ServiceMonitor` for churner and clients.
     service_monitor: Option<MonitorSection>,
     /// A `PrometheusRule` with alerts.
     rules: Option<RulesSection>,
@@ -136,11 +136,11 @@ pub(super) struct MonitoringSection {
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "Monitor")]
 pub(super) struct MonitorSection {
-    /// `auto`: where the cluster knows the resource.
+    /// `auto`: if the cluster has the resource.
     enabled: Option<Switch>,
-    /// Labels by which a Prometheus finds it.
+    /// Labels that a Prometheus selects.
     labels: Option<Labels>,
-    /// From one scrape to the next.
+    /// The scrape interval.
     interval: Option<Text<ScrapeInterval>>,
 }
 
@@ -149,9 +149,9 @@ pub(super) struct MonitorSection {
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "Rules")]
 pub(super) struct RulesSection {
-    /// `auto`: where the cluster knows the resource.
+    /// `auto`: if the cluster has the resource.
     enabled: Option<Switch>,
-    /// Labels by which a Prometheus finds it.
+    /// Labels that a Prometheus selects.
     labels: Option<Labels>,
 }
 
@@ -160,9 +160,9 @@ pub(super) struct RulesSection {
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "Dashboards")]
 pub(super) struct DashboardsSection {
-    /// Whether the chart makes them.
+    /// Whether the chart creates them.
     enabled: Option<bool>,
-    /// Labels by which Grafana's sidecar finds them.
+    /// Labels that Grafana's sidecar selects.
     labels: Option<Labels>,
     /// Annotations, such as the folder.
     annotations: Option<Annotations>,
@@ -173,7 +173,7 @@ pub(super) struct DashboardsSection {
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "Observe")]
 pub(super) struct ObserveSection {
-    /// A Secret of the release's namespace with a kubeconfig.
+    /// A Secret in the release's namespace with a kubeconfig.
     kubeconfig_secret: Option<Text<OrEmpty<ObjectName>>>,
     /// Its key in that Secret.
     key: Option<Text<DataKey>>,

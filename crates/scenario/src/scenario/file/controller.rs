@@ -12,12 +12,13 @@ use crate::flags::Flags;
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "Controller")]
 pub(super) struct ControllerSection {
-    /// `-enable-ipv6`; false in Linkerd's chart unless `disableIPv6` is false there. If absent and
-    /// not found out, Services whose pods have IPv6 addresses are not judged. The reference
-    /// destination is set up like this; true if absent.
+    /// The controller's flag `-enable-ipv6`; false in Linkerd's chart unless `disableIPv6` is false
+    /// there. If it is absent and cannot be found, Services whose pods have IPv6 addresses are not
+    /// judged. The reference destination uses it too; true if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     ipv6: Key<bool>,
-    /// `-enable-endpoint-slices`; without EndpointSlices no Service can be judged. True if absent.
+    /// The controller's flag `-enable-endpoint-slices`; without EndpointSlices no Service can be
+    /// judged. True if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     endpoint_slices: Key<bool>,
 }

@@ -25,17 +25,17 @@ pub(super) struct SandboxSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub(super) zones: Key<u32>,
-    /// How long a fake pod takes to become ready: one duration, or a least and a most.
+    /// How long a fake pod takes to become ready: one duration, or a minimum and a maximum.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pod_start: Key<PodStart>,
-    /// How often the EndpointSlice controller writes what has gathered. 100ms if absent.
+    /// How often the EndpointSlice controller writes pending changes. 100ms if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) slice_sync: Key<Span>,
     /// Replicas of the reference destination. 1 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = MOST_REPLICAS))]
     pub(super) replicas: Key<u32>,
-    /// What goes wrong on purpose.
+    /// Injected faults.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) faults: Key<Vec<FaultItem>>,
 }
@@ -45,27 +45,27 @@ pub(super) struct SandboxSection {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "Fault")]
 pub(super) struct FaultItem {
-    /// What goes wrong.
+    /// The kind of fault.
     pub(super) kind: Placed<FaultKind>,
-    /// From when on, counted from the start of the run; at once if absent.
+    /// When it begins, from the start of the run; at once if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) at: Key<Span>,
-    /// For how long; until the end if absent.
+    /// Its duration; until the end if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<NonZeroSpan>")]
     pub(super) lasts: Key<Span>,
-    /// Which share of streams, messages or requests is struck; all if absent.
+    /// The share of streams, messages or requests that is affected; all if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) share: Key<Share>,
-    /// By how much, for the kinds that delay.
+    /// The delay, for the kinds that delay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) delay: Key<Span>,
-    /// Which replica of the reference destination does wrong, from 1; all if absent.
+    /// The replica of the reference destination that has the fault, from 1; all if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub(super) replica: Key<u32>,
-    /// The observer's watches of which resource are struck, for the kinds that strike those; all if
-    /// absent.
+    /// The resource whose watches are affected, for the kinds that affect the observer's watches;
+    /// all if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) resource: Key<WatchedResource>,
 }

@@ -21,27 +21,27 @@ use crate::{
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "Federation")]
 pub(super) struct FederationSection {
-    /// The name by which the churned cluster is linked; `target` if absent.
+    /// The name of the link to the churned cluster; `target` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = LONGEST_NAME), regex(pattern = super::check::LABEL))]
     cluster: Key<String>,
-    /// How its Services are asked for, each way by streams of its own; both if absent.
+    /// The discovery modes of its Services, each with its own streams; both if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
     through: Key<Vec<Placed<DiscoveryMode>>>,
-    /// Services of the first cluster, to see what the churn does to them; 0 if absent.
+    /// Services of the first cluster, to measure the effect of the churn on them; 0 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     local_services: Key<u32>,
     /// Endpoints of each of these; 10 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     local_endpoints: Key<u32>,
-    /// How often an endpoint is added to each of these, or taken away again; 2s if absent.
+    /// How often an endpoint is added to each of these, or removed again; 2s if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<NonZeroSpan>")]
     local_every: Key<Span>,
-    /// Whether the chart makes the Services that stand for those of the churned cluster; not where
-    /// linkerd-multicluster's service mirror does.
+    /// Whether the chart creates the mirror and federated Services for those of the churned
+    /// cluster. Set it to false if linkerd-multicluster's service mirror creates them.
     #[serde(skip_serializing)]
     stand_ins: Option<bool>,
 }

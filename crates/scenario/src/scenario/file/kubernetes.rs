@@ -67,13 +67,13 @@ pub(super) struct Toleration {
     toleration_seconds: Option<i64>,
 }
 
-/// What a container may use.
+/// Requests and limits of a container.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Resources {
-    /// What it asks for.
+    /// Requests.
     requests: Option<Pairs<LabelKey, Number<Quantity>>>,
-    /// The most of it.
+    /// Limits.
     limits: Option<Pairs<LabelKey, Number<Quantity>>>,
     /// Claims of devices.
     claims: Option<Objects>,

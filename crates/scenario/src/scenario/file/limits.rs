@@ -19,9 +19,8 @@ use crate::{
 const OPTIONAL: &str = "optional";
 
 /// What the schema says of that key.
-const ABOUT_OPTIONAL: &str = "Keys of limits, such as target.viewsActive, that may stay unjudged: \
-                              without them listed here a\nlimit that cannot be judged makes the run \
-                              invalid.";
+const ABOUT_OPTIONAL: &str = "Keys of limits, such as target.viewsActive, that may stay unjudged. A limit \
+                              that is not listed here\nmakes the run invalid if it cannot be judged.";
 
 /// The keys of each of [`Section::ALL`].
 static KEYS: LazyLock<[Vec<&str>; Section::ALL.len()]> = LazyLock::new(|| {

@@ -19,19 +19,19 @@ use crate::{
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct ProvokeGroup {
-    /// What is done; all there is if absent. The Services are named after it.
+    /// The stale-state cases; all if absent. The Services are named after them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("uniqueItems" = true))]
     pub(super) kinds: Key<Vec<Placed<StaleStateCase>>>,
-    /// How many Services for each kind; 1 if absent.
+    /// The number of Services for each kind; 1 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = MOST_SERVICES))]
     pub(super) services: Key<u32>,
-    /// Endpoints a Service at rest: at most 100, what one slice holds.
+    /// Endpoints a Service at rest: at most 100, which is one slice.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = MOST_PROVOKED))]
     pub(super) endpoints: Key<u32>,
-    /// How long to wait before it is done, and before it is done again.
+    /// Time before it is done, and before it is done again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<NonZeroSpan>")]
     pub(super) hold: Key<Span>,
