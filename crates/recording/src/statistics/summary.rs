@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 pub use self::proxies::{Profiles, Replica};
 use super::{
     clock::OtherClock,
+    fold::Target,
     latency::{Latency, Quantile, Stage},
     merged::Merged,
     observer::Observer,
-    pings::Pings,
     slowest::SlowestChange,
 };
 use crate::recording::ProxyCounts;
@@ -304,73 +304,6 @@ pub struct Generator {
     pub peak_rss_bytes: Option<u64>,
     /// The event loop's lateness, weighted by the deliveries it handled meanwhile.
     pub loop_lag_p99_seconds: Option<f64>,
-}
-
-/// What the target used.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Target {
-    /// CPU from the first sample to the last.
-    pub cpu_seconds: Option<f64>,
-    /// The most cores used between two samples, on average.
-    pub cpu_max_cores: Option<f64>,
-    /// The largest resident memory.
-    pub peak_rss_bytes: Option<u64>,
-    /// The resident memory at which it is killed, where that is known.
-    #[serde(default)]
-    pub memory_limit_bytes: Option<u64>,
-    /// The most `Get` streams of others at a phase's edge; `null` if that is not known.
-    #[serde(default)]
-    pub foreign_streams: Option<u64>,
-    /// Whether a kubelet would have restarted it; `null` if it was never asked, or never answered.
-    #[serde(default)]
-    pub pings: Option<Pings>,
-    /// The largest resident memory before the first cycle, with all streams open.
-    pub idle_rss_bytes: Option<u64>,
-    /// CPU a second before the first cycle, with all streams open.
-    pub idle_cpu_cores: Option<f64>,
-    /// CPU from the end of the idle baseline to the last sample before cleaning up, less what the
-    /// target would have used idle.
-    pub cpu_above_idle_seconds: Option<f64>,
-    /// Queue overflows from the first sample to the last.
-    pub overflows: Option<u64>,
-    /// Send timeouts, where the build counts them.
-    pub send_timeouts: Option<u64>,
-    /// The smallest and the largest `destination_endpoint_views_active` while churning.
-    pub views_active: Option<(u64, u64)>,
-    /// The trend of its live heap; of resident memory where the target has no heap metric.
-    #[serde(default)]
-    pub heap_growth: HeapGrowth,
-    /// Times it was seen to have restarted.
-    pub restarts: u64,
-    /// Whether it told more than once when it had started: else no restart can be seen.
-    #[serde(default)]
-    pub starts_known: bool,
-    /// Samples taken.
-    pub samples: u64,
-    /// Times it could not be asked.
-    pub silent: u64,
-    /// Those among them that were asked since the churn began: before it nothing is judged.
-    #[serde(default)]
-    pub silent_judged: u64,
-    /// Why not, the last time.
-    pub silent_reason: Option<String>,
-}
-
-/// The trend of the live heap's floors over windows of equal load (whole cycles, or ten minutes
-/// where nothing cycles), as fractions of the first floor, from ten minutes after all streams were
-/// open.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct HeapGrowth {
-    /// The growth an hour; `null` where the windows span less than an hour.
-    pub per_hour: Option<f64>,
-    /// The lower end of its 95 % confidence interval.
-    pub low_per_hour: Option<f64>,
-    /// The upper end.
-    pub high_per_hour: Option<f64>,
-    /// How many windows there were.
-    pub windows: u32,
-    /// From the first one's start to the last one's end.
-    pub hours: f64,
 }
 
 /// What the Kubernetes API answered.
