@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{
     action::Verb,
-    scenario::{Jitter, Pattern},
+    pattern::{Jitter, Pattern},
     seed,
     stale_state::StaleStateCase,
 };
@@ -73,7 +73,6 @@ pub(super) struct Scaling {
 impl Rhythm {
     /// The timetable of a group of `services` that follows `pattern`.
     pub(super) fn new(pattern: &Pattern, services: u32) -> Self {
-        let none = Jitter::UpTo(Duration::ZERO);
         match *pattern {
             Pattern::Stable { .. } => Self::Still,
             Pattern::Oscillate {
@@ -103,7 +102,7 @@ impl Rhythm {
                     batch: size.max(1),
                     interval,
                     spread: interval.saturating_mul(batches.saturating_sub(1)),
-                    ..Wave::together(min, max, min_hold, max_hold, none)
+                    ..Wave::together(min, max, min_hold, max_hold, Jitter::NONE)
                 })
             }
             Pattern::ScaleUp { from, to, over } => {

@@ -9,14 +9,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    criteria::Criteria,
-    quantity::{AddressRange, NonZeroSpan, Span},
-    scenario::Lifecycle,
-};
+use crate::{criteria::Criteria, quantity::NonZeroSpan};
 
 mod chart;
 pub(super) mod check;
+pub(super) mod churn;
+mod client;
 mod controller;
 mod decode;
 pub(super) mod effective;
@@ -33,22 +31,19 @@ mod text;
 pub(super) mod tree;
 
 use chart::{
-    Annotations, DestinationSection, ImageSection, KwokSection, Labels, MeshSection,
-    MonitoringSection, NetworkPolicySection, ObserveSection, RbacSection, ServiceAccountSection,
+    Annotations, ChartKey, DestinationSection, ImageSection, KwokSection, Labels, MeshSection,
+    MonitoringSection, NetworkPolicySection, RbacSection, ServiceAccountSection,
 };
+use churn::ChurnSection;
+use client::ClientSection;
 use controller::ControllerSection;
-use either::{Amount, JitterBound, Percent};
 use embedded::SandboxSection;
 use federation::FederationSection;
-use forms::{DnsLabel, ObjectName, Prose, Quantity, ServiceName, Url};
-use kubernetes::{Affinity, Object, Reference, Resources, Toleration, Variable};
-use placed::Placed;
-use provoke::ProvokeGroup;
-pub(super) use schema::violations;
+use forms::{DnsLabel, ObjectName, ServiceName};
+use kubernetes::{Affinity, Object, Reference, Resources, Toleration};
+use placed::Key;
 pub use schema::{chart_schema, schema};
-use text::{OrEmpty, Text, Word};
-
-type Key<T> = Option<Placed<T>>;
+use text::{OrEmpty, Text};
 
 /// The values of a load test: a scenario for `dst-load-controller run`, and the values of its
 /// Helm chart.
@@ -57,98 +52,67 @@ type Key<T> = Option<Placed<T>>;
 #[schemars(inline)]
 struct File {
     /// What this is.
-    #[serde(skip_serializing_if = "Option::is_none")]
     scenario: Key<ScenarioSection>,
     /// What is done to Kubernetes.
-    #[serde(skip_serializing_if = "Option::is_none")]
     churn: Key<ChurnSection>,
     /// Who watches.
-    #[serde(skip_serializing_if = "Option::is_none")]
     client: Key<ClientSection>,
     /// A second cluster: it is the one that is churned, and clients ask the first one's controller.
-    #[serde(skip_serializing_if = "Option::is_none")]
     federation: Key<FederationSection>,
     /// How it is measured.
-    #[serde(skip_serializing_if = "Option::is_none")]
     measure: Key<MeasureSection>,
     /// What a run is judged by; what is absent is not judged.
-    #[serde(skip_serializing_if = "Option::is_none")]
     criteria: Key<Criteria>,
     /// How the destination controller is set up, where the tool cannot see it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     target: Key<ControllerSection>,
     /// The embedded sandbox's shape; the chart ignores it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     sandbox: Key<SandboxSection>,
     /// Helm's own.
-    #[serde(skip_serializing)]
-    global: Option<BTreeMap<String, serde_json::Value>>,
+    global: ChartKey<BTreeMap<String, serde_json::Value>>,
     /// The image of both halves.
-    #[serde(skip_serializing)]
-    image: Option<ImageSection>,
+    image: ChartKey<ImageSection>,
     /// Secrets to pull it with.
-    #[serde(skip_serializing)]
-    image_pull_secrets: Option<Vec<Reference>>,
+    image_pull_secrets: ChartKey<Vec<Reference>>,
     /// Replaces the chart's name in the names of objects.
-    #[serde(skip_serializing)]
-    name_override: Option<Text<OrEmpty<DnsLabel>>>,
+    name_override: ChartKey<Text<OrEmpty<DnsLabel>>>,
     /// Replaces the names of objects altogether.
-    #[serde(skip_serializing)]
-    fullname_override: Option<Text<OrEmpty<ServiceName>>>,
+    fullname_override: ChartKey<Text<OrEmpty<ServiceName>>>,
     /// Labels of every object.
-    #[serde(skip_serializing)]
-    common_labels: Option<Labels>,
+    common_labels: ChartKey<Labels>,
     /// What a container may use.
-    #[serde(skip_serializing)]
-    resources: Option<Resources>,
+    resources: ChartKey<Resources>,
     /// Annotations of pods.
-    #[serde(skip_serializing)]
-    pod_annotations: Option<Annotations>,
+    pod_annotations: ChartKey<Annotations>,
     /// Labels of pods.
-    #[serde(skip_serializing)]
-    pod_labels: Option<Labels>,
+    pod_labels: ChartKey<Labels>,
     /// The security context of pods.
-    #[serde(skip_serializing)]
-    pod_security_context: Option<Object>,
+    pod_security_context: ChartKey<Object>,
     /// The security context of containers.
-    #[serde(skip_serializing)]
-    security_context: Option<Object>,
+    security_context: ChartKey<Object>,
     /// The nodes for our own pods.
-    #[serde(skip_serializing)]
-    node_selector: Option<Labels>,
+    node_selector: ChartKey<Labels>,
     /// Taints that our own pods tolerate.
-    #[serde(skip_serializing)]
-    tolerations: Option<Vec<Toleration>>,
+    tolerations: ChartKey<Vec<Toleration>>,
     /// The affinity of our own pods.
-    #[serde(skip_serializing)]
-    affinity: Option<Affinity>,
+    affinity: ChartKey<Affinity>,
     /// The priority class of our own pods.
-    #[serde(skip_serializing)]
-    priority_class_name: Option<Text<OrEmpty<ObjectName>>>,
+    priority_class_name: ChartKey<Text<OrEmpty<ObjectName>>>,
     /// The identities of the two halves.
-    #[serde(skip_serializing)]
-    service_account: Option<ServiceAccountSection>,
+    service_account: ChartKey<ServiceAccountSection>,
     /// What they may do.
-    #[serde(skip_serializing)]
-    rbac: Option<RbacSection>,
+    rbac: ChartKey<RbacSection>,
     /// What Prometheus and Grafana are told.
-    #[serde(skip_serializing)]
-    monitoring: Option<MonitoringSection>,
+    monitoring: ChartKey<MonitoringSection>,
     /// The destination controller that clients ask.
-    #[serde(skip_serializing)]
-    destination: Option<DestinationSection>,
+    destination: ChartKey<DestinationSection>,
     /// Whether clients are part of the mesh.
-    #[serde(skip_serializing)]
-    mesh: Option<MeshSection>,
+    mesh: ChartKey<MeshSection>,
     /// Which nodes are KWOK's.
-    #[serde(skip_serializing)]
-    kwok: Option<KwokSection>,
+    kwok: ChartKey<KwokSection>,
     /// Who may reach the pods, and whom they may reach.
-    #[serde(skip_serializing)]
-    network_policy: Option<NetworkPolicySection>,
+    network_policy: ChartKey<NetworkPolicySection>,
     /// For how long a pod may clean up, seconds.
-    #[serde(skip_serializing)]
-    termination_grace_period_seconds: Option<u32>,
+    termination_grace_period_seconds: ChartKey<u32>,
 }
 
 /// What a scenario is called.
@@ -156,287 +120,10 @@ struct File {
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct ScenarioSection {
     /// A DNS label; the file's name if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = check::LONGEST_NAME), regex(pattern = check::LABEL))]
     name: Key<String>,
     /// The seed of every random choice; 1 if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     seed: Key<u64>,
-}
-
-/// What is done to Kubernetes: either `services` that all follow one `pattern`, or a mix of
-/// `stable`, `oscillate` and `provoke` Services.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct ChurnSection {
-    /// How many Services, named `<servicePrefix>-1` and so on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = check::churn::MOST_SERVICES))]
-    services: Key<u32>,
-    /// The Services' names before the number; `test-service` if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = check::churn::LONGEST_LABEL - 2), regex(pattern = check::churn::PREFIX))]
-    service_prefix: Key<String>,
-    /// Which objects make the endpoints; `deployments` if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    backend: Key<BackendWord>,
-    /// Whether the Pods of the backend `pods` look meshed, as if Linkerd's proxy had been injected.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    meshed: Key<bool>,
-    /// Where the endpoints of the backends `pods` and `slices` have their addresses; 240.0.0.0/4,
-    /// which is reserved, if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    addresses: Key<AddressRange>,
-    /// How the endpoints change; `stable` if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pattern: Key<PatternWord>,
-    /// Endpoints a Service (`stable`, `rolling-update`; the initial size of `scale-up`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    endpoints: Key<u32>,
-    /// Endpoints a Service at the low end (`oscillate`, `batch`, `spike`); also the initial size.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    min_endpoints: Key<u32>,
-    /// Endpoints a Service at the high end (`oscillate`, `batch`, `spike`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_endpoints: Key<u32>,
-    /// How long to stay at the low end; of `rolling-update`, from one rollout to the next.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<NonZeroSpan>")]
-    min_hold: Key<Span>,
-    /// How long to stay at the high end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<NonZeroSpan>")]
-    max_hold: Key<Span>,
-    /// The largest delay a Service adds before each scaling, or a percentage of the hold.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    jitter: Key<JitterBound>,
-    /// The first size of `scale-up`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scale_from: Key<u32>,
-    /// The last size of `scale-up`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scale_to: Key<u32>,
-    /// How long `scale-up` takes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<NonZeroSpan>")]
-    scale_duration: Key<Span>,
-    /// Pods above `endpoints` during a `rolling-update`; 25% if absent, as in Kubernetes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_surge: Key<Amount>,
-    /// Pods below `endpoints` during a `rolling-update`; 25% if absent, as in Kubernetes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_unavailable: Key<Amount>,
-    /// Services that scale together in a `batch`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    batch_size: Key<u32>,
-    /// From one batch to the next.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<NonZeroSpan>")]
-    batch_interval: Key<Span>,
-    /// The mixed form: Services that never change, named `stable-svc-0` and so on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stable: Key<StableGroup>,
-    /// The mixed form: Services that oscillate, named `oscillate-svc-0` and so on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    oscillate: Key<OscillateGroup>,
-    /// The mixed form: Services to which is done what Linkerd is known to mishandle. Needs
-    /// the backend `pods`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    provoke: Key<ProvokeGroup>,
-    /// Ends the run after this many cycles.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    cycles: Key<u32>,
-    /// Ends the run after this long.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<NonZeroSpan>")]
-    duration: Key<Span>,
-    /// The port of the Services and of their endpoints; 8080 if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    port: Key<u16>,
-    /// Whether the chart makes this half.
-    #[serde(skip_serializing)]
-    enabled: Option<bool>,
-    /// What its container may use.
-    #[serde(skip_serializing)]
-    resources: Option<Resources>,
-    /// Further arguments.
-    #[serde(skip_serializing)]
-    extra_args: Option<Vec<Word<Prose>>>,
-    /// Further environment variables.
-    #[serde(skip_serializing)]
-    extra_env: Option<Vec<Variable>>,
-    /// Further annotations of its pods.
-    #[serde(skip_serializing)]
-    pod_annotations: Option<Annotations>,
-    /// Further labels of its pods.
-    #[serde(skip_serializing)]
-    pod_labels: Option<Labels>,
-    /// The nodes for its pods.
-    #[serde(skip_serializing)]
-    node_selector: Option<Labels>,
-    /// Further taints that its pods tolerate.
-    #[serde(skip_serializing)]
-    tolerations: Option<Vec<Toleration>>,
-    /// The affinity of its pods.
-    #[serde(skip_serializing)]
-    affinity: Option<Affinity>,
-    /// How long to wait between making the Services and the plan's beginning, so that clients can
-    /// open their streams.
-    #[serde(skip_serializing)]
-    start_delay: Option<Span>,
-    /// Requests a second to the API server; 0 for the tool's default.
-    #[serde(skip_serializing)]
-    qps: Option<u32>,
-    /// Requests at once after a rest; 0 for the tool's default.
-    #[serde(skip_serializing)]
-    burst: Option<u32>,
-}
-
-/// How endpoints change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(rename = "Pattern")]
-enum PatternWord {
-    /// Nothing changes.
-    Stable,
-    /// Up and down for ever, with a hold at each end.
-    Oscillate,
-    /// From one size to another in even steps, once.
-    ScaleUp,
-    /// All pods replaced a few at a time, again and again.
-    RollingUpdate,
-    /// Up and down, a few Services at a time.
-    Batch,
-    /// Up at once, a short hold, down at once, a long rest.
-    Spike,
-}
-
-/// Which objects make the endpoints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(rename = "Backend")]
-enum BackendWord {
-    /// Deployments: the cluster's controllers, and KWOK, make pods and EndpointSlices.
-    Deployments,
-    /// Pods with their status, and EndpointSlices that name them, written by this tool.
-    Pods,
-    /// EndpointSlices of bare addresses, written by this tool: the highest rates.
-    Slices,
-}
-
-/// Services of a mix that never change.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct StableGroup {
-    /// How many Services.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(max = check::churn::MOST_SERVICES))]
-    services: Key<u32>,
-    /// Endpoints a Service.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    endpoints: Key<u32>,
-}
-
-/// Services of a mix that go up and down.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct OscillateGroup {
-    /// How many Services.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(max = check::churn::MOST_SERVICES))]
-    services: Key<u32>,
-    /// Endpoints a Service at the low end; also the initial size.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    min_endpoints: Key<u32>,
-    /// Endpoints a Service at the high end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_endpoints: Key<u32>,
-    /// How long to stay at either end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<NonZeroSpan>")]
-    hold: Key<Span>,
-    /// The largest delay a Service adds before each scaling, in percent of the hold.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    jitter_percent: Key<Percent>,
-}
-
-/// Who watches.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct ClientSection {
-    /// Pods of the client Deployment; `run` folds them into its one process. 1 if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    replicas: Key<u32>,
-    /// Virtual client pods a replica, each with a connection of its own. 1 if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    clients: Key<u32>,
-    /// Streams that each virtual client opens for each Service. 1 if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    streams_per_service: Key<u32>,
-    /// Closes and reopens each stream after at most this long.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<NonZeroSpan>")]
-    stream_max_lifetime: Key<Span>,
-    /// Closes and reopens all streams each time this has passed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<NonZeroSpan>")]
-    stream_reset_interval: Key<Span>,
-    /// Streams opened a second, at most, over all clients.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    open_rate: Key<u32>,
-    /// When streams end by themselves; `eternal` if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lifecycle: Key<Lifecycle>,
-    /// Whether `GetProfile` streams are held beside them; only of the lifecycle `proxy` if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    profiles: Key<bool>,
-    /// The most connections: virtual clients share them. Each has its own if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    connections: Key<u32>,
-    /// Whether the chart makes this half.
-    #[serde(skip_serializing)]
-    enabled: Option<bool>,
-    /// What its container may use.
-    #[serde(skip_serializing)]
-    resources: Option<Resources>,
-    /// Further arguments.
-    #[serde(skip_serializing)]
-    extra_args: Option<Vec<Word<Prose>>>,
-    /// Further environment variables.
-    #[serde(skip_serializing)]
-    extra_env: Option<Vec<Variable>>,
-    /// Further annotations of its pods.
-    #[serde(skip_serializing)]
-    pod_annotations: Option<Annotations>,
-    /// Further labels of its pods.
-    #[serde(skip_serializing)]
-    pod_labels: Option<Labels>,
-    /// The nodes for its pods.
-    #[serde(skip_serializing)]
-    node_selector: Option<Labels>,
-    /// Further taints that its pods tolerate.
-    #[serde(skip_serializing)]
-    tolerations: Option<Vec<Toleration>>,
-    /// The affinity of its pods.
-    #[serde(skip_serializing)]
-    affinity: Option<Affinity>,
-    /// Where churn serves its metrics; that of the same release if empty.
-    #[serde(skip_serializing)]
-    churn_url: Option<Text<OrEmpty<Url>>>,
-    /// The cluster whose EndpointSlices are observed, where it is another.
-    #[serde(skip_serializing)]
-    observe: Option<ObserveSection>,
-    /// How much room a pod's recording has.
-    #[serde(skip_serializing)]
-    snapshot_size: Option<Text<Quantity>>,
 }
 
 /// How it is measured.
@@ -445,9 +132,7 @@ struct ClientSection {
 struct MeasureSection {
     /// How long an update is waited for before it counts as never arrived; if absent, the larger
     /// of 30 s and twice the largest limit judged.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<NonZeroSpan>")]
-    deadline: Key<Span>,
+    deadline: Key<NonZeroSpan>,
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 //! `run` knows these keys, so that one file serves both, and refuses a misspelt one as Helm does.
 //! Each text has the form that it must have where the chart puts it.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{
     forms::{
@@ -15,6 +15,45 @@ use super::{
     },
     text::{Commas, OneOrMore, OrEmpty, Pairs, Text, Word},
 };
+
+/// A key that the chart alone reads.
+pub(super) type ChartKey<T> = Option<Unread<T>>;
+
+/// A value that must be right, and is then forgotten.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unread<T>(PhantomData<T>);
+
+/// Writes a section with the keys that the chart reads of the pods of either half, beside its own.
+macro_rules! half {
+    ($(#[$meta:meta])* $name:ident { $($(#[$key_meta:meta])* $key:ident: $type:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+        #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+        pub(super) struct $name {
+            $($(#[$key_meta])* $key: $type,)*
+            /// Whether the chart makes this half.
+            enabled: super::chart::ChartKey<bool>,
+            /// What its container may use.
+            resources: super::chart::ChartKey<super::kubernetes::Resources>,
+            /// Further arguments.
+            extra_args: super::chart::ChartKey<Vec<super::text::Word<super::forms::Prose>>>,
+            /// Further environment variables.
+            extra_env: super::chart::ChartKey<Vec<super::kubernetes::Variable>>,
+            /// Further annotations of its pods.
+            pod_annotations: super::chart::ChartKey<super::chart::Annotations>,
+            /// Further labels of its pods.
+            pod_labels: super::chart::ChartKey<super::chart::Labels>,
+            /// The nodes for its pods.
+            node_selector: super::chart::ChartKey<super::chart::Labels>,
+            /// Further taints that its pods tolerate.
+            tolerations: super::chart::ChartKey<Vec<super::kubernetes::Toleration>>,
+            /// The affinity of its pods.
+            affinity: super::chart::ChartKey<super::kubernetes::Affinity>,
+        }
+    };
+}
+
+pub(super) use half;
 
 /// Labels.
 pub(super) type Labels = Pairs<LabelKey, Word<LabelValue>>;
@@ -184,6 +223,38 @@ pub(super) struct ObserveSection {
 /// On, off, or whatever the cluster can do.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Switch;
+
+// === impl Unread ===
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unread<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(|_| Self(PhantomData))
+    }
+}
+
+impl<T> Serialize for Unread<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_none()
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Unread<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = generator.subschema_for::<T>();
+        schema.insert("writeOnly".to_owned(), true.into());
+        schema
+    }
+}
+
+// === impl Switch ===
 
 impl<'de> Deserialize<'de> for Switch {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Key, placed::Placed};
+use super::placed::{Key, key, value};
 use crate::flags::Flags;
 
 /// Flags of the destination controller that change what it promises. What the tool finds out by
@@ -15,10 +15,8 @@ pub(super) struct ControllerSection {
     /// `-enable-ipv6`; false in Linkerd's chart unless `disableIPv6` is false there. If absent and
     /// not found out, Services whose pods have IPv6 addresses are not judged. The reference
     /// destination is set up like this; true if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     ipv6: Key<bool>,
     /// `-enable-endpoint-slices`; without EndpointSlices no Service can be judged. True if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     endpoint_slices: Key<bool>,
 }
 
@@ -27,19 +25,18 @@ pub(super) struct ControllerSection {
 impl ControllerSection {
     /// The section that says this; none if nothing is to be said.
     pub(super) fn of(flags: Flags) -> Key<Self> {
-        (flags != Flags::default()).then(|| {
-            Placed::from(Self {
-                ipv6: flags.ipv6.map(Placed::from),
-                endpoint_slices: flags.endpoint_slices.map(Placed::from),
-            })
-        })
+        let section = Self {
+            ipv6: flags.ipv6.and_then(key),
+            endpoint_slices: flags.endpoint_slices.and_then(key),
+        };
+        key(section).filter(|_| flags != Flags::default())
     }
 
     /// What it says.
     pub(super) fn flags(&self) -> Flags {
         Flags {
-            ipv6: self.ipv6.map(|it| it.value),
-            endpoint_slices: self.endpoint_slices.map(|it| it.value),
+            ipv6: value(self.ipv6),
+            endpoint_slices: value(self.endpoint_slices),
         }
     }
 }

@@ -1,19 +1,20 @@
 //! The section `federation`: a second cluster, and how its Services are asked for.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Key,
+    chart::ChartKey,
     check::{Checker, Result},
-    placed::Placed,
+    placed::{Key, Placed, key, value},
 };
 use crate::{
     federation::{DiscoveryMode, Federation},
-    quantity::{NonZeroSpan, Span},
-    scenario::{Churn, Jitter, Pattern, ServiceGroup},
+    pattern::{Jitter, Pattern},
+    quantity::NonZeroSpan,
+    scenario::{Churn, ServiceGroup},
 };
 
 /// A second cluster, which is linked with the first as Linkerd's multicluster extension does it.
@@ -22,28 +23,20 @@ use crate::{
 #[schemars(rename = "Federation")]
 pub(super) struct FederationSection {
     /// The name by which the churned cluster is linked; `target` if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = LONGEST_NAME), regex(pattern = super::check::LABEL))]
     cluster: Key<String>,
     /// How its Services are asked for, each way by streams of its own; both if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
     through: Key<Vec<Placed<DiscoveryMode>>>,
     /// Services of the first cluster, to see what the churn does to them; 0 if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     local_services: Key<u32>,
     /// Endpoints of each of these; 10 if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    local_endpoints: Key<u32>,
+    local_endpoints: Key<NonZeroU32>,
     /// How often an endpoint is added to each of these, or taken away again; 2s if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<NonZeroSpan>")]
-    local_every: Key<Span>,
+    local_every: Key<NonZeroSpan>,
     /// Whether the chart makes the Services that stand for those of the churned cluster; not where
     /// linkerd-multicluster's service mirror does.
-    #[serde(skip_serializing)]
-    stand_ins: Option<bool>,
+    stand_ins: ChartKey<bool>,
 }
 
 /// The names of the first cluster's Services before the number.
@@ -64,23 +57,17 @@ impl FederationSection {
 
     /// The section that says the same as `both`.
     pub(super) fn of(both: &Federation) -> Self {
-        let key = |value| Some(Placed::from(value));
+        let through = both.through.iter().copied().map(Placed::from);
         let mut section = Self {
-            cluster: Some(Placed::from(both.cluster.clone())),
-            through: Some(Placed::from(
-                both.through
-                    .iter()
-                    .copied()
-                    .map(Placed::from)
-                    .collect::<Vec<_>>(),
-            )),
+            cluster: key(both.cluster.clone()),
+            through: key(through.collect()),
             ..Self::default()
         };
         if let Some(group) = &both.local {
             section.local_services = key(group.count);
-            section.local_endpoints = key(group.pattern.initial());
+            section.local_endpoints = NonZeroU32::new(group.pattern.initial()).and_then(key);
             if let Pattern::Oscillate { min_hold, .. } = group.pattern {
-                section.local_every = Some(Placed::from(Span(min_hold)));
+                section.local_every = key(NonZeroSpan(min_hold));
             }
         }
         section
@@ -128,11 +115,11 @@ impl Checker<'_> {
             );
             return Err(self.error(section.local_services, &message));
         }
-        let count = section.local_services.map_or(0, |count| count.value);
-        let endpoints = self
-            .at_least_one(section.local_endpoints)?
-            .unwrap_or(LOCAL_ENDPOINTS);
-        let every = self.timer(section.local_every)?.unwrap_or(LOCAL_EVERY);
+        let count = value(section.local_services).unwrap_or_default();
+        let endpoints = section
+            .local_endpoints
+            .map_or(LOCAL_ENDPOINTS, |it| it.value.get());
+        let every = section.local_every.map_or(LOCAL_EVERY, |it| it.value.0);
         let local = (count > 0).then(|| ServiceGroup {
             prefix: LOCAL.to_owned(),
             first: 1,
@@ -142,7 +129,7 @@ impl Checker<'_> {
                 max: endpoints + 1,
                 min_hold: every,
                 max_hold: every,
-                jitter: Jitter::UpTo(Duration::ZERO),
+                jitter: Jitter::NONE,
             },
         });
         Ok(Federation {

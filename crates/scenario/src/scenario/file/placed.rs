@@ -14,6 +14,19 @@ pub(super) struct Placed<T> {
     pub(super) at: usize,
 }
 
+/// A key that may be absent.
+pub(super) type Key<T> = Option<Placed<T>>;
+
+/// A key that nobody wrote, and that says this.
+pub(super) fn key<T>(value: T) -> Key<T> {
+    Some(Placed::from(value))
+}
+
+/// What a key says.
+pub(super) fn value<T>(key: Key<T>) -> Option<T> {
+    key.map(|placed| placed.value)
+}
+
 // === impl Placed ===
 
 impl<T> From<T> for Placed<T> {

@@ -1,40 +1,77 @@
 //! Keys under `churn.provoke`, and what they come to: one group of Services for each case,
 //! named after it.
 
+use std::num::NonZeroU32;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Key,
-    check::{backend::MOST_PROVOKED, churn::MOST_SERVICES},
-    placed::Placed,
+    check::{Checker, Result},
+    churn::groups::MOST_SERVICES,
+    placed::{Key, Placed, key},
 };
 use crate::{
-    quantity::{NonZeroSpan, Span},
-    scenario::{Pattern, ServiceGroup},
-    stale_state::StaleStateCase,
+    pattern::Pattern, quantity::NonZeroSpan, scenario::ServiceGroup, stale_state::StaleStateCase,
 };
+
+/// Endpoints of a Service that is provoked: what one slice holds, so that all of them are struck
+/// at once.
+const MOST_PROVOKED: u32 = 100;
 
 /// Services of a mix to which is done what Linkerd is known to mishandle.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct ProvokeGroup {
     /// What is done; all there is if absent. The Services are named after it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("uniqueItems" = true))]
-    pub(super) kinds: Key<Vec<Placed<StaleStateCase>>>,
+    kinds: Key<Vec<Placed<StaleStateCase>>>,
     /// How many Services for each kind; 1 if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = MOST_SERVICES))]
-    pub(super) services: Key<u32>,
+    #[schemars(range(max = MOST_SERVICES))]
+    services: Key<NonZeroU32>,
     /// Endpoints a Service at rest: at most 100, what one slice holds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = MOST_PROVOKED))]
-    pub(super) endpoints: Key<u32>,
+    #[schemars(range(max = MOST_PROVOKED))]
+    endpoints: Key<NonZeroU32>,
     /// How long to wait before it is done, and before it is done again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<NonZeroSpan>")]
-    pub(super) hold: Key<Span>,
+    hold: Key<NonZeroSpan>,
+}
+
+// === impl Checker ===
+
+impl Checker<'_> {
+    /// One group for each kind, named after it.
+    pub(super) fn provoked(&self, section: Placed<ProvokeGroup>) -> Result<Vec<ServiceGroup>> {
+        let Placed { value, at } = section;
+        let count = value.services.map_or(1, |it| it.value.get());
+        let endpoints = self.required(value.endpoints, at, "endpoints")?;
+        if endpoints.value.get() > MOST_PROVOKED {
+            let message = format!(
+                "{} is more than {MOST_PROVOKED}, what one slice holds",
+                endpoints.value
+            );
+            return Err(self.tree.error(endpoints.at, &message));
+        }
+        let every = self.hold(value.hold, at, "hold")?;
+        let all = || StaleStateCase::ALL.map(Placed::from).to_vec();
+        let mut groups: Vec<ServiceGroup> = Vec::new();
+        for kind in value.kinds.map_or_else(all, |kinds| kinds.value) {
+            let prefix = kind.value.name().to_owned();
+            if groups.iter().any(|group| group.prefix == prefix) {
+                return Err(self.tree.error(kind.at, "is given twice"));
+            }
+            groups.push(ServiceGroup {
+                prefix,
+                first: 1,
+                count,
+                pattern: Pattern::Provoke {
+                    case: kind.value,
+                    endpoints: endpoints.value.get(),
+                    every,
+                },
+            });
+        }
+        Ok(groups)
+    }
 }
 
 // === impl ProvokeGroup ===
@@ -52,20 +89,24 @@ impl ProvokeGroup {
         };
         let named = group.prefix == case.name() && group.first == 1;
         named.then(|| Self {
-            kinds: Some(Placed::from(vec![Placed::from(case)])),
-            services: Some(Placed::from(group.count)),
-            endpoints: Some(Placed::from(endpoints)),
-            hold: Some(Placed::from(Span(every))),
+            kinds: key(vec![Placed::from(case)]),
+            services: NonZeroU32::new(group.count).and_then(key),
+            endpoints: NonZeroU32::new(endpoints).and_then(key),
+            hold: key(NonZeroSpan(every)),
         })
     }
 
     /// Takes in another one that differs in its kind alone; whether it does.
     pub(super) fn absorb(&mut self, other: Self) -> bool {
-        let value = |key: &Key<u32>| key.map(|it| it.value);
-        let hold = |of: &Self| of.hold.map(|it| it.value);
-        let alike = value(&self.services) == value(&other.services)
-            && value(&self.endpoints) == value(&other.endpoints)
-            && hold(self) == hold(&other);
+        let rest = |of: &Self| {
+            let number = |key: Key<NonZeroU32>| key.map(|it| it.value);
+            (
+                number(of.services),
+                number(of.endpoints),
+                of.hold.map(|it| it.value),
+            )
+        };
+        let alike = rest(self) == rest(&other);
         if let (true, Some(mine), Some(more)) = (alike, &mut self.kinds, other.kinds) {
             mine.value.extend(more.value);
         }

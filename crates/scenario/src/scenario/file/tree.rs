@@ -8,6 +8,9 @@ use serde_saphyr::{
     Error, Location, MessageFormatter, Options, Spanned, UserMessageFormatter, alias_limits, budget,
 };
 
+use serde_json::Value as Json;
+
+use super::decode::below;
 use crate::{scenario::draft::ScenarioError, words::excerpt};
 
 /// Keys and lists within each other; a scenario needs a few.
@@ -83,28 +86,8 @@ impl Tree {
         options.alias_limits = alias_limits! {
             max_total_replayed_events: MOST_NODES,
         };
-        match serde_saphyr::from_str_with_options::<Option<Spanned<Raw>>>(text, options) {
-            Ok(None) => {
-                Err(tree.error_at_key(0, "the file is empty; a scenario needs churn.services"))
-            }
-            Ok(Some(raw)) => {
-                tree.root = tree.adopt(raw, "");
-                match tree.root.value {
-                    Value::Map(_) => Ok(tree),
-                    Value::Null => {
-                        Err(tree
-                            .error_at_key(0, "the file is empty; a scenario needs churn.services"))
-                    }
-                    _ => {
-                        let found = tree.root.value.to_string();
-                        let found = excerpt(&found);
-                        let at = tree.root.at;
-                        let problem = "where the sections scenario, churn, client, … belong";
-                        Err(tree.error_at_key(at, &format!("{found} {problem}")))
-                    }
-                }
-            }
-            Err(error) => {
+        let raw: Option<Spanned<Raw>> = serde_saphyr::from_str_with_options(text, options)
+            .map_err(|error| {
                 let error = error.without_snippet();
                 let location = error.location().unwrap_or(Location::UNKNOWN);
                 let (line, column) = (location.line().max(1), location.column().max(1));
@@ -115,12 +98,27 @@ impl Tree {
                          {MOST_ALIASES} aliases"
                     ));
                 }
-                Err(ScenarioError::new(
-                    &format!("{file}:{line}:{column}"),
-                    &message,
-                ))
+                ScenarioError::new(&format!("{file}:{line}:{column}"), &message)
+            })?;
+        match raw.map(|raw| tree.adopt(raw, "")) {
+            None
+            | Some(Node {
+                value: Value::Null, ..
+            }) => Err(tree.error_at_key(0, "the file is empty; a scenario needs churn.services")),
+            Some(root) if matches!(root.value, Value::Map(_)) => Ok(Self { root, ..tree }),
+            Some(other) => {
+                let problem = "where the sections scenario, churn, client, … belong";
+                let found = excerpt(&other.value.to_string());
+                Err(tree.error_at_key(other.at, &format!("{found} {problem}")))
             }
         }
+    }
+
+    /// The tree of JSON that a recording holds: its places are the keys alone.
+    pub(in crate::scenario) fn of_json(json: &Json, file: &str) -> Self {
+        let mut tree = Self::empty(file, file);
+        tree.root = tree.adopt_json(json, String::new());
+        tree
     }
 
     /// A tree without keys, for flags; what is missing is reported at `position`.
@@ -199,13 +197,6 @@ impl Tree {
         Ok(())
     }
 
-    /// The same without what is null, and without what is null in a list.
-    pub(super) fn without_nulls(&self) -> Self {
-        let mut tree = self.clone();
-        tree.root.drop_nulls();
-        tree
-    }
-
     /// An error about the value at the place `at`.
     pub(super) fn error(&self, at: usize, message: &str) -> ScenarioError {
         let place = &self.places[at];
@@ -239,7 +230,7 @@ impl Tree {
             };
             node = &entries.iter().find(|entry| entry.key == key)?.node;
         }
-        Some(node.at)
+        (!node.is_null()).then_some(node.at)
     }
 
     /// The file's name without folder and ending.
@@ -261,13 +252,45 @@ impl Tree {
             Raw::Map(entries) => Value::Map(
                 entries
                     .into_iter()
-                    .map(|(key, value)| {
-                        let dot = if path.is_empty() { "" } else { "." };
-                        Entry {
-                            key_at: self.place(key.referenced, ""),
-                            node: self.adopt(value, &format!("{path}{dot}{}", key.value)),
-                            key: key.value,
-                        }
+                    .map(|(key, value)| Entry {
+                        key_at: self.place(key.referenced, ""),
+                        node: self.adopt(value, &below(path, &key.value)),
+                        key: key.value,
+                    })
+                    .collect(),
+            ),
+        };
+        Node { at, value }
+    }
+
+    fn adopt_json(&mut self, json: &Json, path: String) -> Node {
+        let at = self.places.len();
+        self.places.push(Place {
+            position: self.file.clone(),
+            path: path.clone(),
+            order: (0, at as u64),
+        });
+        let value = match json {
+            Json::Null => Value::Null,
+            Json::Bool(value) => Value::Bool(*value),
+            Json::Number(number) => match (number.as_u64(), number.as_i64()) {
+                (Some(number), _) => Value::Unsigned(number),
+                (None, Some(number)) => Value::Signed(number),
+                (None, None) => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+            },
+            Json::String(text) => Value::Text(text.clone()),
+            Json::Array(items) => Value::List(
+                (items.iter().enumerate())
+                    .map(|(index, item)| self.adopt_json(item, format!("{path}[{index}]")))
+                    .collect(),
+            ),
+            Json::Object(entries) => Value::Map(
+                entries
+                    .iter()
+                    .map(|(key, value)| Entry {
+                        key: key.clone(),
+                        key_at: at,
+                        node: self.adopt_json(value, below(&path, key)),
                     })
                     .collect(),
             ),
@@ -304,22 +327,9 @@ fn is_limit(error: &Error, message: &str) -> bool {
 // === impl Node ===
 
 impl Node {
-    const fn is_null(&self) -> bool {
+    /// Whether nothing is said: that is as if it had not been written.
+    pub(super) const fn is_null(&self) -> bool {
         matches!(self.value, Value::Null)
-    }
-
-    fn drop_nulls(&mut self) {
-        match &mut self.value {
-            Value::Map(entries) => {
-                entries.retain(|entry| !entry.node.is_null());
-                entries.iter_mut().for_each(|it| it.node.drop_nulls());
-            }
-            Value::List(items) => {
-                items.retain(|item| !item.is_null());
-                items.iter_mut().for_each(Self::drop_nulls);
-            }
-            _ => {}
-        }
     }
 }
 

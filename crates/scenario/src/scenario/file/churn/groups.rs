@@ -1,16 +1,22 @@
-//! What goes together under `churn`.
+//! What goes together under `churn`: one pattern or a mix, and what no cluster could hold.
 
-use std::time::Duration;
+use std::num::NonZeroU32;
 
-use super::{Checker, Result, label_problem};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{ChurnSection, backend::BackendKey};
 use crate::{
-    quantity::{Share, Span},
+    pattern::{Jitter, Pattern},
+    quantity::NonZeroSpan,
     scenario::{
-        Churn, Jitter, Pattern, ServiceGroup,
+        Backend, Churn, ServiceGroup,
         file::{
-            ChurnSection, Key, OscillateGroup, PatternWord, StableGroup,
-            either::{Amount, JitterBound, Percent},
-            placed::Placed,
+            check::{Checker, Result, label_problem},
+            effective::Inexpressible,
+            either::Percent,
+            placed::{Key, Placed, key, value},
+            provoke::ProvokeGroup,
         },
     },
 };
@@ -25,37 +31,54 @@ pub(in crate::scenario::file) const MOST_ENDPOINTS: u64 = 150_000;
 pub(in crate::scenario::file) const LONGEST_LABEL: usize = 63;
 
 /// What comes before the dash and the number in a Service's name, as a regular expression.
-pub(in crate::scenario::file) const PREFIX: &str = "^[a-z][a-z0-9-]*$";
+pub(super) const PREFIX: &str = "^[a-z][a-z0-9-]*$";
+
+/// The names of a mix's Services before the number.
+const STABLE: &str = "stable-svc";
+const OSCILLATE: &str = "oscillate-svc";
+
+/// Services of a mix that never change.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct StableGroup {
+    /// How many Services.
+    #[schemars(range(max = MOST_SERVICES))]
+    services: Key<u32>,
+    /// Endpoints a Service.
+    endpoints: Key<u32>,
+}
+
+/// Services of a mix that go up and down.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct OscillateGroup {
+    /// How many Services.
+    #[schemars(range(max = MOST_SERVICES))]
+    services: Key<u32>,
+    /// Endpoints a Service at the low end; also the initial size.
+    min_endpoints: Key<u32>,
+    /// Endpoints a Service at the high end.
+    max_endpoints: Key<u32>,
+    /// How long to stay at either end.
+    hold: Key<NonZeroSpan>,
+    /// The largest delay a Service adds before each scaling, in percent of the hold.
+    jitter_percent: Key<Percent>,
+}
+
+// === impl Checker ===
 
 impl Checker<'_> {
-    /// What each value must be by itself, also where the pattern does not use it: so says the schema,
-    /// which cannot know.
-    pub(super) fn values_of_churn(&self, section: &ChurnSection) -> Result<()> {
-        for timer in [
-            section.min_hold,
-            section.max_hold,
-            section.scale_duration,
-            section.batch_interval,
-        ] {
-            self.timer(timer)?;
-        }
-        self.at_least_one(section.batch_size)?;
-        if let Some(Placed {
-            value: JitterBound::UpTo(value),
-            at,
-        }) = section.jitter
-        {
-            self.whole_millis(Placed { value, at })?;
-        }
+    /// The `churn` section, written at `at`.
+    pub(in crate::scenario::file) fn churn(
+        &mut self,
+        mut section: ChurnSection,
+        at: usize,
+    ) -> Result<Churn> {
         let prefix = section.service_prefix.as_ref();
         if let Some(Placed { value, at }) = prefix.filter(|_| section.services.is_none()) {
+            // Also where no Service is named by it: so says the schema, which cannot know.
             self.service_name(value, 1, *at)?;
         }
-        Ok(())
-    }
-
-    /// The `churn` section, written at `at`.
-    pub(super) fn churn(&mut self, mut section: ChurnSection, at: usize) -> Result<Churn> {
         let mixed =
             section.stable.is_some() || section.oscillate.is_some() || section.provoke.is_some();
         let groups = if mixed {
@@ -65,34 +88,35 @@ impl Checker<'_> {
         };
         self.totals(&groups, at)?;
         let backend = self.backend(&mut section, &groups)?;
-
-        let cycles = self.at_least_one(section.cycles)?;
-        let cycling = |g: &&ServiceGroup| !matches!(g.pattern, Pattern::Stable { .. });
-        match (cycles, groups.iter().find(cycling).map(|g| &g.pattern)) {
-            (Some(_), None) => {
-                let message = "the pattern stable has no cycles; end the run with churn.duration";
-                return Err(self.error(section.cycles, message));
-            }
-            (Some(2..), Some(Pattern::ScaleUp { .. })) => {
-                let message = "the pattern scale-up has one cycle; end the run with churn.duration";
-                return Err(self.error(section.cycles, message));
-            }
-            _ => {}
+        self.cycles(&section, &groups)?;
+        if let Some(Placed { value: 0, at }) = section.port {
+            return Err(self.tree.error(at, "0 is no port; it is 1 to 65535"));
         }
-        let churn = Churn {
-            groups,
-            duration: self.timer(section.duration)?,
-            cycles,
-            backend,
-            port: match section.port {
-                Some(Placed { value: 0, at }) => {
-                    return Err(self.tree.error(at, "0 is no port; it is 1 to 65535"));
-                }
-                port => port.map_or(8080, |port| port.value),
-            },
-        };
         self.unused(&section);
-        Ok(churn)
+        Ok(Churn {
+            groups,
+            duration: section.duration.map(|it| it.value.0),
+            cycles: section.cycles.map(|it| it.value.get()),
+            backend,
+            port: value(section.port).unwrap_or(8080),
+        })
+    }
+
+    /// Refuses more cycles than there will be.
+    fn cycles(&self, section: &ChurnSection, groups: &[ServiceGroup]) -> Result<()> {
+        let Some(cycles) = section.cycles else {
+            return Ok(());
+        };
+        let mut patterns = groups.iter().map(|group| &group.pattern);
+        let message = match patterns.find(|pattern| pattern.most_cycles() > 0) {
+            Some(pattern) if cycles.value.get() <= pattern.most_cycles() => return Ok(()),
+            Some(pattern) => format!(
+                "the pattern {} has one cycle; end the run with churn.duration",
+                pattern.key()
+            ),
+            None => "the pattern stable has no cycles; end the run with churn.duration".to_owned(),
+        };
+        Err(self.tree.error(cycles.at, &message))
     }
 
     /// Services that all follow one pattern.
@@ -107,10 +131,8 @@ impl Checker<'_> {
                 "0 Services leave nothing to do; it is at least 1",
             ));
         }
-        let prefix = section
-            .service_prefix
-            .take()
-            .unwrap_or_else(|| "test-service".to_owned().into());
+        let prefix = section.service_prefix.take();
+        let prefix = prefix.unwrap_or_else(|| "test-service".to_owned().into());
         let place = self.tree.later(prefix.at, services.at);
         self.service_name(&prefix.value, services.value, place)?;
         Ok(ServiceGroup {
@@ -135,26 +157,25 @@ impl Checker<'_> {
 
     /// Stable and oscillating Services side by side.
     fn mixed(&mut self, section: &mut ChurnSection) -> Result<Vec<ServiceGroup>> {
-        if let Some(services) = section.services {
-            let message = "churn.services and the mixed form (churn.stable, churn.oscillate, churn.provoke) exclude each other";
-            return Err(self.tree.error(services.at, message));
-        }
-        if let Some(pattern) = section.pattern {
-            let message = "churn.pattern and the mixed form (churn.stable, churn.oscillate, churn.provoke) exclude each other";
-            return Err(self.tree.error(pattern.at, message));
+        for (key, at) in [
+            ("services", section.services.map(|it| it.at)),
+            ("pattern", section.pattern.map(|it| it.at)),
+        ] {
+            if let Some(at) = at {
+                let message = format!(
+                    "churn.{key} and the mixed form (churn.stable, churn.oscillate, churn.provoke) exclude each other"
+                );
+                return Err(self.tree.error(at, &message));
+            }
         }
         let mut groups = Vec::new();
         let mut empty = 0;
         if let Some(Placed { value, at }) = section.stable.take() {
-            let StableGroup {
-                services,
-                endpoints,
-            } = value;
-            let services = self.required(services, at, "services")?;
+            let services = self.required(value.services, at, "services")?;
             empty = services.at;
-            let endpoints = self.required(endpoints, at, "endpoints")?.value;
+            let endpoints = self.required(value.endpoints, at, "endpoints")?.value;
             groups.push(numbered(
-                "stable-svc",
+                STABLE,
                 services.value,
                 Pattern::Stable { endpoints },
             ));
@@ -163,7 +184,7 @@ impl Checker<'_> {
             let services = self.required(value.services, at, "services")?;
             empty = services.at;
             let pattern = self.oscillating(&value, at)?;
-            groups.push(numbered("oscillate-svc", services.value, pattern));
+            groups.push(numbered(OSCILLATE, services.value, pattern));
         }
         if let Some(provoke) = section.provoke.take() {
             empty = provoke.at;
@@ -180,121 +201,20 @@ impl Checker<'_> {
     fn oscillating(&self, group: &OscillateGroup, at: usize) -> Result<Pattern> {
         let (min, max) = self.range(group.min_endpoints, group.max_endpoints, at)?;
         let hold = self.hold(group.hold, at, "hold")?;
-        let percent = group.jitter_percent.map_or(0.0, |percent| percent.value.0);
         Ok(Pattern::Oscillate {
             min,
             max,
             min_hold: hold,
             max_hold: hold,
-            jitter: if percent > 0.0 {
-                Jitter::PercentOfHold(percent)
-            } else {
-                Jitter::UpTo(Duration::ZERO)
+            jitter: match group.jitter_percent {
+                Some(percent) if percent.value.0 > 0.0 => Jitter::PercentOfHold(percent.value.0),
+                _ => Jitter::NONE,
             },
         })
     }
 
-    fn pattern(&self, section: &mut ChurnSection, at: usize) -> Result<Pattern> {
-        let word = section.pattern.take();
-        let at = word.map_or(at, |word| word.at);
-        Ok(match word.map_or(PatternWord::Stable, |word| word.value) {
-            PatternWord::Stable => Pattern::Stable {
-                endpoints: self
-                    .required(section.endpoints.take(), at, "endpoints")?
-                    .value,
-            },
-            PatternWord::Oscillate => {
-                let (min, max) = self.sizes(section, at)?;
-                let min_hold = self.hold(section.min_hold, at, "minHold")?;
-                let max_hold = self.hold(section.max_hold, at, "maxHold")?;
-                Pattern::Oscillate {
-                    min,
-                    max,
-                    min_hold,
-                    max_hold,
-                    jitter: self.jitter(section)?,
-                }
-            }
-            PatternWord::Spike => {
-                let (base, peak) = self.sizes(section, at)?;
-                let rest = self.hold(section.min_hold, at, "minHold")?;
-                let hold = self.hold(section.max_hold, at, "maxHold")?;
-                Pattern::Spike {
-                    base,
-                    peak,
-                    hold,
-                    rest,
-                    jitter: self.jitter(section)?,
-                }
-            }
-            PatternWord::Batch => {
-                let (min, max) = self.sizes(section, at)?;
-                let size = self.required(section.batch_size.take(), at, "batchSize")?;
-                Pattern::Batch {
-                    min,
-                    max,
-                    size: self.at_least_one(Some(size))?.unwrap_or(1),
-                    interval: self.hold(section.batch_interval.take(), at, "batchInterval")?,
-                    min_hold: self.hold(section.min_hold.take(), at, "minHold")?,
-                    max_hold: self.hold(section.max_hold.take(), at, "maxHold")?,
-                }
-            }
-            PatternWord::ScaleUp => self.scale_up(section, at)?,
-            PatternWord::RollingUpdate => self.rolling_update(section, at)?,
-        })
-    }
-
-    fn scale_up(&self, section: &mut ChurnSection, at: usize) -> Result<Pattern> {
-        let from = section
-            .scale_from
-            .take()
-            .or_else(|| section.endpoints.take());
-        let from = self.required(from, at, "scaleFrom")?;
-        let to = self.required(section.scale_to.take(), at, "scaleTo")?;
-        if from.value == to.value {
-            let at = self.tree.later(from.at, to.at);
-            let message = format!("from {} to {} nothing would change", from.value, to.value);
-            return Err(self.tree.error(at, &message));
-        }
-        Ok(Pattern::ScaleUp {
-            from: from.value,
-            to: to.value,
-            over: self.hold(section.scale_duration.take(), at, "scaleDuration")?,
-        })
-    }
-
-    fn rolling_update(&self, section: &mut ChurnSection, at: usize) -> Result<Pattern> {
-        let endpoints = self
-            .required(section.endpoints.take(), at, "endpoints")?
-            .value;
-        let quarter = || Placed::from(Amount::Share(Share(0.25)));
-        let surge = section.max_surge.take().unwrap_or_else(quarter);
-        let unavailable = section.max_unavailable.take().unwrap_or_else(quarter);
-        let max_surge = surge.value.of(endpoints, f64::ceil);
-        let max_unavailable = unavailable.value.of(endpoints, f64::floor);
-        if max_surge == 0 && max_unavailable == 0 {
-            let at = self.tree.later(surge.at, unavailable.at);
-            let message =
-                "maxSurge and maxUnavailable are both 0 pods, so that nothing could be replaced";
-            return Err(self.tree.error(at, message));
-        }
-        Ok(Pattern::RollingUpdate {
-            endpoints,
-            every: self.hold(section.min_hold.take(), at, "minHold")?,
-            max_surge,
-            max_unavailable,
-        })
-    }
-
-    fn sizes(&self, section: &mut ChurnSection, at: usize) -> Result<(u32, u32)> {
-        self.range(
-            section.min_endpoints.take(),
-            section.max_endpoints.take(),
-            at,
-        )
-    }
-
-    fn range(&self, min: Key<u32>, max: Key<u32>, at: usize) -> Result<(u32, u32)> {
+    /// Two sizes, of which the second is larger.
+    pub(super) fn range(&self, min: Key<u32>, max: Key<u32>, at: usize) -> Result<(u32, u32)> {
         let min = self.required(min, at, "minEndpoints")?;
         let max = self.required(max, at, "maxEndpoints")?;
         if min.value < max.value {
@@ -309,115 +229,31 @@ impl Checker<'_> {
         Err(self.tree.error(at, &message))
     }
 
-    /// Takes the jitter and both holds, which must not be shorter: a Service would be told to
-    /// scale down before it had scaled up.
-    fn jitter(&self, section: &mut ChurnSection) -> Result<Jitter> {
-        let holds = [
-            (section.min_hold.take(), "minHold"),
-            (section.max_hold.take(), "maxHold"),
-        ];
-        let Some(jitter) = section.jitter.take() else {
-            return Ok(Jitter::UpTo(Duration::ZERO));
-        };
-        let span = match jitter.value {
-            JitterBound::OfHold(Percent(percent)) => return Ok(Jitter::PercentOfHold(percent)),
-            JitterBound::UpTo(span) => span,
-        };
-        for (hold, key) in holds {
-            let Some(hold) = hold.filter(|hold| hold.value < span) else {
-                continue;
-            };
-            let at = self.tree.later(jitter.at, hold.at);
-            let message = if at == jitter.at {
-                format!(
-                    "{span} is more than {key}, {}; a Service would overtake itself",
-                    hold.value
-                )
-            } else {
-                format!(
-                    "{} is less than jitter, {span}; a Service would overtake itself",
-                    hold.value
-                )
-            };
-            return Err(self.tree.error(at, &message));
-        }
-        let value = span;
-        self.whole_millis(Placed {
-            value,
-            at: jitter.at,
-        })
-        .map(Jitter::UpTo)
-    }
-
-    /// A duration that must be given and must not be zero.
-    pub(super) fn hold(&self, key: Key<Span>, at: usize, name: &str) -> Result<Duration> {
-        let span = self.required(key, at, name)?;
-        self.positive(Some(span))?;
-        self.whole_millis(span)
-    }
-
-    pub(super) fn required<T>(&self, key: Key<T>, at: usize, name: &str) -> Result<Placed<T>> {
-        key.ok_or_else(|| {
-            self.tree
-                .error(at, &format!("needs {name}, which is missing"))
-        })
-    }
-
     /// What no cluster could hold.
     fn totals(&self, groups: &[ServiceGroup], at: usize) -> Result<()> {
         let services: u64 = groups.iter().map(|group| u64::from(group.count)).sum();
-        if services > u64::from(MOST_SERVICES) {
-            let at = self.tree.path_place("churn.services").unwrap_or(at);
+        let endpoints: u64 = groups.iter().map(ServiceGroup::endpoints_at_most).sum();
+        let (keys, message): (&[&str], _) = if services > u64::from(MOST_SERVICES) {
             let message = format!(
                 "{services} Services are more than {MOST_SERVICES}, what Kubernetes supports in a namespace"
             );
-            return Err(self.tree.error(at, &message));
-        }
-        let peak = |group: &ServiceGroup| u64::from(group.count) * u64::from(group.pattern.peak());
-        let endpoints: u64 = groups.iter().map(peak).sum();
-        if endpoints > MOST_ENDPOINTS {
-            let keys = [
-                "churn.maxEndpoints",
-                "churn.scaleTo",
-                "churn.endpoints",
-                "churn.services",
-            ];
-            let at = keys
-                .iter()
-                .find_map(|key| self.tree.path_place(key))
-                .unwrap_or(at);
+            (&["services"], message)
+        } else if endpoints > MOST_ENDPOINTS {
             let message = format!(
                 "{endpoints} endpoints in all are more than {MOST_ENDPOINTS}, the pods that Kubernetes supports in a cluster"
             );
-            return Err(self.tree.error(at, &message));
-        }
-        Ok(())
-    }
-
-    /// Warns of each key that the pattern has left untouched.
-    fn unused(&mut self, section: &ChurnSection) {
-        fn at<T>(key: &Key<T>) -> Option<usize> {
-            key.as_ref().map(|placed| placed.at)
-        }
-        let left = [
-            at(&section.service_prefix),
-            at(&section.endpoints),
-            at(&section.min_endpoints),
-            at(&section.max_endpoints),
-            at(&section.min_hold),
-            at(&section.max_hold),
-            at(&section.jitter),
-            at(&section.scale_from),
-            at(&section.scale_to),
-            at(&section.scale_duration),
-            at(&section.max_surge),
-            at(&section.max_unavailable),
-            at(&section.batch_size),
-            at(&section.batch_interval),
-        ];
-        for at in left.into_iter().flatten() {
-            self.warn(at, "is ignored: the pattern does not use it");
-        }
+            (
+                &["maxEndpoints", "scaleTo", "endpoints", "services"],
+                message,
+            )
+        } else {
+            return Ok(());
+        };
+        let mut places = keys
+            .iter()
+            .map(|key| self.tree.path_place(&format!("churn.{key}")));
+        let at = places.find_map(|place| place).unwrap_or(at);
+        Err(self.tree.error(at, &message))
     }
 }
 
@@ -428,5 +264,88 @@ fn numbered(prefix: &str, count: u32, pattern: Pattern) -> ServiceGroup {
         first: 0,
         count,
         pattern,
+    }
+}
+
+// === impl ChurnSection ===
+
+impl ChurnSection {
+    /// The section that says this.
+    pub(in crate::scenario::file) fn of(churn: &Churn) -> std::result::Result<Self, Inexpressible> {
+        let mut section = Self {
+            backend: key(BackendKey::from(&churn.backend)),
+            port: key(churn.port),
+            cycles: churn.cycles.and_then(NonZeroU32::new).and_then(key),
+            duration: churn.duration.and_then(|it| key(NonZeroSpan(it))),
+            ..Self::default()
+        };
+        match churn.backend {
+            Backend::Pods { meshed, addresses } => {
+                (section.meshed, section.addresses) = (key(meshed), key(addresses));
+            }
+            Backend::Slices { addresses } => section.addresses = key(addresses),
+            Backend::Deployments => {}
+        }
+        if let [group] = churn.groups.as_slice()
+            && group.first == 1
+            && ProvokeGroup::of(group).is_none()
+        {
+            section.services = key(group.count);
+            section.service_prefix = key(group.prefix.clone());
+            return if section.write(&group.pattern) {
+                Ok(section)
+            } else {
+                Err(group.into())
+            };
+        }
+        for group in &churn.groups {
+            section
+                .mix(group)
+                .ok_or_else(|| Inexpressible::from(group))?;
+        }
+        Ok(section)
+    }
+
+    /// Adds a group of the mixed form; `None` if it is in none.
+    fn mix(&mut self, group: &ServiceGroup) -> Option<()> {
+        match (group.prefix.as_str(), group.first, &group.pattern) {
+            (STABLE, 0, Pattern::Stable { endpoints }) if self.stable.is_none() => {
+                self.stable = key(StableGroup {
+                    services: key(group.count),
+                    endpoints: key(*endpoints),
+                });
+            }
+            (
+                OSCILLATE,
+                0,
+                Pattern::Oscillate {
+                    min,
+                    max,
+                    min_hold,
+                    max_hold,
+                    jitter,
+                },
+            ) if self.oscillate.is_none() && min_hold == max_hold => {
+                self.oscillate = key(OscillateGroup {
+                    services: key(group.count),
+                    min_endpoints: key(*min),
+                    max_endpoints: key(*max),
+                    hold: key(NonZeroSpan(*min_hold)),
+                    jitter_percent: match *jitter {
+                        Jitter::PercentOfHold(percent) => key(Percent(percent)),
+                        Jitter::NONE => None,
+                        Jitter::UpTo(_) => return None,
+                    },
+                });
+            }
+            _ => {
+                let this = ProvokeGroup::of(group)?;
+                match &mut self.provoke {
+                    Some(all) => return all.value.absorb(this).then_some(()),
+                    nothing => *nothing = key(this),
+                }
+            }
+        }
+        Some(())
     }
 }

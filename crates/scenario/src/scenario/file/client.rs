@@ -1,0 +1,88 @@
+//! The section `client`: who watches.
+
+use std::num::NonZeroU32;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    chart::{ChartKey, ObserveSection, half},
+    forms::{Quantity, Url},
+    placed::{Key, key, value},
+    text::{OrEmpty, Text},
+};
+use crate::{
+    quantity::NonZeroSpan,
+    scenario::{Client, Lifecycle},
+};
+
+half! {
+    /// Who watches.
+    ClientSection {
+        /// Pods of the client Deployment; `run` folds them into its one process. 1 if absent.
+        replicas: Key<NonZeroU32>,
+        /// Virtual client pods a replica, each with a connection of its own. 1 if absent.
+        clients: Key<NonZeroU32>,
+        /// Streams that each virtual client opens for each Service. 1 if absent.
+        streams_per_service: Key<NonZeroU32>,
+        /// Closes and reopens each stream after at most this long.
+        stream_max_lifetime: Key<NonZeroSpan>,
+        /// Closes and reopens all streams each time this has passed.
+        stream_reset_interval: Key<NonZeroSpan>,
+        /// Streams opened a second, at most, over all clients.
+        open_rate: Key<NonZeroU32>,
+        /// When streams end by themselves; `eternal` if absent.
+        lifecycle: Key<Lifecycle>,
+        /// Whether `GetProfile` streams are held beside them; only of the lifecycle `proxy` if absent.
+        profiles: Key<bool>,
+        /// The most connections: virtual clients share them. Each has its own if absent.
+        connections: Key<NonZeroU32>,
+        /// Where churn serves its metrics; that of the same release if empty.
+        churn_url: ChartKey<Text<OrEmpty<Url>>>,
+        /// The cluster whose EndpointSlices are observed, where it is another.
+        observe: ChartKey<ObserveSection>,
+        /// How much room a pod's recording has.
+        snapshot_size: ChartKey<Text<Quantity>>,
+    }
+}
+
+impl From<ClientSection> for Client {
+    fn from(section: ClientSection) -> Self {
+        let default = Self::default();
+        let number = |key: Key<NonZeroU32>| key.map(|it| it.value.get());
+        let span = |key: Key<NonZeroSpan>| key.map(|it| it.value.0);
+        let lifecycle = value(section.lifecycle).unwrap_or(default.lifecycle);
+        let proxy = lifecycle == Lifecycle::Proxy;
+        Self {
+            replicas: number(section.replicas).unwrap_or(default.replicas),
+            clients: number(section.clients).unwrap_or(default.clients),
+            streams_per_service: number(section.streams_per_service)
+                .unwrap_or(default.streams_per_service),
+            stream_max_lifetime: span(section.stream_max_lifetime),
+            stream_reset_interval: span(section.stream_reset_interval),
+            open_rate: number(section.open_rate).unwrap_or(default.open_rate),
+            lifecycle,
+            profiles: value(section.profiles).unwrap_or(proxy),
+            connections: number(section.connections),
+        }
+    }
+}
+
+impl From<&Client> for ClientSection {
+    fn from(client: &Client) -> Self {
+        let number = |number| NonZeroU32::new(number).and_then(key);
+        let span = |span: Option<_>| span.and_then(|it| key(NonZeroSpan(it)));
+        Self {
+            replicas: number(client.replicas),
+            clients: number(client.clients),
+            streams_per_service: number(client.streams_per_service),
+            stream_max_lifetime: span(client.stream_max_lifetime),
+            stream_reset_interval: span(client.stream_reset_interval),
+            open_rate: number(client.open_rate),
+            lifecycle: key(client.lifecycle),
+            profiles: key(client.profiles),
+            connections: client.connections.and_then(number),
+            ..Self::default()
+        }
+    }
+}
