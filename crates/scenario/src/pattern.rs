@@ -32,14 +32,8 @@ pub enum Pattern {
     },
     /// Up and down for ever, with a hold at each end.
     Oscillate {
-        /// Endpoints at the low end, also the initial size.
-        min: u32,
-        /// Endpoints at the high end.
-        max: u32,
-        /// How long to stay at `min`.
-        min_hold: Duration,
-        /// How long to stay at `max`.
-        max_hold: Duration,
+        /// Its two sizes, and how long it stays at each.
+        wave: Wave,
         /// The largest delay a Service adds before each of its scalings.
         jitter: Jitter,
     },
@@ -65,29 +59,17 @@ pub enum Pattern {
     },
     /// Up and down, a few Services at a time.
     Batch {
-        /// Endpoints at the low end, also the initial size.
-        min: u32,
-        /// Endpoints at the high end.
-        max: u32,
+        /// Its two sizes, and how long it stays at each from the last group's scaling.
+        wave: Wave,
         /// Services that scale together.
         size: u32,
         /// Time between one group and the next.
         interval: Duration,
-        /// How long to stay at `min`, from the last group's scale-down.
-        min_hold: Duration,
-        /// How long to stay at `max`, from the last group's scale-up.
-        max_hold: Duration,
     },
     /// Up at once, a short hold, down at once, a long rest.
     Spike {
-        /// Endpoints at rest, also the initial size.
-        base: u32,
-        /// Endpoints at the peak.
-        peak: u32,
-        /// How long the peak lasts.
-        hold: Duration,
-        /// The rest before each spike.
-        rest: Duration,
+        /// Its size at rest and at the peak, and how long it stays at each.
+        wave: Wave,
         /// The largest delay a Service adds before each of its scalings.
         jitter: Jitter,
     },
@@ -102,6 +84,19 @@ pub enum Pattern {
         /// The hold before each time.
         every: Duration,
     },
+}
+
+/// Two sizes in turn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wave {
+    /// Endpoints at the low end, also the initial size.
+    pub min: u32,
+    /// Endpoints at the high end.
+    pub max: u32,
+    /// How long to stay at `min`.
+    pub min_hold: Duration,
+    /// How long to stay at `max`.
+    pub max_hold: Duration,
 }
 
 /// The bound of a Service's random delay before a scaling.
@@ -129,9 +124,10 @@ impl Pattern {
             Self::Stable { endpoints }
             | Self::RollingUpdate { endpoints, .. }
             | Self::Provoke { endpoints, .. } => endpoints,
-            Self::Oscillate { min, .. } | Self::Batch { min, .. } => min,
+            Self::Oscillate { wave, .. } | Self::Batch { wave, .. } | Self::Spike { wave, .. } => {
+                wave.min
+            }
             Self::ScaleUp { from, .. } => from,
-            Self::Spike { base, .. } => base,
         }
     }
 
@@ -145,9 +141,10 @@ impl Pattern {
                 max_surge,
                 ..
             } => endpoints.saturating_add(max_surge),
-            Self::Oscillate { max, .. } | Self::Batch { max, .. } => max,
+            Self::Oscillate { wave, .. } | Self::Batch { wave, .. } | Self::Spike { wave, .. } => {
+                wave.max
+            }
             Self::ScaleUp { from, to, .. } => from.max(to),
-            Self::Spike { peak, .. } => peak,
             Self::Provoke {
                 case, endpoints, ..
             } => case.peak(endpoints),
@@ -169,41 +166,29 @@ impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Stable { endpoints } => write!(f, "{endpoints} endpoints each, stable"),
-            Self::Oscillate {
-                min,
-                max,
-                min_hold,
-                max_hold,
-                jitter,
-            } => {
-                let (low, high) = (Span(min_hold), Span(max_hold));
+            Self::Oscillate { wave, jitter } => {
+                let (low, high) = wave.holds();
+                let Wave { min, max, .. } = wave;
                 write!(
                     f,
                     "{min} endpoints each for {low}, {max} for {high}, and again{jitter}"
                 )
             }
-            Self::Spike {
-                base,
-                peak,
-                hold,
-                rest,
-                jitter,
-            } => {
-                let (rest, hold) = (Span(rest), Span(hold));
+            Self::Spike { wave, jitter } => {
+                let (rest, hold) = wave.holds();
+                let Wave { min, max, .. } = wave;
                 write!(
                     f,
-                    "{base} endpoints each for {rest}, a spike to {peak} for {hold}, and again{jitter}"
+                    "{min} endpoints each for {rest}, a spike to {max} for {hold}, and again{jitter}"
                 )
             }
             Self::Batch {
-                min,
-                max,
+                wave,
                 size,
                 interval,
-                min_hold,
-                max_hold,
             } => {
-                let (low, high, interval) = (Span(min_hold), Span(max_hold), Span(interval));
+                let ((low, high), interval) = (wave.holds(), Span(interval));
+                let Wave { min, max, .. } = wave;
                 write!(
                     f,
                     "{min} endpoints each for {low}, {max} for {high}, and again, {size} Services every {interval}"
@@ -231,6 +216,14 @@ impl fmt::Display for Pattern {
                 write!(f, "{endpoints} endpoints each; every {every} {action}")
             }
         }
+    }
+}
+
+// === impl Wave ===
+
+impl Wave {
+    fn holds(&self) -> (Span, Span) {
+        (Span(self.min_hold), Span(self.max_hold))
     }
 }
 

@@ -57,16 +57,14 @@ mod tests {
     fn shape(scenario: &Scenario) -> (u32, [u32; 2], [u64; 3]) {
         let group = &scenario.churn.groups[0];
         let Pattern::Oscillate {
-            min,
-            max,
-            min_hold,
-            max_hold,
+            wave,
             jitter: Jitter::UpTo(jitter),
         } = group.pattern
         else {
             panic!("{} does not oscillate", scenario.name);
         };
-        let holds = [min_hold, max_hold, jitter].map(|span| span.as_secs());
+        let holds = [wave.min_hold, wave.max_hold, jitter].map(|span| span.as_secs());
+        let (min, max) = (wave.min, wave.max);
         (group.count, [min, max], holds)
     }
 

@@ -1,10 +1,11 @@
 //! The section `churn`: its keys, the flags that stand for them, and how a pattern is read from them
 //! and written back. What goes together beyond one pattern is in `groups` and `backend`.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
     chart::{ChartKey, half},
@@ -14,7 +15,7 @@ use super::{
     provoke::ProvokeGroup,
 };
 use crate::{
-    pattern::{Jitter, Pattern, PatternKey},
+    pattern::{Jitter, Pattern, PatternKey, Wave},
     quantity::{AddressRange, NonZeroSpan, Share, Span},
 };
 
@@ -177,6 +178,9 @@ flags! {
     None => "seed" SEED "scenario.seed": "Seed of every random choice";
 }
 
+/// How long to stay at the low end and at the high end.
+type Holds = (Placed<NonZeroSpan>, Placed<NonZeroSpan>);
+
 // === impl Checker ===
 
 impl Checker<'_> {
@@ -191,37 +195,27 @@ impl Checker<'_> {
                     .value,
             },
             PatternKey::Oscillate => {
-                let (min, max) = self.sizes(section, at)?;
-                let (min_hold, max_hold, jitter) = self.holds(section, at)?;
-                Pattern::Oscillate {
-                    min,
-                    max,
-                    min_hold,
-                    max_hold,
-                    jitter,
-                }
+                let (wave, jitter) = self.jittered(section, at)?;
+                Pattern::Oscillate { wave, jitter }
             }
             PatternKey::Spike => {
-                let (base, peak) = self.sizes(section, at)?;
-                let (rest, hold, jitter) = self.holds(section, at)?;
-                Pattern::Spike {
-                    base,
-                    peak,
-                    hold,
-                    rest,
-                    jitter,
-                }
+                let (wave, jitter) = self.jittered(section, at)?;
+                Pattern::Spike { wave, jitter }
             }
             PatternKey::Batch => {
                 let (min, max) = self.sizes(section, at)?;
                 let size = self.required(section.batch_size.take(), at, "batchSize")?;
+                let interval = self.hold(section.batch_interval.take(), at, "batchInterval")?;
+                let (low, high) = self.holds(section, at)?;
                 Pattern::Batch {
-                    min,
-                    max,
+                    wave: Wave {
+                        min,
+                        max,
+                        min_hold: low.value.0,
+                        max_hold: high.value.0,
+                    },
                     size: size.value.get(),
-                    interval: self.hold(section.batch_interval.take(), at, "batchInterval")?,
-                    min_hold: self.hold(section.min_hold.take(), at, "minHold")?,
-                    max_hold: self.hold(section.max_hold.take(), at, "maxHold")?,
+                    interval,
                 }
             }
             PatternKey::ScaleUp => {
@@ -274,54 +268,52 @@ impl Checker<'_> {
         )
     }
 
-    /// Both holds and the jitter, which must not be longer: a Service would be told to scale down
-    /// before it had scaled up.
-    fn holds(&self, section: &mut ChurnSection, at: usize) -> Result<(Duration, Duration, Jitter)> {
-        let low = self.required(section.min_hold.take(), at, "minHold")?;
-        let high = self.required(section.max_hold.take(), at, "maxHold")?;
-        let jitter = section.jitter.take().unwrap_or_else(|| Jitter::NONE.into());
-        for (hold, key) in [(low, "minHold"), (high, "maxHold")] {
-            let Jitter::UpTo(most) = jitter.value else {
-                break;
-            };
-            let (span, most) = (hold.value.0, Span(most));
-            if span >= most.0 {
-                continue;
-            }
-            let at = self.tree.later(jitter.at, hold.at);
-            let span = Span(span);
-            let message = if at == jitter.at {
-                format!("{most} is more than {key}, {span}; a Service would overtake itself")
-            } else {
-                format!("{span} is less than jitter, {most}; a Service would overtake itself")
-            };
-            return Err(self.tree.error(at, &message));
-        }
-        Ok((low.value.0, high.value.0, jitter.value))
+    fn holds(&self, section: &mut ChurnSection, at: usize) -> Result<Holds> {
+        let hold = |key, name| self.required::<NonZeroSpan>(key, at, name);
+        Ok((
+            hold(section.min_hold.take(), "minHold")?,
+            hold(section.max_hold.take(), "maxHold")?,
+        ))
     }
 
-    /// Warns of each key that the pattern has left untouched.
-    pub(super) fn unused(&mut self, section: &ChurnSection) {
-        fn at<T>(key: &Key<T>) -> Option<usize> {
-            key.as_ref().map(|placed| placed.at)
+    /// A wave and its jitter, which must not be longer than a hold: a Service would be told to scale
+    /// down before it had scaled up.
+    fn jittered(&self, section: &mut ChurnSection, at: usize) -> Result<(Wave, Jitter)> {
+        let (min, max) = self.sizes(section, at)?;
+        let (low, high) = self.holds(section, at)?;
+        let jitter = section.jitter.take().unwrap_or_else(|| Jitter::NONE.into());
+        if let Jitter::UpTo(most) = jitter.value {
+            let most = NonZeroSpan(most);
+            let short = [(low, "minHold"), (high, "maxHold")];
+            if let Some((hold, key)) = short.into_iter().find(|(hold, _)| hold.value < most) {
+                let (span, at) = (hold.value, self.tree.later(jitter.at, hold.at));
+                let message = if at == jitter.at {
+                    format!("{most} is more than {key}, {span}; a Service would overtake itself")
+                } else {
+                    format!("{span} is less than jitter, {most}; a Service would overtake itself")
+                };
+                return Err(self.tree.error(at, &message));
+            }
         }
-        let left = [
-            at(&section.service_prefix),
-            at(&section.endpoints),
-            at(&section.min_endpoints),
-            at(&section.max_endpoints),
-            at(&section.min_hold),
-            at(&section.max_hold),
-            at(&section.jitter),
-            at(&section.scale_from),
-            at(&section.scale_to),
-            at(&section.scale_duration),
-            at(&section.max_surge),
-            at(&section.max_unavailable),
-            at(&section.batch_size),
-            at(&section.batch_interval),
-        ];
-        for at in left.into_iter().flatten() {
+        let wave = Wave {
+            min,
+            max,
+            min_hold: low.value.0,
+            max_hold: high.value.0,
+        };
+        Ok((wave, jitter.value))
+    }
+
+    /// Warns of each key of a pattern that this one has left untouched, in the order of the file.
+    pub(super) fn unused(&mut self, section: &ChurnSection) {
+        let left = serde_json::to_value(section).expect("invariant: a section has text keys");
+        let of_patterns = CHURN_FLAGS.iter().filter(|flag| flag.form == ONE);
+        let mut places: Vec<_> = of_patterns
+            .filter(|flag| left[flag.path.trim_start_matches("churn.")] != Value::Null)
+            .filter_map(|flag| self.tree.path_place(flag.path))
+            .collect();
+        places.sort_by_key(|at| self.tree.order(*at));
+        for at in places {
             self.warn(at, "is ignored: the pattern does not use it");
         }
     }
@@ -335,38 +327,16 @@ impl ChurnSection {
         let span = |span| key(NonZeroSpan(span));
         match *pattern {
             Pattern::Stable { endpoints } => self.endpoints = key(endpoints),
-            Pattern::Oscillate {
-                min,
-                max,
-                min_hold,
-                max_hold,
-                jitter,
-            } => {
-                (self.min_endpoints, self.max_endpoints) = (key(min), key(max));
-                (self.min_hold, self.max_hold) = (span(min_hold), span(max_hold));
-                self.jitter = key(jitter);
-            }
-            Pattern::Spike {
-                base,
-                peak,
-                hold,
-                rest,
-                jitter,
-            } => {
-                (self.min_endpoints, self.max_endpoints) = (key(base), key(peak));
-                (self.min_hold, self.max_hold) = (span(rest), span(hold));
+            Pattern::Oscillate { wave, jitter } | Pattern::Spike { wave, jitter } => {
+                self.write_wave(wave);
                 self.jitter = key(jitter);
             }
             Pattern::Batch {
-                min,
-                max,
+                wave,
                 size,
                 interval,
-                min_hold,
-                max_hold,
             } => {
-                (self.min_endpoints, self.max_endpoints) = (key(min), key(max));
-                (self.min_hold, self.max_hold) = (span(min_hold), span(max_hold));
+                self.write_wave(wave);
                 self.batch_size = NonZeroU32::new(size).and_then(key);
                 self.batch_interval = span(interval);
             }
@@ -390,5 +360,11 @@ impl ChurnSection {
         }
         self.pattern = key(PatternKey::from(pattern));
         true
+    }
+
+    fn write_wave(&mut self, wave: Wave) {
+        (self.min_endpoints, self.max_endpoints) = (key(wave.min), key(wave.max));
+        self.min_hold = key(NonZeroSpan(wave.min_hold));
+        self.max_hold = key(NonZeroSpan(wave.max_hold));
     }
 }

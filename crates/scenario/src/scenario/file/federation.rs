@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     federation::{DiscoveryMode, Federation},
-    pattern::{Jitter, Pattern},
+    pattern::{Jitter, Pattern, Wave},
     quantity::NonZeroSpan,
     scenario::{Churn, ServiceGroup},
 };
@@ -66,8 +66,8 @@ impl FederationSection {
         if let Some(group) = &both.local {
             section.local_services = key(group.count);
             section.local_endpoints = NonZeroU32::new(group.pattern.initial()).and_then(key);
-            if let Pattern::Oscillate { min_hold, .. } = group.pattern {
-                section.local_every = key(NonZeroSpan(min_hold));
+            if let Pattern::Oscillate { wave, .. } = group.pattern {
+                section.local_every = key(NonZeroSpan(wave.min_hold));
             }
         }
         section
@@ -125,10 +125,12 @@ impl Checker<'_> {
             first: 1,
             count,
             pattern: Pattern::Oscillate {
-                min: endpoints,
-                max: endpoints + 1,
-                min_hold: every,
-                max_hold: every,
+                wave: Wave {
+                    min: endpoints,
+                    max: endpoints + 1,
+                    min_hold: every,
+                    max_hold: every,
+                },
                 jitter: Jitter::NONE,
             },
         });

@@ -3,6 +3,7 @@
 mod limits;
 mod nulls;
 mod optional;
+mod patterns;
 
 use std::time::Duration;
 

@@ -42,17 +42,39 @@ pub(super) struct OrEmpty<F>(PhantomData<F>);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Commas<F>(PhantomData<F>);
 
-/// A text of the form.
+/// A scalar of the form, of which each [`Kinds`] takes some.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Text<F>(PhantomData<F>);
+pub(super) struct Scalar<F, K>(PhantomData<(F, K)>);
+
+/// A text of the form.
+pub(super) type Text<F> = Scalar<F, TextAlone>;
 
 /// A text of the form, which YAML may have taken for a number or a boolean.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Word<F>(PhantomData<F>);
+pub(super) type Word<F> = Scalar<F, Words>;
 
 /// A text of the form, or a number of at least 0.
+pub(super) type Number<F> = Scalar<F, Numbers>;
+
+/// Which scalars may be of a form.
+pub(super) trait Kinds {
+    /// Their types, as a schema has them.
+    const TYPES: &'static [&'static str];
+
+    /// Whether numbers below 0, and such as are printed with an exponent, are refused.
+    fn plain<F: Form>() -> bool;
+}
+
+/// Texts.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Number<F>(PhantomData<F>);
+pub(super) struct TextAlone;
+
+/// Texts, numbers and booleans.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words;
+
+/// Texts and numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbers;
 
 /// One text, or a list of them.
 #[derive(Clone, Copy, Debug)]
@@ -61,14 +83,6 @@ pub(super) struct OneOrMore<One, Item>(PhantomData<(One, Item)>);
 /// Values of one kind, by keys of the form.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pairs<K, V>(PhantomData<(K, V)>);
-
-/// Judges a scalar.
-struct Scalar<F> {
-    booleans: bool,
-    /// Whether numbers below 0, and such as are printed with an exponent, are refused.
-    plain: bool,
-    form: PhantomData<F>,
-}
 
 /// Judges each item of a list, or one text.
 struct Items<One, Item>(PhantomData<(One, Item)>);
@@ -133,26 +147,42 @@ impl<F: Form> Form for Commas<F> {
     }
 }
 
+// === impl Kinds ===
+
+impl Kinds for TextAlone {
+    const TYPES: &'static [&'static str] = &["string"];
+
+    fn plain<F: Form>() -> bool {
+        false
+    }
+}
+
+impl Kinds for Words {
+    const TYPES: &'static [&'static str] = &["boolean", "number", "string"];
+
+    fn plain<F: Form>() -> bool {
+        !F::ANY_NUMBER
+    }
+}
+
+impl Kinds for Numbers {
+    const TYPES: &'static [&'static str] = &["number", "string"];
+
+    fn plain<F: Form>() -> bool {
+        true
+    }
+}
+
 // === impl Deserialize ===
 
-impl<'de, F: Form> Deserialize<'de> for Text<F> {
+impl<'de, F: Form, K: Kinds> Deserialize<'de> for Scalar<F, K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_string(Scalar::<F>::new(false, false))?;
-        Ok(Self(PhantomData))
-    }
-}
-
-impl<'de, F: Form> Deserialize<'de> for Word<F> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Scalar::<F>::new(true, !F::ANY_NUMBER))?;
-        Ok(Self(PhantomData))
-    }
-}
-
-impl<'de, F: Form> Deserialize<'de> for Number<F> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Scalar::<F>::new(false, true))?;
-        Ok(Self(PhantomData))
+        let scalar = Self(PhantomData);
+        if K::TYPES == TextAlone::TYPES {
+            deserializer.deserialize_string(scalar)
+        } else {
+            deserializer.deserialize_any(scalar)
+        }
     }
 }
 
@@ -170,52 +200,42 @@ impl<'de, K: Form, V: Deserialize<'de>> Deserialize<'de> for Pairs<K, V> {
     }
 }
 
-impl<F> Scalar<F> {
-    const fn new(booleans: bool, plain: bool) -> Self {
-        Self {
-            booleans,
-            plain,
-            form: PhantomData,
-        }
-    }
-}
-
-impl<F: Form> Scalar<F> {
-    fn number<E: Error>(&self, number: f64) -> Result<(), E> {
-        if self.plain && !(0.0..=MOST_EXACT as f64).contains(&number) {
+impl<F: Form, K: Kinds> Scalar<F, K> {
+    fn number<E: Error>(self, number: f64) -> Result<Self, E> {
+        if K::plain::<F>() && !(0.0..=MOST_EXACT as f64).contains(&number) {
             let (name, advice) = (F::NAME, F::ADVICE);
             return Err(E::custom(format!("{number} is not {name}; write {advice}")));
         }
-        Ok(())
+        Ok(self)
     }
 }
 
-impl<F: Form> de::Visitor<'_> for Scalar<F> {
-    type Value = ();
+impl<F: Form, K: Kinds> de::Visitor<'_> for Scalar<F, K> {
+    type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(F::NAME)
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        judge::<F, E>(text)
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self, E> {
+        judge::<F, E>(text).map(|()| self)
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Self, E> {
         self.number(number as f64)
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Self, E> {
         self.number(number as f64)
     }
 
-    fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Self, E> {
         self.number(number)
     }
 
-    fn visit_bool<E: Error>(self, it: bool) -> Result<(), E> {
-        if self.booleans {
-            Ok(())
+    fn visit_bool<E: Error>(self, it: bool) -> Result<Self, E> {
+        if K::TYPES.contains(&"boolean") {
+            Ok(self)
         } else {
             Err(E::invalid_type(de::Unexpected::Bool(it), &self))
         }
@@ -254,7 +274,7 @@ impl<'de, K: Form, V: Deserialize<'de>> de::Visitor<'de> for Entries<K, V> {
 
 // === impl JsonSchema ===
 
-impl<F: Form> JsonSchema for Text<F> {
+impl<F: Form, K: Kinds> JsonSchema for Scalar<F, K> {
     fn inline_schema() -> bool {
         true
     }
@@ -264,42 +284,11 @@ impl<F: Form> JsonSchema for Text<F> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        scalar::<F>(&["string"])
-    }
-}
-
-impl<F: Form> JsonSchema for Word<F> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        F::NAME.into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let mut schema = scalar::<F>(&["boolean", "number", "string"]);
-        if !F::ANY_NUMBER {
+        let mut schema = scalar::<F>(K::TYPES);
+        if K::plain::<F>() {
             schema.insert("minimum".into(), 0.into());
             schema.insert("maximum".into(), MOST_EXACT.into());
         }
-        schema
-    }
-}
-
-impl<F: Form> JsonSchema for Number<F> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        F::NAME.into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let mut schema = scalar::<F>(&["number", "string"]);
-        schema.insert("minimum".into(), 0.into());
-        schema.insert("maximum".into(), MOST_EXACT.into());
         schema
     }
 }

@@ -117,7 +117,7 @@ impl Tree {
     /// The tree of JSON that a recording holds: its places are the keys alone.
     pub(in crate::scenario) fn of_json(json: &Json, file: &str) -> Self {
         let mut tree = Self::empty(file, file);
-        tree.root = tree.adopt_json(json, String::new());
+        tree.root = tree.adopt(Raw::of_json(json), "");
         tree
     }
 
@@ -212,13 +212,14 @@ impl Tree {
         ScenarioError::new(&self.places[at].position, message)
     }
 
+    /// By what places are in the order in which they are written.
+    pub(super) fn order(&self, at: usize) -> (u64, u64) {
+        self.places[at].order
+    }
+
     /// Whichever of the two places is written later.
     pub(super) fn later(&self, a: usize, b: usize) -> usize {
-        if self.places[a].order > self.places[b].order {
-            a
-        } else {
-            b
-        }
+        if self.order(a) > self.order(b) { a } else { b }
     }
 
     /// The place of the value at the dotted `path`, if it was given.
@@ -263,45 +264,15 @@ impl Tree {
         Node { at, value }
     }
 
-    fn adopt_json(&mut self, json: &Json, path: String) -> Node {
-        let at = self.places.len();
-        self.places.push(Place {
-            position: self.file.clone(),
-            path: path.clone(),
-            order: (0, at as u64),
-        });
-        let value = match json {
-            Json::Null => Value::Null,
-            Json::Bool(value) => Value::Bool(*value),
-            Json::Number(number) => match (number.as_u64(), number.as_i64()) {
-                (Some(number), _) => Value::Unsigned(number),
-                (None, Some(number)) => Value::Signed(number),
-                (None, None) => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
-            },
-            Json::String(text) => Value::Text(text.clone()),
-            Json::Array(items) => Value::List(
-                (items.iter().enumerate())
-                    .map(|(index, item)| self.adopt_json(item, format!("{path}[{index}]")))
-                    .collect(),
-            ),
-            Json::Object(entries) => Value::Map(
-                entries
-                    .iter()
-                    .map(|(key, value)| Entry {
-                        key: key.clone(),
-                        key_at: at,
-                        node: self.adopt_json(value, below(&path, key)),
-                    })
-                    .collect(),
-            ),
-        };
-        Node { at, value }
-    }
-
     fn place(&mut self, location: Location, path: &str) -> usize {
         let (line, column) = (location.line().max(1), location.column().max(1));
+        let position = if location == Location::UNKNOWN {
+            self.file.clone()
+        } else {
+            format!("{}:{line}:{column}", self.file)
+        };
         self.places.push(Place {
-            position: format!("{}:{line}:{column}", self.file),
+            position,
             path: path.to_owned(),
             order: (line, column),
         });
@@ -400,6 +371,24 @@ enum Raw {
 }
 
 // === impl Raw ===
+
+impl Raw {
+    /// What JSON holds, which has no places.
+    fn of_json(json: &Json) -> Spanned<Self> {
+        fn nowhere<T>(value: T) -> Spanned<T> {
+            Spanned::new(value, Location::UNKNOWN, Location::UNKNOWN)
+        }
+        nowhere(match json {
+            Json::Array(items) => Self::List(items.iter().map(Self::of_json).collect()),
+            Json::Object(entries) => Self::Map(
+                (entries.iter())
+                    .map(|(key, value)| (nowhere(key.clone()), Self::of_json(value)))
+                    .collect(),
+            ),
+            scalar => Self::deserialize(scalar).expect("invariant: any scalar is one of YAML's"),
+        })
+    }
+}
 
 impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ChurnSection, backend::BackendKey};
 use crate::{
-    pattern::{Jitter, Pattern},
+    pattern::{Jitter, Pattern, Wave},
     quantity::NonZeroSpan,
     scenario::{
         Backend, Churn, ServiceGroup,
@@ -202,10 +202,12 @@ impl Checker<'_> {
         let (min, max) = self.range(group.min_endpoints, group.max_endpoints, at)?;
         let hold = self.hold(group.hold, at, "hold")?;
         Ok(Pattern::Oscillate {
-            min,
-            max,
-            min_hold: hold,
-            max_hold: hold,
+            wave: Wave {
+                min,
+                max,
+                min_hold: hold,
+                max_hold: hold,
+            },
             jitter: match group.jitter_percent {
                 Some(percent) if percent.value.0 > 0.0 => Jitter::PercentOfHold(percent.value.0),
                 _ => Jitter::NONE,
@@ -315,22 +317,14 @@ impl ChurnSection {
                     endpoints: key(*endpoints),
                 });
             }
-            (
-                OSCILLATE,
-                0,
-                Pattern::Oscillate {
-                    min,
-                    max,
-                    min_hold,
-                    max_hold,
-                    jitter,
-                },
-            ) if self.oscillate.is_none() && min_hold == max_hold => {
+            (OSCILLATE, 0, Pattern::Oscillate { wave, jitter })
+                if self.oscillate.is_none() && wave.min_hold == wave.max_hold =>
+            {
                 self.oscillate = key(OscillateGroup {
                     services: key(group.count),
-                    min_endpoints: key(*min),
-                    max_endpoints: key(*max),
-                    hold: key(NonZeroSpan(*min_hold)),
+                    min_endpoints: key(wave.min),
+                    max_endpoints: key(wave.max),
+                    hold: key(NonZeroSpan(wave.min_hold)),
                     jitter_percent: match *jitter {
                         Jitter::PercentOfHold(percent) => key(Percent(percent)),
                         Jitter::NONE => None,
