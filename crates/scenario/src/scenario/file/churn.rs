@@ -3,16 +3,15 @@
 
 use std::num::NonZeroU32;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    chart::{ChartKey, half},
+    chart::ChartKey,
     check::{Checker, Result},
     either::Amount,
     placed::{Key, Placed, key},
     provoke::ProvokeGroup,
+    section::half,
 };
 use crate::{
     pattern::{Jitter, Pattern, PatternKey, Wave},

@@ -2,13 +2,11 @@
 
 use std::num::NonZeroU32;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::{
-    chart::{ChartKey, ObserveSection, half},
+    chart::{ChartKey, ObserveSection},
     forms::{Quantity, Url},
     placed::{Key, key, value},
+    section::half,
     text::{OrEmpty, Text},
 };
 use crate::{

@@ -1,23 +1,22 @@
 //! The section `target`: how the destination controller is set up, where the tool cannot see it.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::placed::{Key, key, value};
+use super::{
+    placed::{Key, key, value},
+    section::sections,
+};
 use crate::flags::Flags;
 
-/// Flags of the destination controller that change what it promises. What the tool finds out by
-/// itself (of a controller that it starts, and of a Pod that it may read) wins.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-#[schemars(rename = "Controller")]
-pub(super) struct ControllerSection {
-    /// `-enable-ipv6`; false in Linkerd's chart unless `disableIPv6` is false there. If absent and
-    /// not found out, Services whose pods have IPv6 addresses are not judged. The reference
-    /// destination is set up like this; true if absent.
-    ipv6: Key<bool>,
-    /// `-enable-endpoint-slices`; without EndpointSlices no Service can be judged. True if absent.
-    endpoint_slices: Key<bool>,
+sections! {
+    /// Flags of the destination controller that change what it promises. What the tool finds out by
+    /// itself (of a controller that it starts, and of a Pod that it may read) wins.
+    ControllerSection as "Controller": Serialize {
+        /// `-enable-ipv6`; false in Linkerd's chart unless `disableIPv6` is false there. If absent and
+        /// not found out, Services whose pods have IPv6 addresses are not judged. The reference
+        /// destination is set up like this; true if absent.
+        ipv6: Key<bool>,
+        /// `-enable-endpoint-slices`; without EndpointSlices no Service can be judged. True if absent.
+        endpoint_slices: Key<bool>,
+    }
 }
 
 // === impl ControllerSection ===

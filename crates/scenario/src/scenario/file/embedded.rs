@@ -9,6 +9,7 @@ use super::{
     check::{Checker, Result},
     either::{PodStart, PodStartRange},
     placed::{Key, Placed, key, value},
+    section::sections,
 };
 use crate::{
     fault::{Fault, FaultKind, WatchedResource},
@@ -22,24 +23,24 @@ const MOST_NODES: u32 = 5_000;
 /// More replicas than anybody runs, and few enough for one machine.
 const MOST_REPLICAS: u32 = 20;
 
-/// The embedded sandbox's shape.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct SandboxSection {
-    /// Nodes; clients and pods are spread over them in order. 10 if absent.
-    #[schemars(range(max = MOST_NODES))]
-    nodes: Key<NonZeroU32>,
-    /// Zones; nodes are spread over them in order. 3 if absent.
-    zones: Key<NonZeroU32>,
-    /// How long a fake pod takes to become ready: one duration, or a least and a most.
-    pod_start: Key<PodStart>,
-    /// How often the EndpointSlice controller writes what has gathered. 100ms if absent.
-    slice_sync: Key<Millis>,
-    /// Replicas of the reference destination. 1 if absent.
-    #[schemars(range(max = MOST_REPLICAS))]
-    replicas: Key<NonZeroU32>,
-    /// What goes wrong on purpose.
-    faults: Key<Vec<FaultItem>>,
+sections! {
+    /// The embedded sandbox's shape.
+    SandboxSection: Serialize {
+        /// Nodes; clients and pods are spread over them in order. 10 if absent.
+        #[schemars(range(max = MOST_NODES))]
+        nodes: Key<NonZeroU32>,
+        /// Zones; nodes are spread over them in order. 3 if absent.
+        zones: Key<NonZeroU32>,
+        /// How long a fake pod takes to become ready: one duration, or a least and a most.
+        pod_start: Key<PodStart>,
+        /// How often the EndpointSlice controller writes what has gathered. 100ms if absent.
+        slice_sync: Key<Millis>,
+        /// Replicas of the reference destination. 1 if absent.
+        #[schemars(range(max = MOST_REPLICAS))]
+        replicas: Key<NonZeroU32>,
+        /// What goes wrong on purpose.
+        faults: Key<Vec<FaultItem>>,
+    }
 }
 
 /// One fault.

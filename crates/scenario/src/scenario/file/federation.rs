@@ -2,13 +2,11 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::{
     chart::ChartKey,
     check::{Checker, Result},
     placed::{Key, Placed, key, value},
+    section::sections,
 };
 use crate::{
     federation::{DiscoveryMode, Federation},
@@ -17,26 +15,25 @@ use crate::{
     scenario::{Churn, ServiceGroup},
 };
 
-/// A second cluster, which is linked with the first as Linkerd's multicluster extension does it.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-#[schemars(rename = "Federation")]
-pub(super) struct FederationSection {
-    /// The name by which the churned cluster is linked; `target` if absent.
-    #[schemars(length(max = LONGEST_NAME), regex(pattern = super::check::LABEL))]
-    cluster: Key<String>,
-    /// How its Services are asked for, each way by streams of its own; both if absent.
-    #[schemars(length(min = 1), extend("uniqueItems" = true))]
-    through: Key<Vec<Placed<DiscoveryMode>>>,
-    /// Services of the first cluster, to see what the churn does to them; 0 if absent.
-    local_services: Key<u32>,
-    /// Endpoints of each of these; 10 if absent.
-    local_endpoints: Key<NonZeroU32>,
-    /// How often an endpoint is added to each of these, or taken away again; 2s if absent.
-    local_every: Key<NonZeroSpan>,
-    /// Whether the chart makes the Services that stand for those of the churned cluster; not where
-    /// linkerd-multicluster's service mirror does.
-    stand_ins: ChartKey<bool>,
+sections! {
+    /// A second cluster, which is linked with the first as Linkerd's multicluster extension does it.
+    FederationSection as "Federation": Serialize {
+        /// The name by which the churned cluster is linked; `target` if absent.
+        #[schemars(length(max = LONGEST_NAME), regex(pattern = super::check::LABEL))]
+        cluster: Key<String>,
+        /// How its Services are asked for, each way by streams of its own; both if absent.
+        #[schemars(length(min = 1), extend("uniqueItems" = true))]
+        through: Key<Vec<Placed<DiscoveryMode>>>,
+        /// Services of the first cluster, to see what the churn does to them; 0 if absent.
+        local_services: Key<u32>,
+        /// Endpoints of each of these; 10 if absent.
+        local_endpoints: Key<NonZeroU32>,
+        /// How often an endpoint is added to each of these, or taken away again; 2s if absent.
+        local_every: Key<NonZeroSpan>,
+        /// Whether the chart makes the Services that stand for those of the churned cluster; not where
+        /// linkerd-multicluster's service mirror does.
+        stand_ins: ChartKey<bool>,
+    }
 }
 
 /// The names of the first cluster's Services before the number.

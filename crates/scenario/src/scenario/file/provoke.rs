@@ -3,13 +3,11 @@
 
 use std::num::NonZeroU32;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::{
     check::{Checker, Result},
     churn::groups::MOST_SERVICES,
     placed::{Key, Placed, key},
+    section::sections,
 };
 use crate::{
     pattern::Pattern, quantity::NonZeroSpan, scenario::ServiceGroup, stale_state::StaleStateCase,
@@ -19,21 +17,21 @@ use crate::{
 /// at once.
 const MOST_PROVOKED: u32 = 100;
 
-/// Services of a mix to which is done what Linkerd is known to mishandle.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct ProvokeGroup {
-    /// What is done; all there is if absent. The Services are named after it.
-    #[schemars(extend("uniqueItems" = true))]
-    kinds: Key<Vec<Placed<StaleStateCase>>>,
-    /// How many Services for each kind; 1 if absent.
-    #[schemars(range(max = MOST_SERVICES))]
-    services: Key<NonZeroU32>,
-    /// Endpoints a Service at rest: at most 100, what one slice holds.
-    #[schemars(range(max = MOST_PROVOKED))]
-    endpoints: Key<NonZeroU32>,
-    /// How long to wait before it is done, and before it is done again.
-    hold: Key<NonZeroSpan>,
+sections! {
+    /// Services of a mix to which is done what Linkerd is known to mishandle.
+    ProvokeGroup: Serialize {
+        /// What is done; all there is if absent. The Services are named after it.
+        #[schemars(extend("uniqueItems" = true))]
+        kinds: Key<Vec<Placed<StaleStateCase>>>,
+        /// How many Services for each kind; 1 if absent.
+        #[schemars(range(max = MOST_SERVICES))]
+        services: Key<NonZeroU32>,
+        /// Endpoints a Service at rest: at most 100, what one slice holds.
+        #[schemars(range(max = MOST_PROVOKED))]
+        endpoints: Key<NonZeroU32>,
+        /// How long to wait before it is done, and before it is done again.
+        hold: Key<NonZeroSpan>,
+    }
 }
 
 // === impl Checker ===

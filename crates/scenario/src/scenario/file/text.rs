@@ -84,12 +84,6 @@ pub(super) struct OneOrMore<One, Item>(PhantomData<(One, Item)>);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pairs<K, V>(PhantomData<(K, V)>);
 
-/// Judges each item of a list, or one text.
-struct Items<One, Item>(PhantomData<(One, Item)>);
-
-/// Judges each entry of a map.
-struct Entries<K, V>(PhantomData<(K, V)>);
-
 /// What keeps `text` from being of the form.
 fn problem<F: Form>(text: &str) -> Option<String> {
     let pattern = Regex::new(&F::pattern()).expect("invariant: a form is an expression");
@@ -188,15 +182,13 @@ impl<'de, F: Form, K: Kinds> Deserialize<'de> for Scalar<F, K> {
 
 impl<'de, One: Form, Item: Form> Deserialize<'de> for OneOrMore<One, Item> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Items::<One, Item>(PhantomData))?;
-        Ok(Self(PhantomData))
+        deserializer.deserialize_any(Self(PhantomData))
     }
 }
 
 impl<'de, K: Form, V: Deserialize<'de>> Deserialize<'de> for Pairs<K, V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Entries::<K, V>(PhantomData))?;
-        Ok(Self(PhantomData))
+        deserializer.deserialize_map(Self(PhantomData))
     }
 }
 
@@ -242,33 +234,33 @@ impl<F: Form, K: Kinds> de::Visitor<'_> for Scalar<F, K> {
     }
 }
 
-impl<'de, One: Form, Item: Form> de::Visitor<'de> for Items<One, Item> {
-    type Value = ();
+impl<'de, One: Form, Item: Form> de::Visitor<'de> for OneOrMore<One, Item> {
+    type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, or a list of them", One::NAME)
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        judge::<One, E>(text)
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self, E> {
+        judge::<One, E>(text).map(|()| self)
     }
 
-    fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self, A::Error> {
         while list.next_element::<Text<Item>>()?.is_some() {}
-        Ok(())
+        Ok(self)
     }
 }
 
-impl<'de, K: Form, V: Deserialize<'de>> de::Visitor<'de> for Entries<K, V> {
-    type Value = ();
+impl<'de, K: Form, V: Deserialize<'de>> de::Visitor<'de> for Pairs<K, V> {
+    type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a section with keys")
     }
 
-    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
         while map.next_entry::<Text<K>, V>()?.is_some() {}
-        Ok(())
+        Ok(self)
     }
 }
 

@@ -2,9 +2,6 @@
 
 use std::num::NonZeroU32;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::{ChurnSection, backend::BackendKey};
 use crate::{
     pattern::{Jitter, Pattern, Wave},
@@ -17,6 +14,7 @@ use crate::{
             either::Percent,
             placed::{Key, Placed, key, value},
             provoke::ProvokeGroup,
+            section::sections,
         },
     },
 };
@@ -37,32 +35,30 @@ pub(super) const PREFIX: &str = "^[a-z][a-z0-9-]*$";
 const STABLE: &str = "stable-svc";
 const OSCILLATE: &str = "oscillate-svc";
 
-/// Services of a mix that never change.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct StableGroup {
-    /// How many Services.
-    #[schemars(range(max = MOST_SERVICES))]
-    services: Key<u32>,
-    /// Endpoints a Service.
-    endpoints: Key<u32>,
-}
+sections! {
+    /// Services of a mix that never change.
+    StableGroup: Serialize {
+        /// How many Services.
+        #[schemars(range(max = MOST_SERVICES))]
+        services: Key<u32>,
+        /// Endpoints a Service.
+        endpoints: Key<u32>,
+    }
 
-/// Services of a mix that go up and down.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct OscillateGroup {
-    /// How many Services.
-    #[schemars(range(max = MOST_SERVICES))]
-    services: Key<u32>,
-    /// Endpoints a Service at the low end; also the initial size.
-    min_endpoints: Key<u32>,
-    /// Endpoints a Service at the high end.
-    max_endpoints: Key<u32>,
-    /// How long to stay at either end.
-    hold: Key<NonZeroSpan>,
-    /// The largest delay a Service adds before each scaling, in percent of the hold.
-    jitter_percent: Key<Percent>,
+    /// Services of a mix that go up and down.
+    OscillateGroup: Serialize {
+        /// How many Services.
+        #[schemars(range(max = MOST_SERVICES))]
+        services: Key<u32>,
+        /// Endpoints a Service at the low end; also the initial size.
+        min_endpoints: Key<u32>,
+        /// Endpoints a Service at the high end.
+        max_endpoints: Key<u32>,
+        /// How long to stay at either end.
+        hold: Key<NonZeroSpan>,
+        /// The largest delay a Service adds before each scaling, in percent of the hold.
+        jitter_percent: Key<Percent>,
+    }
 }
 
 // === impl Checker ===
