@@ -166,20 +166,13 @@ impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Stable { endpoints } => write!(f, "{endpoints} endpoints each, stable"),
-            Self::Oscillate { wave, jitter } => {
-                let (low, high) = wave.holds();
-                let Wave { min, max, .. } = wave;
-                write!(
-                    f,
-                    "{min} endpoints each for {low}, {max} for {high}, and again{jitter}"
-                )
-            }
+            Self::Oscillate { wave, jitter } => write!(f, "{wave}, and again{jitter}"),
             Self::Spike { wave, jitter } => {
-                let (rest, hold) = wave.holds();
+                let (low, high) = (Span(wave.min_hold), Span(wave.max_hold));
                 let Wave { min, max, .. } = wave;
                 write!(
                     f,
-                    "{min} endpoints each for {rest}, a spike to {max} for {hold}, and again{jitter}"
+                    "{min} endpoints each for {low}, a spike to {max} for {high}, and again{jitter}"
                 )
             }
             Self::Batch {
@@ -187,12 +180,8 @@ impl fmt::Display for Pattern {
                 size,
                 interval,
             } => {
-                let ((low, high), interval) = (wave.holds(), Span(interval));
-                let Wave { min, max, .. } = wave;
-                write!(
-                    f,
-                    "{min} endpoints each for {low}, {max} for {high}, and again, {size} Services every {interval}"
-                )
+                let interval = Span(interval);
+                write!(f, "{wave}, and again, {size} Services every {interval}")
             }
             Self::ScaleUp { from, to, over } => {
                 write!(f, "from {from} to {to} endpoints each over {}", Span(over))
@@ -221,9 +210,11 @@ impl fmt::Display for Pattern {
 
 // === impl Wave ===
 
-impl Wave {
-    fn holds(&self) -> (Span, Span) {
-        (Span(self.min_hold), Span(self.max_hold))
+impl fmt::Display for Wave {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (low, high) = (Span(self.min_hold), Span(self.max_hold));
+        let Self { min, max, .. } = self;
+        write!(f, "{min} endpoints each for {low}, {max} for {high}")
     }
 }
 

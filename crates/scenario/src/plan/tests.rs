@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    pattern::Wave,
+    pattern::{Pattern, Wave},
     scenario::{Jitter, built_in},
     stale_state::StaleStateCase,
 };

@@ -9,6 +9,7 @@ use super::{
     tree::Tree,
 };
 use crate::{
+    authority::is_label,
     criteria::LONGEST_LATENCY,
     quantity::NonZeroSpan,
     scenario::{Scenario, draft::ScenarioError},
@@ -138,12 +139,7 @@ pub(super) const LABEL: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
 
 /// What keeps `name` from being a DNS label of at most `longest` characters.
 pub(super) fn label_problem(name: &str, longest: usize) -> Option<String> {
-    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let valid = !name.is_empty()
-        && name.chars().all(|c| alphanumeric(c) || c == '-')
-        && name.starts_with(alphanumeric)
-        && name.ends_with(alphanumeric);
-    if !valid {
+    if !is_label(name) {
         Some("is not a DNS label: lower-case letters, digits and inner dashes".to_owned())
     } else if name.len() > longest {
         Some(format!(

@@ -9,7 +9,7 @@ use super::{
     chart::ChartKey,
     check::{Checker, Result},
     either::Amount,
-    placed::{Key, Placed, key},
+    placed::{Key, Placed, count, key},
     provoke::ProvokeGroup,
     section::half,
 };
@@ -336,7 +336,7 @@ impl ChurnSection {
                 interval,
             } => {
                 self.write_wave(wave);
-                self.batch_size = NonZeroU32::new(size).and_then(key);
+                self.batch_size = count(size);
                 self.batch_interval = span(interval);
             }
             Pattern::ScaleUp { from, to, over } => {

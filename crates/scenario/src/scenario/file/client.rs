@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use super::{
     chart::{ChartKey, ObserveSection},
     forms::{Quantity, Url},
-    placed::{Key, key, value},
+    placed::{Key, count, key, number, span, value},
     section::half,
     text::{OrEmpty, Text},
 };
@@ -47,8 +47,6 @@ half! {
 impl From<ClientSection> for Client {
     fn from(section: ClientSection) -> Self {
         let default = Self::default();
-        let number = |key: Key<NonZeroU32>| key.map(|it| it.value.get());
-        let span = |key: Key<NonZeroSpan>| key.map(|it| it.value.0);
         let lifecycle = value(section.lifecycle).unwrap_or(default.lifecycle);
         let proxy = lifecycle == Lifecycle::Proxy;
         Self {
@@ -68,18 +66,17 @@ impl From<ClientSection> for Client {
 
 impl From<&Client> for ClientSection {
     fn from(client: &Client) -> Self {
-        let number = |number| NonZeroU32::new(number).and_then(key);
         let span = |span: Option<_>| span.and_then(|it| key(NonZeroSpan(it)));
         Self {
-            replicas: number(client.replicas),
-            clients: number(client.clients),
-            streams_per_service: number(client.streams_per_service),
+            replicas: count(client.replicas),
+            clients: count(client.clients),
+            streams_per_service: count(client.streams_per_service),
             stream_max_lifetime: span(client.stream_max_lifetime),
             stream_reset_interval: span(client.stream_reset_interval),
-            open_rate: number(client.open_rate),
+            open_rate: count(client.open_rate),
             lifecycle: key(client.lifecycle),
             profiles: key(client.profiles),
-            connections: client.connections.and_then(number),
+            connections: client.connections.and_then(count),
             ..Self::default()
         }
     }

@@ -18,14 +18,15 @@ const MOST_PODS: u32 = 150_000;
 const PERCENT: &str = "(0*(100(\\.0*)?|[0-9]{1,2}(\\.[0-9]*)?)|0*\\.[0-9]+)";
 
 /// A number of pods, or a percentage of a Deployment's.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub(super) enum Amount {
     Pods(u32),
     Share(Share),
 }
 
 /// A percentage written without its sign (5 is 5%), or with it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(super) struct Percent(pub(super) f64);
 
 /// How long a fake pod takes: always the same, or between two bounds.
@@ -115,15 +116,6 @@ readable!(Amount, "a number of pods, or a percentage such as 25%", {
     "maximum": MOST_PODS,
 });
 
-impl Serialize for Amount {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Pods(pods) => pods.serialize(serializer),
-            Self::Share(share) => share.serialize(serializer),
-        }
-    }
-}
-
 // === impl Percent ===
 
 impl FromStr for Percent {
@@ -144,12 +136,6 @@ readable!(Percent, "a percentage such as 5 or 5%", {
     "minimum": 0,
     "maximum": 100,
 });
-
-impl Serialize for Percent {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
-    }
-}
 
 // === impl PodStart ===
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     check::{Checker, Result},
     either::{PodStart, PodStartRange},
-    placed::{Key, Placed, key, value},
+    placed::{Key, Placed, count, key, number, span, value},
     section::sections,
 };
 use crate::{
@@ -77,7 +77,6 @@ impl Checker<'_> {
     /// The `sandbox` section.
     pub(super) fn sandbox(&self, section: SandboxSection) -> Result<Sandbox> {
         let default = Sandbox::default();
-        let number = |key: Key<NonZeroU32>| key.map(|it| it.value.get());
         let nodes = number(section.nodes).unwrap_or(default.nodes);
         if nodes > MOST_NODES {
             let message =
@@ -123,7 +122,7 @@ impl Checker<'_> {
 
     fn fault(&self, item: FaultItem, replicas: u32) -> Result<Fault> {
         let kind = item.kind.value;
-        let replica = item.replica.map(|it| it.value.get());
+        let replica = number(item.replica);
         if replica.is_some() && !kind.is_of_the_destination() {
             let message = "only faults of the destination strike a replica of it";
             return Err(self.error(item.replica, message));
@@ -151,7 +150,7 @@ impl Checker<'_> {
         Ok(Fault {
             kind,
             at: value(item.at).unwrap_or_default().0,
-            lasts: item.lasts.map(|it| it.value.0),
+            lasts: span(item.lasts),
             share: share.0,
             delay,
             replica,
@@ -164,17 +163,16 @@ impl Checker<'_> {
 
 impl From<&Sandbox> for SandboxSection {
     fn from(sandbox: &Sandbox) -> Self {
-        let number = |number| NonZeroU32::new(number).and_then(key);
         let (min, max) = sandbox.pod_start;
         Self {
-            nodes: number(sandbox.nodes),
-            zones: number(sandbox.zones),
+            nodes: count(sandbox.nodes),
+            zones: count(sandbox.zones),
             pod_start: key(PodStart::Between(PodStartRange {
                 min: Placed::from(Millis(min)),
                 max: Placed::from(Millis(max)),
             })),
             slice_sync: key(Millis(sandbox.slice_sync)),
-            replicas: number(sandbox.replicas),
+            replicas: count(sandbox.replicas),
             faults: key(sandbox.faults.iter().map(FaultItem::from).collect()),
         }
     }
@@ -190,7 +188,7 @@ impl From<&Fault> for FaultItem {
             lasts: fault.lasts.and_then(|it| key(NonZeroSpan(it))),
             share: key(Share(fault.share)),
             delay: key(Millis(fault.delay)),
-            replica: fault.replica.and_then(NonZeroU32::new).and_then(key),
+            replica: fault.replica.and_then(count),
             resource: fault.resource.and_then(key),
         }
     }

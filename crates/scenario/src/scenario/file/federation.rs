@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, time::Duration};
 use super::{
     chart::ChartKey,
     check::{Checker, Result},
-    placed::{Key, Placed, key, value},
+    placed::{Key, Placed, count, key, number, span, value},
     section::sections,
 };
 use crate::{
@@ -62,7 +62,7 @@ impl FederationSection {
         };
         if let Some(group) = &both.local {
             section.local_services = key(group.count);
-            section.local_endpoints = NonZeroU32::new(group.pattern.initial()).and_then(key);
+            section.local_endpoints = count(group.pattern.initial());
             if let Pattern::Oscillate { wave, .. } = group.pattern {
                 section.local_every = key(NonZeroSpan(wave.min_hold));
             }
@@ -112,15 +112,13 @@ impl Checker<'_> {
             );
             return Err(self.error(section.local_services, &message));
         }
-        let count = value(section.local_services).unwrap_or_default();
-        let endpoints = section
-            .local_endpoints
-            .map_or(LOCAL_ENDPOINTS, |it| it.value.get());
-        let every = section.local_every.map_or(LOCAL_EVERY, |it| it.value.0);
-        let local = (count > 0).then(|| ServiceGroup {
+        let services = value(section.local_services).unwrap_or_default();
+        let endpoints = number(section.local_endpoints).unwrap_or(LOCAL_ENDPOINTS);
+        let every = span(section.local_every).unwrap_or(LOCAL_EVERY);
+        let local = (services > 0).then(|| ServiceGroup {
             prefix: LOCAL.to_owned(),
             first: 1,
-            count,
+            count: services,
             pattern: Pattern::Oscillate {
                 wave: Wave {
                     min: endpoints,

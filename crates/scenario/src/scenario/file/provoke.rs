@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use super::{
     check::{Checker, Result},
     churn::groups::MOST_SERVICES,
-    placed::{Key, Placed, key},
+    placed::{Key, Placed, count, key, number},
     section::sections,
 };
 use crate::{
@@ -40,7 +40,7 @@ impl Checker<'_> {
     /// One group for each kind, named after it.
     pub(super) fn provoked(&self, section: Placed<ProvokeGroup>) -> Result<Vec<ServiceGroup>> {
         let Placed { value, at } = section;
-        let count = value.services.map_or(1, |it| it.value.get());
+        let services = number(value.services).unwrap_or(1);
         let endpoints = self.required(value.endpoints, at, "endpoints")?;
         if endpoints.value.get() > MOST_PROVOKED {
             let message = format!(
@@ -50,7 +50,13 @@ impl Checker<'_> {
             return Err(self.tree.error(endpoints.at, &message));
         }
         let every = self.hold(value.hold, at, "hold")?;
-        let all = || StaleStateCase::ALL.map(Placed::from).to_vec();
+        let all = || {
+            StaleStateCase::ALL
+                .iter()
+                .copied()
+                .map(Placed::from)
+                .collect()
+        };
         let mut groups: Vec<ServiceGroup> = Vec::new();
         for kind in value.kinds.map_or_else(all, |kinds| kinds.value) {
             let prefix = kind.value.name().to_owned();
@@ -60,7 +66,7 @@ impl Checker<'_> {
             groups.push(ServiceGroup {
                 prefix,
                 first: 1,
-                count,
+                count: services,
                 pattern: Pattern::Provoke {
                     case: kind.value,
                     endpoints: endpoints.value.get(),
@@ -88,8 +94,8 @@ impl ProvokeGroup {
         let named = group.prefix == case.name() && group.first == 1;
         named.then(|| Self {
             kinds: key(vec![Placed::from(case)]),
-            services: NonZeroU32::new(group.count).and_then(key),
-            endpoints: NonZeroU32::new(endpoints).and_then(key),
+            services: count(group.count),
+            endpoints: count(endpoints),
             hold: key(NonZeroSpan(every)),
         })
     }
@@ -97,7 +103,6 @@ impl ProvokeGroup {
     /// Takes in another one that differs in its kind alone; whether it does.
     pub(super) fn absorb(&mut self, other: Self) -> bool {
         let rest = |of: &Self| {
-            let number = |key: Key<NonZeroU32>| key.map(|it| it.value);
             (
                 number(of.services),
                 number(of.endpoints),

@@ -303,7 +303,12 @@ fn each_stale_state_case_has_services_named_after_it() {
         names[..3],
         ["port-changed-1", "port-changed-2", "address-changed-1"]
     );
-    for (group, case) in scenario.churn.groups.iter().zip(StaleStateCase::ALL) {
+    for (group, case) in scenario
+        .churn
+        .groups
+        .iter()
+        .zip(StaleStateCase::ALL.iter().copied())
+    {
         let named = group.names().map(|name| StaleStateCase::of_service(&name));
         assert!(named.eq([Some(case); 2]));
     }

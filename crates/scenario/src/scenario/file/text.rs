@@ -42,39 +42,18 @@ pub(super) struct OrEmpty<F>(PhantomData<F>);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Commas<F>(PhantomData<F>);
 
-/// A scalar of the form, of which each [`Kinds`] takes some.
+/// A scalar of the form: a text, or what YAML may have taken for a number or a boolean.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Scalar<F, K>(PhantomData<(F, K)>);
+pub(super) struct Scalar<F, const NUMBERS: bool, const BOOLEANS: bool>(PhantomData<F>);
 
 /// A text of the form.
-pub(super) type Text<F> = Scalar<F, TextAlone>;
+pub(super) type Text<F> = Scalar<F, false, false>;
 
 /// A text of the form, which YAML may have taken for a number or a boolean.
-pub(super) type Word<F> = Scalar<F, Words>;
+pub(super) type Word<F> = Scalar<F, true, true>;
 
 /// A text of the form, or a number of at least 0.
-pub(super) type Number<F> = Scalar<F, Numbers>;
-
-/// Which scalars may be of a form.
-pub(super) trait Kinds {
-    /// Their types, as a schema has them.
-    const TYPES: &'static [&'static str];
-
-    /// Whether numbers below 0, and such as are printed with an exponent, are refused.
-    fn plain<F: Form>() -> bool;
-}
-
-/// Texts.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct TextAlone;
-
-/// Texts, numbers and booleans.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Words;
-
-/// Texts and numbers.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Numbers;
+pub(super) type Number<F> = Scalar<F, true, false>;
 
 /// One text, or a list of them.
 #[derive(Clone, Copy, Debug)]
@@ -141,41 +120,15 @@ impl<F: Form> Form for Commas<F> {
     }
 }
 
-// === impl Kinds ===
-
-impl Kinds for TextAlone {
-    const TYPES: &'static [&'static str] = &["string"];
-
-    fn plain<F: Form>() -> bool {
-        false
-    }
-}
-
-impl Kinds for Words {
-    const TYPES: &'static [&'static str] = &["boolean", "number", "string"];
-
-    fn plain<F: Form>() -> bool {
-        !F::ANY_NUMBER
-    }
-}
-
-impl Kinds for Numbers {
-    const TYPES: &'static [&'static str] = &["number", "string"];
-
-    fn plain<F: Form>() -> bool {
-        true
-    }
-}
-
 // === impl Deserialize ===
 
-impl<'de, F: Form, K: Kinds> Deserialize<'de> for Scalar<F, K> {
+impl<'de, F: Form, const N: bool, const B: bool> Deserialize<'de> for Scalar<F, N, B> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let scalar = Self(PhantomData);
-        if K::TYPES == TextAlone::TYPES {
-            deserializer.deserialize_string(scalar)
-        } else {
+        if N {
             deserializer.deserialize_any(scalar)
+        } else {
+            deserializer.deserialize_string(scalar)
         }
     }
 }
@@ -192,9 +145,14 @@ impl<'de, K: Form, V: Deserialize<'de>> Deserialize<'de> for Pairs<K, V> {
     }
 }
 
-impl<F: Form, K: Kinds> Scalar<F, K> {
+impl<F: Form, const N: bool, const B: bool> Scalar<F, N, B> {
+    /// Whether numbers below 0, and such as are printed with an exponent, are refused.
+    fn plain() -> bool {
+        N && !(B && F::ANY_NUMBER)
+    }
+
     fn number<E: Error>(self, number: f64) -> Result<Self, E> {
-        if K::plain::<F>() && !(0.0..=MOST_EXACT as f64).contains(&number) {
+        if Self::plain() && !(0.0..=MOST_EXACT as f64).contains(&number) {
             let (name, advice) = (F::NAME, F::ADVICE);
             return Err(E::custom(format!("{number} is not {name}; write {advice}")));
         }
@@ -202,7 +160,7 @@ impl<F: Form, K: Kinds> Scalar<F, K> {
     }
 }
 
-impl<F: Form, K: Kinds> de::Visitor<'_> for Scalar<F, K> {
+impl<F: Form, const N: bool, const B: bool> de::Visitor<'_> for Scalar<F, N, B> {
     type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -226,7 +184,7 @@ impl<F: Form, K: Kinds> de::Visitor<'_> for Scalar<F, K> {
     }
 
     fn visit_bool<E: Error>(self, it: bool) -> Result<Self, E> {
-        if K::TYPES.contains(&"boolean") {
+        if B {
             Ok(self)
         } else {
             Err(E::invalid_type(de::Unexpected::Bool(it), &self))
@@ -266,7 +224,7 @@ impl<'de, K: Form, V: Deserialize<'de>> de::Visitor<'de> for Pairs<K, V> {
 
 // === impl JsonSchema ===
 
-impl<F: Form, K: Kinds> JsonSchema for Scalar<F, K> {
+impl<F: Form, const N: bool, const B: bool> JsonSchema for Scalar<F, N, B> {
     fn inline_schema() -> bool {
         true
     }
@@ -276,8 +234,12 @@ impl<F: Form, K: Kinds> JsonSchema for Scalar<F, K> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let mut schema = scalar::<F>(K::TYPES);
-        if K::plain::<F>() {
+        let mut schema = scalar::<F>(match (N, B) {
+            (false, _) => &["string"],
+            (true, false) => &["number", "string"],
+            (true, true) => &["boolean", "number", "string"],
+        });
+        if Self::plain() {
             schema.insert("minimum".into(), 0.into());
             schema.insert("maximum".into(), MOST_EXACT.into());
         }

@@ -396,6 +396,15 @@ impl<'de> Deserialize<'de> for Raw {
     }
 }
 
+/// Takes scalars of each kind.
+macro_rules! scalars {
+    ($($visit:ident($($value:ident: $type:ty)?) => $scalar:expr;)*) => {$(
+        fn $visit<E>(self, $($value: $type)?) -> Result<Raw, E> {
+            Ok(Raw::Scalar($scalar))
+        }
+    )*};
+}
+
 struct RawVisitor;
 
 impl<'de> de::Visitor<'de> for RawVisitor {
@@ -405,34 +414,14 @@ impl<'de> de::Visitor<'de> for RawVisitor {
         f.write_str("a YAML value")
     }
 
-    fn visit_unit<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Scalar(Value::Null))
-    }
-
-    fn visit_none<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Scalar(Value::Null))
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
-        Ok(Raw::Scalar(Value::Bool(value)))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
-        Ok(Raw::Scalar(Value::Unsigned(value)))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
-        Ok(Raw::Scalar(
-            u64::try_from(value).map_or(Value::Signed(value), Value::Unsigned),
-        ))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
-        Ok(Raw::Scalar(Value::Float(value)))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
-        Ok(Raw::Scalar(Value::Text(value.to_owned())))
+    scalars! {
+        visit_unit() => Value::Null;
+        visit_none() => Value::Null;
+        visit_bool(value: bool) => Value::Bool(value);
+        visit_u64(value: u64) => Value::Unsigned(value);
+        visit_i64(value: i64) => u64::try_from(value).map_or(Value::Signed(value), Value::Unsigned);
+        visit_f64(value: f64) => Value::Float(value);
+        visit_str(value: &str) => Value::Text(value.to_owned());
     }
 
     fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Raw, A::Error> {

@@ -1,7 +1,5 @@
 //! What goes together under `churn`: one pattern or a mix, and what no cluster could hold.
 
-use std::num::NonZeroU32;
-
 use super::{ChurnSection, backend::BackendKey};
 use crate::{
     pattern::{Jitter, Pattern, Wave},
@@ -12,7 +10,7 @@ use crate::{
             check::{Checker, Result, label_problem},
             effective::Inexpressible,
             either::Percent,
-            placed::{Key, Placed, key, value},
+            placed::{Key, Placed, count, key, number, span, value},
             provoke::ProvokeGroup,
             section::sections,
         },
@@ -91,8 +89,8 @@ impl Checker<'_> {
         self.unused(&section);
         Ok(Churn {
             groups,
-            duration: section.duration.map(|it| it.value.0),
-            cycles: section.cycles.map(|it| it.value.get()),
+            duration: span(section.duration),
+            cycles: number(section.cycles),
             backend,
             port: value(section.port).unwrap_or(8080),
         })
@@ -273,7 +271,7 @@ impl ChurnSection {
         let mut section = Self {
             backend: key(BackendKey::from(&churn.backend)),
             port: key(churn.port),
-            cycles: churn.cycles.and_then(NonZeroU32::new).and_then(key),
+            cycles: churn.cycles.and_then(count),
             duration: churn.duration.and_then(|it| key(NonZeroSpan(it))),
             ..Self::default()
         };
