@@ -7,7 +7,6 @@ use crate::{
     action::Verb,
     pattern::{Jitter, Pattern, Wave},
     seed,
-    stale_state::StaleStateCase,
 };
 
 /// No step of a ramp is shorter: a Deployment scaled more often only makes its controllers merge.
@@ -27,14 +26,8 @@ pub(super) enum Rhythm {
         over: Duration,
         steps: u32,
     },
-    /// Everything replaced, each time `every` has passed.
-    Restart { endpoints: u32, every: Duration },
-    /// The same case, each time `every` has passed.
-    Provoke {
-        case: StaleStateCase,
-        endpoints: u32,
-        every: Duration,
-    },
+    /// The same, each time `every` has passed.
+    Repeat { every: Duration, verb: Verb },
 }
 
 /// One wave after another: rest, up, hold, down, rest.
@@ -100,15 +93,21 @@ impl Rhythm {
             }
             Pattern::RollingUpdate {
                 endpoints, every, ..
-            } => Self::Restart { endpoints, every },
+            } => Self::Repeat {
+                every,
+                verb: Verb::Restart { endpoints },
+            },
             Pattern::Provoke {
                 case,
                 endpoints,
                 every,
-            } => Self::Provoke {
-                case,
-                endpoints,
+            } => Self::Repeat {
                 every,
+                verb: Verb::Provoke {
+                    case,
+                    endpoints,
+                    round: 0,
+                },
             },
         }
     }
@@ -120,7 +119,7 @@ impl Rhythm {
             Self::Still => None,
             Self::Wave(wave) => wave.start(before),
             Self::Ramp { .. } => (before == 0).then_some(Duration::ZERO),
-            Self::Restart { every, .. } | Self::Provoke { every, .. } => every.checked_mul(cycle),
+            Self::Repeat { every, .. } => every.checked_mul(cycle),
         }
     }
 
@@ -149,22 +148,13 @@ impl Rhythm {
                 };
                 Scaling::exact(whole_millis(*over * nth / *steps), verb)
             }),
-            Self::Restart { endpoints, .. } => {
-                let verb = Verb::Restart {
-                    endpoints: *endpoints,
-                };
-                Some(Scaling::exact(self.cycle_start(nth.checked_add(1)?)?, verb))
-            }
-            Self::Provoke {
-                case, endpoints, ..
-            } => {
-                let round = nth.checked_add(1)?;
-                let verb = Verb::Provoke {
-                    case: *case,
-                    endpoints: *endpoints,
-                    round,
-                };
-                Some(Scaling::exact(self.cycle_start(round)?, verb))
+            Self::Repeat { verb, .. } => {
+                let mut verb = *verb;
+                let times = nth.checked_add(1)?;
+                if let Verb::Provoke { round, .. } = &mut verb {
+                    *round = times;
+                }
+                Some(Scaling::exact(self.cycle_start(times)?, verb))
             }
         }
     }

@@ -51,23 +51,17 @@ pub(super) struct FaultItem {
     /// What goes wrong.
     kind: Placed<FaultKind>,
     /// From when on, counted from the start of the run; at once if absent.
-    #[serde(default)]
     at: Key<Millis>,
     /// For how long; until the end if absent.
-    #[serde(default)]
     lasts: Key<NonZeroSpan>,
     /// Which share of streams, messages or requests is struck; all if absent.
-    #[serde(default)]
     share: Key<Share>,
     /// By how much, for the kinds that delay.
-    #[serde(default)]
     delay: Key<Millis>,
     /// Which replica of the reference destination does wrong, from 1; all if absent.
-    #[serde(default)]
     replica: Key<NonZeroU32>,
     /// The observer's watches of which resource are struck, for the kinds that strike those; all if
     /// absent.
-    #[serde(default)]
     resource: Key<WatchedResource>,
 }
 

@@ -45,10 +45,10 @@ pub(super) struct Variable {
     #[serde(rename = "name")]
     _name: Text<VariableName>,
     /// Its value.
-    #[serde(default, rename = "value")]
+    #[serde(rename = "value")]
     _value: Option<Word<Prose>>,
     /// Where its value comes from, in place of `value`.
-    #[serde(default, rename = "valueFrom")]
+    #[serde(rename = "valueFrom")]
     _value_from: Option<Object>,
 }
 

@@ -157,18 +157,18 @@ fn what_a_pattern_does_not_use_is_warned_of_by_the_name_of_its_flag() {
     let unused = of_patterns.filter(|it| !used.contains(&it.path));
     let mut count = 0;
     for flag in unused {
-        let mut draft = Draft::parse("churn: {services: 1, endpoints: 1}", "s.yaml").unwrap();
-        let value = match flag.name {
-            "min-hold" | "max-hold" | "jitter" | "scale-duration" | "batch-interval" => "1s",
-            _ => "1",
+        let finish = |value: &str| {
+            let mut draft = Draft::parse("churn: {services: 1, endpoints: 1}", "s.yaml").unwrap();
+            draft.put(flag.place, flag.path, value).unwrap();
+            draft.finish()
         };
-        draft.put(flag.place, flag.path, value).unwrap();
-        let (_, warnings) = draft.finish().unwrap();
+        // Each is a duration or a number.
+        let (_, warnings) = finish("1s").or_else(|_| finish("1")).unwrap();
         let wanted = format!("{}: is ignored: the pattern does not use it", flag.place);
         assert_eq!(warnings, [wanted]);
         count += 1;
     }
-    assert_eq!(count, 12);
+    assert!(count >= 12, "{count}");
 }
 
 #[test]
