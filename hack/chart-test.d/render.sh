@@ -40,7 +40,7 @@ test_render() {
     check "one half alone has nothing of the other" alone
     check "no key of a scenario in values.yaml" no_scenario_keys
     check "values that cannot work are refused" refusals
-    [[ -n $tool ]] && check "what breaks the schema is refused in the same words as by run" same_words
+    [[ -n $tool ]] && check "what breaks the schema is refused by run too, with its place" both_refuse
     return 0
 }
 
@@ -245,18 +245,16 @@ churn: [1]
 Y
 }
 
-# Whatever helm says of a file, the tool says too, word for word, and neither says more.
-same_words() {
+# Helm refuses each by the schema, and the tool by the types that the schema is made of.
+both_refuse() {
     local line count=0
     while IFS= read -r line; do
         printf '%s\n' "$line" >"$work/broken.yaml"
         if render load -f "$work/broken.yaml" >"$work/helm.said" 2>&1 || "$tool" plan "$work/broken.yaml" >"$work/tool.said" 2>&1; then
             say "not refused by both: $line" && return 1
         fi
-        sed -n "s/^ *- \(at '\)/\1/p" "$work/helm.said" | grep -v "': validation failed$" | sort >"$work/helm.words"
-        sed -n "s/^ *as helm says it: //p" "$work/tool.said" | sort >"$work/tool.words"
-        [[ -s $work/helm.words ]] || { cat "$work/helm.said" && return 1; }
-        diff "$work/helm.words" "$work/tool.words" || { say "$line" && return 1; }
+        grep -q "^ *- at '" "$work/helm.said" || { cat "$work/helm.said" && return 1; }
+        grep -q '^error: .*/broken.yaml:1:[0-9]*: ' "$work/tool.said" || { cat "$work/tool.said" && return 1; }
         count=$((count + 1))
     done < <(broken)
     expect "files" 23 "$count"

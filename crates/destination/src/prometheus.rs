@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use ::http::StatusCode;
-use dst_load_recording::recording::{Line, TargetSample};
+use dst_load_recording::recording::{Line, OverReplicas, SERIES, TargetSample};
 use dst_load_scenario::{printable::line, time::At};
 use dst_load_transport::http::{self, Address, Credentials, Http, NotHttp};
 use serde::Deserialize;
@@ -56,60 +56,6 @@ pub struct Prometheus {
     selector: String,
     http: Http,
 }
-
-/// A number of a sample, and the query that answers it.
-struct Series {
-    query: &'static str,
-    slot: fn(&mut TargetSample) -> &mut Option<f64>,
-}
-
-/// As [`super::target`] reads a page, and adds up replicas.
-const SERIES: [Series; 11] = [
-    Series {
-        query: "sum(process_cpu_seconds_total{S})",
-        slot: |sample| &mut sample.cpu_seconds,
-    },
-    Series {
-        query: "sum(process_resident_memory_bytes{S})",
-        slot: |sample| &mut sample.rss_bytes,
-    },
-    Series {
-        query: "sum(go_memstats_heap_inuse_bytes{S})",
-        slot: |sample| &mut sample.heap_bytes,
-    },
-    Series {
-        query: "min(go_memstats_last_gc_time_seconds{S})",
-        slot: |sample| &mut sample.collected_seconds,
-    },
-    Series {
-        query: "sum(go_memstats_alloc_bytes_total{S})",
-        slot: |sample| &mut sample.allocated_bytes,
-    },
-    Series {
-        query: "sum(go_memstats_mallocs_total{S})",
-        slot: |sample| &mut sample.allocations,
-    },
-    Series {
-        query: "sum(go_goroutines{S})",
-        slot: |sample| &mut sample.goroutines,
-    },
-    Series {
-        query: "sum(process_start_time_seconds{S})",
-        slot: |sample| &mut sample.start_seconds,
-    },
-    Series {
-        query: "sum(endpoint_updates_queue_overflow{S})",
-        slot: |sample| &mut sample.overflows,
-    },
-    Series {
-        query: "sum(destination_stream_send_timeouts_total{S})",
-        slot: |sample| &mut sample.send_timeouts,
-    },
-    Series {
-        query: "sum(destination_endpoint_views_active{S})",
-        slot: |sample| &mut sample.views_active,
-    },
-];
 
 #[derive(Deserialize)]
 struct Answer {
@@ -169,8 +115,13 @@ impl Prometheus {
         lasted: Duration,
     ) -> Result<Vec<Line>, PrometheusError> {
         let mut samples: BTreeMap<At, Result<TargetSample, String>> = BTreeMap::new();
-        for Series { query, slot } in &SERIES {
-            let query = query.replace("{S}", &format!("{{{}}}", self.selector));
+        for series in SERIES {
+            // As where the tool adds up the pages of replicas itself.
+            let one = match series.over_replicas {
+                OverReplicas::Sum | OverReplicas::SumOfCounted => "sum",
+                OverReplicas::Least => "min",
+            };
+            let query = format!("{one}({}{{{}}})", series.name, self.selector);
             for (at, value) in self.range(&query, started, lasted).await? {
                 let entry = samples.entry(at).or_insert_with(|| {
                     Ok(TargetSample {
@@ -180,7 +131,7 @@ impl Prometheus {
                 });
                 let parsed = value.parse().unwrap_or(f64::NAN);
                 if let Ok(sample) = entry {
-                    *slot(sample) = Some(parsed);
+                    *(series.slot)(sample) = Some(parsed);
                     if let Some(fault) = sample.fault() {
                         *entry = Err(fault);
                     }

@@ -54,7 +54,7 @@ pub use self::{
     proxies::{ProfileCounts, ProxyCounts, ReplicaInfo, ReplicaLine},
     second::{LatencyLine, Second},
     streams::{OWN_LIMIT, OWN_SOCKETS, StreamCounts, absorb},
-    target::{TargetSample, implausible},
+    target::{OverReplicas, SERIES, Series, TargetSample, implausible_count},
     times::StreamTimes,
     totals::Totals,
 };

@@ -17,7 +17,7 @@ mod tests;
 
 pub use self::{
     clock::OtherClock,
-    fold::{Interval, Statistics},
+    fold::{HeapGrowth, Interval, Statistics, Target},
     histogram::Histogram,
     latency::{Latency, Quantile, Stage},
     merged::Merged,
@@ -26,8 +26,8 @@ pub use self::{
     recorded::RecordedLatency,
     slowest::{Delay, SlowestChange},
     summary::{
-        AtMost, Bounds, Correctness, CycleSummary, FanOut, Generator, HeapGrowth, KubernetesApi,
-        LatencySummary, Profiles, Replica, StageSummary, Streams, Summary, Target, Updates, Way,
+        AtMost, Bounds, Correctness, CycleSummary, FanOut, Generator, KubernetesApi,
+        LatencySummary, Profiles, Replica, StageSummary, Streams, Summary, Updates, Way,
         WrongService,
     },
 };

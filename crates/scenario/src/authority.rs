@@ -43,7 +43,8 @@ impl FromStr for Authority {
         let (Some(service), Some(namespace)) = (labels.next(), labels.next()) else {
             return Err(form());
         };
-        if !is_label(service) || !is_label(namespace) || port == 0 {
+        let is_name = |text: &str| is_label(text) && text.len() <= 63;
+        if !is_name(service) || !is_name(namespace) || port == 0 {
             return Err(form());
         }
         match labels.next() {
@@ -69,12 +70,12 @@ impl fmt::Display for Authority {
     }
 }
 
-fn is_label(text: &str) -> bool {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=63).contains(&text.len())
-        && text.chars().all(inner)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
+/// Whether a text is a DNS label in lower case, but for its length.
+pub(crate) fn is_label(text: &str) -> bool {
+    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    text.chars().all(|c| alphanumeric(c) || c == '-')
+        && text.starts_with(alphanumeric)
+        && text.ends_with(alphanumeric)
 }
 
 #[cfg(test)]

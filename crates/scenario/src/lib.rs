@@ -6,6 +6,7 @@ pub mod criteria;
 pub mod fault;
 pub mod federation;
 pub mod flags;
+pub mod pattern;
 pub mod plan;
 pub mod printable;
 #[cfg(any(test, feature = "test-util"))]

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     action::{Action, CycleStart, Verb},
-    scenario::{Pattern, Scenario},
+    scenario::Scenario,
     time::At,
 };
 
@@ -138,15 +138,22 @@ impl Plan {
                 leader = Some(rhythm.clone());
             }
             for (position, name) in (0..).zip(group.names()) {
-                let create = creation(services.len(), &group.pattern);
+                let verb = Verb::Create {
+                    endpoints: group.pattern.initial(),
+                };
                 services.push(Service {
                     name,
                     position,
                     rhythm: rhythm.clone(),
                     latest: At::ZERO,
-                    verb: create.verb,
+                    verb,
                 });
-                creations.push_back(create);
+                creations.push_back(Action {
+                    intended: At::ZERO,
+                    service: services.len() - 1,
+                    cycle: 0,
+                    verb,
+                });
             }
         }
 
@@ -263,17 +270,6 @@ impl Iterator for Plan {
         let end = self.end.filter(|_| !self.ended)?;
         self.ended = true;
         Some(Step::End(end))
-    }
-}
-
-fn creation(service: usize, pattern: &Pattern) -> Action {
-    Action {
-        intended: At::ZERO,
-        service,
-        cycle: 0,
-        verb: Verb::Create {
-            endpoints: pattern.initial(),
-        },
     }
 }
 

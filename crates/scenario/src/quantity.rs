@@ -10,6 +10,46 @@ use serde::{Deserializer, de};
 
 use crate::words::excerpt;
 
+/// Reads a quantity from a text or a number, and says in a schema what these may be.
+macro_rules! readable {
+    ($type:ty, $expected:literal, $schema:tt) => {
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::quantity::deserialize(deserializer, $expected)
+            }
+        }
+
+        impl schemars::JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!($schema)
+            }
+        }
+    };
+}
+
+/// The same, and writes it as the text that it prints as.
+macro_rules! quantity {
+    ($type:ty, $expected:literal, $schema:tt) => {
+        $crate::quantity::readable!($type, $expected, $schema);
+
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    };
+}
+
+pub(crate) use readable;
+
 mod bytes;
 mod cpu;
 mod range;
@@ -20,7 +60,7 @@ pub use bytes::Bytes;
 pub use cpu::Cpu;
 pub use range::AddressRange;
 pub use share::Share;
-pub use span::{NonZeroSpan, Span};
+pub use span::{Millis, NonZeroSpan, Span};
 
 /// A text that is not the quantity it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +75,7 @@ pub struct QuantityError {
 // === impl QuantityError ===
 
 impl QuantityError {
-    fn new(given: &str, problem: &'static str) -> Self {
+    pub(crate) fn new(given: &str, problem: &'static str) -> Self {
         let plain = !given.is_empty() && !given.contains(char::is_whitespace);
         let given = excerpt(given);
         Self {
@@ -46,7 +86,10 @@ impl QuantityError {
 }
 
 /// Deserializes a quantity from a text or a number.
-fn deserialize<'de, D, T>(deserializer: D, expecting: &'static str) -> Result<T, D::Error>
+pub(crate) fn deserialize<'de, D, T>(
+    deserializer: D,
+    expecting: &'static str,
+) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err = QuantityError>,

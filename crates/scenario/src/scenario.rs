@@ -4,13 +4,16 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use strum::{EnumDiscriminants, IntoStaticStr};
+
 use crate::{
     criteria::{Criteria, LONGEST_LATENCY},
     fault::Fault,
     federation::{Federation, Site, Watched},
     flags::Flags,
     quantity::AddressRange,
-    stale_state::StaleStateCase,
 };
 
 mod draft;
@@ -19,9 +22,16 @@ mod lifecycle;
 mod shipped;
 
 pub use draft::{Draft, LARGEST_SCENARIO, ScenarioError};
-pub use file::{chart_schema, effective::Inexpressible, schema};
+pub use file::{
+    chart_schema,
+    churn::{CHURN_FLAGS, ChurnFlag, ChurnForm},
+    effective::Inexpressible,
+    schema,
+};
 pub use lifecycle::{Lifecycle, UnknownLifecycle};
 pub use shipped::{BUILT_IN, built_in};
+
+pub use crate::pattern::{Jitter, Pattern};
 
 /// A whole scenario, validated.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,111 +84,31 @@ pub struct ServiceGroup {
     pub pattern: Pattern,
 }
 
-/// How the endpoints of one Service change over time.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Pattern {
-    /// Nothing changes.
-    Stable {
-        /// Endpoints a Service.
-        endpoints: u32,
-    },
-    /// Between two sizes, for ever or for [`Churn::cycles`]: hold at `min`, scale up at once, hold
-    /// at `max`, scale down at once. Each Service waits 0 to `jitter` before each scaling.
-    Oscillate {
-        /// Endpoints at the low end, also the initial size.
-        min: u32,
-        /// Endpoints at the high end.
-        max: u32,
-        /// How long to stay at `min`.
-        min_hold: Duration,
-        /// How long to stay at `max`.
-        max_hold: Duration,
-        /// The largest delay a Service adds before each of its scalings.
-        jitter: Jitter,
-    },
-    /// From one size to another in even steps.
-    ScaleUp {
-        /// The initial size.
-        from: u32,
-        /// The final size (it may be smaller than `from`).
-        to: u32,
-        /// How long the ramp takes.
-        over: Duration,
-    },
-    /// All pods replaced, a few at a time, once every `every`.
-    RollingUpdate {
-        /// Endpoints a Service.
-        endpoints: u32,
-        /// The hold before each rollout.
-        every: Duration,
-        /// Pods above `endpoints` while rolling.
-        max_surge: u32,
-        /// Pods below `endpoints` while rolling.
-        max_unavailable: u32,
-    },
-    /// As `Oscillate`, but groups of `size` Services scale together, one group `interval` after another.
-    Batch {
-        /// Endpoints at the low end, also the initial size.
-        min: u32,
-        /// Endpoints at the high end.
-        max: u32,
-        /// Services that scale together.
-        size: u32,
-        /// Time between one group and the next.
-        interval: Duration,
-        /// How long to stay at `min`, from the last group's scale-down.
-        min_hold: Duration,
-        /// How long to stay at `max`, from the last group's scale-up.
-        max_hold: Duration,
-    },
-    /// Up at once, a short hold, down at once; then a long rest.
-    Spike {
-        /// Endpoints at rest, also the initial size.
-        base: u32,
-        /// Endpoints at the peak.
-        peak: u32,
-        /// How long the peak lasts.
-        hold: Duration,
-        /// The rest before each spike.
-        rest: Duration,
-        /// The largest delay a Service adds before each of its scalings.
-        jitter: Jitter,
-    },
-    /// One of Linkerd's stale-state behaviours provoked, once every `every`.
-    Provoke {
-        /// What is done.
-        case: StaleStateCase,
-        /// Endpoints a Service at rest.
-        endpoints: u32,
-        /// The hold before each time.
-        every: Duration,
-    },
-}
-
-/// The bound of a Service's random delay before a scaling.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Jitter {
-    /// At most this long.
-    UpTo(Duration),
-    /// At most this percentage (0 to 100) of the hold that precedes the scaling.
-    PercentOfHold(f64),
-}
-
 /// The objects that provide the endpoints.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+///
+/// The documentation of a variant is what the schema and the reference say of its key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumDiscriminants)]
+#[strum_discriminants(
+    name(BackendKey),
+    vis(pub(crate)),
+    derive(Deserialize, Serialize, JsonSchema, IntoStaticStr),
+    serde(rename_all = "camelCase"),
+    schemars(rename = "Backend"),
+    strum(serialize_all = "camelCase"),
+    doc = "Which objects make the endpoints."
+)]
 pub enum Backend {
-    /// Deployments; the cluster's controllers (and KWOK) make pods and EndpointSlices.
+    /// Deployments: the cluster's controllers, and KWOK, create pods and EndpointSlices.
     #[default]
     Deployments,
-    /// Pods, with their status, and EndpointSlices that name them, all written by us: metadata
-    /// without KWOK or controllers.
+    /// Pods with their status, and EndpointSlices that name them, written by this tool.
     Pods {
         /// Whether the pods look as if Linkerd's proxy had been injected.
         meshed: bool,
         /// Where their addresses are from; none is given twice within a run.
         addresses: AddressRange,
     },
-    /// EndpointSlices of bare addresses, written by us: the highest rates.
+    /// EndpointSlices of bare addresses, written by this tool: the highest rates.
     Slices {
         /// Where their addresses are from; none is given twice within a run.
         addresses: AddressRange,
@@ -261,8 +191,7 @@ impl Scenario {
     #[must_use]
     pub fn endpoints_at_most(&self, at: Site) -> u64 {
         let here = self.groups().filter(|(_, site)| *site == at);
-        here.map(|(group, _)| u64::from(group.count) * u64::from(group.pattern.peak()))
-            .sum()
+        here.map(|(group, _)| group.endpoints_at_most()).sum()
     }
 
     /// Services that are made with endpoints of their own, in one cluster.
@@ -328,41 +257,10 @@ impl ServiceGroup {
     pub fn names(&self) -> impl Iterator<Item = String> + '_ {
         (self.first..self.first + self.count).map(|n| format!("{}-{n}", self.prefix))
     }
-}
 
-// === impl Pattern ===
-
-impl Pattern {
-    /// Endpoints a Service has at the start.
-    #[must_use]
-    pub fn initial(&self) -> u32 {
-        match *self {
-            Self::Stable { endpoints }
-            | Self::RollingUpdate { endpoints, .. }
-            | Self::Provoke { endpoints, .. } => endpoints,
-            Self::Oscillate { min, .. } | Self::Batch { min, .. } => min,
-            Self::ScaleUp { from, .. } => from,
-            Self::Spike { base, .. } => base,
-        }
-    }
-
-    /// Endpoints a Service has at the most.
-    #[must_use]
-    pub fn peak(&self) -> u32 {
-        match *self {
-            Self::Stable { endpoints } => endpoints,
-            Self::RollingUpdate {
-                endpoints,
-                max_surge,
-                ..
-            } => endpoints.saturating_add(max_surge),
-            Self::Oscillate { max, .. } | Self::Batch { max, .. } => max,
-            Self::ScaleUp { from, to, .. } => from.max(to),
-            Self::Spike { peak, .. } => peak,
-            Self::Provoke {
-                case, endpoints, ..
-            } => case.peak(endpoints),
-        }
+    /// Endpoints of all of them, should all be at their peak at once.
+    pub(crate) fn endpoints_at_most(&self) -> u64 {
+        u64::from(self.count) * u64::from(self.pattern.peak())
     }
 }
 
@@ -372,24 +270,10 @@ impl Churn {
     /// Endpoints of all Services at the most, should all be at their peak at once.
     #[must_use]
     pub fn endpoints_at_most(&self) -> u64 {
-        let of = |group: &ServiceGroup| u64::from(group.count) * u64::from(group.pattern.peak());
-        self.groups.iter().map(of).sum()
-    }
-}
-
-// === impl Jitter ===
-
-impl Jitter {
-    /// The longest delay before a scaling that `hold` precedes.
-    #[must_use]
-    pub fn bound(&self, hold: Duration) -> Duration {
-        match *self {
-            Self::UpTo(bound) => bound,
-            Self::PercentOfHold(percent) => {
-                Duration::try_from_secs_f64(hold.as_secs_f64() * percent / 100.0)
-                    .unwrap_or(Duration::ZERO)
-            }
-        }
+        self.groups
+            .iter()
+            .map(ServiceGroup::endpoints_at_most)
+            .sum()
     }
 }
 

@@ -3,16 +3,29 @@
 //!
 //! Each is legal, and a controller that keeps its promises tells clients the truth after it.
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{Display, IntoStaticStr, VariantArray};
 
 /// One way to leave clients with something else than the EndpointSlices say.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    Display,
+    IntoStaticStr,
+    VariantArray,
 )]
 #[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "kebab-case")]
 pub enum StaleStateCase {
     /// The slices name another port for the same pods.
     PortChanged,
@@ -34,29 +47,13 @@ pub enum StaleStateCase {
 
 impl StaleStateCase {
     /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::PortChanged,
-        Self::AddressChanged,
-        Self::PodMoved,
-        Self::SharedEndpoint,
-        Self::SliceAfterPods,
-        Self::SliceBeforePods,
-        Self::ServiceRecreated,
-    ];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// Its name in kebab case: the Services that suffer it are called so, and every line of a
     /// report about them says by itself what was done.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::PortChanged => "port-changed",
-            Self::AddressChanged => "address-changed",
-            Self::PodMoved => "pod-moved",
-            Self::SharedEndpoint => "shared-endpoint",
-            Self::SliceAfterPods => "slice-after-pods",
-            Self::SliceBeforePods => "slice-before-pods",
-            Self::ServiceRecreated => "service-recreated",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// What is done, as the end of a sentence about a Service's endpoints.
@@ -100,7 +97,7 @@ impl StaleStateCase {
     pub fn of_service(service: &str) -> Option<Self> {
         let (prefix, number) = service.rsplit_once('-')?;
         number.parse::<u32>().ok()?;
-        Self::ALL.into_iter().find(|it| it.name() == prefix)
+        Self::ALL.iter().copied().find(|it| it.name() == prefix)
     }
 
     /// Endpoints that appear and endpoints that go when it is done for the `round`th time (from 1)
@@ -126,11 +123,5 @@ impl StaleStateCase {
             Self::SliceAfterPods | Self::SliceBeforePods => endpoints.saturating_mul(2),
             _ => endpoints,
         }
-    }
-}
-
-impl fmt::Display for StaleStateCase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }

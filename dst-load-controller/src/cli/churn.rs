@@ -5,13 +5,14 @@
 //! Services side by side.
 
 mod act;
+pub mod keys;
 
 use std::io;
 
 use clap::{Args, builder::BoolishValueParser};
 use dst_load_kubernetes::actor::OwnerPod;
 use dst_load_scenario::{
-    quantity::{AddressRange, Span},
+    quantity::Span,
     scenario::{Draft, Scenario},
 };
 use dst_load_transport::listen::Listen;
@@ -20,9 +21,6 @@ use super::{
     cluster::ClusterArgs, namespace::NamespaceArgs, pace::PaceArgs, scenario, usage::UsageError,
 };
 use crate::exit::Exit;
-
-const PATTERN: &str = "One pattern";
-const MIXED: &str = "Mixed workload (stable-svc-N and oscillate-svc-N side by side)";
 
 /// Flags of `churn`.
 #[derive(Clone, Debug, Default, Args)]
@@ -36,100 +34,9 @@ pub struct ChurnArgs {
     /// Take everything from this scenario file, or built-in scenario. Other flags override it.
     #[arg(long, value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
     pub scenario: Option<String>,
-
-    /// Number of Services, named test-service-1 and so on.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SERVICES")]
-    pub services: Option<u32>,
-    /// Prefix of the Services' names, before the number.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SERVICE_PREFIX")]
-    pub service_prefix: Option<String>,
-    /// Objects that make the endpoints: deployments, pods or slices. The last two need neither
-    /// controllers nor KWOK.
-    #[arg(long, env = "DST_LOAD_BACKEND")]
-    pub backend: Option<String>,
-    /// Make the Pods of the backend pods look meshed.
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_MESHED")]
-    pub meshed: bool,
-    /// Address range of the endpoints of the backends pods and slices.
-    #[arg(long, value_name = "CIDR", env = "DST_LOAD_ADDRESSES")]
-    pub addresses: Option<AddressRange>,
-    /// Pattern: stable, oscillate, scale-up, rolling-update, batch or spike.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_PATTERN")]
-    pub pattern: Option<String>,
-    /// Endpoints per Service (stable, rolling-update).
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_ENDPOINTS_PER_SERVICE")]
-    pub endpoints_per_service: Option<u32>,
-    /// Endpoints per Service at the low end (oscillate, batch, spike).
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MIN_ENDPOINTS")]
-    pub min_endpoints: Option<u32>,
-    /// Endpoints per Service at the high end (oscillate, batch, spike).
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MAX_ENDPOINTS")]
-    pub max_endpoints: Option<u32>,
-    /// Time at the low end; for rolling-update, from one rollout to the next.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MIN_HOLD")]
-    pub min_hold: Option<Span>,
-    /// Time at the high end.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MAX_HOLD")]
-    pub max_hold: Option<Span>,
-    /// Maximum random delay before each scaling of a Service: 5s, or 5% of the hold.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_JITTER")]
-    pub jitter: Option<String>,
-    /// First size of scale-up.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SCALE_FROM")]
-    pub scale_from: Option<u32>,
-    /// Last size of scale-up.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SCALE_TO")]
-    pub scale_to: Option<u32>,
-    /// Duration of scale-up.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SCALE_DURATION")]
-    pub scale_duration: Option<Span>,
-    /// Pods above the size during a rolling-update: 5 or 25%.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MAX_SURGE")]
-    pub max_surge: Option<String>,
-    /// Pods below the size during a rolling-update: 5 or 25%.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MAX_UNAVAILABLE")]
-    pub max_unavailable: Option<String>,
-    /// Services that scale together in a batch.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_BATCH_SIZE")]
-    pub batch_size: Option<u32>,
-    /// Time from one batch to the next.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_BATCH_INTERVAL")]
-    pub batch_interval: Option<Span>,
-
-    /// Number of Services that never change.
-    #[arg(long, help_heading = MIXED, env = "DST_LOAD_STABLE_SERVICES")]
-    pub stable_services: Option<u32>,
-    /// Endpoints of each of them.
-    #[arg(long, help_heading = MIXED, env = "DST_LOAD_STABLE_ENDPOINTS")]
-    pub stable_endpoints: Option<u32>,
-    /// Number of Services that are scaled up and down.
-    #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_SERVICES")]
-    pub oscillate_services: Option<u32>,
-    /// Endpoints of each of them at the low end.
-    #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_MIN_ENDPOINTS")]
-    pub oscillate_min_endpoints: Option<u32>,
-    /// Endpoints of each of them at the high end.
-    #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_MAX_ENDPOINTS")]
-    pub oscillate_max_endpoints: Option<u32>,
-    /// Time at either end.
-    #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_HOLD_DURATION")]
-    pub oscillate_hold_duration: Option<Span>,
-    /// Maximum random delay before each scaling, in percent of the hold.
-    #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_JITTER_PERCENT")]
-    pub oscillate_jitter_percent: Option<f64>,
-
-    /// End after this many cycles. Without this and --duration, run until stopped.
-    #[arg(long, env = "DST_LOAD_CYCLES")]
-    pub cycles: Option<u32>,
-    /// End after this time.
-    #[arg(long, env = "DST_LOAD_DURATION")]
-    pub duration: Option<Span>,
-    /// Port of the Services and of their endpoints.
-    #[arg(long, env = "DST_LOAD_PORT")]
-    pub port: Option<u16>,
-    /// Seed of every random choice.
-    #[arg(long, env = "DST_LOAD_SEED")]
-    pub seed: Option<u64>,
+    /// What the flags say of the scenario.
+    #[command(flatten)]
+    pub keys: keys::ScenarioKeys,
 
     /// Limits of requests to the API server.
     #[command(flatten)]
@@ -219,127 +126,13 @@ impl ChurnArgs {
     pub fn scenario(&self) -> anyhow::Result<(Scenario, Vec<String>)> {
         let draft = match &self.scenario {
             Some(name) => scenario::open(name)?,
-            None if self.names_services() => Draft::from_flags("churn", "command line"),
+            None if self.keys.name_services() => Draft::from_flags("churn", "command line"),
             None => {
                 let message = "no Services are given; add --services, or --stable-services and \
                                --oscillate-services, or --scenario";
                 return Err(UsageError(message.to_owned()).into());
             }
         };
-        Ok(self.finish(draft)?)
-    }
-
-    fn names_services(&self) -> bool {
-        self.services.is_some()
-            || self.stable_services.is_some()
-            || self.oscillate_services.is_some()
-    }
-
-    fn finish(&self, mut draft: Draft) -> Result<(Scenario, Vec<String>), UsageError> {
-        for (flag, path, value) in self.overrides() {
-            if let Some(value) = value {
-                draft.put(flag, path, &value)?;
-            }
-        }
-        Ok(draft.finish()?)
-    }
-
-    /// Each flag with the key of a scenario file that it stands for.
-    fn overrides(&self) -> Vec<(&'static str, &'static str, Option<String>)> {
-        fn text<T: ToString>(value: &Option<T>) -> Option<String> {
-            value.as_ref().map(T::to_string)
-        }
-        vec![
-            ("--services", "churn.services", text(&self.services)),
-            (
-                "--service-prefix",
-                "churn.servicePrefix",
-                text(&self.service_prefix),
-            ),
-            ("--backend", "churn.backend", text(&self.backend)),
-            (
-                "--meshed",
-                "churn.meshed",
-                self.meshed.then(|| "true".to_owned()),
-            ),
-            ("--addresses", "churn.addresses", text(&self.addresses)),
-            ("--pattern", "churn.pattern", text(&self.pattern)),
-            (
-                "--endpoints-per-service",
-                "churn.endpoints",
-                text(&self.endpoints_per_service),
-            ),
-            (
-                "--min-endpoints",
-                "churn.minEndpoints",
-                text(&self.min_endpoints),
-            ),
-            (
-                "--max-endpoints",
-                "churn.maxEndpoints",
-                text(&self.max_endpoints),
-            ),
-            ("--min-hold", "churn.minHold", text(&self.min_hold)),
-            ("--max-hold", "churn.maxHold", text(&self.max_hold)),
-            ("--jitter", "churn.jitter", text(&self.jitter)),
-            ("--scale-from", "churn.scaleFrom", text(&self.scale_from)),
-            ("--scale-to", "churn.scaleTo", text(&self.scale_to)),
-            (
-                "--scale-duration",
-                "churn.scaleDuration",
-                text(&self.scale_duration),
-            ),
-            ("--max-surge", "churn.maxSurge", text(&self.max_surge)),
-            (
-                "--max-unavailable",
-                "churn.maxUnavailable",
-                text(&self.max_unavailable),
-            ),
-            ("--batch-size", "churn.batchSize", text(&self.batch_size)),
-            (
-                "--batch-interval",
-                "churn.batchInterval",
-                text(&self.batch_interval),
-            ),
-            (
-                "--stable-services",
-                "churn.stable.services",
-                text(&self.stable_services),
-            ),
-            (
-                "--stable-endpoints",
-                "churn.stable.endpoints",
-                text(&self.stable_endpoints),
-            ),
-            (
-                "--oscillate-services",
-                "churn.oscillate.services",
-                text(&self.oscillate_services),
-            ),
-            (
-                "--oscillate-min-endpoints",
-                "churn.oscillate.minEndpoints",
-                text(&self.oscillate_min_endpoints),
-            ),
-            (
-                "--oscillate-max-endpoints",
-                "churn.oscillate.maxEndpoints",
-                text(&self.oscillate_max_endpoints),
-            ),
-            (
-                "--oscillate-hold-duration",
-                "churn.oscillate.hold",
-                text(&self.oscillate_hold_duration),
-            ),
-            (
-                "--oscillate-jitter-percent",
-                "churn.oscillate.jitterPercent",
-                text(&self.oscillate_jitter_percent),
-            ),
-            ("--cycles", "churn.cycles", text(&self.cycles)),
-            ("--duration", "churn.duration", text(&self.duration)),
-            ("--port", "churn.port", text(&self.port)),
-            ("--seed", "scenario.seed", text(&self.seed)),
-        ]
+        Ok(self.keys.finish(draft)?)
     }
 }

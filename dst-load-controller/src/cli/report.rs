@@ -163,8 +163,7 @@ pub(super) fn judged_by(header: &Header) -> anyhow::Result<(Criteria, Planned)> 
     if header.scenario.get("churn").is_none() {
         return Ok((Criteria::default(), Planned::NONE));
     }
-    // JSON is YAML, and the effective scenario has the shape of its file.
-    let (scenario, _) = Scenario::from_yaml(&header.scenario.to_string(), &header.name, &[])
+    let scenario = Scenario::from_effective(&header.scenario, &header.name)
         .context("the scenario within the recording")?;
     let planned = Plan::changes(&scenario);
     Ok((scenario.criteria, planned))

@@ -11,7 +11,7 @@ use dst_load_scenario::{
     plan::Plan,
     quantity::Span,
     scenario::{BUILT_IN, Draft, LARGEST_SCENARIO, Scenario, built_in},
-    words::{abridged, excerpt, nearest},
+    words::{excerpt, nearest},
 };
 
 use super::usage::UsageError;
@@ -138,12 +138,7 @@ pub(super) fn must_end(scenario: &Scenario, why: &str) -> Result<(), UsageError>
 
 impl From<dst_load_scenario::scenario::ScenarioError> for UsageError {
     fn from(error: dst_load_scenario::scenario::ScenarioError) -> Self {
-        let mut message = error.to_string();
-        for line in &error.in_helm {
-            message.push_str("\n  as helm says it: ");
-            message.push_str(&abridged(line));
-        }
-        Self(message)
+        Self(error.to_string())
     }
 }
 

@@ -2,8 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use dst_load_recording::recording::{TargetSample, implausible};
+use dst_load_recording::recording::{Series, TargetSample, implausible_count};
 use dst_load_scenario::time::At;
+
+/// Queue overflows, a series for each path that streams had asked for.
+const OVERFLOWS: &str = "endpoint_updates_queue_overflow";
+/// Streams begun, and streams ended.
+const BEGUN: &str = "grpc_server_started_total";
+const ENDED: &str = "grpc_server_handled_total";
 
 /// What a page says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -36,14 +42,20 @@ impl Page {
             // After the labels, whose values may hold spaces: the value, and perhaps a timestamp.
             let (labels, rest) = line.rsplit_once('}').unwrap_or(("", &line[name.len()..]));
             let value = rest.split_whitespace().next().unwrap_or_default();
-            if is_used(name, labels) {
-                let parsed: f64 = (value.parse())
-                    .map_err(|_| format!("{name} is {value:?}, which is no number"))?;
-                if let Some(fault) = implausible(name, parsed) {
-                    return Err(fault);
-                }
-                page.take(name, labels, parsed);
+            let series = Series::of_name(name);
+            if series.is_none() && !counts_streams(name, labels) {
+                continue;
             }
+            let parsed: f64 =
+                (value.parse()).map_err(|_| format!("{name} is {value:?}, which is no number"))?;
+            let fault = series.map_or_else(
+                || implausible_count(name, parsed),
+                |series| series.fault(parsed),
+            );
+            if let Some(fault) = fault {
+                return Err(fault);
+            }
+            page.take(series, name, labels, parsed);
         }
         match page.sample.fault() {
             Some(fault) => Err(fault),
@@ -51,38 +63,17 @@ impl Page {
         }
     }
 
-    fn take(&mut self, name: &str, labels: &str, value: f64) {
-        let sample = &mut self.sample;
-        let slot = match name {
-            "process_cpu_seconds_total" => &mut sample.cpu_seconds,
-            "process_resident_memory_bytes" => &mut sample.rss_bytes,
-            "go_memstats_heap_inuse_bytes" => &mut sample.heap_bytes,
-            "go_memstats_last_gc_time_seconds" => &mut sample.collected_seconds,
-            "go_memstats_alloc_bytes_total" => &mut sample.allocated_bytes,
-            "go_memstats_mallocs_total" => &mut sample.allocations,
-            "go_goroutines" => &mut sample.goroutines,
-            "process_start_time_seconds" => &mut sample.start_seconds,
-            "endpoint_updates_queue_overflow" => {
-                if let Some(service) = label(labels, "service") {
-                    *self.overflows.entry(service.to_owned()).or_default() += value;
-                }
-                &mut sample.overflows
-            }
-            "destination_stream_send_timeouts_total" => &mut sample.send_timeouts,
-            "destination_endpoint_views_active" => &mut sample.views_active,
-            "grpc_server_started_total" => &mut self.streams,
-            "grpc_server_handled_total" => {
-                *self.streams.get_or_insert(0.0) -= value;
-                return;
-            }
-            _ => return,
-        };
-        *slot.get_or_insert(0.0) += value;
+    fn take(&mut self, series: Option<&Series>, name: &str, labels: &str, value: f64) {
+        if let Some(service) = label(labels, "service").filter(|_| name == OVERFLOWS) {
+            *self.overflows.entry(service.to_owned()).or_default() += value;
+        }
+        let number = series.map_or(&mut self.streams, |it| (it.slot)(&mut self.sample));
+        *number.get_or_insert(0.0) += if name == ENDED { -value } else { value };
     }
 
     /// Adds what another replica's page says.
     pub(super) fn absorb(&mut self, other: &Self) {
-        add(&mut self.sample, &other.sample);
+        self.sample.absorb(&other.sample);
         if let Some(streams) = other.streams {
             *self.streams.get_or_insert(0.0) += streams;
         }
@@ -103,58 +94,9 @@ impl Page {
     }
 }
 
-/// Whether a series is one of those that a page is made of.
-fn is_used(name: &str, labels: &str) -> bool {
-    match name {
-        "grpc_server_started_total" | "grpc_server_handled_total" => {
-            label(labels, "grpc_method") == Some("Get")
-        }
-        "process_cpu_seconds_total"
-        | "process_resident_memory_bytes"
-        | "go_memstats_heap_inuse_bytes"
-        | "go_memstats_last_gc_time_seconds"
-        | "go_memstats_alloc_bytes_total"
-        | "go_memstats_mallocs_total"
-        | "go_goroutines"
-        | "process_start_time_seconds"
-        | "endpoint_updates_queue_overflow"
-        | "destination_stream_send_timeouts_total"
-        | "destination_endpoint_views_active" => true,
-        _ => false,
-    }
-}
-
-/// Adds a replica's sample to those of others. A counter that only some have begun is their sum; a
-/// cost that only some tell is not known of all.
-///
-/// Start times are added too: the sum changes when any replica restarts, which is all that is
-/// asked of them. Garbage counts as collected once all have collected theirs.
-fn add(all: &mut TargetSample, one: &TargetSample) {
-    for (all, one) in [
-        (&mut all.overflows, one.overflows),
-        (&mut all.send_timeouts, one.send_timeouts),
-    ] {
-        if let Some(one) = one {
-            *all.get_or_insert(0.0) += one;
-        }
-    }
-    for (all, one) in [
-        (&mut all.cpu_seconds, one.cpu_seconds),
-        (&mut all.rss_bytes, one.rss_bytes),
-        (&mut all.heap_bytes, one.heap_bytes),
-        (&mut all.views_active, one.views_active),
-        (&mut all.start_seconds, one.start_seconds),
-        (&mut all.allocated_bytes, one.allocated_bytes),
-        (&mut all.allocations, one.allocations),
-        (&mut all.goroutines, one.goroutines),
-        (&mut all.memory_limit_bytes, one.memory_limit_bytes),
-    ] {
-        *all = all.zip(one).map(|(all, one)| all + one);
-    }
-    all.collected_seconds = match (all.collected_seconds, one.collected_seconds) {
-        (Some(all), Some(one)) => Some(all.min(one)),
-        (all, one) => all.or(one),
-    };
+/// Whether a series counts `Get` streams.
+fn counts_streams(name: &str, labels: &str) -> bool {
+    [BEGUN, ENDED].contains(&name) && label(labels, "grpc_method") == Some("Get")
 }
 
 /// A label's value among `name{a="x",b="y"`.
@@ -174,24 +116,6 @@ fn label<'a>(labels: &'a str, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_replicas_use_is_added_up_and_garbage_is_collected_when_all_have() {
-        let sample = |cpu, collected| TargetSample {
-            cpu_seconds: Some(cpu),
-            collected_seconds: collected,
-            start_seconds: Some(100.0),
-            ..TargetSample::default()
-        };
-        let mut all = sample(1.5, Some(7.0));
-        add(&mut all, &sample(2.0, Some(5.0)));
-        add(&mut all, &sample(0.5, None));
-        assert_eq!(
-            (all.cpu_seconds, all.collected_seconds),
-            (Some(4.0), Some(5.0))
-        );
-        assert_eq!((all.start_seconds, all.rss_bytes), (Some(300.0), None));
-    }
 
     #[test]
     fn a_page_of_linkerds_metrics_is_read() {

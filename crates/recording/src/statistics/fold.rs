@@ -16,6 +16,7 @@ use dst_load_scenario::{
 };
 
 use self::{cycles::Cycles, replicas::Replicas, target::TargetFold, window::Window};
+pub use self::{growth::HeapGrowth, target::Target};
 use super::{
     clock::ClockFold,
     latency::{Latency, Stage},

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 pub use self::proxies::{Profiles, Replica};
 use super::{
     clock::OtherClock,
+    fold::Target,
     latency::{Latency, Quantile, Stage},
     merged::Merged,
     observer::Observer,
-    pings::Pings,
     slowest::SlowestChange,
 };
 use crate::recording::ProxyCounts;
@@ -305,74 +305,6 @@ pub struct Generator {
     pub peak_rss_bytes: Option<u64>,
     /// The event loop's lateness, weighted by the deliveries it handled meanwhile.
     pub loop_lag_p99_seconds: Option<f64>,
-}
-
-/// What the target used.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Target {
-    /// CPU from the first sample to the last.
-    pub cpu_seconds: Option<f64>,
-    /// The most cores used between two samples, on average.
-    pub cpu_max_cores: Option<f64>,
-    /// The largest resident memory.
-    pub peak_rss_bytes: Option<u64>,
-    /// The resident memory at which it is killed, if known.
-    #[serde(default)]
-    pub memory_limit_bytes: Option<u64>,
-    /// The largest number of other clients' `Get` streams at a phase's edge; `null` if it is not
-    /// known.
-    #[serde(default)]
-    pub foreign_streams: Option<u64>,
-    /// Liveness probes; `null` if none was sent or answered.
-    #[serde(default)]
-    pub pings: Option<Pings>,
-    /// The largest resident memory before the first cycle, with all streams open.
-    pub idle_rss_bytes: Option<u64>,
-    /// CPU a second before the first cycle, with all streams open.
-    pub idle_cpu_cores: Option<f64>,
-    /// CPU from the end of the idle baseline to the last sample before cleaning up, less what the
-    /// target would have used idle.
-    pub cpu_above_idle_seconds: Option<f64>,
-    /// Queue overflows between the first and the last sample.
-    pub overflows: Option<u64>,
-    /// Send timeouts, if the build counts them.
-    pub send_timeouts: Option<u64>,
-    /// The smallest and the largest `destination_endpoint_views_active` while churning.
-    pub views_active: Option<(u64, u64)>,
-    /// The trend of its live heap; of resident memory if the target has no heap metric.
-    #[serde(default)]
-    pub heap_growth: HeapGrowth,
-    /// Detected restarts.
-    pub restarts: u64,
-    /// Whether its start time was read more than once: otherwise no restart can be detected.
-    #[serde(default)]
-    pub starts_known: bool,
-    /// Samples taken.
-    pub samples: u64,
-    /// Failed scrapes.
-    pub silent: u64,
-    /// Failed scrapes since the churn began: before it nothing is judged.
-    #[serde(default)]
-    pub silent_judged: u64,
-    /// Why the last of them failed.
-    pub silent_reason: Option<String>,
-}
-
-/// The trend of the lowest live heap over windows of equal load (whole cycles, or ten minutes if
-/// there are no cycles), as fractions of the first window's, from ten minutes after all streams
-/// were open.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct HeapGrowth {
-    /// The growth an hour; `null` if the windows span less than an hour.
-    pub per_hour: Option<f64>,
-    /// The lower end of its 95 % confidence interval.
-    pub low_per_hour: Option<f64>,
-    /// The upper end.
-    pub high_per_hour: Option<f64>,
-    /// The number of windows.
-    pub windows: u32,
-    /// From the first one's start to the last one's end.
-    pub hours: f64,
 }
 
 /// Errors and delays of the Kubernetes API.

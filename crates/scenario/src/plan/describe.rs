@@ -7,8 +7,9 @@ use crate::{
     action::{Action, Verb},
     criteria::Criterion,
     federation::DiscoveryMode,
+    pattern::Pattern,
     roster::ENDPOINTS_A_SLICE,
-    scenario::{Backend, Pattern, Scenario, ServiceGroup},
+    scenario::{Backend, BackendKey, Scenario, ServiceGroup},
     time::At,
 };
 
@@ -227,14 +228,14 @@ impl Objects {
         let slices = sum(groups, |pattern| {
             u64::from(pattern.peak()).div_ceil(ENDPOINTS_A_SLICE)
         });
-        let (backend, deployments, own_pods, own_slices) = match scenario.churn.backend {
-            Backend::Deployments => ("deployments", services, 0, 0),
-            Backend::Pods { .. } => ("pods", 0, endpoints_at_most, slices),
-            Backend::Slices { .. } => ("slices", 0, 0, slices),
+        let (deployments, own_pods, own_slices) = match scenario.churn.backend {
+            Backend::Deployments => (services, 0, 0),
+            Backend::Pods { .. } => (0, endpoints_at_most, slices),
+            Backend::Slices { .. } => (0, 0, slices),
         };
         Self {
             services,
-            backend,
+            backend: BackendKey::from(scenario.churn.backend).into(),
             deployments,
             own_pods,
             own_slices,
@@ -300,7 +301,7 @@ fn group(group: &ServiceGroup) -> Group {
             group.first + group.count.saturating_sub(1)
         ),
         services: group.count,
-        pattern: text::pattern(&group.pattern),
+        pattern: group.pattern.to_string(),
     }
 }
 

@@ -3,8 +3,8 @@
 use super::Plan;
 use crate::{action::Direction, scenario::Scenario, time::At};
 
-/// Scalings of a Service that are looked at: every pattern repeats after two.
-const LOOKED_AT: u32 = 3;
+/// Cycles that are looked at: in the first a Service may have nothing to remove.
+const CYCLES: u32 = 2;
 
 /// In which directions endpoints change once the Services exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,10 +61,14 @@ impl Plan {
     pub fn changes(scenario: &Scenario) -> Planned {
         let plan = Self::new(scenario);
         let mut planned = Planned::NONE;
-        for service in &plan.services {
-            let scalings = (0..LOOKED_AT)
-                .map_while(|nth| service.rhythm.scaling(service.position, nth))
-                .filter(|scaling| plan.end.is_none_or(|end| At::from(scaling.at) < end));
+        // The first Service of a group is the first to be scaled.
+        for first in plan.services.iter().filter(|it| it.position == 0) {
+            let rhythm = &first.rhythm;
+            let cycles = rhythm.cycle_end(CYCLES).or_else(|| rhythm.cycle_end(1));
+            let until = [cycles.map(At::from), plan.end].into_iter().flatten().min();
+            let scalings = (0..)
+                .map_while(|nth| rhythm.scaling(first.position, nth))
+                .take_while(|scaling| until.is_none_or(|until| At::from(scaling.at) < until));
             for scaling in scalings {
                 let (add, remove) = scaling.verb.expects();
                 planned.adds |= add > 0;

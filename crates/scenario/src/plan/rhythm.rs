@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use crate::{
     action::Verb,
-    scenario::{Jitter, Pattern},
+    pattern::{Jitter, Pattern, Wave},
     seed,
-    stale_state::StaleStateCase,
 };
 
 /// No step of a ramp is shorter: a Deployment scaled more often only makes its controllers merge.
@@ -19,7 +18,7 @@ pub(super) enum Rhythm {
     /// Never.
     Still,
     /// Up and down, for ever; Services in batches follow one another.
-    Wave(Wave),
+    Wave(Batches),
     /// A staircase, once.
     Ramp {
         from: u32,
@@ -27,25 +26,16 @@ pub(super) enum Rhythm {
         over: Duration,
         steps: u32,
     },
-    /// Everything replaced, each time `every` has passed.
-    Restart { endpoints: u32, every: Duration },
-    /// The same case, each time `every` has passed.
-    Provoke {
-        case: StaleStateCase,
-        endpoints: u32,
-        every: Duration,
-    },
+    /// The same, each time `every` has passed.
+    Repeat { every: Duration, verb: Verb },
 }
 
-/// One wave: rest, up, hold, down, rest.
+/// One wave after another: rest, up, hold, down, rest.
 #[derive(Clone, Debug)]
-pub(super) struct Wave {
-    low: u32,
-    high: u32,
-    /// From the last batch's way down to the next wave.
-    rest: Duration,
-    /// From the last batch's way up to the first one's way down.
-    hold: Duration,
+pub(super) struct Batches {
+    /// The low end is the rest, from the last batch's way down to the next wave; the high end the hold,
+    /// from the last batch's way up to the first one's way down.
+    wave: Wave,
     jitter: Jitter,
     /// Services that move together.
     batch: u32,
@@ -73,37 +63,22 @@ pub(super) struct Scaling {
 impl Rhythm {
     /// The timetable of a group of `services` that follows `pattern`.
     pub(super) fn new(pattern: &Pattern, services: u32) -> Self {
-        let none = Jitter::UpTo(Duration::ZERO);
         match *pattern {
             Pattern::Stable { .. } => Self::Still,
-            Pattern::Oscillate {
-                min,
-                max,
-                min_hold,
-                max_hold,
-                jitter,
-            } => Self::Wave(Wave::together(min, max, min_hold, max_hold, jitter)),
-            Pattern::Spike {
-                base,
-                peak,
-                hold,
-                rest,
-                jitter,
-            } => Self::Wave(Wave::together(base, peak, rest, hold, jitter)),
+            Pattern::Oscillate { wave, jitter } | Pattern::Spike { wave, jitter } => {
+                Self::Wave(Batches::together(wave, jitter))
+            }
             Pattern::Batch {
-                min,
-                max,
+                wave,
                 size,
                 interval,
-                min_hold,
-                max_hold,
             } => {
                 let batches = services.div_ceil(size.max(1));
-                Self::Wave(Wave {
+                Self::Wave(Batches {
                     batch: size.max(1),
                     interval,
                     spread: interval.saturating_mul(batches.saturating_sub(1)),
-                    ..Wave::together(min, max, min_hold, max_hold, none)
+                    ..Batches::together(wave, Jitter::NONE)
                 })
             }
             Pattern::ScaleUp { from, to, over } => {
@@ -118,15 +93,21 @@ impl Rhythm {
             }
             Pattern::RollingUpdate {
                 endpoints, every, ..
-            } => Self::Restart { endpoints, every },
+            } => Self::Repeat {
+                every,
+                verb: Verb::Restart { endpoints },
+            },
             Pattern::Provoke {
                 case,
                 endpoints,
                 every,
-            } => Self::Provoke {
-                case,
-                endpoints,
+            } => Self::Repeat {
                 every,
+                verb: Verb::Provoke {
+                    case,
+                    endpoints,
+                    round: 0,
+                },
             },
         }
     }
@@ -138,7 +119,7 @@ impl Rhythm {
             Self::Still => None,
             Self::Wave(wave) => wave.start(before),
             Self::Ramp { .. } => (before == 0).then_some(Duration::ZERO),
-            Self::Restart { every, .. } | Self::Provoke { every, .. } => every.checked_mul(cycle),
+            Self::Repeat { every, .. } => every.checked_mul(cycle),
         }
     }
 
@@ -160,52 +141,32 @@ impl Rhythm {
                 to,
                 over,
                 steps,
-            } => (nth < *steps).then(|| Scaling {
-                at: whole_millis(*over * nth / *steps),
-                verb: Verb::Scale {
+            } => (nth < *steps).then(|| {
+                let verb = Verb::Scale {
                     from: stair(*from, *to, nth, *steps),
                     to: stair(*from, *to, nth + 1, *steps),
-                },
-                max_jitter: Duration::ZERO,
-                label: String::new(),
+                };
+                Scaling::exact(whole_millis(*over * nth / *steps), verb)
             }),
-            Self::Restart { endpoints, .. } => Some(Scaling {
-                at: self.cycle_start(nth.checked_add(1)?)?,
-                verb: Verb::Restart {
-                    endpoints: *endpoints,
-                },
-                max_jitter: Duration::ZERO,
-                label: String::new(),
-            }),
-            Self::Provoke {
-                case, endpoints, ..
-            } => {
-                let round = nth.checked_add(1)?;
-                Some(Scaling {
-                    at: self.cycle_start(round)?,
-                    verb: Verb::Provoke {
-                        case: *case,
-                        endpoints: *endpoints,
-                        round,
-                    },
-                    max_jitter: Duration::ZERO,
-                    label: String::new(),
-                })
+            Self::Repeat { verb, .. } => {
+                let mut verb = *verb;
+                let times = nth.checked_add(1)?;
+                if let Verb::Provoke { round, .. } = &mut verb {
+                    *round = times;
+                }
+                Some(Scaling::exact(self.cycle_start(times)?, verb))
             }
         }
     }
 }
 
-// === impl Wave ===
+// === impl Batches ===
 
-impl Wave {
-    /// A wave in which all Services move at once.
-    fn together(low: u32, high: u32, rest: Duration, hold: Duration, jitter: Jitter) -> Self {
+impl Batches {
+    /// Waves in which all Services move at once.
+    fn together(wave: Wave, jitter: Jitter) -> Self {
         Self {
-            low,
-            high,
-            rest,
-            hold,
+            wave,
             jitter,
             batch: u32::MAX,
             interval: Duration::ZERO,
@@ -215,41 +176,30 @@ impl Wave {
 
     /// When the wave that `before` others precede starts.
     fn start(&self, before: u32) -> Option<Duration> {
-        let waits = self.hold.checked_add(self.rest)?;
+        let waits = self.wave.max_hold.checked_add(self.wave.min_hold)?;
         let period = self.spread.checked_mul(2)?.checked_add(waits)?;
-        period.checked_mul(before)?.checked_add(self.rest)
+        period.checked_mul(before)?.checked_add(self.wave.min_hold)
     }
 
     fn scaling(&self, position: u32, nth: u32) -> Option<Scaling> {
         let (before, down) = (nth / 2, nth % 2 == 1);
         let offset = self.interval.saturating_mul(position / self.batch);
         let up_at = self.start(before)?.checked_add(offset)?;
-        let (low, high) = (self.low, self.high);
-        let (at, verb, hold, way) = if down {
-            let at = up_at.checked_add(self.spread.checked_add(self.hold)?)?;
-            (
-                at,
-                Verb::Scale {
-                    from: high,
-                    to: low,
-                },
-                self.hold,
-                "down",
-            )
+        let Wave {
+            min,
+            max,
+            min_hold,
+            max_hold,
+        } = self.wave;
+        let (at, (from, to), hold, way) = if down {
+            let at = up_at.checked_add(self.spread.checked_add(max_hold)?)?;
+            (at, (max, min), max_hold, "down")
         } else {
-            (
-                up_at,
-                Verb::Scale {
-                    from: low,
-                    to: high,
-                },
-                self.rest,
-                "up",
-            )
+            (up_at, (min, max), min_hold, "up")
         };
         Some(Scaling {
             at,
-            verb,
+            verb: Verb::Scale { from, to },
             max_jitter: self.jitter.bound(hold),
             label: format!("{}/{way}", before.saturating_add(1)),
         })
@@ -259,6 +209,16 @@ impl Wave {
 // === impl Scaling ===
 
 impl Scaling {
+    /// One without jitter.
+    fn exact(at: Duration, verb: Verb) -> Self {
+        Self {
+            at,
+            verb,
+            max_jitter: Duration::ZERO,
+            label: String::new(),
+        }
+    }
+
     /// The delay that `service` adds to this scaling.
     pub(super) fn jitter(&self, seed: u64, service: &str) -> Duration {
         if self.max_jitter.is_zero() {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    pattern::{Pattern, Wave},
     scenario::{Jitter, built_in},
     stale_state::StaleStateCase,
 };
@@ -26,12 +27,17 @@ fn with(pattern: Pattern) -> Scenario {
 }
 
 fn oscillate(jitter: Jitter) -> Pattern {
-    Pattern::Oscillate {
-        min: 10,
-        max: 200,
-        min_hold: Duration::from_secs(120),
-        max_hold: Duration::from_secs(300),
-        jitter,
+    let wave = wave(10, 200, 120, 300);
+    Pattern::Oscillate { wave, jitter }
+}
+
+/// Two sizes, and seconds at each.
+fn wave(min: u32, max: u32, min_hold: u64, max_hold: u64) -> Wave {
+    Wave {
+        min,
+        max,
+        min_hold: Duration::from_secs(min_hold),
+        max_hold: Duration::from_secs(max_hold),
     }
 }
 
@@ -150,12 +156,9 @@ fn a_ramp_climbs_in_even_steps_no_faster_than_ten_a_second() {
 #[test]
 fn batches_follow_one_another_and_the_holds_count_from_the_last() {
     let scenario = with(Pattern::Batch {
-        min: 1,
-        max: 3,
+        wave: wave(1, 3, 60, 100),
         size: 2,
         interval: Duration::from_secs(10),
-        min_hold: Duration::from_secs(60),
-        max_hold: Duration::from_secs(100),
     });
     assert_eq!(scalings(&scenario, 1, 2), [(60.0, 1, 3), (180.0, 3, 1)]);
     assert_eq!(scalings(&scenario, 4, 2), [(80.0, 1, 3), (200.0, 3, 1)]);
@@ -165,10 +168,7 @@ fn batches_follow_one_another_and_the_holds_count_from_the_last() {
 #[test]
 fn a_spike_is_short_and_a_rollout_returns() {
     let spike = with(Pattern::Spike {
-        base: 2,
-        peak: 50,
-        hold: Duration::from_secs(5),
-        rest: Duration::from_secs(60),
+        wave: wave(2, 50, 60, 5),
         jitter: Jitter::UpTo(Duration::ZERO),
     });
     assert_eq!(scalings(&spike, 0, 2), [(60.0, 2, 50), (65.0, 50, 2)]);
@@ -222,26 +222,24 @@ fn a_mix_has_the_cycles_of_its_first_cycling_group() {
 
 fn patterns() -> impl Strategy<Value = Pattern> {
     let hold = || (1_u64..5_000).prop_map(Duration::from_millis);
+    let waves = || {
+        (0_u32..50, 1_u32..50, hold(), hold()).prop_map(|(min, more, min_hold, max_hold)| Wave {
+            min,
+            max: min + more,
+            min_hold,
+            max_hold,
+        })
+    };
     prop_oneof![
         (0_u32..50).prop_map(|endpoints| Pattern::Stable { endpoints }),
-        (0_u32..50, 1_u32..50, hold(), hold(), 0_u64..9_000).prop_map(
-            |(min, more, min_hold, max_hold, jitter)| Pattern::Oscillate {
-                min,
-                max: min + more,
-                min_hold,
-                max_hold,
-                jitter: Jitter::UpTo(Duration::from_millis(jitter)),
-            }
-        ),
-        (0_u32..50, 1_u32..50, hold(), hold(), 0.0..100.0).prop_map(
-            |(base, more, hold, rest, percent)| Pattern::Spike {
-                base,
-                peak: base + more,
-                hold,
-                rest,
-                jitter: Jitter::PercentOfHold(percent),
-            }
-        ),
+        (waves(), 0_u64..9_000).prop_map(|(wave, jitter)| Pattern::Oscillate {
+            wave,
+            jitter: Jitter::UpTo(Duration::from_millis(jitter)),
+        }),
+        (waves(), 0.0..100.0).prop_map(|(wave, percent)| Pattern::Spike {
+            wave,
+            jitter: Jitter::PercentOfHold(percent),
+        }),
         (0_u32..50, 0_u32..50, hold()).prop_map(|(from, to, over)| Pattern::ScaleUp {
             from,
             to,
@@ -253,16 +251,11 @@ fn patterns() -> impl Strategy<Value = Pattern> {
             max_surge: 1,
             max_unavailable: 0,
         }),
-        (1_u32..50, 1_u32..9, hold(), hold(), hold()).prop_map(
-            |(more, size, interval, min_hold, max_hold)| Pattern::Batch {
-                min: 0,
-                max: more,
-                size,
-                interval,
-                min_hold,
-                max_hold,
-            }
-        ),
+        (waves(), 1_u32..9, hold()).prop_map(|(wave, size, interval)| Pattern::Batch {
+            wave,
+            size,
+            interval,
+        }),
     ]
 }
 

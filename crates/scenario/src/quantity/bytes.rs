@@ -1,13 +1,8 @@
 //! Byte sizes: `2GiB` and Kubernetes' `2Gi` (powers of 1,024), `6GB` and `6G` (powers of 1,000).
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use super::{DECIMAL, QuantityError, decimal, deserialize, split_unit};
-
-const EXPECTED: &str = "a size such as 512Mi, 2GiB or 6GB";
+use super::{DECIMAL, QuantityError, decimal, split_unit};
 
 /// More than any process can hold.
 const MOST: u64 = 1 << 60;
@@ -75,36 +70,12 @@ impl fmt::Display for Bytes {
     }
 }
 
-impl Serialize for Bytes {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserialize(deserializer, EXPECTED)
-    }
-}
-
-impl JsonSchema for Bytes {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Size".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "A size in bytes: 512Mi, 2GiB, 6GB.",
-            "type": ["string", "number"],
-            "pattern": format!("^{DECIMAL}([kKMGT]|[KMGT]i)?B?$"),
-            "minimum": 0,
-        })
-    }
-}
+quantity!(Bytes, "a size such as 512Mi, 2GiB or 6GB", {
+    "description": "A size in bytes: 512Mi, 2GiB, 6GB.",
+    "type": ["string", "number"],
+    "pattern": format!("^{DECIMAL}([kKMGT]|[KMGT]i)?B?$"),
+    "minimum": 0,
+});
 
 #[cfg(test)]
 mod tests {

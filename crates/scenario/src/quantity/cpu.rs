@@ -1,13 +1,8 @@
 //! CPU as Kubernetes writes it: `500m` (thousandths of a core) or `2` (cores).
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use super::{DECIMAL, QuantityError, decimal, deserialize, split_unit};
-
-const EXPECTED: &str = "CPU such as 500m or 2";
+use super::{DECIMAL, QuantityError, decimal, split_unit};
 
 /// An amount of CPU, in cores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
@@ -36,36 +31,12 @@ impl fmt::Display for Cpu {
     }
 }
 
-impl Serialize for Cpu {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Cpu {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserialize(deserializer, EXPECTED)
-    }
-}
-
-impl JsonSchema for Cpu {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Cpu".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "An amount of CPU: 500m, 2.",
-            "type": ["string", "number"],
-            "pattern": format!("^{DECIMAL}m?$"),
-            "minimum": 0,
-        })
-    }
-}
+quantity!(Cpu, "CPU such as 500m or 2", {
+    "description": "An amount of CPU: 500m, 2.",
+    "type": ["string", "number"],
+    "pattern": format!("^{DECIMAL}m?$"),
+    "minimum": 0,
+});
 
 #[cfg(test)]
 mod tests {

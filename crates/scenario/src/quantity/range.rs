@@ -1,13 +1,8 @@
 //! Ranges of IPv4 addresses, in CIDR form: `240.0.0.0/4`.
 
-use std::{borrow::Cow, fmt, net::Ipv4Addr, str::FromStr};
+use std::{fmt, net::Ipv4Addr, str::FromStr};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use super::{QuantityError, deserialize};
-
-const EXPECTED: &str = "a range of addresses such as 240.0.0.0/4";
+use super::QuantityError;
 
 /// A part of an address, without zeros in front.
 const OCTET: &str = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
@@ -89,35 +84,11 @@ impl fmt::Display for AddressRange {
     }
 }
 
-impl Serialize for AddressRange {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for AddressRange {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserialize(deserializer, EXPECTED)
-    }
-}
-
-impl JsonSchema for AddressRange {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "AddressRange".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "A range of IPv4 addresses such as 240.0.0.0/4.",
-            "type": "string",
-            "pattern": format!("^{OCTET}(\\.{OCTET}){{3}}/0*(3[0-2]|[12]?[0-9])$"),
-        })
-    }
-}
+quantity!(AddressRange, "a range of addresses such as 240.0.0.0/4", {
+    "description": "A range of IPv4 addresses such as 240.0.0.0/4.",
+    "type": "string",
+    "pattern": format!("^{OCTET}(\\.{OCTET}){{3}}/0*(3[0-2]|[12]?[0-9])$"),
+});
 
 #[cfg(test)]
 mod tests {

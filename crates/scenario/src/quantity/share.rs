@@ -1,13 +1,8 @@
 //! Shares of a whole, and growth against one: `10%`, or the fraction `0.1`.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use super::{DECIMAL, QuantityError, decimal, deserialize, split_unit};
-
-const EXPECTED: &str = "a percentage such as 10%, or a fraction from 0 to 1";
+use super::{DECIMAL, QuantityError, decimal, split_unit};
 
 /// A fraction at least zero; more than 1 only if written with a percent sign.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
@@ -46,37 +41,13 @@ impl fmt::Display for Share {
     }
 }
 
-impl Serialize for Share {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Share {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserialize(deserializer, EXPECTED)
-    }
-}
-
-impl JsonSchema for Share {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Percentage".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "A percentage such as 10%, or a fraction from 0 to 1.",
-            "type": ["string", "number"],
-            "pattern": format!("^({DECIMAL}%|0+(\\.[0-9]*)?|0*\\.[0-9]+|0*1(\\.0*)?)$"),
-            "minimum": 0,
-            "maximum": 1,
-        })
-    }
-}
+quantity!(Share, "a percentage such as 10%, or a fraction from 0 to 1", {
+    "description": "A percentage such as 10%, or a fraction from 0 to 1.",
+    "type": ["string", "number"],
+    "pattern": format!("^({DECIMAL}%|0+(\\.[0-9]*)?|0*\\.[0-9]+|0*1(\\.0*)?)$"),
+    "minimum": 0,
+    "maximum": 1,
+});
 
 #[cfg(test)]
 mod tests {

@@ -1,13 +1,8 @@
 //! Durations as Go writes them: `500ms`, `2m`, `1h30m`.
 
-use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use super::{QuantityError, deserialize};
-
-const EXPECTED: &str = "a duration such as 500ms, 2m or 1h30m";
+use super::QuantityError;
 
 /// Go's units, the longest first, with their nanoseconds.
 const UNITS: [(&str, u128); 6] = [
@@ -26,9 +21,13 @@ const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 3_600);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
-/// How a schema knows a [`Span`] that is not zero.
-#[derive(Clone, Copy, Debug)]
-pub struct NonZeroSpan;
+/// A duration on the plan's grid, which paused timers have too: whole milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Millis(pub Duration);
+
+/// The same of at least one millisecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NonZeroSpan(pub Duration);
 
 /// A number's unit, as a regular expression.
 const UNIT: &str = "(h|m|s|ms|us|µs|μs|ns)";
@@ -114,59 +113,77 @@ impl From<Duration> for Span {
     }
 }
 
-impl Serialize for Span {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+quantity!(Span, "a duration such as 500ms, 2m or 1h30m", {
+    "description": "A duration as in Go: 500ms, 2m, 1h30m.",
+    "type": ["string", "integer"],
+    "pattern": format!("^{}$", Self::pattern()),
+    "minimum": 0,
+    "maximum": 0,
+});
+
+// === impl Millis ===
+
+impl FromStr for Millis {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
+        let span: Span = text.parse()?;
+        if span.0.subsec_nanos().is_multiple_of(1_000_000) {
+            return Ok(Self(span.0));
+        }
+        let problem = "is not a whole number of milliseconds, which is the plan's grid";
+        Err(QuantityError::new(&span.to_string(), problem))
     }
 }
 
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserialize(deserializer, EXPECTED)
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Span(self.0).fmt(f)
     }
 }
 
-impl JsonSchema for Span {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Duration".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "A duration as in Go: 500ms, 2m, 1h30m.",
-            "type": ["string", "integer"],
-            "pattern": format!("^{}$", Self::pattern()),
-            "minimum": 0,
-            "maximum": 0,
-        })
-    }
-}
+quantity!(Millis, "a duration such as 500ms, 2m or 1h30m", {
+    "description": "A duration as in Go: 500ms, 2m, 1h30m.",
+    "type": ["string", "integer"],
+    "pattern": format!("^{}$", Span::pattern()),
+    "minimum": 0,
+    "maximum": 0,
+});
 
 // === impl NonZeroSpan ===
 
-impl JsonSchema for NonZeroSpan {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "NonZeroDuration".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+impl NonZeroSpan {
+    fn pattern() -> String {
         let any = format!("([0-9]+(\\.[0-9]*)?{UNIT})*");
         let more = "([0-9]*[1-9][0-9]*(\\.[0-9]*)?|[0-9]+\\.[0-9]*[1-9][0-9]*)";
-        json_schema!({
-            "description": "A duration as in Go, more than zero: 500ms, 2m, 1h30m.",
-            "type": "string",
-            "pattern": format!("^{any}{more}{UNIT}{any}$"),
-        })
+        format!("^{any}{more}{UNIT}{any}$")
     }
 }
+
+impl FromStr for NonZeroSpan {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
+        let span: Span = text.parse()?;
+        if span.0.is_zero() {
+            let problem = "is too short; it is at least 1ms";
+            return Err(QuantityError::new(&span.to_string(), problem));
+        }
+        text.parse().map(|Millis(span)| Self(span))
+    }
+}
+
+impl fmt::Display for NonZeroSpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Span(self.0).fmt(f)
+    }
+}
+
+quantity!(NonZeroSpan, "a duration such as 500ms, 2m or 1h30m", {
+    "description": "A duration as in Go, more than zero: 500ms, 2m, 1h30m.",
+    "type": "string",
+    "pattern": Self::pattern(),
+});
 
 fn split(text: &str, of_head: impl Fn(char) -> bool) -> (&str, &str) {
     let end = text.find(|c| !of_head(c)).unwrap_or(text.len());

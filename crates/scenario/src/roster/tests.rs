@@ -276,7 +276,7 @@ fn a_service_that_is_made_again_keeps_its_slices() {
 
 #[test]
 fn what_a_stale_state_case_expects_is_what_it_does() {
-    for case in StaleStateCase::ALL {
+    for &case in StaleStateCase::ALL {
         let (mut roster, mut cluster) = created(PODS, &STABLE, 4);
         for round in 1..=3 {
             let verb = Verb::Provoke {

@@ -3,6 +3,8 @@
 //! Files, `--set` and the commands' flags all end in the same tree and are judged by the same
 //! rules, so that a mistake reads the same wherever it was made.
 
+use serde_json::Value;
+
 use super::{
     Scenario,
     file::{self, tree::Tree},
@@ -20,16 +22,12 @@ pub struct ScenarioError {
     pub place: String,
     /// What is wrong there.
     pub message: String,
-    /// What Helm says of the same file, a line each, where its schema refuses it too.
-    pub in_helm: Vec<String>,
 }
 
 /// A scenario that may still be overridden.
 #[derive(Clone, Debug)]
 pub struct Draft {
     tree: Tree,
-    /// Whether there is no file beneath the overrides.
-    flags: bool,
 }
 
 // === impl ScenarioError ===
@@ -39,7 +37,6 @@ impl ScenarioError {
         Self {
             place: abridged(place).into_owned(),
             message: abridged(message).into_owned(),
-            in_helm: Vec::new(),
         }
     }
 }
@@ -83,8 +80,7 @@ impl Draft {
     /// If it is too large, or not one YAML document.
     pub fn parse(text: &str, file_name: &str) -> Result<Self, ScenarioError> {
         fits(text.len(), file_name)?;
-        let flags = false;
-        Tree::parse(text, file_name).map(|tree| Self { tree, flags })
+        Tree::parse(text, file_name).map(|tree| Self { tree })
     }
 
     /// Starts from nothing, for flags: what is missing in the end is reported at `place`, and
@@ -93,7 +89,6 @@ impl Draft {
     pub fn from_flags(name: &str, place: &str) -> Self {
         Self {
             tree: Tree::empty(name, place),
-            flags: true,
         }
     }
 
@@ -127,15 +122,7 @@ impl Draft {
     /// # Errors
     /// The first thing that is wrong.
     pub fn finish(&self) -> Result<(Scenario, Vec<String>), ScenarioError> {
-        file::check::check(&self.tree).map_err(|error| {
-            // Flags are no file that Helm could have been given.
-            let of_a_file = !error.place.starts_with("--") && !self.flags;
-            let in_helm = of_a_file.then(|| file::violations(&self.tree));
-            ScenarioError {
-                in_helm: in_helm.unwrap_or_default(),
-                ..error
-            }
-        })
+        file::check::check(&self.tree)
     }
 }
 
@@ -155,6 +142,15 @@ impl Scenario {
             draft.set(assignments)?;
         }
         draft.finish()
+    }
+
+    /// Reads what [`Scenario::effective`] wrote, as the recording called `name` holds it.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its keys.
+    pub fn from_effective(effective: &Value, name: &str) -> Result<Self, ScenarioError> {
+        let tree = Tree::of_json(effective, name);
+        file::check::check(&tree).map(|(scenario, _)| scenario)
     }
 }
 

@@ -1,44 +1,24 @@
 //! The scenario files that come with the tool, compiled in.
 
+/// Names files of `values/scenarios`, and compiles them in.
+macro_rules! shipped {
+    ($($name:literal)*) => {
+        [$(($name, include_str!(concat!("../../../../values/scenarios/", $name, ".yaml")))),*]
+    };
+}
+
 /// The names of the built-in scenarios, the gentlest first, with their files' text.
-pub const BUILT_IN: [(&str, &str); 9] = [
-    (
-        "quick",
-        include_str!("../../../../values/scenarios/quick.yaml"),
-    ),
-    (
-        "baseline",
-        include_str!("../../../../values/scenarios/baseline.yaml"),
-    ),
-    (
-        "small-oscillation",
-        include_str!("../../../../values/scenarios/small-oscillation.yaml"),
-    ),
-    (
-        "large-rollout",
-        include_str!("../../../../values/scenarios/large-rollout.yaml"),
-    ),
-    (
-        "many-services",
-        include_str!("../../../../values/scenarios/many-services.yaml"),
-    ),
-    (
-        "red-line",
-        include_str!("../../../../values/scenarios/red-line.yaml"),
-    ),
-    (
-        "stale-state",
-        include_str!("../../../../values/scenarios/stale-state.yaml"),
-    ),
-    (
-        "federated-baseline",
-        include_str!("../../../../values/scenarios/federated-baseline.yaml"),
-    ),
-    (
-        "federated-oscillation",
-        include_str!("../../../../values/scenarios/federated-oscillation.yaml"),
-    ),
-];
+pub const BUILT_IN: [(&str, &str); 9] = shipped!(
+    "quick"
+    "baseline"
+    "small-oscillation"
+    "large-rollout"
+    "many-services"
+    "red-line"
+    "stale-state"
+    "federated-baseline"
+    "federated-oscillation"
+);
 
 /// The text of the built-in scenario called `name`.
 #[must_use]
@@ -77,16 +57,14 @@ mod tests {
     fn shape(scenario: &Scenario) -> (u32, [u32; 2], [u64; 3]) {
         let group = &scenario.churn.groups[0];
         let Pattern::Oscillate {
-            min,
-            max,
-            min_hold,
-            max_hold,
+            wave,
             jitter: Jitter::UpTo(jitter),
         } = group.pattern
         else {
             panic!("{} does not oscillate", scenario.name);
         };
-        let holds = [min_hold, max_hold, jitter].map(|span| span.as_secs());
+        let holds = [wave.min_hold, wave.max_hold, jitter].map(|span| span.as_secs());
+        let (min, max) = (wave.min, wave.max);
         (group.count, [min, max], holds)
     }
 

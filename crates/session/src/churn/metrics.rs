@@ -6,7 +6,7 @@ use std::{fmt, time::Duration};
 use dst_load_kubernetes::actor::{Acted, Caller};
 use dst_load_scenario::{
     action::{CycleStart, Verb},
-    scenario::{Pattern, Scenario},
+    scenario::Scenario,
 };
 use prometheus_client::{
     collector::Collector,
@@ -61,7 +61,7 @@ impl ChurnMetrics {
     pub fn register(registry: &mut Registry, scenario: &Scenario, caller: &Caller) -> Self {
         let services = scenario.groups().flat_map(|(group, _)| {
             group.names().map(|service| Labels {
-                pattern: name(&group.pattern),
+                pattern: group.pattern.key(),
                 service,
             })
         });
@@ -193,18 +193,5 @@ impl Collector for ApiErrors {
 impl fmt::Debug for ApiErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("ApiErrors").field(&self.0.errors()).finish()
-    }
-}
-
-/// A pattern by the name that `--pattern` takes.
-fn name(pattern: &Pattern) -> &'static str {
-    match pattern {
-        Pattern::Stable { .. } => "stable",
-        Pattern::Oscillate { .. } => "oscillate",
-        Pattern::ScaleUp { .. } => "scale-up",
-        Pattern::RollingUpdate { .. } => "rolling-update",
-        Pattern::Batch { .. } => "batch",
-        Pattern::Spike { .. } => "spike",
-        Pattern::Provoke { .. } => "provoke",
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use dst_load_scenario::time::At;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
-
-use crate::statistics::summary::HeapGrowth;
 
 /// What a target does in this time after all streams are open is no trend.
 const WARM_UP: Duration = Duration::from_secs(600);
@@ -15,6 +15,23 @@ const WINDOW: Duration = Duration::from_secs(600);
 const LEAST_HOURS: f64 = 1.0;
 /// How often the interval holds the truth.
 const CONFIDENCE: f64 = 0.95;
+
+/// The trend of the lowest live heap over windows of equal load (whole cycles, or ten minutes if
+/// there are no cycles), as fractions of the first window's, from ten minutes after all streams
+/// were open.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HeapGrowth {
+    /// The growth an hour; `null` if the windows span less than an hour.
+    pub per_hour: Option<f64>,
+    /// The lower end of its 95 % confidence interval.
+    pub low_per_hour: Option<f64>,
+    /// The upper end.
+    pub high_per_hour: Option<f64>,
+    /// The number of windows.
+    pub windows: u32,
+    /// From the first one's start to the last one's end.
+    pub hours: f64,
+}
 
 /// The floors of the live heap over windows of equal load, as a trend.
 ///

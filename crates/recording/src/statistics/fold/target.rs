@@ -1,12 +1,65 @@
-//! What the target's samples say of its cost.
+//! What the target's samples say of its cost: the numbers, and how they are folded.
 
 use dst_load_scenario::time::At;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::growth::Growth;
+use super::growth::{Growth, HeapGrowth};
 use crate::{
     recording::{Phase, TargetSample},
-    statistics::summary::Target,
+    statistics::pings::Pings,
 };
+
+/// What the target used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Target {
+    /// CPU from the first sample to the last.
+    pub cpu_seconds: Option<f64>,
+    /// The most cores used between two samples, on average.
+    pub cpu_max_cores: Option<f64>,
+    /// The largest resident memory.
+    pub peak_rss_bytes: Option<u64>,
+    /// The resident memory at which it is killed, if known.
+    #[serde(default)]
+    pub memory_limit_bytes: Option<u64>,
+    /// The largest number of other clients' `Get` streams at a phase's edge; `null` if it is not
+    /// known.
+    #[serde(default)]
+    pub foreign_streams: Option<u64>,
+    /// Liveness probes; `null` if none was sent or answered.
+    #[serde(default)]
+    pub pings: Option<Pings>,
+    /// The largest resident memory before the first cycle, with all streams open.
+    pub idle_rss_bytes: Option<u64>,
+    /// CPU a second before the first cycle, with all streams open.
+    pub idle_cpu_cores: Option<f64>,
+    /// CPU from the end of the idle baseline to the last sample before cleaning up, less what the
+    /// target would have used idle.
+    pub cpu_above_idle_seconds: Option<f64>,
+    /// Queue overflows between the first and the last sample.
+    pub overflows: Option<u64>,
+    /// Send timeouts, if the build counts them.
+    pub send_timeouts: Option<u64>,
+    /// The smallest and the largest `destination_endpoint_views_active` while churning.
+    pub views_active: Option<(u64, u64)>,
+    /// The trend of its live heap; of resident memory if the target has no heap metric.
+    #[serde(default)]
+    pub heap_growth: HeapGrowth,
+    /// Detected restarts.
+    pub restarts: u64,
+    /// Whether its start time was read more than once: otherwise no restart can be detected.
+    #[serde(default)]
+    pub starts_known: bool,
+    /// Samples taken.
+    pub samples: u64,
+    /// Failed scrapes.
+    pub silent: u64,
+    /// Failed scrapes since the churn began: before it nothing is judged.
+    #[serde(default)]
+    pub silent_judged: u64,
+    /// Why the last of them failed.
+    pub silent_reason: Option<String>,
+}
 
 /// The fold of the target's samples.
 #[derive(Debug, Default)]

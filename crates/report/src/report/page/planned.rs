@@ -40,9 +40,7 @@ pub(super) struct Origin {
 /// churn did not start.
 pub(super) fn planned(header: &Header, origin: Origin, end: At, width: u64) -> Option<Planned> {
     header.scenario.get("churn")?;
-    // JSON is YAML, and the effective scenario has the shape of its file.
-    let text = header.scenario.to_string();
-    let (scenario, _) = Scenario::from_yaml(&text, &header.name, &[]).ok()?;
+    let scenario = Scenario::from_effective(&header.scenario, &header.name).ok()?;
     let plan = Plan::new(&scenario);
     let cycle = plan.cycle_bounds(1).map(|(start, _)| start);
     let began = match (origin.first_cycle, cycle) {

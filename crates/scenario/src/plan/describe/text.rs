@@ -1,13 +1,9 @@
 //! The description in words, for a terminal.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use super::{Clients, Description, Group, Limit, Line, Objects, Updates};
-use crate::{
-    action::Verb,
-    quantity::Span,
-    scenario::{Jitter, Pattern},
-};
+use crate::{action::Verb, words::count};
 
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,15 +35,15 @@ impl fmt::Display for Description {
         writeln!(
             f,
             "  {} on {} connections, {} a Service",
-            grouped(streams),
-            grouped(connections),
-            grouped(streams_per_service)
+            count(streams),
+            count(connections),
+            count(streams_per_service)
         )?;
         if profile_streams > 0 {
             writeln!(
                 f,
                 "  {} of GetProfile beside them, at most",
-                grouped(profile_streams)
+                count(profile_streams)
             )?;
         }
 
@@ -90,24 +86,24 @@ impl fmt::Display for Description {
 
 impl fmt::Display for Objects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} Services, ", grouped(self.services))?;
+        write!(f, "{} Services, ", count(self.services))?;
         if self.deployments > 0 {
-            write!(f, "{} Deployments, ", grouped(self.deployments))?;
+            write!(f, "{} Deployments, ", count(self.deployments))?;
         }
         write!(
             f,
             "{} endpoints at the start, {} at the most",
-            grouped(self.endpoints_at_start),
-            grouped(self.endpoints_at_most)
+            count(self.endpoints_at_start),
+            count(self.endpoints_at_most)
         )?;
-        let slices = grouped(self.own_slices);
+        let slices = count(self.own_slices);
         match (self.own_slices, self.own_pods) {
             (0, _) => Ok(()),
             (_, 0) => write!(f, " in {slices} EndpointSlices that this tool writes"),
             (_, pods) => write!(
                 f,
                 " with {} Pods in {slices} EndpointSlices, both written by this tool",
-                grouped(pods)
+                count(pods)
             ),
         }
     }
@@ -118,9 +114,9 @@ impl fmt::Display for Updates {
         write!(
             f,
             "{} deliveries ({} endpoints), in at least {} messages",
-            grouped(self.deliveries),
-            grouped(self.endpoints),
-            grouped(self.messages_at_least)
+            count(self.deliveries),
+            count(self.endpoints),
+            count(self.messages_at_least)
         )
     }
 }
@@ -134,7 +130,7 @@ impl fmt::Display for Line {
         let services = if self.services == 1 {
             "1 Service".to_owned()
         } else {
-            format!("{} Services", grouped(self.services))
+            format!("{} Services", count(self.services))
         };
         match self.verb {
             Verb::Create { endpoints } => write!(f, "create {services} of {endpoints} endpoints")?,
@@ -153,88 +149,4 @@ impl fmt::Display for Line {
         }
         Ok(())
     }
-}
-
-/// What the Services of a group do.
-pub(super) fn pattern(pattern: &Pattern) -> String {
-    let wait = |jitter: &Jitter| match *jitter {
-        Jitter::UpTo(bound) if bound.is_zero() => String::new(),
-        Jitter::UpTo(bound) => format!(", each up to {} late", Span(bound)),
-        Jitter::PercentOfHold(percent) => format!(", each up to {percent}% of the hold late"),
-    };
-    match pattern {
-        Pattern::Stable { endpoints } => format!("{endpoints} endpoints each, stable"),
-        Pattern::Oscillate {
-            min,
-            max,
-            min_hold,
-            max_hold,
-            jitter,
-        } => format!(
-            "{min} endpoints each for {}, {max} for {}, and again{}",
-            Span(*min_hold),
-            Span(*max_hold),
-            wait(jitter)
-        ),
-        Pattern::Spike {
-            base,
-            peak,
-            hold,
-            rest,
-            jitter,
-        } => format!(
-            "{base} endpoints each for {}, a spike to {peak} for {}, and again{}",
-            Span(*rest),
-            Span(*hold),
-            wait(jitter)
-        ),
-        Pattern::Batch {
-            min,
-            max,
-            size,
-            interval,
-            min_hold,
-            max_hold,
-        } => format!(
-            "{min} endpoints each for {}, {max} for {}, and again, {size} Services every {}",
-            Span(*min_hold),
-            Span(*max_hold),
-            Span(*interval)
-        ),
-        Pattern::ScaleUp { from, to, over } => {
-            format!("from {from} to {to} endpoints each over {}", Span(*over))
-        }
-        Pattern::RollingUpdate {
-            endpoints,
-            every,
-            max_surge,
-            max_unavailable,
-        } => format!(
-            "{endpoints} endpoints each, all replaced every {}, {max_surge} above and {max_unavailable} below at a time",
-            Span(*every)
-        ),
-        Pattern::Provoke {
-            case,
-            endpoints,
-            every,
-        } => format!(
-            "{endpoints} endpoints each; every {} {}",
-            Span(*every),
-            case.action()
-        ),
-    }
-}
-
-/// A number with commas between its thousands.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.char_indices() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        // Writing to a String cannot fail.
-        let _ = text.write_char(digit);
-    }
-    text
 }

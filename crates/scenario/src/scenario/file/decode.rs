@@ -25,15 +25,23 @@ pub(super) fn decode<T: de::DeserializeOwned>(tree: &Tree) -> Result<T, Scenario
         path: String::new(),
     })
     .map_err(|error| match error {
-        DecodeError::Value { at, message } => tree.error(at.unwrap_or_default(), &message),
         DecodeError::Key { at, message } => tree.error_at_key(at, &message),
+        DecodeError::Value {
+            at: Some(at),
+            message,
+        } => tree.error(at, &message),
+        error => tree.error(0, &error.to_string()),
     })
 }
 
 /// What is wrong, and where as soon as that is known.
 #[derive(Debug)]
 enum DecodeError {
+    /// A value.
     Value { at: Option<usize>, message: String },
+    /// A value of another kind than what is expected.
+    Kind { expected: String },
+    /// A key.
     Key { at: usize, message: String },
 }
 
@@ -49,11 +57,11 @@ impl DecodeError {
     /// The innermost place wins.
     fn or_at(self, place: usize) -> Self {
         match self {
-            Self::Value { at, message } => Self::Value {
-                at: at.or(Some(place)),
+            Self::Value { at: None, message } => Self::Value {
+                at: Some(place),
                 message,
             },
-            key @ Self::Key { .. } => key,
+            known => known,
         }
     }
 }
@@ -62,6 +70,7 @@ impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Value { message, .. } | Self::Key { message, .. } => f.write_str(message),
+            Self::Kind { expected } => write!(f, "is not {expected}"),
         }
     }
 }
@@ -76,12 +85,19 @@ impl de::Error for DecodeError {
         }
     }
 
-    fn missing_field(field: &'static str) -> Self {
-        Self::custom(format!("{field} is missing"))
+    fn invalid_type(_: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::Kind {
+            expected: expected.to_string(),
+        }
     }
 
-    fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
-        Self::custom(format!("unknown key {field}{}", suggestion(field, known)))
+    /// Of numbers, only 0 is of the right kind and still refused.
+    fn invalid_value(_: de::Unexpected<'_>, _: &dyn de::Expected) -> Self {
+        Self::custom("0 is too few; it is at least 1")
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::custom(format!("{field} is missing"))
     }
 }
 
@@ -118,9 +134,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     type Error = DecodeError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        let at = self.node.at;
-        let expected = visitor_expects(&visitor);
-        let value = &self.node.value;
+        let (at, value) = (self.node.at, &self.node.value);
         match value {
             Value::Bool(value) => visitor.visit_bool(*value),
             Value::Unsigned(value) => visitor.visit_u64(*value),
@@ -132,12 +146,10 @@ impl<'de> Deserializer<'de> for Reader<'_> {
             Value::Map(_) => self.deserialize_map(visitor),
         }
         .map_err(|error| match error {
-            DecodeError::Value { at: None, message } if message.starts_with("invalid type") => {
-                DecodeError::Value {
-                    at: Some(at),
-                    message: format!("{value} is not {expected}"),
-                }
-            }
+            DecodeError::Kind { expected } => DecodeError::Value {
+                at: Some(at),
+                message: format!("{value} is not {expected}"),
+            },
             other => other.or_at(at),
         })
     }
@@ -197,31 +209,25 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         let Value::List(items) = &self.node.value else {
             return self.refuse(format!("{} where a list belongs", self.node.value));
         };
-        let mut index = 0;
-        let readers = items.iter().map(|node| {
-            index += 1;
-            Reader {
-                node,
-                path: format!("{}[{}]", self.path, index - 1),
-            }
+        let readers = items.iter().enumerate().filter(|(_, item)| !item.is_null());
+        let readers = readers.map(|(index, node)| Reader {
+            node,
+            path: format!("{}[{index}]", self.path),
         });
         visitor.visit_seq(de::value::SeqDeserializer::new(readers))
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        match &self.node.value {
-            Value::Map(entries) => visitor.visit_map(MapAccess {
-                entries,
-                next: 0,
-                path: &self.path,
-            }),
-            Value::Null => visitor.visit_map(MapAccess {
-                entries: &[],
-                next: 0,
-                path: &self.path,
-            }),
-            other => self.refuse(format!("{other} where a section with keys belongs")),
-        }
+        let entries: &[Entry] = match &self.node.value {
+            Value::Map(entries) => entries,
+            Value::Null => &[],
+            other => return self.refuse(format!("{other} where a section with keys belongs")),
+        };
+        visitor.visit_map(MapAccess {
+            entries: entries.iter().filter(|entry| !entry.node.is_null()),
+            value: None,
+            path: &self.path,
+        })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -231,17 +237,14 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         if let Value::Map(entries) = &self.node.value {
-            let unknown = |entry: &&Entry| !known.contains(&entry.key.as_str());
-            if let Some(entry) = entries.iter().find(unknown) {
-                let dot = if self.path.is_empty() { "" } else { "." };
-                let key = &entry.key;
+            // A key that is null is as one that was never written, in Helm too.
+            let unknown =
+                |entry: &&Entry| !entry.node.is_null() && !known.contains(&entry.key.as_str());
+            if let Some(Entry { key, key_at, .. }) = entries.iter().find(unknown) {
+                let (path, meant) = (below(&self.path, key), suggestion(key, known));
                 return Err(DecodeError::Key {
-                    at: entry.key_at,
-                    message: format!(
-                        "unknown key {}{dot}{key}{}",
-                        self.path,
-                        suggestion(key, known)
-                    ),
+                    at: *key_at,
+                    message: format!("unknown key {path}{meant}"),
                 });
             }
         }
@@ -289,14 +292,10 @@ impl<'de> IntoDeserializer<'de, DecodeError> for Reader<'_> {
     }
 }
 
-fn visitor_expects<'de, V: Visitor<'de>>(visitor: &V) -> String {
-    struct Expects<'a, V>(&'a V);
-    impl<'de, V: Visitor<'de>> fmt::Display for Expects<'_, V> {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            self.0.expecting(f)
-        }
-    }
-    Expects(visitor).to_string()
+/// The dotted keys that lead to a key of the section at `path`.
+pub(super) fn below(path: &str, key: &str) -> String {
+    let dot = if path.is_empty() { "" } else { "." };
+    format!("{path}{dot}{key}")
 }
 
 /// The known key or word that was most likely meant, as the end of a message.
@@ -334,20 +333,23 @@ impl<'de> de::SeqAccess<'de> for PlacedAccess<'_> {
     }
 }
 
-struct MapAccess<'a> {
-    entries: &'a [Entry],
-    next: usize,
+/// Hands over the entries of a section.
+struct MapAccess<'a, E> {
+    entries: E,
+    /// The one of which the key has been handed over.
+    value: Option<&'a Entry>,
     path: &'a str,
 }
 
-impl<'de> de::MapAccess<'de> for MapAccess<'_> {
+impl<'de, 'a, E: Iterator<Item = &'a Entry>> de::MapAccess<'de> for MapAccess<'a, E> {
     type Error = DecodeError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, DecodeError> {
-        let Some(entry) = self.entries.get(self.next) else {
+        self.value = self.entries.next();
+        let Some(entry) = self.value else {
             return Ok(None);
         };
         seed.deserialize(entry.key.as_str().into_deserializer())
@@ -359,12 +361,12 @@ impl<'de> de::MapAccess<'de> for MapAccess<'_> {
         &mut self,
         seed: V,
     ) -> Result<V::Value, DecodeError> {
-        let entry = &self.entries[self.next];
-        self.next += 1;
-        let dot = if self.path.is_empty() { "" } else { "." };
+        let entry = self
+            .value
+            .expect("invariant: a value is asked for after its key");
         seed.deserialize(Reader {
             node: &entry.node,
-            path: format!("{}{dot}{}", self.path, entry.key),
+            path: below(self.path, &entry.key),
         })
         .map_err(|error| error.or_at(entry.node.at))
     }

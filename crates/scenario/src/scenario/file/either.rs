@@ -1,12 +1,15 @@
 //! Values of a scenario file that may be written in more than one way.
 
-use std::{borrow::Cow, fmt};
+use std::{fmt, str::FromStr};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::placed::Placed;
-use crate::quantity::{DECIMAL, Share, Span, decimal};
+use crate::{
+    pattern::Jitter,
+    quantity::{DECIMAL, Millis, QuantityError, Share, Span, decimal, readable},
+};
 
 /// More pods than Kubernetes supports in a cluster are no amount of them.
 const MOST_PODS: u32 = 150_000;
@@ -14,28 +17,23 @@ const MOST_PODS: u32 = 150_000;
 /// A decimal number from 0 to 100, as a regular expression.
 const PERCENT: &str = "(0*(100(\\.0*)?|[0-9]{1,2}(\\.[0-9]*)?)|0*\\.[0-9]+)";
 
-/// A delay's bound: a duration, or a percentage of the hold before it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum JitterBound {
-    UpTo(Span),
-    OfHold(Percent),
-}
-
 /// A number of pods, or a percentage of a Deployment's.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub(super) enum Amount {
     Pods(u32),
     Share(Share),
 }
 
 /// A percentage written without its sign (5 is 5%), or with it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(super) struct Percent(pub(super) f64);
 
 /// How long a fake pod takes: always the same, or between two bounds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
 pub(super) enum PodStart {
-    Always(Span),
+    Always(Millis),
     Between(PodStartRange),
 }
 
@@ -44,52 +42,39 @@ pub(super) enum PodStart {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct PodStartRange {
     /// At least.
-    pub(super) min: Placed<Span>,
+    pub(super) min: Placed<Millis>,
     /// At most.
-    pub(super) max: Placed<Span>,
+    pub(super) max: Placed<Millis>,
 }
 
-// === impl JitterBound ===
+// === impl Jitter ===
 
-impl<'de> Deserialize<'de> for JitterBound {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = text(
-            deserializer,
-            "a duration such as 5s, or a percentage such as 5%",
-        )?;
+impl FromStr for Jitter {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
         if text.ends_with('%') {
-            Percent::parse(&text).map(Self::OfHold)
+            text.parse()
+                .map(|Percent(percent)| Self::PercentOfHold(percent))
         } else {
-            text.parse().map(Self::UpTo).map_err(de::Error::custom)
+            text.parse().map(|Millis(span)| Self::UpTo(span))
         }
     }
 }
 
-impl Serialize for JitterBound {
+readable!(Jitter, "a duration such as 5s, or a percentage such as 5%", {
+    "type": ["string", "integer"],
+    "pattern": format!("^({}|{PERCENT}%)$", Span::pattern()),
+    "minimum": 0,
+    "maximum": 0,
+});
+
+impl Serialize for Jitter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::UpTo(span) => span.serialize(serializer),
-            Self::OfHold(percent) => serializer.collect_str(&format_args!("{}%", percent.0)),
+            Self::UpTo(span) => Millis(*span).serialize(serializer),
+            Self::PercentOfHold(percent) => serializer.collect_str(&format_args!("{percent}%")),
         }
-    }
-}
-
-impl JsonSchema for JitterBound {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Jitter".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": ["string", "integer"],
-            "pattern": format!("^({}|{PERCENT}%)$", Span::pattern()),
-            "minimum": 0,
-            "maximum": 0,
-        })
     }
 }
 
@@ -106,97 +91,51 @@ impl Amount {
     }
 }
 
-impl<'de> Deserialize<'de> for Amount {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = text(
-            deserializer,
-            "a number of pods, or a percentage such as 25%",
-        )?;
+impl FromStr for Amount {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
         if text.ends_with('%') {
-            return text.parse().map(Self::Share).map_err(de::Error::custom);
+            return text.parse().map(Self::Share);
         }
         let digits = text.bytes().all(|b| b.is_ascii_digit());
         match text.parse() {
             Ok(pods) if digits && pods <= MOST_PODS => Ok(Self::Pods(pods)),
-            _ => Err(de::Error::custom(format!(
-                "{text} is neither a number of pods, at most {MOST_PODS}, nor a percentage"
-            ))),
+            _ => Err(QuantityError::new(
+                text,
+                "is neither a number of pods, at most 150000, nor a percentage",
+            )),
         }
     }
 }
 
-impl Serialize for Amount {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Pods(pods) => pods.serialize(serializer),
-            Self::Share(share) => share.serialize(serializer),
-        }
-    }
-}
-
-impl JsonSchema for Amount {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Amount".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": ["string", "integer"],
-            "pattern": format!("^(0*(150000|1[0-4][0-9]{{4}}|[0-9]{{1,5}})|{DECIMAL}%)$"),
-            "minimum": 0,
-            "maximum": MOST_PODS,
-        })
-    }
-}
+readable!(Amount, "a number of pods, or a percentage such as 25%", {
+    "type": ["string", "integer"],
+    "pattern": format!("^(0*(150000|1[0-4][0-9]{{4}}|[0-9]{{1,5}})|{DECIMAL}%)$"),
+    "minimum": 0,
+    "maximum": MOST_PODS,
+});
 
 // === impl Percent ===
 
-impl Percent {
-    fn parse<E: de::Error>(text: &str) -> Result<Self, E> {
+impl FromStr for Percent {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
         let number = text.strip_suffix('%').unwrap_or(text);
-        match decimal(number) {
-            Some(percent) if percent <= 100.0 => Ok(Self(percent)),
-            _ => Err(E::custom(format!(
-                "{text} is not a percentage from 0 to 100"
-            ))),
-        }
+        let percent = decimal(number).filter(|percent| *percent <= 100.0);
+        percent
+            .map(Self)
+            .ok_or_else(|| QuantityError::new(text, "is not a percentage from 0 to 100"))
     }
 }
 
-impl<'de> Deserialize<'de> for Percent {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&text(deserializer, "a percentage such as 5 or 5%")?)
-    }
-}
-
-impl Serialize for Percent {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
-    }
-}
-
-impl JsonSchema for Percent {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "PlainPercentage".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": ["string", "number"],
-            "pattern": format!("^{PERCENT}%?$"),
-            "minimum": 0,
-            "maximum": 100,
-        })
-    }
-}
+readable!(Percent, "a percentage such as 5 or 5%", {
+    "type": ["string", "number"],
+    "pattern": format!("^{PERCENT}%?$"),
+    "minimum": 0,
+    "maximum": 100,
+});
 
 // === impl PodStart ===
 
@@ -233,62 +172,19 @@ impl<'de> Deserialize<'de> for PodStart {
     }
 }
 
-impl Serialize for PodStart {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Always(span) => span.serialize(serializer),
-            Self::Between(range) => range.serialize(serializer),
-        }
-    }
-}
-
 impl JsonSchema for PodStart {
     fn inline_schema() -> bool {
         true
     }
 
-    fn schema_name() -> Cow<'static, str> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
         "PodStart".into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({"anyOf": [
-            generator.subschema_for::<Span>(),
+            generator.subschema_for::<Millis>(),
             generator.subschema_for::<PodStartRange>(),
         ]})
     }
-}
-
-/// A scalar's text, whatever its type.
-pub(super) fn text<'de, D: Deserializer<'de>>(
-    deserializer: D,
-    expecting: &'static str,
-) -> Result<String, D::Error> {
-    struct Visitor(&'static str);
-
-    impl de::Visitor<'_> for Visitor {
-        type Value = String;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str(self.0)
-        }
-
-        fn visit_str<E>(self, text: &str) -> Result<String, E> {
-            Ok(text.to_owned())
-        }
-
-        fn visit_u64<E>(self, number: u64) -> Result<String, E> {
-            Ok(number.to_string())
-        }
-
-        fn visit_i64<E>(self, number: i64) -> Result<String, E> {
-            Ok(number.to_string())
-        }
-
-        fn visit_f64<E>(self, number: f64) -> Result<String, E> {
-            Ok(number.to_string())
-        }
-    }
-
-    deserializer.deserialize_any(Visitor(expecting))
 }

@@ -1,49 +1,39 @@
 //! The section `federation`: a second cluster, and how its Services are asked for.
 
-use std::time::Duration;
-
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use std::{num::NonZeroU32, time::Duration};
 
 use super::{
-    Key,
+    chart::ChartKey,
     check::{Checker, Result},
-    placed::Placed,
+    placed::{Key, Placed, count, key, number, span, value},
+    section::sections,
 };
 use crate::{
     federation::{DiscoveryMode, Federation},
-    quantity::{NonZeroSpan, Span},
-    scenario::{Churn, Jitter, Pattern, ServiceGroup},
+    pattern::{Jitter, Pattern, Wave},
+    quantity::NonZeroSpan,
+    scenario::{Churn, ServiceGroup},
 };
 
-/// A second cluster, which is linked with the first as Linkerd's multicluster extension does it.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-#[schemars(rename = "Federation")]
-pub(super) struct FederationSection {
-    /// The name of the link to the churned cluster; `target` if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = LONGEST_NAME), regex(pattern = super::check::LABEL))]
-    cluster: Key<String>,
-    /// The discovery modes of its Services, each with its own streams; both if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1), extend("uniqueItems" = true))]
-    through: Key<Vec<Placed<DiscoveryMode>>>,
-    /// Services of the first cluster, to measure the effect of the churn on them; 0 if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    local_services: Key<u32>,
-    /// Endpoints of each of these; 10 if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    local_endpoints: Key<u32>,
-    /// How often an endpoint is added to each of these, or removed again; 2s if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<NonZeroSpan>")]
-    local_every: Key<Span>,
-    /// Whether the chart creates the mirror and federated Services for those of the churned
-    /// cluster. Set it to false if linkerd-multicluster's service mirror creates them.
-    #[serde(skip_serializing)]
-    stand_ins: Option<bool>,
+sections! {
+    /// A second cluster, which is linked with the first as Linkerd's multicluster extension does it.
+    FederationSection as "Federation": Serialize {
+        /// The name of the link to the churned cluster; `target` if absent.
+        #[schemars(length(max = LONGEST_NAME), regex(pattern = super::check::LABEL))]
+        cluster: Key<String>,
+        /// The discovery modes of its Services, each with its own streams; both if absent.
+        #[schemars(length(min = 1), extend("uniqueItems" = true))]
+        through: Key<Vec<Placed<DiscoveryMode>>>,
+        /// Services of the first cluster, to measure the effect of the churn on them; 0 if absent.
+        local_services: Key<u32>,
+        /// Endpoints of each of these; 10 if absent.
+        local_endpoints: Key<NonZeroU32>,
+        /// How often an endpoint is added to each of these, or removed again; 2s if absent.
+        local_every: Key<NonZeroSpan>,
+        /// Whether the chart creates the mirror and federated Services for those of the churned
+        /// cluster. Set it to false if linkerd-multicluster's service mirror creates them.
+        stand_ins: ChartKey<bool>,
+    }
 }
 
 /// The names of the first cluster's Services before the number.
@@ -64,23 +54,17 @@ impl FederationSection {
 
     /// The section that says the same as `both`.
     pub(super) fn of(both: &Federation) -> Self {
-        let key = |value| Some(Placed::from(value));
+        let through = both.through.iter().copied().map(Placed::from);
         let mut section = Self {
-            cluster: Some(Placed::from(both.cluster.clone())),
-            through: Some(Placed::from(
-                both.through
-                    .iter()
-                    .copied()
-                    .map(Placed::from)
-                    .collect::<Vec<_>>(),
-            )),
+            cluster: key(both.cluster.clone()),
+            through: key(through.collect()),
             ..Self::default()
         };
         if let Some(group) = &both.local {
             section.local_services = key(group.count);
-            section.local_endpoints = key(group.pattern.initial());
-            if let Pattern::Oscillate { min_hold, .. } = group.pattern {
-                section.local_every = Some(Placed::from(Span(min_hold)));
+            section.local_endpoints = count(group.pattern.initial());
+            if let Pattern::Oscillate { wave, .. } = group.pattern {
+                section.local_every = key(NonZeroSpan(wave.min_hold));
             }
         }
         section
@@ -128,21 +112,21 @@ impl Checker<'_> {
             );
             return Err(self.error(section.local_services, &message));
         }
-        let count = section.local_services.map_or(0, |count| count.value);
-        let endpoints = self
-            .at_least_one(section.local_endpoints)?
-            .unwrap_or(LOCAL_ENDPOINTS);
-        let every = self.timer(section.local_every)?.unwrap_or(LOCAL_EVERY);
-        let local = (count > 0).then(|| ServiceGroup {
+        let services = value(section.local_services).unwrap_or_default();
+        let endpoints = number(section.local_endpoints).unwrap_or(LOCAL_ENDPOINTS);
+        let every = span(section.local_every).unwrap_or(LOCAL_EVERY);
+        let local = (services > 0).then(|| ServiceGroup {
             prefix: LOCAL.to_owned(),
             first: 1,
-            count,
+            count: services,
             pattern: Pattern::Oscillate {
-                min: endpoints,
-                max: endpoints + 1,
-                min_hold: every,
-                max_hold: every,
-                jitter: Jitter::UpTo(Duration::ZERO),
+                wave: Wave {
+                    min: endpoints,
+                    max: endpoints + 1,
+                    min_hold: every,
+                    max_hold: every,
+                },
+                jitter: Jitter::NONE,
             },
         });
         Ok(Federation {

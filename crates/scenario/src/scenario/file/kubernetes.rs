@@ -12,6 +12,7 @@ use super::{
         Field, LabelKey, LabelValue, ObjectName, Prose, Quantity, TaintEffect, TolerationOperator,
         VariableName,
     },
+    section::sections,
     text::{Form, Number, OrEmpty, Pairs, Text, Word, judge},
 };
 
@@ -44,81 +45,71 @@ pub(super) struct Variable {
     #[serde(rename = "name")]
     _name: Text<VariableName>,
     /// Its value.
-    #[serde(default, rename = "value")]
+    #[serde(rename = "value")]
     _value: Option<Word<Prose>>,
     /// Where its value comes from, in place of `value`.
-    #[serde(default, rename = "valueFrom")]
+    #[serde(rename = "valueFrom")]
     _value_from: Option<Object>,
 }
 
-/// A taint that pods tolerate.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct Toleration {
-    /// Its key; any if empty.
-    key: Option<Text<OrEmpty<LabelKey>>>,
-    /// How the value is compared; `Equal` if empty.
-    operator: Option<Text<OrEmpty<TolerationOperator>>>,
-    /// Its value.
-    value: Option<Text<LabelValue>>,
-    /// What it does; anything if empty.
-    effect: Option<Text<OrEmpty<TaintEffect>>>,
-    /// How long a pod stays where the taint comes up, seconds.
-    toleration_seconds: Option<i64>,
-}
+sections! {
+    /// A taint that pods tolerate.
+    Toleration {
+        /// Its key; any if empty.
+        key: Option<Text<OrEmpty<LabelKey>>>,
+        /// How the value is compared; `Equal` if empty.
+        operator: Option<Text<OrEmpty<TolerationOperator>>>,
+        /// Its value.
+        value: Option<Text<LabelValue>>,
+        /// What it does; anything if empty.
+        effect: Option<Text<OrEmpty<TaintEffect>>>,
+        /// How long a pod stays where the taint comes up, seconds.
+        toleration_seconds: Option<i64>,
+    }
 
-/// Requests and limits of a container.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct Resources {
-    /// Requests.
-    requests: Option<Pairs<LabelKey, Number<Quantity>>>,
-    /// Limits.
-    limits: Option<Pairs<LabelKey, Number<Quantity>>>,
-    /// Claims of devices.
-    claims: Option<Objects>,
-}
+    /// Requests and limits of a container.
+    Resources {
+        /// Requests.
+        requests: Option<Pairs<LabelKey, Number<Quantity>>>,
+        /// Limits.
+        limits: Option<Pairs<LabelKey, Number<Quantity>>>,
+        /// Claims of devices.
+        claims: Option<Objects>,
+    }
 
-/// Where pods may be, beside which others.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct Affinity {
-    /// On which nodes.
-    node_affinity: Option<NodeAffinity>,
-    /// Beside which pods.
-    pod_affinity: Option<Object>,
-    /// Away from which pods.
-    pod_anti_affinity: Option<Object>,
-}
+    /// Where pods may be, beside which others.
+    Affinity {
+        /// On which nodes.
+        node_affinity: Option<NodeAffinity>,
+        /// Beside which pods.
+        pod_affinity: Option<Object>,
+        /// Away from which pods.
+        pod_anti_affinity: Option<Object>,
+    }
 
-/// On which nodes pods may be.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct NodeAffinity {
-    /// On these, and on no others.
-    #[serde(rename = "requiredDuringSchedulingIgnoredDuringExecution")]
-    required: Option<NodeSelector>,
-    /// On these, if there is room.
-    #[serde(rename = "preferredDuringSchedulingIgnoredDuringExecution")]
-    preferred: Option<Objects>,
-}
+    /// On which nodes pods may be.
+    NodeAffinity {
+        /// On these, and on no others.
+        #[serde(rename = "requiredDuringSchedulingIgnoredDuringExecution")]
+        required: Option<NodeSelector>,
+        /// On these, if there is room.
+        #[serde(rename = "preferredDuringSchedulingIgnoredDuringExecution")]
+        preferred: Option<Objects>,
+    }
 
-/// Some nodes.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct NodeSelector {
-    /// Those of any of these terms.
-    node_selector_terms: Option<Vec<NodeSelectorTerm>>,
-}
+    /// Some nodes.
+    NodeSelector {
+        /// Those of any of these terms.
+        node_selector_terms: Option<Vec<NodeSelectorTerm>>,
+    }
 
-/// Nodes that meet all of what it requires.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct NodeSelectorTerm {
-    /// Of their labels.
-    match_expressions: Option<Objects>,
-    /// Of their fields.
-    match_fields: Option<Objects>,
+    /// Nodes that meet all of what it requires.
+    NodeSelectorTerm {
+        /// Of their labels.
+        match_expressions: Option<Objects>,
+        /// Of their fields.
+        match_fields: Option<Objects>,
+    }
 }
 
 // === impl Part ===

@@ -1,17 +1,46 @@
 //! A value together with the place where it was written.
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::{borrow::Cow, fmt, marker::PhantomData, num::NonZeroU32, time::Duration};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::decode::PLACED;
+use crate::quantity::NonZeroSpan;
 
 /// A value, and the index of its place in the tree it was read from.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Placed<T> {
     pub(super) value: T,
     pub(super) at: usize,
+}
+
+/// A key that may be absent.
+pub(super) type Key<T> = Option<Placed<T>>;
+
+/// A key that nobody wrote, and that says this.
+pub(super) fn key<T>(value: T) -> Key<T> {
+    Some(Placed::from(value))
+}
+
+/// A key of a number that is at least 1; absent where it is 0.
+pub(super) fn count(number: u32) -> Key<NonZeroU32> {
+    NonZeroU32::new(number).and_then(key)
+}
+
+/// The number that it says.
+pub(super) fn number(key: Key<NonZeroU32>) -> Option<u32> {
+    key.map(|placed| placed.value.get())
+}
+
+/// The duration that a key says.
+pub(super) fn span(key: Key<NonZeroSpan>) -> Option<Duration> {
+    key.map(|placed| placed.value.0)
+}
+
+/// What a key says.
+pub(super) fn value<T>(key: Key<T>) -> Option<T> {
+    key.map(|placed| placed.value)
 }
 
 // === impl Placed ===

@@ -42,17 +42,18 @@ pub(super) struct OrEmpty<F>(PhantomData<F>);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Commas<F>(PhantomData<F>);
 
-/// A text of the form.
+/// A scalar of the form: a text, or what YAML may have taken for a number or a boolean.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Text<F>(PhantomData<F>);
+pub(super) struct Scalar<F, const NUMBERS: bool, const BOOLEANS: bool>(PhantomData<F>);
+
+/// A text of the form.
+pub(super) type Text<F> = Scalar<F, false, false>;
 
 /// A text of the form, which YAML may have taken for a number or a boolean.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Word<F>(PhantomData<F>);
+pub(super) type Word<F> = Scalar<F, true, true>;
 
 /// A text of the form, or a number of at least 0.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Number<F>(PhantomData<F>);
+pub(super) type Number<F> = Scalar<F, true, false>;
 
 /// One text, or a list of them.
 #[derive(Clone, Copy, Debug)]
@@ -61,20 +62,6 @@ pub(super) struct OneOrMore<One, Item>(PhantomData<(One, Item)>);
 /// Values of one kind, by keys of the form.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pairs<K, V>(PhantomData<(K, V)>);
-
-/// Judges a scalar.
-struct Scalar<F> {
-    booleans: bool,
-    /// Whether numbers below 0, and such as are printed with an exponent, are refused.
-    plain: bool,
-    form: PhantomData<F>,
-}
-
-/// Judges each item of a list, or one text.
-struct Items<One, Item>(PhantomData<(One, Item)>);
-
-/// Judges each entry of a map.
-struct Entries<K, V>(PhantomData<(K, V)>);
 
 /// What keeps `text` from being of the form.
 fn problem<F: Form>(text: &str) -> Option<String> {
@@ -135,126 +122,109 @@ impl<F: Form> Form for Commas<F> {
 
 // === impl Deserialize ===
 
-impl<'de, F: Form> Deserialize<'de> for Text<F> {
+impl<'de, F: Form, const N: bool, const B: bool> Deserialize<'de> for Scalar<F, N, B> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_string(Scalar::<F>::new(false, false))?;
-        Ok(Self(PhantomData))
-    }
-}
-
-impl<'de, F: Form> Deserialize<'de> for Word<F> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Scalar::<F>::new(true, !F::ANY_NUMBER))?;
-        Ok(Self(PhantomData))
-    }
-}
-
-impl<'de, F: Form> Deserialize<'de> for Number<F> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Scalar::<F>::new(false, true))?;
-        Ok(Self(PhantomData))
+        let scalar = Self(PhantomData);
+        if N {
+            deserializer.deserialize_any(scalar)
+        } else {
+            deserializer.deserialize_string(scalar)
+        }
     }
 }
 
 impl<'de, One: Form, Item: Form> Deserialize<'de> for OneOrMore<One, Item> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Items::<One, Item>(PhantomData))?;
-        Ok(Self(PhantomData))
+        deserializer.deserialize_any(Self(PhantomData))
     }
 }
 
 impl<'de, K: Form, V: Deserialize<'de>> Deserialize<'de> for Pairs<K, V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Entries::<K, V>(PhantomData))?;
-        Ok(Self(PhantomData))
+        deserializer.deserialize_map(Self(PhantomData))
     }
 }
 
-impl<F> Scalar<F> {
-    const fn new(booleans: bool, plain: bool) -> Self {
-        Self {
-            booleans,
-            plain,
-            form: PhantomData,
-        }
+impl<F: Form, const N: bool, const B: bool> Scalar<F, N, B> {
+    /// Whether numbers below 0, and such as are printed with an exponent, are refused.
+    fn plain() -> bool {
+        N && !(B && F::ANY_NUMBER)
     }
-}
 
-impl<F: Form> Scalar<F> {
-    fn number<E: Error>(&self, number: f64) -> Result<(), E> {
-        if self.plain && !(0.0..=MOST_EXACT as f64).contains(&number) {
+    fn number<E: Error>(self, number: f64) -> Result<Self, E> {
+        if Self::plain() && !(0.0..=MOST_EXACT as f64).contains(&number) {
             let (name, advice) = (F::NAME, F::ADVICE);
             return Err(E::custom(format!("{number} is not {name}; write {advice}")));
         }
-        Ok(())
+        Ok(self)
     }
 }
 
-impl<F: Form> de::Visitor<'_> for Scalar<F> {
-    type Value = ();
+impl<F: Form, const N: bool, const B: bool> de::Visitor<'_> for Scalar<F, N, B> {
+    type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(F::NAME)
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        judge::<F, E>(text)
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self, E> {
+        judge::<F, E>(text).map(|()| self)
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Self, E> {
         self.number(number as f64)
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Self, E> {
         self.number(number as f64)
     }
 
-    fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Self, E> {
         self.number(number)
     }
 
-    fn visit_bool<E: Error>(self, it: bool) -> Result<(), E> {
-        if self.booleans {
-            Ok(())
+    fn visit_bool<E: Error>(self, it: bool) -> Result<Self, E> {
+        if B {
+            Ok(self)
         } else {
             Err(E::invalid_type(de::Unexpected::Bool(it), &self))
         }
     }
 }
 
-impl<'de, One: Form, Item: Form> de::Visitor<'de> for Items<One, Item> {
-    type Value = ();
+impl<'de, One: Form, Item: Form> de::Visitor<'de> for OneOrMore<One, Item> {
+    type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, or a list of them", One::NAME)
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        judge::<One, E>(text)
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self, E> {
+        judge::<One, E>(text).map(|()| self)
     }
 
-    fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self, A::Error> {
         while list.next_element::<Text<Item>>()?.is_some() {}
-        Ok(())
+        Ok(self)
     }
 }
 
-impl<'de, K: Form, V: Deserialize<'de>> de::Visitor<'de> for Entries<K, V> {
-    type Value = ();
+impl<'de, K: Form, V: Deserialize<'de>> de::Visitor<'de> for Pairs<K, V> {
+    type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a section with keys")
     }
 
-    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
         while map.next_entry::<Text<K>, V>()?.is_some() {}
-        Ok(())
+        Ok(self)
     }
 }
 
 // === impl JsonSchema ===
 
-impl<F: Form> JsonSchema for Text<F> {
+impl<F: Form, const N: bool, const B: bool> JsonSchema for Scalar<F, N, B> {
     fn inline_schema() -> bool {
         true
     }
@@ -264,42 +234,15 @@ impl<F: Form> JsonSchema for Text<F> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        scalar::<F>(&["string"])
-    }
-}
-
-impl<F: Form> JsonSchema for Word<F> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        F::NAME.into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let mut schema = scalar::<F>(&["boolean", "number", "string"]);
-        if !F::ANY_NUMBER {
+        let mut schema = scalar::<F>(match (N, B) {
+            (false, _) => &["string"],
+            (true, false) => &["number", "string"],
+            (true, true) => &["boolean", "number", "string"],
+        });
+        if Self::plain() {
             schema.insert("minimum".into(), 0.into());
             schema.insert("maximum".into(), MOST_EXACT.into());
         }
-        schema
-    }
-}
-
-impl<F: Form> JsonSchema for Number<F> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        F::NAME.into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let mut schema = scalar::<F>(&["number", "string"]);
-        schema.insert("minimum".into(), 0.into());
-        schema.insert("maximum".into(), MOST_EXACT.into());
         schema
     }
 }

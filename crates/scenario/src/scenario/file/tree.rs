@@ -8,6 +8,9 @@ use serde_saphyr::{
     Error, Location, MessageFormatter, Options, Spanned, UserMessageFormatter, alias_limits, budget,
 };
 
+use serde_json::Value as Json;
+
+use super::decode::below;
 use crate::{scenario::draft::ScenarioError, words::excerpt};
 
 /// Keys and lists within each other; a scenario needs a few.
@@ -83,28 +86,8 @@ impl Tree {
         options.alias_limits = alias_limits! {
             max_total_replayed_events: MOST_NODES,
         };
-        match serde_saphyr::from_str_with_options::<Option<Spanned<Raw>>>(text, options) {
-            Ok(None) => {
-                Err(tree.error_at_key(0, "the file is empty; a scenario needs churn.services"))
-            }
-            Ok(Some(raw)) => {
-                tree.root = tree.adopt(raw, "");
-                match tree.root.value {
-                    Value::Map(_) => Ok(tree),
-                    Value::Null => {
-                        Err(tree
-                            .error_at_key(0, "the file is empty; a scenario needs churn.services"))
-                    }
-                    _ => {
-                        let found = tree.root.value.to_string();
-                        let found = excerpt(&found);
-                        let at = tree.root.at;
-                        let problem = "where the sections scenario, churn, client, … belong";
-                        Err(tree.error_at_key(at, &format!("{found} {problem}")))
-                    }
-                }
-            }
-            Err(error) => {
+        let raw: Option<Spanned<Raw>> = serde_saphyr::from_str_with_options(text, options)
+            .map_err(|error| {
                 let error = error.without_snippet();
                 let location = error.location().unwrap_or(Location::UNKNOWN);
                 let (line, column) = (location.line().max(1), location.column().max(1));
@@ -115,12 +98,27 @@ impl Tree {
                          {MOST_ALIASES} aliases"
                     ));
                 }
-                Err(ScenarioError::new(
-                    &format!("{file}:{line}:{column}"),
-                    &message,
-                ))
+                ScenarioError::new(&format!("{file}:{line}:{column}"), &message)
+            })?;
+        match raw.map(|raw| tree.adopt(raw, "")) {
+            None
+            | Some(Node {
+                value: Value::Null, ..
+            }) => Err(tree.error_at_key(0, "the file is empty; a scenario needs churn.services")),
+            Some(root) if matches!(root.value, Value::Map(_)) => Ok(Self { root, ..tree }),
+            Some(other) => {
+                let problem = "where the sections scenario, churn, client, … belong";
+                let found = excerpt(&other.value.to_string());
+                Err(tree.error_at_key(other.at, &format!("{found} {problem}")))
             }
         }
+    }
+
+    /// The tree of JSON that a recording holds: its places are the keys alone.
+    pub(in crate::scenario) fn of_json(json: &Json, file: &str) -> Self {
+        let mut tree = Self::empty(file, file);
+        tree.root = tree.adopt(Raw::of_json(json), "");
+        tree
     }
 
     /// A tree without keys, for flags; what is missing is reported at `position`.
@@ -199,13 +197,6 @@ impl Tree {
         Ok(())
     }
 
-    /// The same without what is null, and without what is null in a list.
-    pub(super) fn without_nulls(&self) -> Self {
-        let mut tree = self.clone();
-        tree.root.drop_nulls();
-        tree
-    }
-
     /// An error about the value at the place `at`.
     pub(super) fn error(&self, at: usize, message: &str) -> ScenarioError {
         let place = &self.places[at];
@@ -221,13 +212,14 @@ impl Tree {
         ScenarioError::new(&self.places[at].position, message)
     }
 
+    /// By what places are in the order in which they are written.
+    pub(super) fn order(&self, at: usize) -> (u64, u64) {
+        self.places[at].order
+    }
+
     /// Whichever of the two places is written later.
     pub(super) fn later(&self, a: usize, b: usize) -> usize {
-        if self.places[a].order > self.places[b].order {
-            a
-        } else {
-            b
-        }
+        if self.order(a) > self.order(b) { a } else { b }
     }
 
     /// The place of the value at the dotted `path`, if it was given.
@@ -239,7 +231,7 @@ impl Tree {
             };
             node = &entries.iter().find(|entry| entry.key == key)?.node;
         }
-        Some(node.at)
+        (!node.is_null()).then_some(node.at)
     }
 
     /// The file's name without folder and ending.
@@ -261,13 +253,10 @@ impl Tree {
             Raw::Map(entries) => Value::Map(
                 entries
                     .into_iter()
-                    .map(|(key, value)| {
-                        let dot = if path.is_empty() { "" } else { "." };
-                        Entry {
-                            key_at: self.place(key.referenced, ""),
-                            node: self.adopt(value, &format!("{path}{dot}{}", key.value)),
-                            key: key.value,
-                        }
+                    .map(|(key, value)| Entry {
+                        key_at: self.place(key.referenced, ""),
+                        node: self.adopt(value, &below(path, &key.value)),
+                        key: key.value,
                     })
                     .collect(),
             ),
@@ -277,8 +266,13 @@ impl Tree {
 
     fn place(&mut self, location: Location, path: &str) -> usize {
         let (line, column) = (location.line().max(1), location.column().max(1));
+        let position = if location == Location::UNKNOWN {
+            self.file.clone()
+        } else {
+            format!("{}:{line}:{column}", self.file)
+        };
         self.places.push(Place {
-            position: format!("{}:{line}:{column}", self.file),
+            position,
             path: path.to_owned(),
             order: (line, column),
         });
@@ -304,22 +298,9 @@ fn is_limit(error: &Error, message: &str) -> bool {
 // === impl Node ===
 
 impl Node {
-    const fn is_null(&self) -> bool {
+    /// Whether nothing is said: that is as if it had not been written.
+    pub(super) const fn is_null(&self) -> bool {
         matches!(self.value, Value::Null)
-    }
-
-    fn drop_nulls(&mut self) {
-        match &mut self.value {
-            Value::Map(entries) => {
-                entries.retain(|entry| !entry.node.is_null());
-                entries.iter_mut().for_each(|it| it.node.drop_nulls());
-            }
-            Value::List(items) => {
-                items.retain(|item| !item.is_null());
-                items.iter_mut().for_each(Self::drop_nulls);
-            }
-            _ => {}
-        }
     }
 }
 
@@ -391,10 +372,37 @@ enum Raw {
 
 // === impl Raw ===
 
+impl Raw {
+    /// What JSON holds, which has no places.
+    fn of_json(json: &Json) -> Spanned<Self> {
+        fn nowhere<T>(value: T) -> Spanned<T> {
+            Spanned::new(value, Location::UNKNOWN, Location::UNKNOWN)
+        }
+        nowhere(match json {
+            Json::Array(items) => Self::List(items.iter().map(Self::of_json).collect()),
+            Json::Object(entries) => Self::Map(
+                (entries.iter())
+                    .map(|(key, value)| (nowhere(key.clone()), Self::of_json(value)))
+                    .collect(),
+            ),
+            scalar => Self::deserialize(scalar).expect("invariant: any scalar is one of YAML's"),
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(RawVisitor)
     }
+}
+
+/// Takes scalars of each kind.
+macro_rules! scalars {
+    ($($visit:ident($($value:ident: $type:ty)?) => $scalar:expr;)*) => {$(
+        fn $visit<E>(self, $($value: $type)?) -> Result<Raw, E> {
+            Ok(Raw::Scalar($scalar))
+        }
+    )*};
 }
 
 struct RawVisitor;
@@ -406,34 +414,14 @@ impl<'de> de::Visitor<'de> for RawVisitor {
         f.write_str("a YAML value")
     }
 
-    fn visit_unit<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Scalar(Value::Null))
-    }
-
-    fn visit_none<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Scalar(Value::Null))
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
-        Ok(Raw::Scalar(Value::Bool(value)))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
-        Ok(Raw::Scalar(Value::Unsigned(value)))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
-        Ok(Raw::Scalar(
-            u64::try_from(value).map_or(Value::Signed(value), Value::Unsigned),
-        ))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
-        Ok(Raw::Scalar(Value::Float(value)))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
-        Ok(Raw::Scalar(Value::Text(value.to_owned())))
+    scalars! {
+        visit_unit() => Value::Null;
+        visit_none() => Value::Null;
+        visit_bool(value: bool) => Value::Bool(value);
+        visit_u64(value: u64) => Value::Unsigned(value);
+        visit_i64(value: i64) => u64::try_from(value).map_or(Value::Signed(value), Value::Unsigned);
+        visit_f64(value: f64) => Value::Float(value);
+        visit_str(value: &str) => Value::Text(value.to_owned());
     }
 
     fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Raw, A::Error> {

@@ -12,10 +12,8 @@ use crate::{
     scenario::{
         Sandbox,
         file::{
-            check::{
-                MOST_STREAMS,
-                churn::{LONGEST_LABEL, MOST_ENDPOINTS, MOST_SERVICES},
-            },
+            check::MOST_STREAMS,
+            churn::groups::{LONGEST_LABEL, MOST_ENDPOINTS, MOST_SERVICES},
             federation::LOCAL,
             schema,
         },
