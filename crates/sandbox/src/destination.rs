@@ -42,11 +42,17 @@ use std::{
 use dst_load_scenario::fault::{Fault, FaultKind};
 use dst_load_transport::world::Grpc;
 use parking_lot::Mutex;
+use strum::EnumCount as _;
 use tokio::sync::SetOnce;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 pub use self::serve::serve;
-use self::{directory::Directory, hub::Hub, publisher::Change, service::GetService};
+use self::{
+    directory::Directory,
+    hub::{Hub, Method},
+    publisher::Change,
+    service::GetService,
+};
 
 /// How a reference destination is set up.
 #[derive(Clone, Debug)]
@@ -81,10 +87,8 @@ struct Shared {
     stop: CancellationToken,
     cluster_domain: String,
     ipv6: bool,
-    /// Updates of `Get` handed to the transport.
-    sent: AtomicU64,
-    /// The same of `GetProfile`.
-    profiles_sent: AtomicU64,
+    /// Updates handed to the transport, by method.
+    sent: [AtomicU64; Method::COUNT],
 }
 
 // === impl Destination ===
@@ -167,8 +171,7 @@ impl Destination {
                 stop: CancellationToken::new(),
                 cluster_domain: config.cluster_domain,
                 ipv6: config.ipv6,
-                sent: AtomicU64::new(0),
-                profiles_sent: AtomicU64::new(0),
+                sent: Default::default(),
             }),
             drivers: Arc::default(),
         }
@@ -190,6 +193,11 @@ impl Shared {
         event: impl FnOnce(&mut Directory) -> Vec<Change>,
     ) -> bool {
         self.hub.lock().update(cluster, event)
+    }
+
+    /// Counts the updates of a method that are handed to the transport.
+    fn sent(&self, method: Method) -> &AtomicU64 {
+        &self.sent[method as usize]
     }
 
     /// A cluster has been read once.

@@ -76,8 +76,7 @@ where
         let shared = self.destination.shared.clone();
         Box::pin(async move {
             let name = request.uri().path().strip_prefix(SERVICE);
-            let method = Method::ALL.into_iter().find(|it| Some(it.name()) == name);
-            let mut response = if let Some(method) = method {
+            let mut response = if let Some(method) = name.and_then(|it| it.parse().ok()) {
                 let mut call = Call::start(shared, method);
                 match call.open(request).await {
                     Ok(()) => call.respond().await,
@@ -226,11 +225,7 @@ impl http_body::Body for Updates {
         let next = self.call.slot.as_ref().and_then(|slot| slot.queue.take());
         Poll::Ready(match next {
             Some(Ok(frame)) => {
-                let shared = &self.call.shared;
-                let sent = match self.call.method {
-                    Method::Get => &shared.sent,
-                    Method::GetProfile => &shared.profiles_sent,
-                };
+                let sent = self.call.shared.sent(self.call.method);
                 sent.fetch_add(1, Ordering::Relaxed);
                 Some(Ok(Frame::data(frame)))
             }

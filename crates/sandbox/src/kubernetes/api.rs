@@ -110,7 +110,7 @@ impl Call {
             _ => (None, rest.to_vec()),
         };
         let resource = Resource::find(group, version, rest.first()?)?;
-        if rest.len() > 3 || (namespace.is_some() && !resource.description().namespaced) {
+        if rest.len() > 3 || (namespace.is_some() && !resource.is_namespaced()) {
             return None;
         }
         let query = Query::<Vec<(String, String)>>::try_from_uri(request.uri()).ok()?;

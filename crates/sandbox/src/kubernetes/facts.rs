@@ -257,7 +257,7 @@ pub(crate) fn array(value: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// Whether a status has the condition `Ready`.
-fn is_ready(status: &Value) -> bool {
+pub(crate) fn is_ready(status: &Value) -> bool {
     array(&status["conditions"]).any(|it| it["type"] == "Ready" && it["status"] == "True")
 }
 

@@ -39,7 +39,7 @@ impl Shared {
             cancel,
             store: Mutex::new(store),
             start: Instant::now(),
-            written: (0..Resource::COUNT).map(|_| Arc::default()).collect(),
+            written: Resource::all().map(|_| Arc::default()).collect(),
             work: Notify::new(),
         }
     }

@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::resources::{Description, Resource};
+use super::resources::Resource;
 
 /// An answer of kind `Status` that says no.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -31,19 +31,18 @@ impl Refusal {
         }
     }
 
-    fn about(mut self, it: &Description, name: &str) -> Self {
-        self.details = json!({ "name": name, "kind": it.plural });
-        if !it.group.is_empty() {
-            self.details["group"] = json!(it.group);
+    fn about(mut self, it: Resource, name: &str) -> Self {
+        self.details = json!({ "name": name, "kind": it.plural() });
+        if !it.group().is_empty() {
+            self.details["group"] = json!(it.group());
         }
         self
     }
 
     /// 404 for an object.
     pub(crate) fn not_found(resource: Resource, name: &str) -> Self {
-        let it = resource.description();
-        let message = format!("{} \"{name}\" not found", it.qualified());
-        Self::new(404, "NotFound", message).about(it, name)
+        let message = format!("{} \"{name}\" not found", resource.qualified());
+        Self::new(404, "NotFound", message).about(resource, name)
     }
 
     /// 404 for a path.
@@ -54,9 +53,8 @@ impl Refusal {
 
     /// 409 for a create.
     pub(crate) fn already_exists(resource: Resource, name: &str) -> Self {
-        let it = resource.description();
-        let message = format!("{} \"{name}\" already exists", it.qualified());
-        Self::new(409, "AlreadyExists", message).about(it, name)
+        let message = format!("{} \"{name}\" already exists", resource.qualified());
+        Self::new(409, "AlreadyExists", message).about(resource, name)
     }
 
     /// 409 for a write on a stale copy.
@@ -70,12 +68,11 @@ impl Refusal {
 
     /// 409 with a reason of its own.
     pub(crate) fn conflict_because(resource: Resource, name: &str, why: &str) -> Self {
-        let it = resource.description();
         let message = format!(
             "Operation cannot be fulfilled on {} \"{name}\": {why}",
-            it.qualified()
+            resource.qualified()
         );
-        Self::new(409, "Conflict", message).about(it, name)
+        Self::new(409, "Conflict", message).about(resource, name)
     }
 
     /// 410 for a watch or a page that the log no longer reaches back to.
@@ -106,11 +103,10 @@ impl Refusal {
 
     /// 422, with the field, Kubernetes' type of problem and what is wrong.
     pub(crate) fn invalid(resource: Resource, name: &str, field: &str, problem: &str) -> Self {
-        let it = resource.description();
-        let kind = it.qualified_kind();
+        let kind = resource.qualified_kind();
         let message = format!("{kind} \"{name}\" is invalid: {field}: {problem}");
-        let mut refusal = Self::new(422, "Invalid", message).about(it, name);
-        refusal.details["kind"] = json!(it.kind);
+        let mut refusal = Self::new(422, "Invalid", message).about(resource, name);
+        refusal.details["kind"] = json!(resource.kind());
         refusal.details["causes"] =
             json!([{ "reason": "FieldValueInvalid", "message": problem, "field": field }]);
         refusal
@@ -124,13 +120,12 @@ impl Refusal {
         actual: &str,
         happened: &str,
     ) -> Self {
-        let it = resource.description();
         let message = format!(
             "Operation cannot be fulfilled on {} \"{name}\": the {what} in the precondition ({wanted}) does not match \
              the {what} in record ({actual}). The object might have been {happened}",
-            it.qualified_kind()
+            resource.qualified_kind()
         );
-        Self::new(409, "Conflict", message).about(it, name)
+        Self::new(409, "Conflict", message).about(resource, name)
     }
 
     /// 422 for a patch that does not fit.
@@ -157,7 +152,6 @@ impl Refusal {
         namespace: Option<&str>,
         name: &str,
     ) -> Self {
-        let it = resource.description();
         let place = namespace.map_or_else(
             || "at the cluster scope".to_owned(),
             |namespace| format!("in the namespace \"{namespace}\""),
@@ -170,28 +164,26 @@ impl Refusal {
         let part = subresource.map_or_else(String::new, |part| format!("/{part}"));
         let message = format!(
             "{}{quoted} is forbidden: User \"sandbox\" cannot {verb} resource \"{}{part}\" in API group \"{}\" {place}",
-            it.qualified(),
-            it.plural,
-            it.group,
+            resource.qualified(),
+            resource.plural(),
+            resource.group(),
         );
-        Self::new(403, "Forbidden", message).about(it, name)
+        Self::new(403, "Forbidden", message).about(resource, name)
     }
 
     /// 403 for an object that something but RBAC keeps out.
     pub(crate) fn forbidden_because(resource: Resource, name: &str, why: &str) -> Self {
-        let it = resource.description();
-        let message = format!("{} \"{name}\" is forbidden: {why}", it.qualified());
-        Self::new(403, "Forbidden", message).about(it, name)
+        let message = format!("{} \"{name}\" is forbidden: {why}", resource.qualified());
+        Self::new(403, "Forbidden", message).about(resource, name)
     }
 
     /// 403 for a create in a namespace that is going away.
     pub(crate) fn terminating(resource: Resource, name: &str, namespace: &str) -> Self {
-        let it = resource.description();
         let message = format!(
             "{} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being terminated",
-            it.qualified()
+            resource.qualified()
         );
-        let mut refusal = Self::new(403, "Forbidden", message).about(it, name);
+        let mut refusal = Self::new(403, "Forbidden", message).about(resource, name);
         refusal.details["causes"] = json!([{
             "reason": "NamespaceTerminating",
             "message": format!("namespace {namespace} is being terminated"),

@@ -20,6 +20,7 @@ use super::{
     resources::Resource,
     selector::Selectable,
 };
+use crate::index::Index;
 
 /// A write, for the controllers.
 #[derive(Clone, Debug)]
@@ -37,7 +38,7 @@ pub(crate) struct Store {
     version: u64,
     tables: Vec<Table>,
     /// Who names whom as its owner, by the owner's uid.
-    dependents: BTreeMap<String, BTreeSet<(Resource, Key)>>,
+    dependents: Index<String, (Resource, Key)>,
     changes: Vec<Change>,
     touched: BTreeSet<Resource>,
 }
@@ -56,8 +57,8 @@ impl Store {
         Self {
             seed,
             version: 0,
-            tables: (0..Resource::COUNT).map(|_| Table::default()).collect(),
-            dependents: BTreeMap::new(),
+            tables: Resource::all().map(|_| Table::default()).collect(),
+            dependents: Index::default(),
             changes: Vec::new(),
             touched: BTreeSet::new(),
         }
@@ -110,7 +111,7 @@ impl Store {
 
     /// Who names `uid` as an owner.
     pub(crate) fn dependents(&self, uid: &str) -> impl Iterator<Item = &(Resource, Key)> {
-        self.dependents.get(uid).into_iter().flatten()
+        self.dependents.of(uid)
     }
 
     /// Writes an object whose metadata is complete but for its version.
@@ -171,8 +172,7 @@ impl Store {
         {
             self.disown(resource, old.as_deref());
             for owner in &object.meta.owners {
-                let dependents = self.dependents.entry(owner.uid.clone()).or_default();
-                dependents.insert((resource, key.clone()));
+                (self.dependents).insert(owner.uid.clone(), (resource, key.clone()));
             }
         }
         let table = self.table_mut(resource);
@@ -224,7 +224,7 @@ impl Store {
         let metadata = &object["metadata"];
         let entity = format!(
             "{}/{}/{}/{}",
-            resource.description().plural,
+            resource.plural(),
             metadata["namespace"].as_str().unwrap_or_default(),
             metadata["name"].as_str().unwrap_or_default(),
             // Makes the uid of a recreated object another one.
@@ -273,12 +273,7 @@ impl Store {
         let Some(old) = old else { return };
         let entry = (resource, old.meta.key.clone());
         for owner in &old.meta.owners {
-            if let Some(dependents) = self.dependents.get_mut(&owner.uid) {
-                dependents.remove(&entry);
-                if dependents.is_empty() {
-                    self.dependents.remove(&owner.uid);
-                }
-            }
+            self.dependents.remove(&owner.uid, &entry);
         }
     }
 

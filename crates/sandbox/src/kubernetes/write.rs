@@ -55,7 +55,6 @@ impl Write {
         namespace: Option<&str>,
         mut object: Value,
     ) -> Result<Bytes, Refusal> {
-        let description = resource.description();
         admit_type(resource, &mut object)?;
         if !object["metadata"].is_object() {
             object["metadata"] = json!({});
@@ -63,7 +62,7 @@ impl Write {
         self.name(store, resource, namespace, &mut object);
         let name = text(&object["metadata"]["name"]).to_owned();
         admission::name(resource, &name)?;
-        if description.namespaced {
+        if resource.is_namespaced() {
             let namespace = namespace.unwrap_or("default");
             let given = text(&object["metadata"]["namespace"]);
             if !given.is_empty() && given != namespace {
@@ -125,7 +124,7 @@ impl Write {
             new = old.clone();
             new["status"] = status;
         } else {
-            if resource.description().status {
+            if resource.has_status() {
                 match old.get("status") {
                     Some(status) => new["status"] = status.clone(),
                     None => remove(&mut new, "status"),
@@ -237,15 +236,13 @@ pub(crate) fn generated_name(
 
 /// Sets the type that the path says, and refuses another.
 fn admit_type(resource: Resource, object: &mut Value) -> Result<(), Refusal> {
-    let description = resource.description();
-    let api_version = description.api_version();
     if !object.is_object() {
         return Err(Refusal::bad_request("the body is not an object"));
     }
     admission::shape(object)?;
     for (field, expected) in [
-        ("apiVersion", api_version.as_str()),
-        ("kind", description.kind),
+        ("apiVersion", resource.api_version()),
+        ("kind", resource.kind()),
     ] {
         let given = text(&object[field]);
         if !given.is_empty() && given != expected {

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
     sync::Arc,
 };
 
@@ -10,18 +9,19 @@ use bytes::Bytes;
 use tonic::Status;
 
 use super::{Hub, StreamSlot};
-use crate::destination::{
-    directory::{Directory, profiles::Subject},
-    objects::ObjectName,
-    queue::Queue,
+use crate::{
+    destination::{
+        directory::{Directory, addresses::Topic, profiles::Subject},
+        queue::Queue,
+    },
+    index::Index,
 };
 
 /// All streams of `GetProfile`.
 #[derive(Debug, Default)]
 pub(super) struct Profiles {
     listeners: BTreeMap<u64, ProfileListener>,
-    by_service: BTreeMap<ObjectName, BTreeSet<u64>>,
-    by_pod: BTreeMap<IpAddr, BTreeSet<u64>>,
+    by_topic: Index<Topic, u64>,
 }
 
 #[derive(Debug)]
@@ -77,9 +77,8 @@ impl Hub {
             drop(linked.addresses.take_touched());
         }
         let profiles = &mut self.profiles;
-        let services = (touched.services.iter()).filter_map(|name| profiles.by_service.get(name));
-        let pods = (touched.pods.iter()).filter_map(|ip| profiles.by_pod.get(ip));
-        let numbers: BTreeSet<u64> = services.chain(pods).flatten().copied().collect();
+        let numbers = touched.iter().flat_map(|it| profiles.by_topic.of(it));
+        let numbers: BTreeSet<u64> = numbers.copied().collect();
         for number in numbers {
             if let Some(listener) = profiles.listeners.get_mut(&number) {
                 listener.tell(&self.directory);
@@ -92,41 +91,16 @@ impl Hub {
 
 impl Profiles {
     fn add(&mut self, number: u64, listener: ProfileListener) {
-        match &listener.subject {
-            Subject::Service(name, _) => {
-                let numbers = self.by_service.entry(name.clone()).or_default();
-                numbers.insert(number);
-            }
-            Subject::Address(addr) => {
-                self.by_pod.entry(addr.ip()).or_default().insert(number);
-            }
-            Subject::NoPort => {}
+        if let Some(topic) = listener.subject.topic() {
+            self.by_topic.insert(topic, number);
         }
         self.listeners.insert(number, listener);
     }
 
     pub(super) fn remove(&mut self, number: u64) {
-        let Some(listener) = self.listeners.remove(&number) else {
-            return;
-        };
-        match &listener.subject {
-            Subject::Service(name, _) => {
-                if let Some(numbers) = self.by_service.get_mut(name) {
-                    numbers.remove(&number);
-                    if numbers.is_empty() {
-                        self.by_service.remove(name);
-                    }
-                }
-            }
-            Subject::Address(addr) => {
-                if let Some(numbers) = self.by_pod.get_mut(&addr.ip()) {
-                    numbers.remove(&number);
-                    if numbers.is_empty() {
-                        self.by_pod.remove(&addr.ip());
-                    }
-                }
-            }
-            Subject::NoPort => {}
+        let listener = self.listeners.remove(&number);
+        if let Some(topic) = listener.and_then(|it| it.subject.topic()) {
+            self.by_topic.remove(&topic, &number);
         }
     }
 

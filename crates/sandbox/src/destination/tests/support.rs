@@ -87,7 +87,7 @@ pub(super) fn pod_with(name: &str, version: &str, more: Value) -> Pod {
 
 pub(super) fn node(name: &str, zone: &str) -> Node {
     Node {
-        name: name.to_owned(),
+        name: ObjectName::new("", name),
         zone: zone.to_owned(),
     }
 }

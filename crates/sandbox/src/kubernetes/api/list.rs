@@ -25,7 +25,6 @@ struct Page {
 pub(crate) fn list(shared: &Shared, call: &Call) -> Result<Response, Refusal> {
     let selector = call.selector()?;
     let page = shared.with(|store| page(store, call, &selector))?;
-    let description = call.resource.description();
     if call.form == Form::Table {
         let objects: Vec<Value> = page.items.iter().map(|it| answer::parse(it)).collect();
         let table = table::table(call.resource, &objects, page.metadata, shared.now(), true);
@@ -38,13 +37,13 @@ pub(crate) fn list(shared: &Shared, call: &Call) -> Result<Response, Refusal> {
                 items.map(|it| Bytes::from(answer::metadata(&answer::parse(it)).to_string()));
             (
                 "PartialObjectMetadataList".to_owned(),
-                "meta.k8s.io/v1".to_owned(),
+                "meta.k8s.io/v1",
                 items.collect(),
             )
         }
         _ => (
-            format!("{}List", description.kind),
-            description.api_version(),
+            format!("{}List", call.resource.kind()),
+            call.resource.api_version(),
             page.items,
         ),
     };

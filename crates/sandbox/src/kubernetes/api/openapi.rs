@@ -11,7 +11,7 @@ use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Map, Value, json};
 
 use super::json as respond;
-use crate::kubernetes::resources::{Description, Resource};
+use crate::kubernetes::resources::Resource;
 
 const TITLE: &str = "Kubernetes";
 const VERSION: &str = "v1.33.0";
@@ -63,13 +63,13 @@ pub(super) fn index() -> Value {
 pub(super) fn document(group: &str, version: &str) -> Option<Value> {
     let mut paths = Map::new();
     let mut schemas = Map::new();
-    for it in Resource::all().filter(|it| it.group == group && it.version == version) {
-        let scope = if it.namespaced {
+    for it in Resource::of_group(group, version) {
+        let scope = if it.is_namespaced() {
             "namespaces/{namespace}/"
         } else {
             ""
         };
-        let path = format!("/{}/{scope}{}/{{name}}", root(it), it.plural);
+        let path = format!("/{}/{scope}{}/{{name}}", root(it), it.plural());
         paths.insert(path, patch(it));
         schemas.insert(schema_name(it), schema(it));
     }
@@ -86,7 +86,7 @@ pub(super) fn document(group: &str, version: &str) -> Option<Value> {
 }
 
 /// That objects of the kind are patched with validation by the server.
-fn patch(it: &Description) -> Value {
+fn patch(it: Resource) -> Value {
     let validation =
         json!({ "name": "fieldValidation", "in": "query", "schema": { "type": "string" } });
     json!({
@@ -94,21 +94,20 @@ fn patch(it: &Description) -> Value {
             "parameters": [validation],
             "responses": {},
             "x-kubernetes-group-version-kind":
-                { "group": it.group, "version": it.version, "kind": it.kind },
+                { "group": it.group(), "version": it.version(), "kind": it.kind() },
         },
     })
 }
 
-fn schema_name(it: &Description) -> String {
-    let group = if it.group.is_empty() {
-        "core"
-    } else {
-        it.group
+fn schema_name(it: Resource) -> String {
+    let group = match it.group() {
+        "" => "core",
+        group => group,
     };
-    format!("sandbox.{group}.{}.{}", it.version, it.kind)
+    format!("sandbox.{group}.{}.{}", it.version(), it.kind())
 }
 
-fn schema(it: &Description) -> Value {
+fn schema(it: Resource) -> Value {
     let mut properties = Map::new();
     for (name, description) in [
         ("apiVersion", "The group and version of the object."),
@@ -129,12 +128,12 @@ fn schema(it: &Description) -> Value {
         "description": format!(
             "{} as the embedded cluster keeps it. All fields of Kubernetes' are accepted; these are \
              the outermost ones.",
-            it.kind
+            it.kind()
         ),
         "type": "object",
         "properties": properties,
         "x-kubernetes-group-version-kind":
-            [{ "group": it.group, "version": it.version, "kind": it.kind }],
+            [{ "group": it.group(), "version": it.version(), "kind": it.kind() }],
     })
 }
 
@@ -204,10 +203,10 @@ fn property(kind: &str, description: &str) -> Value {
 }
 
 /// The outermost fields beside those that every kind has: name, type, description.
-fn fields(it: &Description) -> &'static [(&'static str, &'static str, &'static str)] {
+fn fields(it: Resource) -> &'static [(&'static str, &'static str, &'static str)] {
     const SPEC: (&str, &str, &str) = ("spec", "object", "What is wanted.");
     const STATUS: (&str, &str, &str) = ("status", "object", "What there is. Read-only.");
-    match it.resource {
+    match it {
         Resource::Secrets => &[
             ("type", "string", "What it is for; Opaque if absent."),
             ("data", "object", "Values, in base64."),
@@ -230,15 +229,14 @@ fn fields(it: &Description) -> &'static [(&'static str, &'static str, &'static s
             ("type", "string", "Normal or Warning."),
         ],
         Resource::ServiceAccounts => &[("secrets", "array", "Secrets of its tokens.")],
-        _ if it.status => &[SPEC, STATUS],
+        _ if it.has_status() => &[SPEC, STATUS],
         _ => &[SPEC],
     }
 }
 
-fn root(it: &Description) -> String {
-    if it.group.is_empty() {
-        format!("api/{}", it.version)
-    } else {
-        format!("apis/{}/{}", it.group, it.version)
+fn root(it: Resource) -> String {
+    match it.group() {
+        "" => format!("api/{}", it.version()),
+        _ => format!("apis/{}", it.api_version()),
     }
 }

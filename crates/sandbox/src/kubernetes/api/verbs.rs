@@ -68,7 +68,7 @@ fn get(shared: &Shared, call: &Call) -> Result<Bytes, Refusal> {
     let found = shared.with(|store| store.get(call.resource, &key).cloned());
     let object = found.ok_or_else(|| Refusal::not_found(call.resource, &key.name))?;
     match call.subresource.as_deref() {
-        Some("scale") if call.resource.description().scale => {
+        Some("scale") if call.resource.has_scale() => {
             Ok(Bytes::from(scale::of(&object.to_value()).to_string()))
         }
         None | Some("status") => Ok(object.json()),
@@ -146,7 +146,6 @@ fn delete(
     if stays || matches!(call.resource, Resource::Namespaces | Resource::Pods) {
         return Ok(deleted.json());
     }
-    let description = call.resource.description();
     let status = json!({
         "kind": "Status",
         "apiVersion": "v1",
@@ -154,8 +153,8 @@ fn delete(
         "status": "Success",
         "details": {
             "name": &*key.name,
-            "group": description.group,
-            "kind": description.plural,
+            "group": call.resource.group(),
+            "kind": call.resource.plural(),
             "uid": deleted.meta.uid,
         },
     });
@@ -191,10 +190,9 @@ fn delete_collection(
         )?;
         items.push(stored(&deleted.json()));
     }
-    let description = call.resource.description();
     let list = json!({
-        "kind": format!("{}List", description.kind),
-        "apiVersion": description.api_version(),
+        "kind": format!("{}List", call.resource.kind()),
+        "apiVersion": call.resource.api_version(),
         "metadata": { "resourceVersion": store.version().to_string() },
         "items": items,
     });
@@ -258,14 +256,13 @@ impl Call {
         write: Write,
         change: impl FnOnce(Value) -> Result<Value, Refusal>,
     ) -> Result<Bytes, Refusal> {
-        let description = self.resource.description();
         let (resource, key) = (self.resource, self.key());
         match self.subresource.as_deref() {
             None => write.update(store, resource, &key, Part::Main, change),
-            Some("status") if description.status => {
+            Some("status") if resource.has_status() => {
                 write.update(store, resource, &key, Part::Status, change)
             }
-            Some("scale") if description.scale => {
+            Some("scale") if resource.has_scale() => {
                 let object = write.update(store, resource, &key, Part::Main, |object| {
                     let scaled = change(scale::of(&object))?;
                     scale::onto(resource, object, &scaled)

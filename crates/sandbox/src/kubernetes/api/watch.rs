@@ -295,7 +295,7 @@ impl Watch {
         if !self.call.by_observer {
             return None;
         }
-        let plural = self.call.resource.description().plural;
+        let plural = self.call.resource.plural();
         let faults = &self.shared.faults;
         let fault = faults.of_watch(kind, self.shared.now(), plural, self.call.number);
         fault.map(|fault| fault.delay)
@@ -339,11 +339,11 @@ impl Watch {
     }
 
     fn bookmark_event(&self, annotations: &serde_json::Value) -> Bytes {
-        let description = self.call.resource.description();
+        let resource = self.call.resource;
         let (kind, api_version) = match self.call.form {
-            Form::Whole => (description.kind, description.api_version()),
-            Form::Metadata => ("PartialObjectMetadata", "meta.k8s.io/v1".to_owned()),
-            Form::Table => ("Table", "meta.k8s.io/v1".to_owned()),
+            Form::Whole => (resource.kind(), resource.api_version()),
+            Form::Metadata => ("PartialObjectMetadata", "meta.k8s.io/v1"),
+            Form::Table => ("Table", "meta.k8s.io/v1"),
         };
         let mut metadata = json!({ "resourceVersion": self.cursor.to_string() });
         if annotations.as_object().is_some_and(|it| !it.is_empty()) {

@@ -15,6 +15,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{Context, packing::Endpoints, timers::Timer};
+use crate::index::Index;
 use crate::kubernetes::{
     facts::{Facts, PodFacts, ServiceFacts, Target},
     object::{Key, Object},
@@ -39,9 +40,9 @@ pub(crate) struct Slices {
     nodes: Nodes,
     services: BTreeMap<Key, Service>,
     /// Services by one label of their selector.
-    selecting: BTreeMap<Labelled, BTreeSet<Key>>,
+    selecting: Index<Labelled, Key>,
     /// Pods by each of their labels.
-    labelled: BTreeMap<Labelled, BTreeSet<Key>>,
+    labelled: Index<Labelled, Key>,
 }
 
 #[derive(Debug)]
@@ -82,8 +83,8 @@ impl Slices {
             sync,
             nodes: BTreeMap::new(),
             services: BTreeMap::new(),
-            selecting: BTreeMap::new(),
-            labelled: BTreeMap::new(),
+            selecting: Index::default(),
+            labelled: Index::default(),
         }
     }
 
@@ -127,12 +128,11 @@ impl Slices {
     fn selected_by(&self, pod: &Object) -> BTreeSet<Key> {
         let labels = pod.meta.selectable.labels.iter();
         labels
-            .filter_map(|(label, value)| {
+            .flat_map(|(label, value)| {
                 let namespace = pod.meta.key.namespace.clone();
                 self.selecting
-                    .get(&(namespace, label.clone(), value.clone()))
+                    .of(&(namespace, label.clone(), value.clone()))
             })
-            .flatten()
             .cloned()
             .collect()
     }
@@ -159,10 +159,8 @@ impl Slices {
 
     fn observe_service(&mut self, context: &mut Context<'_>, change: &Change) {
         if let Some(old) = &change.old {
-            if let Some(label) = self.services.get(&old.meta.key).and_then(Service::index)
-                && let Some(services) = self.selecting.get_mut(&label)
-            {
-                services.remove(&old.meta.key);
+            if let Some(label) = self.services.get(&old.meta.key).and_then(Service::index) {
+                self.selecting.remove(&label, &old.meta.key);
             }
             // One that waits for its slices to be gone gets no more.
             if change.new.as_ref().is_none_or(|it| it.meta.ending) {
@@ -196,12 +194,12 @@ impl Slices {
             // Whoever has no selector writes the slices himself.
             return;
         };
-        for pod in self.labelled.get(&label).into_iter().flatten() {
+        for pod in self.labelled.of(&label) {
             if let Some(pod) = context.store.get(Resource::Pods, pod) {
                 service.take(pod, &self.nodes);
             }
         }
-        self.selecting.entry(label).or_default().insert(key.clone());
+        self.selecting.insert(label, key.clone());
         service.schedule(context, &key, Duration::ZERO);
         self.services.insert(key, service);
     }
@@ -215,11 +213,10 @@ impl Slices {
             affected.extend(self.selected_by(pod));
             for (label, value) in &pod.meta.selectable.labels {
                 let label = (key.namespace.clone(), label.clone(), value.clone());
-                let labelled = self.labelled.entry(label).or_default();
                 if present {
-                    labelled.insert(key.clone());
+                    self.labelled.insert(label, key.clone());
                 } else if new.is_none_or(|it| it.meta.selectable != pod.meta.selectable) {
-                    labelled.remove(key);
+                    self.labelled.remove(&label, key);
                 }
             }
         }
