@@ -296,12 +296,6 @@ impl Actor {
 
     /// The reply to what is not even sent.
     pub(super) fn refuse(&self, error: KubernetesError) -> Reply {
-        let now = self.clock().now();
-        Reply {
-            sent: now,
-            acknowledged: now,
-            retries: 0,
-            result: Err(error),
-        }
+        Reply::unsent(self.clock().now(), Err(error))
     }
 }

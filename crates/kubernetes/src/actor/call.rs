@@ -11,6 +11,7 @@ use std::sync::{
 };
 
 use bytes::Bytes;
+use dst_load_oracle::ledger::Written;
 use dst_load_scenario::{time::At, words::chain};
 use dst_load_transport::{
     calls::{CallOptions, CallTrace, Calls, KubernetesErrors, Limits},
@@ -19,6 +20,7 @@ use dst_load_transport::{
 use http::Request;
 use http_body_util::BodyExt;
 use kube::{client::Body, core::Status};
+use serde::Deserialize;
 
 use super::KubernetesError;
 
@@ -52,6 +54,22 @@ pub(super) struct Reply {
     /// Attempts after the first.
     pub(super) retries: u32,
     pub(super) result: Result<Bytes, KubernetesError>,
+}
+
+/// What of an answer says which write it answers: an object, or the Status of a deletion.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Answered {
+    pub(super) metadata: ObjectVersion,
+    details: ObjectVersion,
+}
+
+/// Which object, and which version of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct ObjectVersion {
+    pub(super) uid: String,
+    pub(super) resource_version: String,
 }
 
 /// A call in the words of RBAC: verb, resource (with its subresource, for example
@@ -213,6 +231,31 @@ impl Call {
 // === impl Reply ===
 
 impl Reply {
+    /// To nothing that was sent, at `now`.
+    pub(super) fn unsent(now: At, result: Result<Bytes, KubernetesError>) -> Self {
+        Self {
+            sent: now,
+            acknowledged: now,
+            retries: 0,
+            result,
+        }
+    }
+
+    /// The write, or the deletion, that was done; `None` where the answer does not say it.
+    pub(super) fn written(&self, deleted: bool) -> Option<Written> {
+        let Answered { metadata, details } =
+            serde_json::from_slice(self.result.as_ref().ok()?).ok()?;
+        let uid = if metadata.uid.is_empty() {
+            details.uid
+        } else {
+            metadata.uid
+        };
+        Some(Written {
+            object: uid.into(),
+            resource_version: (!deleted).then(|| metadata.resource_version.into()),
+        })
+    }
+
     /// One reply for two calls that were sent side by side.
     pub(super) fn and(self, other: Self) -> Self {
         Self {

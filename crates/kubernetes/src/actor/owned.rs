@@ -19,13 +19,12 @@ use kube::{
     },
 };
 use parking_lot::Mutex;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     KubernetesError,
     act::Actor,
-    call::{Call, Reply, describe},
+    call::{Answered, Call, ObjectVersion, Reply, describe},
     listing::Item,
     objects::{self, MANAGER},
     resource::{LEASES, Resource},
@@ -42,8 +41,7 @@ pub(super) struct OwnedObjects(Mutex<HashMap<(&'static str, String), OwnedObject
 /// One object of this run, as the API server showed it last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct OwnedObject {
-    uid: String,
-    version: String,
+    is: ObjectVersion,
     /// Whether it was read, and its labels said at this version that it is this run's.
     read: bool,
 }
@@ -69,19 +67,6 @@ pub(super) enum Operation<'a> {
     Delete,
 }
 
-/// What of an answer says which object it is.
-#[derive(Deserialize)]
-struct Answered {
-    metadata: Identity,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Identity {
-    uid: String,
-    resource_version: String,
-}
-
 // === impl OwnedObjects ===
 
 impl OwnedObjects {
@@ -93,25 +78,16 @@ impl OwnedObjects {
     pub(super) fn wrote(&self, object: ObjectRef<'_>, answer: &[u8]) {
         // What cannot be told from the answer is read when it matters.
         self.forget(object);
-        if let Ok(answered) = serde_json::from_slice(answer) {
-            self.keep(object, answered, false);
+        if let Ok(Answered { metadata, .. }) = serde_json::from_slice(answer) {
+            self.keep(object, metadata, false);
         }
     }
 
-    fn keep(
-        &self,
-        object: ObjectRef<'_>,
-        Answered { metadata }: Answered,
-        read: bool,
-    ) -> Option<OwnedObject> {
-        let owned = OwnedObject {
-            uid: metadata.uid,
-            version: metadata.resource_version,
-            read,
-        };
-        if owned.uid.is_empty() {
+    fn keep(&self, object: ObjectRef<'_>, is: ObjectVersion, read: bool) -> Option<OwnedObject> {
+        if is.uid.is_empty() {
             return None;
         }
+        let owned = OwnedObject { is, read };
         self.0.lock().insert(object.key(), owned.clone());
         Some(owned)
     }
@@ -119,7 +95,7 @@ impl OwnedObjects {
     /// Keeps which object was made, as kube's typed API answered.
     pub(super) fn made(&self, object: ObjectRef<'_>, metadata: &ObjectMeta) {
         self.forget(object);
-        self.keep(object, Answered::of(metadata), false);
+        self.keep(object, metadata.into(), false);
     }
 
     fn forget(&self, object: ObjectRef<'_>) {
@@ -127,15 +103,13 @@ impl OwnedObjects {
     }
 }
 
-// === impl Answered ===
+// === impl ObjectVersion ===
 
-impl Answered {
-    fn of(metadata: &ObjectMeta) -> Self {
+impl From<&ObjectMeta> for ObjectVersion {
+    fn from(metadata: &ObjectMeta) -> Self {
         Self {
-            metadata: Identity {
-                uid: metadata.uid.clone().unwrap_or_default(),
-                resource_version: metadata.resource_version.clone().unwrap_or_default(),
-            },
+            uid: metadata.uid.clone().unwrap_or_default(),
+            resource_version: metadata.resource_version.clone().unwrap_or_default(),
         }
     }
 }
@@ -146,13 +120,13 @@ impl OwnedObject {
     /// The version that a request must meet, if it must meet one. A lease passes from run to run,
     /// so that its uid does not say whose it is.
     fn required_version(&self, resource: &Resource) -> Option<&str> {
-        (self.read || *resource == LEASES).then_some(&*self.version)
+        (self.read || *resource == LEASES).then_some(&*self.is.resource_version)
     }
 
     /// The object or patch with what must hold.
     fn required_of(&self, resource: &Resource, object: &Value) -> Value {
         let mut object = object.clone();
-        object["metadata"]["uid"] = self.uid.as_str().into();
+        object["metadata"]["uid"] = self.is.uid.as_str().into();
         if let Some(version) = self.required_version(resource) {
             object["metadata"]["resourceVersion"] = version.into();
         }
@@ -327,7 +301,7 @@ impl Actor {
             Operation::Delete => {
                 let mut parameters = DeleteParams::background();
                 parameters.preconditions = known.map(|owned| Preconditions {
-                    uid: Some(owned.uid.clone()),
+                    uid: Some(owned.is.uid.clone()),
                     resource_version: owned.required_version(resource).map(str::to_owned),
                 });
                 ("delete", collection.delete(name, &parameters))
@@ -354,11 +328,11 @@ impl Actor {
         objects::made_by(found.labels(), &self.run.id).map_err(|maker| {
             KubernetesError::not_of(maker, resource.plural, name, &self.namespace)
         })?;
-        let owned = self.owned.keep(object, Answered::of(&found.metadata), true);
+        let owned = self.owned.keep(object, (&found.metadata).into(), true);
         owned.ok_or_else(|| unreadable("the object has no uid".to_owned()))
     }
 }
 
 fn uid(object: Option<&OwnedObject>) -> Option<&str> {
-    object.map(|owned| &*owned.uid)
+    object.map(|owned| &*owned.is.uid)
 }

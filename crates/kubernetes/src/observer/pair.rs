@@ -6,6 +6,7 @@ use dst_load_oracle::ledger::{Ledgers, Written};
 use dst_load_recording::recording::LagSource;
 use dst_load_scenario::{federation::Site, time::At};
 use dst_load_transport::{clock::Clock, world::KubeFactory};
+use futures::future::{join_all, select_all};
 use tokio::sync::Notify;
 
 use super::{Observer, Place, Verified, WatchError};
@@ -13,8 +14,10 @@ use super::{Observer, Place, Verified, WatchError};
 /// The observer of the source cluster, and that of the target cluster if there is one.
 #[derive(Clone)]
 pub struct Observers {
-    source: Observer,
-    target: Option<(Observer, KubeFactory)>,
+    /// The source cluster's first.
+    all: Vec<Observer>,
+    /// The target cluster's API.
+    target: Option<KubeFactory>,
     activity: Arc<Notify>,
 }
 
@@ -35,9 +38,10 @@ impl Observers {
             let (ledgers, activity) = (Arc::clone(ledgers), Arc::clone(&activity));
             Observer::of(ledgers, clock, site, silence, activity)
         };
-        let target = target.map(|kube| (observer(Site::Target), kube));
+        let mut all = vec![observer(Site::Source)];
+        all.extend(target.iter().map(|_| observer(Site::Target)));
         Self {
-            source: observer(Site::Source),
+            all,
             target,
             activity,
         }
@@ -52,11 +56,7 @@ impl Observers {
     /// Each of them, for its counters.
     #[must_use]
     pub fn all(&self) -> Vec<Observer> {
-        let target = self.target.iter().map(|(observer, _)| observer);
-        std::iter::once(&self.source)
-            .chain(target)
-            .cloned()
-            .collect()
+        self.all.clone()
     }
 
     /// Whether there are two clusters.
@@ -68,7 +68,7 @@ impl Observers {
     /// All Nodes of the source cluster, where clients are, with their zones, by name.
     #[must_use]
     pub fn nodes(&self) -> Vec<(String, String)> {
-        self.source.nodes()
+        self.all[0].nodes()
     }
 
     /// The cluster that is churned.
@@ -90,10 +90,8 @@ impl Observers {
         slack: Duration,
         source: LagSource,
     ) {
-        let observer = match (site, &self.target) {
-            (Site::Target, Some((target, _))) => target,
-            _ => &self.source,
-        };
+        let observer = self.all.iter().find(|it| it.site == site);
+        let observer = observer.unwrap_or(&self.all[0]);
         observer.acknowledged(written, at, slack, source);
     }
 
@@ -104,18 +102,19 @@ impl Observers {
         kube: &KubeFactory,
         namespace: &str,
     ) -> Vec<(Site, Result<Verified, WatchError>)> {
-        let source = self.source.verify(kube, namespace);
-        let target = async {
-            match &self.target {
-                Some((target, kube)) => Some(target.verify(kube, namespace).await),
-                None => None,
-            }
+        let verify = |it: &Observer| {
+            let (observer, kube) = (it.clone(), Arc::clone(self.behind(it, kube)));
+            async move { (observer.site, observer.verify(&kube, namespace).await) }
         };
-        let (source, target) = futures::future::join(source, target).await;
-        let target = target.map(|verified| (Site::Target, verified));
-        std::iter::once((Site::Source, source))
-            .chain(target)
-            .collect()
+        join_all(self.all.iter().map(verify)).await
+    }
+
+    /// The API of an observer's cluster, the source being behind `kube`.
+    fn behind<'a>(&'a self, observer: &Observer, kube: &'a KubeFactory) -> &'a KubeFactory {
+        match (observer.site, &self.target) {
+            (Site::Target, Some(target)) => target,
+            _ => kube,
+        }
     }
 
     /// Waits until everything has been listed once, everywhere.
@@ -123,7 +122,7 @@ impl Observers {
     /// # Errors
     /// If that has not happened after `patience` in one cluster.
     pub async fn synced(&self, patience: Duration) -> Result<(), WatchError> {
-        for mut observer in self.all() {
+        for mut observer in self.all.iter().cloned() {
             observer.synced(patience).await?;
         }
         Ok(())
@@ -132,19 +131,9 @@ impl Observers {
     /// Watches `namespace` in each cluster, the source being behind `kube`, until one can no longer
     /// be watched.
     pub async fn watch(&self, place: Place, kube: &KubeFactory, namespace: String) -> WatchError {
-        let source = place(self.source.watching(kube, namespace.clone()));
-        let target = async {
-            match &self.target {
-                Some((observer, kube)) => place(observer.watching(kube, namespace)).await,
-                None => std::future::pending().await,
-            }
-        };
-        let ended = tokio::select! {
-            biased;
-            ended = source => ended,
-            ended = target => ended,
-        };
-        match ended {
+        let watches = (self.all.iter())
+            .map(|it| place(it.watching(self.behind(it, kube), namespace.clone())));
+        match select_all(watches).await.0 {
             Err(error) => error,
             // A watch has no end of its own.
             Ok(()) => std::future::pending().await,
