@@ -14,14 +14,12 @@ use futures::future::{BoxFuture, join_all};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
-use super::target::Target;
+use super::target::{ADMIN_PORT, Target};
 use crate::{
     address::{Address, GRPC_PORT},
     dial::dial,
 };
 
-/// Where it serves its metrics.
-const ADMIN_PORT: u16 = 9996;
 /// How long a name may take to resolve, and a page to be read.
 const TIMEOUT: Duration = Duration::from_secs(3);
 

@@ -6,8 +6,11 @@ use ::http::StatusCode;
 use dst_load_recording::recording::{Line, TargetSample};
 use dst_load_scenario::{printable::line, time::At};
 use dst_load_transport::http::{self, Address, Credentials, Http, NotHttp};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use tokio::time::timeout;
+
+use super::target::page::{COLLECTED, numbers};
 
 /// How far samples are apart, at best: as where the tool asks the target itself.
 const STEP: Duration = Duration::from_secs(5);
@@ -57,59 +60,12 @@ pub struct Prometheus {
     http: Http,
 }
 
-/// A number of a sample, and the query that answers it.
-struct Series {
-    query: &'static str,
-    slot: fn(&mut TargetSample) -> &mut Option<f64>,
-}
-
-/// As [`super::target`] reads a page, and adds up replicas.
-const SERIES: [Series; 11] = [
-    Series {
-        query: "sum(process_cpu_seconds_total{S})",
-        slot: |sample| &mut sample.cpu_seconds,
-    },
-    Series {
-        query: "sum(process_resident_memory_bytes{S})",
-        slot: |sample| &mut sample.rss_bytes,
-    },
-    Series {
-        query: "sum(go_memstats_heap_inuse_bytes{S})",
-        slot: |sample| &mut sample.heap_bytes,
-    },
-    Series {
-        query: "min(go_memstats_last_gc_time_seconds{S})",
-        slot: |sample| &mut sample.collected_seconds,
-    },
-    Series {
-        query: "sum(go_memstats_alloc_bytes_total{S})",
-        slot: |sample| &mut sample.allocated_bytes,
-    },
-    Series {
-        query: "sum(go_memstats_mallocs_total{S})",
-        slot: |sample| &mut sample.allocations,
-    },
-    Series {
-        query: "sum(go_goroutines{S})",
-        slot: |sample| &mut sample.goroutines,
-    },
-    Series {
-        query: "sum(process_start_time_seconds{S})",
-        slot: |sample| &mut sample.start_seconds,
-    },
-    Series {
-        query: "sum(endpoint_updates_queue_overflow{S})",
-        slot: |sample| &mut sample.overflows,
-    },
-    Series {
-        query: "sum(destination_stream_send_timeouts_total{S})",
-        slot: |sample| &mut sample.send_timeouts,
-    },
-    Series {
-        query: "sum(destination_endpoint_views_active{S})",
-        slot: |sample| &mut sample.views_active,
-    },
-];
+/// What an escaped query leaves as it is, beside letters and digits (RFC 3986, 2.3).
+const ESCAPED: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 #[derive(Deserialize)]
 struct Answer {
@@ -169,8 +125,11 @@ impl Prometheus {
         lasted: Duration,
     ) -> Result<Vec<Line>, PrometheusError> {
         let mut samples: BTreeMap<At, Result<TargetSample, String>> = BTreeMap::new();
-        for Series { query, slot } in &SERIES {
-            let query = query.replace("{S}", &format!("{{{}}}", self.selector));
+        let series = numbers(&mut TargetSample::default()).map(|(series, _)| series);
+        for (index, series) in series.into_iter().enumerate() {
+            // As a page is read, and replicas are added up.
+            let whole = if series == COLLECTED { "min" } else { "sum" };
+            let query = format!("{whole}({series}{{{}}})", self.selector);
             for (at, value) in self.range(&query, started, lasted).await? {
                 let entry = samples.entry(at).or_insert_with(|| {
                     Ok(TargetSample {
@@ -180,7 +139,7 @@ impl Prometheus {
                 });
                 let parsed = value.parse().unwrap_or(f64::NAN);
                 if let Ok(sample) = entry {
-                    *slot(sample) = Some(parsed);
+                    *numbers(sample)[index].1 = Some(parsed);
                     if let Some(fault) = sample.fault() {
                         *entry = Err(fault);
                     }
@@ -221,7 +180,7 @@ impl Prometheus {
         let step = STEP.max(lasted / POINTS);
         let question = format!(
             "/api/v1/query_range?query={}&start={start:.3}&end={:.3}&step={:.3}",
-            escape(query),
+            utf8_percent_encode(query, &ESCAPED),
             start + lasted.as_secs_f64(),
             step.as_secs_f64()
         );
@@ -248,19 +207,6 @@ impl Prometheus {
         });
         Ok(counted.collect())
     }
-}
-
-/// A query as a part of a URL.
-fn escape(query: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    let part = |byte: u8| {
-        if plain(byte) {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02X}")
-        }
-    };
-    query.bytes().map(part).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 pub mod flags;
 mod guard;
-mod page;
+pub(crate) mod page;
 pub mod version;
 
 use std::time::Duration;
@@ -21,6 +21,11 @@ use dst_load_transport::{
 
 pub use self::guard::Guard;
 pub use self::{guard::Endangered, page::Page};
+
+/// Where a destination controller serves its metrics.
+pub(crate) const ADMIN_PORT: u16 = 9996;
+/// The label by which Linkerd's chart marks what belongs to the destination controller.
+pub(crate) const COMPONENT: &str = "linkerd.io/control-plane-component=destination";
 
 /// How long a scrape may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -217,7 +222,7 @@ impl Target {
     pub async fn sample(&self, at: At) -> Result<Page, TargetError> {
         let mut all = self.page(&self.metrics, at).await?;
         for metrics in &self.further {
-            all.absorb(&self.page(metrics, at).await?);
+            all.absorb(self.page(metrics, at).await?);
         }
         match all.sample.fault() {
             Some(fault) => Err(silent(&self.metrics, &fault)),

@@ -5,6 +5,15 @@ use std::collections::BTreeMap;
 use dst_load_recording::recording::{TargetSample, implausible};
 use dst_load_scenario::time::At;
 
+/// When garbage was last collected.
+pub(crate) const COLLECTED: &str = "go_memstats_last_gc_time_seconds";
+/// Updates that found a full queue, by the path that streams had asked for.
+const OVERFLOWS: &str = "endpoint_updates_queue_overflow";
+const SEND_TIMEOUTS: &str = "destination_stream_send_timeouts_total";
+/// Calls that were begun, and those that have ended.
+const BEGUN: &str = "grpc_server_started_total";
+const ENDED: &str = "grpc_server_handled_total";
+
 /// What a page says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
@@ -36,13 +45,20 @@ impl Page {
             // After the labels, whose values may hold spaces: the value, and perhaps a timestamp.
             let (labels, rest) = line.rsplit_once('}').unwrap_or(("", &line[name.len()..]));
             let value = rest.split_whitespace().next().unwrap_or_default();
-            if is_used(name, labels) {
-                let parsed: f64 = (value.parse())
-                    .map_err(|_| format!("{name} is {value:?}, which is no number"))?;
-                if let Some(fault) = implausible(name, parsed) {
-                    return Err(fault);
-                }
-                page.take(name, labels, parsed);
+            let Some(number) = page.number(name, labels) else {
+                continue;
+            };
+            let parsed: f64 =
+                (value.parse()).map_err(|_| format!("{name} is {value:?}, which is no number"))?;
+            if let Some(fault) = implausible(name, parsed) {
+                return Err(fault);
+            }
+            let added = if name == ENDED { -parsed } else { parsed };
+            *number.get_or_insert(0.0) += added;
+            if name == OVERFLOWS
+                && let Some(service) = label(labels, "service")
+            {
+                *page.overflows.entry(service.to_owned()).or_default() += parsed;
             }
         }
         match page.sample.fault() {
@@ -51,43 +67,24 @@ impl Page {
         }
     }
 
-    fn take(&mut self, name: &str, labels: &str, value: f64) {
-        let sample = &mut self.sample;
-        let slot = match name {
-            "process_cpu_seconds_total" => &mut sample.cpu_seconds,
-            "process_resident_memory_bytes" => &mut sample.rss_bytes,
-            "go_memstats_heap_inuse_bytes" => &mut sample.heap_bytes,
-            "go_memstats_last_gc_time_seconds" => &mut sample.collected_seconds,
-            "go_memstats_alloc_bytes_total" => &mut sample.allocated_bytes,
-            "go_memstats_mallocs_total" => &mut sample.allocations,
-            "go_goroutines" => &mut sample.goroutines,
-            "process_start_time_seconds" => &mut sample.start_seconds,
-            "endpoint_updates_queue_overflow" => {
-                if let Some(service) = label(labels, "service") {
-                    *self.overflows.entry(service.to_owned()).or_default() += value;
-                }
-                &mut sample.overflows
-            }
-            "destination_stream_send_timeouts_total" => &mut sample.send_timeouts,
-            "destination_endpoint_views_active" => &mut sample.views_active,
-            "grpc_server_started_total" => &mut self.streams,
-            "grpc_server_handled_total" => {
-                *self.streams.get_or_insert(0.0) -= value;
-                return;
-            }
-            _ => return,
-        };
-        *slot.get_or_insert(0.0) += value;
+    /// What a series is a part of, if it is one of those that a page is made of.
+    fn number(&mut self, name: &str, labels: &str) -> Option<&mut Option<f64>> {
+        if [BEGUN, ENDED].contains(&name) {
+            let get = label(labels, "grpc_method") == Some("Get");
+            return get.then_some(&mut self.streams);
+        }
+        let mut all = numbers(&mut self.sample).into_iter();
+        all.find(|(series, _)| *series == name).map(|(_, it)| it)
     }
 
     /// Adds what another replica's page says.
-    pub(super) fn absorb(&mut self, other: &Self) {
-        add(&mut self.sample, &other.sample);
+    pub(super) fn absorb(&mut self, other: Self) {
+        add(&mut self.sample, other.sample);
         if let Some(streams) = other.streams {
             *self.streams.get_or_insert(0.0) += streams;
         }
-        for (service, times) in &other.overflows {
-            *self.overflows.entry(service.clone()).or_default() += times;
+        for (service, times) in other.overflows {
+            *self.overflows.entry(service).or_default() += times;
         }
     }
 
@@ -103,25 +100,21 @@ impl Page {
     }
 }
 
-/// Whether a series is one of those that a page is made of.
-fn is_used(name: &str, labels: &str) -> bool {
-    match name {
-        "grpc_server_started_total" | "grpc_server_handled_total" => {
-            label(labels, "grpc_method") == Some("Get")
-        }
-        "process_cpu_seconds_total"
-        | "process_resident_memory_bytes"
-        | "go_memstats_heap_inuse_bytes"
-        | "go_memstats_last_gc_time_seconds"
-        | "go_memstats_alloc_bytes_total"
-        | "go_memstats_mallocs_total"
-        | "go_goroutines"
-        | "process_start_time_seconds"
-        | "endpoint_updates_queue_overflow"
-        | "destination_stream_send_timeouts_total"
-        | "destination_endpoint_views_active" => true,
-        _ => false,
-    }
+/// The numbers of a sample, with the series that each is of.
+pub(crate) fn numbers(of: &mut TargetSample) -> [(&'static str, &mut Option<f64>); 11] {
+    [
+        ("process_cpu_seconds_total", &mut of.cpu_seconds),
+        ("process_resident_memory_bytes", &mut of.rss_bytes),
+        ("go_memstats_heap_inuse_bytes", &mut of.heap_bytes),
+        (COLLECTED, &mut of.collected_seconds),
+        ("go_memstats_alloc_bytes_total", &mut of.allocated_bytes),
+        ("go_memstats_mallocs_total", &mut of.allocations),
+        ("go_goroutines", &mut of.goroutines),
+        ("process_start_time_seconds", &mut of.start_seconds),
+        (OVERFLOWS, &mut of.overflows),
+        (SEND_TIMEOUTS, &mut of.send_timeouts),
+        ("destination_endpoint_views_active", &mut of.views_active),
+    ]
 }
 
 /// Adds a replica's sample to those of others. A counter that only some have begun is their sum; a
@@ -129,32 +122,17 @@ fn is_used(name: &str, labels: &str) -> bool {
 ///
 /// Start times are added too: the sum changes when any replica restarts, which is all that is
 /// asked of them. Garbage counts as collected once all have collected theirs.
-fn add(all: &mut TargetSample, one: &TargetSample) {
-    for (all, one) in [
-        (&mut all.overflows, one.overflows),
-        (&mut all.send_timeouts, one.send_timeouts),
-    ] {
-        if let Some(one) = one {
-            *all.get_or_insert(0.0) += one;
-        }
+fn add(all: &mut TargetSample, mut one: TargetSample) {
+    let both = |all: Option<f64>, one| all.zip(one).map(|(all, one)| all + one);
+    all.memory_limit_bytes = both(all.memory_limit_bytes, one.memory_limit_bytes);
+    for ((series, all), (_, one)) in numbers(all).into_iter().zip(numbers(&mut one)) {
+        *all = match (series, *all, *one) {
+            (COLLECTED, Some(all), Some(one)) => Some(all.min(one)),
+            (COLLECTED | OVERFLOWS | SEND_TIMEOUTS, all, None) => all,
+            (COLLECTED | OVERFLOWS | SEND_TIMEOUTS, None, one) => one,
+            (_, all, one) => both(all, one),
+        };
     }
-    for (all, one) in [
-        (&mut all.cpu_seconds, one.cpu_seconds),
-        (&mut all.rss_bytes, one.rss_bytes),
-        (&mut all.heap_bytes, one.heap_bytes),
-        (&mut all.views_active, one.views_active),
-        (&mut all.start_seconds, one.start_seconds),
-        (&mut all.allocated_bytes, one.allocated_bytes),
-        (&mut all.allocations, one.allocations),
-        (&mut all.goroutines, one.goroutines),
-        (&mut all.memory_limit_bytes, one.memory_limit_bytes),
-    ] {
-        *all = all.zip(one).map(|(all, one)| all + one);
-    }
-    all.collected_seconds = match (all.collected_seconds, one.collected_seconds) {
-        (Some(all), Some(one)) => Some(all.min(one)),
-        (all, one) => all.or(one),
-    };
 }
 
 /// A label's value among `name{a="x",b="y"`.
@@ -184,8 +162,8 @@ mod tests {
             ..TargetSample::default()
         };
         let mut all = sample(1.5, Some(7.0));
-        add(&mut all, &sample(2.0, Some(5.0)));
-        add(&mut all, &sample(0.5, None));
+        add(&mut all, sample(2.0, Some(5.0)));
+        add(&mut all, sample(0.5, None));
         assert_eq!(
             (all.cpu_seconds, all.collected_seconds),
             (Some(4.0), Some(5.0))
