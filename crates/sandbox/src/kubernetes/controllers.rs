@@ -88,9 +88,9 @@ impl Controllers {
     /// Controllers that have seen nothing yet.
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            workloads: Workloads::new(config.seed),
-            kubelet: Kubelet::new(config.seed, config.pod_start, config.pods_from),
-            slices: Slices::new(config.seed, config.slice_sync),
+            workloads: Workloads::default(),
+            kubelet: Kubelet::new(config.pod_start, config.pods_from),
+            slices: Slices::new(config.slice_sync),
             garbage: Garbage::default(),
             timers: Timers::default(),
         }

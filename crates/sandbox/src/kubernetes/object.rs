@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use dst_load_scenario::time::At;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{facts::Facts, selector::Selectable};
+use super::{facts::Facts, resources::Resource, selector::Selectable};
 
 /// Namespace (empty where there is none) and name, in the order of a list.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -164,6 +164,18 @@ impl Object {
         let owner = self.meta.owners.iter().find(|owner| owner.controller)?;
         Some(&owner.uid)
     }
+}
+
+/// `metadata.ownerReferences` of what a controller makes for an object.
+pub(crate) fn owned_by(resource: Resource, name: &str, uid: &str) -> Value {
+    json!([{
+        "apiVersion": resource.api_version(),
+        "kind": resource.kind(),
+        "name": name,
+        "uid": uid,
+        "controller": true,
+        "blockOwnerDeletion": true,
+    }])
 }
 
 /// The time of `at` as Kubernetes writes it: whole seconds, UTC.

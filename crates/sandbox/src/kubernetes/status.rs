@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::resources::Resource;
+use super::{api::json as json_response, resources::Resource};
 
 /// An answer of kind `Status` that says no.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -179,11 +179,10 @@ impl Refusal {
 
     /// 403 for a create in a namespace that is going away.
     pub(crate) fn terminating(resource: Resource, name: &str, namespace: &str) -> Self {
-        let message = format!(
-            "{} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being terminated",
-            resource.qualified()
+        let why = format!(
+            "unable to create new content in namespace {namespace} because it is being terminated"
         );
-        let mut refusal = Self::new(403, "Forbidden", message).about(resource, name);
+        let mut refusal = Self::forbidden_because(resource, name, &why);
         refusal.details["causes"] = json!([{
             "reason": "NamespaceTerminating",
             "message": format!("namespace {namespace} is being terminated"),
@@ -254,14 +253,9 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let code = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (code, self.to_value().to_string()).into_response();
-        let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        let mut response = json_response(code, self.to_value().to_string());
         if let Some(seconds) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            (response.headers_mut()).insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

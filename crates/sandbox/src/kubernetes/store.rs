@@ -251,6 +251,24 @@ impl Store {
         )
     }
 
+    /// A name that is free: the prefix, and five characters that `purpose` and the next entity draw.
+    pub(crate) fn free_name(
+        &self,
+        resource: Resource,
+        purpose: &str,
+        namespace: &str,
+        prefix: &str,
+        mut entity: impl FnMut() -> String,
+    ) -> Key {
+        loop {
+            let suffix = seed::hex(self.seed, purpose, &entity(), 3);
+            let key = Key::new(namespace, &format!("{prefix}{}", &suffix[..5]));
+            if self.get(resource, &key).is_none() {
+                return key;
+            }
+        }
+    }
+
     /// What the controllers have not yet seen.
     pub(crate) fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)

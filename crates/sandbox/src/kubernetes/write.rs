@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dst_load_scenario::{seed, time::At};
+use dst_load_scenario::time::At;
 use serde_json::{Value, json};
 
 use super::{
@@ -183,8 +183,13 @@ impl Write {
         let metadata = &object["metadata"];
         let prefix = text(&metadata["generateName"]);
         if text(&metadata["name"]).is_empty() && !prefix.is_empty() {
-            let generated = generated_name(store, resource, namespace.unwrap_or_default(), prefix);
-            object["metadata"]["name"] = json!(generated);
+            let (namespace, version) = (namespace.unwrap_or_default(), store.version());
+            let mut attempts = 0..;
+            let key = store.free_name(resource, "generate-name", namespace, prefix, || {
+                let attempt: u32 = attempts.next().unwrap_or_default();
+                format!("{namespace}/{prefix}/{version}/{attempt}")
+            });
+            object["metadata"]["name"] = json!(&*key.name);
         }
     }
 }
@@ -214,24 +219,6 @@ impl Preconditions {
         }
         Ok(())
     }
-}
-
-/// A free name: the prefix and five characters from the seed.
-pub(crate) fn generated_name(
-    store: &Store,
-    resource: Resource,
-    namespace: &str,
-    prefix: &str,
-) -> String {
-    let version = store.version();
-    (0_u32..)
-        .map(|attempt| {
-            let entity = format!("{namespace}/{prefix}/{version}/{attempt}");
-            let suffix = seed::hex(store.seed(), "generate-name", &entity, 3);
-            format!("{prefix}{}", &suffix[..5])
-        })
-        .find(|name| store.get(resource, &Key::new(namespace, name)).is_none())
-        .expect("invariant: a namespace never holds every name of a prefix")
 }
 
 /// Sets the type that the path says, and refuses another.

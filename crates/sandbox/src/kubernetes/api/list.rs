@@ -91,12 +91,7 @@ fn page(store: &Store, call: &Call, selector: &Selector) -> Result<Page, Refusal
     }
     let limit = call.parameter("limit").and_then(|it| it.parse().ok());
     let limit = limit.filter(|&it| it > 0).unwrap_or(usize::MAX);
-    let mut matching = store
-        .list(call.resource, selector.namespace(), after.as_ref())
-        .filter(|it| {
-            let key = &it.meta.key;
-            selector.matches(&key.namespace, &key.name, &it.meta.selectable)
-        });
+    let mut matching = selector.list(store, call.resource, after.as_ref());
     let mut items = Vec::new();
     let mut last = None;
     for object in matching.by_ref().take(limit) {

@@ -11,7 +11,7 @@ use super::{Call, answer::parse as stored, body, json as respond, scale};
 use crate::kubernetes::{
     controllers::garbage,
     ending::How,
-    object::{Happened, Key},
+    object::{Happened, Key, Object},
     patch::Patch,
     resources::Resource,
     shared::Shared,
@@ -54,7 +54,11 @@ pub(crate) fn act(
             return Ok(respond(StatusCode::OK, object));
         }
         _ => {
-            let options = Options::parse(&body, &call)?;
+            // Preconditions are of one object.
+            let options = Options {
+                preconditions: Preconditions::default(),
+                ..Options::parse(&body, &call)?
+            };
             let list = shared.with(|store| delete_collection(store, &call, write, &options))?;
             return Ok(respond(StatusCode::OK, list));
         }
@@ -132,16 +136,7 @@ fn delete(
         return Err(Refusal::method_not_allowed());
     }
     let key = call.key();
-    if options.orphan && !write.dry_run {
-        garbage::orphan(store, call.resource, &key, write.at);
-    }
-    let deleted = write.delete(
-        store,
-        call.resource,
-        &key,
-        &options.preconditions,
-        options.how,
-    )?;
+    let deleted = delete_one(store, call, write, options, &key)?;
     let stays = deleted.meta.ending && deleted.happened() != Happened::Deleted;
     if stays || matches!(call.resource, Resource::Namespaces | Resource::Pods) {
         return Ok(deleted.json());
@@ -161,6 +156,22 @@ fn delete(
     Ok(Bytes::from(status.to_string()))
 }
 
+fn delete_one(
+    store: &mut Store,
+    call: &Call,
+    write: Write,
+    options: &Options,
+    key: &Key,
+) -> Result<Arc<Object>, Refusal> {
+    if options.orphan && !write.dry_run {
+        garbage::orphan(store, call.resource, key, write.at);
+    }
+    let Options {
+        preconditions, how, ..
+    } = options;
+    write.delete(store, call.resource, key, preconditions, *how)
+}
+
 fn delete_collection(
     store: &mut Store,
     call: &Call,
@@ -168,26 +179,11 @@ fn delete_collection(
     options: &Options,
 ) -> Result<Bytes, Refusal> {
     let selector = call.selector()?;
-    let keys: Vec<Key> = store
-        .list(call.resource, selector.namespace(), None)
-        .filter(|it| {
-            let key = &it.meta.key;
-            selector.matches(&key.namespace, &key.name, &it.meta.selectable)
-        })
-        .map(|it| it.meta.key.clone())
-        .collect();
+    let listed = selector.list(store, call.resource, None);
+    let keys: Vec<Key> = listed.map(|it| it.meta.key.clone()).collect();
     let mut items = Vec::new();
     for key in keys {
-        if options.orphan && !write.dry_run {
-            garbage::orphan(store, call.resource, &key, write.at);
-        }
-        let deleted = write.delete(
-            store,
-            call.resource,
-            &key,
-            &Preconditions::default(),
-            options.how,
-        )?;
+        let deleted = delete_one(store, call, write, options, &key)?;
         items.push(stored(&deleted.json()));
     }
     let list = json!({

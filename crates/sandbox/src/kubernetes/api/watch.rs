@@ -130,11 +130,7 @@ impl Watch {
         let resource = self.call.resource;
         let (shared, selector) = (self.shared.clone(), self.selector.clone());
         let (version, objects) = shared.with(|store| {
-            let objects = store.list(resource, selector.namespace(), None);
-            let objects = objects.filter(|it| {
-                let key = &it.meta.key;
-                selector.matches(&key.namespace, &key.name, &it.meta.selectable)
-            });
+            let objects = selector.list(store, resource, None);
             let objects: Vec<Bytes> = objects.map(|it| it.json()).collect();
             (store.version(), objects)
         });
@@ -253,11 +249,10 @@ impl Watch {
     /// one that ceases to is deleted from it.
     fn select(&mut self, entry: &Entry) -> Option<Bytes> {
         let object = &entry.object;
-        let key = &object.meta.key;
-        let matches = |seen| self.selector.matches(&key.namespace, &key.name, seen);
+        let selector = &self.selector;
         let before = entry.before.as_deref();
-        let was = before.filter(|it| matches(&it.meta.selectable));
-        let is = object.happened() != Happened::Deleted && matches(&object.meta.selectable);
+        let was = before.filter(|it| selector.selects(&it.meta));
+        let is = object.happened() != Happened::Deleted && selector.selects(&object.meta);
         let happened = match (was, is) {
             (None, false) => return None,
             (None, true) => Happened::Added,

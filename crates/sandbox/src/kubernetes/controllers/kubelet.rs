@@ -33,7 +33,6 @@ const ORPHANED: Duration = Duration::from_secs(40);
 /// The Nodes, and the pods that have not started.
 #[derive(Debug)]
 pub(crate) struct Kubelet {
-    seed: u64,
     start: (Duration, Duration),
     /// Those that are ready, in the order they were made, each with its own address.
     nodes: Vec<(String, Ipv4Addr)>,
@@ -51,9 +50,8 @@ pub(crate) struct Kubelet {
 impl Kubelet {
     /// Kubelets whose pods take between the two delays to start, and have addresses from `first`
     /// on.
-    pub(crate) fn new(seed: u64, start: (Duration, Duration), first: Ipv4Addr) -> Self {
+    pub(crate) fn new(start: (Duration, Duration), first: Ipv4Addr) -> Self {
         Self {
-            seed,
             start,
             nodes: Vec::new(),
             next: 0,
@@ -146,7 +144,7 @@ impl Kubelet {
         let node = facts.node.as_deref().unwrap_or_default();
         let entity = format!("{}/{}", key.namespace, key.name);
         let delay = if self.has_kubelet(node) {
-            seed::delay(self.seed, "pod-stop", &entity, STOP.0, STOP.1)
+            seed::delay(context.store.seed(), "pod-stop", &entity, STOP.0, STOP.1)
         } else if context
             .store
             .get(Resource::Nodes, &Key::new("", node))
@@ -234,7 +232,7 @@ impl Kubelet {
                 let key = &pod.meta.key;
                 let entity = format!("{}/{}", key.namespace, key.name);
                 let (min, max) = self.start;
-                let delay = seed::delay(self.seed, "pod-start", &entity, min, max)
+                let delay = seed::delay(context.store.seed(), "pod-start", &entity, min, max)
                     + context.faults.pod_delay(context.now, key);
                 let timer = Timer::StartPod {
                     pod: key.clone(),

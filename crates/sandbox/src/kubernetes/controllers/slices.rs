@@ -34,7 +34,6 @@ type Nodes = BTreeMap<String, Option<String>>;
 /// The Services and the pods that they may select.
 #[derive(Debug)]
 pub(crate) struct Slices {
-    seed: u64,
     sync: Duration,
     /// The Nodes, with their zones.
     nodes: Nodes,
@@ -77,9 +76,8 @@ struct Slice {
 
 impl Slices {
     /// A controller that writes what has gathered for `sync`.
-    pub(crate) fn new(seed: u64, sync: Duration) -> Self {
+    pub(crate) fn new(sync: Duration) -> Self {
         Self {
-            seed,
             sync,
             nodes: BTreeMap::new(),
             services: BTreeMap::new(),
@@ -255,7 +253,7 @@ impl Slices {
     pub(crate) fn sync(&mut self, context: &mut Context<'_>, key: &Key) {
         if let Some(service) = self.services.get_mut(key) {
             service.due = false;
-            service.write(self.seed, context);
+            service.write(context);
         }
     }
 }

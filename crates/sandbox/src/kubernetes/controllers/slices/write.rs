@@ -5,7 +5,6 @@ use std::{
     sync::Arc,
 };
 
-use dst_load_scenario::seed;
 use serde_json::json;
 
 use super::{SERVICE_NAME, Service, Slice};
@@ -15,7 +14,7 @@ use crate::kubernetes::{
         packing::{Endpoints, pack},
     },
     facts::Facts,
-    object::{Key, Meta, Owner, timestamp},
+    object::{Key, Meta, Owner, owned_by, timestamp},
     resources::Resource,
     selector::Selectable,
 };
@@ -34,7 +33,7 @@ const NO_PORTS: &str = "null";
 
 impl Service {
     /// Writes the slices that have to change.
-    pub(super) fn write(&mut self, seed: u64, context: &mut Context<'_>) {
+    pub(super) fn write(&mut self, context: &mut Context<'_>) {
         let mut desired: BTreeMap<Arc<str>, Endpoints<_, _>> = BTreeMap::new();
         for (pod, member) in &self.members {
             let endpoints = desired.entry(member.ports.clone()).or_default();
@@ -70,9 +69,7 @@ impl Service {
         }
         // Rather than one slice deleted and another made, the first becomes the other.
         while let Some((ports, endpoints)) = create.pop() {
-            let name = delete
-                .pop_first()
-                .unwrap_or_else(|| self.name(seed, context));
+            let name = delete.pop_first().unwrap_or_else(|| self.name(context));
             update.push((name, ports, endpoints));
         }
         for (name, slice) in &self.slices {
@@ -94,20 +91,21 @@ impl Service {
         }
     }
 
-    fn name(&mut self, seed: u64, context: &Context<'_>) -> Arc<str> {
-        let service = &self.object.meta.key;
-        loop {
-            self.made += 1;
-            let entity = format!("{}/{}/{}", service.namespace, service.name, self.made);
-            let suffix = seed::hex(seed, "slice-name", &entity, 3);
-            let key = Key::new(
-                &service.namespace,
-                &format!("{}-{}", service.name, &suffix[..5]),
-            );
-            if context.store.get(Resource::EndpointSlices, &key).is_none() {
-                return key.name;
-            }
-        }
+    fn name(&mut self, context: &Context<'_>) -> Arc<str> {
+        let Key { namespace, name } = &self.object.meta.key;
+        let prefix = format!("{name}-");
+        let store = &context.store;
+        let key = store.free_name(
+            Resource::EndpointSlices,
+            "slice-name",
+            namespace,
+            &prefix,
+            || {
+                self.made += 1;
+                format!("{namespace}/{name}/{}", self.made)
+            },
+        );
+        key.name
     }
 
     fn put(
@@ -145,14 +143,7 @@ impl Service {
             "generation": generation,
             "creationTimestamp": timestamp(created),
             "labels": labels,
-            "ownerReferences": [{
-                "apiVersion": "v1",
-                "kind": "Service",
-                "name": &*service.key.name,
-                "uid": service.uid,
-                "controller": true,
-                "blockOwnerDeletion": true,
-            }],
+            "ownerReferences": owned_by(Resource::Services, &service.key.name, &service.uid),
         });
         let selectable = Selectable {
             labels,
