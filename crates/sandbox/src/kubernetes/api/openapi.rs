@@ -4,7 +4,7 @@
 //! Of version 2 there is the frame alone. kubectl validates `kind: List` with it, whatever it has of
 //! version 3, and skips each item whose kind it does not describe.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
@@ -19,6 +19,12 @@ const VERSION: &str = "v1.33.0";
 const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 const METADATA: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+
+/// Of fields.
+static SCHEMAS: LazyLock<Value> = LazyLock::new(|| {
+    serde_saphyr::from_str(include_str!("openapi.yaml"))
+        .expect("invariant: the file is part of this program, and valid")
+});
 
 /// The document of version 2, in protobuf where the client would take that.
 pub(super) fn second(accept: &str) -> Response {
@@ -76,7 +82,7 @@ pub(super) fn document(group: &str, version: &str) -> Option<Value> {
     if paths.is_empty() {
         return None;
     }
-    schemas.insert(METADATA.to_owned(), metadata());
+    schemas.insert(METADATA.to_owned(), SCHEMAS["metadata"].clone());
     Some(json!({
         "openapi": "3.0.0",
         "info": { "title": TITLE, "version": VERSION },
@@ -108,21 +114,12 @@ fn schema_name(it: Resource) -> String {
 }
 
 fn schema(it: Resource) -> Value {
-    let mut properties = Map::new();
-    for (name, description) in [
-        ("apiVersion", "The group and version of the object."),
-        ("kind", "The kind of the object."),
-    ] {
-        let property = json!({ "type": "string", "description": description });
-        properties.insert(name.to_owned(), property);
-    }
-    let metadata = json!({
-        "description": "The object's metadata.",
-        "allOf": [{ "$ref": format!("#/components/schemas/{METADATA}") }],
-    });
-    properties.insert("metadata".to_owned(), metadata);
-    for (name, kind, description) in fields(it) {
-        properties.insert((*name).to_owned(), property(kind, description));
+    let mut properties = SCHEMAS["all"].clone();
+    let own = SCHEMAS["own"].get(it.plural()).unwrap_or(&SCHEMAS["spec"]);
+    for (name, property) in own.as_object().into_iter().flatten() {
+        if name != "status" || it.has_status() {
+            properties[name] = property.clone();
+        }
     }
     json!({
         "description": format!(
@@ -135,103 +132,6 @@ fn schema(it: Resource) -> Value {
         "x-kubernetes-group-version-kind":
             [{ "group": it.group(), "version": it.version(), "kind": it.kind() }],
     })
-}
-
-fn metadata() -> Value {
-    let mut properties = Map::new();
-    for (name, kind, description) in [
-        (
-            "name",
-            "string",
-            "The name, unique among objects of the kind in a namespace.",
-        ),
-        (
-            "generateName",
-            "string",
-            "What a generated name begins with, where there is none.",
-        ),
-        ("namespace", "string", "The namespace."),
-        ("labels", "object", "Labels, by which objects are selected."),
-        (
-            "annotations",
-            "object",
-            "Annotations, which select nothing.",
-        ),
-        (
-            "ownerReferences",
-            "array",
-            "With which objects this one goes.",
-        ),
-        (
-            "finalizers",
-            "array",
-            "What must be done before the object goes.",
-        ),
-        (
-            "uid",
-            "string",
-            "What tells it from others that have had its name. Read-only.",
-        ),
-        ("resourceVersion", "string", "Its version. Read-only."),
-        (
-            "generation",
-            "integer",
-            "The version of its spec. Read-only.",
-        ),
-        (
-            "creationTimestamp",
-            "string",
-            "When it was made. Read-only.",
-        ),
-        (
-            "deletionTimestamp",
-            "string",
-            "When its deletion was asked for. Read-only.",
-        ),
-    ] {
-        properties.insert(name.to_owned(), property(kind, description));
-    }
-    json!({ "description": "Metadata of an object.", "type": "object", "properties": properties })
-}
-
-fn property(kind: &str, description: &str) -> Value {
-    let mut property = json!({ "type": kind, "description": description });
-    if kind == "array" {
-        property["items"] = json!({ "type": "object" });
-    }
-    property
-}
-
-/// The outermost fields beside those that every kind has: name, type, description.
-fn fields(it: Resource) -> &'static [(&'static str, &'static str, &'static str)] {
-    const SPEC: (&str, &str, &str) = ("spec", "object", "What is wanted.");
-    const STATUS: (&str, &str, &str) = ("status", "object", "What there is. Read-only.");
-    match it {
-        Resource::Secrets => &[
-            ("type", "string", "What it is for; Opaque if absent."),
-            ("data", "object", "Values, in base64."),
-            ("stringData", "object", "Values in the clear. Write-only."),
-        ],
-        Resource::ConfigMaps => &[
-            ("data", "object", "Values."),
-            ("binaryData", "object", "Values, in base64."),
-        ],
-        Resource::Endpoints => &[("subsets", "array", "Addresses with their ports.")],
-        Resource::EndpointSlices => &[
-            ("addressType", "string", "IPv4, IPv6 or FQDN."),
-            ("endpoints", "array", "Addresses with their conditions."),
-            ("ports", "array", "The ports of each endpoint."),
-        ],
-        Resource::Events => &[
-            ("involvedObject", "object", "What it is about."),
-            ("reason", "string", "What happened, in a word."),
-            ("message", "string", "What happened."),
-            ("type", "string", "Normal or Warning."),
-        ],
-        Resource::ServiceAccounts => &[("secrets", "array", "Secrets of its tokens.")],
-        _ if it.has_status() => &[SPEC, STATUS],
-        _ => &[SPEC],
-    }
 }
 
 fn root(it: Resource) -> String {
