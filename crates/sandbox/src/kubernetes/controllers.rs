@@ -99,52 +99,45 @@ impl Controllers {
     /// Takes in what was written, fires the timers that are due and does some of the work. Says
     /// whether there is more to do at once.
     pub(crate) fn turn(&mut self, store: &mut Store, now: At, faults: &Faults) -> bool {
-        for _ in 0..STEPS_PER_TURN {
-            self.observe(store, now, faults);
-            if !self.step(store, now, faults) {
-                return false;
-            }
-        }
-        true
-    }
-
-    fn observe(&mut self, store: &mut Store, now: At, faults: &Faults) {
-        for change in store.take_changes() {
-            self.garbage.observe(store, &change);
-            let mut context = Context {
-                store,
-                now,
-                faults,
-                timers: &mut self.timers,
-            };
-            self.workloads.observe(&mut context, &change);
-            self.kubelet.observe(&mut context, &change);
-            self.slices.observe(&mut context, &change);
-        }
-    }
-
-    /// One piece of work; false if there is none.
-    fn step(&mut self, store: &mut Store, now: At, faults: &Faults) -> bool {
-        let timer = self.timers.pop(now);
+        let mut timers = std::mem::take(&mut self.timers);
         let mut context = Context {
             store,
             now,
             faults,
-            timers: &mut self.timers,
+            timers: &mut timers,
         };
-        match timer {
-            Some(Timer::StartPod { pod, uid }) => self.kubelet.start(&mut context, &pod, &uid),
-            Some(Timer::StopPod { pod, uid }) => self.kubelet.stop(&mut context, &pod, &uid),
-            Some(Timer::SyncSlices(service)) => self.slices.sync(&mut context, &service),
+        let busy = (0..STEPS_PER_TURN).all(|_| {
+            self.observe(&mut context);
+            self.step(&mut context)
+        });
+        self.timers = timers;
+        busy
+    }
+
+    fn observe(&mut self, context: &mut Context<'_>) {
+        for change in context.store.take_changes() {
+            self.garbage.observe(context.store, &change);
+            self.workloads.observe(context, &change);
+            self.kubelet.observe(context, &change);
+            self.slices.observe(context, &change);
+        }
+    }
+
+    /// One piece of work; false if there is none.
+    fn step(&mut self, context: &mut Context<'_>) -> bool {
+        match context.timers.pop(context.now) {
+            Some(Timer::StartPod { pod, uid }) => self.kubelet.start(context, &pod, &uid),
+            Some(Timer::StopPod { pod, uid }) => self.kubelet.stop(context, &pod, &uid),
+            Some(Timer::SyncSlices(service)) => self.slices.sync(context, &service),
             Some(Timer::RetrySet(set)) => self.workloads.retry_set(&set),
-            Some(Timer::SetStatus(set)) => self.workloads.write_set_status(&mut context, &set),
+            Some(Timer::SetStatus(set)) => self.workloads.write_set_status(context, &set),
             Some(Timer::DeploymentStatus(deployment)) => {
-                self.workloads.write_status(&mut context, &deployment);
+                self.workloads.write_status(context, &deployment);
             }
             None => {
                 return self.garbage.step(context.store, context.now)
-                    || self.kubelet.step(&mut context)
-                    || self.workloads.step(&mut context, &mut self.kubelet);
+                    || self.kubelet.step(context)
+                    || self.workloads.step(context, &mut self.kubelet);
             }
         }
         true

@@ -1,6 +1,6 @@
 //! What the controllers must know of an object, taken from its JSON once, when it is written.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -143,6 +143,11 @@ impl PodFacts {
             terminating: !pod["metadata"]["deletionTimestamp"].is_null(),
             ports: ports.collect(),
         }
+    }
+
+    /// Its address, if it is one that pods are given here.
+    pub(crate) fn address(&self) -> Option<Ipv4Addr> {
+        self.ip.as_deref()?.parse().ok()
     }
 
     /// Whether it has ended, for good or ill.

@@ -6,7 +6,11 @@ use bytes::Bytes;
 use dst_load_scenario::time::At;
 use serde_json::{Value, json};
 
-use super::{facts::Facts, resources::Resource, selector::Selectable};
+use super::{
+    facts::{Facts, PodFacts},
+    resources::Resource,
+    selector::Selectable,
+};
 
 /// Namespace (empty where there is none) and name, in the order of a list.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,6 +161,14 @@ impl Object {
     pub(crate) fn to_value(&self) -> Value {
         serde_json::from_slice(&self.json())
             .expect("invariant: stored JSON was written by a serialiser")
+    }
+
+    /// What controllers must know of it, if it is a Pod.
+    pub(crate) fn pod(&self) -> Option<&PodFacts> {
+        match &self.meta.facts {
+            Facts::Pod(facts) => Some(facts),
+            _ => None,
+        }
     }
 
     /// The uid of the controller that manages it.

@@ -19,6 +19,7 @@ use super::{
     object::{Happened, Key, Meta, Object, Owner, timestamp},
     resources::Resource,
     selector::Selectable,
+    write::text,
 };
 use crate::index::Index;
 
@@ -116,18 +117,27 @@ impl Store {
 
     /// Writes an object whose metadata is complete but for its version.
     pub(crate) fn put(&mut self, resource: Resource, mut object: Value, at: At) -> Arc<Object> {
+        let meta = self.meta(resource, &object, at);
+        self.put_rendered(resource, meta, |version, line| {
+            object["metadata"]["resourceVersion"] = json!(version.to_string());
+            serde_json::to_writer(line, &object)
+                .expect("invariant: a Value always serialises into memory");
+        })
+    }
+
+    /// What is known of an object that is written `at`.
+    pub(crate) fn meta(&self, resource: Resource, object: &Value, at: At) -> Meta {
         let metadata = &object["metadata"];
-        let name = metadata["name"].as_str().unwrap_or_default();
-        let key = Key::new(metadata["namespace"].as_str().unwrap_or_default(), name);
+        let key = Key::new(text(&metadata["namespace"]), text(&metadata["name"]));
         let previous = self.get(resource, &key);
         let generation = metadata["generation"].as_i64().unwrap_or_default();
         let selectable = Selectable {
             labels: labels(metadata),
-            fields: selectable_fields(resource, &object),
+            fields: selectable_fields(resource, object),
         };
         let same_spec = previous.filter(|it| it.meta.generation == generation);
-        let meta = Meta {
-            uid: metadata["uid"].as_str().unwrap_or_default().to_owned(),
+        Meta {
+            uid: text(&metadata["uid"]).to_owned(),
             generation,
             created: previous.map_or(at, |it| it.meta.created),
             owners: owners(metadata),
@@ -136,15 +146,10 @@ impl Store {
                 Some(it) if *it.meta.selectable == selectable => it.meta.selectable.clone(),
                 _ => Arc::new(selectable),
             },
-            facts: Facts::of(resource, &object, same_spec.map(|it| &it.meta.facts)),
+            facts: Facts::of(resource, object, same_spec.map(|it| &it.meta.facts)),
             applied: previous.map_or_else(BTreeMap::new, |it| it.meta.applied.clone()),
             key,
-        };
-        self.put_rendered(resource, meta, |version, line| {
-            object["metadata"]["resourceVersion"] = json!(version.to_string());
-            serde_json::to_writer(line, &object)
-                .expect("invariant: a Value always serialises into memory");
-        })
+        }
     }
 
     /// Writes an object that is rendered by its writer, given the version.
@@ -225,13 +230,12 @@ impl Store {
         let entity = format!(
             "{}/{}/{}/{}",
             resource.plural(),
-            metadata["namespace"].as_str().unwrap_or_default(),
-            metadata["name"].as_str().unwrap_or_default(),
+            text(&metadata["namespace"]),
+            text(&metadata["name"]),
             // Makes the uid of a recreated object another one.
             self.version + 1,
         );
-        let uid = self.uid(&entity);
-        object["metadata"]["uid"] = json!(uid);
+        object["metadata"]["uid"] = json!(self.uid(&entity));
         object["metadata"]["creationTimestamp"] = json!(timestamp(at));
         if resource.counts_generations() {
             object["metadata"]["generation"] = json!(1);
@@ -239,7 +243,7 @@ impl Store {
     }
 
     /// A uid in the usual form, from the seed and the entity.
-    pub(crate) fn uid(&self, entity: &str) -> String {
+    fn uid(&self, entity: &str) -> String {
         let hex = seed::hex(self.seed, "uid", entity, 16);
         format!(
             "{}-{}-4{}-a{}-{}",

@@ -100,10 +100,8 @@ impl Kubelet {
     /// A pod's containers are up: it gets its address and is ready.
     pub(crate) fn start(&mut self, context: &mut Context<'_>, key: &Key, uid: &str) {
         self.starting.remove(uid);
-        let Some(stored) = context.store.get(Resource::Pods, key) else {
-            return;
-        };
-        let Facts::Pod(facts) = &stored.meta.facts else {
+        let stored = context.store.get(Resource::Pods, key);
+        let Some((stored, facts)) = stored.and_then(|it| Some((it, it.pod()?))) else {
             return;
         };
         // Another one of the name, or one whose status someone else writes.
@@ -188,9 +186,7 @@ impl Kubelet {
                 .cloned()
                 .collect();
             for pod in pods {
-                if let Facts::Pod(facts) = &pod.meta.facts
-                    && facts.node.as_deref() == Some(name)
-                {
+                if let Some(facts) = pod.pod().filter(|it| it.node.as_deref() == Some(name)) {
                     self.stop_later(context, &pod, facts);
                 }
             }
@@ -201,27 +197,22 @@ impl Kubelet {
         if let (Some(old), None) = (&change.old, &change.new) {
             self.starting.remove(&old.meta.uid);
             self.stopping.remove(&old.meta.uid);
-            if let Facts::Pod(facts) = &old.meta.facts
-                && let Some(address) = facts.ip.as_deref().and_then(|it| it.parse().ok())
-            {
+            if let Some(address) = old.pod().and_then(PodFacts::address) {
                 self.addresses.free(address);
             }
         }
-        let Some(pod) = &change.new else { return };
-        let Facts::Pod(facts) = &pod.meta.facts else {
+        let new = change.new.as_ref();
+        let Some((pod, facts)) = new.and_then(|it| Some((it, it.pod()?))) else {
             return;
         };
-        if let Some(address) = facts.ip.as_deref().and_then(|it| it.parse().ok()) {
+        if let Some(address) = facts.address() {
             self.addresses.occupy(address);
         }
         if facts.terminating {
             self.stop_later(context, pod, facts);
             return;
         }
-        if facts.ip.is_some() {
-            return;
-        }
-        if facts.phase != "Pending" || self.starting.contains(&pod.meta.uid) {
+        if facts.ip.is_some() || facts.phase != "Pending" || self.starting.contains(&pod.meta.uid) {
             return;
         }
         match &facts.node {

@@ -113,7 +113,7 @@ impl Slices {
             Some(zone) => self.nodes.insert(name.to_owned(), zone),
             None => self.nodes.remove(name),
         };
-        let on_it = |pod: &&Arc<Object>| matches!(&pod.meta.facts, Facts::Pod(facts) if facts.node.as_deref() == Some(name));
+        let on_it = |it: &&Arc<Object>| it.pod().is_some_and(|it| it.node.as_deref() == Some(name));
         let pods = context.store.list(Resource::Pods, None, None).filter(on_it);
         for pod in pods.cloned().collect::<Vec<_>>() {
             for key in self.selected_by(&pod) {
@@ -285,10 +285,8 @@ impl Service {
             .selector
             .iter()
             .all(|(key, value)| labels.get(key) == Some(value));
-        let member = match &pod.meta.facts {
-            Facts::Pod(facts) if selected => self.member(pod, facts, nodes),
-            _ => None,
-        };
+        let facts = pod.pod().filter(|_| selected);
+        let member = facts.and_then(|facts| self.member(pod, facts, nodes));
         match member {
             Some(member) if self.members.get(name) == Some(&member) => false,
             Some(member) => {

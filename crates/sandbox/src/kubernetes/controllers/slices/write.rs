@@ -13,10 +13,8 @@ use crate::kubernetes::{
         Context,
         packing::{Endpoints, pack},
     },
-    facts::Facts,
-    object::{Key, Meta, Owner, owned_by, timestamp},
+    object::{Key, owned_by, timestamp},
     resources::Resource,
-    selector::Selectable,
 };
 
 /// As kube-controller-manager's `--max-endpoints-per-slice`.
@@ -116,56 +114,37 @@ impl Service {
         endpoints: Endpoints<Arc<str>, Arc<str>>,
     ) {
         let service = &self.object.meta;
+        let Key { namespace, .. } = &service.key;
         let key = Key {
-            namespace: service.key.namespace.clone(),
+            namespace: namespace.clone(),
             name: name.clone(),
         };
-        let stored = context.store.get(Resource::EndpointSlices, &key).cloned();
         let mut labels = service.selectable.labels.clone();
         labels.insert(SERVICE_NAME.to_owned(), service.key.name.to_string());
         labels.insert(MANAGED_BY.to_owned(), MANAGER.to_owned());
         if self.facts.headless {
             labels.insert(HEADLESS.to_owned(), String::new());
         }
-        let (uid, generation, created) = match &stored {
-            Some(it) => (it.meta.uid.clone(), it.meta.generation + 1, it.meta.created),
-            None => {
-                let version = context.store.version() + 1;
-                let entity = format!("endpointslices/{}/{name}/{version}", key.namespace);
-                (context.store.uid(&entity), 1, context.now)
-            }
-        };
-        let mut metadata = json!({
-            "name": &*name,
-            "generateName": format!("{}-", service.key.name),
-            "namespace": &*key.namespace,
-            "uid": uid,
-            "generation": generation,
-            "creationTimestamp": timestamp(created),
-            "labels": labels,
-            "ownerReferences": owned_by(Resource::Services, &service.key.name, &service.uid),
-        });
-        let selectable = Selectable {
-            labels,
-            fields: Vec::new(),
-        };
-        let meta = Meta {
-            key,
-            uid,
-            generation,
-            created,
-            owners: vec![Owner {
-                uid: service.uid.clone(),
-                controller: true,
-            }],
-            ending: false,
-            selectable: match stored {
-                Some(it) if *it.meta.selectable == selectable => it.meta.selectable.clone(),
-                _ => Arc::new(selectable),
+        let mut slice = json!({
+            "metadata": {
+                "name": &*name,
+                "generateName": format!("{}-", service.key.name),
+                "namespace": &**namespace,
+                "labels": labels,
+                "ownerReferences": owned_by(Resource::Services, &service.key.name, &service.uid),
             },
-            facts: Facts::Nothing,
-            applied: BTreeMap::new(),
-        };
+        });
+        match context.store.get(Resource::EndpointSlices, &key) {
+            Some(stored) => {
+                let metadata = &mut slice["metadata"];
+                metadata["uid"] = json!(stored.meta.uid);
+                metadata["generation"] = json!(stored.meta.generation + 1);
+                metadata["creationTimestamp"] = json!(timestamp(stored.meta.created));
+            }
+            None => (context.store).stamp(Resource::EndpointSlices, &mut slice, context.now),
+        }
+        let meta = (context.store).meta(Resource::EndpointSlices, &slice, context.now);
+        let mut metadata = slice["metadata"].take();
         let written = context
             .store
             .put_rendered(Resource::EndpointSlices, meta, |version, line| {
