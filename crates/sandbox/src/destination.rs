@@ -51,7 +51,6 @@ use self::{
     directory::Directory,
     hub::{Hub, Method},
     publisher::Change,
-    service::GetService,
 };
 
 /// How a reference destination is set up.
@@ -126,7 +125,7 @@ impl Destination {
     /// The Destination API, in process. Each clone stands for one connection.
     #[must_use]
     pub fn grpc(&self) -> Grpc {
-        Grpc::new(self.service())
+        Grpc::new(self.clone())
     }
 
     /// Whether the cluster has been read once.
@@ -175,10 +174,6 @@ impl Destination {
             }),
             drivers: Arc::default(),
         }
-    }
-
-    fn service(&self) -> GetService {
-        GetService::new(self.clone())
     }
 }
 

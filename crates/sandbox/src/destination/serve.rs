@@ -40,7 +40,7 @@ async fn connection(socket: TcpStream, destination: Destination, cancel: Cancell
         .max_local_error_reset_streams(usize::MAX)
         .max_send_buf_size(SEND_BUFFER)
         .auto_date_header(false);
-    let service = TowerToHyperService::new(destination.service());
+    let service = TowerToHyperService::new(destination);
     let connection = builder.serve_connection(TokioIo::new(Preface::expect(socket)), service);
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {

@@ -27,12 +27,6 @@ use super::{
 
 const SERVICE: &str = "/io.linkerd.proxy.destination.Destination/";
 
-/// Answers `Get` and `GetProfile`.
-#[derive(Clone, Debug)]
-pub(crate) struct GetService {
-    destination: Destination,
-}
-
 /// One call, from its start to its end; it is counted and unsubscribed when it is dropped.
 #[derive(Debug)]
 struct Call {
@@ -51,15 +45,10 @@ struct Updates {
     ended: bool,
 }
 
-// === impl GetService ===
+// === impl Destination ===
 
-impl GetService {
-    pub(crate) const fn new(destination: Destination) -> Self {
-        Self { destination }
-    }
-}
-
-impl<B> tower::Service<http::Request<B>> for GetService
+/// Answers `Get` and `GetProfile`. Each clone stands for one connection.
+impl<B> tower::Service<http::Request<B>> for Destination
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: fmt::Display,
@@ -73,7 +62,7 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let shared = self.destination.shared.clone();
+        let shared = self.shared.clone();
         Box::pin(async move {
             let name = request.uri().path().strip_prefix(SERVICE);
             let mut response = if let Some(method) = name.and_then(|it| it.parse().ok()) {

@@ -76,7 +76,7 @@ pub(crate) enum Target {
 }
 
 /// Of a Deployment; all of it comes from its spec.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct DeploymentFacts {
     pub(crate) replicas: u32,
     pub(crate) surge: Portion,
@@ -89,7 +89,7 @@ pub(crate) struct DeploymentFacts {
 }
 
 /// Of a ReplicaSet; all of it comes from its spec.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct SetFacts {
     pub(crate) replicas: u32,
     /// The pod template.
@@ -101,6 +101,13 @@ pub(crate) struct SetFacts {
 pub(crate) enum Portion {
     Count(u32),
     Percent(u32),
+}
+
+/// What Kubernetes takes where nothing is said.
+impl Default for Portion {
+    fn default() -> Self {
+        Self::Percent(25)
+    }
 }
 
 // === impl Facts ===
@@ -235,7 +242,7 @@ impl Portion {
         let percent = value.as_str().and_then(|it| it.strip_suffix('%'));
         match percent.and_then(|it| it.parse().ok()) {
             Some(percent) => Self::Percent(percent),
-            None => count(value).map_or(Self::Percent(25), Self::Count),
+            None => count(value).map_or_else(Self::default, Self::Count),
         }
     }
 

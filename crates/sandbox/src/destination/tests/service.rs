@@ -289,7 +289,7 @@ async fn a_request_is_at_most_as_large_as_for_a_go_server() {
         ..GetDestination::default()
     };
     let code = |length: usize| {
-        let mut client = DestinationClient::new(destination.service());
+        let mut client = DestinationClient::new(destination.clone());
         async move { client.get(path(length)).await.unwrap_err().code() }
     };
     assert_eq!(code(1 << 20).await, Code::InvalidArgument);

@@ -52,7 +52,7 @@ enum Dirty {
     Set(Key),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Deployment {
     facts: Arc<DeploymentFacts>,
     /// Oldest first.
@@ -60,7 +60,7 @@ struct Deployment {
     status_due: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Set {
     facts: Arc<SetFacts>,
     uid: String,
@@ -121,14 +121,9 @@ impl Workloads {
         if known.is_some_and(|it| Arc::ptr_eq(&it.facts, facts)) {
             return;
         }
-        let sets = known.map_or_else(Vec::new, |it| it.sets.clone());
-        let deployment = Deployment {
-            facts: facts.clone(),
-            sets,
-            status_due: known.is_some_and(|it| it.status_due),
-        };
         self.by_uid.insert(object.meta.uid.clone(), key.clone());
-        self.deployments.insert(key.clone(), deployment);
+        let deployment = self.deployments.entry(key.clone()).or_default();
+        deployment.facts = facts.clone();
         self.dirty.insert(Dirty::Deployment(key.clone()));
         self.status_later(context, key);
     }
@@ -163,12 +158,7 @@ impl Workloads {
                     facts: facts.clone(),
                     uid: object.meta.uid.clone(),
                     deployment: deployment.clone(),
-                    pods: BTreeMap::new(),
-                    ready: 0,
-                    made: 0,
-                    refused: None,
-                    retry_due: false,
-                    status_due: false,
+                    ..Set::default()
                 };
                 self.sets.insert(key.clone(), set);
                 self.by_uid.insert(object.meta.uid.clone(), key.clone());
