@@ -48,14 +48,12 @@ pub async fn behind(kube: &kube::Client, addresses: &[String]) -> Flags {
 
 async fn at(kube: &kube::Client, address: &str) -> Option<Flags> {
     let address: Address = address.parse().ok()?;
-    let host = address.host();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    match host.parse::<IpAddr>() {
-        Ok(ip) if ip.is_loopback() => None,
-        Ok(ip) => of_ip(kube, ip).await,
-        Err(_) => {
+    match address.ip() {
+        Some(ip) if ip.is_loopback() => None,
+        Some(ip) => of_ip(kube, ip).await,
+        None => {
             // NAME.NAMESPACE, with or without what follows in a cluster.
-            let mut labels = host.split('.');
+            let mut labels = address.host().split('.');
             let (name, namespace) = (labels.next()?, labels.next()?);
             if !matches!(labels.next(), None | Some("svc")) {
                 return None;
