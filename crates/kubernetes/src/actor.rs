@@ -26,6 +26,7 @@ mod resource;
 mod tests;
 
 pub use dst_load_transport::calls::{KubernetesErrors, Limits};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 pub use self::{
     act::{Acted, Actor, OnSlice},
@@ -57,6 +58,21 @@ pub struct OwnerPod {
     pub name: String,
     /// Its uid.
     pub uid: String,
+}
+
+// === impl OwnerPod ===
+
+impl OwnerPod {
+    /// As what belongs to it refers to it.
+    fn reference(&self) -> OwnerReference {
+        OwnerReference {
+            api_version: "v1".to_owned(),
+            kind: "Pod".to_owned(),
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+            ..OwnerReference::default()
+        }
+    }
 }
 
 // === impl RunIdentity ===

@@ -36,13 +36,8 @@ struct Inner {
     removals: AtomicU64,
 }
 
-/// What is asked, with the words by which RBAC and messages name it.
-pub(super) struct Call {
-    pub(super) request: Request<Vec<u8>>,
-    /// For example `patch deployments/scale test-service-1`.
-    pub(super) what: String,
-    pub(super) options: CallOptions,
-}
+/// A request, as kube makes it of names; not of those that do not fit into a URL.
+pub(super) type Asked = Result<Request<Vec<u8>>, kube::core::request::Error>;
 
 /// What came of a call.
 #[derive(Debug)]
@@ -158,13 +153,27 @@ impl Caller {
         move |error| KubernetesError::of(what, attempts, &error)
     }
 
-    /// Sends `call` until it is answered for good.
-    pub(super) async fn call(&self, call: &Call) -> Reply {
+    /// Sends what writes, reads or deletes an object until it is answered for good. It names the
+    /// object's version or uid where it must meet one: a conflict is its answer. An `urgent` one may
+    /// pass those that wait for the rate. `what` is for example `get pods test-service-1-1`.
+    pub(super) async fn call(&self, what: String, request: Asked, urgent: bool) -> Reply {
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => {
+                let message = chain(&error);
+                let error = KubernetesError::InvalidRequest { what, message };
+                return Reply::unsent(self.clock().now(), Err(error));
+            }
+        };
         let trace = CallTrace::default();
-        let mut request = call.request.clone().map(Body::from);
-        request.extensions_mut().insert(call.options);
+        let mut request = request.map(Body::from);
         request.extensions_mut().insert(trace.clone());
-        let result = self.send(call, request).await;
+        request.extensions_mut().insert(CallOptions {
+            conflict_is_final: true,
+            urgent,
+            ..CallOptions::default()
+        });
+        let result = self.send(what, request).await;
         let (timing, now) = (trace.timing(), self.clock().now());
         Reply {
             sent: timing.sent.unwrap_or(now),
@@ -174,8 +183,8 @@ impl Caller {
         }
     }
 
-    async fn send(&self, call: &Call, request: Request<Body>) -> Result<Bytes, KubernetesError> {
-        let failed = |error| KubernetesError::of(call.what.clone(), self.attempts(), &error);
+    async fn send(&self, what: String, request: Request<Body>) -> Result<Bytes, KubernetesError> {
+        let failed = |error| KubernetesError::of(what.clone(), self.attempts(), &error);
         let response = self.0.kube.send(request).await.map_err(failed)?;
         let code = response.status();
         // The layer has read it already.
@@ -186,45 +195,7 @@ impl Caller {
         }
         let status = serde_json::from_slice::<Status>(&body);
         let status = status.map_err(|error| failed(kube::Error::SerdeError(error)))?;
-        let what = call.what.clone();
         Err(KubernetesError::refused(what, self.attempts(), &status))
-    }
-}
-
-// === impl Call ===
-
-impl Call {
-    /// A call that writes or deletes what its request says, which names its version or its uid: a
-    /// conflict is its answer. It is paced.
-    ///
-    /// # Errors
-    ///
-    /// Names that do not fit into a URL.
-    pub(super) fn new(
-        what: String,
-        request: Result<Request<Vec<u8>>, kube::core::request::Error>,
-    ) -> Result<Self, KubernetesError> {
-        let options = CallOptions {
-            conflict_is_final: true,
-            ..CallOptions::default()
-        };
-        match request {
-            Ok(request) => Ok(Self {
-                request,
-                what,
-                options,
-            }),
-            Err(error) => Err(KubernetesError::InvalidRequest {
-                what,
-                message: chain(&error),
-            }),
-        }
-    }
-
-    /// The same, which may pass those that wait for the rate.
-    pub(super) fn urgent(mut self, urgent: bool) -> Self {
-        self.options.urgent = urgent;
-        self
     }
 }
 

@@ -230,25 +230,19 @@ impl Cleanup<'_> {
             uid: object.uid(),
             resource_version: object.resource_version(),
         });
-        let (kube, kind, name) = (
-            self.listing.caller.exact(),
-            resource.api(),
-            object.name_any(),
-        );
+        let caller = self.listing.caller;
+        let (kube, kind, name) = (caller.exact(), resource.api(), object.name_any());
         let objects: Api<DynamicObject> = match object.namespace() {
             Some(namespace) => Api::namespaced_with(kube, &namespace, &kind),
             None => Api::all_with(kube, &kind),
         };
-        let failure = self
-            .listing
-            .caller
-            .failure("delete", resource.plural, &name);
+        let failure = caller.failure("delete", resource.plural, &name);
         match objects.delete(&name, &as_listed).await.map_err(failure) {
             Err(error) if error.is_refused_as("NotFound") => Ok(()),
             // It has changed since, or is another object, or a namespace that is going already: the
             // next listing says which.
             Err(error) if error.is_refused_as("Conflict") => Ok(()),
-            answer => answer.map(|_| self.listing.caller.count_removal()),
+            answer => answer.map(|_| caller.count_removal()),
         }
     }
 }

@@ -60,9 +60,8 @@ pub fn labels(run: &RunIdentity) -> BTreeMap<String, String> {
 /// The object, belonging to a Pod of its namespace.
 #[must_use]
 pub fn owned(mut object: Value, owner: Option<&OwnerPod>) -> Value {
-    if let Some(OwnerPod { name, uid }) = owner {
-        object["metadata"]["ownerReferences"] =
-            json!([{ "apiVersion": "v1", "kind": "Pod", "name": name, "uid": uid }]);
+    if let Some(pod) = owner {
+        object["metadata"]["ownerReferences"] = json!([pod.reference()]);
     }
     object
 }

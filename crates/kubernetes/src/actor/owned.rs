@@ -24,7 +24,7 @@ use serde_json::Value;
 use super::{
     KubernetesError,
     act::Actor,
-    call::{Answered, Call, ObjectVersion, Reply, describe},
+    call::{Answered, Asked, ObjectVersion, Reply, describe},
     listing::Item,
     objects::{self, MANAGER},
     resource::{LEASES, Resource},
@@ -198,7 +198,8 @@ impl Actor {
         let mut earlier: Option<Reply> = None;
         let mut delays = BACKOFF.delays(self.scenario.seed, "precondition", object.name);
         for attempt in 1.. {
-            let mut reply = self.request(object, operation, known.as_ref()).await;
+            let (what, request) = self.asked(object, operation, known.as_ref());
+            let mut reply = self.caller.call(what, request, object.urgent).await;
             if let Some(earlier) = earlier.take() {
                 reply = earlier.then(reply);
             }
@@ -239,28 +240,13 @@ impl Actor {
         unreachable!("the loop ends at the last attempt")
     }
 
-    async fn request(
+    /// The request for an operation, and what messages call it.
+    fn asked(
         &self,
-        object: ObjectRef<'_>,
+        ObjectRef { resource, name, .. }: ObjectRef<'_>,
         operation: &Operation<'_>,
         known: Option<&OwnedObject>,
-    ) -> Reply {
-        match self.call(object, operation, known) {
-            Ok(call) => self.caller.call(&call).await,
-            Err(error) => self.refuse(error),
-        }
-    }
-
-    fn call(
-        &self,
-        ObjectRef {
-            resource,
-            name,
-            urgent,
-        }: ObjectRef<'_>,
-        operation: &Operation<'_>,
-        known: Option<&OwnedObject>,
-    ) -> Result<Call, KubernetesError> {
+    ) -> (String, Asked) {
         let collection = Request::new(resource.path(Some(&self.namespace)));
         let manager = Some(MANAGER.to_owned());
         let required = |wanted: &Value| match known {
@@ -307,8 +293,7 @@ impl Actor {
                 ("delete", collection.delete(name, &parameters))
             }
         };
-        let call = Call::new(describe(verb, &described, name), request)?;
-        Ok(call.urgent(urgent))
+        (describe(verb, &described, name), request)
     }
 
     /// Reads an object, which must be this run's.
@@ -316,13 +301,13 @@ impl Actor {
         let ObjectRef { resource, name, .. } = object;
         let collection = Request::new(resource.path(Some(&self.namespace)));
         let get = collection.get(name, &GetParams::default());
-        let call = Call::new(describe("get", resource.plural, name), get)?.urgent(object.urgent);
+        let what = describe("get", resource.plural, name);
+        self.owned.forget(object);
+        let body = (self.caller.call(what.clone(), get, object.urgent).await).result?;
         let unreadable = |message: String| KubernetesError::Unreadable {
-            what: call.what.clone(),
+            what: what.clone(),
             message: line(&message),
         };
-        self.owned.forget(object);
-        let body = self.caller.call(&call).await.result?;
         let found: Item =
             serde_json::from_slice(&body).map_err(|error| unreadable(error.to_string()))?;
         objects::made_by(found.labels(), &self.run.id).map_err(|maker| {

@@ -9,7 +9,10 @@ use k8s_openapi::{
         discovery::v1::EndpointSlice,
     },
 };
-use kube::core::{ApiResource, GroupVersionKind};
+use kube::{
+    Resource as _,
+    core::{ApiResource, DynamicObject, GroupVersionKind},
+};
 
 /// A kind of object and its place in the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,19 +58,6 @@ impl Resource {
 
     /// The collection's path: of one namespace, or of the whole cluster.
     pub(super) fn path(&self, namespace: Option<&str>) -> String {
-        let Self {
-            plural,
-            group,
-            version,
-            ..
-        } = self;
-        let base = match *group {
-            "" => format!("/api/{version}"),
-            group => format!("/apis/{group}/{version}"),
-        };
-        match namespace {
-            Some(namespace) => format!("{base}/namespaces/{namespace}/{plural}"),
-            None => format!("{base}/{plural}"),
-        }
+        DynamicObject::url_path(&self.api(), namespace)
     }
 }

@@ -2,9 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use dst_load_oracle::ledger::{Ledgers, Written};
-use dst_load_recording::recording::LagSource;
-use dst_load_scenario::{federation::Site, time::At};
+use dst_load_oracle::ledger::Ledgers;
+use dst_load_scenario::federation::Site;
 use dst_load_transport::{clock::Clock, world::KubeFactory};
 use futures::future::{join_all, select_all};
 use tokio::sync::Notify;
@@ -80,19 +79,11 @@ impl Observers {
         }
     }
 
-    /// Our own write of an EndpointSlice in the cluster at `site` was acknowledged at `at`, give or
-    /// take `slack`.
-    pub fn acknowledged(
-        &self,
-        site: Site,
-        written: &Written,
-        at: At,
-        slack: Duration,
-        source: LagSource,
-    ) {
+    /// That of the cluster at `site`; where there is one cluster, its own.
+    #[must_use]
+    pub fn of(&self, site: Site) -> &Observer {
         let observer = self.all.iter().find(|it| it.site == site);
-        let observer = observer.unwrap_or(&self.all[0]);
-        observer.acknowledged(written, at, slack, source);
+        observer.unwrap_or(&self.all[0])
     }
 
     /// Compares each of them with a LIST of its cluster, the source being behind `kube`
