@@ -7,7 +7,6 @@
 mod act;
 mod call;
 mod claim;
-mod cleaned;
 mod cleanup;
 mod error;
 mod heartbeat;
@@ -32,8 +31,7 @@ pub use self::{
     act::{Acted, Actor, OnSlice},
     call::Caller,
     claim::{Claim, LEASE_DURATION, RENEW_INTERVAL},
-    cleaned::{Cleaned, Removed},
-    cleanup::{Scope, cleanup},
+    cleanup::{Cleaned, Removed, Scope, cleanup},
     error::{KubernetesError, refused_permission},
     link::{Link, linked},
     listing::runs,

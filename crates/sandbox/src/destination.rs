@@ -46,12 +46,8 @@ use strum::EnumCount as _;
 use tokio::sync::SetOnce;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
+use self::hub::{Hub, Method};
 pub use self::serve::serve;
-use self::{
-    directory::Directory,
-    hub::{Hub, Method},
-    publisher::Change,
-};
 
 /// How a reference destination is set up.
 #[derive(Clone, Debug)]
@@ -84,8 +80,6 @@ struct Shared {
     /// Clusters of which that is not so yet.
     unsynced: AtomicUsize,
     stop: CancellationToken,
-    cluster_domain: String,
-    ipv6: bool,
     /// Updates handed to the transport, by method.
     sent: [AtomicU64; Method::COUNT],
 }
@@ -165,11 +159,9 @@ impl Destination {
         Self {
             shared: Arc::new(Shared {
                 unsynced: AtomicUsize::new(linked.len() + 1),
-                hub: Mutex::new(Hub::new(&config, linked)),
+                hub: Mutex::new(Hub::new(config, linked)),
                 synced: SetOnce::new(),
                 stop: CancellationToken::new(),
-                cluster_domain: config.cluster_domain,
-                ipv6: config.ipv6,
                 sent: Default::default(),
             }),
             drivers: Arc::default(),
@@ -180,16 +172,6 @@ impl Destination {
 // === impl Shared ===
 
 impl Shared {
-    /// Lets `event` happen in a linked cluster, or in this one, and tells the streams; true if
-    /// there was news for any.
-    fn update(
-        &self,
-        cluster: Option<&str>,
-        event: impl FnOnce(&mut Directory) -> Vec<Change>,
-    ) -> bool {
-        self.hub.lock().update(cluster, event)
-    }
-
     /// Counts the updates of a method that are handed to the transport.
     fn sent(&self, method: Method) -> &AtomicU64 {
         &self.sent[method as usize]

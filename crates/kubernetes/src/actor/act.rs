@@ -17,8 +17,7 @@ use tokio::sync::Mutex;
 use super::{
     KubernetesError, KubernetesErrors, Limits, OwnerPod, RunIdentity,
     call::{Caller, Reply},
-    cleaned::Cleaned,
-    cleanup::{Scope, cleanup},
+    cleanup::{Cleaned, Scope, cleanup},
     objects,
     own::Own,
     owned::{ObjectRef, Operation, OwnedObjects},

@@ -88,13 +88,17 @@ pub(crate) fn add(service: &ObjectName, zone: &str, endpoints: &[Arc<Endpoint>])
             ("service".to_owned(), service.name.clone()),
         ]),
     };
-    frame(&AddUpdate { add: Some(set) })
+    frame(&Update {
+        add: Some(set),
+        remove: None,
+    })
 }
 
 /// A `remove` with its frame.
 pub(crate) fn remove(addrs: &[SocketAddr]) -> Bytes {
     let addrs = addrs.iter().copied().map(TcpAddress::from).collect();
-    frame(&RemoveUpdate {
+    frame(&Update {
+        add: None,
         remove: Some(AddrSet { addrs }),
     })
 }
@@ -113,13 +117,9 @@ fn frame(message: &impl Message) -> Bytes {
 type Labels = BTreeMap<String, String>;
 
 #[derive(Clone, PartialEq, Message)]
-struct AddUpdate {
+struct Update {
     #[prost(message, optional, tag = "1")]
     add: Option<WeightedAddrSet>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct RemoveUpdate {
     #[prost(message, optional, tag = "2")]
     remove: Option<AddrSet>,
 }

@@ -36,7 +36,7 @@ pub(crate) struct Hub {
     profiles: Profiles,
     faults: Faults,
     started: Instant,
-    queue_capacity: usize,
+    pub(crate) config: Config,
     next: u64,
     /// How many streams each (path, token) has had; kept only where faults are drawn by it.
     openings: BTreeMap<(String, String), u64>,
@@ -95,7 +95,7 @@ pub(crate) struct StreamSlot {
 // === impl Hub ===
 
 impl Hub {
-    pub(crate) fn new(config: &Config, linked: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn new(config: Config, linked: impl IntoIterator<Item = String>) -> Self {
         let directory = |place: u64| {
             let faults = Faults::of_directory(config.seed, &config.faults);
             let mut directory = Directory::new(faults);
@@ -112,12 +112,12 @@ impl Hub {
             profiles: Profiles::default(),
             faults: Faults::of_streams(config.seed, &config.faults),
             started: Instant::now(),
-            queue_capacity: config.queue_capacity,
             next: 0,
             openings: BTreeMap::new(),
             overflows: BTreeMap::new(),
             calls: Method::iter().map(|it| (it, Calls::default())).collect(),
             closed: false,
+            config,
         }
     }
 
@@ -142,25 +142,13 @@ impl Hub {
     }
 
     /// Opens a stream, with its snapshot in the queue if there is one.
-    pub(crate) fn open(
-        &mut self,
-        path: &str,
-        token: &str,
-        cluster_domain: &str,
-    ) -> Result<StreamSlot, Status> {
+    pub(crate) fn open(&mut self, path: &str, token: &str) -> Result<StreamSlot, Status> {
         self.tick();
-        let authority = Authority::parse(path, cluster_domain)?;
+        let authority = Authority::parse(path, &self.config.cluster_domain)?;
         let members = authority.members(self.directory.services.get(&authority.service), path)?;
         let client = ContextToken::parse(token);
-        let queue = Arc::new(Queue::new(self.queue_capacity));
         self.overflows.entry(path.to_owned()).or_default();
-        let number = self.next;
-        self.next += 1;
-        let mut slot = StreamSlot {
-            groups: Vec::new(),
-            number,
-            queue,
-        };
+        let mut slot = self.slot();
         for (service, cluster) in members {
             let joined = self.join(&service, cluster.as_deref(), &authority, &client.node_name);
             let (group, snapshot) = match joined {
@@ -185,12 +173,23 @@ impl Hub {
                     stream.take(step, &mut self.overflows);
                 }
             }
-            (self.streams.entry(group).or_default()).insert(number, stream);
-        }
-        if self.closed {
-            slot.queue.end(Status::ok(""));
+            (self.streams.entry(group).or_default()).insert(slot.number, stream);
         }
         Ok(slot)
+    }
+
+    /// A place for one more stream, which ends at once where the destination does.
+    fn slot(&mut self) -> StreamSlot {
+        let queue = Arc::new(Queue::new(self.config.queue_capacity));
+        if self.closed {
+            queue.end(Status::ok(""));
+        }
+        self.next += 1;
+        StreamSlot {
+            groups: Vec::new(),
+            number: self.next,
+            queue,
+        }
     }
 
     /// Adds a listener in the cluster that has the Service.
@@ -350,7 +349,7 @@ impl Stream {
         match step {
             Step::Send(frame, delay) => {
                 let not_before = (!delay.is_zero()).then(|| Instant::now() + delay);
-                if self.queue.push(frame, not_before).is_err() {
+                if !self.queue.push(frame, not_before) {
                     overflow(overflows);
                 }
             }

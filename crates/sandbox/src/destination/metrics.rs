@@ -25,13 +25,13 @@ pub(super) fn encode(shared: &Shared) -> String {
         "gauge",
         "Says that this is not Linkerd.",
     );
-    let says = [
-        ("version", env!("CARGO_PKG_VERSION")),
-        ("ipv6", if shared.ipv6 { "true" } else { "false" }),
-    ];
-    text.sample("dst_load_reference_info", &says, 1);
     {
         let hub = shared.hub.lock();
+        let says = [
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("ipv6", if hub.config.ipv6 { "true" } else { "false" }),
+        ];
+        text.sample("dst_load_reference_info", &says, 1);
         groups(&mut text, &hub);
         sizes(&mut text, &hub);
         calls(&mut text, &hub, shared);

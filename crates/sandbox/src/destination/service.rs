@@ -109,11 +109,10 @@ impl Call {
             }
             _ = self.shared.synced.wait() => {}
         }
-        let domain = &self.shared.cluster_domain;
         let mut hub = self.shared.hub.lock();
         let slot = match self.method {
-            Method::Get => hub.open(&get.path, &get.context_token, domain),
-            Method::GetProfile => hub.open_profile(&get.path, domain),
+            Method::Get => hub.open(&get.path, &get.context_token),
+            Method::GetProfile => hub.open_profile(&get.path),
         }?;
         drop(hub);
         self.slot = Some(slot);

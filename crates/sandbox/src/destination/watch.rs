@@ -136,7 +136,8 @@ where
                 if !matches!(event, Event::Init) {
                     self.retry.succeeded();
                 }
-                shared.update(cluster, |directory| self.feed(event, directory))
+                let mut hub = shared.hub.lock();
+                hub.update(cluster, |directory| self.feed(event, directory))
             }
             Err(error) => {
                 let kind = K::kind(&());

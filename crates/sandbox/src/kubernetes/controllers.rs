@@ -11,23 +11,17 @@ mod kubelet;
 mod packing;
 mod rollout;
 mod slices;
-mod timers;
 mod workloads;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use dst_load_scenario::time::At;
 
-use self::{
-    garbage::Garbage,
-    kubelet::Kubelet,
-    slices::Slices,
-    timers::{Timer, Timers},
-    workloads::Workloads,
-};
+use self::{garbage::Garbage, kubelet::Kubelet, slices::Slices, workloads::Workloads};
 use super::{
     Config,
     faults::Faults,
+    object::{Key, Object},
     shared::Shared,
     store::{Change, Store},
 };
@@ -38,6 +32,30 @@ pub(crate) struct Context<'a> {
     pub(crate) now: At,
     pub(crate) faults: &'a Faults,
     pub(crate) timers: &'a mut Timers,
+}
+
+/// What is due at some time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Timer {
+    /// A pod's containers have started.
+    StartPod { pod: Key, uid: String },
+    /// A pod's containers have stopped.
+    StopPod { pod: Key, uid: String },
+    /// A Service's changes have gathered.
+    SyncSlices(Key),
+    /// A ReplicaSet whose pods were refused tries again.
+    RetrySet(Key),
+    /// A ReplicaSet's status is written.
+    SetStatus(Key),
+    /// A Deployment's status is written.
+    DeploymentStatus(Key),
+}
+
+/// The timers that have not fired; those of one instant fire in the order they were set.
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    due: BTreeMap<(At, u64), Timer>,
+    set: u64,
 }
 
 /// How many pieces of work are done before others may use the store.
@@ -144,9 +162,30 @@ impl Controllers {
     }
 }
 
+// === impl Timers ===
+
+impl Timers {
+    /// Sets a timer.
+    pub(crate) fn set(&mut self, at: At, timer: Timer) {
+        self.set += 1;
+        self.due.insert((at, self.set), timer);
+    }
+
+    /// Takes the first timer that is due.
+    pub(crate) fn pop(&mut self, now: At) -> Option<Timer> {
+        let entry = self.due.first_entry()?;
+        (entry.key().0 <= now).then(|| entry.remove())
+    }
+
+    /// When the next is due.
+    pub(crate) fn next(&self) -> Option<At> {
+        self.due.keys().next().map(|(at, _)| *at)
+    }
+}
+
 /// The objects of a change that are there.
 impl Change {
-    fn either(&self) -> Option<&super::object::Object> {
+    fn either(&self) -> Option<&Object> {
         self.new.as_deref().or(self.old.as_deref())
     }
 }

@@ -78,14 +78,14 @@ impl Faults {
 
     /// Whether a fault of `kind` strikes the entity now; counts it if so.
     pub(crate) fn strikes(&self, kind: FaultKind, at: At, entity: &str) -> bool {
-        self.striking(kind, at, entity).is_some()
+        self.striking(kind, at, entity, |_| true).is_some()
     }
 
     /// By how much a pod that is created now starts late.
     pub(crate) fn pod_delay(&self, at: At, pod: &Key) -> std::time::Duration {
         let entity = format!("{}/{}", pod.namespace, pod.name);
-        self.striking(FaultKind::SlowPods, at, &entity)
-            .map_or_else(Default::default, |fault| fault.delay)
+        let fault = self.striking(FaultKind::SlowPods, at, &entity, |_| true);
+        fault.map_or_else(Default::default, |fault| fault.delay)
     }
 
     /// The fault of `kind` that strikes a watch of the tool's observer now.
@@ -97,7 +97,7 @@ impl Faults {
         number: u64,
     ) -> Option<&Fault> {
         let concerned = |fault: &Fault| fault.resource.is_none_or(|it| it.plural() == resource);
-        self.striking_where(kind, at, &number.to_string(), concerned)
+        self.striking(kind, at, &number.to_string(), concerned)
     }
 
     /// When the next fault of `kind` becomes active after `at`.
@@ -110,11 +110,7 @@ impl Faults {
             .min()
     }
 
-    fn striking(&self, kind: FaultKind, at: At, entity: &str) -> Option<&Fault> {
-        self.striking_where(kind, at, entity, |_| true)
-    }
-
-    fn striking_where(
+    fn striking(
         &self,
         kind: FaultKind,
         at: At,

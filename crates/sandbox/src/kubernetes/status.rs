@@ -39,6 +39,12 @@ impl Refusal {
         self
     }
 
+    fn again_after(mut self, seconds: u64) -> Self {
+        self.details["retryAfterSeconds"] = json!(seconds);
+        self.retry_after = Some(seconds);
+        self
+    }
+
     /// 404 for an object.
     pub(crate) fn not_found(resource: Resource, name: &str) -> Self {
         let message = format!("{} \"{name}\" not found", resource.qualified());
@@ -92,12 +98,10 @@ impl Refusal {
     /// started again.
     pub(crate) fn too_large_version(asked: u64, current: u64) -> Self {
         let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
-        let mut refusal = Self::new(504, "Timeout", message);
-        refusal.details = json!({
-            "causes": [{ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" }],
-            "retryAfterSeconds": 1,
-        });
-        refusal.retry_after = Some(1);
+        let mut refusal = Self::new(504, "Timeout", message).again_after(1);
+        refusal.details["causes"] = json!([{
+            "reason": "ResourceVersionTooLarge", "message": "Too large resource version",
+        }]);
         refusal
     }
 
@@ -193,23 +197,14 @@ impl Refusal {
 
     /// 429.
     pub(crate) fn too_many_requests(retry_after: u64) -> Self {
-        let mut refusal = Self::new(
-            429,
-            "TooManyRequests",
-            "too many requests, please try again later",
-        );
-        refusal.details = json!({ "retryAfterSeconds": retry_after });
-        refusal.retry_after = Some(retry_after);
-        refusal
+        let message = "too many requests, please try again later";
+        Self::new(429, "TooManyRequests", message).again_after(retry_after)
     }
 
     /// 500.
     pub(crate) fn internal(why: &str) -> Self {
-        Self::new(
-            500,
-            "InternalError",
-            format!("Internal error occurred: {why}"),
-        )
+        let message = format!("Internal error occurred: {why}");
+        Self::new(500, "InternalError", message)
     }
 
     /// 415.

@@ -29,44 +29,28 @@ struct ProfileListener {
     subject: Subject,
     last: Option<Bytes>,
     queue: Arc<Queue>,
-    cluster_domain: Arc<str>,
 }
 
 // === impl Hub ===
 
 impl Hub {
     /// Opens a stream about what `path` means, with what is said of it in the queue.
-    pub(crate) fn open_profile(
-        &mut self,
-        path: &str,
-        cluster_domain: &str,
-    ) -> Result<StreamSlot, Status> {
-        let subject = self.directory.subject(path, cluster_domain)?;
-        let first = self.directory.profile(&subject, cluster_domain)?;
-        let queue = Arc::new(Queue::new(self.queue_capacity));
-        if let Some(first) = &first {
+    pub(crate) fn open_profile(&mut self, path: &str) -> Result<StreamSlot, Status> {
+        let domain = &self.config.cluster_domain;
+        let subject = self.directory.subject(path, domain)?;
+        let last = self.directory.profile(&subject, domain)?;
+        let slot = self.slot();
+        if let Some(first) = &last {
             // It is the first: there is room.
-            let _ = queue.push(first.clone(), None);
+            slot.queue.push(first.clone(), None);
         }
-        if self.closed {
-            queue.end(Status::ok(""));
-        }
-        let number = self.next;
-        self.next += 1;
-        self.profiles.add(
-            number,
-            ProfileListener {
-                subject,
-                last: first,
-                queue: queue.clone(),
-                cluster_domain: cluster_domain.into(),
-            },
-        );
-        Ok(StreamSlot {
-            groups: Vec::new(),
-            number,
-            queue,
-        })
+        let listener = ProfileListener {
+            subject,
+            last,
+            queue: slot.queue.clone(),
+        };
+        self.profiles.add(slot.number, listener);
+        Ok(slot)
     }
 
     /// Tells the streams whose subject an event was about, if what is said of it has changed.
@@ -81,7 +65,7 @@ impl Hub {
         let numbers: BTreeSet<u64> = numbers.copied().collect();
         for number in numbers {
             if let Some(listener) = profiles.listeners.get_mut(&number) {
-                listener.tell(&self.directory);
+                listener.tell(&self.directory, &self.config.cluster_domain);
             }
         }
     }
@@ -114,15 +98,15 @@ impl Profiles {
 // === impl ProfileListener ===
 
 impl ProfileListener {
-    fn tell(&mut self, directory: &Directory) {
+    fn tell(&mut self, directory: &Directory, cluster_domain: &str) {
         // What cannot be said (an address of two Pods, a Service that is gone) is kept to itself.
-        let Ok(Some(now)) = directory.profile(&self.subject, &self.cluster_domain) else {
+        let Ok(Some(now)) = directory.profile(&self.subject, cluster_domain) else {
             return;
         };
         if self.last.as_ref() == Some(&now) {
             return;
         }
-        if self.queue.push(now.clone(), None).is_err() {
+        if !self.queue.push(now.clone(), None) {
             tracing::warn!("profile update queue full; aborting stream");
             self.queue.end(Status::ok(""));
         }

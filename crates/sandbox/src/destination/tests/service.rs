@@ -116,6 +116,8 @@ async fn a_path_that_cannot_be_served_is_refused_at_once_with_linkerds_code_and_
         service_object.name = name(service);
         destination
             .shared
+            .hub
+            .lock()
             .update(None, |it| it.apply_service(service_object));
     }
     let path = |service: &str| format!("{service}.shop.svc.cluster.local:80");

@@ -12,7 +12,7 @@ use std::{
 use dst_load_scenario::seed;
 use serde_json::{Value, json};
 
-use super::{Context, addresses::Addresses, timers::Timer};
+use super::{Context, Timer, addresses::Addresses};
 use crate::kubernetes::{
     facts::{Facts, PodFacts, array},
     object::{Key, Object, timestamp},

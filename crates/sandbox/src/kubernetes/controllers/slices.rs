@@ -14,7 +14,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{Context, packing::Endpoints, timers::Timer};
+use super::{Context, Timer, packing::Endpoints};
 use crate::index::Index;
 use crate::kubernetes::{
     facts::{Facts, PodFacts, ServiceFacts, Target},

@@ -11,10 +11,9 @@ use std::{
 use serde_json::json;
 
 use super::{
-    BURST, Context,
+    BURST, Context, Timer,
     kubelet::Kubelet,
     rollout::{Rollout, Sizes},
-    timers::Timer,
 };
 use crate::kubernetes::{
     ending::{self, How},
