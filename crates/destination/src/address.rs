@@ -1,6 +1,10 @@
 //! The address of a destination controller, in the forms that people have it in.
 
-use std::{fmt, net::Ipv6Addr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    str::FromStr,
+};
 
 use dst_load_scenario::words::excerpt;
 use dst_load_transport::http::shown;
@@ -39,6 +43,13 @@ impl Address {
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// The host, if it is an IP address.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        let bare = self.host.trim_start_matches('[').trim_end_matches(']');
+        bare.parse().ok()
     }
 
     /// The port.

@@ -35,6 +35,7 @@ use tokio::{
     sync::oneshot,
 };
 use tonic::{Status, body::Body};
+use tower::service_fn;
 
 /// Whom requests are for.
 pub(super) type Origin = (Scheme, Authority);
@@ -79,10 +80,7 @@ pub(super) enum TransportError {
 type Attempt = Shared<BoxFuture<'static, Result<Arc<Connection>, Arc<io::Error>>>>;
 
 /// Sends requests over a connection, and over a new one once that has ended or is being left.
-#[derive(Clone)]
-struct Channel(Arc<Inner>);
-
-struct Inner {
+struct Channel {
     origin: Origin,
     connect: Box<dyn Fn() -> Attempt + Send + Sync>,
     current: Mutex<Option<Attempt>>,
@@ -134,13 +132,16 @@ where
         });
         made.boxed().shared()
     });
-    let channel = Channel(Arc::new(Inner {
+    let channel = Arc::new(Channel {
         origin,
         connect,
         current: Mutex::new(None),
-    }));
-    channel.0.connection().await?;
-    Ok(Grpc::new(channel))
+    });
+    channel.connection().await?;
+    Ok(Grpc::new(service_fn(move |request| {
+        let channel = Arc::clone(&channel);
+        async move { channel.send(request).await }
+    })))
 }
 
 // === impl Connection ===
@@ -206,9 +207,9 @@ impl fmt::Debug for Connection {
     }
 }
 
-// === impl Inner ===
+// === impl Channel ===
 
-impl Inner {
+impl Channel {
     /// A connection, and whether it was made for this call. One that was made before takes new
     /// streams. A new one may have ended again by now, and is not replaced at once: a server that
     /// closes every connection would be given no rest.
@@ -290,23 +291,6 @@ impl Inner {
         });
         response.extensions_mut().insert(connection);
         Ok(response)
-    }
-}
-
-// === impl Channel ===
-
-impl tower::Service<Request<Body>> for Channel {
-    type Response = Response<Body>;
-    type Error = Status;
-    type Future = BoxFuture<'static, Result<Response<Body>, Status>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let inner = Arc::clone(&self.0);
-        Box::pin(async move { inner.send(request).await })
     }
 }
 

@@ -1,16 +1,17 @@
 //! What streams and connections did, and how much they received; the ledgers say what they hold.
 
 mod distribution;
-mod identity;
 mod lifetimes;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
-use dst_load_recording::recording::StreamCounts;
-use dst_load_scenario::time::At;
+use dst_load_recording::recording::{IdentifiedLine, StreamCounts};
+use dst_load_scenario::{printable::line_of, time::At};
+use dst_load_transport::world::REFERENCE_HEADER;
 use parking_lot::Mutex;
-
-use self::identity::Answers;
 
 pub use self::{distribution::Distribution, lifetimes::Lifetimes};
 
@@ -27,6 +28,14 @@ pub struct StreamCounters {
     identities: Mutex<Answers>,
     /// The last `NotFound`, in the destination's words.
     refusal: Mutex<Option<String>>,
+}
+
+/// What replicas have answered, each kind of answer once.
+#[derive(Debug, Default)]
+struct Answers {
+    seen: BTreeSet<(u32, bool)>,
+    /// Not in the recording yet.
+    lines: Vec<IdentifiedLine>,
 }
 
 /// What streams did.
@@ -173,5 +182,25 @@ impl StreamCounters {
     /// How long connections have lasted.
     pub fn connection_lifetimes<T>(&self, with: impl FnOnce(&Lifetimes) -> T) -> T {
         with(&self.connections.lock())
+    }
+
+    /// A replica, numbered from 0, has sent a gRPC response with these headers at `at`.
+    pub fn identify(&self, replica: u32, headers: &http::HeaderMap, at: At) {
+        let version = headers.get(REFERENCE_HEADER);
+        let mut answers = self.identities.lock();
+        if answers.seen.insert((replica, version.is_some())) {
+            let reference = version.map(|it| line_of(it.as_bytes()));
+            answers.lines.push(IdentifiedLine {
+                at,
+                replica,
+                reference,
+            });
+        }
+    }
+
+    /// Takes what has been answered since the last call.
+    #[must_use]
+    pub fn take_identities(&self) -> Vec<IdentifiedLine> {
+        std::mem::take(&mut self.identities.lock().lines)
     }
 }

@@ -1,12 +1,7 @@
 //! Where the replicas of a destination controller are, and where each serves its metrics, as far as
 //! neither was named.
 
-use std::{
-    io,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use dst_load_scenario::scenario::Lifecycle;
 use dst_load_transport::{http::shown, world::Dial};
@@ -14,14 +9,12 @@ use futures::future::{BoxFuture, join_all};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
-use super::target::Target;
+use super::target::{ADMIN_PORT, Target};
 use crate::{
     address::{Address, GRPC_PORT},
     dial::dial,
 };
 
-/// Where it serves its metrics.
-const ADMIN_PORT: u16 = 9996;
 /// How long a name may take to resolve, and a page to be read.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -122,6 +115,13 @@ impl Replicas {
 // === impl Metrics ===
 
 impl Metrics {
+    fn at(addresses: Vec<String>) -> Self {
+        Self {
+            addresses,
+            ..Self::default()
+        }
+    }
+
     /// The URLs as a recording may have them: without credentials.
     #[must_use]
     pub fn shown(&self) -> Vec<String> {
@@ -133,10 +133,7 @@ impl Metrics {
     /// all, so that either all are found or none is used.
     pub async fn find(given: &[String], replicas: &Replicas) -> Self {
         if !given.is_empty() {
-            return Self {
-                addresses: given.to_vec(),
-                sought: Vec::new(),
-            };
+            return Self::at(given.to_vec());
         }
         let guesses: Vec<_> = replicas.addresses.iter().map(|it| admin(it)).collect();
         if guesses.iter().any(Option::is_none) {
@@ -150,10 +147,7 @@ impl Metrics {
             .collect();
         if missing.is_empty() {
             tracing::info!(metrics = %guesses.join(","), "found the destination's metrics");
-            return Self {
-                addresses: guesses,
-                sought: Vec::new(),
-            };
+            return Self::at(guesses);
         }
         tracing::warn!(
             sought = %missing.join(","),
@@ -185,8 +179,7 @@ async fn addresses(name: &str, resolve: &Resolve) -> Vec<SocketAddr> {
 fn admin(address: &str) -> Option<String> {
     let address: Address = address.parse().ok().filter(|it: &Address| !it.tls())?;
     let host = address.host();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let local = bare == "localhost" || bare.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    let local = host == "localhost" || address.ip().is_some_and(|ip| ip.is_loopback());
     (!local || address.port() == GRPC_PORT).then(|| format!("http://{host}:{ADMIN_PORT}/metrics"))
 }
 

@@ -25,18 +25,13 @@ use kube::{
 use tokio::io::DuplexStream;
 
 use super::connection::{self, DEFAULT_WINDOWS};
-use crate::target::flags;
+use crate::{
+    address::GRPC_PORT,
+    target::{ADMIN_PORT, COMPONENT, flags},
+};
 
 /// The namespace where Linkerd's control plane usually is.
 const NAMESPACE: &str = "linkerd";
-/// The container that serves streams.
-const CONTAINER: &str = "destination";
-/// What finds the Pods of Linkerd's destination controllers.
-const SELECTOR: &str = "linkerd.io/control-plane-component=destination";
-/// Where that container serves streams.
-const GRPC: u16 = 8086;
-/// Where it serves its metrics.
-const ADMIN: u16 = 9996;
 
 /// A Pod as it is named on a command line: `[NAMESPACE/]POD`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +78,7 @@ pub enum ForwardError {
 /// What there is instead of the Pod that was named.
 fn found(there: &[String]) -> String {
     if there.is_empty() {
-        format!(", nor any with the label {SELECTOR} in that namespace")
+        format!(", nor any with the label {COMPONENT} in that namespace")
     } else {
         format!("; destination controllers there: {}", there.join(", "))
     }
@@ -128,7 +123,7 @@ impl Forward {
         let pods: Api<Pod> = Api::namespaced(client, &name.namespace);
         let pod = pods.get_opt(&name.pod).await.map_err(|e| failed(&e))?;
         let Some(pod) = pod else {
-            let labelled = ListParams::default().labels(SELECTOR);
+            let labelled = ListParams::default().labels(COMPONENT);
             let there = pods.list(&labelled).await.map_err(|e| failed(&e))?;
             let names = there.items.into_iter().filter_map(|pod| pod.metadata.name);
             return Err(ForwardError::Missing {
@@ -175,7 +170,7 @@ impl Forward {
             let forward = forward.clone();
             let connect = move || {
                 let forward = forward.clone();
-                async move { forward.connect(GRPC).await.map_err(io::Error::other) }
+                async move { forward.connect(GRPC_PORT).await.map_err(io::Error::other) }
             };
             let origin = (Scheme::HTTP, Authority::from_static("destination"));
             Box::pin(connection::open(origin, DEFAULT_WINDOWS, connect))
@@ -185,7 +180,7 @@ impl Forward {
     /// Asks the controller's admin port, wherever the requests say that it is.
     #[must_use]
     pub fn admin(&self) -> Http {
-        self.http(ADMIN)
+        self.http(ADMIN_PORT)
     }
 
     /// Asks a port of the Pod, wherever the requests say that it is.
@@ -201,7 +196,7 @@ impl Forward {
     /// Where the admin port would be if it could be reached directly.
     #[must_use]
     pub fn admin_address(&self) -> String {
-        format!("{}:{ADMIN}", self.name.pod)
+        format!("{}:{ADMIN_PORT}", self.name.pod)
     }
 
     /// One connection, which lasts as long as what is returned.
@@ -217,9 +212,7 @@ impl Forward {
 
 /// The limit of the container that serves streams.
 fn memory_limit(pod: &Pod) -> Option<Bytes> {
-    let containers = &pod.spec.as_ref()?.containers;
-    let container = containers.iter().find(|it| it.name == CONTAINER)?;
-    let limits = container.resources.as_ref()?.limits.as_ref()?;
+    let limits = flags::container(pod)?.resources.as_ref()?.limits.as_ref()?;
     limits.get("memory")?.0.parse().ok()
 }
 

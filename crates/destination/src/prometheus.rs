@@ -6,8 +6,11 @@ use ::http::StatusCode;
 use dst_load_recording::recording::{Line, OverReplicas, SERIES, TargetSample};
 use dst_load_scenario::{printable::line, time::At};
 use dst_load_transport::http::{self, Address, Credentials, Http, NotHttp};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use tokio::time::timeout;
+
+use super::target::page::{COLLECTED, numbers};
 
 /// How far samples are apart, at best: as where the tool asks the target itself.
 const STEP: Duration = Duration::from_secs(5);
@@ -56,6 +59,13 @@ pub struct Prometheus {
     selector: String,
     http: Http,
 }
+
+/// What an escaped query leaves as it is, beside letters and digits (RFC 3986, 2.3).
+const ESCAPED: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 #[derive(Deserialize)]
 struct Answer {
@@ -172,7 +182,7 @@ impl Prometheus {
         let step = STEP.max(lasted / POINTS);
         let question = format!(
             "/api/v1/query_range?query={}&start={start:.3}&end={:.3}&step={:.3}",
-            escape(query),
+            utf8_percent_encode(query, &ESCAPED),
             start + lasted.as_secs_f64(),
             step.as_secs_f64()
         );
@@ -199,19 +209,6 @@ impl Prometheus {
         });
         Ok(counted.collect())
     }
-}
-
-/// A query as a part of a URL.
-fn escape(query: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    let part = |byte: u8| {
-        if plain(byte) {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02X}")
-        }
-    };
-    query.bytes().map(part).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 pub mod flags;
 mod guard;
-mod page;
+pub(crate) mod page;
 pub mod version;
 
 use std::time::Duration;
@@ -21,6 +21,11 @@ use dst_load_transport::{
 
 pub use self::guard::Guard;
 pub use self::{guard::Endangered, page::Page};
+
+/// Where a destination controller serves its metrics.
+pub(crate) const ADMIN_PORT: u16 = 9996;
+/// The label by which Linkerd's chart marks what belongs to the destination controller.
+pub(crate) const COMPONENT: &str = "linkerd.io/control-plane-component=destination";
 
 /// How long a scrape may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,9 +49,8 @@ const REFERENCE_INFO: &str = "dst_load_reference_info";
 /// The admin endpoint of a destination controller, or of several replicas of it.
 #[derive(Clone, Debug)]
 pub struct Target {
-    metrics: Address,
-    /// The other replicas'. What they use is added up.
-    further: Vec<Address>,
+    /// The metrics of each replica, one at least. What they use is added up.
+    replicas: Vec<Address>,
     http: Http,
     /// For pings: a kubelet connects each time.
     fresh: Http,
@@ -77,13 +81,7 @@ impl Target {
     /// # Errors
     /// If that is no address.
     pub fn new(address: &str) -> Result<Self, TargetError> {
-        Ok(Self {
-            metrics: metrics(address)?,
-            further: Vec::new(),
-            http: http::kept(),
-            fresh: http::fresh(),
-            memory_limit: None,
-        })
+        Ok(Self::at(vec![metrics(address)?]))
     }
 
     /// The target whose replicas' metrics are at `addresses`; `None` if there are none.
@@ -91,14 +89,18 @@ impl Target {
     /// # Errors
     /// If one is no address.
     pub fn of_replicas(addresses: &[String]) -> Result<Option<Self>, TargetError> {
-        let Some((first, further)) = addresses.split_first() else {
-            return Ok(None);
-        };
-        let further = further.iter().map(|address| metrics(address));
-        Ok(Some(Self {
-            further: further.collect::<Result<_, _>>()?,
-            ..Self::new(first)?
-        }))
+        let replicas = addresses.iter().map(|address| metrics(address));
+        let replicas: Vec<_> = replicas.collect::<Result<_, _>>()?;
+        Ok((!replicas.is_empty()).then(|| Self::at(replicas)))
+    }
+
+    fn at(replicas: Vec<Address>) -> Self {
+        Self {
+            replicas,
+            http: http::kept(),
+            fresh: http::fresh(),
+            memory_limit: None,
+        }
     }
 
     /// Asks through these instead of over sockets of its own; the second connects each time.
@@ -130,7 +132,7 @@ impl Target {
     /// (404, or no answer).
     pub async fn is_ready(&self) -> Option<bool> {
         let mut all = Some(true);
-        for metrics in self.replicas() {
+        for metrics in &self.replicas {
             match self.says_ready(metrics).await {
                 Some(false) => return Some(false),
                 Some(true) => {}
@@ -150,17 +152,13 @@ impl Target {
 
     /// Whether this is the tool's own reference destination; `false` too where it does not answer.
     pub async fn is_reference(&self) -> bool {
-        let answer = self.get(&self.metrics).await;
-        answer.is_ok_and(|(_, body)| {
-            let text = String::from_utf8_lossy(&body);
-            text.lines().any(|line| line.starts_with(REFERENCE_INFO))
-        })
+        self.reference_info().await.is_some()
     }
 
     /// Whether these are the metrics of a destination controller, Linkerd's or the tool's own;
     /// `false` too where nobody answers.
     pub async fn is_controller(&self) -> bool {
-        let answer = self.get(&self.metrics).await;
+        let answer = self.get(&self.replicas[0]).await;
         answer.is_ok_and(|(status, body)| {
             let text = format!("\n{}", String::from_utf8_lossy(&body));
             let says = |what: &str| text.contains(what);
@@ -172,11 +170,17 @@ impl Target {
     /// Whether the tool's own reference destination serves Pods by IPv6, if this is it and it says
     /// so.
     pub async fn reference_ipv6(&self) -> Option<bool> {
-        let (_, body) = self.get(&self.metrics).await.ok()?;
-        let text = String::from_utf8_lossy(&body);
-        let line = text.lines().find(|it| it.starts_with(REFERENCE_INFO))?;
-        let (_, value) = line.split_once("ipv6=\"")?;
+        let info = self.reference_info().await?;
+        let (_, value) = info.split_once("ipv6=\"")?;
         value.split('"').next()?.parse().ok()
+    }
+
+    /// What the tool's own reference destination says that it is.
+    async fn reference_info(&self) -> Option<String> {
+        let (_, body) = self.get(&self.replicas[0]).await.ok()?;
+        let text = String::from_utf8_lossy(&body);
+        let info = text.lines().find(|it| it.starts_with(REFERENCE_INFO))?;
+        Some(info.to_owned())
     }
 
     /// Waits until the target is ready, does not say, or `until` has passed.
@@ -193,7 +197,7 @@ impl Target {
     /// Why a kubelet would say that it does not.
     pub async fn ping(&self, clock: Clock) -> Result<Duration, String> {
         let mut slowest = Duration::ZERO;
-        for metrics in self.replicas() {
+        for metrics in &self.replicas {
             let sent = clock.now();
             let ping = metrics.beside("/ping");
             let asked = http::get(&self.fresh, &ping);
@@ -215,12 +219,12 @@ impl Target {
     /// # Errors
     /// If one does not answer, or not with metrics.
     pub async fn sample(&self, at: At) -> Result<Page, TargetError> {
-        let mut all = self.page(&self.metrics, at).await?;
-        for metrics in &self.further {
-            all.absorb(&self.page(metrics, at).await?);
+        let mut all = self.page(&self.replicas[0], at).await?;
+        for metrics in &self.replicas[1..] {
+            all.absorb(self.page(metrics, at).await?);
         }
         match all.sample.fault() {
-            Some(fault) => Err(silent(&self.metrics, &fault)),
+            Some(fault) => Err(silent(&self.replicas[0], &fault)),
             None => Ok(all),
         }
     }
@@ -247,7 +251,7 @@ impl Target {
         path: &'static str,
         within: Duration,
     ) -> Result<Option<Bytes>, TargetError> {
-        let address = self.metrics.beside(path);
+        let address = self.replicas[0].beside(path);
         let (status, body) = self.get_within(&address, within).await?;
         if status == StatusCode::NOT_FOUND {
             return Ok(None);
@@ -262,11 +266,7 @@ impl Target {
     /// How many replicas there are of it.
     #[must_use]
     pub fn replica_count(&self) -> u64 {
-        self.replicas().count() as u64
-    }
-
-    fn replicas(&self) -> impl Iterator<Item = &Address> {
-        std::iter::once(&self.metrics).chain(&self.further)
+        self.replicas.len() as u64
     }
 
     async fn get(&self, address: &Address) -> Result<(StatusCode, Bytes), TargetError> {

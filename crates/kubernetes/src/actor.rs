@@ -7,7 +7,6 @@
 mod act;
 mod call;
 mod claim;
-mod cleaned;
 mod cleanup;
 mod error;
 mod heartbeat;
@@ -26,13 +25,13 @@ mod resource;
 mod tests;
 
 pub use dst_load_transport::calls::{KubernetesErrors, Limits};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 pub use self::{
     act::{Acted, Actor, OnSlice},
     call::Caller,
     claim::{Claim, LEASE_DURATION, RENEW_INTERVAL},
-    cleaned::{Cleaned, Removed},
-    cleanup::{Scope, cleanup},
+    cleanup::{Cleaned, Removed, Scope, cleanup},
     error::{KubernetesError, refused_permission},
     link::{Link, linked},
     listing::runs,
@@ -57,6 +56,21 @@ pub struct OwnerPod {
     pub name: String,
     /// Its uid.
     pub uid: String,
+}
+
+// === impl OwnerPod ===
+
+impl OwnerPod {
+    /// As what belongs to it refers to it.
+    fn reference(&self) -> OwnerReference {
+        OwnerReference {
+            api_version: "v1".to_owned(),
+            kind: "Pod".to_owned(),
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+            ..OwnerReference::default()
+        }
+    }
 }
 
 // === impl RunIdentity ===

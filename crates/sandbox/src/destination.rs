@@ -42,11 +42,12 @@ use std::{
 use dst_load_scenario::fault::{Fault, FaultKind};
 use dst_load_transport::world::Grpc;
 use parking_lot::Mutex;
+use strum::EnumCount as _;
 use tokio::sync::SetOnce;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
+use self::hub::{Hub, Method};
 pub use self::serve::serve;
-use self::{directory::Directory, hub::Hub, publisher::Change, service::GetService};
 
 /// How a reference destination is set up.
 #[derive(Clone, Debug)]
@@ -79,12 +80,8 @@ struct Shared {
     /// Clusters of which that is not so yet.
     unsynced: AtomicUsize,
     stop: CancellationToken,
-    cluster_domain: String,
-    ipv6: bool,
-    /// Updates of `Get` handed to the transport.
-    sent: AtomicU64,
-    /// The same of `GetProfile`.
-    profiles_sent: AtomicU64,
+    /// Updates handed to the transport, by method.
+    sent: [AtomicU64; Method::COUNT],
 }
 
 // === impl Destination ===
@@ -122,7 +119,7 @@ impl Destination {
     /// The Destination API, in process. Each clone stands for one connection.
     #[must_use]
     pub fn grpc(&self) -> Grpc {
-        Grpc::new(self.service())
+        Grpc::new(self.clone())
     }
 
     /// Whether the cluster has been read once.
@@ -162,34 +159,22 @@ impl Destination {
         Self {
             shared: Arc::new(Shared {
                 unsynced: AtomicUsize::new(linked.len() + 1),
-                hub: Mutex::new(Hub::new(&config, linked)),
+                hub: Mutex::new(Hub::new(config, linked)),
                 synced: SetOnce::new(),
                 stop: CancellationToken::new(),
-                cluster_domain: config.cluster_domain,
-                ipv6: config.ipv6,
-                sent: AtomicU64::new(0),
-                profiles_sent: AtomicU64::new(0),
+                sent: Default::default(),
             }),
             drivers: Arc::default(),
         }
-    }
-
-    fn service(&self) -> GetService {
-        GetService::new(self.clone())
     }
 }
 
 // === impl Shared ===
 
 impl Shared {
-    /// Lets `event` happen in a linked cluster, or in this one, and tells the streams; true if
-    /// there was news for any.
-    fn update(
-        &self,
-        cluster: Option<&str>,
-        event: impl FnOnce(&mut Directory) -> Vec<Change>,
-    ) -> bool {
-        self.hub.lock().update(cluster, event)
+    /// Counts the updates of a method that are handed to the transport.
+    fn sent(&self, method: Method) -> &AtomicU64 {
+        &self.sent[method as usize]
     }
 
     /// A cluster has been read once.

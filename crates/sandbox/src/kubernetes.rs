@@ -28,7 +28,10 @@ mod tests;
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use dst_load_scenario::fault::{Fault, FaultKind};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 use tower::ServiceExt;
 
 use self::shared::Shared;
@@ -67,7 +70,7 @@ pub struct Kubernetes {
 struct Running {
     shared: Arc<Shared>,
     tasks: TaskTracker,
-    cancel: CancellationToken,
+    _stop: DropGuard,
 }
 
 // === impl Config ===
@@ -105,7 +108,7 @@ impl Kubernetes {
             running: Arc::new(Running {
                 shared,
                 tasks,
-                cancel,
+                _stop: cancel.drop_guard(),
             }),
         }
     }
@@ -128,7 +131,7 @@ impl Kubernetes {
 
     /// Ends the controllers and every watch, and waits for the controllers.
     pub async fn shutdown(&self) {
-        self.running.cancel.cancel();
+        self.running.shared.cancel.cancel();
         self.running.tasks.wait().await;
     }
 
@@ -140,13 +143,5 @@ impl Kubernetes {
 
     fn shared(&self) -> &Arc<Shared> {
         &self.running.shared
-    }
-}
-
-// === impl Running ===
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.cancel.cancel();
     }
 }

@@ -261,8 +261,8 @@ impl<W: io::Write> Client<W> {
                 journal.warn(Warning::ChurnSilent { url, error });
             }
             PartnerEvent::Beat { written, at, slack } => {
-                let (site, source) = (session.observers.churned(), LagSource::Heartbeat);
-                (session.observers).acknowledged(site, &written, at, slack, source);
+                let observer = session.observers.of(session.observers.churned());
+                observer.acknowledged(&written, at, slack, LagSource::Heartbeat);
             }
             PartnerEvent::Cycle { at, cycle } => {
                 cycled.set(true);

@@ -65,8 +65,8 @@ impl<W: io::Write> Engine<W> {
         stop: CancellationToken,
     ) -> Self {
         let Actors {
-            churned: actor,
-            source: source_actor,
+            churned: mut actor,
+            source: mut source_actor,
             metrics,
         } = actors;
         let watched = scenario.watched();
@@ -85,18 +85,20 @@ impl<W: io::Write> Engine<W> {
         let clock = actor.clock();
         let session = WatchingSession::new(clock, services, config, churner, recorder, stop);
         let on_slice = |site| -> OnSlice {
-            let observers = session.observers.clone();
+            let observer = session.observers.of(site).clone();
             let ledgers = Arc::clone(session.progress.ledgers());
             let ledgers_of = Arc::clone(&ledgers_of);
             Arc::new(move |service, written, at| {
-                observers.acknowledged(site, &written, at, Duration::ZERO, LagSource::OwnWrites);
+                observer.acknowledged(&written, at, Duration::ZERO, LagSource::OwnWrites);
                 for &ledger in &ledgers_of[service] {
                     ledgers.acknowledge(ledger, written.clone(), at);
                 }
             })
         };
-        let actor = actor.telling(on_slice(session.observers.churned()));
-        let source_actor = source_actor.map(|actor| actor.telling(on_slice(Site::Source)));
+        actor.on_slice = Some(on_slice(session.observers.churned()));
+        if let Some(actor) = &mut source_actor {
+            actor.on_slice = Some(on_slice(Site::Source));
+        }
         Self {
             scenario,
             session,

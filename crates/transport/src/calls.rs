@@ -16,22 +16,16 @@ mod rate;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    num::NonZeroU32,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use dst_load_scenario::time::At;
-use futures::{FutureExt as _, future::BoxFuture};
-use http::{Request, Response};
+use http::Request;
 use kube::client::Body;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
-use tower::{BoxError, Layer, Service, ServiceExt as _, retry::Retry, service_fn};
+use tower::{ServiceExt as _, retry::Retry, service_fn};
 
-use self::{attempt::Attempt, policy::Policy, rate::Rate};
+use self::{attempt::AttemptError, policy::Policy, rate::Rate};
 use crate::clock::Clock;
 
 pub use self::{answer::is_passing, errors::KubernetesErrors};
@@ -102,19 +96,12 @@ struct Shared {
     errors: Mutex<KubernetesErrors>,
 }
 
-/// Makes a [`CallService`] of a service that sends requests once.
-#[derive(Clone, Debug)]
-pub struct CallLayer {
+/// One call: what it shares with the others, and what differs.
+#[derive(Clone)]
+struct Call {
     shared: Arc<Shared>,
     options: CallOptions,
-}
-
-/// Sends a request until it is answered for good.
-#[derive(Clone, Debug)]
-pub struct CallService<S> {
-    shared: Arc<Shared>,
-    options: CallOptions,
-    send: S,
+    trace: CallTrace,
 }
 
 // === impl Limits ===
@@ -152,24 +139,26 @@ impl Calls {
         }))
     }
 
-    /// The layer; `options` hold for requests that bring none of their own.
-    #[must_use]
-    pub fn layer(&self, options: CallOptions) -> CallLayer {
-        CallLayer {
-            shared: Arc::clone(&self.0),
-            options,
-        }
-    }
-
-    /// A client that calls through `kube` and this layer.
+    /// A client that calls through `kube`; `options` hold for requests that bring none of their own.
     #[must_use]
     pub fn client(&self, kube: kube::Client, options: CallOptions) -> kube::Client {
         let namespace = kube.default_namespace().to_owned();
-        let send = service_fn(move |request: Request<Body>| {
+        let shared = Arc::clone(&self.0);
+        // Always ready: a call waits for its turn by itself, so that an urgent one can pass it.
+        let service = service_fn(move |request: Request<Body>| {
+            let given = request.extensions();
+            let call = Call {
+                shared: Arc::clone(&shared),
+                options: given.get().copied().unwrap_or(options),
+                trace: given.get().cloned().unwrap_or_default(),
+            };
+            let policy = Policy::new(call.clone(), &request);
             let kube = kube.clone();
-            async move { kube.send(request).await }
+            let attempt = service_fn(move |request| call.clone().attempt(kube.clone(), request));
+            let answer = Retry::new(policy, attempt).oneshot(request);
+            async move { answer.await.map_err(AttemptError::into_cause) }
         });
-        kube::Client::new(self.layer(options).layer(send), namespace)
+        kube::Client::new(service, namespace)
     }
 
     /// The clock of all its instants.
@@ -215,48 +204,5 @@ impl CallTrace {
 
     fn retried(&self) {
         self.0.lock().retries += 1;
-    }
-}
-
-// === impl CallLayer ===
-
-impl<S> Layer<S> for CallLayer {
-    type Service = CallService<S>;
-
-    fn layer(&self, send: S) -> CallService<S> {
-        CallService {
-            shared: Arc::clone(&self.shared),
-            options: self.options,
-            send,
-        }
-    }
-}
-
-// === impl CallService ===
-
-impl<S> Service<Request<Body>> for CallService<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-{
-    type Response = Response<Body>;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Response<Body>, BoxError>>;
-
-    /// Always ready: a call waits for its turn by itself, so that an urgent one can pass it.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let given = request.extensions().get::<CallOptions>();
-        let options = given.copied().unwrap_or(self.options);
-        let trace = request.extensions().get::<CallTrace>();
-        let trace = trace.cloned().unwrap_or_default();
-        let policy = Policy::new(&self.shared, options, &trace, &request);
-        let attempt = Attempt::new(&self.shared, options, trace, self.send.clone());
-        let answer = Retry::new(policy, attempt).oneshot(request);
-        async move { answer.await.map_err(attempt::AttemptError::into_cause) }.boxed()
     }
 }

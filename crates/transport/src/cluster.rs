@@ -131,16 +131,10 @@ impl Cluster {
                 Err(Problem::Missing) if kubeconfig.is_none() => {
                     missing.push(path.display().to_string());
                 }
-                Err(Problem::Missing) => {
+                Err(problem) => {
                     return Err(ClusterError::File {
                         path: path.clone(),
-                        cause: "it is not there".to_owned(),
-                    });
-                }
-                Err(Problem::Wrong(cause)) => {
-                    return Err(ClusterError::File {
-                        path: path.clone(),
-                        cause,
+                        cause: problem.to_string(),
                     });
                 }
             }

@@ -102,17 +102,8 @@ pub fn enough_for(connections: u64) -> Result<(), TooFewFiles> {
 }
 
 fn within(limit: Option<u64>, connections: u64) -> Result<(), TooFewFiles> {
-    match limit {
-        Some(limit) => {
-            let few = TooFewFiles { connections, limit };
-            if limit < few.wanted() {
-                Err(few)
-            } else {
-                Ok(())
-            }
-        }
-        None => Ok(()),
-    }
+    let few = limit.map(|limit| TooFewFiles { connections, limit });
+    few.filter(|it| it.limit < it.wanted()).map_or(Ok(()), Err)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use std::{
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 
-pub use self::accept::Acceptor;
+pub use self::accept::{accept, end};
 
 /// The port of `churn` and `client` unless `--admin-addr` names another.
 pub const ADMIN_PORT: u16 = 9990;

@@ -260,7 +260,8 @@ async fn a_namespace_with_a_control_plane_is_left_alone_unless_it_is_allowed() {
         KubernetesError::ControlPlane { namespace }
     );
     assert_eq!(all(&kube).await, before);
-    let allowed = actor(&kubernetes, clock, "r1", "slices").allow_control_plane(true);
+    let mut allowed = actor(&kubernetes, clock, "r1", "slices");
+    allowed.allows_control_plane = true;
     assert_eq!(allowed.prepare().await.unwrap(), Claim::Fresh);
     kubernetes.shutdown().await;
 }

@@ -4,24 +4,28 @@ use std::{net::IpAddr, time::Duration};
 
 use dst_load_scenario::flags::Flags;
 use dst_load_transport::retry::retrying;
-use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::core::v1::{Container, Pod, Service};
 use kube::{Api, ResourceExt, api::ListParams};
 
+use super::COMPONENT;
 use crate::address::Address;
 
-/// The label by which Linkerd's chart marks what belongs to the destination controller.
-const COMPONENT: &str = "linkerd.io/control-plane-component=destination";
 /// The container that serves streams.
 const CONTAINER: &str = "destination";
 /// For how long the API server is asked.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The container of a Pod that serves streams.
+pub(crate) fn container(pod: &Pod) -> Option<&Container> {
+    let mut containers = pod.spec.as_ref()?.containers.iter();
+    containers.find(|it| it.name == CONTAINER)
+}
+
 /// The flags of the controller in a Pod; `None` if it has no such container. An image whose own
 /// command holds flags is not seen: Linkerd's holds none.
 #[must_use]
 pub fn of_pod(pod: &Pod) -> Option<Flags> {
-    let containers = &pod.spec.as_ref()?.containers;
-    let container = containers.iter().find(|it| it.name == CONTAINER)?;
+    let container = container(pod)?;
     let words = [&container.command, &container.args];
     let words = words.into_iter().flatten().flatten();
     Some(Flags::of_args(words.map(String::as_str)))
@@ -44,14 +48,12 @@ pub async fn behind(kube: &kube::Client, addresses: &[String]) -> Flags {
 
 async fn at(kube: &kube::Client, address: &str) -> Option<Flags> {
     let address: Address = address.parse().ok()?;
-    let host = address.host();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    match host.parse::<IpAddr>() {
-        Ok(ip) if ip.is_loopback() => None,
-        Ok(ip) => of_ip(kube, ip).await,
-        Err(_) => {
+    match address.ip() {
+        Some(ip) if ip.is_loopback() => None,
+        Some(ip) => of_ip(kube, ip).await,
+        None => {
             // NAME.NAMESPACE, with or without what follows in a cluster.
-            let mut labels = host.split('.');
+            let mut labels = address.host().split('.');
             let (name, namespace) = (labels.next()?, labels.next()?);
             if !matches!(labels.next(), None | Some("svc")) {
                 return None;

@@ -8,8 +8,8 @@ use dst_load_transport::retry::retrying;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{Api, ResourceExt, api::ListParams};
 
-/// The label by which Linkerd's chart marks what belongs to the destination controller.
-const COMPONENT: &str = "linkerd.io/control-plane-component=destination";
+use super::COMPONENT;
+
 /// The label of its Deployment with the version.
 const VERSION: &str = "app.kubernetes.io/version";
 /// For how long the API server is asked.

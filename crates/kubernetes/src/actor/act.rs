@@ -17,8 +17,7 @@ use tokio::sync::Mutex;
 use super::{
     KubernetesError, KubernetesErrors, Limits, OwnerPod, RunIdentity,
     call::{Caller, Reply},
-    cleaned::Cleaned,
-    cleanup::{Scope, cleanup},
+    cleanup::{Cleaned, Scope, cleanup},
     objects,
     own::Own,
     owned::{ObjectRef, Operation, OwnedObjects},
@@ -34,12 +33,16 @@ pub struct Actor {
     pub(super) namespace: String,
     pub(super) run: RunIdentity,
     pub(super) scenario: Arc<Scenario>,
-    kwok_nodes: bool,
-    pub(super) owner: Option<OwnerPod>,
-    site: Site,
-    pub(super) on_slice: Option<OnSlice>,
-    /// Whether a control plane in the namespace is no reason to leave it alone.
-    pub(super) allows_control_plane: bool,
+    /// Keeps the pods on KWOK's nodes (label `type=kwok`): for clusters that have others too.
+    pub kwok_nodes: bool,
+    /// The Pod of the namespace that everything belongs to.
+    pub owner: Option<OwnerPod>,
+    /// Which of two clusters this acts on.
+    pub site: Site,
+    /// Is told of every slice that is written.
+    pub on_slice: Option<OnSlice>,
+    /// Whether a control plane of Linkerd in the namespace is no reason to leave it alone.
+    pub allows_control_plane: bool,
     /// What this made.
     pub(super) owned: OwnedObjects,
     services: Vec<Target>,
@@ -123,45 +126,10 @@ impl Actor {
         }
     }
 
-    /// Keeps the pods on KWOK's nodes (label `type=kwok`): for clusters that have others too.
-    #[must_use]
-    pub fn on_kwok_nodes(mut self) -> Self {
-        self.kwok_nodes = true;
-        self
-    }
-
-    /// Acts even in a namespace with a control plane of Linkerd, if `allowed`.
-    #[must_use]
-    pub fn allow_control_plane(mut self, allowed: bool) -> Self {
-        self.allows_control_plane = allowed;
-        self
-    }
-
-    /// Makes everything belong to a Pod of the namespace.
-    #[must_use]
-    pub fn owned_by(mut self, owner: Option<OwnerPod>) -> Self {
-        self.owner = owner;
-        self
-    }
-
-    /// Acts on one of two clusters.
-    #[must_use]
-    pub fn at(mut self, site: Site) -> Self {
-        self.site = site;
-        self
-    }
-
     /// Whether the Service at this position is in the cluster that this acts on.
     #[must_use]
     pub fn acts_on(&self, service: usize) -> bool {
         self.services[service].site == self.site
-    }
-
-    /// Tells `on_slice` of every slice that is written.
-    #[must_use]
-    pub fn telling(mut self, on_slice: OnSlice) -> Self {
-        self.on_slice = Some(on_slice);
-        self
     }
 
     /// The namespace acted on.
@@ -296,12 +264,6 @@ impl Actor {
 
     /// The reply to what is not even sent.
     pub(super) fn refuse(&self, error: KubernetesError) -> Reply {
-        let now = self.clock().now();
-        Reply {
-            sent: now,
-            acknowledged: now,
-            retries: 0,
-            result: Err(error),
-        }
+        Reply::unsent(self.clock().now(), Err(error))
     }
 }

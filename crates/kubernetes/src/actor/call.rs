@@ -11,6 +11,7 @@ use std::sync::{
 };
 
 use bytes::Bytes;
+use dst_load_oracle::ledger::Written;
 use dst_load_scenario::{time::At, words::chain};
 use dst_load_transport::{
     calls::{CallOptions, CallTrace, Calls, KubernetesErrors, Limits},
@@ -19,6 +20,7 @@ use dst_load_transport::{
 use http::Request;
 use http_body_util::BodyExt;
 use kube::{client::Body, core::Status};
+use serde::Deserialize;
 
 use super::KubernetesError;
 
@@ -34,13 +36,8 @@ struct Inner {
     removals: AtomicU64,
 }
 
-/// What is asked, with the words by which RBAC and messages name it.
-pub(super) struct Call {
-    pub(super) request: Request<Vec<u8>>,
-    /// For example `patch deployments/scale test-service-1`.
-    pub(super) what: String,
-    pub(super) options: CallOptions,
-}
+/// A request, as kube makes it of names; not of those that do not fit into a URL.
+pub(super) type Asked = Result<Request<Vec<u8>>, kube::core::request::Error>;
 
 /// What came of a call.
 #[derive(Debug)]
@@ -52,6 +49,22 @@ pub(super) struct Reply {
     /// Attempts after the first.
     pub(super) retries: u32,
     pub(super) result: Result<Bytes, KubernetesError>,
+}
+
+/// What of an answer says which write it answers: an object, or the Status of a deletion.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Answered {
+    pub(super) metadata: ObjectVersion,
+    details: ObjectVersion,
+}
+
+/// Which object, and which version of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct ObjectVersion {
+    pub(super) uid: String,
+    pub(super) resource_version: String,
 }
 
 /// A call in the words of RBAC: verb, resource (with its subresource, for example
@@ -140,13 +153,27 @@ impl Caller {
         move |error| KubernetesError::of(what, attempts, &error)
     }
 
-    /// Sends `call` until it is answered for good.
-    pub(super) async fn call(&self, call: &Call) -> Reply {
+    /// Sends what writes, reads or deletes an object until it is answered for good. It names the
+    /// object's version or uid where it must meet one: a conflict is its answer. An `urgent` one may
+    /// pass those that wait for the rate. `what` is for example `get pods test-service-1-1`.
+    pub(super) async fn call(&self, what: String, request: Asked, urgent: bool) -> Reply {
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => {
+                let message = chain(&error);
+                let error = KubernetesError::InvalidRequest { what, message };
+                return Reply::unsent(self.clock().now(), Err(error));
+            }
+        };
         let trace = CallTrace::default();
-        let mut request = call.request.clone().map(Body::from);
-        request.extensions_mut().insert(call.options);
+        let mut request = request.map(Body::from);
         request.extensions_mut().insert(trace.clone());
-        let result = self.send(call, request).await;
+        request.extensions_mut().insert(CallOptions {
+            conflict_is_final: true,
+            urgent,
+            ..CallOptions::default()
+        });
+        let result = self.send(what, request).await;
         let (timing, now) = (trace.timing(), self.clock().now());
         Reply {
             sent: timing.sent.unwrap_or(now),
@@ -156,8 +183,8 @@ impl Caller {
         }
     }
 
-    async fn send(&self, call: &Call, request: Request<Body>) -> Result<Bytes, KubernetesError> {
-        let failed = |error| KubernetesError::of(call.what.clone(), self.attempts(), &error);
+    async fn send(&self, what: String, request: Request<Body>) -> Result<Bytes, KubernetesError> {
+        let failed = |error| KubernetesError::of(what.clone(), self.attempts(), &error);
         let response = self.0.kube.send(request).await.map_err(failed)?;
         let code = response.status();
         // The layer has read it already.
@@ -168,51 +195,38 @@ impl Caller {
         }
         let status = serde_json::from_slice::<Status>(&body);
         let status = status.map_err(|error| failed(kube::Error::SerdeError(error)))?;
-        let what = call.what.clone();
         Err(KubernetesError::refused(what, self.attempts(), &status))
-    }
-}
-
-// === impl Call ===
-
-impl Call {
-    /// A call that writes or deletes what its request says, which names its version or its uid: a
-    /// conflict is its answer. It is paced.
-    ///
-    /// # Errors
-    ///
-    /// Names that do not fit into a URL.
-    pub(super) fn new(
-        what: String,
-        request: Result<Request<Vec<u8>>, kube::core::request::Error>,
-    ) -> Result<Self, KubernetesError> {
-        let options = CallOptions {
-            conflict_is_final: true,
-            ..CallOptions::default()
-        };
-        match request {
-            Ok(request) => Ok(Self {
-                request,
-                what,
-                options,
-            }),
-            Err(error) => Err(KubernetesError::InvalidRequest {
-                what,
-                message: chain(&error),
-            }),
-        }
-    }
-
-    /// The same, which may pass those that wait for the rate.
-    pub(super) fn urgent(mut self, urgent: bool) -> Self {
-        self.options.urgent = urgent;
-        self
     }
 }
 
 // === impl Reply ===
 
 impl Reply {
+    /// To nothing that was sent, at `now`.
+    pub(super) fn unsent(now: At, result: Result<Bytes, KubernetesError>) -> Self {
+        Self {
+            sent: now,
+            acknowledged: now,
+            retries: 0,
+            result,
+        }
+    }
+
+    /// The write, or the deletion, that was done; `None` where the answer does not say it.
+    pub(super) fn written(&self, deleted: bool) -> Option<Written> {
+        let Answered { metadata, details } =
+            serde_json::from_slice(self.result.as_ref().ok()?).ok()?;
+        let uid = if metadata.uid.is_empty() {
+            details.uid
+        } else {
+            metadata.uid
+        };
+        Some(Written {
+            object: uid.into(),
+            resource_version: (!deleted).then(|| metadata.resource_version.into()),
+        })
+    }
+
     /// One reply for two calls that were sent side by side.
     pub(super) fn and(self, other: Self) -> Self {
         Self {

@@ -7,12 +7,9 @@
 use std::time::Duration;
 
 use dst_load_scenario::printable::line;
-use k8s_openapi::{
-    api::{
-        coordination::v1::{Lease, LeaseSpec},
-        core::v1::Namespace,
-    },
-    apimachinery::pkg::apis::meta::v1::OwnerReference,
+use k8s_openapi::api::{
+    coordination::v1::{Lease, LeaseSpec},
+    core::v1::Namespace,
 };
 use kube::{
     Api, ResourceExt as _,
@@ -178,15 +175,7 @@ impl Actor {
         let clock = self.clock();
         let now = clock.date(clock.now());
         let mut lease = objects::lease(&self.namespace, &self.run, LEASE_DURATION, now);
-        lease.metadata.owner_references = self.owner.as_ref().map(|pod| {
-            vec![OwnerReference {
-                api_version: "v1".to_owned(),
-                kind: "Pod".to_owned(),
-                name: pod.name.clone(),
-                uid: pod.uid.clone(),
-                ..OwnerReference::default()
-            }]
-        });
+        lease.metadata.owner_references = self.owner.as_ref().map(|pod| vec![pod.reference()]);
         lease
     }
 

@@ -3,8 +3,13 @@
 //! It deletes nothing but what its labels say is a run's, each object by its uid and at the version
 //! at which the labels were read; pods and slices only when nothing is left that would make them anew.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
+use dst_load_scenario::printable::line;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use kube::{
     Api, ResourceExt as _,
@@ -17,7 +22,6 @@ use kube::{
 use super::{
     KubernetesError, RunIdentity,
     call::Caller,
-    cleaned::{Cleaned, Removed},
     listing::{Item, Listing, run_id},
     objects::{MANAGED_BY, MANAGER, RUN_ID},
     resource::{DEPLOYMENTS, LEASES, NAMESPACES, PODS, Resource, SECRETS, SERVICES, SLICES},
@@ -84,9 +88,80 @@ pub async fn cleanup(
     Ok(cleaned)
 }
 
+/// One object that is gone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Removed {
+    /// Its namespace; empty for a namespace.
+    pub namespace: String,
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+}
+
+/// What a cleanup did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cleaned {
+    /// What is gone, sorted.
+    pub removed: BTreeSet<Removed>,
+    /// What was still there when the time was up, sorted.
+    pub remaining: BTreeSet<Removed>,
+}
+
 struct Cleanup<'a> {
     listing: Listing<'a>,
     scope: &'a Scope,
+}
+
+// === impl Cleaned ===
+
+impl Cleaned {
+    /// Adds what another cleanup did.
+    pub fn absorb(&mut self, other: Self) {
+        self.removed.extend(other.removed);
+        self.remaining.extend(other.remaining);
+    }
+
+    /// What is still there, such as `still there: 2 Pods in ns`; `None` if nothing
+    /// is.
+    #[must_use]
+    pub fn left(&self) -> Option<String> {
+        let kinds = each_kind(&self.remaining);
+        (!kinds.is_empty()).then(|| format!("still there: {}", kinds.join(", ")))
+    }
+}
+
+impl fmt::Display for Cleaned {
+    /// One line for each kind in each namespace.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (verb, objects) in [
+            ("removed", &self.removed),
+            ("still there:", &self.remaining),
+        ] {
+            for kind in each_kind(objects) {
+                writeln!(f, "{verb} {kind}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many there are of each kind in each namespace, such as `2 Pods in ns`.
+fn each_kind(objects: &BTreeSet<Removed>) -> Vec<String> {
+    let mut counts = BTreeMap::new();
+    for object in objects {
+        *counts
+            .entry((&object.namespace, object.kind))
+            .or_insert(0_u64) += 1;
+    }
+    let words = counts.into_iter().map(|((namespace, kind), count)| {
+        let plural = if count == 1 { "" } else { "s" };
+        match namespace.as_str() {
+            "" => format!("{count} {kind}{plural}"),
+            namespace => format!("{count} {kind}{plural} in {}", line(namespace)),
+        }
+    });
+    words.collect()
 }
 
 // === impl Scope ===
@@ -230,25 +305,19 @@ impl Cleanup<'_> {
             uid: object.uid(),
             resource_version: object.resource_version(),
         });
-        let (kube, kind, name) = (
-            self.listing.caller.exact(),
-            resource.api(),
-            object.name_any(),
-        );
+        let caller = self.listing.caller;
+        let (kube, kind, name) = (caller.exact(), resource.api(), object.name_any());
         let objects: Api<DynamicObject> = match object.namespace() {
             Some(namespace) => Api::namespaced_with(kube, &namespace, &kind),
             None => Api::all_with(kube, &kind),
         };
-        let failure = self
-            .listing
-            .caller
-            .failure("delete", resource.plural, &name);
+        let failure = caller.failure("delete", resource.plural, &name);
         match objects.delete(&name, &as_listed).await.map_err(failure) {
             Err(error) if error.is_refused_as("NotFound") => Ok(()),
             // It has changed since, or is another object, or a namespace that is going already: the
             // next listing says which.
             Err(error) if error.is_refused_as("Conflict") => Ok(()),
-            answer => answer.map(|_| self.listing.caller.count_removal()),
+            answer => answer.map(|_| caller.count_removal()),
         }
     }
 }

@@ -6,11 +6,10 @@
 //! It has no endpoints, and the labels that keep kube-proxy and Kubernetes' own controllers away
 //! from it, and by which a cleanup finds it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use dst_load_oracle::ledger::Written;
 use dst_load_scenario::time::At;
-use serde::Deserialize;
 
 use super::{
     KubernetesError,
@@ -25,19 +24,6 @@ use super::{
 /// How often it is written.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 
-/// What of an answer says which write it answers.
-#[derive(Deserialize)]
-struct Answered {
-    metadata: Named,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Named {
-    uid: String,
-    resource_version: String,
-}
-
 // === impl Actor ===
 
 impl Actor {
@@ -51,13 +37,10 @@ impl Actor {
             next = next.max(self.clock().now()) + BEAT_EVERY;
             let reply = self.write_heartbeat(count).await;
             match &reply.result {
-                Ok(body) => {
+                Ok(_) => {
                     permitted = Some(reply.acknowledged);
-                    if let Ok(Answered { metadata }) = serde_json::from_slice(body) {
-                        let written = Written {
-                            object: metadata.uid.into(),
-                            resource_version: Some(Arc::from(metadata.resource_version)),
-                        };
+                    let written = reply.written(false);
+                    if let Some(written) = written.filter(|it| !it.object.is_empty()) {
                         on(&written, reply.acknowledged);
                     }
                 }

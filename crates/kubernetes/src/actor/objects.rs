@@ -16,7 +16,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
     jiff::Timestamp,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 pub use self::{
     endpoints::{HEARTBEAT_SLICE, heartbeat, numbered, pod, ready, slice},
@@ -46,23 +46,22 @@ const SERVICE_PROXY_NAME: &str = "service.kubernetes.io/service-proxy-name";
 
 /// The labels of every object of a run.
 #[must_use]
-pub fn labels(run: &RunIdentity) -> Map<String, Value> {
+pub fn labels(run: &RunIdentity) -> BTreeMap<String, String> {
     [
         (MANAGED_BY, MANAGER),
         (RUN_ID, &run.id),
         (SCENARIO, &run.scenario),
     ]
     .into_iter()
-    .map(|(key, value)| (key.to_owned(), value.into()))
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .collect()
 }
 
 /// The object, belonging to a Pod of its namespace.
 #[must_use]
 pub fn owned(mut object: Value, owner: Option<&OwnerPod>) -> Value {
-    if let Some(OwnerPod { name, uid }) = owner {
-        object["metadata"]["ownerReferences"] =
-            json!([{ "apiVersion": "v1", "kind": "Pod", "name": name, "uid": uid }]);
+    if let Some(pod) = owner {
+        object["metadata"]["ownerReferences"] = json!([pod.reference()]);
     }
     object
 }
@@ -104,17 +103,11 @@ pub fn namespace(name: &str, run: &RunIdentity) -> Namespace {
     Namespace {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
-            labels: Some(typed_labels(run)),
+            labels: Some(labels(run)),
             ..ObjectMeta::default()
         },
         ..Namespace::default()
     }
-}
-
-fn typed_labels(run: &RunIdentity) -> BTreeMap<String, String> {
-    let labels = labels(run).into_iter();
-    let text = |(key, value): (String, Value)| Some((key, value.as_str()?.to_owned()));
-    labels.filter_map(text).collect()
 }
 
 /// The Lease that tells other runs who is at work in the namespace, acquired at `now`. Its times
@@ -125,7 +118,7 @@ pub fn lease(namespace: &str, run: &RunIdentity, valid: Duration, now: Timestamp
         metadata: ObjectMeta {
             name: Some(MANAGER.to_owned()),
             namespace: Some(namespace.to_owned()),
-            labels: Some(typed_labels(run)),
+            labels: Some(labels(run)),
             ..ObjectMeta::default()
         },
         spec: Some(LeaseSpec {
@@ -172,7 +165,17 @@ fn unprivileged() -> Value {
     json!({ "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } })
 }
 
-/// That of its containers.
+/// A container that is never meant to run and listens, in name only, on `port`.
+fn container(port: u16) -> Value {
+    json!({
+        "name": "fake",
+        "image": "fake",
+        "ports": [{ "name": PORT_NAME, "containerPort": port, "protocol": "TCP" }],
+        "securityContext": contained(),
+    })
+}
+
+/// The security context of its containers.
 fn contained() -> Value {
     json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } })
 }
@@ -192,6 +195,8 @@ pub fn deployment(
 ) -> Value {
     let mut labels = labels(run);
     labels.insert("app".into(), name.into());
+    let mut container = container(port);
+    container["resources"] = json!({ "requests": { "cpu": "1m", "memory": "1Mi" } });
     let mut pod = json!({
         // Neither is of use to a fake pod, and both make every pod object larger.
         "automountServiceAccountToken": false,
@@ -200,13 +205,7 @@ pub fn deployment(
         "tolerations": [
             { "key": "kwok.x-k8s.io/node", "operator": "Exists", "effect": "NoSchedule" },
         ],
-        "containers": [{
-            "name": "fake",
-            "image": "fake",
-            "ports": [{ "name": PORT_NAME, "containerPort": port, "protocol": "TCP" }],
-            "resources": { "requests": { "cpu": "1m", "memory": "1Mi" } },
-            "securityContext": contained(),
-        }],
+        "containers": [container],
     });
     if kwok_nodes {
         pod["nodeSelector"] = json!({ "type": "kwok" });

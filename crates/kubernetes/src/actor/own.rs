@@ -6,16 +6,12 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
-use dst_load_oracle::ledger::Written;
 use dst_load_scenario::{
     action::Verb,
     roster::{Roster, Slice, Work, Write},
     scenario::Backend,
 };
 use futures::future::{BoxFuture, FutureExt, join_all};
-use serde::Deserialize;
 
 use super::{
     Actor, KubernetesError,
@@ -32,21 +28,6 @@ pub(super) struct Own<'a> {
     name: &'a str,
     /// Its position in the scenario.
     index: usize,
-}
-
-/// What of an answer says which write it answers: an object, or the Status of a deletion.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Answered {
-    metadata: Named,
-    details: Named,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Named {
-    uid: String,
-    resource_version: String,
 }
 
 // === impl Own ===
@@ -68,14 +49,8 @@ impl<'a> Own<'a> {
                 });
             }
         };
-        let now = self.actor.clock().now();
-        let nothing = Reply {
-            sent: now,
-            acknowledged: now,
-            retries: 0,
-            result: Ok(bytes::Bytes::new()),
-        };
-        self.work(&work).await.unwrap_or(nothing)
+        let nothing = || Reply::unsent(self.actor.clock().now(), Ok(bytes::Bytes::new()));
+        self.work(&work).await.unwrap_or_else(nothing)
     }
 
     /// Does `work`; `None` if there was nothing to send.
@@ -181,21 +156,8 @@ impl<'a> Own<'a> {
 
     /// Tells who wants to know of a slice that was written or deleted.
     fn tell(self, reply: &Reply, deleted: bool) {
-        let (Some(on_slice), Ok(body)) = (&self.actor.on_slice, &reply.result) else {
-            return;
-        };
-        let Ok(Answered { metadata, details }) = serde_json::from_slice(body) else {
-            return;
-        };
-        let uid = if metadata.uid.is_empty() {
-            details.uid
-        } else {
-            metadata.uid
-        };
-        let written = Written {
-            object: uid.into(),
-            resource_version: (!deleted).then(|| Arc::from(metadata.resource_version)),
-        };
-        on_slice(self.index, written, reply.acknowledged);
+        if let (Some(on_slice), Some(written)) = (&self.actor.on_slice, reply.written(deleted)) {
+            on_slice(self.index, written, reply.acknowledged);
+        }
     }
 }

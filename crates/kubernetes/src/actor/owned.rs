@@ -19,13 +19,12 @@ use kube::{
     },
 };
 use parking_lot::Mutex;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     KubernetesError,
     act::Actor,
-    call::{Call, Reply, describe},
+    call::{Answered, Asked, ObjectVersion, Reply, describe},
     listing::Item,
     objects::{self, MANAGER},
     resource::{LEASES, Resource},
@@ -42,8 +41,7 @@ pub(super) struct OwnedObjects(Mutex<HashMap<(&'static str, String), OwnedObject
 /// One object of this run, as the API server showed it last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct OwnedObject {
-    uid: String,
-    version: String,
+    is: ObjectVersion,
     /// Whether it was read, and its labels said at this version that it is this run's.
     read: bool,
 }
@@ -69,19 +67,6 @@ pub(super) enum Operation<'a> {
     Delete,
 }
 
-/// What of an answer says which object it is.
-#[derive(Deserialize)]
-struct Answered {
-    metadata: Identity,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Identity {
-    uid: String,
-    resource_version: String,
-}
-
 // === impl OwnedObjects ===
 
 impl OwnedObjects {
@@ -93,25 +78,16 @@ impl OwnedObjects {
     pub(super) fn wrote(&self, object: ObjectRef<'_>, answer: &[u8]) {
         // What cannot be told from the answer is read when it matters.
         self.forget(object);
-        if let Ok(answered) = serde_json::from_slice(answer) {
-            self.keep(object, answered, false);
+        if let Ok(Answered { metadata, .. }) = serde_json::from_slice(answer) {
+            self.keep(object, metadata, false);
         }
     }
 
-    fn keep(
-        &self,
-        object: ObjectRef<'_>,
-        Answered { metadata }: Answered,
-        read: bool,
-    ) -> Option<OwnedObject> {
-        let owned = OwnedObject {
-            uid: metadata.uid,
-            version: metadata.resource_version,
-            read,
-        };
-        if owned.uid.is_empty() {
+    fn keep(&self, object: ObjectRef<'_>, is: ObjectVersion, read: bool) -> Option<OwnedObject> {
+        if is.uid.is_empty() {
             return None;
         }
+        let owned = OwnedObject { is, read };
         self.0.lock().insert(object.key(), owned.clone());
         Some(owned)
     }
@@ -119,7 +95,7 @@ impl OwnedObjects {
     /// Keeps which object was made, as kube's typed API answered.
     pub(super) fn made(&self, object: ObjectRef<'_>, metadata: &ObjectMeta) {
         self.forget(object);
-        self.keep(object, Answered::of(metadata), false);
+        self.keep(object, metadata.into(), false);
     }
 
     fn forget(&self, object: ObjectRef<'_>) {
@@ -127,15 +103,13 @@ impl OwnedObjects {
     }
 }
 
-// === impl Answered ===
+// === impl ObjectVersion ===
 
-impl Answered {
-    fn of(metadata: &ObjectMeta) -> Self {
+impl From<&ObjectMeta> for ObjectVersion {
+    fn from(metadata: &ObjectMeta) -> Self {
         Self {
-            metadata: Identity {
-                uid: metadata.uid.clone().unwrap_or_default(),
-                resource_version: metadata.resource_version.clone().unwrap_or_default(),
-            },
+            uid: metadata.uid.clone().unwrap_or_default(),
+            resource_version: metadata.resource_version.clone().unwrap_or_default(),
         }
     }
 }
@@ -146,13 +120,13 @@ impl OwnedObject {
     /// The version that a request must meet, if it must meet one. A lease passes from run to run,
     /// so that its uid does not say whose it is.
     fn required_version(&self, resource: &Resource) -> Option<&str> {
-        (self.read || *resource == LEASES).then_some(&*self.version)
+        (self.read || *resource == LEASES).then_some(&*self.is.resource_version)
     }
 
     /// The object or patch with what must hold.
     fn required_of(&self, resource: &Resource, object: &Value) -> Value {
         let mut object = object.clone();
-        object["metadata"]["uid"] = self.uid.as_str().into();
+        object["metadata"]["uid"] = self.is.uid.as_str().into();
         if let Some(version) = self.required_version(resource) {
             object["metadata"]["resourceVersion"] = version.into();
         }
@@ -224,7 +198,8 @@ impl Actor {
         let mut earlier: Option<Reply> = None;
         let mut delays = BACKOFF.delays(self.scenario.seed, "precondition", object.name);
         for attempt in 1.. {
-            let mut reply = self.request(object, operation, known.as_ref()).await;
+            let (what, request) = self.asked(object, operation, known.as_ref());
+            let mut reply = self.caller.call(what, request, object.urgent).await;
             if let Some(earlier) = earlier.take() {
                 reply = earlier.then(reply);
             }
@@ -265,28 +240,13 @@ impl Actor {
         unreachable!("the loop ends at the last attempt")
     }
 
-    async fn request(
+    /// The request for an operation, and what messages call it.
+    fn asked(
         &self,
-        object: ObjectRef<'_>,
+        ObjectRef { resource, name, .. }: ObjectRef<'_>,
         operation: &Operation<'_>,
         known: Option<&OwnedObject>,
-    ) -> Reply {
-        match self.call(object, operation, known) {
-            Ok(call) => self.caller.call(&call).await,
-            Err(error) => self.refuse(error),
-        }
-    }
-
-    fn call(
-        &self,
-        ObjectRef {
-            resource,
-            name,
-            urgent,
-        }: ObjectRef<'_>,
-        operation: &Operation<'_>,
-        known: Option<&OwnedObject>,
-    ) -> Result<Call, KubernetesError> {
+    ) -> (String, Asked) {
         let collection = Request::new(resource.path(Some(&self.namespace)));
         let manager = Some(MANAGER.to_owned());
         let required = |wanted: &Value| match known {
@@ -327,14 +287,13 @@ impl Actor {
             Operation::Delete => {
                 let mut parameters = DeleteParams::background();
                 parameters.preconditions = known.map(|owned| Preconditions {
-                    uid: Some(owned.uid.clone()),
+                    uid: Some(owned.is.uid.clone()),
                     resource_version: owned.required_version(resource).map(str::to_owned),
                 });
                 ("delete", collection.delete(name, &parameters))
             }
         };
-        let call = Call::new(describe(verb, &described, name), request)?;
-        Ok(call.urgent(urgent))
+        (describe(verb, &described, name), request)
     }
 
     /// Reads an object, which must be this run's.
@@ -342,23 +301,23 @@ impl Actor {
         let ObjectRef { resource, name, .. } = object;
         let collection = Request::new(resource.path(Some(&self.namespace)));
         let get = collection.get(name, &GetParams::default());
-        let call = Call::new(describe("get", resource.plural, name), get)?.urgent(object.urgent);
+        let what = describe("get", resource.plural, name);
+        self.owned.forget(object);
+        let body = (self.caller.call(what.clone(), get, object.urgent).await).result?;
         let unreadable = |message: String| KubernetesError::Unreadable {
-            what: call.what.clone(),
+            what: what.clone(),
             message: line(&message),
         };
-        self.owned.forget(object);
-        let body = self.caller.call(&call).await.result?;
         let found: Item =
             serde_json::from_slice(&body).map_err(|error| unreadable(error.to_string()))?;
         objects::made_by(found.labels(), &self.run.id).map_err(|maker| {
             KubernetesError::not_of(maker, resource.plural, name, &self.namespace)
         })?;
-        let owned = self.owned.keep(object, Answered::of(&found.metadata), true);
+        let owned = self.owned.keep(object, (&found.metadata).into(), true);
         owned.ok_or_else(|| unreadable("the object has no uid".to_owned()))
     }
 }
 
 fn uid(object: Option<&OwnedObject>) -> Option<&str> {
-    object.map(|owned| &*owned.uid)
+    object.map(|owned| &*owned.is.uid)
 }

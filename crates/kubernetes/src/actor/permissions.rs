@@ -2,6 +2,10 @@
 
 use dst_load_scenario::scenario::Backend;
 
+use super::resource::{
+    DEPLOYMENTS, EVENTS, LEASES, NAMESPACES, NODES, PODS, QUOTAS, Resource, SERVICES, SLICES,
+};
+
 /// A verb on a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permission {
@@ -37,86 +41,59 @@ const MADE_BY_CONTROLLERS: &str =
 const OWN_NAMESPACE: &str = "the namespace must be there already, and stays when a run ends";
 const HEARTBEAT: &str = "how late the observer is is known only where the run writes slices itself";
 const REASONS: &str = "where endpoints do not become ready, the reasons in events are not found";
-const QUOTAS: &str = "whether quotas leave room is not checked";
-const NODES: &str = "Services whose endpoints have zone hints are not judged";
+const ROOM: &str = "whether quotas leave room is not checked";
+const ZONES: &str = "Services whose endpoints have zone hints are not judged";
 
-/// Group, resource, subresource, verbs, whether of the cluster, what is lost without.
+/// Resource, subresource, verbs, what is lost without.
 type Row = (
-    &'static str,
-    &'static str,
+    Resource,
     &'static str,
     &'static [&'static str],
-    bool,
     Option<&'static str>,
 );
 
 const MAKE: &[&str] = &["create", "get", "patch", "list", "delete"];
+const WRITE: &[&str] = &["create", "get", "update"];
 const SEE: &[&str] = &["list", "watch"];
 /// As every cleanup looks for what any run may have made.
 const CLEAR: &[&str] = &["list", "delete"];
 
 const ACTING: [Row; 9] = [
-    ("", "services", "", MAKE, false, None),
-    ("apps", "deployments", "", CLEAR, false, None),
-    ("coordination.k8s.io", "leases", "", MAKE, false, None),
-    ("", "pods", "", CLEAR, false, Some(MADE_BY_CONTROLLERS)),
+    (SERVICES, "", MAKE, None),
+    (DEPLOYMENTS, "", CLEAR, None),
+    (LEASES, "", MAKE, None),
+    (PODS, "", CLEAR, Some(MADE_BY_CONTROLLERS)),
+    (SLICES, "", CLEAR, Some(MADE_BY_CONTROLLERS)),
+    (SLICES, "", WRITE, Some(HEARTBEAT)),
+    (EVENTS, "", &["list"], Some(REASONS)),
+    (QUOTAS, "", &["list"], Some(ROOM)),
     (
-        "discovery.k8s.io",
-        "endpointslices",
-        "",
-        CLEAR,
-        false,
-        Some(MADE_BY_CONTROLLERS),
-    ),
-    (
-        "discovery.k8s.io",
-        "endpointslices",
-        "",
-        &["create", "get", "update"],
-        false,
-        Some(HEARTBEAT),
-    ),
-    ("", "events", "", &["list"], false, Some(REASONS)),
-    ("", "resourcequotas", "", &["list"], false, Some(QUOTAS)),
-    (
-        "",
-        "namespaces",
+        NAMESPACES,
         "",
         &["create", "get", "list", "delete"],
-        true,
         Some(OWN_NAMESPACE),
     ),
 ];
 
-const DEPLOYMENTS: [Row; 2] = [
-    ("apps", "deployments", "", MAKE, false, None),
-    ("apps", "deployments", "scale", &["patch"], false, None),
+const BY_DEPLOYMENTS: [Row; 2] = [
+    (DEPLOYMENTS, "", MAKE, None),
+    (DEPLOYMENTS, "scale", &["patch"], None),
 ];
 
 /// As the backend `slices` writes them. Nobody else takes away what it made.
-const SLICES: [Row; 2] = [
-    (
-        "discovery.k8s.io",
-        "endpointslices",
-        "",
-        &["create", "get", "update"],
-        false,
-        None,
-    ),
-    ("discovery.k8s.io", "endpointslices", "", CLEAR, false, None),
-];
+const BY_SLICES: [Row; 2] = [(SLICES, "", WRITE, None), (SLICES, "", CLEAR, None)];
 
 /// As the backend `pods` writes them, beside the slices.
-const PODS: [Row; 3] = [
-    ("", "pods", "", &["create", "get", "patch"], false, None),
-    ("", "pods", "", CLEAR, false, None),
-    ("", "pods", "status", &["patch"], false, None),
+const BY_PODS: [Row; 3] = [
+    (PODS, "", &["create", "get", "patch"], None),
+    (PODS, "", CLEAR, None),
+    (PODS, "status", &["patch"], None),
 ];
 
 const WATCHING: [Row; 3] = [
-    ("", "services", "", SEE, false, None),
-    ("discovery.k8s.io", "endpointslices", "", SEE, false, None),
-    ("", "nodes", "", SEE, true, Some(NODES)),
+    (SERVICES, "", SEE, None),
+    (SLICES, "", SEE, None),
+    (NODES, "", SEE, Some(ZONES)),
 ];
 
 // === impl Permission ===
@@ -126,9 +103,9 @@ impl Permission {
     #[must_use]
     pub fn of(purpose: Purpose) -> Vec<Self> {
         let (first, second): (&[Row], &[Row]) = match purpose.backend {
-            Backend::Deployments => (&DEPLOYMENTS, &[]),
-            Backend::Pods { .. } => (&SLICES, &PODS),
-            Backend::Slices { .. } => (&SLICES, &[]),
+            Backend::Deployments => (&BY_DEPLOYMENTS, &[]),
+            Backend::Pods { .. } => (&BY_SLICES, &BY_PODS),
+            Backend::Slices { .. } => (&BY_SLICES, &[]),
         };
         let endpoints = first.iter().chain(second).filter(|_| purpose.endpoints);
         let acting = ACTING.iter().chain(endpoints);
@@ -137,22 +114,19 @@ impl Permission {
         let mut all: Vec<Self> = Vec::new();
         // What nothing works without comes first, so that it also wins.
         let mut rows: Vec<_> = acting.chain(watching).collect();
-        rows.sort_by_key(|row| row.5.is_some());
-        for &(group, resource, subresource, verbs, cluster, without) in rows {
+        rows.sort_by_key(|row| row.3.is_some());
+        for &(resource, subresource, verbs, without) in rows {
             for &verb in verbs {
                 let one = Self {
-                    group,
-                    resource,
+                    group: resource.group,
+                    resource: resource.plural,
                     subresource,
                     verb,
-                    cluster,
+                    cluster: [NAMESPACES, NODES].contains(&resource),
                     without,
                 };
-                let known = all.iter().any(|other| {
-                    (other.group, other.resource, other.subresource, other.verb)
-                        == (group, resource, subresource, verb)
-                });
-                if !known {
+                let asked = |it: &Self| (it.group, it.resource, it.subresource, it.verb);
+                if !all.iter().any(|other| asked(other) == asked(&one)) {
                     all.push(one);
                 }
             }

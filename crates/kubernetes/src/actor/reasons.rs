@@ -8,14 +8,18 @@ mod read;
 use std::{collections::BTreeSet, fmt};
 
 use dst_load_scenario::{printable::line, words::counted};
-use kube::core::{ObjectList, Request, params::ListParams};
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{Event, Pod},
+};
+use kube::{Api, ResourceExt as _, core::params::ListParams};
 
-use self::read::{Deployment, Event, Found, Pod};
+use self::read::Found;
 use super::{
     call::Caller,
     listing::Listing,
     objects::{MANAGED_BY, MANAGER, RUN_ID},
-    resource::{DEPLOYMENTS, EVENTS, PODS},
+    resource::{DEPLOYMENTS, PODS},
 };
 
 /// Reasons that are printed; the others are counted.
@@ -86,9 +90,8 @@ async fn warnings(caller: &Caller, namespace: &str) -> Option<Vec<Event>> {
     let parameters = ListParams::default()
         .fields("type=Warning")
         .limit(EVENTS_READ);
-    let request = Request::new(EVENTS.path(Some(namespace))).list(&parameters);
-    let events: ObjectList<Event> = caller.kube().request(request.ok()?).await.ok()?;
-    Some(events.items)
+    let events: Api<Event> = Api::namespaced(caller.kube(), namespace);
+    Some(events.list(&parameters).await.ok()?.items)
 }
 
 // === impl Seen ===
@@ -99,38 +102,26 @@ impl Seen {
         let deployments = self.deployments.as_deref().unwrap_or_default();
         let pods = self.pods.as_deref().unwrap_or_default();
         let events = self.events.as_deref().unwrap_or_default();
-        let since = deployments.iter().map(Deployment::created).min();
+        let since = deployments.iter().map(read::created).min();
         let ours = |event: &&Event| {
             let mut deployments = deployments.iter();
-            since.is_some_and(|since| event.last() >= since)
-                && deployments.any(|it| event.concerns(&it.metadata.name))
+            since.is_some_and(|since| read::last(event) >= since)
+                && deployments.any(|it| read::concerns(event, &it.name_any()))
         };
-        for found in deployments.iter().filter_map(Deployment::refused) {
-            reasons.add(found);
-        }
-        for found in pods.iter().filter_map(Pod::unready) {
-            reasons.add(found);
-        }
-        for found in events.iter().filter(ours).filter_map(Event::of_slices) {
-            reasons.add(found);
-        }
+        reasons.extend(deployments.iter().filter_map(read::refused));
+        reasons.extend(pods.iter().filter_map(read::unready));
+        reasons.extend(events.iter().filter(ours).filter_map(read::of_slices));
         // An event tells of a moment, which may be over.
         let lasts =
-            deployments.iter().any(|it| it.missing() > 0) || !pods.iter().all(Pod::is_ready);
+            deployments.iter().any(|it| read::missing(it) > 0) || !pods.iter().all(read::is_ready);
         if reasons.is_empty() && lasts {
-            for found in events.iter().filter(ours).filter_map(Event::of_making) {
-                reasons.add(found);
-            }
+            reasons.extend(events.iter().filter(ours).filter_map(read::of_making));
         }
         if reasons.is_empty() {
-            for found in deployments.iter().filter_map(Deployment::stuck) {
-                reasons.add(found);
-            }
+            reasons.extend(deployments.iter().filter_map(read::stuck));
         }
-        if reasons.is_empty()
-            && let Some(found) = self.silent(deployments, pods)
-        {
-            reasons.add(found);
+        if reasons.is_empty() {
+            reasons.extend(self.silent(deployments, pods));
         }
         reasons.sort();
         reasons
@@ -145,9 +136,9 @@ impl Seen {
             about: None,
             refused: false,
         };
-        let (waiting, ready): (Vec<_>, Vec<_>) = pods.iter().partition(|pod| !pod.is_ready());
+        let (waiting, ready): (Vec<_>, Vec<_>) = pods.iter().partition(|pod| !read::is_ready(pod));
         let (assigned, homeless): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|pod| pod.has_node());
+            waiting.into_iter().partition(|pod| read::has_node(pod));
         if !homeless.is_empty() {
             let message = "Pods have no Node: is a scheduler running?";
             return Some(found(homeless.len(), message));
@@ -162,7 +153,7 @@ impl Seen {
             return Some(found(ready.len(), message));
         }
         self.pods.as_ref()?;
-        let missing = deployments.iter().map(Deployment::missing).sum::<u64>();
+        let missing = deployments.iter().map(read::missing).sum::<u64>();
         let message = "there are no Pods: is the controller of Deployments running?";
         (missing > 0).then(|| Found {
             pods: missing,
@@ -226,16 +217,18 @@ impl Reasons {
         self.0.iter().map(|it| it.pods).sum()
     }
 
-    fn add(&mut self, found: Found<'_>) {
-        self.put(Reason {
-            key: found.key(),
-            message: line(&found.message),
-            pods: found.pods,
-            about: (found.about.into_iter())
-                .map(|(kind, name)| (kind.to_owned(), name.to_owned()))
-                .collect(),
-            refused: found.refused,
-        });
+    fn extend<'a>(&mut self, found: impl IntoIterator<Item = Found<'a>>) {
+        for found in found {
+            self.put(Reason {
+                key: found.key(),
+                message: line(&found.message),
+                pods: found.pods,
+                about: (found.about.into_iter())
+                    .map(|(kind, name)| (kind.to_owned(), name.to_owned()))
+                    .collect(),
+                refused: found.refused,
+            });
+        }
     }
 
     fn put(&mut self, reason: Reason) {

@@ -1,6 +1,18 @@
 //! The kinds that we make or leave behind, and where the API serves them.
 
-use kube::core::{ApiResource, GroupVersionKind};
+use k8s_openapi::{
+    Resource as Kind,
+    api::{
+        apps::v1::Deployment,
+        coordination::v1::Lease,
+        core::v1::{Event, Namespace, Node, Pod, ResourceQuota, Secret, Service},
+        discovery::v1::EndpointSlice,
+    },
+};
+use kube::{
+    Resource as _,
+    core::{ApiResource, DynamicObject, GroupVersionKind},
+};
 
 /// A kind of object and its place in the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,35 +22,31 @@ pub(super) struct Resource {
     /// The plural, as in URLs and in RBAC rules.
     pub(super) plural: &'static str,
     /// Its API group; empty for the core.
-    group: &'static str,
+    pub(super) group: &'static str,
     /// The version of the group.
     version: &'static str,
 }
 
-pub(super) const NAMESPACES: Resource = Resource::new("Namespace", "namespaces", "", "v1");
-pub(super) const SERVICES: Resource = Resource::new("Service", "services", "", "v1");
-pub(super) const SECRETS: Resource = Resource::new("Secret", "secrets", "", "v1");
-pub(super) const EVENTS: Resource = Resource::new("Event", "events", "", "v1");
-pub(super) const PODS: Resource = Resource::new("Pod", "pods", "", "v1");
-pub(super) const DEPLOYMENTS: Resource = Resource::new("Deployment", "deployments", "apps", "v1");
-pub(super) const SLICES: Resource =
-    Resource::new("EndpointSlice", "endpointslices", "discovery.k8s.io", "v1");
-pub(super) const LEASES: Resource = Resource::new("Lease", "leases", "coordination.k8s.io", "v1");
+pub(super) const NAMESPACES: Resource = Resource::of::<Namespace>();
+pub(super) const NODES: Resource = Resource::of::<Node>();
+pub(super) const SERVICES: Resource = Resource::of::<Service>();
+pub(super) const SECRETS: Resource = Resource::of::<Secret>();
+pub(super) const EVENTS: Resource = Resource::of::<Event>();
+pub(super) const QUOTAS: Resource = Resource::of::<ResourceQuota>();
+pub(super) const PODS: Resource = Resource::of::<Pod>();
+pub(super) const DEPLOYMENTS: Resource = Resource::of::<Deployment>();
+pub(super) const SLICES: Resource = Resource::of::<EndpointSlice>();
+pub(super) const LEASES: Resource = Resource::of::<Lease>();
 
 // === impl Resource ===
 
 impl Resource {
-    const fn new(
-        kind: &'static str,
-        plural: &'static str,
-        group: &'static str,
-        version: &'static str,
-    ) -> Self {
+    const fn of<K: Kind>() -> Self {
         Self {
-            kind,
-            plural,
-            group,
-            version,
+            kind: K::KIND,
+            plural: K::URL_PATH_SEGMENT,
+            group: K::GROUP,
+            version: K::VERSION,
         }
     }
 
@@ -50,19 +58,6 @@ impl Resource {
 
     /// The collection's path: of one namespace, or of the whole cluster.
     pub(super) fn path(&self, namespace: Option<&str>) -> String {
-        let Self {
-            plural,
-            group,
-            version,
-            ..
-        } = self;
-        let base = match *group {
-            "" => format!("/api/{version}"),
-            group => format!("/apis/{group}/{version}"),
-        };
-        match namespace {
-            Some(namespace) => format!("{base}/namespaces/{namespace}/{plural}"),
-            None => format!("{base}/{plural}"),
-        }
+        DynamicObject::url_path(&self.api(), namespace)
     }
 }

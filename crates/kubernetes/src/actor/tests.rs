@@ -368,7 +368,8 @@ async fn a_lease_is_observed_for_as_long_as_it_is_valid_within_bounds() {
 async fn a_renewal_writes_the_renew_time_alone_and_it_goes_on() {
     let clock = Clock::start();
     let (kube, log) = scripted(clock, []);
-    let actor = actor(kube, clock, Limits::default()).allow_control_plane(true);
+    let mut actor = actor(kube, clock, Limits::default());
+    actor.allows_control_plane = true;
     actor.prepare().await.unwrap();
     let kept = tokio::time::timeout(Duration::from_secs(12), actor.renew_lease());
     assert!(kept.await.is_err());

@@ -88,6 +88,7 @@ struct Zone {
 
 impl Object {
     /// One of which nothing else is known.
+    #[cfg(test)]
     pub(super) fn of(metadata: Metadata) -> Self {
         Self {
             metadata,

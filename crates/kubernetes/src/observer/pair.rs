@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use dst_load_oracle::ledger::{Ledgers, Written};
-use dst_load_recording::recording::LagSource;
-use dst_load_scenario::{federation::Site, time::At};
+use dst_load_oracle::ledger::Ledgers;
+use dst_load_scenario::federation::Site;
 use dst_load_transport::{clock::Clock, world::KubeFactory};
+use futures::future::{join_all, select_all};
 use tokio::sync::Notify;
 
 use super::{Observer, Place, Verified, WatchError};
@@ -13,8 +13,10 @@ use super::{Observer, Place, Verified, WatchError};
 /// The observer of the source cluster, and that of the target cluster if there is one.
 #[derive(Clone)]
 pub struct Observers {
-    source: Observer,
-    target: Option<(Observer, KubeFactory)>,
+    /// The source cluster's first.
+    all: Vec<Observer>,
+    /// The target cluster's API.
+    target: Option<KubeFactory>,
     activity: Arc<Notify>,
 }
 
@@ -35,9 +37,10 @@ impl Observers {
             let (ledgers, activity) = (Arc::clone(ledgers), Arc::clone(&activity));
             Observer::of(ledgers, clock, site, silence, activity)
         };
-        let target = target.map(|kube| (observer(Site::Target), kube));
+        let mut all = vec![observer(Site::Source)];
+        all.extend(target.iter().map(|_| observer(Site::Target)));
         Self {
-            source: observer(Site::Source),
+            all,
             target,
             activity,
         }
@@ -52,11 +55,7 @@ impl Observers {
     /// Each of them, for its counters.
     #[must_use]
     pub fn all(&self) -> Vec<Observer> {
-        let target = self.target.iter().map(|(observer, _)| observer);
-        std::iter::once(&self.source)
-            .chain(target)
-            .cloned()
-            .collect()
+        self.all.clone()
     }
 
     /// Whether there are two clusters.
@@ -68,7 +67,7 @@ impl Observers {
     /// All Nodes of the source cluster, where clients are, with their zones, by name.
     #[must_use]
     pub fn nodes(&self) -> Vec<(String, String)> {
-        self.source.nodes()
+        self.all[0].nodes()
     }
 
     /// The cluster that is churned.
@@ -80,21 +79,11 @@ impl Observers {
         }
     }
 
-    /// Our own write of an EndpointSlice in the cluster at `site` was acknowledged at `at`, give or
-    /// take `slack`.
-    pub fn acknowledged(
-        &self,
-        site: Site,
-        written: &Written,
-        at: At,
-        slack: Duration,
-        source: LagSource,
-    ) {
-        let observer = match (site, &self.target) {
-            (Site::Target, Some((target, _))) => target,
-            _ => &self.source,
-        };
-        observer.acknowledged(written, at, slack, source);
+    /// That of the cluster at `site`; where there is one cluster, its own.
+    #[must_use]
+    pub fn of(&self, site: Site) -> &Observer {
+        let observer = self.all.iter().find(|it| it.site == site);
+        observer.unwrap_or(&self.all[0])
     }
 
     /// Compares each of them with a LIST of its cluster, the source being behind `kube`
@@ -104,18 +93,19 @@ impl Observers {
         kube: &KubeFactory,
         namespace: &str,
     ) -> Vec<(Site, Result<Verified, WatchError>)> {
-        let source = self.source.verify(kube, namespace);
-        let target = async {
-            match &self.target {
-                Some((target, kube)) => Some(target.verify(kube, namespace).await),
-                None => None,
-            }
+        let verify = |it: &Observer| {
+            let (observer, kube) = (it.clone(), Arc::clone(self.behind(it, kube)));
+            async move { (observer.site, observer.verify(&kube, namespace).await) }
         };
-        let (source, target) = futures::future::join(source, target).await;
-        let target = target.map(|verified| (Site::Target, verified));
-        std::iter::once((Site::Source, source))
-            .chain(target)
-            .collect()
+        join_all(self.all.iter().map(verify)).await
+    }
+
+    /// The API of an observer's cluster, the source being behind `kube`.
+    fn behind<'a>(&'a self, observer: &Observer, kube: &'a KubeFactory) -> &'a KubeFactory {
+        match (observer.site, &self.target) {
+            (Site::Target, Some(target)) => target,
+            _ => kube,
+        }
     }
 
     /// Waits until everything has been listed once, everywhere.
@@ -123,7 +113,7 @@ impl Observers {
     /// # Errors
     /// If that has not happened after `patience` in one cluster.
     pub async fn synced(&self, patience: Duration) -> Result<(), WatchError> {
-        for mut observer in self.all() {
+        for mut observer in self.all.iter().cloned() {
             observer.synced(patience).await?;
         }
         Ok(())
@@ -132,19 +122,9 @@ impl Observers {
     /// Watches `namespace` in each cluster, the source being behind `kube`, until one can no longer
     /// be watched.
     pub async fn watch(&self, place: Place, kube: &KubeFactory, namespace: String) -> WatchError {
-        let source = place(self.source.watching(kube, namespace.clone()));
-        let target = async {
-            match &self.target {
-                Some((observer, kube)) => place(observer.watching(kube, namespace)).await,
-                None => std::future::pending().await,
-            }
-        };
-        let ended = tokio::select! {
-            biased;
-            ended = source => ended,
-            ended = target => ended,
-        };
-        match ended {
+        let watches = (self.all.iter())
+            .map(|it| place(it.watching(self.behind(it, kube), namespace.clone())));
+        match select_all(watches).await.0 {
             Err(error) => error,
             // A watch has no end of its own.
             Ok(()) => std::future::pending().await,

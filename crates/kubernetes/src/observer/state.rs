@@ -36,14 +36,6 @@ pub(super) enum Event {
     },
 }
 
-/// What an event says beside the object's contents.
-struct By<'a> {
-    object: &'a Metadata,
-    visible: At,
-    gone: bool,
-    timed: bool,
-}
-
 /// Everything that decides what clients are promised.
 #[derive(Debug)]
 pub(super) struct State {
@@ -58,28 +50,6 @@ pub(super) struct State {
     owners: BTreeMap<Key, Key>,
     nodes: BTreeMap<String, String>,
     pub(super) seen: Seen,
-}
-
-// === impl By ===
-
-impl<'a> By<'a> {
-    const fn write(object: &'a Metadata, visible: At, timed: bool) -> Self {
-        Self {
-            object,
-            visible,
-            gone: false,
-            timed,
-        }
-    }
-
-    const fn gone(object: &'a Metadata, visible: At, timed: bool) -> Self {
-        Self {
-            object,
-            visible,
-            gone: true,
-            timed,
-        }
-    }
 }
 
 // === impl State ===
@@ -104,10 +74,21 @@ impl State {
         let Some(timed) = self.seen.admit(resource, visible, &event, deliveries) else {
             return;
         };
-        match resource {
-            WatchedResource::Nodes => self.node(visible, event),
-            WatchedResource::Services => self.service(visible, event, timed),
-            WatchedResource::EndpointSlices => self.slice(visible, event, timed),
+        match event {
+            Event::Applied(object) => self.apply(resource, visible, object, timed),
+            Event::Deleted(object) => {
+                let metadata = &object.metadata;
+                self.delete(resource, &key(metadata), visible, metadata, timed);
+            }
+            Event::Listed { objects, .. } => {
+                let listed: BTreeSet<_> = objects.iter().map(|it| key(&it.metadata)).collect();
+                for gone in self.known(resource).difference(&listed) {
+                    self.delete(resource, gone, visible, &Metadata::default(), false);
+                }
+                for object in objects {
+                    self.apply(resource, visible, object, false);
+                }
+            }
         }
     }
 
@@ -126,29 +107,19 @@ impl State {
             .map(|object| (key(&object.metadata), object))
             .collect();
         for difference in differences {
-            let event = match listed.remove(&difference.key) {
-                Some(object) => {
-                    (self.seen).note(resource, visible, &object.metadata, false, deliveries);
-                    Event::Applied(object)
-                }
-                None => {
-                    let (namespace, name) = difference.key.clone();
-                    let uid = self.seen.uid(resource, &difference.key).unwrap_or_default();
-                    let metadata = Metadata {
-                        namespace,
-                        name,
-                        uid,
-                        ..Metadata::default()
-                    };
-                    self.seen
-                        .note(resource, visible, &metadata, true, deliveries);
-                    Event::Deleted(Object::of(metadata))
-                }
-            };
-            match resource {
-                WatchedResource::Nodes => self.node(visible, event),
-                WatchedResource::Services => self.service(visible, event, false),
-                WatchedResource::EndpointSlices => self.slice(visible, event, false),
+            let key = &difference.key;
+            if let Some(object) = listed.remove(key) {
+                (self.seen).note(resource, visible, &object.metadata, false, deliveries);
+                self.apply(resource, visible, object, false);
+            } else {
+                let metadata = Metadata {
+                    namespace: key.0.clone(),
+                    name: key.1.clone(),
+                    uid: self.seen.uid(resource, key).unwrap_or_default(),
+                    ..Metadata::default()
+                };
+                (self.seen).note(resource, visible, &metadata, true, deliveries);
+                self.delete(resource, key, visible, &metadata, false);
             }
         }
         self.seen.knows_until(resource, version);
@@ -161,77 +132,56 @@ impl State {
             .collect()
     }
 
+    /// The names of what is there.
+    fn known(&self, resource: WatchedResource) -> BTreeSet<Key> {
+        match resource {
+            // Nodes have no namespace.
+            WatchedResource::Nodes => {
+                let names = self.nodes.keys().cloned();
+                names.map(|name| (String::new(), name)).collect()
+            }
+            WatchedResource::Services => self.services.keys().cloned().collect(),
+            WatchedResource::EndpointSlices => self.owners.keys().cloned().collect(),
+        }
+    }
+
+    /// An object is there, in this shape.
+    fn apply(&mut self, resource: WatchedResource, visible: At, object: Object, timed: bool) {
+        match resource {
+            WatchedResource::Nodes => self.apply_node(visible, object),
+            WatchedResource::Services => self.apply_service(visible, object, timed),
+            WatchedResource::EndpointSlices => self.apply_slice(visible, object, timed),
+        }
+    }
+
+    /// The object called `key` is gone; `object` is what is known of it.
+    fn delete(
+        &mut self,
+        resource: WatchedResource,
+        key: &Key,
+        visible: At,
+        object: &Metadata,
+        timed: bool,
+    ) {
+        let observation = self.observation(object, visible, true, timed);
+        match resource {
+            WatchedResource::Nodes => drop(self.nodes.remove(&key.1)),
+            WatchedResource::Services => {
+                self.services.remove(key);
+                self.observe(key, &observation);
+            }
+            WatchedResource::EndpointSlices => self.forget_slice(key, &observation),
+        }
+    }
+
     /// A Node's zone. It is read when streams are opened, as the controller does when a client
     /// first asks.
-    fn node(&mut self, visible: At, event: Event) {
-        let objects = match event {
-            Event::Applied(object) => vec![object],
-            Event::Listed { objects, .. } => {
-                let listed: BTreeSet<_> = objects.iter().map(|it| &it.metadata.name).collect();
-                self.nodes.retain(|node, _| listed.contains(node));
-                objects
-            }
-            Event::Deleted(object) => {
-                self.nodes.remove(&object.metadata.name);
-                return;
-            }
-        };
-        for object in objects {
-            let (zone, node) = (object.zone(), object.metadata.name);
-            let before = self.nodes.insert(node.clone(), zone.clone());
-            if before.is_some_and(|before| before != zone) {
-                for locked in self.ledgers.all() {
-                    locked.with(|ledger| ledger.rezone(&node, visible));
-                }
-            }
-        }
-    }
-
-    fn service(&mut self, visible: At, event: Event, timed: bool) {
-        match event {
-            Event::Applied(object) => self.apply_service(visible, object, timed),
-            Event::Deleted(object) => {
-                let key = key(&object.metadata);
-                self.services.remove(&key);
-                self.observe(&key, &By::gone(&object.metadata, visible, timed));
-            }
-            Event::Listed { objects, .. } => {
-                let listed: BTreeSet<_> = objects.iter().map(|o| key(&o.metadata)).collect();
-                let mut gone: Vec<_> = self
-                    .services
-                    .keys()
-                    .filter(|key| !listed.contains(*key))
-                    .cloned()
-                    .collect();
-                gone.sort_unstable();
-                for key in gone {
-                    self.services.remove(&key);
-                    self.observe(&key, &By::gone(&Metadata::default(), visible, false));
-                }
-                for object in objects {
-                    self.apply_service(visible, object, false);
-                }
-            }
-        }
-    }
-
-    fn slice(&mut self, visible: At, event: Event, timed: bool) {
-        match event {
-            Event::Applied(object) => self.apply_slice(visible, object, timed),
-            Event::Deleted(object) => {
-                let metadata = &object.metadata;
-                self.forget_slice(&key(metadata), &By::gone(metadata, visible, timed));
-            }
-            Event::Listed { objects, .. } => {
-                let listed: BTreeSet<_> = objects.iter().map(|o| key(&o.metadata)).collect();
-                let known = self.owners.keys().cloned();
-                let gone: Vec<_> = known.filter(|key| !listed.contains(key)).collect();
-                for key in gone {
-                    self.forget_slice(&key, &By::gone(&Metadata::default(), visible, false));
-                }
-                for object in objects {
-                    self.apply_slice(visible, object, false);
-                }
+    fn apply_node(&mut self, visible: At, object: Object) {
+        let (zone, node) = (object.zone(), object.metadata.name);
+        let before = self.nodes.insert(node.clone(), zone.clone());
+        if before.is_some_and(|before| before != zone) {
+            for locked in self.ledgers.all() {
+                locked.with(|ledger| ledger.rezone(&node, visible));
             }
         }
     }
@@ -249,20 +199,21 @@ impl State {
         // The controller filters nothing of another cluster, where the client has no place.
         service.local_traffic_only &= self.site == Site::Source;
         self.services.insert(key.clone(), service);
-        self.observe(&key, &By::write(&metadata, visible, timed));
+        self.observe(&key, &self.observation(&metadata, visible, false, timed));
     }
 
     fn apply_slice(&mut self, visible: At, mut object: Object, timed: bool) {
         let service = object.service_name().map(str::to_owned);
         let metadata = std::mem::take(&mut object.metadata);
         let slice_key = key(&metadata);
+        let observation = self.observation(&metadata, visible, false, timed);
         let Some(service) = service else {
-            self.forget_slice(&slice_key, &By::write(&metadata, visible, timed));
+            self.forget_slice(&slice_key, &observation);
             return;
         };
         let owner = (metadata.namespace.clone(), service);
         if self.owners.get(&slice_key).is_some_and(|old| *old != owner) {
-            self.forget_slice(&slice_key, &By::write(&metadata, visible, timed));
+            self.forget_slice(&slice_key, &observation);
         }
         self.owners.insert(slice_key.clone(), owner.clone());
         let mut slice = object.into_slice();
@@ -276,7 +227,7 @@ impl State {
             .entry(owner.clone())
             .or_default()
             .insert(slice_key.1, slice);
-        self.observe(&owner, &By::write(&metadata, visible, timed));
+        self.observe(&owner, &observation);
     }
 
     /// Tells the ledgers of a Service which addresses an event of one of its slices lists.
@@ -291,43 +242,47 @@ impl State {
         }
     }
 
-    fn forget_slice(&mut self, slice: &Key, by: &By<'_>) {
+    fn forget_slice(&mut self, slice: &Key, observation: &Observation) {
         let Some(owner) = self.owners.remove(slice) else {
             return;
         };
         if let Some(slices) = self.slices.get_mut(&owner) {
             slices.remove(&slice.1);
         }
-        self.observe(&owner, by);
+        self.observe(&owner, observation);
     }
 
-    /// Tells the ledgers of a Service what it promises after an event `by`.
-    fn observe(&self, service: &Key, by: &By<'_>) {
-        let observation = Observation {
-            visible: by.visible,
+    /// What an event says beside the object's contents.
+    fn observation(&self, object: &Metadata, visible: At, gone: bool, timed: bool) -> Observation {
+        Observation {
+            visible,
             cycle: self.ledgers.cycle(),
-            object: by.object.uid.as_str().into(),
-            resource_version: by.object.resource_version.as_str().into(),
-            gone: by.gone,
-            timed: by.timed,
-        };
+            object: object.uid.as_str().into(),
+            resource_version: object.resource_version.as_str().into(),
+            gone,
+            timed,
+        }
+    }
+
+    /// Tells the ledgers of a Service what it promises after an event.
+    fn observe(&self, service: &Key, observation: &Observation) {
+        let visible = observation.visible;
         let slices = self.slices.get(service);
         let mut all = self
             .ledgers
             .of_service(self.site, &service.0, &service.1)
             .peekable();
         if self.site == Site::Target && all.peek().is_some() {
-            self.ledgers.target_seen(by.visible);
+            self.ledgers.target_seen(visible);
         }
         // Asked before any ledger is locked.
-        let disturbed = self.site == Site::Source
-            && all.peek().is_some()
-            && self.ledgers.is_disturbed(by.visible);
+        let disturbed =
+            self.site == Site::Source && all.peek().is_some() && self.ledgers.is_disturbed(visible);
         for locked in all {
             locked.deliver(|ledger| {
                 ledger.set_disturbed(disturbed);
                 ledger.observe(
-                    &observation,
+                    observation,
                     self.services.get(service),
                     slices.into_iter().flat_map(BTreeMap::values),
                     locked.service.port,

@@ -11,6 +11,7 @@ use super::{
     Observer, WatchError,
     objects::Object,
     seen::Difference,
+    state::State,
     watch::{BACKOFF, Failure, Watch},
 };
 
@@ -67,6 +68,15 @@ impl Verified {
     }
 }
 
+// === impl Listed ===
+
+impl Listed {
+    /// Where what was seen differs from it.
+    fn differences(&self, state: &State) -> Vec<Difference> {
+        (state.seen).differences(self.resource, &self.objects, &self.version, self.asked)
+    }
+}
+
 // === impl Observer ===
 
 impl Observer {
@@ -107,19 +117,13 @@ impl Observer {
             let mut words = Vec::new();
             let mut corrections = Vec::new();
             for listed in second {
-                let Listed {
-                    resource,
-                    asked,
-                    objects,
-                    version,
-                } = listed;
-                let differences = state.seen.differences(resource, &objects, &version, asked);
+                let differences = listed.differences(&state);
                 let still = differences.iter().filter(|now| {
                     let mut before = before.iter();
-                    before.any(|(of, then)| *of == resource && then.key == now.key)
+                    before.any(|(of, then)| *of == listed.resource && then.key == now.key)
                 });
                 words.extend(still.map(|it| it.words.clone()));
-                corrections.push((resource, differences, objects, version));
+                corrections.push((listed, differences));
             }
             if words.is_empty() {
                 return Ok(verified);
@@ -127,8 +131,9 @@ impl Observer {
             verified.differing = words.len() as u64;
             words.truncate(QUOTED);
             verified.differences = words;
-            for (resource, differences, objects, version) in corrections {
-                state.correct(resource, visible, &differences, objects, &version);
+            for (listed, differences) in corrections {
+                let (objects, version) = (listed.objects, &listed.version);
+                state.correct(listed.resource, visible, &differences, objects, version);
             }
         }
         self.resume();
@@ -138,11 +143,7 @@ impl Observer {
     fn differences(&self, all: &[Listed]) -> Vec<(WatchedResource, Difference)> {
         let state = self.shared.state.lock();
         let of = |listed: &Listed| {
-            let resource = listed.resource;
-            let (objects, version) = (&listed.objects, &listed.version);
-            let differences = state
-                .seen
-                .differences(resource, objects, version, listed.asked);
+            let (resource, differences) = (listed.resource, listed.differences(&state));
             differences.into_iter().map(move |it| (resource, it))
         };
         all.iter().flat_map(of).collect()

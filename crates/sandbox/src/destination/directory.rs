@@ -8,7 +8,7 @@ pub(crate) mod addresses;
 pub(crate) mod profiles;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    collections::{BTreeMap, btree_map::Entry},
     sync::Arc,
 };
 
@@ -23,33 +23,30 @@ use super::{
     pod::Pod,
     publisher::{Change, Group, GroupId, GroupKey, Publisher},
 };
+use crate::index::Index;
 
 /// Services, slices, Pods and Nodes, with the publishers that listeners made necessary.
 #[derive(Debug)]
 pub(crate) struct Directory {
-    services: BTreeMap<ObjectName, Service>,
-    slices: BTreeMap<ObjectName, Slice>,
+    pub(crate) services: BTreeMap<ObjectName, Service>,
+    pub(crate) slices: BTreeMap<ObjectName, Slice>,
     /// Slices by Service.
-    members: BTreeMap<ObjectName, BTreeSet<ObjectName>>,
-    pods: Pods,
-    nodes: BTreeMap<String, String>,
+    members: Index<ObjectName, ObjectName>,
+    pub(crate) pods: Pods,
+    /// Zones by Node.
+    pub(crate) nodes: BTreeMap<ObjectName, String>,
     pub(crate) addresses: Addresses,
-    publishers: BTreeMap<ObjectName, BTreeMap<u16, Publisher>>,
+    publishers: Publishers,
     groups: BTreeMap<GroupId, (ObjectName, u16, GroupKey)>,
-    next: u64,
+    /// The number of the next group. Those of several clusters differ.
+    pub(crate) next: u64,
     /// Whether Pods are served by IPv6.
-    ipv6: bool,
+    pub(crate) ipv6: bool,
     pub(crate) faults: Faults,
 }
 
-/// How many objects of each kind are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sizes {
-    pub(crate) services: usize,
-    pub(crate) slices: usize,
-    pub(crate) pods: usize,
-    pub(crate) nodes: usize,
-}
+/// By Service and port.
+type Publishers = BTreeMap<ObjectName, BTreeMap<u16, Publisher>>;
 
 // === impl Directory ===
 
@@ -58,7 +55,7 @@ impl Directory {
         Self {
             services: BTreeMap::new(),
             slices: BTreeMap::new(),
-            members: BTreeMap::new(),
+            members: Index::default(),
             pods: BTreeMap::new(),
             nodes: BTreeMap::new(),
             addresses: Addresses::default(),
@@ -70,18 +67,6 @@ impl Directory {
         }
     }
 
-    /// Numbers its groups from `first` on, so that those of several clusters differ.
-    pub(crate) const fn numbered_from(mut self, first: u64) -> Self {
-        self.next = first;
-        self
-    }
-
-    /// Serves Pods by IPv6, or does not.
-    pub(crate) const fn with_ipv6(mut self, ipv6: bool) -> Self {
-        self.ipv6 = ipv6;
-        self
-    }
-
     /// A Service appeared or changed.
     pub(crate) fn apply_service(&mut self, service: Service) -> Vec<Change> {
         let name = service.name.clone();
@@ -90,18 +75,18 @@ impl Directory {
         let before = old.as_ref().map_or(&[][..], |old| &old.cluster_ips);
         self.addresses.move_service(&name, before, &after);
         let known = old.is_some();
-        let Some(ports) = self.publishers.get(&name) else {
+        let ports = self.ports(&name);
+        if ports.is_empty() {
             return Vec::new();
-        };
-        let ports: Vec<u16> = ports.keys().copied().collect();
+        }
         // What is forgotten is what the slices that outlived the Service hold.
-        let slices = self.members.get(&name).map_or(0, BTreeSet::len);
+        let slices = self.members.of(&name).count();
         let forget = !known && self.struck(FaultKind::ForgetRecreatedService, &name, slices);
         let mut changes = Vec::new();
         for port in ports {
             let service = &self.services[&name];
-            let publisher = (self.publishers.get_mut(&name)).and_then(|it| it.get_mut(&port));
-            let news = publisher.is_some_and(|publisher| publisher.adopt(service, port));
+            let publisher = publisher(&mut self.publishers, &name, port);
+            let news = publisher.is_some_and(|it| it.adopt(service, port));
             if !forget && (news || !known) {
                 self.refill(&name, port);
                 changes.extend(self.publish(&name, port));
@@ -135,20 +120,15 @@ impl Directory {
         let Some(service) = service else {
             return changes;
         };
-        (self.members.entry(service.clone()).or_default()).insert(name.clone());
+        self.members.insert(service.clone(), name.clone());
         if !self.services.contains_key(&service) {
             return changes;
         }
-        let forget = self
-            .faults
-            .strikes(FaultKind::RemoveSharedEndpoint, &service);
+        let forget = (self.faults).strikes(FaultKind::RemoveSharedEndpoint, &service);
         for port in self.ports(&service) {
-            let mut forgotten = 0;
-            if let Some(publisher) =
-                (self.publishers.get_mut(&service)).and_then(|it| it.get_mut(&port))
-            {
-                forgotten = publisher.load(&self.slices[&name], &self.pods, forget);
-            }
+            let publisher = publisher(&mut self.publishers, &service, port);
+            let load = |it: &mut Publisher| it.load(&self.slices[&name], &self.pods, forget);
+            let forgotten = publisher.map_or(0, load);
             self.struck(FaultKind::RemoveSharedEndpoint, &service, forgotten);
             changes.extend(self.publish(&service, port));
         }
@@ -160,24 +140,14 @@ impl Directory {
         let Some(service) = self.slices.remove(name).and_then(|slice| slice.service) else {
             return Vec::new();
         };
-        if let Some(members) = self.members.get_mut(&service) {
-            members.remove(name);
-            if members.is_empty() {
-                self.members.remove(&service);
-            }
-        }
+        self.members.remove(&service, name);
         let keep = (self.faults).strikes(FaultKind::KeepAddressesOfDeletedSlice, &service);
-        let forget = self
-            .faults
-            .strikes(FaultKind::RemoveSharedEndpoint, &service);
+        let forget = (self.faults).strikes(FaultKind::RemoveSharedEndpoint, &service);
         let mut changes = Vec::new();
         for port in self.ports(&service) {
-            let (mut kept, mut forgotten) = (0, 0);
-            if let Some(publisher) =
-                (self.publishers.get_mut(&service)).and_then(|it| it.get_mut(&port))
-            {
-                (kept, forgotten) = publisher.unload(name, &self.pods, keep, forget);
-            }
+            let publisher = publisher(&mut self.publishers, &service, port);
+            let unload = |it: &mut Publisher| it.unload(name, &self.pods, keep, forget);
+            let (kept, forgotten) = publisher.map_or((0, 0), unload);
             self.struck(FaultKind::KeepAddressesOfDeletedSlice, &service, kept);
             self.struck(FaultKind::RemoveSharedEndpoint, &service, forgotten);
             changes.extend(self.publish(&service, port));
@@ -186,33 +156,32 @@ impl Directory {
     }
 
     /// A Pod appeared or changed. Listeners hear of it with the next event of its slice.
-    pub(crate) fn apply_pod(&mut self, pod: Pod) {
+    pub(crate) fn apply_pod(&mut self, pod: Pod) -> Vec<Change> {
         let pod = Arc::new(pod);
         let old = self.pods.insert(pod.name.clone(), pod.clone());
         let before = old.as_ref().map_or(&[][..], |old| &old.ips);
         self.addresses.move_pod(&pod.name, before, &pod.ips);
+        Vec::new()
     }
 
     /// A Pod went.
-    pub(crate) fn delete_pod(&mut self, name: &ObjectName) {
+    pub(crate) fn delete_pod(&mut self, name: &ObjectName) -> Vec<Change> {
         if let Some(old) = self.pods.remove(name) {
             self.addresses.move_pod(name, &old.ips, &[]);
         }
+        Vec::new()
     }
 
     /// A Node appeared or changed. Groups that exist keep the zone they were made with.
-    pub(crate) fn apply_node(&mut self, node: Node) {
+    pub(crate) fn apply_node(&mut self, node: Node) -> Vec<Change> {
         self.nodes.insert(node.name, node.zone);
+        Vec::new()
     }
 
     /// A Node went.
-    pub(crate) fn delete_node(&mut self, name: &str) {
+    pub(crate) fn delete_node(&mut self, name: &ObjectName) -> Vec<Change> {
         self.nodes.remove(name);
-    }
-
-    /// The Service of that name.
-    pub(crate) fn service(&self, name: &ObjectName) -> Option<&Service> {
-        self.services.get(name)
+        Vec::new()
     }
 
     /// Adds a listener for `port` of `service`, which must exist. Returns its group, and the
@@ -229,9 +198,10 @@ impl Directory {
             vacant.insert(Publisher::new(object, port, self.ipv6));
             self.refill(service, port);
         }
-        let zone = self.nodes.get(&key.node).map_or("", String::as_str);
+        let node = ObjectName::new("", &key.node);
+        let zone = self.nodes.get(&node).map_or("", String::as_str);
         let id = GroupId(self.next);
-        let publisher = (self.publishers.get_mut(service)).and_then(|it| it.get_mut(&port))?;
+        let publisher = publisher(&mut self.publishers, service, port)?;
         let (group, snapshot) = publisher.join(&key, zone, id);
         if group == id {
             self.next += 1;
@@ -272,38 +242,6 @@ impl Directory {
         })
     }
 
-    /// How much is known.
-    pub(crate) fn sizes(&self) -> Sizes {
-        Sizes {
-            services: self.services.len(),
-            slices: self.slices.len(),
-            pods: self.pods.len(),
-            nodes: self.nodes.len(),
-        }
-    }
-
-    /// The names of what is known, for a list that replaces it.
-    pub(crate) fn service_names(&self) -> Vec<ObjectName> {
-        self.services.keys().cloned().collect()
-    }
-
-    /// See [`Self::service_names`].
-    pub(crate) fn slice_names(&self) -> Vec<ObjectName> {
-        self.slices.keys().cloned().collect()
-    }
-
-    /// See [`Self::service_names`].
-    pub(crate) fn pod_names(&self) -> Vec<ObjectName> {
-        self.pods.keys().cloned().collect()
-    }
-
-    /// See [`Self::service_names`]. Nodes have no namespace.
-    pub(crate) fn node_names(&self) -> Vec<ObjectName> {
-        (self.nodes.keys())
-            .map(|name| ObjectName::new("", name))
-            .collect()
-    }
-
     fn ports(&self, service: &ObjectName) -> Vec<u16> {
         (self.publishers.get(service).into_iter())
             .flat_map(BTreeMap::keys)
@@ -313,22 +251,18 @@ impl Directory {
 
     /// Loads all slices of a Service into one publisher, which forgets what it had.
     fn refill(&mut self, service: &ObjectName, port: u16) {
-        let publisher = (self.publishers.get_mut(service)).and_then(|it| it.get_mut(&port));
-        let Some(publisher) = publisher else {
-            return;
-        };
-        publisher.clear();
-        for slice in self.members.get(service).into_iter().flatten() {
-            publisher.load(&self.slices[slice], &self.pods, false);
+        if let Some(publisher) = publisher(&mut self.publishers, service, port) {
+            publisher.clear();
+            for slice in self.members.of(service) {
+                publisher.load(&self.slices[slice], &self.pods, false);
+            }
         }
     }
 
     fn publish(&mut self, service: &ObjectName, port: u16) -> Vec<Change> {
         let ignore = self.faults.strikes(FaultKind::IgnorePortChange, service);
-        let publisher = (self.publishers.get_mut(service)).and_then(|it| it.get_mut(&port));
-        let Some((changes, ignored)) = publisher.map(|publisher| publisher.publish(ignore)) else {
-            return Vec::new();
-        };
+        let publisher = publisher(&mut self.publishers, service, port);
+        let (changes, ignored) = publisher.map_or_else(Default::default, |it| it.publish(ignore));
         self.struck(FaultKind::IgnorePortChange, service, ignored);
         changes
     }
@@ -341,4 +275,12 @@ impl Directory {
         }
         active
     }
+}
+
+fn publisher<'a>(
+    all: &'a mut Publishers,
+    service: &ObjectName,
+    port: u16,
+) -> Option<&'a mut Publisher> {
+    all.get_mut(service)?.get_mut(&port)
 }

@@ -1,12 +1,13 @@
 //! Updates as the bytes that go over the wire: encoded once for all streams that are told the same.
 //!
-//! The messages that hold labels are written out here with their map entries as a list, which is
-//! the same on the wire but keeps the order that is given: the generated types hold hash maps,
-//! whose order differs from process to process. Nothing here decodes.
+//! The messages that hold labels are written out here with sorted maps, which are the same on the
+//! wire: the generated types hold hash maps, whose order differs from process to process. Nothing
+//! here decodes.
 
 pub(crate) mod profile;
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -82,18 +83,22 @@ pub(crate) fn add(service: &ObjectName, zone: &str, endpoints: &[Arc<Endpoint>])
         addrs: (endpoints.iter())
             .map(|endpoint| WeightedAddr::new(endpoint, zone))
             .collect(),
-        metric_labels: vec![
-            Label::new("namespace", &service.namespace),
-            Label::new("service", &service.name),
-        ],
+        metric_labels: Labels::from([
+            ("namespace".to_owned(), service.namespace.clone()),
+            ("service".to_owned(), service.name.clone()),
+        ]),
     };
-    frame(&AddUpdate { add: Some(set) })
+    frame(&Update {
+        add: Some(set),
+        remove: None,
+    })
 }
 
 /// A `remove` with its frame.
 pub(crate) fn remove(addrs: &[SocketAddr]) -> Bytes {
     let addrs = addrs.iter().copied().map(TcpAddress::from).collect();
-    frame(&RemoveUpdate {
+    frame(&Update {
+        add: None,
         remove: Some(AddrSet { addrs }),
     })
 }
@@ -108,14 +113,13 @@ fn frame(message: &impl Message) -> Bytes {
     buffer.freeze()
 }
 
-#[derive(Clone, PartialEq, Message)]
-struct AddUpdate {
-    #[prost(message, optional, tag = "1")]
-    add: Option<WeightedAddrSet>,
-}
+/// Metric labels.
+type Labels = BTreeMap<String, String>;
 
 #[derive(Clone, PartialEq, Message)]
-struct RemoveUpdate {
+struct Update {
+    #[prost(message, optional, tag = "1")]
+    add: Option<WeightedAddrSet>,
     #[prost(message, optional, tag = "2")]
     remove: Option<AddrSet>,
 }
@@ -124,8 +128,8 @@ struct RemoveUpdate {
 struct WeightedAddrSet {
     #[prost(message, repeated, tag = "1")]
     addrs: Vec<WeightedAddr>,
-    #[prost(message, repeated, tag = "2")]
-    metric_labels: Vec<Label>,
+    #[prost(btree_map = "string, string", tag = "2")]
+    metric_labels: Labels,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -134,34 +138,14 @@ struct WeightedAddr {
     addr: Option<TcpAddress>,
     #[prost(uint32, tag = "3")]
     weight: u32,
-    #[prost(message, repeated, tag = "4")]
-    metric_labels: Vec<Label>,
+    #[prost(btree_map = "string, string", tag = "4")]
+    metric_labels: Labels,
     #[prost(message, optional, tag = "5")]
     tls_identity: Option<TlsIdentity>,
     #[prost(message, optional, tag = "6")]
     protocol_hint: Option<ProtocolHint>,
     #[prost(message, optional, tag = "8")]
     http2: Option<Http2ClientParams>,
-}
-
-/// One entry of a map.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Message)]
-struct Label {
-    #[prost(string, tag = "1")]
-    key: String,
-    #[prost(string, tag = "2")]
-    value: String,
-}
-
-// === impl Label ===
-
-impl Label {
-    fn new(key: &str, value: &str) -> Self {
-        Self {
-            key: key.to_owned(),
-            value: value.to_owned(),
-        }
-    }
 }
 
 // === impl WeightedAddr ===
@@ -199,25 +183,22 @@ impl WeightedAddr {
     }
 }
 
-/// The metric labels of one address, in the order of their names.
-fn labels(endpoint: &Endpoint, zone: &str) -> Vec<Label> {
+/// The metric labels of one address.
+fn labels(endpoint: &Endpoint, zone: &str) -> Labels {
     let Some(PodTarget { name, pod }) = &endpoint.target else {
-        return vec![Label::new("zone_locality", "unknown")];
+        return Labels::from([("zone_locality".to_owned(), "unknown".to_owned())]);
     };
     let locality = match (endpoint.zone.as_str(), zone) {
         ("", _) | (_, "") => "unknown",
         (theirs, ours) if theirs == ours => "local",
         _ => "remote",
     };
-    let mut labels = vec![
-        Label::new("zone", &endpoint.zone),
-        Label::new("zone_locality", locality),
-    ];
-    match pod {
-        Some(pod) => labels.extend(pod.labels.iter().map(|(key, value)| Label::new(key, value))),
-        None => labels.push(Label::new("pod", &name.name)),
-    }
-    labels.sort();
+    let mut labels = match pod {
+        Some(pod) => pod.labels.clone(),
+        None => Labels::from([("pod".to_owned(), name.name.clone())]),
+    };
+    labels.insert("zone".to_owned(), endpoint.zone.clone());
+    labels.insert("zone_locality".to_owned(), locality.to_owned());
     labels
 }
 

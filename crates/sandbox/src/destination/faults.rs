@@ -84,34 +84,14 @@ pub(crate) fn messages(diff: &Arc<Diff>) -> impl Iterator<Item = Message> {
 impl Faults {
     /// The faults of `all` that strike streams.
     pub(crate) fn of_streams(seed: u64, all: &[Fault]) -> Self {
-        use FaultKind as Kind;
         Self::of(seed, all, |kind| {
-            matches!(
-                kind,
-                Kind::DropUpdate
-                    | Kind::LateUpdate
-                    | Kind::DuplicateUpdate
-                    | Kind::SwapUpdates
-                    | Kind::KeepStaleAddress
-                    | Kind::InventAddress
-                    | Kind::OverflowStream
-                    | Kind::ResetStream
-            )
+            kind.is_of_the_destination() && !is_of_directory(kind)
         })
     }
 
     /// The faults of `all` that are defects of the directory.
     pub(crate) fn of_directory(seed: u64, all: &[Fault]) -> Self {
-        use FaultKind as Kind;
-        Self::of(seed, all, |kind| {
-            matches!(
-                kind,
-                Kind::IgnorePortChange
-                    | Kind::RemoveSharedEndpoint
-                    | Kind::ForgetRecreatedService
-                    | Kind::KeepAddressesOfDeletedSlice
-            )
-        })
+        Self::of(seed, all, is_of_directory)
     }
 
     fn of(seed: u64, all: &[Fault], takes: impl Fn(FaultKind) -> bool) -> Self {
@@ -244,6 +224,16 @@ impl Faults {
         })
         .map(|(_, fault)| fault.delay)
     }
+}
+
+const fn is_of_directory(kind: FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::IgnorePortChange
+            | FaultKind::RemoveSharedEndpoint
+            | FaultKind::ForgetRecreatedService
+            | FaultKind::KeepAddressesOfDeletedSlice
+    )
 }
 
 // === impl Victim ===

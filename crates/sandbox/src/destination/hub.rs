@@ -6,6 +6,7 @@ mod profiles;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use dst_load_scenario::fault::FaultKind;
+use strum::{EnumCount, EnumIter, EnumString, IntoEnumIterator as _, IntoStaticStr};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
@@ -13,7 +14,7 @@ use self::profiles::Profiles;
 use super::{
     Config,
     authority::{Authority, ContextToken},
-    directory::{Directory, Sizes},
+    directory::Directory,
     encode::Diff,
     faults::{Faults, Step, Victim},
     objects::ObjectName,
@@ -35,7 +36,7 @@ pub(crate) struct Hub {
     profiles: Profiles,
     faults: Faults,
     started: Instant,
-    queue_capacity: usize,
+    pub(crate) config: Config,
     next: u64,
     /// How many streams each (path, token) has had; kept only where faults are drawn by it.
     openings: BTreeMap<(String, String), u64>,
@@ -54,8 +55,20 @@ struct Stream {
     victim: Option<Victim>,
 }
 
-/// A method that is served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A method that is served, as the service definition calls it.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    EnumCount,
+    EnumIter,
+    EnumString,
+    IntoStaticStr,
+)]
 pub(crate) enum Method {
     Get,
     GetProfile,
@@ -79,44 +92,32 @@ pub(crate) struct StreamSlot {
     pub(crate) queue: Arc<Queue>,
 }
 
-// === impl Method ===
-
-impl Method {
-    pub(crate) const ALL: [Self; 2] = [Self::Get, Self::GetProfile];
-
-    /// As the service definition calls it.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Get => "Get",
-            Self::GetProfile => "GetProfile",
-        }
-    }
-}
-
 // === impl Hub ===
 
 impl Hub {
-    pub(crate) fn new(config: &Config, linked: impl IntoIterator<Item = String>) -> Self {
-        let directory = || {
+    pub(crate) fn new(config: Config, linked: impl IntoIterator<Item = String>) -> Self {
+        let directory = |place: u64| {
             let faults = Faults::of_directory(config.seed, &config.faults);
-            Directory::new(faults).with_ipv6(config.ipv6)
+            let mut directory = Directory::new(faults);
+            (directory.ipv6, directory.next) = (config.ipv6, place << PLACE);
+            directory
         };
-        let linked = (1_u64..)
+        let linked = (1..)
             .zip(linked)
-            .map(|(place, cluster)| (cluster, directory().numbered_from(place << PLACE)));
+            .map(|(place, cluster)| (cluster, directory(place)));
         Self {
-            directory: directory(),
+            directory: directory(0),
             linked: linked.collect(),
             streams: BTreeMap::new(),
             profiles: Profiles::default(),
             faults: Faults::of_streams(config.seed, &config.faults),
             started: Instant::now(),
-            queue_capacity: config.queue_capacity,
             next: 0,
             openings: BTreeMap::new(),
             overflows: BTreeMap::new(),
-            calls: Method::ALL.map(|it| (it, Calls::default())).into(),
+            calls: Method::iter().map(|it| (it, Calls::default())).collect(),
             closed: false,
+            config,
         }
     }
 
@@ -141,25 +142,13 @@ impl Hub {
     }
 
     /// Opens a stream, with its snapshot in the queue if there is one.
-    pub(crate) fn open(
-        &mut self,
-        path: &str,
-        token: &str,
-        cluster_domain: &str,
-    ) -> Result<StreamSlot, Status> {
+    pub(crate) fn open(&mut self, path: &str, token: &str) -> Result<StreamSlot, Status> {
         self.tick();
-        let authority = Authority::parse(path, cluster_domain)?;
-        let members = authority.members(self.directory.service(&authority.service), path)?;
+        let authority = Authority::parse(path, &self.config.cluster_domain)?;
+        let members = authority.members(self.directory.services.get(&authority.service), path)?;
         let client = ContextToken::parse(token);
-        let queue = Arc::new(Queue::new(self.queue_capacity));
         self.overflows.entry(path.to_owned()).or_default();
-        let number = self.next;
-        self.next += 1;
-        let mut slot = StreamSlot {
-            groups: Vec::new(),
-            number,
-            queue,
-        };
+        let mut slot = self.slot();
         for (service, cluster) in members {
             let joined = self.join(&service, cluster.as_deref(), &authority, &client.node_name);
             let (group, snapshot) = match joined {
@@ -184,12 +173,23 @@ impl Hub {
                     stream.take(step, &mut self.overflows);
                 }
             }
-            (self.streams.entry(group).or_default()).insert(number, stream);
-        }
-        if self.closed {
-            slot.queue.end(Status::ok(""));
+            (self.streams.entry(group).or_default()).insert(slot.number, stream);
         }
         Ok(slot)
+    }
+
+    /// A place for one more stream, which ends at once where the destination does.
+    fn slot(&mut self) -> StreamSlot {
+        let queue = Arc::new(Queue::new(self.config.queue_capacity));
+        if self.closed {
+            queue.end(Status::ok(""));
+        }
+        self.next += 1;
+        StreamSlot {
+            groups: Vec::new(),
+            number: self.next,
+            queue,
+        }
     }
 
     /// Adds a listener in the cluster that has the Service.
@@ -200,22 +200,17 @@ impl Hub {
         authority: &Authority,
         node: &str,
     ) -> Result<(GroupId, Option<Arc<Diff>>), Status> {
-        let hostname = authority.hostname.clone();
+        let key = GroupKey {
+            hostname: authority.hostname.clone(),
+            // No filtering by place in another cluster, for the client has none over there.
+            node: cluster.map_or(node, |_| "").to_owned(),
+        };
         let Some(cluster) = cluster else {
-            let key = GroupKey {
-                hostname,
-                node: node.to_owned(),
-            };
             return (self.directory.subscribe(service, authority.port, key))
                 .ok_or_else(|| Status::internal("service left its cache"));
         };
         let directory = (self.linked.get_mut(cluster))
             .ok_or_else(|| Status::not_found(format!("Remote cluster not found: {cluster}")))?;
-        // No filtering by place, for the client has none over there.
-        let key = GroupKey {
-            hostname,
-            node: String::new(),
-        };
         // Linkerd would wait in silence for a Service that it has not seen yet over there. A
         // refusal that is tried again comes to the same, and cannot be missed.
         (directory.subscribe(service, authority.port, key)).ok_or_else(|| {
@@ -247,12 +242,11 @@ impl Hub {
         }
     }
 
-    /// How much is known of each cluster, this one first, as `local`.
-    pub(crate) fn sizes(&self) -> Vec<(&str, Sizes)> {
+    /// What is known of each cluster, this one first, as `local`.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = (&str, &Directory)> {
         let linked = self.linked.iter();
-        std::iter::once(("local", self.directory.sizes()))
-            .chain(linked.map(|(cluster, directory)| (cluster.as_str(), directory.sizes())))
-            .collect()
+        std::iter::once(("local", &self.directory))
+            .chain(linked.map(|(cluster, directory)| (cluster.as_str(), directory)))
     }
 
     /// Counts a call's beginning.
@@ -278,7 +272,7 @@ impl Hub {
     /// How often each kind of fault struck.
     pub(crate) fn faults_struck(&self) -> BTreeMap<FaultKind, u64> {
         let mut struck = self.faults.struck.clone();
-        for directory in self.linked.values().chain([&self.directory]) {
+        for (_, directory) in self.directories() {
             for (kind, times) in &directory.faults.struck {
                 *struck.entry(*kind).or_default() += times;
             }
@@ -355,7 +349,7 @@ impl Stream {
         match step {
             Step::Send(frame, delay) => {
                 let not_before = (!delay.is_zero()).then(|| Instant::now() + delay);
-                if self.queue.push(frame, not_before).is_err() {
+                if !self.queue.push(frame, not_before) {
                     overflow(overflows);
                 }
             }

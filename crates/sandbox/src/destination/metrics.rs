@@ -9,9 +9,11 @@ use std::{
     sync::atomic::Ordering,
 };
 
+use strum::IntoEnumIterator as _;
+
 use super::{
     Shared,
-    directory::Sizes,
+    directory::Directory,
     hub::{Hub, Method},
 };
 
@@ -23,13 +25,13 @@ pub(super) fn encode(shared: &Shared) -> String {
         "gauge",
         "Says that this is not Linkerd.",
     );
-    let says = [
-        ("version", env!("CARGO_PKG_VERSION")),
-        ("ipv6", if shared.ipv6 { "true" } else { "false" }),
-    ];
-    text.sample("dst_load_reference_info", &says, 1);
     {
         let hub = shared.hub.lock();
+        let says = [
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("ipv6", if hub.config.ipv6 { "true" } else { "false" }),
+        ];
+        text.sample("dst_load_reference_info", &says, 1);
         groups(&mut text, &hub);
         sizes(&mut text, &hub);
         calls(&mut text, &hub, shared);
@@ -88,31 +90,28 @@ fn groups(text: &mut Text, hub: &Hub) {
 }
 
 fn sizes(text: &mut Text, hub: &Hub) {
-    let mut family = |name: &str, size: &dyn Fn(&Sizes) -> usize| {
+    let mut family = |name: &str, size: fn(&Directory) -> usize| {
         text.family(name, "gauge", "Objects that are known.");
-        for (cluster, sizes) in hub.sizes() {
-            text.sample(name, &[("cluster", cluster)], size(&sizes));
+        for (cluster, directory) in hub.directories() {
+            text.sample(name, &[("cluster", cluster)], size(directory));
         }
     };
-    family("endpointslices_cache_size", &|sizes| sizes.slices);
-    family("node_cache_size", &|sizes| sizes.nodes);
-    family("pod_cache_size", &|sizes| sizes.pods);
-    family("service_cache_size", &|sizes| sizes.services);
+    family("endpointslices_cache_size", |it| it.slices.len());
+    family("node_cache_size", |it| it.nodes.len());
+    family("pod_cache_size", |it| it.pods.len());
+    family("service_cache_size", |it| it.services.len());
 }
 
 fn calls(text: &mut Text, hub: &Hub, shared: &Shared) {
     let started = |method| hub.calls.get(&method).map_or(0, |calls| calls.started);
-    let sent = |method| match method {
-        Method::Get => shared.sent.load(Ordering::Relaxed),
-        Method::GetProfile => shared.profiles_sent.load(Ordering::Relaxed),
-    };
+    let sent = |method| shared.sent(method).load(Ordering::Relaxed);
     let values: [(_, _, &dyn Fn(Method) -> u64); 2] = [
         ("grpc_server_started_total", "Calls begun.", &started),
         ("grpc_server_msg_sent_total", "Updates sent.", &sent),
     ];
     for (name, help, value) in values {
         text.family(name, "counter", help);
-        for method in Method::ALL {
+        for method in Method::iter() {
             text.sample(name, &labels(method), value(method));
         }
     }
@@ -132,9 +131,9 @@ fn calls(text: &mut Text, hub: &Hub, shared: &Shared) {
     }
 }
 
-const fn labels(method: Method) -> [(&'static str, &'static str); 3] {
+fn labels(method: Method) -> [(&'static str, &'static str); 3] {
     [
-        ("grpc_method", method.name()),
+        ("grpc_method", method.into()),
         ("grpc_service", "io.linkerd.proxy.destination.Destination"),
         ("grpc_type", "server_stream"),
     ]

@@ -88,7 +88,8 @@ pub(crate) enum Target {
 /// A Node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Node {
-    pub(crate) name: String,
+    /// A Node has no namespace.
+    pub(crate) name: ObjectName,
     /// From the label `topology.kubernetes.io/zone`, `""` when it has none.
     pub(crate) zone: String,
 }
@@ -253,7 +254,7 @@ impl From<&discovery::Endpoint> for SliceEndpoint {
 impl From<&core::Node> for Node {
     fn from(object: &core::Node) -> Self {
         Self {
-            name: object.name_any(),
+            name: ObjectName::of(object),
             zone: (object.labels().get("topology.kubernetes.io/zone"))
                 .cloned()
                 .unwrap_or_default(),

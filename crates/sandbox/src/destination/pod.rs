@@ -24,7 +24,7 @@ pub(crate) struct Pod {
     /// Where it is reached; none unless it runs.
     pub(crate) ips: Vec<IpAddr>,
     /// Metric labels that depend on nothing but the Pod.
-    pub(crate) labels: Vec<(String, String)>,
+    pub(crate) labels: BTreeMap<String, String>,
     mesh: Option<Mesh>,
 }
 
@@ -78,19 +78,19 @@ impl From<&core::Pod> for Pod {
             .filter(|account| !account.is_empty())
             .unwrap_or("default");
         let (kind, owner) = owner(object);
-        let mut labels = vec![
+        let mut labels = BTreeMap::from([
             ("pod".to_owned(), name.name.clone()),
             ("serviceaccount".to_owned(), account.to_owned()),
-        ];
+        ]);
         if kind != "pod" {
-            labels.push((kind, owner));
+            labels.insert(kind, owner);
         }
         for (from, to) in [
             (CONTROL_PLANE_LABEL, "control_plane_ns"),
             ("pod-template-hash", "pod_template_hash"),
         ] {
             if let Some(value) = object.labels().get(from) {
-                labels.push((to.to_owned(), value.clone()));
+                labels.insert(to.to_owned(), value.clone());
             }
         }
         Self {

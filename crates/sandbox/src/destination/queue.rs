@@ -36,11 +36,6 @@ struct Entry {
     not_before: Option<Instant>,
 }
 
-/// An entry did not fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("queue is full")]
-pub(crate) struct Full;
-
 /// The reading side's timer for entries that are held back.
 pub(crate) type Hold = Option<Pin<Box<Sleep>>>;
 
@@ -55,18 +50,18 @@ impl Queue {
         }
     }
 
-    /// Appends a frame. A queue that has ended takes it and forgets it.
-    pub(crate) fn push(&self, frame: Bytes, not_before: Option<Instant>) -> Result<(), Full> {
+    /// Appends a frame; false if there is no room. A queue that has ended takes it and forgets it.
+    pub(crate) fn push(&self, frame: Bytes, not_before: Option<Instant>) -> bool {
         let mut inner = self.inner.lock();
         if inner.end.is_some() {
-            return Ok(());
+            return true;
         }
-        if inner.entries.len() >= self.capacity {
-            return Err(Full);
+        let fits = inner.entries.len() < self.capacity;
+        if fits {
+            inner.entries.push_back(Entry { frame, not_before });
+            inner.wake();
         }
-        inner.entries.push_back(Entry { frame, not_before });
-        inner.wake();
-        Ok(())
+        fits
     }
 
     /// Ends the stream with `status`; what is queued is lost. The first end counts.

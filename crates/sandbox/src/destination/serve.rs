@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use dst_load_transport::listen::{Acceptor, preface::Preface};
+use dst_load_transport::listen::{accept, end, preface::Preface};
 use hyper::server::conn::http2;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
-};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::Destination;
@@ -24,22 +21,11 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Serves `destination` on `listener` until `cancel`; then shuts the destination down, which ends
 /// its streams with status OK, and gives connections a second to finish.
 pub async fn serve(listener: TcpListener, destination: Destination, cancel: CancellationToken) {
-    let mut acceptor = Acceptor::new(listener);
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => break,
-            Some(_) = connections.join_next() => {}
-            // Their number has no limit: whoever tests it opens thousands.
-            socket = acceptor.next(|| {}) => {
-                connections.spawn(connection(socket, destination.clone(), cancel.clone()));
-            }
-        }
-    }
+    // Their number has no limit: whoever tests it opens thousands.
+    let serve = |socket| connection(socket, destination.clone(), cancel.clone());
+    let connections = accept(listener, cancel.cancelled(), || {}, serve).await;
     destination.shutdown().await;
-    let all = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(GRACE, all).await.is_err() {
+    if end(connections, GRACE).await {
         tracing::debug!("connections are cut that clients keep open");
     }
 }
@@ -54,7 +40,7 @@ async fn connection(socket: TcpStream, destination: Destination, cancel: Cancell
         .max_local_error_reset_streams(usize::MAX)
         .max_send_buf_size(SEND_BUFFER)
         .auto_date_header(false);
-    let service = TowerToHyperService::new(destination.service());
+    let service = TowerToHyperService::new(destination);
     let connection = builder.serve_connection(TokioIo::new(Preface::expect(socket)), service);
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {

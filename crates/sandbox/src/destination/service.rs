@@ -27,12 +27,6 @@ use super::{
 
 const SERVICE: &str = "/io.linkerd.proxy.destination.Destination/";
 
-/// Answers `Get` and `GetProfile`.
-#[derive(Clone, Debug)]
-pub(crate) struct GetService {
-    destination: Destination,
-}
-
 /// One call, from its start to its end; it is counted and unsubscribed when it is dropped.
 #[derive(Debug)]
 struct Call {
@@ -51,15 +45,10 @@ struct Updates {
     ended: bool,
 }
 
-// === impl GetService ===
+// === impl Destination ===
 
-impl GetService {
-    pub(crate) const fn new(destination: Destination) -> Self {
-        Self { destination }
-    }
-}
-
-impl<B> tower::Service<http::Request<B>> for GetService
+/// Answers `Get` and `GetProfile`. Each clone stands for one connection.
+impl<B> tower::Service<http::Request<B>> for Destination
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: fmt::Display,
@@ -73,11 +62,10 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let shared = self.destination.shared.clone();
+        let shared = self.shared.clone();
         Box::pin(async move {
             let name = request.uri().path().strip_prefix(SERVICE);
-            let method = Method::ALL.into_iter().find(|it| Some(it.name()) == name);
-            let mut response = if let Some(method) = method {
+            let mut response = if let Some(method) = name.and_then(|it| it.parse().ok()) {
                 let mut call = Call::start(shared, method);
                 match call.open(request).await {
                     Ok(()) => call.respond().await,
@@ -121,11 +109,10 @@ impl Call {
             }
             _ = self.shared.synced.wait() => {}
         }
-        let domain = &self.shared.cluster_domain;
         let mut hub = self.shared.hub.lock();
         let slot = match self.method {
-            Method::Get => hub.open(&get.path, &get.context_token, domain),
-            Method::GetProfile => hub.open_profile(&get.path, domain),
+            Method::Get => hub.open(&get.path, &get.context_token),
+            Method::GetProfile => hub.open_profile(&get.path),
         }?;
         drop(hub);
         self.slot = Some(slot);
@@ -226,11 +213,7 @@ impl http_body::Body for Updates {
         let next = self.call.slot.as_ref().and_then(|slot| slot.queue.take());
         Poll::Ready(match next {
             Some(Ok(frame)) => {
-                let shared = &self.call.shared;
-                let sent = match self.call.method {
-                    Method::Get => &shared.sent,
-                    Method::GetProfile => &shared.profiles_sent,
-                };
+                let sent = self.call.shared.sent(self.call.method);
                 sent.fetch_add(1, Ordering::Relaxed);
                 Some(Ok(Frame::data(frame)))
             }

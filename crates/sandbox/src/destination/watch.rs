@@ -18,28 +18,18 @@ use kube::{
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
-use super::{
-    Shared,
-    directory::Directory,
-    objects::{Node, ObjectName, Service, Slice},
-    pod::Pod,
-    publisher::Change,
-};
+use super::{Shared, directory::Directory, objects::ObjectName, publisher::Change};
 
 /// The delays between attempts.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(12_800));
 /// Failures in a row from which on they are warnings.
 const TOLD_AFTER: u32 = 4;
 
-/// A kind of object that the directory is fed with.
-trait Kind: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static {
-    fn apply(&self, directory: &mut Directory) -> Vec<Change>;
-    fn delete(name: &ObjectName, directory: &mut Directory) -> Vec<Change>;
-    fn known(directory: &Directory) -> Vec<ObjectName>;
-}
-
-/// The watch of one kind.
+/// The watch of one kind, and what its events mean for a directory.
 struct Feed<K> {
+    apply: fn(&mut Directory, &K) -> Vec<Change>,
+    delete: fn(&mut Directory, &ObjectName) -> Vec<Change>,
+    known: fn(&Directory) -> Vec<ObjectName>,
     events: BoxStream<'static, watcher::Result<Event<K>>>,
     /// What the list that is under way has held so far.
     listed: BTreeSet<ObjectName>,
@@ -62,10 +52,30 @@ struct Failures {
 pub(super) async fn drive(shared: Arc<Shared>, cluster: Option<String>, kube: kube::Client) {
     let cluster = cluster.as_deref();
     let mut synced = false;
-    let mut pods = Feed::<core::Pod>::new(&kube);
-    let mut nodes = Feed::<core::Node>::new(&kube);
-    let mut services = Feed::<core::Service>::new(&kube);
-    let mut slices = Feed::<discovery::EndpointSlice>::new(&kube);
+    let mut pods = Feed::<core::Pod>::new(
+        &kube,
+        |directory, pod| directory.apply_pod(pod.into()),
+        Directory::delete_pod,
+        |directory| directory.pods.keys().cloned().collect(),
+    );
+    let mut nodes = Feed::<core::Node>::new(
+        &kube,
+        |directory, node| directory.apply_node(node.into()),
+        Directory::delete_node,
+        |directory| directory.nodes.keys().cloned().collect(),
+    );
+    let mut services = Feed::<core::Service>::new(
+        &kube,
+        |directory, service| directory.apply_service(service.into()),
+        Directory::delete_service,
+        |directory| directory.services.keys().cloned().collect(),
+    );
+    let mut slices = Feed::<discovery::EndpointSlice>::new(
+        &kube,
+        |directory, slice| directory.apply_slice(slice.into()),
+        Directory::delete_slice,
+        |directory| directory.slices.keys().cloned().collect(),
+    );
     loop {
         // Pods before slices, so that a Pod and a slice that are both there meet.
         let news = tokio::select! {
@@ -92,11 +102,22 @@ pub(super) async fn drive(shared: Arc<Shared>, cluster: Option<String>, kube: ku
 
 // === impl Feed ===
 
-impl<K: Kind> Feed<K> {
-    fn new(kube: &kube::Client) -> Self {
+impl<K> Feed<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    fn new(
+        kube: &kube::Client,
+        apply: fn(&mut Directory, &K) -> Vec<Change>,
+        delete: fn(&mut Directory, &ObjectName) -> Vec<Change>,
+        known: fn(&Directory) -> Vec<ObjectName>,
+    ) -> Self {
         let events = watcher(Api::<K>::all(kube.clone()), watcher::Config::default());
         let retry = Retry::new();
         Self {
+            apply,
+            delete,
+            known,
             events: events.backoff(retry.clone()).boxed(),
             listed: BTreeSet::new(),
             synced: false,
@@ -115,7 +136,8 @@ impl<K: Kind> Feed<K> {
                 if !matches!(event, Event::Init) {
                     self.retry.succeeded();
                 }
-                shared.update(cluster, |directory| self.feed(event, directory))
+                let mut hub = shared.hub.lock();
+                hub.update(cluster, |directory| self.feed(event, directory))
             }
             Err(error) => {
                 let kind = K::kind(&());
@@ -138,81 +160,19 @@ impl<K: Kind> Feed<K> {
             }
             Event::InitApply(object) => {
                 self.listed.insert(ObjectName::of(&object));
-                object.apply(directory)
+                (self.apply)(directory, &object)
             }
             Event::InitDone => {
                 self.synced = true;
                 let listed = std::mem::take(&mut self.listed);
-                (K::known(directory).iter())
+                ((self.known)(directory).iter())
                     .filter(|name| !listed.contains(name))
-                    .flat_map(|name| K::delete(name, directory))
+                    .flat_map(|name| (self.delete)(directory, name))
                     .collect()
             }
-            Event::Apply(object) => object.apply(directory),
-            Event::Delete(object) => K::delete(&ObjectName::of(&object), directory),
+            Event::Apply(object) => (self.apply)(directory, &object),
+            Event::Delete(object) => (self.delete)(directory, &ObjectName::of(&object)),
         }
-    }
-}
-
-// === impl Kind ===
-
-impl Kind for core::Pod {
-    fn apply(&self, directory: &mut Directory) -> Vec<Change> {
-        directory.apply_pod(Pod::from(self));
-        Vec::new()
-    }
-
-    fn delete(name: &ObjectName, directory: &mut Directory) -> Vec<Change> {
-        directory.delete_pod(name);
-        Vec::new()
-    }
-
-    fn known(directory: &Directory) -> Vec<ObjectName> {
-        directory.pod_names()
-    }
-}
-
-impl Kind for core::Node {
-    fn apply(&self, directory: &mut Directory) -> Vec<Change> {
-        directory.apply_node(Node::from(self));
-        Vec::new()
-    }
-
-    fn delete(name: &ObjectName, directory: &mut Directory) -> Vec<Change> {
-        directory.delete_node(&name.name);
-        Vec::new()
-    }
-
-    fn known(directory: &Directory) -> Vec<ObjectName> {
-        directory.node_names()
-    }
-}
-
-impl Kind for core::Service {
-    fn apply(&self, directory: &mut Directory) -> Vec<Change> {
-        directory.apply_service(Service::from(self))
-    }
-
-    fn delete(name: &ObjectName, directory: &mut Directory) -> Vec<Change> {
-        directory.delete_service(name)
-    }
-
-    fn known(directory: &Directory) -> Vec<ObjectName> {
-        directory.service_names()
-    }
-}
-
-impl Kind for discovery::EndpointSlice {
-    fn apply(&self, directory: &mut Directory) -> Vec<Change> {
-        directory.apply_slice(Slice::from(self))
-    }
-
-    fn delete(name: &ObjectName, directory: &mut Directory) -> Vec<Change> {
-        directory.delete_slice(name)
-    }
-
-    fn known(directory: &Directory) -> Vec<ObjectName> {
-        directory.slice_names()
     }
 }
 

@@ -201,7 +201,7 @@ fn complete(resource: Resource, object: &mut Value) -> Result<(), Refusal> {
             if resource == Resource::Deployments {
                 deployment(object);
             }
-            absent(&mut object["spec"], "replicas", json!(1));
+            defaults(&mut object["spec"], json!({ "replicas": 1 }));
             pod_spec(&mut object["spec"]["template"]["spec"]);
         }
         Resource::Pods => pod_spec(&mut object["spec"]),
@@ -214,11 +214,10 @@ fn complete(resource: Resource, object: &mut Value) -> Result<(), Refusal> {
                 return invalid("endpoints", "Too many: must have at most 1000 items");
             }
             for endpoint in members_mut(object, "endpoints") {
-                absent(endpoint, "conditions", json!({}));
+                defaults(endpoint, json!({ "conditions": {} }));
             }
             for port in members_mut(object, "ports") {
-                absent(port, "name", json!(""));
-                absent(port, "protocol", json!("TCP"));
+                defaults(port, json!({ "name": "", "protocol": "TCP" }));
             }
         }
         _ => {}
@@ -228,17 +227,21 @@ fn complete(resource: Resource, object: &mut Value) -> Result<(), Refusal> {
 
 fn service(object: &mut Value) {
     let spec = &mut object["spec"];
-    absent(spec, "type", json!("ClusterIP"));
-    absent(spec, "sessionAffinity", json!("None"));
+    defaults(
+        spec,
+        json!({ "type": "ClusterIP", "sessionAffinity": "None" }),
+    );
     if spec["type"] != "ExternalName" {
-        absent(spec, "internalTrafficPolicy", json!("Cluster"));
-        absent(spec, "ipFamilies", json!(["IPv4"]));
-        absent(spec, "ipFamilyPolicy", json!("SingleStack"));
+        let of_addresses = json!({
+            "internalTrafficPolicy": "Cluster",
+            "ipFamilies": ["IPv4"],
+            "ipFamilyPolicy": "SingleStack",
+        });
+        defaults(spec, of_addresses);
     }
     for port in members_mut(spec, "ports") {
-        absent(port, "protocol", json!("TCP"));
         let number = port["port"].clone();
-        absent(port, "targetPort", number);
+        defaults(port, json!({ "protocol": "TCP", "targetPort": number }));
     }
 }
 
@@ -258,53 +261,51 @@ fn allocate_cluster_ip(store: &Store, object: &mut Value) {
 
 /// What was given in the clear is stored as the rest is.
 fn secret(object: &mut Value) {
-    absent(object, "type", json!("Opaque"));
+    defaults(object, json!({ "type": "Opaque" }));
     let clear = object["stringData"].take();
     remove(object, "stringData");
     for (key, value) in clear.as_object().into_iter().flatten() {
-        let encoded = json!(BASE64_STANDARD.encode(text(value)));
-        absent(object, "data", json!({}));
+        defaults(object, json!({ "data": {} }));
         if let Some(data) = object["data"].as_object_mut() {
-            data.insert(key.clone(), encoded);
+            data.insert(key.clone(), json!(BASE64_STANDARD.encode(text(value))));
         }
     }
 }
 
 fn deployment(object: &mut Value) {
     let spec = &mut object["spec"];
-    absent(spec, "revisionHistoryLimit", json!(10));
-    absent(spec, "progressDeadlineSeconds", json!(600));
-    absent(spec, "strategy", json!({}));
+    let of_all = json!({
+        "revisionHistoryLimit": 10,
+        "progressDeadlineSeconds": 600,
+        "strategy": { "type": "RollingUpdate" },
+    });
+    defaults(spec, of_all);
     let strategy = &mut spec["strategy"];
-    absent(strategy, "type", json!("RollingUpdate"));
     if strategy["type"] == "RollingUpdate" {
-        absent(strategy, "rollingUpdate", json!({}));
-        absent(&mut strategy["rollingUpdate"], "maxSurge", json!("25%"));
-        absent(
-            &mut strategy["rollingUpdate"],
-            "maxUnavailable",
-            json!("25%"),
-        );
+        let rolling = json!({ "maxSurge": "25%", "maxUnavailable": "25%" });
+        defaults(strategy, json!({ "rollingUpdate": rolling }));
     }
 }
 
 fn pod_spec(spec: &mut Value) {
-    absent(spec, "restartPolicy", json!("Always"));
-    absent(spec, "dnsPolicy", json!("ClusterFirst"));
-    absent(spec, "terminationGracePeriodSeconds", json!(30));
-    absent(spec, "schedulerName", json!(DEFAULT_SCHEDULER));
-    absent(spec, "securityContext", json!({}));
+    let of_pod = json!({
+        "restartPolicy": "Always",
+        "dnsPolicy": "ClusterFirst",
+        "terminationGracePeriodSeconds": 30,
+        "schedulerName": DEFAULT_SCHEDULER,
+        "securityContext": {},
+    });
+    defaults(spec, of_pod);
     for container in members_mut(spec, "containers") {
-        absent(container, "imagePullPolicy", json!("IfNotPresent"));
-        absent(container, "resources", json!({}));
-        absent(
-            container,
-            "terminationMessagePath",
-            json!("/dev/termination-log"),
-        );
-        absent(container, "terminationMessagePolicy", json!("File"));
+        let of_container = json!({
+            "imagePullPolicy": "IfNotPresent",
+            "resources": {},
+            "terminationMessagePath": "/dev/termination-log",
+            "terminationMessagePolicy": "File",
+        });
+        defaults(container, of_container);
         for port in members_mut(container, "ports") {
-            absent(port, "protocol", json!("TCP"));
+            defaults(port, json!({ "protocol": "TCP" }));
         }
     }
 }
@@ -315,15 +316,23 @@ fn members_mut<'a>(object: &'a mut Value, field: &str) -> impl Iterator<Item = &
     members.into_iter().flatten()
 }
 
-/// Sets a field that is absent or null.
-fn absent(object: &mut Value, field: &str, value: Value) {
+/// Sets those fields of `wanted` that are absent or null, also within fields that are there.
+fn defaults(object: &mut Value, wanted: Value) {
+    let Value::Object(wanted) = wanted else {
+        return;
+    };
     if object.is_null() {
         *object = json!({});
     }
-    if let Some(fields) = object.as_object_mut() {
-        let entry = fields.entry(field).or_insert(Value::Null);
-        if entry.is_null() {
-            *entry = value;
+    let Some(fields) = object.as_object_mut() else {
+        return;
+    };
+    for (field, value) in wanted {
+        let field = fields.entry(field).or_insert(Value::Null);
+        if field.is_null() {
+            *field = value;
+        } else {
+            defaults(field, value);
         }
     }
 }

@@ -22,7 +22,7 @@ use dst_load_transport::world::OBSERVER_AGENT;
 use http::{Method, StatusCode};
 
 pub(crate) use self::body::parse as parse_body;
-use super::{Kubernetes, faults, resources::Resource, status::Refusal};
+use super::{Kubernetes, resources::Resource, status::Refusal};
 
 /// The API of a cluster, which it keeps running.
 pub(crate) fn router(kubernetes: Kubernetes) -> Router {
@@ -73,15 +73,7 @@ async fn dispatch(kubernetes: &Kubernetes, request: Request) -> Result<Response,
     };
     let method = request.method().clone();
     let verb = call.verb(&method).ok_or_else(Refusal::method_not_allowed)?;
-    let about = faults::Request {
-        number: call.number,
-        resource: call.resource,
-        subresource: call.subresource.as_deref(),
-        verb,
-        namespace: call.namespace.as_deref(),
-        name: call.name.as_deref().unwrap_or_default(),
-    };
-    if let Some(refusal) = shared.faults.refusal(shared.now(), about) {
+    if let Some(refusal) = shared.faults.refusal(shared.now(), &call, verb) {
         return Err(refusal);
     }
     match verb {
@@ -110,7 +102,7 @@ impl Call {
             _ => (None, rest.to_vec()),
         };
         let resource = Resource::find(group, version, rest.first()?)?;
-        if rest.len() > 3 || (namespace.is_some() && !resource.description().namespaced) {
+        if rest.len() > 3 || (namespace.is_some() && !resource.is_namespaced()) {
             return None;
         }
         let query = Query::<Vec<(String, String)>>::try_from_uri(request.uri()).ok()?;

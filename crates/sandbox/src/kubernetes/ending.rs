@@ -11,7 +11,7 @@ use dst_load_scenario::time::At;
 use serde_json::json;
 
 use super::{
-    facts::{Facts, PodFacts},
+    facts::PodFacts,
     object::{Key, Object, timestamp},
     resources::Resource,
     store::Store,
@@ -43,7 +43,7 @@ pub(crate) fn delete(
     at: At,
 ) -> Option<Arc<Object>> {
     let stored = store.get(resource, key)?.clone();
-    if let Facts::Pod(facts) = &stored.meta.facts {
+    if let Some(facts) = stored.pod() {
         return stop(store, key, &stored, facts, how, at);
     }
     if how != How::Foreground || store.dependents(&stored.meta.uid).next().is_none() {

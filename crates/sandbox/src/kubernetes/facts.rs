@@ -1,6 +1,6 @@
 //! What the controllers must know of an object, taken from its JSON once, when it is written.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -76,7 +76,7 @@ pub(crate) enum Target {
 }
 
 /// Of a Deployment; all of it comes from its spec.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct DeploymentFacts {
     pub(crate) replicas: u32,
     pub(crate) surge: Portion,
@@ -89,7 +89,7 @@ pub(crate) struct DeploymentFacts {
 }
 
 /// Of a ReplicaSet; all of it comes from its spec.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct SetFacts {
     pub(crate) replicas: u32,
     /// The pod template.
@@ -101,6 +101,13 @@ pub(crate) struct SetFacts {
 pub(crate) enum Portion {
     Count(u32),
     Percent(u32),
+}
+
+/// What Kubernetes takes where nothing is said.
+impl Default for Portion {
+    fn default() -> Self {
+        Self::Percent(25)
+    }
 }
 
 // === impl Facts ===
@@ -143,6 +150,11 @@ impl PodFacts {
             terminating: !pod["metadata"]["deletionTimestamp"].is_null(),
             ports: ports.collect(),
         }
+    }
+
+    /// Its address, if it is one that pods are given here.
+    pub(crate) fn address(&self) -> Option<Ipv4Addr> {
+        self.ip.as_deref()?.parse().ok()
     }
 
     /// Whether it has ended, for good or ill.
@@ -230,7 +242,7 @@ impl Portion {
         let percent = value.as_str().and_then(|it| it.strip_suffix('%'));
         match percent.and_then(|it| it.parse().ok()) {
             Some(percent) => Self::Percent(percent),
-            None => count(value).map_or(Self::Percent(25), Self::Count),
+            None => count(value).map_or_else(Self::default, Self::Count),
         }
     }
 
@@ -257,7 +269,7 @@ pub(crate) fn array(value: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// Whether a status has the condition `Ready`.
-fn is_ready(status: &Value) -> bool {
+pub(crate) fn is_ready(status: &Value) -> bool {
     array(&status["conditions"]).any(|it| it["type"] == "Ready" && it["status"] == "True")
 }
 

@@ -12,7 +12,7 @@ use dst_load_scenario::{
 };
 use parking_lot::Mutex;
 
-use super::{object::Key, resources::Resource, status::Refusal};
+use super::{api::Call, object::Key, status::Refusal};
 
 /// The faults of a cluster, and how often each has struck.
 #[derive(Debug)]
@@ -21,18 +21,6 @@ pub(crate) struct Faults {
     faults: Vec<Fault>,
     requests: AtomicU64,
     struck: Mutex<BTreeMap<FaultKind, u64>>,
-}
-
-/// What a request is about, as far as a fault asks.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Request<'a> {
-    pub(crate) number: u64,
-    pub(crate) resource: Resource,
-    pub(crate) subresource: Option<&'a str>,
-    /// As RBAC names it: `get`, `list`, `watch`, `create`, …
-    pub(crate) verb: &'a str,
-    pub(crate) namespace: Option<&'a str>,
-    pub(crate) name: &'a str,
 }
 
 // === impl Faults ===
@@ -58,8 +46,8 @@ impl Faults {
         self.struck.lock().clone()
     }
 
-    /// The refusal that a request meets instead of its answer.
-    pub(crate) fn refusal(&self, at: At, request: Request<'_>) -> Option<Refusal> {
+    /// The refusal that a request meets instead of its answer. `verb` is as RBAC names it.
+    pub(crate) fn refusal(&self, at: At, call: &Call, verb: &str) -> Option<Refusal> {
         let kinds = [
             FaultKind::TooManyRequests,
             FaultKind::InternalError,
@@ -67,36 +55,37 @@ impl Faults {
             FaultKind::Forbidden,
             FaultKind::Conflict,
         ];
-        let writes = !matches!(request.verb, "get" | "list" | "watch");
+        let writes = !matches!(verb, "get" | "list" | "watch");
         let kind = kinds
             .into_iter()
             .filter(|kind| writes || *kind != FaultKind::Conflict)
-            .find(|kind| self.strikes(*kind, at, &request.number.to_string()))?;
+            .find(|kind| self.strikes(*kind, at, &call.number.to_string()))?;
+        let name = call.name.as_deref().unwrap_or_default();
         Some(match kind {
             FaultKind::TooManyRequests => Refusal::too_many_requests(1),
             FaultKind::InternalError => Refusal::internal("etcdserver: request timed out"),
             FaultKind::Unauthorized => Refusal::unauthorized(),
-            FaultKind::Conflict => Refusal::conflict(request.resource, request.name),
+            FaultKind::Conflict => Refusal::conflict(call.resource, name),
             _ => Refusal::forbidden(
-                request.resource,
-                request.subresource,
-                request.verb,
-                request.namespace,
-                request.name,
+                call.resource,
+                call.subresource.as_deref(),
+                verb,
+                call.namespace.as_deref(),
+                name,
             ),
         })
     }
 
     /// Whether a fault of `kind` strikes the entity now; counts it if so.
     pub(crate) fn strikes(&self, kind: FaultKind, at: At, entity: &str) -> bool {
-        self.striking(kind, at, entity).is_some()
+        self.striking(kind, at, entity, |_| true).is_some()
     }
 
     /// By how much a pod that is created now starts late.
     pub(crate) fn pod_delay(&self, at: At, pod: &Key) -> std::time::Duration {
         let entity = format!("{}/{}", pod.namespace, pod.name);
-        self.striking(FaultKind::SlowPods, at, &entity)
-            .map_or_else(Default::default, |fault| fault.delay)
+        let fault = self.striking(FaultKind::SlowPods, at, &entity, |_| true);
+        fault.map_or_else(Default::default, |fault| fault.delay)
     }
 
     /// The fault of `kind` that strikes a watch of the tool's observer now.
@@ -108,7 +97,7 @@ impl Faults {
         number: u64,
     ) -> Option<&Fault> {
         let concerned = |fault: &Fault| fault.resource.is_none_or(|it| it.plural() == resource);
-        self.striking_where(kind, at, &number.to_string(), concerned)
+        self.striking(kind, at, &number.to_string(), concerned)
     }
 
     /// When the next fault of `kind` becomes active after `at`.
@@ -121,11 +110,7 @@ impl Faults {
             .min()
     }
 
-    fn striking(&self, kind: FaultKind, at: At, entity: &str) -> Option<&Fault> {
-        self.striking_where(kind, at, entity, |_| true)
-    }
-
-    fn striking_where(
+    fn striking(
         &self,
         kind: FaultKind,
         at: At,

@@ -4,9 +4,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use dst_load_scenario::time::At;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{facts::Facts, selector::Selectable};
+use super::{
+    facts::{Facts, PodFacts},
+    resources::Resource,
+    selector::Selectable,
+};
 
 /// Namespace (empty where there is none) and name, in the order of a list.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,11 +163,31 @@ impl Object {
             .expect("invariant: stored JSON was written by a serialiser")
     }
 
+    /// What controllers must know of it, if it is a Pod.
+    pub(crate) fn pod(&self) -> Option<&PodFacts> {
+        match &self.meta.facts {
+            Facts::Pod(facts) => Some(facts),
+            _ => None,
+        }
+    }
+
     /// The uid of the controller that manages it.
     pub(crate) fn controller(&self) -> Option<&str> {
         let owner = self.meta.owners.iter().find(|owner| owner.controller)?;
         Some(&owner.uid)
     }
+}
+
+/// `metadata.ownerReferences` of what a controller makes for an object.
+pub(crate) fn owned_by(resource: Resource, name: &str, uid: &str) -> Value {
+    json!([{
+        "apiVersion": resource.api_version(),
+        "kind": resource.kind(),
+        "name": name,
+        "uid": uid,
+        "controller": true,
+        "blockOwnerDeletion": true,
+    }])
 }
 
 /// The time of `at` as Kubernetes writes it: whole seconds, UTC.

@@ -41,11 +41,10 @@ pub(crate) fn admit(store: &Store, resource: Resource, key: &Key) -> Result<(), 
 
 /// As a quota may name the number of objects of a kind.
 fn names(resource: Resource) -> impl Iterator<Item = String> {
-    let description = resource.description();
     let short = SHORT.contains(&resource);
-    [format!("count/{}", description.qualified())]
+    [format!("count/{}", resource.qualified())]
         .into_iter()
-        .chain(short.then(|| description.plural.to_owned()))
+        .chain(short.then(|| resource.plural().to_owned()))
 }
 
 fn amount(value: &Value) -> Option<u64> {

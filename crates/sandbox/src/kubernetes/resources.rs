@@ -1,7 +1,12 @@
 //! The kinds of object that the embedded API knows, as discovery describes them.
 
-/// One kind of object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+use strum::{EnumCount, EnumIter, IntoEnumIterator as _, IntoStaticStr};
+
+/// One kind of object, by its plural. Their order is also that in which a namespace is emptied.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumCount, EnumIter, IntoStaticStr,
+)]
+#[strum(serialize_all = "lowercase")]
 pub(crate) enum Resource {
     Namespaces,
     Nodes,
@@ -20,199 +25,140 @@ pub(crate) enum Resource {
     ServiceProfiles,
     Servers,
     ExternalWorkloads,
+    #[strum(serialize = "resourcequotas")]
     Quotas,
 }
 
-/// What discovery says about a [`Resource`].
-#[derive(Debug)]
-pub(crate) struct Description {
-    pub(crate) resource: Resource,
-    /// Empty for the core group.
-    pub(crate) group: &'static str,
-    pub(crate) version: &'static str,
-    /// As in the path.
-    pub(crate) plural: &'static str,
-    pub(crate) kind: &'static str,
-    pub(crate) short: &'static [&'static str],
-    pub(crate) namespaced: bool,
-    /// Has a `status` that only the subresource changes.
-    pub(crate) status: bool,
-    pub(crate) scale: bool,
-}
-
-/// Core, without status.
-const fn core(
-    resource: Resource,
-    plural: &'static str,
-    kind: &'static str,
-    short: &'static [&'static str],
-) -> Description {
-    Description {
-        resource,
-        group: "",
-        version: "v1",
-        plural,
-        kind,
-        short,
-        namespaced: true,
-        status: false,
-        scale: false,
-    }
-}
-
-const fn grouped(
-    group: &'static str,
-    version: &'static str,
-    description: Description,
-) -> Description {
-    Description {
-        group,
-        version,
-        ..description
-    }
-}
-
-const fn with_status(description: Description) -> Description {
-    Description {
-        status: true,
-        ..description
-    }
-}
-
-const fn with_scale(description: Description) -> Description {
-    Description {
-        scale: true,
-        ..with_status(description)
-    }
-}
-
-const fn cluster_wide(description: Description) -> Description {
-    Description {
-        namespaced: false,
-        ..description
-    }
-}
-
-/// In the order of [`Resource`], which is also the order in which a namespace is emptied.
-static DESCRIPTIONS: [Description; Resource::COUNT] = [
-    cluster_wide(with_status(core(
-        Resource::Namespaces,
-        "namespaces",
-        "Namespace",
-        &["ns"],
-    ))),
-    cluster_wide(with_status(core(Resource::Nodes, "nodes", "Node", &["no"]))),
-    with_status(core(Resource::Pods, "pods", "Pod", &["po"])),
-    with_status(core(Resource::Services, "services", "Service", &["svc"])),
-    core(Resource::Endpoints, "endpoints", "Endpoints", &["ep"]),
-    core(Resource::Secrets, "secrets", "Secret", &[]),
-    core(Resource::ConfigMaps, "configmaps", "ConfigMap", &["cm"]),
-    core(Resource::Events, "events", "Event", &["ev"]),
-    core(
-        Resource::ServiceAccounts,
-        "serviceaccounts",
-        "ServiceAccount",
-        &["sa"],
-    ),
-    grouped(
-        "apps",
-        "v1",
-        with_scale(core(
-            Resource::Deployments,
-            "deployments",
-            "Deployment",
-            &["deploy"],
-        )),
-    ),
-    grouped(
-        "apps",
-        "v1",
-        with_scale(core(
-            Resource::ReplicaSets,
-            "replicasets",
-            "ReplicaSet",
-            &["rs"],
-        )),
-    ),
-    grouped(
-        "batch",
-        "v1",
-        with_status(core(Resource::Jobs, "jobs", "Job", &[])),
-    ),
-    grouped(
-        "coordination.k8s.io",
-        "v1",
-        core(Resource::Leases, "leases", "Lease", &[]),
-    ),
-    grouped(
-        "discovery.k8s.io",
-        "v1",
-        core(
-            Resource::EndpointSlices,
-            "endpointslices",
-            "EndpointSlice",
-            &[],
-        ),
-    ),
-    grouped(
-        "linkerd.io",
-        "v1alpha2",
-        core(
-            Resource::ServiceProfiles,
-            "serviceprofiles",
-            "ServiceProfile",
-            &["sp"],
-        ),
-    ),
-    grouped(
-        "policy.linkerd.io",
-        "v1beta3",
-        core(Resource::Servers, "servers", "Server", &["srv"]),
-    ),
-    grouped(
-        "workload.linkerd.io",
-        "v1beta1",
-        with_status(core(
-            Resource::ExternalWorkloads,
-            "externalworkloads",
-            "ExternalWorkload",
-            &[],
-        )),
-    ),
-    with_status(core(
-        Resource::Quotas,
-        "resourcequotas",
-        "ResourceQuota",
-        &["quota"],
-    )),
+/// Of each [`Resource`], in their order: its kind, its short name if it has one, and `apiVersion`.
+const KINDS: [(&str, &str, &str); Resource::COUNT] = [
+    ("Namespace", "ns", "v1"),
+    ("Node", "no", "v1"),
+    ("Pod", "po", "v1"),
+    ("Service", "svc", "v1"),
+    ("Endpoints", "ep", "v1"),
+    ("Secret", "", "v1"),
+    ("ConfigMap", "cm", "v1"),
+    ("Event", "ev", "v1"),
+    ("ServiceAccount", "sa", "v1"),
+    ("Deployment", "deploy", "apps/v1"),
+    ("ReplicaSet", "rs", "apps/v1"),
+    ("Job", "", "batch/v1"),
+    ("Lease", "", "coordination.k8s.io/v1"),
+    ("EndpointSlice", "", "discovery.k8s.io/v1"),
+    ("ServiceProfile", "sp", "linkerd.io/v1alpha2"),
+    ("Server", "srv", "policy.linkerd.io/v1beta3"),
+    ("ExternalWorkload", "", "workload.linkerd.io/v1beta1"),
+    ("ResourceQuota", "quota", "v1"),
 ];
 
 // === impl Resource ===
 
 impl Resource {
-    /// How many there are.
-    pub(crate) const COUNT: usize = Self::Quotas as usize + 1;
+    /// All of them, in their order.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        Self::iter()
+    }
+
+    /// The one that a path names.
+    pub(crate) fn find(group: &str, version: &str, plural: &str) -> Option<Self> {
+        Self::of_group(group, version).find(|it| it.plural() == plural)
+    }
+
+    /// Those of one version of an API group.
+    pub(crate) fn of_group(group: &str, version: &str) -> impl Iterator<Item = Self> {
+        Self::all().filter(move |it| it.group() == group && it.version() == version)
+    }
 
     /// Its position in tables that hold something for each resource.
     pub(crate) const fn index(self) -> usize {
         self as usize
     }
 
-    /// What discovery says about it.
-    pub(crate) fn description(self) -> &'static Description {
-        &DESCRIPTIONS[self.index()]
+    /// As in the path.
+    pub(crate) fn plural(self) -> &'static str {
+        self.into()
     }
 
-    /// All of them, in their order.
-    pub(crate) fn all() -> impl Iterator<Item = &'static Description> {
-        DESCRIPTIONS.iter()
+    /// As its objects name it.
+    pub(crate) const fn kind(self) -> &'static str {
+        KINDS[self.index()].0
     }
 
-    /// The one that a path names.
-    pub(crate) fn find(group: &str, version: &str, plural: &str) -> Option<Self> {
-        Self::all()
-            .find(|it| it.group == group && it.version == version && it.plural == plural)
-            .map(|it| it.resource)
+    /// The kind in lower case.
+    pub(crate) fn singular(self) -> String {
+        self.kind().to_lowercase()
+    }
+
+    /// As kubectl takes it too.
+    pub(crate) fn short(self) -> Option<&'static str> {
+        Some(KINDS[self.index()].1).filter(|it| !it.is_empty())
+    }
+
+    /// `v1` or `apps/v1`.
+    pub(crate) const fn api_version(self) -> &'static str {
+        KINDS[self.index()].2
+    }
+
+    /// Empty for the core group.
+    pub(crate) fn group(self) -> &'static str {
+        self.api_version().split_once('/').map_or("", |it| it.0)
+    }
+
+    /// The version of its group.
+    pub(crate) fn version(self) -> &'static str {
+        let version = self.api_version();
+        version.split_once('/').map_or(version, |it| it.1)
+    }
+
+    /// `services` or `deployments.apps`, as messages name it.
+    pub(crate) fn qualified(self) -> String {
+        self.with_group(self.plural())
+    }
+
+    /// `Service` or `Deployment.apps`, as other messages name it.
+    pub(crate) fn qualified_kind(self) -> String {
+        self.with_group(self.kind())
+    }
+
+    fn with_group(self, name: &str) -> String {
+        match self.group() {
+            "" => name.to_owned(),
+            group => format!("{name}.{group}"),
+        }
+    }
+
+    /// Whether its objects are in namespaces.
+    pub(crate) const fn is_namespaced(self) -> bool {
+        !matches!(self, Self::Namespaces | Self::Nodes)
+    }
+
+    /// Whether it has a `status` that only the subresource changes.
+    pub(crate) const fn has_status(self) -> bool {
+        matches!(
+            self,
+            Self::Namespaces
+                | Self::Nodes
+                | Self::Pods
+                | Self::Services
+                | Self::Deployments
+                | Self::ReplicaSets
+                | Self::Jobs
+                | Self::ExternalWorkloads
+                | Self::Quotas
+        )
+    }
+
+    /// Whether it has the subresource `scale`.
+    pub(crate) const fn has_scale(self) -> bool {
+        matches!(self, Self::Deployments | Self::ReplicaSets)
+    }
+
+    /// Whether `kubectl get all` shows it.
+    pub(crate) const fn is_in_all(self) -> bool {
+        matches!(
+            self,
+            Self::Pods | Self::Services | Self::Deployments | Self::ReplicaSets | Self::Jobs
+        )
     }
 
     /// Whether a controller of the embedded cluster reacts to it.
@@ -273,62 +219,19 @@ impl Resource {
     }
 }
 
-// === impl Description ===
-
-impl Description {
-    /// `v1` or `apps/v1`.
-    pub(crate) fn api_version(&self) -> String {
-        if self.group.is_empty() {
-            self.version.to_owned()
-        } else {
-            format!("{}/{}", self.group, self.version)
-        }
-    }
-
-    /// `services` or `deployments.apps`, as messages name it.
-    pub(crate) fn qualified(&self) -> String {
-        if self.group.is_empty() {
-            self.plural.to_owned()
-        } else {
-            format!("{}.{}", self.plural, self.group)
-        }
-    }
-
-    /// `Service` or `Deployment.apps`, as other messages name it.
-    pub(crate) fn qualified_kind(&self) -> String {
-        if self.group.is_empty() {
-            self.kind.to_owned()
-        } else {
-            format!("{}.{}", self.kind, self.group)
-        }
-    }
-
-    /// Whether `kubectl get all` shows it.
-    pub(crate) fn is_in_all(&self) -> bool {
-        matches!(
-            self.resource,
-            Resource::Pods
-                | Resource::Services
-                | Resource::Deployments
-                | Resource::ReplicaSets
-                | Resource::Jobs
-        )
-    }
-
-    /// The kind in lower case.
-    pub(crate) fn singular(&self) -> String {
-        self.kind.to_lowercase()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_resource_stands_at_its_own_index() {
-        for (index, description) in Resource::all().enumerate() {
-            assert_eq!(description.resource.index(), index);
+    fn every_resource_has_its_own_row() {
+        for (index, resource) in Resource::all().enumerate() {
+            assert_eq!(resource.index(), index);
+            let singular = resource.singular();
+            assert!(
+                resource.plural().starts_with(&singular),
+                "{resource:?}: {singular}"
+            );
         }
     }
 }

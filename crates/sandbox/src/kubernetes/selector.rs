@@ -1,8 +1,18 @@
 //! Label and field selectors, as they are written in a query.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use super::status::Refusal;
+use kube::core::{Expression, SelectorExt as _};
+
+use super::{
+    object::{Key, Meta, Object},
+    resources::Resource,
+    status::Refusal,
+    store::Store,
+};
 
 /// What of an object a selector can see; shared by its versions while it stays the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,16 +26,8 @@ pub(crate) struct Selectable {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selector {
     namespace: Option<Arc<str>>,
-    labels: Vec<Requirement>,
+    labels: kube::core::Selector,
     fields: Vec<(String, bool, String)>,
-}
-
-#[derive(Clone, Debug)]
-enum Requirement {
-    In(String, Vec<String>),
-    NotIn(String, Vec<String>),
-    Exists(String),
-    Absent(String),
 }
 
 // === impl Selector ===
@@ -43,7 +45,7 @@ impl Selector {
         Ok(Self {
             namespace: namespace.map(Arc::from),
             labels: split(labels.unwrap_or_default())
-                .map(Requirement::parse)
+                .map(label)
                 .collect::<Result<_, _>>()?,
             fields: split(fields.unwrap_or_default())
                 .map(field)
@@ -69,17 +71,28 @@ impl Selector {
         }
     }
 
-    /// The only namespace that can match.
-    pub(crate) fn namespace(&self) -> Option<&str> {
-        self.namespace.as_deref()
+    /// The objects of a resource that it selects, in the order of their keys, after `after`.
+    pub(crate) fn list<'a>(
+        &'a self,
+        store: &'a Store,
+        resource: Resource,
+        after: Option<&Key>,
+    ) -> impl Iterator<Item = &'a Arc<Object>> {
+        let all = store.list(resource, self.namespace.as_deref(), after);
+        all.filter(|it| self.selects(&it.meta))
     }
 
     /// Whether it selects an object.
-    pub(crate) fn matches(&self, namespace: &str, name: &str, seen: &Selectable) -> bool {
+    pub(crate) fn selects(&self, object: &Meta) -> bool {
+        let Key { namespace, name } = &object.key;
+        self.matches(namespace, name, &object.selectable)
+    }
+
+    fn matches(&self, namespace: &str, name: &str, seen: &Selectable) -> bool {
         self.namespace
             .as_deref()
             .is_none_or(|wanted| wanted == namespace)
-            && self.labels.iter().all(|it| it.matches(&seen.labels))
+            && self.labels.matches(&seen.labels)
             && self.fields.iter().all(|(field, equal, value)| {
                 let actual = match field.as_str() {
                     "metadata.name" => name,
@@ -95,50 +108,31 @@ impl Selector {
     }
 }
 
-// === impl Requirement ===
-
-impl Requirement {
-    fn parse(text: &str) -> Result<Self, Refusal> {
-        let text = text.trim();
-        if let Some((key, values)) = set(text, " notin ") {
-            return Ok(Self::NotIn(key, values));
-        }
-        if let Some((key, values)) = set(text, " in ") {
-            return Ok(Self::In(key, values));
-        }
-        for (operator, equal) in [("!=", false), ("==", true), ("=", true)] {
-            if let Some((key, value)) = text.split_once(operator) {
-                let (key, values) = (key.trim().to_owned(), vec![value.trim().to_owned()]);
-                return Ok(if equal {
-                    Self::In(key, values)
-                } else {
-                    Self::NotIn(key, values)
-                });
-            }
-        }
-        let (key, exists) = match text.strip_prefix('!') {
-            Some(key) => (key.trim(), false),
-            None => (text, true),
-        };
-        if key.is_empty() || key.contains(char::is_whitespace) {
-            let message = format!("unable to parse requirement: found '{text}'");
-            return Err(Refusal::bad_request(message));
-        }
-        Ok(if exists {
-            Self::Exists(key.to_owned())
+fn label(text: &str) -> Result<Expression, Refusal> {
+    let text = text.trim();
+    if let Some((key, values)) = set(text, " notin ") {
+        return Ok(Expression::NotIn(key, values));
+    }
+    if let Some((key, values)) = set(text, " in ") {
+        return Ok(Expression::In(key, values));
+    }
+    if let Some((key, equal, value)) = equality(text) {
+        return Ok(if equal {
+            Expression::Equal(key, value)
         } else {
-            Self::Absent(key.to_owned())
-        })
+            Expression::NotEqual(key, value)
+        });
     }
-
-    fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        match self {
-            Self::In(key, values) => labels.get(key).is_some_and(|it| values.contains(it)),
-            Self::NotIn(key, values) => labels.get(key).is_none_or(|it| !values.contains(it)),
-            Self::Exists(key) => labels.contains_key(key),
-            Self::Absent(key) => !labels.contains_key(key),
-        }
+    let absent = text.strip_prefix('!');
+    let key = absent.unwrap_or(text).trim().to_owned();
+    if key.is_empty() || key.contains(char::is_whitespace) {
+        let message = format!("unable to parse requirement: found '{text}'");
+        return Err(Refusal::bad_request(message));
     }
+    Ok(match absent {
+        Some(_) => Expression::DoesNotExist(key),
+        None => Expression::Exists(key),
+    })
 }
 
 /// Splits at the commas that stand outside parentheses.
@@ -155,23 +149,28 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
     .filter(|part| !part.trim().is_empty())
 }
 
-fn set(text: &str, operator: &str) -> Option<(String, Vec<String>)> {
+fn set(text: &str, operator: &str) -> Option<(String, BTreeSet<String>)> {
     let (key, values) = text.split_once(operator)?;
     let values = values.trim().strip_prefix('(')?.strip_suffix(')')?;
     let values = values.split(',').map(|it| it.trim().to_owned()).collect();
     Some((key.trim().to_owned(), values))
 }
 
+/// What is compared, whether it is to be equal, and with what.
+fn equality(text: &str) -> Option<(String, bool, String)> {
+    let operators = [("!=", false), ("==", true), ("=", true)];
+    operators.into_iter().find_map(|(operator, equal)| {
+        let (key, value) = text.split_once(operator)?;
+        Some((key.trim().to_owned(), equal, value.trim().to_owned()))
+    })
+}
+
 fn field(text: &str) -> Result<(String, bool, String), Refusal> {
-    for (operator, equal) in [("!=", false), ("==", true), ("=", true)] {
-        if let Some((key, value)) = text.split_once(operator) {
-            return Ok((key.trim().to_owned(), equal, value.trim().to_owned()));
-        }
-    }
-    let message = format!(
-        "invalid selector: '{text}'; can't understand '{text}': not a valid field selector"
-    );
-    Err(Refusal::bad_request(message))
+    equality(text).ok_or_else(|| {
+        Refusal::bad_request(format!(
+            "invalid selector: '{text}'; can't understand '{text}': not a valid field selector"
+        ))
+    })
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use dst_load_transport::listen::{Acceptor, http::HEAD_TIMEOUT, preface::Preface};
+use dst_load_transport::listen::{accept, http::HEAD_TIMEOUT, preface::Preface};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 /// After how long without a frame an HTTP/2 client is asked whether it is still there, and how long
@@ -20,36 +20,27 @@ const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs
 /// Connections are closed when it returns, and when it is dropped. Their number has no limit: a load
 /// test opens thousands. A client that does not send a request in time is not waited for.
 pub async fn serve(listener: TcpListener, router: axum::Router, cancel: CancellationToken) {
-    let mut acceptor = Acceptor::new(listener);
-    let mut connections = JoinSet::new();
-    loop {
-        let stream = tokio::select! {
-            biased;
-            () = cancel.cancelled() => break,
-            // Keeps the set from growing with every connection that ever was.
-            Some(_) = connections.join_next() => continue,
-            stream = acceptor.next(|| {}) => stream,
-        };
-        let service = TowerToHyperService::new(router.clone());
-        connections.spawn(async move {
-            let mut server = auto::Builder::new(TokioExecutor::new());
-            server
-                .http1()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIMEOUT);
-            server
-                .http2()
-                .timer(TokioTimer::new())
-                .keep_alive_interval(PING.0)
-                .keep_alive_timeout(PING.1);
-            let stream = TokioIo::new(Preface::expect(stream));
-            let connection = server.serve_connection(stream, service);
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection to the embedded API has failed");
-            }
-        });
-    }
+    let serve = |stream| connection(stream, router.clone());
+    let mut connections = accept(listener, cancel.cancelled(), || {}, serve).await;
     connections.shutdown().await;
+}
+
+async fn connection(stream: TcpStream, router: axum::Router) {
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING.0)
+        .keep_alive_timeout(PING.1);
+    let stream = TokioIo::new(Preface::expect(stream));
+    let connection = server.serve_connection(stream, TowerToHyperService::new(router));
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "a connection to the embedded API has failed");
+    }
 }
 
 /// A kubeconfig for the API served at `address`, for kubectl and client-go.

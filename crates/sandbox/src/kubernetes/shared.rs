@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use dst_load_scenario::time::At;
 use parking_lot::Mutex;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Config, faults::Faults, resources::Resource, store::Store, write::Write};
+use super::{
+    Config, faults::Faults, object::timestamp, resources::Resource, store::Store, write::Write,
+};
 
 /// What the API and the controllers share.
 #[derive(Debug)]
@@ -39,7 +41,7 @@ impl Shared {
             cancel,
             store: Mutex::new(store),
             start: Instant::now(),
-            written: (0..Resource::COUNT).map(|_| Arc::default()).collect(),
+            written: Resource::all().map(|_| Arc::default()).collect(),
             work: Notify::new(),
         }
     }
@@ -96,56 +98,30 @@ fn seed_objects(store: &mut Store, config: &Config) {
         let namespace = json!({ "metadata": { "name": name } });
         make(Resource::Namespaces, None, namespace);
     }
+    let mut objects: Value = serde_saphyr::from_str(include_str!("cluster.yaml"))
+        .expect("invariant: the file is part of this program, and valid");
     for number in 1..=config.nodes {
-        let name = format!("node-{number}");
+        let name = json!(format!("node-{number}"));
         let zone = format!("zone-{}", (number - 1) % config.zones.max(1) + 1);
-        let capacity = json!({ "cpu": "64", "memory": "256Gi", "pods": "100000" });
-        let node = json!({
-            // As KWOK marks its own: nothing runs here either.
-            "metadata": { "name": name, "annotations": { "kwok.x-k8s.io/node": "fake" }, "labels": {
-                "kubernetes.io/hostname": name,
-                "kubernetes.io/os": "linux",
-                "kubernetes.io/arch": "amd64",
-                "topology.kubernetes.io/region": "sandbox",
-                "topology.kubernetes.io/zone": zone,
-            }},
-            "spec": {},
-            "status": {
-                "capacity": capacity,
-                "allocatable": capacity,
-                "addresses": [{ "type": "Hostname", "address": name }],
-                "conditions": [{
-                    "type": "Ready",
-                    "status": "True",
-                    "reason": "KubeletReady",
-                    "message": "the embedded kubelet is ready",
-                    "lastHeartbeatTime": super::object::timestamp(At::ZERO),
-                    "lastTransitionTime": super::object::timestamp(At::ZERO),
-                }],
-                "nodeInfo": {
-                    "machineID": "", "systemUUID": "", "bootID": "", "kernelVersion": "",
-                    "osImage": "sandbox", "containerRuntimeVersion": "sandbox://1",
-                    "kubeletVersion": "v1.33.0", "kubeProxyVersion": "",
-                    "operatingSystem": "linux", "architecture": "amd64",
-                },
-            },
-        });
+        let mut node = objects["node"].clone();
+        let (metadata, since) = (&mut node["metadata"], json!(timestamp(At::ZERO)));
+        metadata["labels"]["topology.kubernetes.io/zone"] = json!(zone);
+        metadata["labels"]["kubernetes.io/hostname"] = name.clone();
+        metadata["name"] = name.clone();
+        let ready = &mut node["status"]["conditions"][0];
+        ready["lastTransitionTime"] = since.clone();
+        ready["lastHeartbeatTime"] = since;
+        node["status"]["addresses"] = json!([{ "type": "Hostname", "address": name }]);
         make(Resource::Nodes, None, node);
     }
-    let labels = json!({ "component": "apiserver", "provider": "kubernetes" });
-    let service = json!({
-        "metadata": { "name": "kubernetes", "labels": labels },
-        "spec": {
-            "clusterIP": "10.96.0.1",
-            "ports": [{ "name": "https", "port": 443, "targetPort": 6443 }],
-        },
-    });
-    make(Resource::Services, Some("default"), service);
-    let slice = json!({
-        "metadata": { "name": "kubernetes", "labels": { "kubernetes.io/service-name": "kubernetes" } },
-        "addressType": "IPv4",
-        "endpoints": [{ "addresses": ["127.0.0.1"], "conditions": { "ready": true } }],
-        "ports": [{ "name": "https", "port": 6443, "protocol": "TCP" }],
-    });
-    make(Resource::EndpointSlices, Some("default"), slice);
+    make(
+        Resource::Services,
+        Some("default"),
+        objects["service"].take(),
+    );
+    make(
+        Resource::EndpointSlices,
+        Some("default"),
+        objects["slice"].take(),
+    );
 }

@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::resources::{Description, Resource};
+use super::{api::json as json_response, resources::Resource};
 
 /// An answer of kind `Status` that says no.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -31,19 +31,24 @@ impl Refusal {
         }
     }
 
-    fn about(mut self, it: &Description, name: &str) -> Self {
-        self.details = json!({ "name": name, "kind": it.plural });
-        if !it.group.is_empty() {
-            self.details["group"] = json!(it.group);
+    fn about(mut self, it: Resource, name: &str) -> Self {
+        self.details = json!({ "name": name, "kind": it.plural() });
+        if !it.group().is_empty() {
+            self.details["group"] = json!(it.group());
         }
+        self
+    }
+
+    fn again_after(mut self, seconds: u64) -> Self {
+        self.details["retryAfterSeconds"] = json!(seconds);
+        self.retry_after = Some(seconds);
         self
     }
 
     /// 404 for an object.
     pub(crate) fn not_found(resource: Resource, name: &str) -> Self {
-        let it = resource.description();
-        let message = format!("{} \"{name}\" not found", it.qualified());
-        Self::new(404, "NotFound", message).about(it, name)
+        let message = format!("{} \"{name}\" not found", resource.qualified());
+        Self::new(404, "NotFound", message).about(resource, name)
     }
 
     /// 404 for a path.
@@ -54,9 +59,8 @@ impl Refusal {
 
     /// 409 for a create.
     pub(crate) fn already_exists(resource: Resource, name: &str) -> Self {
-        let it = resource.description();
-        let message = format!("{} \"{name}\" already exists", it.qualified());
-        Self::new(409, "AlreadyExists", message).about(it, name)
+        let message = format!("{} \"{name}\" already exists", resource.qualified());
+        Self::new(409, "AlreadyExists", message).about(resource, name)
     }
 
     /// 409 for a write on a stale copy.
@@ -70,12 +74,11 @@ impl Refusal {
 
     /// 409 with a reason of its own.
     pub(crate) fn conflict_because(resource: Resource, name: &str, why: &str) -> Self {
-        let it = resource.description();
         let message = format!(
             "Operation cannot be fulfilled on {} \"{name}\": {why}",
-            it.qualified()
+            resource.qualified()
         );
-        Self::new(409, "Conflict", message).about(it, name)
+        Self::new(409, "Conflict", message).about(resource, name)
     }
 
     /// 410 for a watch or a page that the log no longer reaches back to.
@@ -95,22 +98,19 @@ impl Refusal {
     /// started again.
     pub(crate) fn too_large_version(asked: u64, current: u64) -> Self {
         let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
-        let mut refusal = Self::new(504, "Timeout", message);
-        refusal.details = json!({
-            "causes": [{ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" }],
-            "retryAfterSeconds": 1,
-        });
-        refusal.retry_after = Some(1);
+        let mut refusal = Self::new(504, "Timeout", message).again_after(1);
+        refusal.details["causes"] = json!([{
+            "reason": "ResourceVersionTooLarge", "message": "Too large resource version",
+        }]);
         refusal
     }
 
     /// 422, with the field, Kubernetes' type of problem and what is wrong.
     pub(crate) fn invalid(resource: Resource, name: &str, field: &str, problem: &str) -> Self {
-        let it = resource.description();
-        let kind = it.qualified_kind();
+        let kind = resource.qualified_kind();
         let message = format!("{kind} \"{name}\" is invalid: {field}: {problem}");
-        let mut refusal = Self::new(422, "Invalid", message).about(it, name);
-        refusal.details["kind"] = json!(it.kind);
+        let mut refusal = Self::new(422, "Invalid", message).about(resource, name);
+        refusal.details["kind"] = json!(resource.kind());
         refusal.details["causes"] =
             json!([{ "reason": "FieldValueInvalid", "message": problem, "field": field }]);
         refusal
@@ -124,13 +124,12 @@ impl Refusal {
         actual: &str,
         happened: &str,
     ) -> Self {
-        let it = resource.description();
         let message = format!(
             "Operation cannot be fulfilled on {} \"{name}\": the {what} in the precondition ({wanted}) does not match \
              the {what} in record ({actual}). The object might have been {happened}",
-            it.qualified_kind()
+            resource.qualified_kind()
         );
-        Self::new(409, "Conflict", message).about(it, name)
+        Self::new(409, "Conflict", message).about(resource, name)
     }
 
     /// 422 for a patch that does not fit.
@@ -157,7 +156,6 @@ impl Refusal {
         namespace: Option<&str>,
         name: &str,
     ) -> Self {
-        let it = resource.description();
         let place = namespace.map_or_else(
             || "at the cluster scope".to_owned(),
             |namespace| format!("in the namespace \"{namespace}\""),
@@ -170,28 +168,25 @@ impl Refusal {
         let part = subresource.map_or_else(String::new, |part| format!("/{part}"));
         let message = format!(
             "{}{quoted} is forbidden: User \"sandbox\" cannot {verb} resource \"{}{part}\" in API group \"{}\" {place}",
-            it.qualified(),
-            it.plural,
-            it.group,
+            resource.qualified(),
+            resource.plural(),
+            resource.group(),
         );
-        Self::new(403, "Forbidden", message).about(it, name)
+        Self::new(403, "Forbidden", message).about(resource, name)
     }
 
     /// 403 for an object that something but RBAC keeps out.
     pub(crate) fn forbidden_because(resource: Resource, name: &str, why: &str) -> Self {
-        let it = resource.description();
-        let message = format!("{} \"{name}\" is forbidden: {why}", it.qualified());
-        Self::new(403, "Forbidden", message).about(it, name)
+        let message = format!("{} \"{name}\" is forbidden: {why}", resource.qualified());
+        Self::new(403, "Forbidden", message).about(resource, name)
     }
 
     /// 403 for a create in a namespace that is going away.
     pub(crate) fn terminating(resource: Resource, name: &str, namespace: &str) -> Self {
-        let it = resource.description();
-        let message = format!(
-            "{} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being terminated",
-            it.qualified()
+        let why = format!(
+            "unable to create new content in namespace {namespace} because it is being terminated"
         );
-        let mut refusal = Self::new(403, "Forbidden", message).about(it, name);
+        let mut refusal = Self::forbidden_because(resource, name, &why);
         refusal.details["causes"] = json!([{
             "reason": "NamespaceTerminating",
             "message": format!("namespace {namespace} is being terminated"),
@@ -202,23 +197,14 @@ impl Refusal {
 
     /// 429.
     pub(crate) fn too_many_requests(retry_after: u64) -> Self {
-        let mut refusal = Self::new(
-            429,
-            "TooManyRequests",
-            "too many requests, please try again later",
-        );
-        refusal.details = json!({ "retryAfterSeconds": retry_after });
-        refusal.retry_after = Some(retry_after);
-        refusal
+        let message = "too many requests, please try again later";
+        Self::new(429, "TooManyRequests", message).again_after(retry_after)
     }
 
     /// 500.
     pub(crate) fn internal(why: &str) -> Self {
-        Self::new(
-            500,
-            "InternalError",
-            format!("Internal error occurred: {why}"),
-        )
+        let message = format!("Internal error occurred: {why}");
+        Self::new(500, "InternalError", message)
     }
 
     /// 415.
@@ -262,14 +248,9 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let code = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (code, self.to_value().to_string()).into_response();
-        let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        let mut response = json_response(code, self.to_value().to_string());
         if let Some(seconds) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            (response.headers_mut()).insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -19,7 +19,9 @@ use super::{
     object::{Happened, Key, Meta, Object, Owner, timestamp},
     resources::Resource,
     selector::Selectable,
+    write::text,
 };
+use crate::index::Index;
 
 /// A write, for the controllers.
 #[derive(Clone, Debug)]
@@ -37,7 +39,7 @@ pub(crate) struct Store {
     version: u64,
     tables: Vec<Table>,
     /// Who names whom as its owner, by the owner's uid.
-    dependents: BTreeMap<String, BTreeSet<(Resource, Key)>>,
+    dependents: Index<String, (Resource, Key)>,
     changes: Vec<Change>,
     touched: BTreeSet<Resource>,
 }
@@ -56,8 +58,8 @@ impl Store {
         Self {
             seed,
             version: 0,
-            tables: (0..Resource::COUNT).map(|_| Table::default()).collect(),
-            dependents: BTreeMap::new(),
+            tables: Resource::all().map(|_| Table::default()).collect(),
+            dependents: Index::default(),
             changes: Vec::new(),
             touched: BTreeSet::new(),
         }
@@ -110,23 +112,32 @@ impl Store {
 
     /// Who names `uid` as an owner.
     pub(crate) fn dependents(&self, uid: &str) -> impl Iterator<Item = &(Resource, Key)> {
-        self.dependents.get(uid).into_iter().flatten()
+        self.dependents.of(uid)
     }
 
     /// Writes an object whose metadata is complete but for its version.
     pub(crate) fn put(&mut self, resource: Resource, mut object: Value, at: At) -> Arc<Object> {
+        let meta = self.meta(resource, &object, at);
+        self.put_rendered(resource, meta, |version, line| {
+            object["metadata"]["resourceVersion"] = json!(version.to_string());
+            serde_json::to_writer(line, &object)
+                .expect("invariant: a Value always serialises into memory");
+        })
+    }
+
+    /// What is known of an object that is written `at`.
+    pub(crate) fn meta(&self, resource: Resource, object: &Value, at: At) -> Meta {
         let metadata = &object["metadata"];
-        let name = metadata["name"].as_str().unwrap_or_default();
-        let key = Key::new(metadata["namespace"].as_str().unwrap_or_default(), name);
+        let key = Key::new(text(&metadata["namespace"]), text(&metadata["name"]));
         let previous = self.get(resource, &key);
         let generation = metadata["generation"].as_i64().unwrap_or_default();
         let selectable = Selectable {
             labels: labels(metadata),
-            fields: selectable_fields(resource, &object),
+            fields: selectable_fields(resource, object),
         };
         let same_spec = previous.filter(|it| it.meta.generation == generation);
-        let meta = Meta {
-            uid: metadata["uid"].as_str().unwrap_or_default().to_owned(),
+        Meta {
+            uid: text(&metadata["uid"]).to_owned(),
             generation,
             created: previous.map_or(at, |it| it.meta.created),
             owners: owners(metadata),
@@ -135,15 +146,10 @@ impl Store {
                 Some(it) if *it.meta.selectable == selectable => it.meta.selectable.clone(),
                 _ => Arc::new(selectable),
             },
-            facts: Facts::of(resource, &object, same_spec.map(|it| &it.meta.facts)),
+            facts: Facts::of(resource, object, same_spec.map(|it| &it.meta.facts)),
             applied: previous.map_or_else(BTreeMap::new, |it| it.meta.applied.clone()),
             key,
-        };
-        self.put_rendered(resource, meta, |version, line| {
-            object["metadata"]["resourceVersion"] = json!(version.to_string());
-            serde_json::to_writer(line, &object)
-                .expect("invariant: a Value always serialises into memory");
-        })
+        }
     }
 
     /// Writes an object that is rendered by its writer, given the version.
@@ -171,8 +177,7 @@ impl Store {
         {
             self.disown(resource, old.as_deref());
             for owner in &object.meta.owners {
-                let dependents = self.dependents.entry(owner.uid.clone()).or_default();
-                dependents.insert((resource, key.clone()));
+                (self.dependents).insert(owner.uid.clone(), (resource, key.clone()));
             }
         }
         let table = self.table_mut(resource);
@@ -224,14 +229,13 @@ impl Store {
         let metadata = &object["metadata"];
         let entity = format!(
             "{}/{}/{}/{}",
-            resource.description().plural,
-            metadata["namespace"].as_str().unwrap_or_default(),
-            metadata["name"].as_str().unwrap_or_default(),
+            resource.plural(),
+            text(&metadata["namespace"]),
+            text(&metadata["name"]),
             // Makes the uid of a recreated object another one.
             self.version + 1,
         );
-        let uid = self.uid(&entity);
-        object["metadata"]["uid"] = json!(uid);
+        object["metadata"]["uid"] = json!(self.uid(&entity));
         object["metadata"]["creationTimestamp"] = json!(timestamp(at));
         if resource.counts_generations() {
             object["metadata"]["generation"] = json!(1);
@@ -239,7 +243,7 @@ impl Store {
     }
 
     /// A uid in the usual form, from the seed and the entity.
-    pub(crate) fn uid(&self, entity: &str) -> String {
+    fn uid(&self, entity: &str) -> String {
         let hex = seed::hex(self.seed, "uid", entity, 16);
         format!(
             "{}-{}-4{}-a{}-{}",
@@ -249,6 +253,24 @@ impl Store {
             &hex[17..20],
             &hex[20..]
         )
+    }
+
+    /// A name that is free: the prefix, and five characters that `purpose` and the next entity draw.
+    pub(crate) fn free_name(
+        &self,
+        resource: Resource,
+        purpose: &str,
+        namespace: &str,
+        prefix: &str,
+        mut entity: impl FnMut() -> String,
+    ) -> Key {
+        loop {
+            let suffix = seed::hex(self.seed, purpose, &entity(), 3);
+            let key = Key::new(namespace, &format!("{prefix}{}", &suffix[..5]));
+            if self.get(resource, &key).is_none() {
+                return key;
+            }
+        }
     }
 
     /// What the controllers have not yet seen.
@@ -273,12 +295,7 @@ impl Store {
         let Some(old) = old else { return };
         let entry = (resource, old.meta.key.clone());
         for owner in &old.meta.owners {
-            if let Some(dependents) = self.dependents.get_mut(&owner.uid) {
-                dependents.remove(&entry);
-                if dependents.is_empty() {
-                    self.dependents.remove(&owner.uid);
-                }
-            }
+            self.dependents.remove(&owner.uid, &entry);
         }
     }
 

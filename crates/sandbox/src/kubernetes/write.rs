@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dst_load_scenario::{seed, time::At};
+use dst_load_scenario::time::At;
 use serde_json::{Value, json};
 
 use super::{
@@ -55,7 +55,6 @@ impl Write {
         namespace: Option<&str>,
         mut object: Value,
     ) -> Result<Bytes, Refusal> {
-        let description = resource.description();
         admit_type(resource, &mut object)?;
         if !object["metadata"].is_object() {
             object["metadata"] = json!({});
@@ -63,7 +62,7 @@ impl Write {
         self.name(store, resource, namespace, &mut object);
         let name = text(&object["metadata"]["name"]).to_owned();
         admission::name(resource, &name)?;
-        if description.namespaced {
+        if resource.is_namespaced() {
             let namespace = namespace.unwrap_or("default");
             let given = text(&object["metadata"]["namespace"]);
             if !given.is_empty() && given != namespace {
@@ -125,7 +124,7 @@ impl Write {
             new = old.clone();
             new["status"] = status;
         } else {
-            if resource.description().status {
+            if resource.has_status() {
                 match old.get("status") {
                     Some(status) => new["status"] = status.clone(),
                     None => remove(&mut new, "status"),
@@ -184,8 +183,13 @@ impl Write {
         let metadata = &object["metadata"];
         let prefix = text(&metadata["generateName"]);
         if text(&metadata["name"]).is_empty() && !prefix.is_empty() {
-            let generated = generated_name(store, resource, namespace.unwrap_or_default(), prefix);
-            object["metadata"]["name"] = json!(generated);
+            let (namespace, version) = (namespace.unwrap_or_default(), store.version());
+            let mut attempts = 0..;
+            let key = store.free_name(resource, "generate-name", namespace, prefix, || {
+                let attempt: u32 = attempts.next().unwrap_or_default();
+                format!("{namespace}/{prefix}/{version}/{attempt}")
+            });
+            object["metadata"]["name"] = json!(&*key.name);
         }
     }
 }
@@ -217,35 +221,15 @@ impl Preconditions {
     }
 }
 
-/// A free name: the prefix and five characters from the seed.
-pub(crate) fn generated_name(
-    store: &Store,
-    resource: Resource,
-    namespace: &str,
-    prefix: &str,
-) -> String {
-    let version = store.version();
-    (0_u32..)
-        .map(|attempt| {
-            let entity = format!("{namespace}/{prefix}/{version}/{attempt}");
-            let suffix = seed::hex(store.seed(), "generate-name", &entity, 3);
-            format!("{prefix}{}", &suffix[..5])
-        })
-        .find(|name| store.get(resource, &Key::new(namespace, name)).is_none())
-        .expect("invariant: a namespace never holds every name of a prefix")
-}
-
 /// Sets the type that the path says, and refuses another.
 fn admit_type(resource: Resource, object: &mut Value) -> Result<(), Refusal> {
-    let description = resource.description();
-    let api_version = description.api_version();
     if !object.is_object() {
         return Err(Refusal::bad_request("the body is not an object"));
     }
     admission::shape(object)?;
     for (field, expected) in [
-        ("apiVersion", api_version.as_str()),
-        ("kind", description.kind),
+        ("apiVersion", resource.api_version()),
+        ("kind", resource.kind()),
     ] {
         let given = text(&object[field]);
         if !given.is_empty() && given != expected {

@@ -36,9 +36,9 @@ impl<W: io::Write> Engine<W> {
     }
 
     async fn beat_in(&self, actor: &Actor, site: Site) {
-        let observers = &self.session.observers;
+        let observer = self.session.observers.of(site);
         let on = |written: &_, at| {
-            observers.acknowledged(site, written, at, Duration::ZERO, LagSource::Heartbeat);
+            observer.acknowledged(written, at, Duration::ZERO, LagSource::Heartbeat);
         };
         let refused = actor.beat_for_observer(on).await;
         self.session.journal.warn(Warning::NoHeartbeat {

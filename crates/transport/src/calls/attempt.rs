@@ -1,29 +1,15 @@
 //! One attempt of a call: it waits for its turn, is sent, and has a time for its answer.
 
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use dst_load_scenario::words::chain;
-use futures::{FutureExt as _, future::BoxFuture};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use kube::{client::Body, core::Status};
 use thiserror::Error;
-use tower::{BoxError, Service, ServiceExt as _};
+use tower::BoxError;
 
-use super::{CallOptions, CallTrace, Shared, answer};
-
-/// Sends a request once.
-#[derive(Clone)]
-pub(super) struct Attempt<S> {
-    shared: Arc<Shared>,
-    options: CallOptions,
-    trace: CallTrace,
-    send: S,
-}
+use super::{Call, answer};
 
 /// Why an attempt was not answered.
 #[derive(Debug, Error)]
@@ -40,68 +26,40 @@ pub(super) enum AttemptError {
 #[derive(Clone)]
 pub(super) struct Refusal(pub(super) Arc<Status>);
 
-// === impl Attempt ===
+// === impl Call ===
 
-impl<S> Attempt<S> {
-    pub(super) fn new(
-        shared: &Arc<Shared>,
-        options: CallOptions,
-        trace: CallTrace,
-        send: S,
-    ) -> Self {
-        Self {
-            shared: Arc::clone(shared),
-            options,
-            trace,
-            send,
-        }
-    }
-}
-
-impl<S> Service<Request<Body>> for Attempt<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-{
-    type Response = Response<Body>;
-    type Error = AttemptError;
-    type Future = BoxFuture<'static, Result<Response<Body>, AttemptError>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), AttemptError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+impl Call {
+    /// Sends the request once.
+    pub(super) async fn attempt(
+        self,
+        kube: kube::Client,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, AttemptError> {
         let Self {
             shared,
             options,
             trace,
-            send,
-        } = self.clone();
-        async move {
-            if !options.urgent {
-                shared.rate.turn().await;
-            }
-            // Closed is the only error, and nobody closes it.
-            let _permit = shared.permits.acquire().await;
-            trace.sent(shared.clock.now());
-            let exchange = async {
-                let response = send.oneshot(request).await.map_err(Into::into)?;
-                if options.streams {
-                    return Ok(response);
-                }
-                whole(response).await
-            };
-            let timeout = shared.limits.timeout;
-            let answer = match tokio::time::timeout(timeout, exchange).await {
-                Ok(answer) => answer.map_err(AttemptError::Connection),
-                Err(_) => Err(AttemptError::Timeout(timeout)),
-            };
-            trace.answered(shared.clock.now());
-            answer
+        } = self;
+        if !options.urgent {
+            shared.rate.turn().await;
         }
-        .boxed()
+        // Closed is the only error, and nobody closes it.
+        let _permit = shared.permits.acquire().await;
+        trace.sent(shared.clock.now());
+        let exchange = async {
+            let response = kube.send(request).await?;
+            if options.streams {
+                return Ok(response);
+            }
+            whole(response).await
+        };
+        let timeout = shared.limits.timeout;
+        let answer = match tokio::time::timeout(timeout, exchange).await {
+            Ok(answer) => answer.map_err(AttemptError::Connection),
+            Err(_) => Err(AttemptError::Timeout(timeout)),
+        };
+        trace.answered(shared.clock.now());
+        answer
     }
 }
 

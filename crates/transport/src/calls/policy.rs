@@ -1,6 +1,6 @@
 //! When a call is made again, and after how long.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use dst_load_scenario::printable::line;
 use futures::{FutureExt as _, future::BoxFuture};
@@ -8,7 +8,7 @@ use http::{HeaderMap, Request, Response, header::RETRY_AFTER};
 use kube::{client::Body, core::Status};
 
 use super::{
-    CallOptions, CallTrace, Shared,
+    Call,
     answer::judge,
     attempt::{AttemptError, Refusal},
 };
@@ -24,9 +24,7 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 /// Of one call.
 #[derive(Clone)]
 pub(super) struct Policy {
-    shared: Arc<Shared>,
-    options: CallOptions,
-    trace: CallTrace,
+    call: Call,
     /// Method and path: two calls that were refused together do not come back together.
     what: String,
     delays: Delays,
@@ -37,18 +35,11 @@ pub(super) struct Policy {
 // === impl Policy ===
 
 impl Policy {
-    pub(super) fn new(
-        shared: &Arc<Shared>,
-        options: CallOptions,
-        trace: &CallTrace,
-        request: &Request<Body>,
-    ) -> Self {
+    pub(super) fn new(call: Call, request: &Request<Body>) -> Self {
         let what = format!("{} {}", request.method(), request.uri().path());
         Self {
-            delays: BACKOFF.delays(shared.seed, "kubernetes-backoff", &what),
-            shared: Arc::clone(shared),
-            options,
-            trace: trace.clone(),
+            delays: BACKOFF.delays(call.shared.seed, "kubernetes-backoff", &what),
+            call,
             what,
             failures: 0,
             unanswered: 0,
@@ -61,8 +52,10 @@ impl Policy {
         &mut self,
         answer: &Result<Response<Body>, AttemptError>,
     ) -> Option<(String, Option<Duration>)> {
-        let limits = &self.shared.limits;
-        let mut errors = self.shared.errors.lock();
+        let Call {
+            shared, options, ..
+        } = &self.call;
+        let mut errors = shared.errors.lock();
         match answer {
             Ok(response) if response.status().is_success() => None,
             Ok(response) => {
@@ -70,7 +63,7 @@ impl Policy {
                 let bare = Status::default();
                 let refusal = response.extensions().get::<Refusal>();
                 let status = refusal.map_or(&bare, |refusal| &*refusal.0);
-                let passing = judge(code, status, self.options, &mut errors);
+                let passing = judge(code, status, *options, &mut errors);
                 passing.then(|| {
                     let why = match &*status.message {
                         "" => code.to_string(),
@@ -85,7 +78,8 @@ impl Policy {
                     AttemptError::Timeout(_) => errors.timeouts += 1,
                 }
                 self.unanswered += 1;
-                (self.unanswered < limits.unanswered.get()).then(|| (error.to_string(), None))
+                (self.unanswered < shared.limits.unanswered.get())
+                    .then(|| (error.to_string(), None))
             }
         }
     }
@@ -101,12 +95,13 @@ impl tower::retry::Policy<Request<Body>, Response<Body>, AttemptError> for Polic
     ) -> Option<Self::Future> {
         let (error, asked) = self.judge(answer)?;
         self.failures += 1;
-        let limits = &self.shared.limits;
+        let Call { shared, trace, .. } = &self.call;
+        let limits = &shared.limits;
         if self.failures >= limits.attempts.get() {
             return None;
         }
-        self.shared.errors.lock().retries += 1;
-        self.trace.retried();
+        shared.errors.lock().retries += 1;
+        trace.retried();
         let delay = asked.unwrap_or_else(|| self.delays.next_delay());
         let call = &self.what;
         if limits.warn_after == Some(self.failures) {

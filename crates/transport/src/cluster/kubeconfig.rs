@@ -17,11 +17,13 @@ use serde_saphyr::{DuplicateKeyPolicy, UserMessageFormatter, options};
 use crate::files;
 
 /// What is in a file of kubeconfigs.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Problem {
     /// It is not there.
+    #[error("it is not there")]
     Missing,
     /// It cannot be used, and why.
+    #[error("{0}")]
     Wrong(String),
 }
 

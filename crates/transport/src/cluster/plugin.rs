@@ -266,15 +266,9 @@ fn certified(certificate: &str, key: &str) -> Result<Arc<CertifiedKey>, String> 
         .collect::<Result<Vec<_>, _>>()
         .map_err(|_| "its certificate is no PEM")?;
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| "its key is no PEM")?;
-    let default;
-    let provider = match CryptoProvider::get_default() {
-        Some(provider) => provider.as_ref(),
-        None => {
-            default = rustls::crypto::ring::default_provider();
-            &default
-        }
-    };
-    CertifiedKey::from_der(chain, key, provider)
+    let provider = CryptoProvider::get_default().cloned();
+    let provider = provider.unwrap_or_else(|| rustls::crypto::ring::default_provider().into());
+    CertifiedKey::from_der(chain, key, &provider)
         .map(Arc::new)
         .map_err(|error| format!("its certificate and key: {error}"))
 }

@@ -34,15 +34,9 @@ struct Variable {
 pub struct Proxy {
     /// Scheme, host and port.
     uri: Uri,
-    kind: Kind,
+    /// Whether it speaks SOCKS 5: names are resolved by it then, as Go does with either scheme.
+    socks: bool,
     user: Option<(String, String)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Http,
-    /// Names are resolved by the proxy, as Go does with either scheme.
-    Socks5,
 }
 
 /// A text that names no proxy. It is not repeated: it may hold a password.
@@ -134,21 +128,13 @@ fn at_port(entry: &str, port: u16) -> Option<&str> {
         return Some(entry);
     }
     let entry = match entry.rsplit_once(':') {
-        Some((host, of)) => {
-            if of.parse() != Ok(port) {
-                return None;
-            }
-            host
-        }
+        Some((_, of)) if of.parse() != Ok(port) => return None,
+        Some((host, _)) => host,
         None => entry,
     };
     // `*.corp` is `.corp`; `*` alone is everything.
-    Some(bare(
-        entry
-            .strip_prefix('*')
-            .filter(|rest| !rest.is_empty())
-            .unwrap_or(entry),
-    ))
+    let suffix = entry.strip_prefix('*').filter(|rest| !rest.is_empty());
+    Some(bare(suffix.unwrap_or(entry)))
 }
 
 // === impl Proxy ===
@@ -164,10 +150,10 @@ impl Proxy {
         };
         let text = text.trim();
         let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
-        let (kind, default) = match scheme.to_ascii_lowercase().as_str() {
-            "http" => (Kind::Http, 80),
-            "https" => (Kind::Http, 443),
-            "socks5" | "socks5h" => (Kind::Socks5, 1080),
+        let (scheme, socks, default) = match scheme.to_ascii_lowercase().as_str() {
+            "http" => ("http", false, 80),
+            "https" => ("https", false, 443),
+            "socks5" | "socks5h" => ("http", true, 1080),
             _ => return Err(wrong()),
         };
         let authority: Authority = rest
@@ -185,18 +171,13 @@ impl Proxy {
         let user = authority.as_str().rsplit_once('@');
         let user = user.map(|(user, _)| user_info(user));
         let at = format!("{host}:{}", authority.port_u16().unwrap_or(default));
-        let scheme = if scheme.eq_ignore_ascii_case("https") {
-            "https"
-        } else {
-            "http"
-        };
         let uri = Uri::builder()
             .scheme(scheme)
             .authority(at)
             .path_and_query("/");
         Ok(Self {
             uri: uri.build().map_err(|_| wrong())?,
-            kind,
+            socks,
             user,
         })
     }
@@ -211,13 +192,13 @@ impl Proxy {
     /// proxies tunnel to no port.
     #[must_use]
     pub fn forwards(&self, to: &Uri) -> bool {
-        self.kind == Kind::Http && to.scheme() == Some(&Scheme::HTTP)
+        !self.socks && to.scheme() == Some(&Scheme::HTTP)
     }
 
     /// Whether it speaks SOCKS 5, and not HTTP.
     #[must_use]
     pub fn is_socks(&self) -> bool {
-        self.kind == Kind::Socks5
+        self.socks
     }
 
     /// Who asks, and the password.
@@ -239,14 +220,8 @@ impl Proxy {
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let authority = self.uri.authority().map_or("", Authority::as_str);
-        match self.kind {
-            Kind::Http => write!(
-                f,
-                "{}://{authority}",
-                self.uri.scheme_str().unwrap_or("http")
-            ),
-            Kind::Socks5 => write!(f, "socks5://{authority}"),
-        }
+        let scheme = self.uri.scheme_str().filter(|_| !self.socks);
+        write!(f, "{}://{authority}", scheme.unwrap_or("socks5"))
     }
 }
 

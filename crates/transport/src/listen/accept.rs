@@ -5,7 +5,8 @@ use std::{future::Future, io, time::Duration};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpListener, TcpStream},
-    time::{Instant, sleep_until},
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
 };
 
 /// How long to wait before the next try when the system refuses.
@@ -13,15 +14,45 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// After how long without a byte the peer's system is asked whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
+/// Serves each connection of `listener` in a task of its own until `stop` completes; returns those
+/// that are served still, which end when they are dropped. Where the process has no file descriptor for
+/// a connection, `make_room` is called, and it is tried again a little later.
+pub async fn accept<F: Future<Output = ()> + Send + 'static>(
+    listener: TcpListener,
+    stop: impl Future,
+    make_room: impl Fn(),
+    serve: impl Fn(TcpStream) -> F,
+) -> JoinSet<()> {
+    let mut acceptor = Acceptor::new(listener);
+    let mut connections = JoinSet::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        tokio::select! {
+            biased;
+            _ = stop.as_mut() => return connections,
+            // Keeps the set from growing with every connection that ever was.
+            Some(_) = connections.join_next() => {}
+            stream = acceptor.next(&make_room) => drop(connections.spawn(serve(stream))),
+        }
+    }
+}
+
+/// Waits until all `connections` have ended, and ends after this time those that have not; returns
+/// whether there were any.
+pub async fn end(mut connections: JoinSet<()>, grace: Duration) -> bool {
+    let ended = async { while connections.join_next().await.is_some() {} };
+    timeout(grace, ended).await.is_err()
+}
+
 /// Where connections come from.
-pub trait Listener {
+trait Listener {
     /// The next connection. Nothing is lost if this is dropped before it completes.
     fn accept(&self) -> impl Future<Output = io::Result<TcpStream>> + Send;
 }
 
 /// Accepts the connections of a listener, whatever the system says.
 #[derive(Debug)]
-pub struct Acceptor<L = TcpListener> {
+struct Acceptor<L = TcpListener> {
     listener: L,
     /// When to try again; nothing was refused if absent.
     again: Option<Instant>,
@@ -39,8 +70,7 @@ impl Listener for TcpListener {
 
 impl<L: Listener> Acceptor<L> {
     /// Accepts from this listener.
-    #[must_use]
-    pub const fn new(listener: L) -> Self {
+    const fn new(listener: L) -> Self {
         Self {
             listener,
             again: None,
@@ -49,7 +79,7 @@ impl<L: Listener> Acceptor<L> {
 
     /// The next connection. Where the process has no file descriptor for it, `make_room` is called,
     /// and it is tried again a little later; that is logged once until a connection is accepted.
-    pub async fn next(&mut self, make_room: impl Fn()) -> TcpStream {
+    async fn next(&mut self, make_room: impl Fn()) -> TcpStream {
         loop {
             if let Some(again) = self.again {
                 sleep_until(again).await;

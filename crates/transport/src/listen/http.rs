@@ -16,13 +16,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
-    task::JoinSet,
 };
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 use self::connections::{Connection, Connections};
-use super::Acceptor;
+use super::{accept, end};
 
 /// Connections of a server at once. Beyond, a new one takes the place of the one that has waited for
 /// a request for longest, or else of the one whose response has lasted longest.
@@ -64,24 +63,11 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let held = Connections::new(most);
-    let mut acceptor = Acceptor::new(listener);
-    let mut tasks = JoinSet::new();
-    let mut stop = std::pin::pin!(stop);
-    loop {
-        let stream = tokio::select! {
-            biased;
-            () = stop.as_mut() => break,
-            // Keeps the set from growing with every connection that ever was.
-            Some(_) = tasks.join_next() => continue,
-            stream = acceptor.next(|| held.close_one()) => stream,
-        };
-        tasks.spawn(connection(stream, routes.clone(), held.open()));
-    }
-    drop(acceptor);
+    let make_room = || held.close_one();
+    let serve = |stream| connection(stream, routes.clone(), held.open());
+    let connections = accept(listener, stop, make_room, serve).await;
     held.end();
-    let ended = async { while tasks.join_next().await.is_some() {} };
-    // Those that are left end with the set.
-    let _ = tokio::time::timeout(GRACE, ended).await;
+    end(connections, GRACE).await;
 }
 
 async fn connection(stream: impl AsyncRead + AsyncWrite, routes: Router, connection: Connection) {
@@ -122,7 +108,7 @@ async fn answer(
     } else {
         too_many()
     };
-    Ok(response.map(|body| Body::new(connection.until_sent(body))))
+    Ok(response.map(|body| connection.until_sent(body)))
 }
 
 fn too_many() -> Response<Body> {

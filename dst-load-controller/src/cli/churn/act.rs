@@ -88,12 +88,10 @@ impl Churn {
             Arc::clone(&scenario),
             self.limits,
         );
-        actor = actor.allow_control_plane(allowed);
-        if self.kwok_nodes {
-            actor = actor.on_kwok_nodes();
-        }
+        actor.allows_control_plane = allowed;
+        actor.kwok_nodes = self.kwok_nodes;
         let owned = self.owner.is_some();
-        actor = actor.owned_by(self.owner);
+        actor.owner = self.owner;
         let mut registry = Registry::default();
         let metrics = ChurnMetrics::register(&mut registry, &scenario, actor.caller());
         process_metrics::register(&mut registry);

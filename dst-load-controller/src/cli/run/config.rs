@@ -79,13 +79,11 @@ impl RunConfig {
             };
             let scenario = Arc::clone(&self.scenario);
             let namespace = header.namespace.clone();
-            let actor = Actor::new(kube()?, clock, namespace, run, scenario, self.limits).at(site);
-            let actor = actor.allow_control_plane(self.beside_control_plane);
-            Ok(if self.kwok_nodes {
-                actor.on_kwok_nodes()
-            } else {
-                actor
-            })
+            let mut actor = Actor::new(kube()?, clock, namespace, run, scenario, self.limits);
+            actor.site = site;
+            actor.allows_control_plane = self.beside_control_plane;
+            actor.kwok_nodes = self.kwok_nodes;
+            Ok(actor)
         };
         let source = actor(&environment.world.kube, Site::Source)?;
         let (churned, source) = match &environment.target_cluster {

@@ -3,7 +3,9 @@
 use dst_load_scenario::roster::{Member, Slice};
 use serde_json::{Value, json};
 
-use super::{HEARTBEAT, MANAGER, PORT_NAME, SERVICE_PROXY_NAME, contained, labels, unprivileged};
+use super::{
+    HEARTBEAT, MANAGER, PORT_NAME, SERVICE_PROXY_NAME, contained, container, labels, unprivileged,
+};
 use crate::actor::RunIdentity;
 
 /// The Service that a slice belongs to.
@@ -36,12 +38,7 @@ pub fn pod(
 ) -> Value {
     let mut labels = labels(run);
     labels.insert("app".into(), service.into());
-    let mut containers = vec![json!({
-        "name": "fake",
-        "image": "fake",
-        "ports": [{ "name": PORT_NAME, "containerPort": port, "protocol": "TCP" }],
-        "securityContext": contained(),
-    })];
+    let mut containers = vec![container(port)];
     if meshed {
         labels.insert("linkerd.io/control-plane-ns".into(), CONTROL_PLANE.into());
         containers.push(json!({
@@ -99,10 +96,6 @@ pub fn slice(
     pods: bool,
     run: &RunIdentity,
 ) -> Value {
-    let mut labels = labels(run);
-    labels.insert(SERVICE_NAME.into(), service.into());
-    labels.insert(SLICE_MANAGED_BY.into(), MANAGER.into());
-    labels.insert(SERVICE_PROXY_NAME.into(), MANAGER.into());
     let endpoints = slice.members.iter().map(|member| {
         let mut endpoint = json!({
             "addresses": [member.address],
@@ -117,17 +110,26 @@ pub fn slice(
         }
         endpoint
     });
+    let name = numbered(service, slice.number);
+    let mut object = empty_slice(&name, namespace, service, run);
+    object["ports"] = json!([{ "name": PORT_NAME, "port": slice.port, "protocol": "TCP" }]);
+    object["endpoints"] = endpoints.collect();
+    object
+}
+
+/// A slice of the Service that lists nothing.
+fn empty_slice(name: &str, namespace: &str, service: &str, run: &RunIdentity) -> Value {
+    let mut labels = labels(run);
+    labels.insert(SERVICE_NAME.into(), service.into());
+    labels.insert(SLICE_MANAGED_BY.into(), MANAGER.into());
+    labels.insert(SERVICE_PROXY_NAME.into(), MANAGER.into());
     json!({
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
-        "metadata": {
-            "name": numbered(service, slice.number),
-            "namespace": namespace,
-            "labels": labels,
-        },
+        "metadata": { "name": name, "namespace": namespace, "labels": labels },
         "addressType": "IPv4",
-        "ports": [{ "name": PORT_NAME, "port": slice.port, "protocol": "TCP" }],
-        "endpoints": endpoints.collect::<Vec<_>>(),
+        "ports": [],
+        "endpoints": [],
     })
 }
 
@@ -137,23 +139,9 @@ pub const HEARTBEAT_SLICE: &str = "dst-load-controller-heartbeat";
 /// The observer's heartbeat slice after `count` heartbeats. It lists nothing.
 #[must_use]
 pub fn heartbeat(namespace: &str, count: u64, run: &RunIdentity) -> Value {
-    let mut labels = labels(run);
-    labels.insert(SERVICE_NAME.into(), HEARTBEAT_SLICE.into());
-    labels.insert(SLICE_MANAGED_BY.into(), MANAGER.into());
-    labels.insert(SERVICE_PROXY_NAME.into(), MANAGER.into());
-    json!({
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {
-            "name": HEARTBEAT_SLICE,
-            "namespace": namespace,
-            "labels": labels,
-            "annotations": { HEARTBEAT: count.to_string() },
-        },
-        "addressType": "IPv4",
-        "ports": [],
-        "endpoints": [],
-    })
+    let mut slice = empty_slice(HEARTBEAT_SLICE, namespace, HEARTBEAT_SLICE, run);
+    slice["metadata"]["annotations"] = json!({ HEARTBEAT: count.to_string() });
+    slice
 }
 
 #[cfg(test)]

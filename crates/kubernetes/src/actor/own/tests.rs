@@ -100,7 +100,8 @@ async fn every_write_of_a_slice_is_told_with_its_version_and_when_it_was_acknowl
     let (kube, log) = scripted(clock, answers);
     let told = Arc::new(Mutex::new(Vec::new()));
     let teller = Arc::clone(&told);
-    let actor = actor(kube, clock, SLICES).telling(Arc::new(move |service, written, at| {
+    let mut actor = actor(kube, clock, SLICES);
+    actor.on_slice = Some(Arc::new(move |service, written, at| {
         teller.lock().push((service, written.resource_version, at));
     }));
     for verb in [

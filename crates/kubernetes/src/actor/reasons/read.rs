@@ -1,6 +1,13 @@
 //! What of Deployments, Pods and events tells why a Pod is not there, or not ready. Pure.
 
-use serde::Deserialize;
+use k8s_openapi::{
+    api::{
+        apps::v1::Deployment,
+        core::v1::{ContainerState, Event, Pod},
+    },
+    jiff::Timestamp,
+};
+use kube::ResourceExt as _;
 
 /// A reason that one object gives.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,119 +22,11 @@ pub(super) struct Found<'a> {
     pub(super) refused: bool,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Metadata {
-    pub(super) name: String,
-    creation_timestamp: String,
-    deletion_timestamp: Option<String>,
-    labels: Labels,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Labels {
-    app: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Deployment {
-    pub(super) metadata: Metadata,
-    spec: DeploymentSpec,
-    status: DeploymentStatus,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct DeploymentSpec {
-    replicas: u64,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct DeploymentStatus {
-    replicas: u64,
-    conditions: Vec<Condition>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Condition {
-    #[serde(rename = "type")]
-    kind: String,
-    status: String,
-    reason: String,
-    message: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Pod {
-    metadata: Metadata,
-    spec: PodSpec,
-    status: PodStatus,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct PodSpec {
-    node_name: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct PodStatus {
-    phase: String,
-    reason: String,
-    message: String,
-    conditions: Vec<Condition>,
-    init_container_statuses: Vec<ContainerStatus>,
-    container_statuses: Vec<ContainerStatus>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct ContainerStatus {
-    state: ContainerState,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct ContainerState {
-    waiting: Option<Stopped>,
-    terminated: Option<Stopped>,
-}
-
-/// Why a container does not run.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Stopped {
-    reason: String,
-    message: String,
-    exit_code: i64,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Event {
-    metadata: Metadata,
-    involved_object: Involved,
-    reason: String,
-    message: String,
-    last_timestamp: Option<String>,
-    event_time: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Involved {
-    kind: String,
-    name: String,
-}
-
 /// What a container waits for in good order.
 const STARTING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+
+/// Reason and message of a condition.
+type Condition<'a> = (&'a str, &'a str);
 
 // === impl Found ===
 
@@ -157,158 +56,177 @@ impl Found<'_> {
     }
 }
 
-// === impl Deployment ===
+// === Deployments ===
 
-impl Deployment {
-    /// When it was made, by the API server's clock, to the second.
-    pub(super) fn created(&self) -> &str {
-        seconds(&self.metadata.creation_timestamp)
-    }
+/// When it was made, by the API server's clock, to the second.
+pub(super) fn created(deployment: &Deployment) -> Option<Timestamp> {
+    Some(deployment.creation_timestamp()?.0)
+}
 
-    /// Pods that it wants and that there are not.
-    pub(super) fn missing(&self) -> u64 {
-        self.spec.replicas.saturating_sub(self.status.replicas)
-    }
+/// Pods that it wants and that there are not.
+pub(super) fn missing(deployment: &Deployment) -> u64 {
+    let wanted = deployment.spec.replicas;
+    let made = deployment.status.as_ref().and_then(|it| it.replicas);
+    let missing = wanted.unwrap_or_default() - made.unwrap_or_default();
+    u64::try_from(missing).unwrap_or_default()
+}
 
-    /// Why its ReplicaSet, or that one's Pods, were refused.
-    pub(super) fn refused(&self) -> Option<Found<'_>> {
-        let pods = self.condition("ReplicaFailure", "True");
-        let set = || {
-            let progressing = self.condition("Progressing", "False")?;
-            (progressing.reason == "ReplicaSetCreateError").then_some(progressing)
-        };
-        Some(self.found(pods.or_else(set)?, true))
-    }
+/// Why its ReplicaSet, or that one's Pods, were refused.
+pub(super) fn refused(deployment: &Deployment) -> Option<Found<'_>> {
+    let pods = deployment_condition(deployment, "ReplicaFailure", "True");
+    let set = || {
+        let progressing = deployment_condition(deployment, "Progressing", "False")?;
+        (progressing.0 == "ReplicaSetCreateError").then_some(progressing)
+    };
+    Some(of_deployment(deployment, pods.or_else(set)?, true))
+}
 
-    /// Why it does not progress otherwise: it says only that it does not.
-    pub(super) fn stuck(&self) -> Option<Found<'_>> {
-        Some(self.found(self.condition("Progressing", "False")?, false))
-    }
+/// Why it does not progress otherwise: it says only that it does not.
+pub(super) fn stuck(deployment: &Deployment) -> Option<Found<'_>> {
+    let condition = deployment_condition(deployment, "Progressing", "False")?;
+    Some(of_deployment(deployment, condition, false))
+}
 
-    fn found(&self, condition: &Condition, refused: bool) -> Found<'_> {
-        Found {
-            service: &self.metadata.name,
-            message: words(&condition.reason, &condition.message),
-            pods: self.missing().max(1),
-            about: None,
-            refused,
-        }
-    }
-
-    fn condition(&self, kind: &str, status: &str) -> Option<&Condition> {
-        condition(&self.status.conditions, kind, status)
+fn of_deployment<'a>(
+    deployment: &'a Deployment,
+    (reason, message): Condition<'_>,
+    refused: bool,
+) -> Found<'a> {
+    Found {
+        service: deployment.metadata.name.as_deref().unwrap_or_default(),
+        message: words(reason, message),
+        pods: missing(deployment).max(1),
+        about: None,
+        refused,
     }
 }
 
-// === impl Pod ===
+fn deployment_condition<'a>(
+    deployment: &'a Deployment,
+    kind: &str,
+    status: &str,
+) -> Option<Condition<'a>> {
+    let mut all = deployment.status.as_ref()?.conditions.iter().flatten();
+    let found =
+        all.find(|it| text(it.type_.as_ref()) == kind && text(it.status.as_ref()) == status)?;
+    Some((text(found.reason.as_ref()), text(found.message.as_ref())))
+}
 
-impl Pod {
-    pub(super) fn is_ready(&self) -> bool {
-        condition(&self.status.conditions, "Ready", "True").is_some()
+// === Pods ===
+
+pub(super) fn is_ready(pod: &Pod) -> bool {
+    pod_condition(pod, "Ready", "True").is_some()
+}
+
+pub(super) fn has_node(pod: &Pod) -> bool {
+    let node = pod.spec.as_ref().and_then(|it| it.node_name.as_ref());
+    !text(node).is_empty()
+}
+
+/// Why it is not ready, if it says so.
+pub(super) fn unready(pod: &Pod) -> Option<Found<'_>> {
+    if is_ready(pod) || pod.metadata.deletion_timestamp.is_some() {
+        return None;
     }
+    Some(Found {
+        service: text(pod.labels().get("app")),
+        message: why(pod)?,
+        pods: 1,
+        about: None,
+        refused: false,
+    })
+}
 
-    pub(super) fn has_node(&self) -> bool {
-        !self.spec.node_name.is_empty()
+fn why(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let phase = text(status.phase.as_ref());
+    if phase == "Failed" {
+        let (reason, message) = (status.reason.as_ref(), status.message.as_ref());
+        return Some(full(text(reason), text(message), "the Pod failed"));
     }
-
-    /// Why it is not ready, if it says so.
-    pub(super) fn unready(&self) -> Option<Found<'_>> {
-        if self.is_ready() || self.metadata.deletion_timestamp.is_some() {
-            return None;
-        }
-        Some(Found {
-            service: &self.metadata.labels.app,
-            message: self.why()?,
-            pods: 1,
-            about: None,
-            refused: false,
-        })
+    if let Some((reason, message)) = pod_condition(pod, "PodScheduled", "False") {
+        return Some(words(reason, message));
     }
+    let containers = status.init_container_statuses.iter().flatten();
+    let stopped = containers
+        .chain(status.container_statuses.iter().flatten())
+        .find_map(|it| why_stopped(it.state.as_ref()?));
+    let gate = || {
+        let (_, message) = pod_condition(pod, "Ready", "False")?;
+        (!message.is_empty() && phase == "Running").then(|| message.to_owned())
+    };
+    stopped.or_else(gate)
+}
 
-    fn why(&self) -> Option<String> {
-        let status = &self.status;
-        if status.phase == "Failed" {
-            return Some(full(&status.reason, &status.message, "the Pod failed"));
+fn why_stopped(state: &ContainerState) -> Option<String> {
+    match (&state.waiting, &state.terminated) {
+        (Some(it), _) if !STARTING.contains(&text(it.reason.as_ref())) => {
+            let (reason, message) = (text(it.reason.as_ref()), text(it.message.as_ref()));
+            Some(full(reason, message, "a container waits"))
         }
-        if let Some(it) = condition(&status.conditions, "PodScheduled", "False") {
-            return Some(words(&it.reason, &it.message));
+        (_, Some(it)) if it.exit_code != 0 => {
+            let (reason, message) = (text(it.reason.as_ref()), text(it.message.as_ref()));
+            let ended = full(reason, message, "a container ended");
+            Some(format!("{ended} (exit code {})", it.exit_code))
         }
-        let containers = status.init_container_statuses.iter();
-        let stopped = containers
-            .chain(&status.container_statuses)
-            .find_map(|it| it.state.why());
-        let gate = || {
-            let ready = condition(&status.conditions, "Ready", "False")?;
-            (!ready.message.is_empty() && status.phase == "Running").then(|| ready.message.clone())
-        };
-        stopped.or_else(gate)
+        _ => None,
     }
 }
 
-// === impl ContainerState ===
+fn pod_condition<'a>(pod: &'a Pod, kind: &str, status: &str) -> Option<Condition<'a>> {
+    let mut all = pod.status.as_ref()?.conditions.iter().flatten();
+    let found = all.find(|it| it.type_ == kind && it.status == status)?;
+    Some((text(found.reason.as_ref()), text(found.message.as_ref())))
+}
 
-impl ContainerState {
-    fn why(&self) -> Option<String> {
-        match (&self.waiting, &self.terminated) {
-            (Some(it), _) if !STARTING.contains(&it.reason.as_str()) => {
-                Some(full(&it.reason, &it.message, "a container waits"))
-            }
-            (_, Some(it)) if it.exit_code != 0 => Some(format!(
-                "{} (exit code {})",
-                full(&it.reason, &it.message, "a container ended"),
-                it.exit_code
-            )),
-            _ => None,
-        }
+// === Events ===
+
+/// When it was last seen, by the cluster's clocks.
+pub(super) fn last(event: &Event) -> Option<Timestamp> {
+    let last = event.last_timestamp.as_ref().map(|it| it.0);
+    let last = last.or(event.event_time.as_ref().map(|it| it.0));
+    last.or(event.metadata.creation_timestamp.as_ref().map(|it| it.0))
+}
+
+/// Whether it is about the Service, or what belongs to the Deployment of its name.
+pub(super) fn concerns(event: &Event, service: &str) -> bool {
+    let rest = text(event.involved_object.name.as_ref()).strip_prefix(service);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
+/// That the EndpointSlices of a Service could not be written.
+pub(super) fn of_slices(event: &Event) -> Option<Found<'_>> {
+    let kind = text(event.involved_object.kind.as_ref());
+    (kind == "Service" && text(event.reason.as_ref()).contains("EndpointSlice"))
+        .then(|| of_event(event, true))
+}
+
+/// That something could not be made, or does not start.
+pub(super) fn of_making(event: &Event) -> Option<Found<'_>> {
+    let kind = text(event.involved_object.kind.as_ref());
+    ["ReplicaSet", "Deployment", "Pod"]
+        .contains(&kind)
+        .then(|| of_event(event, text(event.reason.as_ref()) == "FailedCreate"))
+}
+
+fn of_event(event: &Event, refused: bool) -> Found<'_> {
+    let mut message = text(event.message.as_ref());
+    for what_every_one_says in ["(combined from similar events): ", "Error creating: "] {
+        message = message.strip_prefix(what_every_one_says).unwrap_or(message);
+    }
+    let name = text(event.involved_object.name.as_ref());
+    Found {
+        service: name,
+        message: words(text(event.reason.as_ref()), message),
+        pods: 0,
+        about: Some((text(event.involved_object.kind.as_ref()), name)),
+        refused,
     }
 }
 
-// === impl Event ===
-
-impl Event {
-    /// When it was last seen, by the cluster's clocks, to the second.
-    pub(super) fn last(&self) -> &str {
-        let last = self.last_timestamp.as_ref().or(self.event_time.as_ref());
-        seconds(last.unwrap_or(&self.metadata.creation_timestamp))
-    }
-
-    /// Whether it is about the Service, or what belongs to the Deployment of its name.
-    pub(super) fn concerns(&self, service: &str) -> bool {
-        let rest = self.involved_object.name.strip_prefix(service);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-    }
-
-    /// That the EndpointSlices of a Service could not be written.
-    pub(super) fn of_slices(&self) -> Option<Found<'_>> {
-        (self.involved_object.kind == "Service" && self.reason.contains("EndpointSlice"))
-            .then(|| self.found(true))
-    }
-
-    /// That something could not be made, or does not start.
-    pub(super) fn of_making(&self) -> Option<Found<'_>> {
-        let kind = self.involved_object.kind.as_str();
-        ["ReplicaSet", "Deployment", "Pod"]
-            .contains(&kind)
-            .then(|| self.found(self.reason == "FailedCreate"))
-    }
-
-    fn found(&self, refused: bool) -> Found<'_> {
-        let mut message = self.message.as_str();
-        for what_every_one_says in ["(combined from similar events): ", "Error creating: "] {
-            message = message.strip_prefix(what_every_one_says).unwrap_or(message);
-        }
-        Found {
-            service: &self.involved_object.name,
-            message: words(&self.reason, message),
-            pods: 0,
-            about: Some((&self.involved_object.kind, &self.involved_object.name)),
-            refused,
-        }
-    }
-}
-
-fn condition<'a>(all: &'a [Condition], kind: &str, status: &str) -> Option<&'a Condition> {
-    all.iter().find(|it| it.kind == kind && it.status == status)
+/// What an object may leave out.
+fn text(field: Option<&String>) -> &str {
+    field.map_or("", String::as_str)
 }
 
 /// The message, or the reason where there is none.
@@ -323,9 +241,4 @@ fn full(reason: &str, message: &str, otherwise: &str) -> String {
         ("", it) | (it, "") => it.to_owned(),
         (reason, message) => format!("{reason}: {message}"),
     }
-}
-
-/// A date without fractions of a second, so that dates of both precisions compare as text.
-fn seconds(date: &str) -> &str {
-    date.get(..19).unwrap_or(date)
 }

@@ -1,26 +1,24 @@
 //! Whose address it is: Services by ClusterIP, running Pods by theirs; and what an event touched.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
+use std::{collections::BTreeSet, net::IpAddr};
 
 use super::ObjectName;
+use crate::index::Index;
 
 /// Objects by address, of which each should have one.
 #[derive(Debug, Default)]
 pub(crate) struct Addresses {
-    services: BTreeMap<IpAddr, BTreeSet<ObjectName>>,
-    pods: BTreeMap<IpAddr, BTreeSet<ObjectName>>,
-    touched: Touched,
+    services: Index<IpAddr, ObjectName>,
+    pods: Index<IpAddr, ObjectName>,
+    touched: BTreeSet<Topic>,
 }
 
-/// What events were about since somebody last looked.
-#[derive(Debug, Default)]
-pub(crate) struct Touched {
-    pub(crate) services: BTreeSet<ObjectName>,
-    /// Addresses that Pods got or lost, or whose Pod changed.
-    pub(crate) pods: BTreeSet<IpAddr>,
+/// What an event was about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Topic {
+    Service(ObjectName),
+    /// An address that a Pod got or lost, or whose Pod changed.
+    Pod(IpAddr),
 }
 
 /// Two objects have this address.
@@ -33,13 +31,14 @@ impl Addresses {
     /// A Service has the addresses `after` instead of `before`.
     pub(super) fn move_service(&mut self, name: &ObjectName, before: &[IpAddr], after: &[IpAddr]) {
         relocate(&mut self.services, name, before, after);
-        self.touched.services.insert(name.clone());
+        self.touched.insert(Topic::Service(name.clone()));
     }
 
     /// A running Pod has the addresses `after` instead of `before`.
     pub(super) fn move_pod(&mut self, name: &ObjectName, before: &[IpAddr], after: &[IpAddr]) {
         relocate(&mut self.pods, name, before, after);
-        self.touched.pods.extend(before.iter().chain(after));
+        let all = before.iter().chain(after);
+        self.touched.extend(all.copied().map(Topic::Pod));
     }
 
     /// The Service with this ClusterIP.
@@ -53,37 +52,29 @@ impl Addresses {
     }
 
     /// Takes what has been touched since the last call.
-    pub(crate) fn take_touched(&mut self) -> Touched {
+    pub(crate) fn take_touched(&mut self) -> BTreeSet<Topic> {
         std::mem::take(&mut self.touched)
     }
 }
 
 fn relocate(
-    all: &mut BTreeMap<IpAddr, BTreeSet<ObjectName>>,
+    all: &mut Index<IpAddr, ObjectName>,
     name: &ObjectName,
     before: &[IpAddr],
     after: &[IpAddr],
 ) {
     for ip in before.iter().filter(|ip| !after.contains(ip)) {
-        if let Some(names) = all.get_mut(ip) {
-            names.remove(name);
-            if names.is_empty() {
-                all.remove(ip);
-            }
-        }
+        all.remove(ip, name);
     }
     for &ip in after {
-        all.entry(ip).or_default().insert(name.clone());
+        all.insert(ip, name.clone());
     }
 }
 
-fn only(
-    all: &BTreeMap<IpAddr, BTreeSet<ObjectName>>,
-    ip: IpAddr,
-) -> Result<Option<&ObjectName>, Shared> {
-    let names = all.get(&ip);
-    if names.is_some_and(|names| names.len() > 1) {
-        return Err(Shared);
+fn only(all: &Index<IpAddr, ObjectName>, ip: IpAddr) -> Result<Option<&ObjectName>, Shared> {
+    let mut names = all.of(&ip);
+    match (names.next(), names.next()) {
+        (_, Some(_)) => Err(Shared),
+        (name, None) => Ok(name),
     }
-    Ok(names.and_then(BTreeSet::first))
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use tonic::Status;
 
-use super::{Directory, ObjectName};
+use super::{Directory, ObjectName, addresses::Topic};
 use crate::destination::{
     authority::{Authority, split_port},
     encode::profile,
@@ -20,6 +20,19 @@ pub(crate) enum Subject {
     NoPort,
     /// An address that is no Service's.
     Address(SocketAddr),
+}
+
+// === impl Subject ===
+
+impl Subject {
+    /// Events about what may change what is said of it.
+    pub(crate) fn topic(&self) -> Option<Topic> {
+        match self {
+            Self::Service(name, _) => Some(Topic::Service(name.clone())),
+            Self::Address(addr) => Some(Topic::Pod(addr.ip())),
+            Self::NoPort => None,
+        }
+    }
 }
 
 // === impl Directory ===
@@ -46,7 +59,7 @@ impl Directory {
         if let Some(host) = &authority.hostname {
             return Err(Status::not_found(format!("no endpoint is called {host}")));
         }
-        let Some(service) = self.service(name) else {
+        let Some(service) = self.services.get(name) else {
             // The cache's own words, without a code of their own: not those of `Get`.
             let text = format!("service {:?} not found", name.name);
             return Err(Status::unknown(text));
@@ -65,7 +78,7 @@ impl Directory {
     ) -> Result<Option<Bytes>, Status> {
         Ok(match subject {
             Subject::NoPort => Some(profile::empty()),
-            Subject::Service(name, port) => (self.service(name))
+            Subject::Service(name, port) => (self.services.get(name))
                 .map(|service| profile::of_service(service, *port, cluster_domain)),
             Subject::Address(addr) => {
                 let pod = self.pod_at(addr.ip())?.and_then(|name| self.pods.get(name));
@@ -75,10 +88,8 @@ impl Directory {
     }
 
     fn port_of(&self, name: &ObjectName, port: u16) -> Subject {
-        let known = self.service(name).is_some_and(|service| {
-            let mut ports = service.ports.iter();
-            ports.any(|(number, _)| *number == port)
-        });
+        let service = self.services.get(name);
+        let known = service.is_some_and(|it| it.ports.iter().any(|(number, _)| *number == port));
         if known {
             Subject::Service(name.clone(), port)
         } else {

@@ -9,7 +9,7 @@ use linkerd2_proxy_api::{
 };
 use prost::Message;
 
-use super::{Label, WEIGHT, WeightedAddr, frame};
+use super::{WEIGHT, WeightedAddr, frame};
 use crate::destination::{
     endpoint::{Endpoint, PodTarget},
     objects::Service,
@@ -55,9 +55,8 @@ pub(crate) fn of_endpoint(addr: SocketAddr, pod: Option<&Arc<Pod>>) -> Bytes {
                 pod: Some(pod.clone()),
             };
             let mut endpoint = WeightedAddr::new(&Endpoint::of_pod(addr, target), "");
-            let namespace = Label::new("namespace", &pod.name.namespace);
-            endpoint.metric_labels.push(namespace);
-            endpoint.metric_labels.sort();
+            let namespace = pod.name.namespace.clone();
+            (endpoint.metric_labels).insert("namespace".to_owned(), namespace);
             endpoint
         },
     );

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
     sync::Arc,
 };
 
@@ -10,18 +9,19 @@ use bytes::Bytes;
 use tonic::Status;
 
 use super::{Hub, StreamSlot};
-use crate::destination::{
-    directory::{Directory, profiles::Subject},
-    objects::ObjectName,
-    queue::Queue,
+use crate::{
+    destination::{
+        directory::{Directory, addresses::Topic, profiles::Subject},
+        queue::Queue,
+    },
+    index::Index,
 };
 
 /// All streams of `GetProfile`.
 #[derive(Debug, Default)]
 pub(super) struct Profiles {
     listeners: BTreeMap<u64, ProfileListener>,
-    by_service: BTreeMap<ObjectName, BTreeSet<u64>>,
-    by_pod: BTreeMap<IpAddr, BTreeSet<u64>>,
+    by_topic: Index<Topic, u64>,
 }
 
 #[derive(Debug)]
@@ -29,44 +29,28 @@ struct ProfileListener {
     subject: Subject,
     last: Option<Bytes>,
     queue: Arc<Queue>,
-    cluster_domain: Arc<str>,
 }
 
 // === impl Hub ===
 
 impl Hub {
     /// Opens a stream about what `path` means, with what is said of it in the queue.
-    pub(crate) fn open_profile(
-        &mut self,
-        path: &str,
-        cluster_domain: &str,
-    ) -> Result<StreamSlot, Status> {
-        let subject = self.directory.subject(path, cluster_domain)?;
-        let first = self.directory.profile(&subject, cluster_domain)?;
-        let queue = Arc::new(Queue::new(self.queue_capacity));
-        if let Some(first) = &first {
+    pub(crate) fn open_profile(&mut self, path: &str) -> Result<StreamSlot, Status> {
+        let domain = &self.config.cluster_domain;
+        let subject = self.directory.subject(path, domain)?;
+        let last = self.directory.profile(&subject, domain)?;
+        let slot = self.slot();
+        if let Some(first) = &last {
             // It is the first: there is room.
-            let _ = queue.push(first.clone(), None);
+            slot.queue.push(first.clone(), None);
         }
-        if self.closed {
-            queue.end(Status::ok(""));
-        }
-        let number = self.next;
-        self.next += 1;
-        self.profiles.add(
-            number,
-            ProfileListener {
-                subject,
-                last: first,
-                queue: queue.clone(),
-                cluster_domain: cluster_domain.into(),
-            },
-        );
-        Ok(StreamSlot {
-            groups: Vec::new(),
-            number,
-            queue,
-        })
+        let listener = ProfileListener {
+            subject,
+            last,
+            queue: slot.queue.clone(),
+        };
+        self.profiles.add(slot.number, listener);
+        Ok(slot)
     }
 
     /// Tells the streams whose subject an event was about, if what is said of it has changed.
@@ -77,12 +61,11 @@ impl Hub {
             drop(linked.addresses.take_touched());
         }
         let profiles = &mut self.profiles;
-        let services = (touched.services.iter()).filter_map(|name| profiles.by_service.get(name));
-        let pods = (touched.pods.iter()).filter_map(|ip| profiles.by_pod.get(ip));
-        let numbers: BTreeSet<u64> = services.chain(pods).flatten().copied().collect();
+        let numbers = touched.iter().flat_map(|it| profiles.by_topic.of(it));
+        let numbers: BTreeSet<u64> = numbers.copied().collect();
         for number in numbers {
             if let Some(listener) = profiles.listeners.get_mut(&number) {
-                listener.tell(&self.directory);
+                listener.tell(&self.directory, &self.config.cluster_domain);
             }
         }
     }
@@ -92,41 +75,16 @@ impl Hub {
 
 impl Profiles {
     fn add(&mut self, number: u64, listener: ProfileListener) {
-        match &listener.subject {
-            Subject::Service(name, _) => {
-                let numbers = self.by_service.entry(name.clone()).or_default();
-                numbers.insert(number);
-            }
-            Subject::Address(addr) => {
-                self.by_pod.entry(addr.ip()).or_default().insert(number);
-            }
-            Subject::NoPort => {}
+        if let Some(topic) = listener.subject.topic() {
+            self.by_topic.insert(topic, number);
         }
         self.listeners.insert(number, listener);
     }
 
     pub(super) fn remove(&mut self, number: u64) {
-        let Some(listener) = self.listeners.remove(&number) else {
-            return;
-        };
-        match &listener.subject {
-            Subject::Service(name, _) => {
-                if let Some(numbers) = self.by_service.get_mut(name) {
-                    numbers.remove(&number);
-                    if numbers.is_empty() {
-                        self.by_service.remove(name);
-                    }
-                }
-            }
-            Subject::Address(addr) => {
-                if let Some(numbers) = self.by_pod.get_mut(&addr.ip()) {
-                    numbers.remove(&number);
-                    if numbers.is_empty() {
-                        self.by_pod.remove(&addr.ip());
-                    }
-                }
-            }
-            Subject::NoPort => {}
+        let listener = self.listeners.remove(&number);
+        if let Some(topic) = listener.and_then(|it| it.subject.topic()) {
+            self.by_topic.remove(&topic, &number);
         }
     }
 
@@ -140,15 +98,15 @@ impl Profiles {
 // === impl ProfileListener ===
 
 impl ProfileListener {
-    fn tell(&mut self, directory: &Directory) {
+    fn tell(&mut self, directory: &Directory, cluster_domain: &str) {
         // What cannot be said (an address of two Pods, a Service that is gone) is kept to itself.
-        let Ok(Some(now)) = directory.profile(&self.subject, &self.cluster_domain) else {
+        let Ok(Some(now)) = directory.profile(&self.subject, cluster_domain) else {
             return;
         };
         if self.last.as_ref() == Some(&now) {
             return;
         }
-        if self.queue.push(now.clone(), None).is_err() {
+        if !self.queue.push(now.clone(), None) {
             tracing::warn!("profile update queue full; aborting stream");
             self.queue.end(Status::ok(""));
         }

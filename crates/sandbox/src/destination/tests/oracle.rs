@@ -198,7 +198,8 @@ fn hear(held: &mut BTreeSet<SocketAddr>, change: &Change) {
 }
 
 fn assert_agreement(events: Vec<Event>, port: u16, ipv6: bool) {
-    let mut directory = directory(&[]).with_ipv6(ipv6);
+    let mut directory = directory(&[]);
+    directory.ipv6 = ipv6;
     let flags = Flags {
         ipv6: Some(ipv6),
         ..Flags::DEFAULT

@@ -45,14 +45,14 @@ fn with_address() -> Destination {
 }
 
 fn serve(destination: &Destination, more: Value) {
-    destination.shared.update(None, |directory| {
+    destination.shared.hub.lock().update(None, |directory| {
         directory.apply_service(service_with(more))
     });
 }
 
 fn run(destination: &Destination, pod: &str, version: &str, more: Value) {
     let pod = pod_with(pod, version, more);
-    destination.shared.update(None, |directory| {
+    destination.shared.hub.lock().update(None, |directory| {
         directory.apply_pod(pod);
         Vec::new()
     });
@@ -148,7 +148,7 @@ async fn a_pods_address_is_its_endpoint_and_follows_its_start_and_end() {
     // The same again is not said again.
     run(&destination, "web-1", "3", running("10.0.0.1"));
     assert!(stream.message().now_or_never().is_none());
-    destination.shared.update(None, |directory| {
+    destination.shared.hub.lock().update(None, |directory| {
         directory.delete_pod(&name("web-1"));
         Vec::new()
     });

@@ -116,6 +116,8 @@ async fn a_path_that_cannot_be_served_is_refused_at_once_with_linkerds_code_and_
         service_object.name = name(service);
         destination
             .shared
+            .hub
+            .lock()
             .update(None, |it| it.apply_service(service_object));
     }
     let path = |service: &str| format!("{service}.shop.svc.cluster.local:80");
@@ -289,7 +291,7 @@ async fn a_request_is_at_most_as_large_as_for_a_go_server() {
         ..GetDestination::default()
     };
     let code = |length: usize| {
-        let mut client = DestinationClient::new(destination.service());
+        let mut client = DestinationClient::new(destination.clone());
         async move { client.get(path(length)).await.unwrap_err().code() }
     };
     assert_eq!(code(1 << 20).await, Code::InvalidArgument);

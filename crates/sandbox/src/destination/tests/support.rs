@@ -87,7 +87,7 @@ pub(super) fn pod_with(name: &str, version: &str, more: Value) -> Pod {
 
 pub(super) fn node(name: &str, zone: &str) -> Node {
     Node {
-        name: name.to_owned(),
+        name: ObjectName::new("", name),
         zone: zone.to_owned(),
     }
 }
@@ -172,6 +172,8 @@ pub(super) fn destination(queue_capacity: usize, faults: Vec<Fault>) -> Destinat
     destination.shared.set_synced();
     destination
         .shared
+        .hub
+        .lock()
         .update(None, |directory| directory.apply_service(service()));
     destination
 }
@@ -180,5 +182,7 @@ pub(super) fn destination(queue_capacity: usize, faults: Vec<Fault>) -> Destinat
 pub(super) fn apply(destination: &Destination, slice: Slice) {
     destination
         .shared
+        .hub
+        .lock()
         .update(None, |directory| directory.apply_slice(slice));
 }

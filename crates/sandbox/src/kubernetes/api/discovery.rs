@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{json as respond, openapi};
-use crate::kubernetes::resources::{Description, Resource};
+use crate::kubernetes::resources::Resource;
 
 /// Answers a request that is not about stored objects, if it is one.
 pub(crate) fn answer(segments: &[&str], method: &Method) -> Option<Response> {
@@ -61,8 +61,8 @@ pub(crate) fn answer(segments: &[&str], method: &Method) -> Option<Response> {
 /// Groups with their versions, the core group left out.
 fn groups() -> BTreeSet<(&'static str, &'static str)> {
     let stored = Resource::all()
-        .filter(|it| !it.group.is_empty())
-        .map(|it| (it.group, it.version));
+        .map(|it| (it.group(), it.version()))
+        .filter(|(group, _)| !group.is_empty());
     stored.chain([("authorization.k8s.io", "v1")]).collect()
 }
 
@@ -71,32 +71,28 @@ fn group((name, version): (&str, &str)) -> Value {
     json!({ "name": name, "versions": [version], "preferredVersion": version })
 }
 
-fn members(group: &str, version: &str) -> impl Iterator<Item = &'static Description> {
-    Resource::all().filter(move |it| it.group == group && it.version == version)
-}
-
 fn resources(group: &str, version: &str) -> Option<Value> {
     let mut list: Vec<Value> = Vec::new();
-    for it in members(group, version) {
+    for it in Resource::of_group(group, version) {
         list.push(json!({
-            "name": it.plural,
+            "name": it.plural(),
             "singularName": it.singular(),
-            "namespaced": it.namespaced,
-            "kind": it.kind,
-            "shortNames": it.short,
+            "namespaced": it.is_namespaced(),
+            "kind": it.kind(),
+            "shortNames": it.short().as_slice(),
             "categories": if it.is_in_all() { &["all"][..] } else { &[] },
             "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
         }));
-        if it.status {
+        if it.has_status() {
             list.push(json!({
-                "name": format!("{}/status", it.plural), "singularName": "",
-                "namespaced": it.namespaced, "kind": it.kind, "verbs": ["get", "patch", "update"],
+                "name": format!("{}/status", it.plural()), "singularName": "",
+                "namespaced": it.is_namespaced(), "kind": it.kind(), "verbs": ["get", "patch", "update"],
             }));
         }
-        if it.scale {
+        if it.has_scale() {
             list.push(json!({
-                "name": format!("{}/scale", it.plural), "singularName": "",
-                "namespaced": it.namespaced, "group": "autoscaling", "version": "v1",
+                "name": format!("{}/scale", it.plural()), "singularName": "",
+                "namespaced": it.is_namespaced(), "group": "autoscaling", "version": "v1",
                 "kind": "Scale", "verbs": ["get", "patch", "update"],
             }));
         }

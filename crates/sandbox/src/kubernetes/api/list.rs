@@ -25,7 +25,6 @@ struct Page {
 pub(crate) fn list(shared: &Shared, call: &Call) -> Result<Response, Refusal> {
     let selector = call.selector()?;
     let page = shared.with(|store| page(store, call, &selector))?;
-    let description = call.resource.description();
     if call.form == Form::Table {
         let objects: Vec<Value> = page.items.iter().map(|it| answer::parse(it)).collect();
         let table = table::table(call.resource, &objects, page.metadata, shared.now(), true);
@@ -38,13 +37,13 @@ pub(crate) fn list(shared: &Shared, call: &Call) -> Result<Response, Refusal> {
                 items.map(|it| Bytes::from(answer::metadata(&answer::parse(it)).to_string()));
             (
                 "PartialObjectMetadataList".to_owned(),
-                "meta.k8s.io/v1".to_owned(),
+                "meta.k8s.io/v1",
                 items.collect(),
             )
         }
         _ => (
-            format!("{}List", description.kind),
-            description.api_version(),
+            format!("{}List", call.resource.kind()),
+            call.resource.api_version(),
             page.items,
         ),
     };
@@ -92,12 +91,7 @@ fn page(store: &Store, call: &Call, selector: &Selector) -> Result<Page, Refusal
     }
     let limit = call.parameter("limit").and_then(|it| it.parse().ok());
     let limit = limit.filter(|&it| it > 0).unwrap_or(usize::MAX);
-    let mut matching = store
-        .list(call.resource, selector.namespace(), after.as_ref())
-        .filter(|it| {
-            let key = &it.meta.key;
-            selector.matches(&key.namespace, &key.name, &it.meta.selectable)
-        });
+    let mut matching = selector.list(store, call.resource, after.as_ref());
     let mut items = Vec::new();
     let mut last = None;
     for object in matching.by_ref().take(limit) {

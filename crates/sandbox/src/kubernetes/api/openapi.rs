@@ -4,14 +4,14 @@
 //! Of version 2 there is the frame alone. kubectl validates `kind: List` with it, whatever it has of
 //! version 3, and skips each item whose kind it does not describe.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Map, Value, json};
 
 use super::json as respond;
-use crate::kubernetes::resources::{Description, Resource};
+use crate::kubernetes::resources::Resource;
 
 const TITLE: &str = "Kubernetes";
 const VERSION: &str = "v1.33.0";
@@ -19,6 +19,12 @@ const VERSION: &str = "v1.33.0";
 const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 const METADATA: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+
+/// Of fields.
+static SCHEMAS: LazyLock<Value> = LazyLock::new(|| {
+    serde_saphyr::from_str(include_str!("openapi.yaml"))
+        .expect("invariant: the file is part of this program, and valid")
+});
 
 /// The document of version 2, in protobuf where the client would take that.
 pub(super) fn second(accept: &str) -> Response {
@@ -63,20 +69,20 @@ pub(super) fn index() -> Value {
 pub(super) fn document(group: &str, version: &str) -> Option<Value> {
     let mut paths = Map::new();
     let mut schemas = Map::new();
-    for it in Resource::all().filter(|it| it.group == group && it.version == version) {
-        let scope = if it.namespaced {
+    for it in Resource::of_group(group, version) {
+        let scope = if it.is_namespaced() {
             "namespaces/{namespace}/"
         } else {
             ""
         };
-        let path = format!("/{}/{scope}{}/{{name}}", root(it), it.plural);
+        let path = format!("/{}/{scope}{}/{{name}}", root(it), it.plural());
         paths.insert(path, patch(it));
         schemas.insert(schema_name(it), schema(it));
     }
     if paths.is_empty() {
         return None;
     }
-    schemas.insert(METADATA.to_owned(), metadata());
+    schemas.insert(METADATA.to_owned(), SCHEMAS["metadata"].clone());
     Some(json!({
         "openapi": "3.0.0",
         "info": { "title": TITLE, "version": VERSION },
@@ -86,7 +92,7 @@ pub(super) fn document(group: &str, version: &str) -> Option<Value> {
 }
 
 /// That objects of the kind are patched with validation by the server.
-fn patch(it: &Description) -> Value {
+fn patch(it: Resource) -> Value {
     let validation =
         json!({ "name": "fieldValidation", "in": "query", "schema": { "type": "string" } });
     json!({
@@ -94,151 +100,43 @@ fn patch(it: &Description) -> Value {
             "parameters": [validation],
             "responses": {},
             "x-kubernetes-group-version-kind":
-                { "group": it.group, "version": it.version, "kind": it.kind },
+                { "group": it.group(), "version": it.version(), "kind": it.kind() },
         },
     })
 }
 
-fn schema_name(it: &Description) -> String {
-    let group = if it.group.is_empty() {
-        "core"
-    } else {
-        it.group
+fn schema_name(it: Resource) -> String {
+    let group = match it.group() {
+        "" => "core",
+        group => group,
     };
-    format!("sandbox.{group}.{}.{}", it.version, it.kind)
+    format!("sandbox.{group}.{}.{}", it.version(), it.kind())
 }
 
-fn schema(it: &Description) -> Value {
-    let mut properties = Map::new();
-    for (name, description) in [
-        ("apiVersion", "The group and version of the object."),
-        ("kind", "The kind of the object."),
-    ] {
-        let property = json!({ "type": "string", "description": description });
-        properties.insert(name.to_owned(), property);
-    }
-    let metadata = json!({
-        "description": "The object's metadata.",
-        "allOf": [{ "$ref": format!("#/components/schemas/{METADATA}") }],
-    });
-    properties.insert("metadata".to_owned(), metadata);
-    for (name, kind, description) in fields(it) {
-        properties.insert((*name).to_owned(), property(kind, description));
+fn schema(it: Resource) -> Value {
+    let mut properties = SCHEMAS["all"].clone();
+    let own = SCHEMAS["own"].get(it.plural()).unwrap_or(&SCHEMAS["spec"]);
+    for (name, property) in own.as_object().into_iter().flatten() {
+        if name != "status" || it.has_status() {
+            properties[name] = property.clone();
+        }
     }
     json!({
         "description": format!(
             "{} as the embedded cluster keeps it. All fields of Kubernetes' are accepted; these are \
              the outermost ones.",
-            it.kind
+            it.kind()
         ),
         "type": "object",
         "properties": properties,
         "x-kubernetes-group-version-kind":
-            [{ "group": it.group, "version": it.version, "kind": it.kind }],
+            [{ "group": it.group(), "version": it.version(), "kind": it.kind() }],
     })
 }
 
-fn metadata() -> Value {
-    let mut properties = Map::new();
-    for (name, kind, description) in [
-        (
-            "name",
-            "string",
-            "The name, unique among objects of the kind in a namespace.",
-        ),
-        (
-            "generateName",
-            "string",
-            "What a generated name begins with, where there is none.",
-        ),
-        ("namespace", "string", "The namespace."),
-        ("labels", "object", "Labels, by which objects are selected."),
-        (
-            "annotations",
-            "object",
-            "Annotations, which select nothing.",
-        ),
-        (
-            "ownerReferences",
-            "array",
-            "With which objects this one goes.",
-        ),
-        (
-            "finalizers",
-            "array",
-            "What must be done before the object goes.",
-        ),
-        (
-            "uid",
-            "string",
-            "What tells it from others that have had its name. Read-only.",
-        ),
-        ("resourceVersion", "string", "Its version. Read-only."),
-        (
-            "generation",
-            "integer",
-            "The version of its spec. Read-only.",
-        ),
-        (
-            "creationTimestamp",
-            "string",
-            "When it was made. Read-only.",
-        ),
-        (
-            "deletionTimestamp",
-            "string",
-            "When its deletion was asked for. Read-only.",
-        ),
-    ] {
-        properties.insert(name.to_owned(), property(kind, description));
-    }
-    json!({ "description": "Metadata of an object.", "type": "object", "properties": properties })
-}
-
-fn property(kind: &str, description: &str) -> Value {
-    let mut property = json!({ "type": kind, "description": description });
-    if kind == "array" {
-        property["items"] = json!({ "type": "object" });
-    }
-    property
-}
-
-/// The outermost fields beside those that every kind has: name, type, description.
-fn fields(it: &Description) -> &'static [(&'static str, &'static str, &'static str)] {
-    const SPEC: (&str, &str, &str) = ("spec", "object", "What is wanted.");
-    const STATUS: (&str, &str, &str) = ("status", "object", "What there is. Read-only.");
-    match it.resource {
-        Resource::Secrets => &[
-            ("type", "string", "What it is for; Opaque if absent."),
-            ("data", "object", "Values, in base64."),
-            ("stringData", "object", "Values in the clear. Write-only."),
-        ],
-        Resource::ConfigMaps => &[
-            ("data", "object", "Values."),
-            ("binaryData", "object", "Values, in base64."),
-        ],
-        Resource::Endpoints => &[("subsets", "array", "Addresses with their ports.")],
-        Resource::EndpointSlices => &[
-            ("addressType", "string", "IPv4, IPv6 or FQDN."),
-            ("endpoints", "array", "Addresses with their conditions."),
-            ("ports", "array", "The ports of each endpoint."),
-        ],
-        Resource::Events => &[
-            ("involvedObject", "object", "What it is about."),
-            ("reason", "string", "What happened, in a word."),
-            ("message", "string", "What happened."),
-            ("type", "string", "Normal or Warning."),
-        ],
-        Resource::ServiceAccounts => &[("secrets", "array", "Secrets of its tokens.")],
-        _ if it.status => &[SPEC, STATUS],
-        _ => &[SPEC],
-    }
-}
-
-fn root(it: &Description) -> String {
-    if it.group.is_empty() {
-        format!("api/{}", it.version)
-    } else {
-        format!("apis/{}/{}", it.group, it.version)
+fn root(it: Resource) -> String {
+    match it.group() {
+        "" => format!("api/{}", it.version()),
+        _ => format!("apis/{}", it.api_version()),
     }
 }

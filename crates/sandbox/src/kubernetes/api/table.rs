@@ -5,10 +5,20 @@ use dst_load_scenario::time::At;
 use serde_json::{Value, json};
 
 use super::answer;
-use crate::kubernetes::{facts::array, object::EPOCH_SECONDS, resources::Resource, write::text};
+use crate::kubernetes::{
+    facts::{array, is_ready},
+    object::EPOCH_SECONDS,
+    resources::Resource,
+    write::text,
+};
 
-/// A column: its name, its type, and 0 unless it is only shown when wide.
-type Column = (&'static str, &'static str, u8);
+/// A column, with its cell of one object.
+struct Column {
+    name: &'static str,
+    /// Whether it is only shown when wide.
+    wide: bool,
+    cell: Value,
+}
 
 /// Objects as a table. `metadata` is that of the list.
 pub(crate) fn table<'a>(
@@ -18,103 +28,47 @@ pub(crate) fn table<'a>(
     now: At,
     header: bool,
 ) -> Value {
-    let columns: Vec<Value> = columns(resource)
-        .iter()
-        .filter(|_| header)
-        .map(|(name, kind, priority)| {
-            let format = if *name == "Name" { "name" } else { "" };
-            json!({
-                "name": name, "type": kind, "format": format,
-                "description": "", "priority": priority,
-            })
+    let columns = columns(resource, &Value::Null, now);
+    let columns = columns.iter().filter(|_| header).map(Column::definition);
+    let rows = objects.into_iter().map(|object| {
+        let cells = self::columns(resource, object, now).into_iter();
+        json!({
+            "cells": cells.map(|it| it.cell).collect::<Vec<_>>(),
+            "object": answer::metadata(object),
         })
-        .collect();
-    let rows: Vec<Value> = objects
-        .into_iter()
-        .map(|object| {
-            json!({ "cells": cells(resource, object, now), "object": answer::metadata(object) })
-        })
-        .collect();
+    });
     json!({
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": metadata,
-        "columnDefinitions": columns,
-        "rows": rows,
+        "columnDefinitions": columns.collect::<Vec<_>>(),
+        "rows": rows.collect::<Vec<_>>(),
     })
 }
 
-fn columns(resource: Resource) -> &'static [Column] {
-    const NAME: Column = ("Name", "string", 0);
-    const AGE: Column = ("Age", "string", 0);
-    match resource {
-        Resource::Pods => &[
-            NAME,
-            ("Ready", "string", 0),
-            ("Status", "string", 0),
-            ("Restarts", "integer", 0),
-            AGE,
-            ("IP", "string", 1),
-            ("Node", "string", 1),
-        ],
-        Resource::Services => &[
-            NAME,
-            ("Type", "string", 0),
-            ("Cluster-IP", "string", 0),
-            ("External-IP", "string", 0),
-            ("Port(s)", "string", 0),
-            AGE,
-            ("Selector", "string", 1),
-        ],
-        Resource::Deployments => &[
-            NAME,
-            ("Ready", "string", 0),
-            ("Up-to-date", "integer", 0),
-            ("Available", "integer", 0),
-            AGE,
-        ],
-        Resource::ReplicaSets => &[
-            NAME,
-            ("Desired", "integer", 0),
-            ("Current", "integer", 0),
-            ("Ready", "integer", 0),
-            AGE,
-        ],
-        Resource::EndpointSlices => &[
-            NAME,
-            ("AddressType", "string", 0),
-            ("Ports", "string", 0),
-            ("Endpoints", "string", 0),
-            AGE,
-        ],
-        Resource::Namespaces => &[NAME, ("Status", "string", 0), AGE],
-        Resource::Nodes => &[
-            NAME,
-            ("Status", "string", 0),
-            ("Roles", "string", 0),
-            AGE,
-            ("Version", "string", 0),
-        ],
-        _ => &[NAME, AGE],
-    }
-}
-
-fn cells(resource: Resource, object: &Value, now: At) -> Vec<Value> {
+fn columns(resource: Resource, object: &Value, now: At) -> Vec<Column> {
     let (spec, status) = (&object["spec"], &object["status"]);
-    let name = object["metadata"]["name"].clone();
-    let age = json!(age(object, now));
-    let count = |value: &Value| json!(value.as_i64().unwrap_or_default());
+    let name = Column::new("Name", object["metadata"]["name"].clone());
+    let age = Column::new("Age", age(object, now));
+    let count = |name, value: &Value| Column::new(name, value.as_i64().unwrap_or_default());
+    let or_none = |value: &Value| value.as_str().unwrap_or("<none>").to_owned();
     match resource {
         Resource::Pods => {
             let ready = array(&status["containerStatuses"]).filter(|it| it["ready"] == true);
             let ready = format!("{}/{}", ready.count(), array(&spec["containers"]).count());
-            let or_none = |value: &Value| json!(value.as_str().unwrap_or("<none>"));
-            let (ip, node) = (or_none(&status["podIP"]), or_none(&spec["nodeName"]));
             let phase = match object["metadata"]["deletionTimestamp"] {
                 Value::Null => status["phase"].clone(),
                 _ => json!("Terminating"),
             };
-            vec![name, json!(ready), phase, json!(0), age, ip, node]
+            vec![
+                name,
+                Column::new("Ready", ready),
+                Column::new("Status", phase),
+                Column::new("Restarts", 0),
+                age,
+                Column::wide("IP", or_none(&status["podIP"])),
+                Column::wide("Node", or_none(&spec["nodeName"])),
+            ]
         }
         Resource::Services => {
             let ports =
@@ -123,29 +77,29 @@ fn cells(resource: Resource, object: &Value, now: At) -> Vec<Value> {
             let labels = labels.map(|(key, value)| format!("{key}={}", text(value)));
             vec![
                 name,
-                spec["type"].clone(),
-                json!(spec["clusterIP"].as_str().unwrap_or("<none>")),
-                json!(spec["externalName"].as_str().unwrap_or("<none>")),
-                json!(or(join(ports), "<none>")),
+                Column::new("Type", spec["type"].clone()),
+                Column::new("Cluster-IP", or_none(&spec["clusterIP"])),
+                Column::new("External-IP", or_none(&spec["externalName"])),
+                Column::new("Port(s)", or(join(ports), "<none>")),
                 age,
-                json!(or(join(labels), "<none>")),
+                Column::wide("Selector", or(join(labels), "<none>")),
             ]
         }
         Resource::Deployments => {
             let ready = status["readyReplicas"].as_i64().unwrap_or_default();
             vec![
                 name,
-                json!(format!("{ready}/{}", spec["replicas"])),
-                count(&status["updatedReplicas"]),
-                count(&status["availableReplicas"]),
+                Column::new("Ready", format!("{ready}/{}", spec["replicas"])),
+                count("Up-to-date", &status["updatedReplicas"]),
+                count("Available", &status["availableReplicas"]),
                 age,
             ]
         }
         Resource::ReplicaSets => vec![
             name,
-            count(&spec["replicas"]),
-            count(&status["replicas"]),
-            count(&status["readyReplicas"]),
+            count("Desired", &spec["replicas"]),
+            count("Current", &status["replicas"]),
+            count("Ready", &status["readyReplicas"]),
             age,
         ],
         Resource::EndpointSlices => {
@@ -157,25 +111,63 @@ fn cells(resource: Resource, object: &Value, now: At) -> Vec<Value> {
                 0 => String::new(),
                 more => format!(" + {more} more..."),
             };
-            let addresses = or(shown + &more, "<unset>");
-            let kind = object["addressType"].clone();
             vec![
                 name,
-                kind,
-                json!(or(ports, "<unset>")),
-                json!(addresses),
+                Column::new("AddressType", object["addressType"].clone()),
+                Column::new("Ports", or(ports, "<unset>")),
+                Column::new("Endpoints", or(shown + &more, "<unset>")),
                 age,
             ]
         }
-        Resource::Namespaces => vec![name, status["phase"].clone(), age],
+        Resource::Namespaces => vec![name, Column::new("Status", status["phase"].clone()), age],
         Resource::Nodes => {
-            let ready = array(&status["conditions"])
-                .any(|it| it["type"] == "Ready" && it["status"] == "True");
-            let ready = if ready { "Ready" } else { "NotReady" };
+            let ready = if is_ready(status) {
+                "Ready"
+            } else {
+                "NotReady"
+            };
             let version = status["nodeInfo"]["kubeletVersion"].clone();
-            vec![name, json!(ready), json!("<none>"), age, version]
+            vec![
+                name,
+                Column::new("Status", ready),
+                Column::new("Roles", "<none>"),
+                age,
+                Column::new("Version", version),
+            ]
         }
         _ => vec![name, age],
+    }
+}
+
+// === impl Column ===
+
+impl Column {
+    fn new(name: &'static str, cell: impl Into<Value>) -> Self {
+        Self {
+            name,
+            wide: false,
+            cell: cell.into(),
+        }
+    }
+
+    fn wide(name: &'static str, cell: String) -> Self {
+        Self {
+            wide: true,
+            ..Self::new(name, cell)
+        }
+    }
+
+    fn definition(&self) -> Value {
+        let kind = if self.cell.is_number() {
+            "integer"
+        } else {
+            "string"
+        };
+        let format = if self.name == "Name" { "name" } else { "" };
+        json!({
+            "name": self.name, "type": kind, "format": format,
+            "description": "", "priority": u8::from(self.wide),
+        })
     }
 }
 

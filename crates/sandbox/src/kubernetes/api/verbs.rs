@@ -11,7 +11,7 @@ use super::{Call, answer::parse as stored, body, json as respond, scale};
 use crate::kubernetes::{
     controllers::garbage,
     ending::How,
-    object::{Happened, Key},
+    object::{Happened, Key, Object},
     patch::Patch,
     resources::Resource,
     shared::Shared,
@@ -46,16 +46,20 @@ pub(crate) fn act(
         }
         "patch" => {
             let patch = Patch::parse(&call, &body)?;
-            shared.with(|store| apply(store, &call, write, &patch))?
+            shared.with(|store| call.apply(store, write, &patch))?
         }
         "delete" => {
             let options = Options::parse(&body, &call)?;
-            let object = shared.with(|store| delete(store, &call, write, &options))?;
+            let object = shared.with(|store| call.delete(store, write, &options))?;
             return Ok(respond(StatusCode::OK, object));
         }
         _ => {
-            let options = Options::parse(&body, &call)?;
-            let list = shared.with(|store| delete_collection(store, &call, write, &options))?;
+            // Preconditions are of one object.
+            let options = Options {
+                preconditions: Preconditions::default(),
+                ..Options::parse(&body, &call)?
+            };
+            let list = shared.with(|store| call.delete_collection(store, write, &options))?;
             return Ok(respond(StatusCode::OK, list));
         }
     };
@@ -68,137 +72,12 @@ fn get(shared: &Shared, call: &Call) -> Result<Bytes, Refusal> {
     let found = shared.with(|store| store.get(call.resource, &key).cloned());
     let object = found.ok_or_else(|| Refusal::not_found(call.resource, &key.name))?;
     match call.subresource.as_deref() {
-        Some("scale") if call.resource.description().scale => {
+        Some("scale") if call.resource.has_scale() => {
             Ok(Bytes::from(scale::of(&object.to_value()).to_string()))
         }
         None | Some("status") => Ok(object.json()),
         Some(_) => Err(Refusal::no_such_path()),
     }
-}
-
-/// Patches an object; an apply makes one that is not there.
-fn apply(
-    store: &mut Store,
-    call: &Call,
-    write: Write,
-    patch: &Patch,
-) -> Result<(StatusCode, Bytes), Refusal> {
-    let key = call.key();
-    let stored = store.get(call.resource, &key).cloned();
-    let applied = patch.applied();
-    if let Some((_, object)) = applied
-        && stored.is_none()
-        && call.subresource.is_none()
-    {
-        let mut object = object.clone();
-        if text(&object["metadata"]["name"]).is_empty() {
-            object["metadata"]["name"] = json!(&*key.name);
-        }
-        let namespace = call.namespace.as_deref();
-        let created = write.create(store, call.resource, namespace, object)?;
-        remember(store, call, write, patch);
-        return Ok((StatusCode::CREATED, created));
-    }
-    let before = applied
-        .zip(stored.as_ref())
-        .and_then(|((manager, _), stored)| {
-            let before = stored.meta.applied.get(manager)?;
-            serde_json::from_slice(before).ok()
-        });
-    let changed = call.change(store, write, |object| patch.onto(object, before.as_ref()))?;
-    if call.subresource.is_none() {
-        remember(store, call, write, patch);
-    }
-    Ok((StatusCode::OK, changed))
-}
-
-/// Keeps what was applied, to know the next time what no longer is.
-fn remember(store: &mut Store, call: &Call, write: Write, patch: &Patch) {
-    if let Some((manager, object)) = patch.applied()
-        && !write.dry_run
-    {
-        let applied = Bytes::from(object.to_string());
-        store.remember_applied(call.resource, &call.key(), manager, applied);
-    }
-}
-
-fn delete(
-    store: &mut Store,
-    call: &Call,
-    write: Write,
-    options: &Options,
-) -> Result<Bytes, Refusal> {
-    if call.subresource.is_some() {
-        return Err(Refusal::method_not_allowed());
-    }
-    let key = call.key();
-    if options.orphan && !write.dry_run {
-        garbage::orphan(store, call.resource, &key, write.at);
-    }
-    let deleted = write.delete(
-        store,
-        call.resource,
-        &key,
-        &options.preconditions,
-        options.how,
-    )?;
-    let stays = deleted.meta.ending && deleted.happened() != Happened::Deleted;
-    if stays || matches!(call.resource, Resource::Namespaces | Resource::Pods) {
-        return Ok(deleted.json());
-    }
-    let description = call.resource.description();
-    let status = json!({
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Success",
-        "details": {
-            "name": &*key.name,
-            "group": description.group,
-            "kind": description.plural,
-            "uid": deleted.meta.uid,
-        },
-    });
-    Ok(Bytes::from(status.to_string()))
-}
-
-fn delete_collection(
-    store: &mut Store,
-    call: &Call,
-    write: Write,
-    options: &Options,
-) -> Result<Bytes, Refusal> {
-    let selector = call.selector()?;
-    let keys: Vec<Key> = store
-        .list(call.resource, selector.namespace(), None)
-        .filter(|it| {
-            let key = &it.meta.key;
-            selector.matches(&key.namespace, &key.name, &it.meta.selectable)
-        })
-        .map(|it| it.meta.key.clone())
-        .collect();
-    let mut items = Vec::new();
-    for key in keys {
-        if options.orphan && !write.dry_run {
-            garbage::orphan(store, call.resource, &key, write.at);
-        }
-        let deleted = write.delete(
-            store,
-            call.resource,
-            &key,
-            &Preconditions::default(),
-            options.how,
-        )?;
-        items.push(stored(&deleted.json()));
-    }
-    let description = call.resource.description();
-    let list = json!({
-        "kind": format!("{}List", description.kind),
-        "apiVersion": description.api_version(),
-        "metadata": { "resourceVersion": store.version().to_string() },
-        "items": items,
-    });
-    Ok(Bytes::from(list.to_string()))
 }
 
 /// What of `DeleteOptions` is heeded.
@@ -251,6 +130,113 @@ impl Call {
         )
     }
 
+    /// Patches the object; an apply makes one that is not there.
+    fn apply(
+        &self,
+        store: &mut Store,
+        write: Write,
+        patch: &Patch,
+    ) -> Result<(StatusCode, Bytes), Refusal> {
+        let key = self.key();
+        let stored = store.get(self.resource, &key).cloned();
+        let applied = patch.applied();
+        if let Some((_, object)) = applied
+            && stored.is_none()
+            && self.subresource.is_none()
+        {
+            let mut object = object.clone();
+            if text(&object["metadata"]["name"]).is_empty() {
+                object["metadata"]["name"] = json!(&*key.name);
+            }
+            let namespace = self.namespace.as_deref();
+            let created = write.create(store, self.resource, namespace, object)?;
+            self.remember(store, write, patch);
+            return Ok((StatusCode::CREATED, created));
+        }
+        let before = applied.zip(stored.as_ref());
+        let before = before.and_then(|((manager, _), stored)| {
+            serde_json::from_slice(stored.meta.applied.get(manager)?).ok()
+        });
+        let changed = self.change(store, write, |object| patch.onto(object, before.as_ref()))?;
+        if self.subresource.is_none() {
+            self.remember(store, write, patch);
+        }
+        Ok((StatusCode::OK, changed))
+    }
+
+    /// Keeps what was applied, to know the next time what no longer is.
+    fn remember(&self, store: &mut Store, write: Write, patch: &Patch) {
+        if let Some((manager, object)) = patch.applied()
+            && !write.dry_run
+        {
+            let applied = Bytes::from(object.to_string());
+            store.remember_applied(self.resource, &self.key(), manager, applied);
+        }
+    }
+
+    fn delete(&self, store: &mut Store, write: Write, options: &Options) -> Result<Bytes, Refusal> {
+        if self.subresource.is_some() {
+            return Err(Refusal::method_not_allowed());
+        }
+        let key = self.key();
+        let deleted = self.delete_one(store, write, options, &key)?;
+        let stays = deleted.meta.ending && deleted.happened() != Happened::Deleted;
+        if stays || matches!(self.resource, Resource::Namespaces | Resource::Pods) {
+            return Ok(deleted.json());
+        }
+        let status = json!({
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Success",
+            "details": {
+                "name": &*key.name,
+                "group": self.resource.group(),
+                "kind": self.resource.plural(),
+                "uid": deleted.meta.uid,
+            },
+        });
+        Ok(Bytes::from(status.to_string()))
+    }
+
+    fn delete_collection(
+        &self,
+        store: &mut Store,
+        write: Write,
+        options: &Options,
+    ) -> Result<Bytes, Refusal> {
+        let selector = self.selector()?;
+        let listed = selector.list(store, self.resource, None);
+        let keys: Vec<Key> = listed.map(|it| it.meta.key.clone()).collect();
+        let mut items = Vec::new();
+        for key in keys {
+            items.push(self.delete_one(store, write, options, &key)?.to_value());
+        }
+        let list = json!({
+            "kind": format!("{}List", self.resource.kind()),
+            "apiVersion": self.resource.api_version(),
+            "metadata": { "resourceVersion": store.version().to_string() },
+            "items": items,
+        });
+        Ok(Bytes::from(list.to_string()))
+    }
+
+    fn delete_one(
+        &self,
+        store: &mut Store,
+        write: Write,
+        options: &Options,
+        key: &Key,
+    ) -> Result<Arc<Object>, Refusal> {
+        if options.orphan && !write.dry_run {
+            garbage::orphan(store, self.resource, key, write.at);
+        }
+        let Options {
+            preconditions, how, ..
+        } = options;
+        write.delete(store, self.resource, key, preconditions, *how)
+    }
+
     /// Changes the object, or the subresource of it, that it is about.
     fn change(
         &self,
@@ -258,14 +244,13 @@ impl Call {
         write: Write,
         change: impl FnOnce(Value) -> Result<Value, Refusal>,
     ) -> Result<Bytes, Refusal> {
-        let description = self.resource.description();
         let (resource, key) = (self.resource, self.key());
         match self.subresource.as_deref() {
             None => write.update(store, resource, &key, Part::Main, change),
-            Some("status") if description.status => {
+            Some("status") if resource.has_status() => {
                 write.update(store, resource, &key, Part::Status, change)
             }
-            Some("scale") if description.scale => {
+            Some("scale") if resource.has_scale() => {
                 let object = write.update(store, resource, &key, Part::Main, |object| {
                     let scaled = change(scale::of(&object))?;
                     scale::onto(resource, object, &scaled)

@@ -130,11 +130,7 @@ impl Watch {
         let resource = self.call.resource;
         let (shared, selector) = (self.shared.clone(), self.selector.clone());
         let (version, objects) = shared.with(|store| {
-            let objects = store.list(resource, selector.namespace(), None);
-            let objects = objects.filter(|it| {
-                let key = &it.meta.key;
-                selector.matches(&key.namespace, &key.name, &it.meta.selectable)
-            });
+            let objects = selector.list(store, resource, None);
             let objects: Vec<Bytes> = objects.map(|it| it.json()).collect();
             (store.version(), objects)
         });
@@ -253,11 +249,10 @@ impl Watch {
     /// one that ceases to is deleted from it.
     fn select(&mut self, entry: &Entry) -> Option<Bytes> {
         let object = &entry.object;
-        let key = &object.meta.key;
-        let matches = |seen| self.selector.matches(&key.namespace, &key.name, seen);
+        let selector = &self.selector;
         let before = entry.before.as_deref();
-        let was = before.filter(|it| matches(&it.meta.selectable));
-        let is = object.happened() != Happened::Deleted && matches(&object.meta.selectable);
+        let was = before.filter(|it| selector.selects(&it.meta));
+        let is = object.happened() != Happened::Deleted && selector.selects(&object.meta);
         let happened = match (was, is) {
             (None, false) => return None,
             (None, true) => Happened::Added,
@@ -295,7 +290,7 @@ impl Watch {
         if !self.call.by_observer {
             return None;
         }
-        let plural = self.call.resource.description().plural;
+        let plural = self.call.resource.plural();
         let faults = &self.shared.faults;
         let fault = faults.of_watch(kind, self.shared.now(), plural, self.call.number);
         fault.map(|fault| fault.delay)
@@ -339,11 +334,11 @@ impl Watch {
     }
 
     fn bookmark_event(&self, annotations: &serde_json::Value) -> Bytes {
-        let description = self.call.resource.description();
+        let resource = self.call.resource;
         let (kind, api_version) = match self.call.form {
-            Form::Whole => (description.kind, description.api_version()),
-            Form::Metadata => ("PartialObjectMetadata", "meta.k8s.io/v1".to_owned()),
-            Form::Table => ("Table", "meta.k8s.io/v1".to_owned()),
+            Form::Whole => (resource.kind(), resource.api_version()),
+            Form::Metadata => ("PartialObjectMetadata", "meta.k8s.io/v1"),
+            Form::Table => ("Table", "meta.k8s.io/v1"),
         };
         let mut metadata = json!({ "resourceVersion": self.cursor.to_string() });
         if annotations.as_object().is_some_and(|it| !it.is_empty()) {

@@ -106,9 +106,8 @@ impl Garbage {
     /// Deletes some of what is in a namespace, pods first, and the namespace when nothing is left;
     /// false if what is left has yet to go by itself.
     fn empty(&mut self, store: &mut Store, namespace: &Key, at: At) -> bool {
-        for description in Resource::all() {
+        for resource in Resource::all() {
             let mut waits = false;
-            let resource = description.resource;
             let objects = store.list(resource, Some(&namespace.name), None);
             let staying = objects.filter(|it| {
                 waits |= it.meta.ending;

@@ -12,7 +12,7 @@ use std::{
 use dst_load_scenario::seed;
 use serde_json::{Value, json};
 
-use super::{Context, addresses::Addresses, timers::Timer};
+use super::{Context, Timer, addresses::Addresses};
 use crate::kubernetes::{
     facts::{Facts, PodFacts, array},
     object::{Key, Object, timestamp},
@@ -33,7 +33,6 @@ const ORPHANED: Duration = Duration::from_secs(40);
 /// The Nodes, and the pods that have not started.
 #[derive(Debug)]
 pub(crate) struct Kubelet {
-    seed: u64,
     start: (Duration, Duration),
     /// Those that are ready, in the order they were made, each with its own address.
     nodes: Vec<(String, Ipv4Addr)>,
@@ -51,9 +50,8 @@ pub(crate) struct Kubelet {
 impl Kubelet {
     /// Kubelets whose pods take between the two delays to start, and have addresses from `first`
     /// on.
-    pub(crate) fn new(seed: u64, start: (Duration, Duration), first: Ipv4Addr) -> Self {
+    pub(crate) fn new(start: (Duration, Duration), first: Ipv4Addr) -> Self {
         Self {
-            seed,
             start,
             nodes: Vec::new(),
             next: 0,
@@ -102,10 +100,8 @@ impl Kubelet {
     /// A pod's containers are up: it gets its address and is ready.
     pub(crate) fn start(&mut self, context: &mut Context<'_>, key: &Key, uid: &str) {
         self.starting.remove(uid);
-        let Some(stored) = context.store.get(Resource::Pods, key) else {
-            return;
-        };
-        let Facts::Pod(facts) = &stored.meta.facts else {
+        let stored = context.store.get(Resource::Pods, key);
+        let Some((stored, facts)) = stored.and_then(|it| Some((it, it.pod()?))) else {
             return;
         };
         // Another one of the name, or one whose status someone else writes.
@@ -146,7 +142,7 @@ impl Kubelet {
         let node = facts.node.as_deref().unwrap_or_default();
         let entity = format!("{}/{}", key.namespace, key.name);
         let delay = if self.has_kubelet(node) {
-            seed::delay(self.seed, "pod-stop", &entity, STOP.0, STOP.1)
+            seed::delay(context.store.seed(), "pod-stop", &entity, STOP.0, STOP.1)
         } else if context
             .store
             .get(Resource::Nodes, &Key::new("", node))
@@ -190,9 +186,7 @@ impl Kubelet {
                 .cloned()
                 .collect();
             for pod in pods {
-                if let Facts::Pod(facts) = &pod.meta.facts
-                    && facts.node.as_deref() == Some(name)
-                {
+                if let Some(facts) = pod.pod().filter(|it| it.node.as_deref() == Some(name)) {
                     self.stop_later(context, &pod, facts);
                 }
             }
@@ -203,27 +197,22 @@ impl Kubelet {
         if let (Some(old), None) = (&change.old, &change.new) {
             self.starting.remove(&old.meta.uid);
             self.stopping.remove(&old.meta.uid);
-            if let Facts::Pod(facts) = &old.meta.facts
-                && let Some(address) = facts.ip.as_deref().and_then(|it| it.parse().ok())
-            {
+            if let Some(address) = old.pod().and_then(PodFacts::address) {
                 self.addresses.free(address);
             }
         }
-        let Some(pod) = &change.new else { return };
-        let Facts::Pod(facts) = &pod.meta.facts else {
+        let new = change.new.as_ref();
+        let Some((pod, facts)) = new.and_then(|it| Some((it, it.pod()?))) else {
             return;
         };
-        if let Some(address) = facts.ip.as_deref().and_then(|it| it.parse().ok()) {
+        if let Some(address) = facts.address() {
             self.addresses.occupy(address);
         }
         if facts.terminating {
             self.stop_later(context, pod, facts);
             return;
         }
-        if facts.ip.is_some() {
-            return;
-        }
-        if facts.phase != "Pending" || self.starting.contains(&pod.meta.uid) {
+        if facts.ip.is_some() || facts.phase != "Pending" || self.starting.contains(&pod.meta.uid) {
             return;
         }
         match &facts.node {
@@ -234,7 +223,7 @@ impl Kubelet {
                 let key = &pod.meta.key;
                 let entity = format!("{}/{}", key.namespace, key.name);
                 let (min, max) = self.start;
-                let delay = seed::delay(self.seed, "pod-start", &entity, min, max)
+                let delay = seed::delay(context.store.seed(), "pod-start", &entity, min, max)
                     + context.faults.pod_delay(context.now, key);
                 let timer = Timer::StartPod {
                     pod: key.clone(),

@@ -14,7 +14,8 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{Context, packing::Endpoints, timers::Timer};
+use super::{Context, Timer, packing::Endpoints};
+use crate::index::Index;
 use crate::kubernetes::{
     facts::{Facts, PodFacts, ServiceFacts, Target},
     object::{Key, Object},
@@ -33,15 +34,14 @@ type Nodes = BTreeMap<String, Option<String>>;
 /// The Services and the pods that they may select.
 #[derive(Debug)]
 pub(crate) struct Slices {
-    seed: u64,
     sync: Duration,
     /// The Nodes, with their zones.
     nodes: Nodes,
     services: BTreeMap<Key, Service>,
     /// Services by one label of their selector.
-    selecting: BTreeMap<Labelled, BTreeSet<Key>>,
+    selecting: Index<Labelled, Key>,
     /// Pods by each of their labels.
-    labelled: BTreeMap<Labelled, BTreeSet<Key>>,
+    labelled: Index<Labelled, Key>,
 }
 
 #[derive(Debug)]
@@ -76,14 +76,13 @@ struct Slice {
 
 impl Slices {
     /// A controller that writes what has gathered for `sync`.
-    pub(crate) fn new(seed: u64, sync: Duration) -> Self {
+    pub(crate) fn new(sync: Duration) -> Self {
         Self {
-            seed,
             sync,
             nodes: BTreeMap::new(),
             services: BTreeMap::new(),
-            selecting: BTreeMap::new(),
-            labelled: BTreeMap::new(),
+            selecting: Index::default(),
+            labelled: Index::default(),
         }
     }
 
@@ -114,7 +113,7 @@ impl Slices {
             Some(zone) => self.nodes.insert(name.to_owned(), zone),
             None => self.nodes.remove(name),
         };
-        let on_it = |pod: &&Arc<Object>| matches!(&pod.meta.facts, Facts::Pod(facts) if facts.node.as_deref() == Some(name));
+        let on_it = |it: &&Arc<Object>| it.pod().is_some_and(|it| it.node.as_deref() == Some(name));
         let pods = context.store.list(Resource::Pods, None, None).filter(on_it);
         for pod in pods.cloned().collect::<Vec<_>>() {
             for key in self.selected_by(&pod) {
@@ -127,12 +126,11 @@ impl Slices {
     fn selected_by(&self, pod: &Object) -> BTreeSet<Key> {
         let labels = pod.meta.selectable.labels.iter();
         labels
-            .filter_map(|(label, value)| {
+            .flat_map(|(label, value)| {
                 let namespace = pod.meta.key.namespace.clone();
                 self.selecting
-                    .get(&(namespace, label.clone(), value.clone()))
+                    .of(&(namespace, label.clone(), value.clone()))
             })
-            .flatten()
             .cloned()
             .collect()
     }
@@ -159,10 +157,8 @@ impl Slices {
 
     fn observe_service(&mut self, context: &mut Context<'_>, change: &Change) {
         if let Some(old) = &change.old {
-            if let Some(label) = self.services.get(&old.meta.key).and_then(Service::index)
-                && let Some(services) = self.selecting.get_mut(&label)
-            {
-                services.remove(&old.meta.key);
+            if let Some(label) = self.services.get(&old.meta.key).and_then(Service::index) {
+                self.selecting.remove(&label, &old.meta.key);
             }
             // One that waits for its slices to be gone gets no more.
             if change.new.as_ref().is_none_or(|it| it.meta.ending) {
@@ -196,12 +192,12 @@ impl Slices {
             // Whoever has no selector writes the slices himself.
             return;
         };
-        for pod in self.labelled.get(&label).into_iter().flatten() {
+        for pod in self.labelled.of(&label) {
             if let Some(pod) = context.store.get(Resource::Pods, pod) {
                 service.take(pod, &self.nodes);
             }
         }
-        self.selecting.entry(label).or_default().insert(key.clone());
+        self.selecting.insert(label, key.clone());
         service.schedule(context, &key, Duration::ZERO);
         self.services.insert(key, service);
     }
@@ -215,11 +211,10 @@ impl Slices {
             affected.extend(self.selected_by(pod));
             for (label, value) in &pod.meta.selectable.labels {
                 let label = (key.namespace.clone(), label.clone(), value.clone());
-                let labelled = self.labelled.entry(label).or_default();
                 if present {
-                    labelled.insert(key.clone());
+                    self.labelled.insert(label, key.clone());
                 } else if new.is_none_or(|it| it.meta.selectable != pod.meta.selectable) {
-                    labelled.remove(key);
+                    self.labelled.remove(&label, key);
                 }
             }
         }
@@ -258,7 +253,7 @@ impl Slices {
     pub(crate) fn sync(&mut self, context: &mut Context<'_>, key: &Key) {
         if let Some(service) = self.services.get_mut(key) {
             service.due = false;
-            service.write(self.seed, context);
+            service.write(context);
         }
     }
 }
@@ -290,10 +285,8 @@ impl Service {
             .selector
             .iter()
             .all(|(key, value)| labels.get(key) == Some(value));
-        let member = match &pod.meta.facts {
-            Facts::Pod(facts) if selected => self.member(pod, facts, nodes),
-            _ => None,
-        };
+        let facts = pod.pod().filter(|_| selected);
+        let member = facts.and_then(|facts| self.member(pod, facts, nodes));
         match member {
             Some(member) if self.members.get(name) == Some(&member) => false,
             Some(member) => {

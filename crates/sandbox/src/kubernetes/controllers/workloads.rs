@@ -8,19 +8,17 @@ use std::{
     time::Duration,
 };
 
-use dst_load_scenario::seed;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
-    BURST, Context,
+    BURST, Context, Timer,
     kubelet::Kubelet,
     rollout::{Rollout, Sizes},
-    timers::Timer,
 };
 use crate::kubernetes::{
     ending::{self, How},
     facts::{DeploymentFacts, Facts, SetFacts},
-    object::Key,
+    object::{Key, owned_by},
     quota,
     resources::Resource,
     status::Refusal,
@@ -36,9 +34,8 @@ const STATUS_SYNC: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The Deployments and ReplicaSets, and which pods the latter have.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Workloads {
-    seed: u64,
     deployments: BTreeMap<Key, Deployment>,
     sets: BTreeMap<Key, Set>,
     /// By uid, who owns the next one down.
@@ -54,7 +51,7 @@ enum Dirty {
     Set(Key),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Deployment {
     facts: Arc<DeploymentFacts>,
     /// Oldest first.
@@ -62,7 +59,7 @@ struct Deployment {
     status_due: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Set {
     facts: Arc<SetFacts>,
     uid: String,
@@ -87,18 +84,6 @@ struct SetPod {
 // === impl Workloads ===
 
 impl Workloads {
-    /// Controllers that know of nothing.
-    pub(crate) fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            deployments: BTreeMap::new(),
-            sets: BTreeMap::new(),
-            by_uid: BTreeMap::new(),
-            dirty: BTreeSet::new(),
-            seen: 0,
-        }
-    }
-
     /// Notes a write.
     pub(crate) fn observe(&mut self, context: &mut Context<'_>, change: &Change) {
         match change.resource {
@@ -135,14 +120,9 @@ impl Workloads {
         if known.is_some_and(|it| Arc::ptr_eq(&it.facts, facts)) {
             return;
         }
-        let sets = known.map_or_else(Vec::new, |it| it.sets.clone());
-        let deployment = Deployment {
-            facts: facts.clone(),
-            sets,
-            status_due: known.is_some_and(|it| it.status_due),
-        };
         self.by_uid.insert(object.meta.uid.clone(), key.clone());
-        self.deployments.insert(key.clone(), deployment);
+        let deployment = self.deployments.entry(key.clone()).or_default();
+        deployment.facts = facts.clone();
         self.dirty.insert(Dirty::Deployment(key.clone()));
         self.status_later(context, key);
     }
@@ -177,12 +157,7 @@ impl Workloads {
                     facts: facts.clone(),
                     uid: object.meta.uid.clone(),
                     deployment: deployment.clone(),
-                    pods: BTreeMap::new(),
-                    ready: 0,
-                    made: 0,
-                    refused: None,
-                    retry_due: false,
-                    status_due: false,
+                    ..Set::default()
                 };
                 self.sets.insert(key.clone(), set);
                 self.by_uid.insert(object.meta.uid.clone(), key.clone());
@@ -291,7 +266,7 @@ impl Workloads {
         } else if wanted > actual {
             let mut refused = None;
             for _ in 0..(wanted - actual).min(BURST) {
-                if let Err(refusal) = set.make_pod(self.seed, context, kubelet, key) {
+                if let Err(refusal) = set.make_pod(context, kubelet, key) {
                     refused = Some(refusal.to_string());
                     if !set.retry_due {
                         set.retry_due = true;
@@ -379,20 +354,15 @@ impl Set {
     /// If a quota allows no further pod.
     fn make_pod(
         &mut self,
-        seed: u64,
         context: &mut Context<'_>,
         kubelet: &mut Kubelet,
         key: &Key,
     ) -> Result<(), Refusal> {
-        let name = loop {
+        let (store, prefix) = (&context.store, format!("{}-", key.name));
+        let name = store.free_name(Resource::Pods, "pod-name", &key.namespace, &prefix, || {
             self.made += 1;
-            let entity = format!("{}/{}/{}", key.namespace, key.name, self.made);
-            let suffix = seed::hex(seed, "pod-name", &entity, 3);
-            let name = Key::new(&key.namespace, &format!("{}-{}", key.name, &suffix[..5]));
-            if context.store.get(Resource::Pods, &name).is_none() {
-                break name;
-            }
-        };
+            format!("{}/{}/{}", key.namespace, key.name, self.made)
+        });
         quota::admit(context.store, Resource::Pods, &name)?;
         let template = &self.facts.template;
         let mut metadata = template["metadata"].clone();
@@ -401,8 +371,8 @@ impl Set {
         }
         metadata["name"] = json!(&*name.name);
         metadata["namespace"] = json!(&*name.namespace);
-        metadata["generateName"] = json!(format!("{}-", key.name));
-        metadata["ownerReferences"] = owned_by("apps/v1", "ReplicaSet", &key.name, &self.uid);
+        metadata["generateName"] = json!(prefix);
+        metadata["ownerReferences"] = owned_by(Resource::ReplicaSets, &key.name, &self.uid);
         remove(&mut metadata, "creationTimestamp");
         let mut spec = template["spec"].clone();
         if spec["nodeName"].is_null()
@@ -472,7 +442,7 @@ fn make_set(
             "namespace": &*key.namespace,
             "labels": template["metadata"]["labels"],
             "annotations": { "deployment.kubernetes.io/revision": (before + 1).to_string() },
-            "ownerReferences": owned_by("apps/v1", "Deployment", &deployment.name, &uid),
+            "ownerReferences": owned_by(Resource::Deployments, &deployment.name, &uid),
         },
         "spec": { "replicas": replicas, "selector": selector, "template": template },
         "status": { "replicas": 0 },
@@ -481,15 +451,4 @@ fn make_set(
         .store
         .stamp(Resource::ReplicaSets, &mut set, context.now);
     context.store.put(Resource::ReplicaSets, set, context.now);
-}
-
-fn owned_by(api_version: &str, kind: &str, name: &str, uid: &str) -> Value {
-    json!([{
-        "apiVersion": api_version,
-        "kind": kind,
-        "name": name,
-        "uid": uid,
-        "controller": true,
-        "blockOwnerDeletion": true,
-    }])
 }

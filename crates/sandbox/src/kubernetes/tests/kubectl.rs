@@ -174,7 +174,10 @@ async fn kubectl_takes_lists_as_well_as_objects() {
     );
     for kind in Resource::all() {
         let out = kubectl.run(&format!("explain {}", kind.qualified())).await;
-        assert!(out.contains(kind.kind) && out.contains("metadata"), "{out}");
+        assert!(
+            out.contains(kind.kind()) && out.contains("metadata"),
+            "{out}"
+        );
     }
     cancel.cancel();
     server.await.unwrap();

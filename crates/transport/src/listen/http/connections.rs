@@ -1,15 +1,9 @@
 //! The connections of an HTTP server: which there are, what each does, and which gives way.
 
-use std::{
-    collections::BTreeMap,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::body::Body;
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use parking_lot::Mutex;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
@@ -59,12 +53,8 @@ struct Place {
     closed: CancellationToken,
 }
 
-/// The body of a response; when it is dropped the connection waits for the next request.
-#[derive(Debug)]
-pub(super) struct Sent {
-    body: Body,
-    connection: Connection,
-}
+/// A response that is sent; when it is dropped the connection waits for the next request.
+struct Sending(Connection);
 
 // === impl Connections ===
 
@@ -153,11 +143,13 @@ impl Connection {
     }
 
     /// This body, after which the connection waits again.
-    pub(super) fn until_sent(self, body: Body) -> Sent {
-        Sent {
-            body,
-            connection: self,
-        }
+    pub(super) fn until_sent(self, body: Body) -> Body {
+        let sending = Sending(self);
+        Body::new(body.map_err(move |error| {
+            // The body owns what its errors go through, and drops it at its end.
+            let _ = &sending;
+            error
+        }))
     }
 
     /// Completes when it has to give way.
@@ -187,31 +179,11 @@ impl Drop for Place {
     }
 }
 
-// === impl Sent ===
+// === impl Sending ===
 
-impl http_body::Body for Sent {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for Sent {
+impl Drop for Sending {
     fn drop(&mut self) {
-        self.connection.set(State::Waiting);
+        self.0.set(State::Waiting);
     }
 }
 

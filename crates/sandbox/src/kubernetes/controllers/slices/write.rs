@@ -5,7 +5,6 @@ use std::{
     sync::Arc,
 };
 
-use dst_load_scenario::seed;
 use serde_json::json;
 
 use super::{SERVICE_NAME, Service, Slice};
@@ -14,10 +13,8 @@ use crate::kubernetes::{
         Context,
         packing::{Endpoints, pack},
     },
-    facts::Facts,
-    object::{Key, Meta, Owner, timestamp},
+    object::{Key, owned_by, timestamp},
     resources::Resource,
-    selector::Selectable,
 };
 
 /// As kube-controller-manager's `--max-endpoints-per-slice`.
@@ -34,7 +31,7 @@ const NO_PORTS: &str = "null";
 
 impl Service {
     /// Writes the slices that have to change.
-    pub(super) fn write(&mut self, seed: u64, context: &mut Context<'_>) {
+    pub(super) fn write(&mut self, context: &mut Context<'_>) {
         let mut desired: BTreeMap<Arc<str>, Endpoints<_, _>> = BTreeMap::new();
         for (pod, member) in &self.members {
             let endpoints = desired.entry(member.ports.clone()).or_default();
@@ -70,9 +67,7 @@ impl Service {
         }
         // Rather than one slice deleted and another made, the first becomes the other.
         while let Some((ports, endpoints)) = create.pop() {
-            let name = delete
-                .pop_first()
-                .unwrap_or_else(|| self.name(seed, context));
+            let name = delete.pop_first().unwrap_or_else(|| self.name(context));
             update.push((name, ports, endpoints));
         }
         for (name, slice) in &self.slices {
@@ -94,20 +89,21 @@ impl Service {
         }
     }
 
-    fn name(&mut self, seed: u64, context: &Context<'_>) -> Arc<str> {
-        let service = &self.object.meta.key;
-        loop {
-            self.made += 1;
-            let entity = format!("{}/{}/{}", service.namespace, service.name, self.made);
-            let suffix = seed::hex(seed, "slice-name", &entity, 3);
-            let key = Key::new(
-                &service.namespace,
-                &format!("{}-{}", service.name, &suffix[..5]),
-            );
-            if context.store.get(Resource::EndpointSlices, &key).is_none() {
-                return key.name;
-            }
-        }
+    fn name(&mut self, context: &Context<'_>) -> Arc<str> {
+        let Key { namespace, name } = &self.object.meta.key;
+        let prefix = format!("{name}-");
+        let store = &context.store;
+        let key = store.free_name(
+            Resource::EndpointSlices,
+            "slice-name",
+            namespace,
+            &prefix,
+            || {
+                self.made += 1;
+                format!("{namespace}/{name}/{}", self.made)
+            },
+        );
+        key.name
     }
 
     fn put(
@@ -118,63 +114,37 @@ impl Service {
         endpoints: Endpoints<Arc<str>, Arc<str>>,
     ) {
         let service = &self.object.meta;
+        let Key { namespace, .. } = &service.key;
         let key = Key {
-            namespace: service.key.namespace.clone(),
+            namespace: namespace.clone(),
             name: name.clone(),
         };
-        let stored = context.store.get(Resource::EndpointSlices, &key).cloned();
         let mut labels = service.selectable.labels.clone();
         labels.insert(SERVICE_NAME.to_owned(), service.key.name.to_string());
         labels.insert(MANAGED_BY.to_owned(), MANAGER.to_owned());
         if self.facts.headless {
             labels.insert(HEADLESS.to_owned(), String::new());
         }
-        let (uid, generation, created) = match &stored {
-            Some(it) => (it.meta.uid.clone(), it.meta.generation + 1, it.meta.created),
-            None => {
-                let version = context.store.version() + 1;
-                let entity = format!("endpointslices/{}/{name}/{version}", key.namespace);
-                (context.store.uid(&entity), 1, context.now)
-            }
-        };
-        let mut metadata = json!({
-            "name": &*name,
-            "generateName": format!("{}-", service.key.name),
-            "namespace": &*key.namespace,
-            "uid": uid,
-            "generation": generation,
-            "creationTimestamp": timestamp(created),
-            "labels": labels,
-            "ownerReferences": [{
-                "apiVersion": "v1",
-                "kind": "Service",
-                "name": &*service.key.name,
-                "uid": service.uid,
-                "controller": true,
-                "blockOwnerDeletion": true,
-            }],
-        });
-        let selectable = Selectable {
-            labels,
-            fields: Vec::new(),
-        };
-        let meta = Meta {
-            key,
-            uid,
-            generation,
-            created,
-            owners: vec![Owner {
-                uid: service.uid.clone(),
-                controller: true,
-            }],
-            ending: false,
-            selectable: match stored {
-                Some(it) if *it.meta.selectable == selectable => it.meta.selectable.clone(),
-                _ => Arc::new(selectable),
+        let mut slice = json!({
+            "metadata": {
+                "name": &*name,
+                "generateName": format!("{}-", service.key.name),
+                "namespace": &**namespace,
+                "labels": labels,
+                "ownerReferences": owned_by(Resource::Services, &service.key.name, &service.uid),
             },
-            facts: Facts::Nothing,
-            applied: BTreeMap::new(),
-        };
+        });
+        match context.store.get(Resource::EndpointSlices, &key) {
+            Some(stored) => {
+                let metadata = &mut slice["metadata"];
+                metadata["uid"] = json!(stored.meta.uid);
+                metadata["generation"] = json!(stored.meta.generation + 1);
+                metadata["creationTimestamp"] = json!(timestamp(stored.meta.created));
+            }
+            None => (context.store).stamp(Resource::EndpointSlices, &mut slice, context.now),
+        }
+        let meta = (context.store).meta(Resource::EndpointSlices, &slice, context.now);
+        let mut metadata = slice["metadata"].take();
         let written = context
             .store
             .put_rendered(Resource::EndpointSlices, meta, |version, line| {
