@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::{Args, builder::BoolishValueParser, value_parser};
+use clap::{Args, value_parser};
 use dst_load_report::{
     compare::Comparison,
     report::{Ending, Report},
@@ -45,10 +45,10 @@ pub struct AbArgs {
     pub scenario: ScenarioArgs,
     /// Destination controller to compare with, as for `run --destination-bin`, such as
     /// './before/controller destination'. Use `dst-load-controller destination` for a self-test.
-    #[arg(long, value_name = "COMMAND", env = "DST_LOAD_BASELINE_BIN")]
+    #[arg(long, value_name = "COMMAND", env)]
     pub baseline_bin: String,
     /// Destination controller to compare.
-    #[arg(long, value_name = "COMMAND", env = "DST_LOAD_CANDIDATE_BIN")]
+    #[arg(long, value_name = "COMMAND", env)]
     pub candidate_bin: String,
     /// Namespaces that are allowed by name.
     #[command(flatten)]
@@ -59,33 +59,33 @@ pub struct AbArgs {
     #[command(flatten)]
     pub cluster: ClusterArgs,
     /// Number of runs of each. With fewer than 5 the comparison is weak.
-    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..), env = "DST_LOAD_PAIRS")]
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..), env)]
     pub pairs: u32,
     /// Run one pair first that is not counted, to warm up disks and caches.
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_WARM_UP")]
+    #[arg(long, env)]
     pub warm_up: bool,
     /// How long to try to connect to a controller.
-    #[arg(long, default_value = "30s", env = "DST_LOAD_CONNECT_TIMEOUT")]
+    #[arg(long, default_value = "30s", env)]
     pub connect_timeout: Span,
     /// Limits of requests to the API server.
     #[command(flatten)]
     pub pace: PaceArgs,
     /// Run on a cluster although preflight checks fail.
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_SKIP_CHECKS")]
+    #[arg(long, env)]
     pub skip_checks: bool,
     /// Schedule the pods on KWOK's nodes only (label `type=kwok`), for clusters that have others
     /// too.
-    #[arg(long, env = "DST_LOAD_KWOK_NODES", value_parser = BoolishValueParser::new())]
+    #[arg(long, env)]
     pub kwok_nodes: bool,
     /// Take CPU and heap profiles of both, and compare them by function. -enable-pprof is added to
     /// both commands. Profiles cost them some percent of their allocations and CPU.
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_PPROF")]
+    #[arg(long, env)]
     pub pprof: bool,
     /// Directory for the recordings and the comparison; `runs/ab-<name>-<time>` by default.
-    #[arg(long, value_name = "DIR", env = "DST_LOAD_OUTPUT_DIR")]
+    #[arg(long, value_name = "DIR", env)]
     pub output_dir: Option<PathBuf>,
     /// Do not print a line for each run.
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_NO_PROGRESS")]
+    #[arg(long, env)]
     pub no_progress: bool,
     /// How they are judged.
     #[command(flatten)]

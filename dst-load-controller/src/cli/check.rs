@@ -29,14 +29,14 @@ use crate::exit::Exit;
 pub struct CheckArgs {
     /// Scenario to check for: a file, or the name of a built-in one. Without it, capacity is not
     /// checked.
-    #[arg(value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
+    #[arg(value_name = "SCENARIO", env)]
     pub scenario: Option<String>,
     /// Override a value of the scenario, as Helm does. Can be repeated.
     #[arg(long, value_name = "KEY=VALUE", requires = "scenario")]
     pub set: Vec<String>,
     /// Check only what `churn` or `client` needs, where the two run apart, each with permissions of
     /// its own.
-    #[arg(long, value_name = "HALF", env = "DST_LOAD_HALF")]
+    #[arg(long, value_name = "HALF", env)]
     pub half: Option<Half>,
     /// The cluster.
     #[command(flatten)]
@@ -49,20 +49,10 @@ pub struct CheckArgs {
     pub target_cluster: TargetClusterArgs,
     /// Address of the destination controller; not checked by default. Of several replicas, the
     /// first is checked.
-    #[arg(
-        long,
-        value_name = "HOST:PORT",
-        value_delimiter = ',',
-        env = "DST_LOAD_DESTINATION"
-    )]
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', env)]
     pub destination: Vec<String>,
     /// URL of the destination controller's metrics, of each replica; not checked by default.
-    #[arg(
-        long,
-        value_name = "URL",
-        value_delimiter = ',',
-        env = "DST_LOAD_DESTINATION_METRICS"
-    )]
+    #[arg(long, value_name = "URL", value_delimiter = ',', env)]
     pub destination_metrics: Vec<String>,
 }
 

@@ -8,7 +8,7 @@ mod act;
 
 use std::io;
 
-use clap::{Args, builder::BoolishValueParser};
+use clap::Args;
 use dst_load_kubernetes::actor::OwnerPod;
 use dst_load_scenario::{
     quantity::{AddressRange, Span},
@@ -34,101 +34,101 @@ pub struct ChurnArgs {
     #[command(flatten)]
     pub allowed: NamespaceArgs,
     /// Take everything from this scenario file, or built-in scenario. Other flags override it.
-    #[arg(long, value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
+    #[arg(long, value_name = "SCENARIO", env)]
     pub scenario: Option<String>,
 
     /// Number of Services, named test-service-1 and so on.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SERVICES")]
+    #[arg(long, help_heading = PATTERN, env)]
     pub services: Option<u32>,
     /// Prefix of the Services' names, before the number.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SERVICE_PREFIX")]
+    #[arg(long, help_heading = PATTERN, env)]
     pub service_prefix: Option<String>,
     /// Objects that make the endpoints: deployments, pods or slices. The last two need neither
     /// controllers nor KWOK.
-    #[arg(long, env = "DST_LOAD_BACKEND")]
+    #[arg(long, env)]
     pub backend: Option<String>,
     /// Make the Pods of the backend pods look meshed.
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_MESHED")]
+    #[arg(long, env)]
     pub meshed: bool,
     /// Address range of the endpoints of the backends pods and slices.
-    #[arg(long, value_name = "CIDR", env = "DST_LOAD_ADDRESSES")]
+    #[arg(long, value_name = "CIDR", env)]
     pub addresses: Option<AddressRange>,
     /// Pattern: stable, oscillate, scale-up, rolling-update, batch or spike.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_PATTERN")]
+    #[arg(long, help_heading = PATTERN, env)]
     pub pattern: Option<String>,
     /// Endpoints per Service (stable, rolling-update).
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_ENDPOINTS_PER_SERVICE")]
+    #[arg(long, help_heading = PATTERN, env)]
     pub endpoints_per_service: Option<u32>,
     /// Endpoints per Service at the low end (oscillate, batch, spike).
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MIN_ENDPOINTS")]
+    #[arg(long, help_heading = PATTERN, env)]
     pub min_endpoints: Option<u32>,
     /// Endpoints per Service at the high end (oscillate, batch, spike).
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MAX_ENDPOINTS")]
+    #[arg(long, help_heading = PATTERN, env)]
     pub max_endpoints: Option<u32>,
     /// Time at the low end; for rolling-update, from one rollout to the next.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MIN_HOLD")]
+    #[arg(long, help_heading = PATTERN, env)]
     pub min_hold: Option<Span>,
     /// Time at the high end.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MAX_HOLD")]
+    #[arg(long, help_heading = PATTERN, env)]
     pub max_hold: Option<Span>,
     /// Maximum random delay before each scaling of a Service: 5s, or 5% of the hold.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_JITTER")]
+    #[arg(long, help_heading = PATTERN, env)]
     pub jitter: Option<String>,
     /// First size of scale-up.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SCALE_FROM")]
+    #[arg(long, help_heading = PATTERN, env)]
     pub scale_from: Option<u32>,
     /// Last size of scale-up.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SCALE_TO")]
+    #[arg(long, help_heading = PATTERN, env)]
     pub scale_to: Option<u32>,
     /// Duration of scale-up.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_SCALE_DURATION")]
+    #[arg(long, help_heading = PATTERN, env)]
     pub scale_duration: Option<Span>,
     /// Pods above the size during a rolling-update: 5 or 25%.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MAX_SURGE")]
+    #[arg(long, help_heading = PATTERN, env)]
     pub max_surge: Option<String>,
     /// Pods below the size during a rolling-update: 5 or 25%.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_MAX_UNAVAILABLE")]
+    #[arg(long, help_heading = PATTERN, env)]
     pub max_unavailable: Option<String>,
     /// Services that scale together in a batch.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_BATCH_SIZE")]
+    #[arg(long, help_heading = PATTERN, env)]
     pub batch_size: Option<u32>,
     /// Time from one batch to the next.
-    #[arg(long, help_heading = PATTERN, env = "DST_LOAD_BATCH_INTERVAL")]
+    #[arg(long, help_heading = PATTERN, env)]
     pub batch_interval: Option<Span>,
 
     /// Number of Services that never change.
-    #[arg(long, help_heading = MIXED, env = "DST_LOAD_STABLE_SERVICES")]
+    #[arg(long, help_heading = MIXED, env)]
     pub stable_services: Option<u32>,
     /// Endpoints of each of them.
-    #[arg(long, help_heading = MIXED, env = "DST_LOAD_STABLE_ENDPOINTS")]
+    #[arg(long, help_heading = MIXED, env)]
     pub stable_endpoints: Option<u32>,
     /// Number of Services that are scaled up and down.
-    #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_SERVICES")]
+    #[arg(long, help_heading = MIXED, env)]
     pub oscillate_services: Option<u32>,
     /// Endpoints of each of them at the low end.
-    #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_MIN_ENDPOINTS")]
+    #[arg(long, help_heading = MIXED, env)]
     pub oscillate_min_endpoints: Option<u32>,
     /// Endpoints of each of them at the high end.
-    #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_MAX_ENDPOINTS")]
+    #[arg(long, help_heading = MIXED, env)]
     pub oscillate_max_endpoints: Option<u32>,
     /// Time at either end.
-    #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_HOLD_DURATION")]
+    #[arg(long, help_heading = MIXED, env)]
     pub oscillate_hold_duration: Option<Span>,
     /// Maximum random delay before each scaling, in percent of the hold.
-    #[arg(long, help_heading = MIXED, env = "DST_LOAD_OSCILLATE_JITTER_PERCENT")]
+    #[arg(long, help_heading = MIXED, env)]
     pub oscillate_jitter_percent: Option<f64>,
 
     /// End after this many cycles. Without this and --duration, run until stopped.
-    #[arg(long, env = "DST_LOAD_CYCLES")]
+    #[arg(long, env)]
     pub cycles: Option<u32>,
     /// End after this time.
-    #[arg(long, env = "DST_LOAD_DURATION")]
+    #[arg(long, env)]
     pub duration: Option<Span>,
     /// Port of the Services and of their endpoints.
-    #[arg(long, env = "DST_LOAD_PORT")]
+    #[arg(long, env)]
     pub port: Option<u16>,
     /// Seed of every random choice.
-    #[arg(long, env = "DST_LOAD_SEED")]
+    #[arg(long, env)]
     pub seed: Option<u64>,
 
     /// Limits of requests to the API server.
@@ -136,35 +136,35 @@ pub struct ChurnArgs {
     pub pace: PaceArgs,
     /// Schedule the pods on KWOK's nodes only (label `type=kwok`), for clusters that have others
     /// too.
-    #[arg(long, env = "DST_LOAD_KWOK_NODES")]
+    #[arg(long, env)]
     pub kwok_nodes: bool,
     /// Keep what was made in Kubernetes at the end.
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_KEEP")]
+    #[arg(long, env)]
     pub keep: bool,
     /// Wait this long between creating the Services and starting the plan, so that clients
     /// elsewhere can open their streams.
-    #[arg(long, env = "DST_LOAD_START_DELAY")]
+    #[arg(long, env)]
     pub start_delay: Option<Span>,
     /// Keep the Services and serve events after the plan is over, until stopped.
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_LINGER")]
+    #[arg(long, env)]
     pub linger: bool,
     /// Wait at most this long until the namespace is free, if another run uses it.
-    #[arg(long, value_name = "DURATION", env = "DST_LOAD_WAIT_FOR_NAMESPACE")]
+    #[arg(long, value_name = "DURATION", env)]
     pub wait_for_namespace: Option<Span>,
     /// Pod, in the same namespace, that owns all objects, so that Kubernetes deletes them with it.
     /// Within a Pod, its own name.
-    #[arg(long, value_name = "POD", env = "DST_LOAD_POD", requires = "pod_uid")]
+    #[arg(long, value_name = "POD", env, requires = "pod_uid")]
     pub pod: Option<String>,
     /// UID of that Pod.
-    #[arg(long, value_name = "UID", env = "DST_LOAD_POD_UID", requires = "pod")]
+    #[arg(long, value_name = "UID", env, requires = "pod")]
     pub pod_uid: Option<String>,
     /// Address to serve metrics, events and probes at: IP:PORT, or a port alone. By default port
     /// 9990, or a free one if that is taken. Without an IP, on loopback; in a Pod, on all
     /// interfaces.
-    #[arg(long, value_name = "ADDR", env = "DST_LOAD_ADMIN_ADDR")]
+    #[arg(long, value_name = "ADDR", env)]
     pub admin_addr: Option<Listen>,
     /// Label of all objects; random by default.
-    #[arg(long, env = "DST_LOAD_RUN_ID")]
+    #[arg(long, env)]
     pub run_id: Option<String>,
 }
 

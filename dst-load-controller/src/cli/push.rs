@@ -16,25 +16,15 @@ use super::{credentials::Sources, usage::UsageError};
 pub struct PushArgs {
     /// Push the results of the run as gauges (`dst_load_run_…`) to this Prometheus Pushgateway,
     /// such as http://127.0.0.1:9091. They replace earlier ones of the same scenario.
-    #[arg(long, value_name = "URL", env = "DST_LOAD_PUSH_GATEWAY")]
+    #[arg(long, value_name = "URL", env)]
     pub push_gateway: Option<String>,
     /// File with the bearer token for the Pushgateway; the value of DST_LOAD_PUSH_GATEWAY_TOKEN by
     /// default.
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "push_gateway",
-        env = "DST_LOAD_PUSH_GATEWAY_TOKEN_FILE"
-    )]
+    #[arg(long, value_name = "FILE", requires = "push_gateway", env)]
     pub push_gateway_token_file: Option<PathBuf>,
     /// File with USER:PASSWORD for the Pushgateway; the value of DST_LOAD_PUSH_GATEWAY_BASIC_AUTH
     /// by default.
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "push_gateway",
-        env = "DST_LOAD_PUSH_GATEWAY_BASIC_AUTH_FILE"
-    )]
+    #[arg(long, value_name = "FILE", requires = "push_gateway", env)]
     pub push_gateway_basic_auth_file: Option<PathBuf>,
 }
 

@@ -47,10 +47,10 @@ pub struct ReportArgs {
     #[command(flatten)]
     pub push: PushArgs,
     /// Write the report to this file instead of standard output.
-    #[arg(long, value_name = "FILE", env = "DST_LOAD_OUTPUT_FILE")]
+    #[arg(long, value_name = "FILE", env)]
     pub output_file: Option<PathBuf>,
     /// Exit with 3 if the run failed and with 4 if it is invalid, as `run` does.
-    #[arg(long, env = "DST_LOAD_EXIT_CODE")]
+    #[arg(long, env)]
     pub exit_code: bool,
 }
 

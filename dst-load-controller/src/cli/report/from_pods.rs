@@ -39,65 +39,35 @@ const LOOK: Duration = Duration::from_secs(2);
 pub struct FromPodsArgs {
     /// Collect the recordings of the client pods in a cluster, through the API server, and judge
     /// them as one. The exit code is that of `run`.
-    #[arg(long, env = "DST_LOAD_FROM_PODS", conflicts_with = "recordings")]
+    #[arg(long, env, conflicts_with = "recordings")]
     pub from_pods: bool,
     /// Which cluster, and the namespace of the clients.
     #[command(flatten)]
     pub cluster: ClusterArgs,
     /// Helm release of the pods, if the namespace has several.
-    #[arg(long, requires = "from_pods", env = "DST_LOAD_RELEASE")]
+    #[arg(long, requires = "from_pods", env)]
     pub release: Option<String>,
     /// Wait until churn's plan is over and every client has checked the end, at most this long. By
     /// default, report the current state.
-    #[arg(
-        long,
-        value_name = "DURATION",
-        requires = "from_pods",
-        env = "DST_LOAD_WAIT"
-    )]
+    #[arg(long, value_name = "DURATION", requires = "from_pods", env)]
     pub wait: Option<Span>,
     /// Read the destination controller's own series from this Prometheus, such as
     /// http://127.0.0.1:9090.
-    #[arg(
-        long,
-        value_name = "URL",
-        requires = "from_pods",
-        env = "DST_LOAD_PROMETHEUS"
-    )]
+    #[arg(long, value_name = "URL", requires = "from_pods", env)]
     pub prometheus: Option<String>,
     /// File with the bearer token for Prometheus; the value of DST_LOAD_PROMETHEUS_TOKEN by
     /// default.
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "prometheus",
-        env = "DST_LOAD_PROMETHEUS_TOKEN_FILE"
-    )]
+    #[arg(long, value_name = "FILE", requires = "prometheus", env)]
     pub prometheus_token_file: Option<PathBuf>,
     /// File with USER:PASSWORD for Prometheus; the value of DST_LOAD_PROMETHEUS_BASIC_AUTH by
     /// default.
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "prometheus",
-        env = "DST_LOAD_PROMETHEUS_BASIC_AUTH_FILE"
-    )]
+    #[arg(long, value_name = "FILE", requires = "prometheus", env)]
     pub prometheus_basic_auth_file: Option<PathBuf>,
     /// Label matchers of these series.
-    #[arg(
-        long,
-        value_name = "MATCHERS",
-        default_value = SELECTOR,
-        env = "DST_LOAD_PROMETHEUS_SELECTOR"
-    )]
+    #[arg(long, value_name = "MATCHERS", default_value = SELECTOR, env)]
     pub prometheus_selector: String,
     /// Directory for the recordings and reports; `runs/<scenario>-<time>` by default.
-    #[arg(
-        long,
-        value_name = "DIR",
-        requires = "from_pods",
-        env = "DST_LOAD_OUTPUT_DIR"
-    )]
+    #[arg(long, value_name = "DIR", requires = "from_pods", env)]
     pub output_dir: Option<PathBuf>,
 }
 
