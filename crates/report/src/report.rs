@@ -5,6 +5,7 @@
 
 mod advice;
 mod blocks;
+mod clauses;
 mod criteria;
 pub mod html;
 pub mod json;
