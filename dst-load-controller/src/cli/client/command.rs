@@ -183,11 +183,10 @@ pub async fn run(
         Some(scenario) => (scenario.criteria.clone(), Plan::changes(scenario)),
         None => (Criteria::default(), Planned::NONE),
     };
-    let report = client.report(&criteria, planned)?;
-    let report = report.filter(|report| report.streams.opened > 0);
+    let page = client.page(&criteria, planned)?;
     // Who has seen nothing has nothing to say in favour of the target.
     let mut exit = Exit::Invalid;
-    if let Some(page) = report.and_then(|report| client.page(report)) {
+    if let Some(page) = page.filter(|page| page.report.streams.opened > 0) {
         exit = report::exit(&page.report);
         out.write_all(report::render(&page, output, report::style()).as_bytes())?;
         if let Some(directory) = &directory {

@@ -92,9 +92,7 @@ pub(super) async fn measure(
     };
     let ended = shutdown.guard(running).await.unwrap_or_else(aborted);
     // It fails where the recording does, such as on a full disk.
-    let reported = engine
-        .report()
-        .map(|report| report.and_then(|it| engine.page(it)));
+    let reported = engine.page();
     if let (Some(live), Ok(Some(page))) = (options.live, &reported) {
         live.finish(page);
     }
@@ -126,7 +124,7 @@ pub(super) async fn measure(
             error: left,
             run_id,
         })?;
-        if let Some(amended) = engine.report()?.and_then(|report| engine.page(report)) {
+        if let Some(amended) = engine.page()? {
             page = amended;
         }
         if let Some(live) = options.live {

@@ -3,6 +3,7 @@
 
 use std::{io::Write, path::Path, sync::Arc, time::Duration};
 
+use anyhow::Context;
 use dst_load_kubernetes::actor::Limits;
 use dst_load_report::report::Report;
 use dst_load_scenario::{quantity::Span, scenario::Scenario};
@@ -95,14 +96,13 @@ impl Simulation {
             ended = engine.run(header) => ended,
             never = config.stall() => match never {},
         };
-        let report = engine
-            .report()?
-            .ok_or_else(|| anyhow::anyhow!("the run ended before it had begun"))?;
+        let page = engine.page()?;
+        let page = page.context("the run ended before it had begun")?;
         // What stays is gone with the sandbox.
         let _ = engine.cleanup().await;
         environment.stop().await;
         Ok(Simulated {
-            report,
+            report: page.report,
             error: ended.error,
         })
     }
