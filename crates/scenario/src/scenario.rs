@@ -74,8 +74,9 @@ pub struct ServiceGroup {
     pub pattern: Pattern,
 }
 
-/// How the endpoints of one Service change over time.
-#[derive(Clone, Debug, PartialEq)]
+/// How the endpoints of one Service change over time. As text it is the name that `--pattern` takes.
+#[derive(Clone, Debug, PartialEq, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Pattern {
     /// Nothing changes.
     Stable {

@@ -6,20 +6,16 @@ use std::{fmt, time::Duration};
 use dst_load_kubernetes::actor::{Acted, Caller};
 use dst_load_scenario::{
     action::{CycleStart, Verb},
-    scenario::{Pattern, Scenario},
+    scenario::Scenario,
 };
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
-    metrics::{
-        MetricType,
-        counter::{ConstCounter, Counter},
-        family::Family,
-        gauge::Gauge,
-        histogram::Histogram,
-    },
+    encoding::{DescriptorEncoder, EncodeLabelSet},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
+
+use crate::families::Families;
 
 /// Upper bounds of the time buckets, seconds: from a quick local API server to a throttled one.
 const SECONDS: [f64; 13] = [
@@ -61,7 +57,7 @@ impl ChurnMetrics {
     pub fn register(registry: &mut Registry, scenario: &Scenario, caller: &Caller) -> Self {
         let services = scenario.groups().flat_map(|(group, _)| {
             group.names().map(|service| Labels {
-                pattern: name(&group.pattern),
+                pattern: (&group.pattern).into(),
                 service,
             })
         });
@@ -168,43 +164,27 @@ impl ChurnMetrics {
 // === impl ApiErrors ===
 
 impl Collector for ApiErrors {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let mut families = Families(encoder);
         let errors = self.0.errors();
-        let mut family = encoder.encode_descriptor(
+        families.counters(
             "api_errors",
             "Failed attempts at calls to the Kubernetes API, retried ones included",
-            None,
-            MetricType::Counter,
+            errors
+                .by_reason()
+                .into_iter()
+                .map(|(reason, count)| ([("reason", reason)], count)),
         )?;
-        for (reason, count) in errors.by_reason() {
-            let labels = [("reason", reason)];
-            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
-        }
-        let retries = encoder.encode_descriptor(
+        families.counter(
             "api_retries",
             "Attempts at calls to the Kubernetes API after the first",
-            None,
-            MetricType::Counter,
-        )?;
-        ConstCounter::new(errors.retries).encode(retries)
+            errors.retries,
+        )
     }
 }
 
 impl fmt::Debug for ApiErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("ApiErrors").field(&self.0.errors()).finish()
-    }
-}
-
-/// A pattern by the name that `--pattern` takes.
-fn name(pattern: &Pattern) -> &'static str {
-    match pattern {
-        Pattern::Stable { .. } => "stable",
-        Pattern::Oscillate { .. } => "oscillate",
-        Pattern::ScaleUp { .. } => "scale-up",
-        Pattern::RollingUpdate { .. } => "rolling-update",
-        Pattern::Batch { .. } => "batch",
-        Pattern::Spike { .. } => "spike",
-        Pattern::Provoke { .. } => "provoke",
     }
 }
