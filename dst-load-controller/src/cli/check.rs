@@ -8,7 +8,6 @@ use dst_load_report::check::Findings;
 use dst_load_scenario::{
     federation::Site,
     flags::Flags,
-    printable,
     scenario::{Backend, Lifecycle, Scenario},
 };
 use dst_load_session::check::{Destination, Subject, Wants, check, check_target};
@@ -16,10 +15,10 @@ use dst_load_transport::world::World;
 
 use super::{
     cluster::{CLUSTER_DOMAIN, ClusterArgs, TargetClusterArgs},
+    console::Console,
     environment::{ClusterTarget, Environment},
     forward::ForwardArgs,
     namespace::{NamespaceArgs, namespace_of_host},
-    output::Output,
     scenario,
 };
 use crate::exit::Exit;
@@ -73,11 +72,8 @@ const ANY_NAMESPACE: &str = "dst-load";
 ///
 /// # Errors
 /// A wrong scenario or address, or no cluster.
-pub async fn run(
-    args: &CheckArgs,
-    output: Output,
-    out: &mut impl io::Write,
-) -> anyhow::Result<Exit> {
+pub async fn run(args: &CheckArgs, console: &mut Console<'_>) -> anyhow::Result<Exit> {
+    let output = console.format.plain()?;
     if let Some(namespace) = &args.cluster.namespace
         && args.half != Some(Half::Client)
     {
@@ -116,13 +112,7 @@ pub async fn run(
         args.half,
     )
     .await;
-    match output {
-        Output::Text => write!(out, "{findings}")?,
-        Output::Json => {
-            let text = serde_json::to_string_pretty(&findings)?;
-            writeln!(out, "{}", printable::json(&text))?;
-        }
-    }
+    console.print(output, &findings)?;
     Ok(if findings.failed().next().is_some() {
         Exit::Broken
     } else {

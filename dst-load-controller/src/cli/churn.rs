@@ -6,18 +6,19 @@
 
 mod act;
 
-use std::io;
+use std::sync::Arc;
 
 use clap::Args;
-use dst_load_kubernetes::actor::OwnerPod;
 use dst_load_scenario::{
     quantity::{AddressRange, Span},
     scenario::{Draft, Scenario},
 };
 use dst_load_transport::listen::Listen;
+use heck::ToKebabCase;
 
 use super::{
-    cluster::ClusterArgs, namespace::NamespaceArgs, pace::PaceArgs, scenario, usage::UsageError,
+    cluster::ClusterArgs, console::Console, namespace::NamespaceArgs, pace::PaceArgs, scenario,
+    usage::UsageError,
 };
 use crate::exit::Exit;
 
@@ -173,38 +174,15 @@ pub struct ChurnArgs {
 /// # Errors
 /// A [`UsageError`], no cluster, a missing permission, a namespace in use; after a second signal
 /// [`dst_load_session::runtime::Aborted`].
-pub async fn run(
-    args: &ChurnArgs,
-    out: &mut impl io::Write,
-    warnings: &mut impl io::Write,
-) -> anyhow::Result<Exit> {
-    let (scenario, said) = args.scenario()?;
-    for warning in said {
-        writeln!(warnings, "warning: {warning}")?;
-    }
-    let owner = args.pod.clone().zip(args.pod_uid.clone());
-    let churn = act::Churn {
-        // A second cluster concerns the client only: the churner churns this one.
-        scenario: Scenario {
-            federation: None,
-            ..scenario
-        },
-        cluster: args.cluster.clone(),
-        allowed: args.allowed.clone(),
-        run_id: args.run_id.clone(),
-        keep: args.keep,
-        kwok_nodes: args.kwok_nodes,
-        owner: owner.map(|(name, uid)| OwnerPod { name, uid }),
-        start_delay: args.start_delay.map(|span| span.0).unwrap_or_default(),
-        linger: args.linger,
-        wait_for_namespace: args
-            .wait_for_namespace
-            .map(|span| span.0)
-            .unwrap_or_default(),
-        admin: args.admin_addr,
-        limits: args.pace.limits(),
+pub async fn run(args: &ChurnArgs, console: &mut Console<'_>) -> anyhow::Result<Exit> {
+    let (scenario, noticed) = args.scenario()?;
+    console.warn(&noticed)?;
+    // A second cluster concerns the client only: the churner churns this one.
+    let scenario = Scenario {
+        federation: None,
+        ..scenario
     };
-    churn.run(out).await?;
+    act::run(args, Arc::new(scenario), console.out).await?;
     Ok(Exit::Pass)
 }
 
@@ -236,110 +214,86 @@ impl ChurnArgs {
     }
 
     fn finish(&self, mut draft: Draft) -> Result<(Scenario, Vec<String>), UsageError> {
-        for (flag, path, value) in self.overrides() {
+        for (key, value) in self.overrides() {
             if let Some(value) = value {
-                draft.put(flag, path, &value)?;
+                draft.put(&flag(key), key, &value)?;
             }
         }
         Ok(draft.finish()?)
     }
 
-    /// Each flag with the key of a scenario file that it stands for.
-    fn overrides(&self) -> Vec<(&'static str, &'static str, Option<String>)> {
+    /// Each flag by the key of a scenario file that it stands for.
+    fn overrides(&self) -> Vec<(&'static str, Option<String>)> {
         fn text<T: ToString>(value: &Option<T>) -> Option<String> {
             value.as_ref().map(T::to_string)
         }
         vec![
-            ("--services", "churn.services", text(&self.services)),
+            ("churn.services", text(&self.services)),
+            ("churn.servicePrefix", text(&self.service_prefix)),
+            ("churn.backend", text(&self.backend)),
+            ("churn.meshed", self.meshed.then(|| "true".to_owned())),
+            ("churn.addresses", text(&self.addresses)),
+            ("churn.pattern", text(&self.pattern)),
+            ("churn.endpoints", text(&self.endpoints_per_service)),
+            ("churn.minEndpoints", text(&self.min_endpoints)),
+            ("churn.maxEndpoints", text(&self.max_endpoints)),
+            ("churn.minHold", text(&self.min_hold)),
+            ("churn.maxHold", text(&self.max_hold)),
+            ("churn.jitter", text(&self.jitter)),
+            ("churn.scaleFrom", text(&self.scale_from)),
+            ("churn.scaleTo", text(&self.scale_to)),
+            ("churn.scaleDuration", text(&self.scale_duration)),
+            ("churn.maxSurge", text(&self.max_surge)),
+            ("churn.maxUnavailable", text(&self.max_unavailable)),
+            ("churn.batchSize", text(&self.batch_size)),
+            ("churn.batchInterval", text(&self.batch_interval)),
+            ("churn.stable.services", text(&self.stable_services)),
+            ("churn.stable.endpoints", text(&self.stable_endpoints)),
+            ("churn.oscillate.services", text(&self.oscillate_services)),
             (
-                "--service-prefix",
-                "churn.servicePrefix",
-                text(&self.service_prefix),
-            ),
-            ("--backend", "churn.backend", text(&self.backend)),
-            (
-                "--meshed",
-                "churn.meshed",
-                self.meshed.then(|| "true".to_owned()),
-            ),
-            ("--addresses", "churn.addresses", text(&self.addresses)),
-            ("--pattern", "churn.pattern", text(&self.pattern)),
-            (
-                "--endpoints-per-service",
-                "churn.endpoints",
-                text(&self.endpoints_per_service),
-            ),
-            (
-                "--min-endpoints",
-                "churn.minEndpoints",
-                text(&self.min_endpoints),
-            ),
-            (
-                "--max-endpoints",
-                "churn.maxEndpoints",
-                text(&self.max_endpoints),
-            ),
-            ("--min-hold", "churn.minHold", text(&self.min_hold)),
-            ("--max-hold", "churn.maxHold", text(&self.max_hold)),
-            ("--jitter", "churn.jitter", text(&self.jitter)),
-            ("--scale-from", "churn.scaleFrom", text(&self.scale_from)),
-            ("--scale-to", "churn.scaleTo", text(&self.scale_to)),
-            (
-                "--scale-duration",
-                "churn.scaleDuration",
-                text(&self.scale_duration),
-            ),
-            ("--max-surge", "churn.maxSurge", text(&self.max_surge)),
-            (
-                "--max-unavailable",
-                "churn.maxUnavailable",
-                text(&self.max_unavailable),
-            ),
-            ("--batch-size", "churn.batchSize", text(&self.batch_size)),
-            (
-                "--batch-interval",
-                "churn.batchInterval",
-                text(&self.batch_interval),
-            ),
-            (
-                "--stable-services",
-                "churn.stable.services",
-                text(&self.stable_services),
-            ),
-            (
-                "--stable-endpoints",
-                "churn.stable.endpoints",
-                text(&self.stable_endpoints),
-            ),
-            (
-                "--oscillate-services",
-                "churn.oscillate.services",
-                text(&self.oscillate_services),
-            ),
-            (
-                "--oscillate-min-endpoints",
                 "churn.oscillate.minEndpoints",
                 text(&self.oscillate_min_endpoints),
             ),
             (
-                "--oscillate-max-endpoints",
                 "churn.oscillate.maxEndpoints",
                 text(&self.oscillate_max_endpoints),
             ),
+            ("churn.oscillate.hold", text(&self.oscillate_hold_duration)),
             (
-                "--oscillate-hold-duration",
-                "churn.oscillate.hold",
-                text(&self.oscillate_hold_duration),
-            ),
-            (
-                "--oscillate-jitter-percent",
                 "churn.oscillate.jitterPercent",
                 text(&self.oscillate_jitter_percent),
             ),
-            ("--cycles", "churn.cycles", text(&self.cycles)),
-            ("--duration", "churn.duration", text(&self.duration)),
-            ("--port", "churn.port", text(&self.port)),
-            ("--seed", "scenario.seed", text(&self.seed)),
+            ("churn.cycles", text(&self.cycles)),
+            ("churn.duration", text(&self.duration)),
+            ("churn.port", text(&self.port)),
+            ("scenario.seed", text(&self.seed)),
         ]
+    }
+}
+
+/// The flag that stands for a scenario's key: named after it, but for two.
+fn flag(key: &str) -> String {
+    match key {
+        "churn.endpoints" => "--endpoints-per-service".to_owned(),
+        "churn.oscillate.hold" => "--oscillate-hold-duration".to_owned(),
+        _ => {
+            let name = key.split_once('.').map_or(key, |(_, name)| name);
+            format!("--{}", name.to_kebab_case())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_has_a_flag_of_its_name() {
+        let command = ChurnArgs::augment_args(clap::Command::new("churn"));
+        for (key, _) in ChurnArgs::default().overrides() {
+            let flag = flag(key);
+            let has = |it: &clap::Arg| it.get_long() == flag.strip_prefix("--");
+            assert!(command.get_arguments().any(has), "{key}: {flag}");
+        }
     }
 }

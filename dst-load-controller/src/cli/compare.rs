@@ -206,7 +206,7 @@ impl JudgingArgs {
         &self,
         comparison: &Comparison,
         format: Format,
-        out: &mut impl Write,
+        out: &mut dyn Write,
     ) -> anyhow::Result<()> {
         match &self.output_file {
             Some(path) => write_whole(path, &render(comparison, format, Style::PLAIN))?,

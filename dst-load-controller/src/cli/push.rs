@@ -1,15 +1,12 @@
 //! `--push-gateway`: what a run came to, for a Prometheus Pushgateway.
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::{io, path::PathBuf};
 
 use clap::Args;
 use dst_load_report::report::Report;
 use dst_load_session::push::PushGateway;
 
-use super::{credentials::Sources, usage::UsageError};
+use super::{console::Console, credentials::Sources, usage::UsageError};
 
 /// Where a run's numbers go when it is over.
 #[derive(Clone, Debug, Default, Args)]
@@ -57,13 +54,13 @@ impl PushArgs {
 pub(super) async fn push(
     gateway: Option<&PushGateway>,
     report: &Report,
-    warnings: &mut impl Write,
+    console: &mut Console<'_>,
 ) -> io::Result<()> {
     let Some(gateway) = gateway else {
         return Ok(());
     };
     match gateway.push(report).await {
         Ok(()) => Ok(()),
-        Err(error) => writeln!(warnings, "warning: nothing was pushed: {error}"),
+        Err(error) => writeln!(console.warnings, "warning: nothing was pushed: {error}"),
     }
 }

@@ -2,7 +2,6 @@
 
 mod command;
 mod config;
-mod controller;
 mod environment;
 mod execute;
 mod floor;
@@ -27,7 +26,11 @@ use super::{
 };
 
 pub use self::command::run;
-pub(super) use self::controller::ControllerRun;
+pub(super) use self::{
+    config::RunConfig,
+    execute::RunRequest,
+    measure::{Outcome, RunOptions},
+};
 
 /// Flags of `run`. Without a cluster it runs on the embedded sandbox.
 #[derive(Clone, Debug, Args)]

@@ -1,20 +1,13 @@
 //! `client`, carried out: it watches until it is stopped, then says what came of it.
 
 use std::{
-    convert::Infallible,
-    env,
-    fs::File,
-    io::{BufWriter, Write},
-    path::PathBuf,
-    process,
-    time::Duration,
+    convert::Infallible, env, fs::File, io::BufWriter, path::PathBuf, process, time::Duration,
 };
 
 use anyhow::Context;
 use dst_load_kubernetes::observer::SILENCE;
 use dst_load_oracle::ledger::Limits;
 use dst_load_recording::recording::{Header, Identity, SCHEMA_VERSION, TargetInfo};
-use dst_load_report::report::next;
 use dst_load_scenario::{
     criteria::Criteria,
     plan::{Plan, Planned},
@@ -39,9 +32,9 @@ use prometheus_client::registry::Registry;
 use super::{Asked, ClientArgs, Watch, linked};
 use crate::{
     cli::{
+        console::Console,
         environment::{ClusterTarget, Environment},
         observer_place,
-        output::Format,
         replicas::infos,
         report,
         run::header::{date, machine, unique_identity},
@@ -61,12 +54,7 @@ const SEED: u64 = 1;
 /// # Errors
 /// A [`UsageError`], no cluster, a missing permission, a destination that is not there or refuses;
 /// after a second signal [`dst_load_session::runtime::Aborted`].
-pub async fn run(
-    args: &ClientArgs,
-    output: Format,
-    out: &mut impl Write,
-    warnings: &mut impl Write,
-) -> anyhow::Result<Exit> {
+pub async fn run(args: &ClientArgs, console: &mut Console<'_>) -> anyhow::Result<Exit> {
     // Before anything is reached: it may be wrong.
     let asked = args.asked()?;
     let scenario = asked.scenario();
@@ -188,19 +176,17 @@ pub async fn run(
     let mut exit = Exit::Invalid;
     if let Some(page) = page.filter(|page| page.report.streams.opened > 0) {
         exit = report::exit(&page.report);
-        out.write_all(report::render(&page, output, report::style()).as_bytes())?;
+        report::print(&page, console)?;
         if let Some(directory) = &directory {
             directory.write_reports(&page)?;
-            let path = directory.path().display().to_string();
-            writeln!(warnings, "recording and reports: {path}")?;
-            writeln!(warnings, "{}", next::command(&page.report, &path))?;
+            report::announce("recording and reports", &page, directory, console)?;
         }
     } else if ended.is_ok() {
-        writeln!(warnings, "stopped before any stream was opened")?;
+        writeln!(console.warnings, "stopped before any stream was opened")?;
     }
     match ended {
         Err(error) if matches!(error.downcast_ref(), Some(SessionError::Endangered(_))) => {
-            writeln!(warnings, "{error}")?;
+            writeln!(console.warnings, "{error}")?;
             Ok(exit)
         }
         Err(error) => Err(error),

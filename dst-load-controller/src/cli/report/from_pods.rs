@@ -18,16 +18,15 @@ use dst_load_recording::{
     recording::{Header, Identities, Line, TargetKind, merge, read, started, write},
     warning::Warning,
 };
-use dst_load_report::report::next;
 use dst_load_scenario::{quantity::Span, words::counted};
 use dst_load_session::{
     collect::{CollectError, Replica, desired, replicas},
     recorder::RunDirectory,
 };
 
-use super::{ReportArgs, exit, judged, once, push, render, style};
+use super::{ReportArgs, announce, exit, judged, once, print, push};
 use crate::{
-    cli::{cluster::ClusterArgs, credentials::Sources, output::Format, usage::UsageError},
+    cli::{cluster::ClusterArgs, console::Console, credentials::Sources, usage::UsageError},
     exit::Exit,
 };
 
@@ -76,12 +75,7 @@ pub struct FromPodsArgs {
 /// # Errors
 /// A [`UsageError`]; no cluster, no pods, one that does not answer, or a directory that cannot be
 /// written. What was collected until then stays there.
-pub(super) async fn run(
-    args: &ReportArgs,
-    format: Format,
-    out: &mut impl Write,
-    warnings: &mut impl Write,
-) -> anyhow::Result<Exit> {
+pub(super) async fn run(args: &ReportArgs, console: &mut Console<'_>) -> anyhow::Result<Exit> {
     let flags = &args.pods;
     let prometheus = match &flags.prometheus {
         Some(url) => {
@@ -103,7 +97,8 @@ pub(super) async fn run(
     let namespace = flags.cluster.namespace.clone().unwrap_or(default);
     let release = flags.release.as_deref();
     if let Some(Span(patience)) = flags.wait {
-        wait(patience, || replicas(&kube, &namespace, release), warnings).await?;
+        let find = || replicas(&kube, &namespace, release);
+        wait(patience, find, console).await?;
     }
     let replicas = replicas(&kube, &namespace, release).await?;
 
@@ -156,12 +151,11 @@ pub(super) async fn run(
     whole.flush()?;
     let page = judged(&lines)?;
     directory.write_reports(&page)?;
-    out.write_all(render(&page, format, style()).as_bytes())?;
+    print(&page, console)?;
     let count = counted(replicas.len() as u64, "client pod", "client pods");
-    let path = directory.path().display().to_string();
-    writeln!(warnings, "recordings of {count} and reports: {path}")?;
-    writeln!(warnings, "{}", next::command(&page.report, &path))?;
-    push::push(gateway.as_ref(), &page.report, warnings).await?;
+    let what = format!("recordings of {count} and reports");
+    announce(&what, &page, &directory, console)?;
+    push::push(gateway.as_ref(), &page.report, console).await?;
     Ok(exit(&page.report))
 }
 
@@ -169,7 +163,7 @@ pub(super) async fn run(
 async fn wait<F>(
     patience: Duration,
     find: impl Fn() -> F,
-    warnings: &mut impl Write,
+    console: &mut Console<'_>,
 ) -> anyhow::Result<()>
 where
     F: Future<Output = Result<Vec<Replica>, CollectError>>,
@@ -199,7 +193,7 @@ where
                 }
             };
             if missing != said {
-                writeln!(warnings, "{missing}")?;
+                writeln!(console.warnings, "{missing}")?;
                 said = missing;
             }
             tokio::time::sleep(LOOK).await;

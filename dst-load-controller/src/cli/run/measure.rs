@@ -18,17 +18,17 @@ use super::{config::RunConfig, floor, progress};
 use crate::cli::{cluster::KubeconfigArgs, environment::Environment};
 
 /// What a run does beside measuring.
-pub(super) struct RunOptions<'a> {
+pub(in crate::cli) struct RunOptions<'a> {
     /// Warnings about the scenario, for the report.
-    pub(super) warnings: &'a [String],
+    pub(in crate::cli) warnings: &'a [String],
     /// Whether what was made in Kubernetes stays.
-    pub(super) keep: bool,
+    pub(in crate::cli) keep: bool,
     /// The cluster as it was named, for the command that cleans up.
-    pub(super) cluster: &'a KubeconfigArgs,
+    pub(in crate::cli) cluster: &'a KubeconfigArgs,
     /// Whether progress is shown.
-    pub(super) progress: bool,
+    pub(in crate::cli) progress: bool,
     /// The server of the run's page.
-    pub(super) live: Option<&'a LivePage>,
+    pub(in crate::cli) live: Option<&'a LivePage>,
 }
 
 /// A run's outcome, before it is an exit code.
