@@ -83,8 +83,11 @@ pub fn merge(mut recordings: Vec<Vec<Line>>) -> Result<Vec<Line>, MergeError> {
     Ok(merged.finish())
 }
 
+/// Reads something of a header, as text.
+type Read = fn(&Header) -> String;
+
 /// What all headers must say alike.
-const OF_ALL: [(&str, fn(&Header) -> String); 5] = [
+const OF_ALL: [(&str, Read); 5] = [
     ("the scenario", |it| it.name.clone()),
     ("the seed", |it| it.seed.to_string()),
     ("the settings", |it| it.scenario.to_string()),
