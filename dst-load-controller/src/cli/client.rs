@@ -137,45 +137,20 @@ pub struct Watch {
     pub client: Client,
 }
 
-/// What says what is watched.
-#[derive(Clone, Debug)]
-enum Asked {
-    Scenario(Box<Scenario>),
-    Flags(Watch),
-}
-
-// === impl Asked ===
-
-impl Asked {
-    /// When the streams that are wanted end by themselves.
-    fn lifecycle(&self) -> Lifecycle {
-        match self {
-            Self::Scenario(scenario) => scenario.client.lifecycle,
-            Self::Flags(watch) => watch.client.lifecycle,
-        }
-    }
-
-    fn scenario(&self) -> Option<&Scenario> {
-        match self {
-            Self::Scenario(scenario) => Some(scenario),
-            Self::Flags(_) => None,
-        }
-    }
-}
-
 // === impl ClientArgs ===
 
 impl ClientArgs {
-    /// The scenario, or what the flags say where none is given.
+    /// The scenario, if one is given; else the flags say what is watched.
     ///
     /// # Errors
     /// A [`UsageError`] if the scenario is not there or not right, or a flag is not right.
-    fn asked(&self) -> anyhow::Result<Asked> {
+    fn scenario(&self) -> anyhow::Result<Option<Scenario>> {
         let Some(name) = &self.scenario else {
-            return Ok(Asked::Flags(self.watch()?));
+            self.watch()?;
+            return Ok(None);
         };
         let (scenario, _) = scenario::open(name)?.finish().map_err(UsageError::from)?;
-        Ok(Asked::Scenario(Box::new(scenario)))
+        Ok(Some(scenario))
     }
 
     /// What one replica of the scenario watches, and how, where its Services are in `namespace`.

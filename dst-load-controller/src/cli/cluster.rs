@@ -123,4 +123,10 @@ impl ClusterArgs {
     pub async fn find(&self) -> Result<Cluster, ClusterError> {
         self.cluster.find().await
     }
+
+    /// The namespace that is named, else the one of the cluster's context.
+    pub(super) fn namespace_in(&self, cluster: &Cluster) -> String {
+        let named = self.namespace.as_deref();
+        named.unwrap_or(cluster.default_namespace()).to_owned()
+    }
 }

@@ -1,8 +1,6 @@
 //! The churner, from the claim of a namespace to its last object.
 
-use std::{
-    cell::Cell, collections::BTreeSet, convert::Infallible, io, process, sync::Arc, time::Duration,
-};
+use std::{cell::Cell, collections::BTreeSet, convert::Infallible, io, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use dst_load_kubernetes::actor::{
@@ -11,7 +9,6 @@ use dst_load_kubernetes::actor::{
 use dst_load_scenario::{
     plan::Plan,
     scenario::{Backend, Scenario},
-    seed,
 };
 use dst_load_session::{
     admin::{self, Admin, Readiness},
@@ -23,6 +20,7 @@ use dst_load_transport::{clock::Clock, files};
 use prometheus_client::registry::Registry;
 
 use super::ChurnArgs;
+use crate::cli::run::header::new_run_id;
 
 /// Churns `scenario` until the plan ends or a signal asks for the end, then takes everything away
 /// again. What it did is written to `out`.
@@ -37,11 +35,7 @@ pub(super) async fn run(
     out: &mut dyn io::Write,
 ) -> anyhow::Result<()> {
     let cluster = args.cluster.find().await?;
-    let namespace = args
-        .cluster
-        .namespace
-        .clone()
-        .unwrap_or_else(|| cluster.default_namespace().to_owned());
+    let namespace = args.cluster.namespace_in(&cluster);
     let clock = Clock::start();
     // Also if the run's id is given, and was given before: the clock is another.
     let start = new_run_id();
@@ -371,12 +365,6 @@ fn summary(driven: &Driven, actor: &Actor) -> String {
 
 fn seconds(span: Duration) -> String {
     format!("{:.3}s", span.as_secs_f64())
-}
-
-/// A run id that no other run has: eight hex digits of the date and the process.
-fn new_run_id() -> String {
-    let date = jiff::Timestamp::now().as_nanosecond().to_string();
-    seed::hex(u64::from(process::id()), "run-id", &date, 4)
 }
 
 #[cfg(test)]

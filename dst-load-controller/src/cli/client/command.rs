@@ -1,8 +1,6 @@
 //! `client`, carried out: it watches until it is stopped, then says what came of it.
 
-use std::{
-    convert::Infallible, env, fs::File, io::BufWriter, path::PathBuf, process, time::Duration,
-};
+use std::{convert::Infallible, env, fs::File, io::BufWriter, path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use dst_load_kubernetes::observer::SILENCE;
@@ -13,7 +11,6 @@ use dst_load_scenario::{
     plan::{Plan, Planned},
     quantity::Span,
     scenario::Scenario,
-    seed,
 };
 use dst_load_session::{
     admin::{self, Admin, Readiness},
@@ -29,7 +26,7 @@ use dst_load_session::{
 use dst_load_transport::{cluster::Cluster, files};
 use prometheus_client::registry::Registry;
 
-use super::{Asked, ClientArgs, Watch, linked};
+use super::{ClientArgs, Watch, linked};
 use crate::{
     cli::{
         console::Console,
@@ -37,7 +34,7 @@ use crate::{
         observer_place,
         replicas::infos,
         report,
-        run::header::{date, machine, unique_identity},
+        run::header::{date, machine, new_run_id, unique_identity},
         usage::UsageError,
     },
     exit::Exit,
@@ -56,8 +53,8 @@ const SEED: u64 = 1;
 /// after a second signal [`dst_load_session::runtime::Aborted`].
 pub async fn run(args: &ClientArgs, console: &mut Console<'_>) -> anyhow::Result<Exit> {
     // Before anything is reached: it may be wrong.
-    let asked = args.asked()?;
-    let scenario = asked.scenario();
+    let scenario = args.scenario()?;
+    let scenario = scenario.as_ref();
     let partner = args.churn.as_deref().map(Partner::new).transpose();
     let partner = partner.map_err(|error| UsageError(format!("--churn: {error}")))?;
     let (environment, cluster) = Environment::cluster(ClusterTarget {
@@ -66,25 +63,21 @@ pub async fn run(args: &ClientArgs, console: &mut Console<'_>) -> anyhow::Result
         replicas: &args.destination,
         metrics: &args.destination_metrics,
         forward: &args.forward,
-        lifecycle: asked.lifecycle(),
+        lifecycle: scenario.map_or(args.lifecycle, |it| it.client.lifecycle),
         flags: scenario.map(|it| it.flags).unwrap_or_default(),
     })
     .await?;
     let observed = linked::observed(args, &cluster).await?;
-    let namespace = args
-        .cluster
-        .namespace
-        .clone()
-        .unwrap_or_else(|| cluster.default_namespace().to_owned());
-    let (watch, linked) = match &asked {
-        Asked::Scenario(scenario) => (
+    let namespace = args.cluster.namespace_in(&cluster);
+    let (watch, linked) = if let Some(scenario) = scenario {
+        (
             args.watch_of(scenario, &namespace),
             linked::of(scenario, observed.is_some(), &namespace)?,
-        ),
-        Asked::Flags(watch) => (
-            watch.clone(),
-            linked::resolve(&cluster, observed.as_ref(), watch).await?,
-        ),
+        )
+    } else {
+        let watch = args.watch()?;
+        let linked = linked::resolve(&cluster, observed.as_ref(), &watch).await?;
+        (watch, linked)
     };
     let connections = watch.client.connections_of(watch.client.connections);
     files::enough_for(connections)?;
@@ -252,7 +245,7 @@ fn header(
         schema_version: SCHEMA_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: env!("DST_LOAD_COMMIT").to_owned(),
-        run_id: seed::hex(u64::from(process::id()), "run-id", &started, 4),
+        run_id: new_run_id(),
         identity: Identity {
             pods: env::var(POD).into_iter().collect(),
             client_replicas: scenario.map(|it| it.client.replicas),

@@ -93,8 +93,7 @@ pub(super) async fn run(args: &ReportArgs, console: &mut Console<'_>) -> anyhow:
     let gateway = args.push.gateway()?;
     let cluster = flags.cluster.find().await?;
     let kube = cluster.factory();
-    let default = cluster.default_namespace().to_owned();
-    let namespace = flags.cluster.namespace.clone().unwrap_or(default);
+    let namespace = flags.cluster.namespace_in(&cluster);
     let release = flags.release.as_deref();
     if let Some(Span(patience)) = flags.wait {
         let find = || replicas(&kube, &namespace, release);
