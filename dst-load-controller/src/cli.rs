@@ -14,6 +14,7 @@ use tokio::runtime::Builder;
 
 pub use self::{
     args::{Args, Command, GlobalArgs},
+    console::Console,
     output::{Format, Output},
     usage::UsageError,
     version::VERSION,
@@ -31,6 +32,7 @@ pub mod client;
 pub mod cluster;
 pub mod compare;
 pub mod completions;
+mod console;
 mod credentials;
 pub mod destination;
 mod environment;
@@ -72,86 +74,54 @@ pub fn run(
     let warnings = &mut PipeTolerantWriter::new(CleanWriter::new(warnings, false), true);
     let terminal = io::stdout().is_terminal();
     let mut out = CleanWriter::new(out, terminal);
+    let mut tolerant;
     // A plan may have no end but its reader's.
-    if matches!(args.command, Command::Plan(_)) {
-        return dispatch(args, &mut out, warnings);
-    }
-    let mut out = PipeTolerantWriter::new(out, terminal);
-    dispatch(args, &mut out, warnings)
+    let out: &mut dyn io::Write = if matches!(args.command, Command::Plan(_)) {
+        &mut out
+    } else {
+        tolerant = PipeTolerantWriter::new(out, terminal);
+        &mut tolerant
+    };
+    let format = args.global.output;
+    let mut console = Console {
+        out,
+        warnings,
+        format,
+    };
+    dispatch(args, &mut console)
 }
 
-fn dispatch(
-    args: Args,
-    out: &mut impl io::Write,
-    warnings: &mut impl io::Write,
-) -> anyhow::Result<Exit> {
+fn dispatch(args: Args, console: &mut Console<'_>) -> anyhow::Result<Exit> {
+    let (global, real) = (&args.global, Time::Real);
+    let out = &mut console.out;
     match args.command {
         Command::Run(mut run) => {
-            run.no_progress |= args.global.quiet;
+            run.no_progress |= global.quiet;
             let (scenario, noticed) = run.scenario.load()?;
-            for warning in &noticed {
-                writeln!(warnings, "warning: {warning}")?;
-            }
+            console.warn(&noticed)?;
             let time = if run.virtual_time {
                 Time::Virtual
             } else {
                 Time::Real
             };
-            let output = args.global.output;
-            on_runtime(
-                &args.global,
-                time,
-                run::run(&run, scenario, &noticed, output, out, warnings),
-            )
+            on_runtime(global, time, run::run(&run, scenario, &noticed, console))
         }
-        Command::Sandbox(sandbox) => {
-            on_runtime(&args.global, Time::Real, sandbox::run(&sandbox, out))
+        Command::Sandbox(it) => on_runtime(global, real, sandbox::run(&it, out)),
+        Command::Destination(it) => on_runtime(global, real, destination::run(&it, out)),
+        Command::Plan(it) => plan::run(&it, console),
+        Command::Check(it) => at_once(global, check::run(&it, console)),
+        Command::Report(it) if it.pods.from_pods => {
+            at_once(global, report::run_from_pods(&it, console))
         }
-        Command::Destination(destination) => on_runtime(
-            &args.global,
-            Time::Real,
-            destination::run(&destination, out),
-        ),
-        Command::Plan(plan) => plan::run(&plan, args.global.output.plain()?, out, warnings),
-        Command::Check(check) => {
-            let output = args.global.output.plain()?;
-            at_once(&args.global, check::run(&check, output, out))
-        }
-        Command::Report(report) if report.pods.from_pods => {
-            let output = args.global.output;
-            at_once(
-                &args.global,
-                report::run_from_pods(&report, output, out, warnings),
-            )
-        }
-        Command::Report(report) => {
-            let output = args.global.output;
-            at_once(&args.global, report::run(&report, output, out, warnings))
-        }
-        Command::Compare(compare) => compare::run(&compare, args.global.output, out),
-        Command::Ab(ab) => {
-            let output = args.global.output;
-            on_runtime(
-                &args.global,
-                Time::Real,
-                ab::run(&ab, output, out, warnings),
-            )
-        }
-        Command::Churn(churn) => {
-            on_runtime(&args.global, Time::Real, churn::run(&churn, out, warnings))
-        }
-        Command::Client(client) => {
-            let output = args.global.output;
-            on_runtime(
-                &args.global,
-                Time::Real,
-                client::run(&client, output, out, warnings),
-            )
-        }
-        Command::Link(link) => at_once(&args.global, link::run(&link, out)),
-        Command::Cleanup(cleanup) => at_once(&args.global, cleanup::run(cleanup, out)),
-        Command::Completions(completions) => completions::run(&completions, parse::command(), out),
-        Command::Bound(bound) => bound::run(&bound, out),
+        Command::Report(it) => at_once(global, report::run(&it, console)),
+        Command::Compare(it) => compare::run(&it, global.output, out),
+        Command::Ab(it) => on_runtime(global, real, ab::run(&it, console)),
+        Command::Churn(it) => on_runtime(global, real, churn::run(&it, console)),
+        Command::Client(it) => on_runtime(global, real, client::run(&it, console)),
+        Command::Link(it) => at_once(global, link::run(&it, out)),
+        Command::Cleanup(it) => at_once(global, cleanup::run(it, out)),
+        Command::Completions(it) => completions::run(&it, parse::command(), out),
+        Command::Bound(it) => bound::run(&it, out),
     }
 }
 

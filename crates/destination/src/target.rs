@@ -221,7 +221,7 @@ impl Target {
     pub async fn sample(&self, at: At) -> Result<Page, TargetError> {
         let mut all = self.page(&self.replicas[0], at).await?;
         for metrics in &self.replicas[1..] {
-            all.absorb(self.page(metrics, at).await?);
+            all.absorb(&self.page(metrics, at).await?);
         }
         match all.sample.fault() {
             Some(fault) => Err(silent(&self.replicas[0], &fault)),

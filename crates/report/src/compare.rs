@@ -26,8 +26,9 @@ use dst_load_recording::recording::{Machine, TargetKind};
 use dst_load_scenario::criteria::Unit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 
-use self::measure::{MEASURES, Measure};
+use self::measure::Measure;
 pub use self::{
     bootstrap::RESAMPLES,
     measure::Worse,
@@ -232,7 +233,7 @@ impl Comparison {
         if let Some(key) = options.thresholds.keys().find(|key| !known(key)) {
             return Err(Incomparable::NoSuchMeasure {
                 key: key.clone(),
-                known: MEASURES.iter().map(|it| it.key).collect(),
+                known: keys().collect(),
             });
         }
         let mut warnings = sides::check(baseline, candidate, options.force)?;
@@ -250,9 +251,9 @@ impl Comparison {
         let floor = all
             .filter_map(|run| run.header.floor_seconds)
             .max_by(f64::total_cmp);
-        let measures: Vec<_> = MEASURES
+        let measures: Vec<_> = Measure::VARIANTS
             .iter()
-            .map(|measure| {
+            .map(|&measure| {
                 verdict::compared(measure, &kept_baseline, &kept_candidate, floor, options)
             })
             .collect();
@@ -292,7 +293,7 @@ impl Comparison {
 
 /// The keys of all measures, in their order.
 pub fn keys() -> impl Iterator<Item = &'static str> {
-    MEASURES.iter().map(|measure| measure.key)
+    Measure::VARIANTS.iter().map(|measure| measure.key())
 }
 
 fn known(key: &str) -> bool {
@@ -300,14 +301,10 @@ fn known(key: &str) -> bool {
 }
 
 /// What does not matter of a measure, as a share.
-fn threshold(measure: &Measure, options: &Options) -> f64 {
-    let of_all = options.threshold.filter(|_| !measure.exact);
-    options
-        .thresholds
-        .get(measure.key)
-        .copied()
-        .or(of_all)
-        .unwrap_or(measure.threshold)
+fn threshold(measure: Measure, options: &Options) -> f64 {
+    let own = options.thresholds.get(measure.key()).copied();
+    let of_all = options.threshold.filter(|_| !measure.is_exact());
+    own.or(of_all).unwrap_or(measure.threshold())
 }
 
 impl Default for Options {

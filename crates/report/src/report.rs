@@ -5,6 +5,7 @@
 
 mod advice;
 mod blocks;
+mod clauses;
 mod criteria;
 pub mod html;
 pub mod json;
@@ -35,6 +36,7 @@ use dst_load_recording::{
 use dst_load_scenario::{criteria::Criteria, flags::Flags, plan::Planned, printable::sentence};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use crate::verdict::{Circumstances, Ended, Judged, Verdict, judge};
 
@@ -135,6 +137,18 @@ pub struct Report {
     pub recommendations: Vec<String>,
 }
 
+/// What the lines of a recording add up to for a report.
+#[derive(Debug, Default)]
+pub struct ReportFold {
+    header: Option<Box<Header>>,
+    statistics: Statistics,
+    warnings: Vec<Warning>,
+}
+
+/// Different warnings kept for a report. The kinds are few; only their numbers may differ, and
+/// a report that lists more is read by nobody. All are in the recording.
+const WARNINGS: usize = 50;
+
 /// A run over two clusters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Federated {
@@ -186,8 +200,9 @@ pub struct ReportedTarget {
 }
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, IntoStaticStr)]
 #[serde(tag = "how", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Ending {
     /// At the end of its plan.
     Complete,
@@ -223,68 +238,26 @@ impl Report {
     /// The report of a whole recording. `None` if it has no header.
     #[must_use]
     pub fn of(lines: &[Line], criteria: &Criteria, planned: impl Into<Planned>) -> Option<Self> {
-        let header = lines.iter().find_map(|line| match line {
-            Line::Header(header) => Some(header),
-            _ => None,
-        })?;
-        let recorded: Vec<_> = lines
-            .iter()
-            .filter_map(|line| match line {
-                Line::Warning { warning, .. } => Some(warning.clone()),
-                _ => None,
-            })
-            .collect();
-        let statistics = Statistics::of(lines);
-        Some(Self::new(header, &statistics, &recorded, criteria, planned))
-    }
-
-    /// The report of what has been folded from a recording with this header and these warnings.
-    #[must_use]
-    pub fn new(
-        header: &Header,
-        statistics: &Statistics,
-        recorded: &[Warning],
-        criteria: &Criteria,
-        planned: impl Into<Planned>,
-    ) -> Self {
-        let ended = Ended::from(&Ending::of(statistics));
-        Self::judged(header, statistics, recorded, criteria, planned, ended)
-    }
-
-    /// As [`Self::new`], of a run that goes on.
-    #[must_use]
-    pub fn so_far(
-        header: &Header,
-        statistics: &Statistics,
-        recorded: &[Warning],
-        criteria: &Criteria,
-        planned: impl Into<Planned>,
-    ) -> Self {
-        Self::judged(
-            header,
-            statistics,
-            recorded,
-            criteria,
-            planned,
-            Ended::NotYet,
-        )
+        let mut fold = ReportFold::default();
+        lines.iter().for_each(|line| fold.absorb(line));
+        fold.report(criteria, planned)
     }
 
     fn judged(
         header: &Header,
-        statistics: &Statistics,
-        recorded: &[Warning],
+        fold: &ReportFold,
         criteria: &Criteria,
-        planned: impl Into<Planned>,
+        planned: Planned,
         ended: Ended,
     ) -> Self {
+        let statistics = &fold.statistics;
         let summary = statistics.summary();
         let target = statistics.identities().correct(&header.target);
         let ending = Ending::of(statistics);
         let circumstances = Circumstances {
             target_is_judged: target.kind == TargetKind::Linkerd && !header.virtual_time,
             latency_is_judged: !header.target.forwarded,
-            planned: planned.into(),
+            planned,
             ended,
         };
         let mut judgement = judge(criteria, &summary, circumstances);
@@ -296,7 +269,7 @@ impl Report {
             judgement.reasons.insert(0, MIXED.to_owned());
         }
         let forwarded = header.target.forwarded.then_some(Warning::Forwarded);
-        let warnings = warnings::gather(recorded, &summary, &ending)
+        let warnings = warnings::gather(&fold.warnings, &summary, &ending)
             .into_iter()
             .chain(forwarded)
             .map(Told::from)
@@ -367,21 +340,54 @@ impl Report {
     }
 }
 
-// === impl Ending ===
+// === impl ReportFold ===
 
-impl Ending {
-    /// In one word, as in `report.json`.
-    #[must_use]
-    pub const fn word(&self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::Interrupted => "interrupted",
-            Self::Failed { .. } => "failed",
-            Self::Spared { .. } => "spared",
-            Self::CutOff => "cut_off",
+impl ReportFold {
+    /// Folds one line in.
+    pub fn absorb(&mut self, line: &Line) {
+        self.statistics.absorb(line);
+        match line {
+            Line::Header(header) => self.header = Some(header.clone()),
+            Line::Warning { warning, .. }
+                if self.warnings.len() < WARNINGS && !self.warnings.contains(warning) =>
+            {
+                self.warnings.push(warning.clone());
+            }
+            _ => {}
         }
     }
 
+    /// The report of the lines so far; `None` before the header is.
+    #[must_use]
+    pub fn report(&self, criteria: &Criteria, planned: impl Into<Planned>) -> Option<Report> {
+        let ended = Ended::from(&Ending::of(&self.statistics));
+        let header = self.header.as_deref()?;
+        Some(Report::judged(
+            header,
+            self,
+            criteria,
+            planned.into(),
+            ended,
+        ))
+    }
+
+    /// As [`Self::report`], of a run that goes on.
+    #[must_use]
+    pub fn report_so_far(&self, criteria: &Criteria, planned: Planned) -> Option<Report> {
+        let header = self.header.as_deref()?;
+        Some(Report::judged(
+            header,
+            self,
+            criteria,
+            planned,
+            Ended::NotYet,
+        ))
+    }
+}
+
+// === impl Ending ===
+
+impl Ending {
     fn of(statistics: &Statistics) -> Self {
         match statistics.ended() {
             None => Self::CutOff,

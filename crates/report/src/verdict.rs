@@ -16,8 +16,6 @@ mod remedy;
 mod tests;
 mod validity;
 
-use std::fmt;
-
 use dst_load_recording::statistics::Summary;
 use dst_load_scenario::{
     action::Direction,
@@ -35,8 +33,9 @@ pub(crate) use self::{
 };
 
 /// The verdict of a run on its target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Verdict {
     /// Every criterion is met.
     Pass,
@@ -161,16 +160,6 @@ impl Circumstances {
     #[must_use]
     pub const fn plans(&self, direction: Direction) -> bool {
         self.planned.changes(direction)
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::Invalid => "invalid",
-        })
     }
 }
 

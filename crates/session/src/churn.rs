@@ -3,6 +3,7 @@
 //! It decides nothing (the plan does) and keeps nothing but its own lateness.
 
 mod events;
+pub(crate) mod lines;
 mod metrics;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use dst_load_recording::{
     recording::{Header, LagSource, Line, Phase},
     warning::Warning,
 };
-use dst_load_report::report::{Report, page::Page};
+use dst_load_report::report::page::Page;
 use dst_load_scenario::{criteria::Criteria, plan::Planned};
 use dst_load_transport::clock::Clock;
 use tokio_util::sync::CancellationToken;
@@ -122,23 +122,17 @@ impl<W: io::Write> Client<W> {
         error.map_or(Ok(()), Err)
     }
 
-    /// Writes what has gathered, and renders it; `None` before it has begun. It is judged by
-    /// `criteria`, and correctness always is.
+    /// Writes what has gathered: the report of it, and what is drawn beside it; `None` before it has
+    /// begun. It is judged by `criteria`, and correctness always is.
     ///
     /// # Errors
     /// If the recording cannot be written.
-    pub fn report(
+    pub fn page(
         &self,
         criteria: &Criteria,
         planned: impl Into<Planned>,
-    ) -> Result<Option<Report>, RecordError> {
-        self.session.journal.report(criteria, planned)
-    }
-
-    /// The page with this report, which is the last one; `None` before it has begun.
-    #[must_use]
-    pub fn page(&self, report: Report) -> Option<Page> {
-        self.session.journal.page(report)
+    ) -> Result<Option<Page>, RecordError> {
+        self.session.journal.page(criteria, planned)
     }
 
     /// Closes the recording, which is written to `file`, for each request; for ever.

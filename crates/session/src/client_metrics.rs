@@ -14,14 +14,9 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use dst_load_destination::counters::Distribution;
 use dst_load_kubernetes::observer::Observer;
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet},
-    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
-    registry::Registry,
-};
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, registry::Registry};
 
-use super::progress::Progress;
+use crate::{families::Families, progress::Progress};
 
 /// The quantiles that are exposed, with their labels.
 const QUANTILES: [(f64, &str); 4] = [
@@ -66,71 +61,53 @@ pub fn register(registry: &mut Registry, progress: &Arc<Progress>, observers: Ve
 // === impl ClientMetrics ===
 
 impl Collector for ClientMetrics {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        self.latencies(&mut encoder)?;
-        self.lifetimes(&mut encoder)?;
-        self.streams(&mut encoder)?;
-        self.health(&mut encoder)?;
-        self.proxies(&mut encoder)?;
-        self.connection_errors(&mut encoder)
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let mut families = Families(encoder);
+        self.latencies(&mut families)?;
+        self.lifetimes(&mut families)?;
+        self.streams(&mut families)?;
+        self.health(&mut families)?;
+        self.proxies(&mut families)?;
+        self.connection_errors(&mut families)
     }
 }
 
 impl ClientMetrics {
-    fn latencies(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    fn latencies(&self, families: &mut Families<'_>) -> fmt::Result {
         let series = self.progress.series();
         let latencies: Vec<_> = series
             .iter()
             .map(|series| (series.service.as_str(), series.latency()))
             .collect();
-        let mut family = encoder.encode_descriptor(
+        families.gauges(
             "update_latency_seconds",
             "Time from the visibility of an EndpointSlice's change to its arrival at a stream, over \
              streams and endpoints; updates never delivered count with the deadline",
-            None,
-            MetricType::Gauge,
+            latencies.iter().flat_map(|(service, latency)| {
+                quantiles(latency).map(|(quantile, value)| {
+                    ([("quantile", quantile), ("service", *service)], value)
+                })
+            }),
         )?;
-        for (service, latency) in &latencies {
-            for (q, quantile) in QUANTILES {
-                let labels = [("quantile", quantile), ("service", service)];
-                gauge(family.encode_family(&labels)?, latency.quantile(q))?;
-            }
-        }
-        let mut family = encoder.encode_descriptor(
+        families.histograms(
             "update_latency_histogram_seconds",
             "The same times, in buckets that can be added up over replicas",
-            None,
-            MetricType::Histogram,
+            (latencies.iter()).map(|(service, latency)| ([("service", *service)], latency)),
+            &LATENCIES.map(|millis| Duration::from_secs_f64(millis / 1e3)),
         )?;
-        let bounds = LATENCIES.map(|millis| Duration::from_secs_f64(millis / 1e3));
-        for (service, latency) in &latencies {
-            let labels = [("service", *service)];
-            histogram(family.encode_family(&labels)?, latency, &bounds)?;
-        }
-        let mut family = encoder.encode_descriptor(
+        families.counters(
             "updates_received",
             "Messages received",
-            None,
-            MetricType::Counter,
-        )?;
-        for series in series {
-            let labels = [("service", series.service.as_str())];
-            ConstCounter::new(self.progress.messages(series))
-                .encode(family.encode_family(&labels)?)?;
-        }
-        Ok(())
+            series
+                .iter()
+                .map(|series| (series.labels(), self.progress.messages(series))),
+        )
     }
 
-    fn lifetimes(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let now = self.progress.clock().now();
-        let streams = self
-            .progress
-            .counters()
-            .stream_lifetimes(|all| (all.all(now), all.ended().clone()));
-        let connections = self
-            .progress
-            .counters()
-            .connection_lifetimes(|all| (all.all(now), all.ended().clone()));
+    fn lifetimes(&self, families: &mut Families<'_>) -> fmt::Result {
+        let (now, counters) = (self.progress.clock().now(), self.progress.counters());
+        let streams = counters.stream_lifetimes(|all| (all.all(now), all.ended().clone()));
+        let connections = counters.connection_lifetimes(|all| (all.all(now), all.ended().clone()));
         for (name, what, buckets, of_the_ended, (all, ended)) in [
             (
                 "stream_lifetime_seconds",
@@ -147,91 +124,56 @@ impl ClientMetrics {
                 connections,
             ),
         ] {
-            let mut family = encoder.encode_descriptor(name, what, None, MetricType::Gauge)?;
-            for (q, quantile) in QUANTILES {
-                let labels = [("quantile", quantile)];
-                gauge(family.encode_family(&labels)?, all.quantile(q))?;
-            }
-            let family =
-                encoder.encode_descriptor(buckets, of_the_ended, None, MetricType::Histogram)?;
-            histogram(family, &ended, &LIFETIMES.map(Duration::from_secs_f64))?;
+            let quantiles = quantiles(&all).map(|(quantile, it)| ([("quantile", quantile)], it));
+            families.gauges(name, what, quantiles)?;
+            let bounds = LIFETIMES.map(Duration::from_secs_f64);
+            families.histogram(buckets, of_the_ended, &ended, &bounds)?;
         }
         Ok(())
     }
 
-    fn streams(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let active = encoder.encode_descriptor(
-            "streams_active",
-            "Streams that are open",
-            None,
-            MetricType::Gauge,
-        )?;
-        ConstGauge::new(self.progress.counters().active()).encode(active)?;
+    fn streams(&self, families: &mut Families<'_>) -> fmt::Result {
+        let active = self.progress.counters().active();
         let streams = self.progress.counters().total();
-        for (name, what, count) in [
-            (
-                "streams_created",
-                "Streams opened, reopened ones included",
-                streams.opened + streams.reopened,
-            ),
-            (
-                "streams_reset",
-                "Streams unexpectedly closed",
-                streams.unexpected_resets(),
-            ),
-            (
-                "send_timeouts",
-                "Streams that the server unexpectedly closed with status OK, as it does when their \
-                 queue is full",
-                streams.ended_ok,
-            ),
-        ] {
-            let counter = encoder.encode_descriptor(name, what, None, MetricType::Counter)?;
-            ConstCounter::new(count).encode(counter)?;
-        }
-        Ok(())
+        families.gauge("streams_active", "Streams that are open", active)?;
+        families.counter(
+            "streams_created",
+            "Streams opened, reopened ones included",
+            streams.opened + streams.reopened,
+        )?;
+        families.counter(
+            "streams_reset",
+            "Streams unexpectedly closed",
+            streams.unexpected_resets(),
+        )?;
+        families.counter(
+            "send_timeouts",
+            "Streams that the server unexpectedly closed with status OK, as it does when their \
+             queue is full",
+            streams.ended_ok,
+        )
     }
 
-    fn connection_errors(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    fn connection_errors(&self, families: &mut Families<'_>) -> fmt::Result {
+        let counters = self.progress.counters();
         let mut errors: BTreeMap<_, u64> = REASONS.map(|reason| (reason, 0)).into();
-        for (words, times) in &self.progress.counters().total().connection_errors {
+        for (words, times) in &counters.total().connection_errors {
             *errors.entry(reason(words)).or_default() += times;
         }
-        *errors.entry("lost").or_default() += self.progress.counters().connections_lost();
-        let mut family = encoder.encode_descriptor(
+        *errors.entry("lost").or_default() += counters.connections_lost();
+        families.counters(
             "connection_errors",
             "Connections that failed, or that were lost (reason lost)",
-            None,
-            MetricType::Counter,
-        )?;
-        for (reason, times) in errors {
-            let labels = [("reason", reason)];
-            ConstCounter::new(times).encode(family.encode_family(&labels)?)?;
-        }
-        Ok(())
+            errors
+                .into_iter()
+                .map(|(reason, times)| ([("reason", reason)], times)),
+        )
     }
 }
 
-fn gauge(encoder: MetricEncoder<'_>, value: Duration) -> fmt::Result {
-    gauge_of(encoder, value.as_secs_f64())
-}
-
-fn gauge_of(encoder: MetricEncoder<'_>, value: f64) -> fmt::Result {
-    ConstGauge::new(value).encode(encoder)
-}
-
-fn histogram(
-    mut encoder: MetricEncoder<'_>,
-    distribution: &Distribution,
-    bounds: &[Duration],
-) -> fmt::Result {
-    let bounds_seconds = bounds
-        .iter()
-        .map(Duration::as_secs_f64)
-        .chain([f64::INFINITY]);
-    let buckets: Vec<_> = bounds_seconds.zip(distribution.buckets(bounds)).collect();
-    let (sum, count) = (distribution.sum().as_secs_f64(), distribution.count());
-    encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
+/// The quantiles with their labels, in seconds.
+fn quantiles(distribution: &Distribution) -> [(&'static str, f64); 4] {
+    QUANTILES.map(|(q, label)| (label, distribution.quantile(q).as_secs_f64()))
 }
 
 /// One of [`REASONS`] for the words of an operating system or a resolver.

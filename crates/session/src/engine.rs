@@ -16,7 +16,7 @@ use dst_load_recording::{
     recording::{Header, LagSource, Line},
     warning::Warning,
 };
-use dst_load_report::report::{Report, page::Page};
+use dst_load_report::report::page::Page;
 use dst_load_scenario::{federation::Site, plan::Plan, scenario::Scenario};
 use tokio_util::sync::CancellationToken;
 
@@ -162,19 +162,14 @@ impl<W: io::Write> Engine<W> {
         self.session.journal.amend(warning)
     }
 
-    /// Writes what has gathered, and renders it; `None` before the run has begun.
+    /// Writes what has gathered: the report of it, and what is drawn beside it; `None` before the run
+    /// has begun.
     ///
     /// # Errors
     /// If the recording cannot be written.
-    pub fn report(&self) -> Result<Option<Report>, RecordError> {
+    pub fn page(&self) -> Result<Option<Page>, RecordError> {
         let planned = Plan::changes(&self.scenario);
-        (self.session.journal).report(&self.scenario.criteria, planned)
-    }
-
-    /// The page with this report, which is the last one; `None` before the run has begun.
-    #[must_use]
-    pub fn page(&self, report: Report) -> Option<Page> {
-        self.session.journal.page(report)
+        (self.session.journal).page(&self.scenario.criteria, planned)
     }
 
     /// The page of what has been recorded so far; `None` before the run has begun.

@@ -25,7 +25,7 @@ use dst_load_recording::{
     statistics::{Interval, Latency},
     warning::Warning,
 };
-use dst_load_report::report::{Report, page::Page};
+use dst_load_report::report::page::Page;
 use dst_load_scenario::{criteria::Criteria, federation::Site, plan::Planned, time::At};
 use tokio::sync::Notify;
 
@@ -174,33 +174,24 @@ impl<W: io::Write> Journal<W> {
         self.recorder.borrow().close_with(lines)
     }
 
-    /// The report of all that has been said; `None` if not even a header has been.
+    /// The report of all that has been said, and what is drawn beside it; `None` if not even a header
+    /// has been.
     ///
     /// # Errors
     /// If the recording cannot be written.
-    pub(crate) fn report(
+    pub(crate) fn page(
         &self,
         criteria: &Criteria,
         planned: impl Into<Planned>,
-    ) -> Result<Option<Report>, RecordError> {
+    ) -> Result<Option<Page>, RecordError> {
         let mut recorder = self.recorder.borrow_mut();
         recorder.finish()?;
-        Ok(recorder.report(criteria, planned))
-    }
-
-    /// The page with this report; `None` if not even a header has been written.
-    pub(crate) fn page(&self, report: Report) -> Option<Page> {
-        self.recorder.borrow().page(report)
+        Ok(recorder.page(criteria, planned))
     }
 
     /// The page of what has been written so far, of a run that goes on; `None` before its header is.
-    pub(crate) fn page_so_far(
-        &self,
-        criteria: &Criteria,
-        planned: impl Into<Planned>,
-    ) -> Option<Page> {
-        let recorder = self.recorder.borrow();
-        recorder.page(recorder.report_so_far(criteria, planned)?)
+    pub(crate) fn page_so_far(&self, criteria: &Criteria, planned: Planned) -> Option<Page> {
+        self.recorder.borrow().page_so_far(criteria, planned)
     }
 
     /// Keeps the recording up to date until it cannot be written.

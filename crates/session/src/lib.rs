@@ -8,6 +8,7 @@ pub mod client;
 pub mod client_metrics;
 pub mod collect;
 pub mod engine;
+mod families;
 mod journal;
 pub mod live_page;
 pub mod partner;

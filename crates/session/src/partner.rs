@@ -28,11 +28,10 @@ use dst_load_transport::{
     http::{self, Address, Http, NotHttp, root},
 };
 use http_body_util::BodyExt;
-use serde::Deserialize;
 use tokio::time::timeout;
 
-use self::feed::{Beat, Feed, Line, Mark};
-use super::churn::ClockAnswer;
+use self::feed::Feed;
+use super::churn::{ClockAnswer, lines::EventLine};
 
 /// For how long an answer may not begin.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -95,16 +94,6 @@ pub enum PartnerEvent {
         /// Whether the last cycle ran its whole course.
         whole: bool,
     },
-}
-
-/// A line of `/events`: an action that is due or was answered, or how many are no longer kept.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Event {
-    Beat(Beat),
-    Mark(Mark),
-    Action(Line),
-    Lost { lost: u64 },
 }
 
 // === impl Partner ===
@@ -276,20 +265,12 @@ fn take(
     buffer.extend_from_slice(data);
     while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
         let line = buffer.split_to(end + 1);
-        let event = serde_json::from_slice(&line).map_err(|error| format!("/events: {error}"))?;
-        match event {
-            Event::Beat(beat) => {
-                if let Some(event) = feed.beat(beat) {
-                    on(event);
-                }
-            }
-            Event::Mark(mark) => {
-                if let Some(event) = feed.mark(&mark) {
-                    on(event);
-                }
-            }
-            Event::Action(line) => feed.take(line),
-            Event::Lost { lost } => feed.lost(lost),
+        let line = serde_json::from_slice(&line).map_err(|error| format!("/events: {error}"))?;
+        match line {
+            EventLine::Beat(beat) => feed.beat(beat).into_iter().for_each(&mut *on),
+            EventLine::Mark(mark) => feed.mark(&mark).into_iter().for_each(&mut *on),
+            EventLine::Action(action) => feed.take(action),
+            EventLine::Lost { lost } => feed.lost(lost),
         }
     }
     if buffer.len() > LARGEST {

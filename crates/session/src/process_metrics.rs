@@ -3,12 +3,9 @@
 use std::fmt;
 
 use procfs::{WithCurrentSystemInfo, process::Process};
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
-    registry::Registry,
-};
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, registry::Registry};
+
+use crate::families::Families;
 
 /// Reads `/proc` at each scrape. Where there is none it tells nothing.
 #[derive(Debug)]
@@ -24,41 +21,27 @@ pub fn register(registry: &mut Registry) {
 // === impl ProcessMetrics ===
 
 impl Collector for ProcessMetrics {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let Some((process, stat)) = Process::myself()
-            .ok()
-            .and_then(|process| Some((process.stat().ok()?, process)))
-            .map(|(stat, process)| (process, stat))
-        else {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let process = Process::myself().ok();
+        let Some((stat, process)) = process.and_then(|it| Some((it.stat().ok()?, it))) else {
             return Ok(());
         };
+        let mut families = Families(encoder);
         let ticks = procfs::ticks_per_second() as f64;
         let cpu = (stat.utime + stat.stime) as f64 / ticks;
-        let family = encoder.encode_descriptor(
-            "cpu_seconds",
-            "CPU used, user and system",
-            None,
-            MetricType::Counter,
-        )?;
-        ConstCounter::new(cpu).encode(family)?;
+        families.counter("cpu_seconds", "CPU used, user and system", cpu)?;
         let limit = process.limits().ok().map(|it| it.max_open_files.soft_limit);
         let limit = limit.and_then(|limit| match limit {
             procfs::process::LimitValue::Value(limit) => Some(limit as f64),
             procfs::process::LimitValue::Unlimited => None,
         });
+        let files = process.fd_count().ok().map(|count| count as f64);
         let start = procfs::boot_time_secs().ok();
         let start = start.map(|boot| boot as f64 + stat.starttime as f64 / ticks);
+        let resident = Some(stat.rss_bytes().get() as f64);
         for (name, what, value) in [
-            (
-                "resident_memory_bytes",
-                "Resident memory",
-                Some(stat.rss_bytes().get() as f64),
-            ),
-            (
-                "open_fds",
-                "Open file descriptors",
-                process.fd_count().ok().map(|count| count as f64),
-            ),
+            ("resident_memory_bytes", "Resident memory", resident),
+            ("open_fds", "Open file descriptors", files),
             ("max_fds", "File descriptors that may be open", limit),
             (
                 "start_time_seconds",
@@ -67,8 +50,7 @@ impl Collector for ProcessMetrics {
             ),
         ] {
             if let Some(value) = value {
-                let family = encoder.encode_descriptor(name, what, None, MetricType::Gauge)?;
-                ConstGauge::new(value).encode(family)?;
+                families.gauge(name, what, value)?;
             }
         }
         Ok(())

@@ -15,12 +15,11 @@ use std::{
 };
 
 use dst_load_recording::{
-    recording::{Chain, Header, Line, LineText},
-    statistics::Statistics,
+    recording::{Chain, Line, LineText},
     warning::Warning,
 };
 use dst_load_report::report::{
-    Report,
+    ReportFold,
     page::{Page, PageFold},
 };
 use dst_load_scenario::{criteria::Criteria, plan::Planned, time::At};
@@ -51,10 +50,8 @@ pub struct Recorder<W: Write> {
     refused: Option<io::Error>,
     /// Whether writing failed: what follows would not continue what is there.
     broken: bool,
-    statistics: Statistics,
+    report: ReportFold,
     page: PageFold,
-    header: Option<Box<Header>>,
-    warnings: Vec<Warning>,
 }
 
 /// What it takes to write the last line again, after another one.
@@ -66,10 +63,6 @@ struct Ended {
     /// Where in the file that line begins.
     at: Option<u64>,
 }
-
-/// Different warnings kept for the report. The kinds are few; only their numbers may differ, and
-/// a report that lists more is read by nobody. All are in the recording.
-const WARNINGS: usize = 50;
 
 // === impl Recorder ===
 
@@ -104,10 +97,8 @@ impl<W: Write> Recorder<W> {
             chain: Chain::default(),
             refused: None,
             broken: false,
-            statistics: Statistics::default(),
+            report: ReportFold::default(),
             page: PageFold::default(),
-            header: None,
-            warnings: Vec::new(),
         }
     }
 
@@ -168,7 +159,7 @@ impl<W: Write> Recorder<W> {
         let at = ended.line.order().0;
         let mut line = Line::Warning { at, warning };
         let rewritten = self.rewrite(&mut ended, &mut line);
-        self.fold(line);
+        self.fold(&line);
         self.ended = Some(ended);
         rewritten.map_err(|error| {
             self.broken = true;
@@ -176,44 +167,18 @@ impl<W: Write> Recorder<W> {
         })
     }
 
-    /// What the lines written so far add up to.
-    #[must_use]
-    pub const fn statistics(&self) -> &Statistics {
-        &self.statistics
-    }
-
-    /// The report of the lines written so far; `None` before the header is.
-    #[must_use]
-    pub fn report(&self, criteria: &Criteria, planned: impl Into<Planned>) -> Option<Report> {
-        let header = self.header.as_deref()?;
-        Some(Report::new(
-            header,
-            &self.statistics,
-            &self.warnings,
-            criteria,
-            planned,
-        ))
-    }
-
-    /// As [`Self::report`], of a run that goes on.
-    #[must_use]
-    pub fn report_so_far(
-        &self,
-        criteria: &Criteria,
-        planned: impl Into<Planned>,
-    ) -> Option<Report> {
-        let header = self.header.as_deref()?;
-        let (statistics, warnings) = (&self.statistics, &self.warnings);
-        Some(Report::so_far(
-            header, statistics, warnings, criteria, planned,
-        ))
-    }
-
-    /// The page with this report, which is of the lines written so far; `None` before the header
+    /// The report of the lines written so far, and what is drawn beside it; `None` before the header
     /// is.
     #[must_use]
-    pub fn page(&self, report: Report) -> Option<Page> {
-        self.page.page(report)
+    pub fn page(&self, criteria: &Criteria, planned: impl Into<Planned>) -> Option<Page> {
+        self.page.page(self.report.report(criteria, planned)?)
+    }
+
+    /// As [`Self::page`], of a run that goes on.
+    #[must_use]
+    pub fn page_so_far(&self, criteria: &Criteria, planned: Planned) -> Option<Page> {
+        self.page
+            .page(self.report.report_so_far(criteria, planned)?)
     }
 
     fn write(&mut self, mut lines: Vec<(Line, LineText)>) -> Result<(), RecordError> {
@@ -235,7 +200,7 @@ impl<W: Write> Recorder<W> {
                 self.broken = true;
                 result = Err(error);
             });
-            self.fold(line);
+            self.fold(&line);
         }
         if !self.broken
             && let Err(error) = self.out.flush()
@@ -246,18 +211,9 @@ impl<W: Write> Recorder<W> {
         result.map_err(RecordError::at("write", &self.path))
     }
 
-    fn fold(&mut self, line: Line) {
-        self.statistics.absorb(&line);
-        self.page.absorb(&line);
-        match line {
-            Line::Header(header) => self.header = Some(header),
-            Line::Warning { warning, .. }
-                if self.warnings.len() < WARNINGS && !self.warnings.contains(&warning) =>
-            {
-                self.warnings.push(warning);
-            }
-            _ => {}
-        }
+    fn fold(&mut self, line: &Line) {
+        self.report.absorb(line);
+        self.page.absorb(line);
     }
 
     /// Notes where the last line begins, which is written next.

@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::{Args, builder::BoolishValueParser, value_parser};
+use clap::{Args, value_parser};
 use dst_load_report::{
     compare::Comparison,
     report::{Ending, Report},
@@ -27,11 +27,13 @@ use dst_load_session::{
 use super::{
     cluster::ClusterArgs,
     compare::{self, JudgingArgs},
+    console::Console,
+    environment::EnvironmentChoice,
     namespace::NamespaceArgs,
     output::Format,
     pace::PaceArgs,
     process::CommandLine,
-    run::{ControllerRun, header::suffix},
+    run::{Outcome, RunConfig, RunOptions, RunRequest, header::suffix},
     scenario::{ScenarioArgs, must_end},
     usage::UsageError,
 };
@@ -45,10 +47,10 @@ pub struct AbArgs {
     pub scenario: ScenarioArgs,
     /// Destination controller to compare with, as for `run --destination-bin`, such as
     /// './before/controller destination'. Use `dst-load-controller destination` for a self-test.
-    #[arg(long, value_name = "COMMAND", env = "DST_LOAD_BASELINE_BIN")]
+    #[arg(long, value_name = "COMMAND", env)]
     pub baseline_bin: String,
     /// Destination controller to compare.
-    #[arg(long, value_name = "COMMAND", env = "DST_LOAD_CANDIDATE_BIN")]
+    #[arg(long, value_name = "COMMAND", env)]
     pub candidate_bin: String,
     /// Namespaces that are allowed by name.
     #[command(flatten)]
@@ -59,33 +61,33 @@ pub struct AbArgs {
     #[command(flatten)]
     pub cluster: ClusterArgs,
     /// Number of runs of each. With fewer than 5 the comparison is weak.
-    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..), env = "DST_LOAD_PAIRS")]
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..), env)]
     pub pairs: u32,
     /// Run one pair first that is not counted, to warm up disks and caches.
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_WARM_UP")]
+    #[arg(long, env)]
     pub warm_up: bool,
     /// How long to try to connect to a controller.
-    #[arg(long, default_value = "30s", env = "DST_LOAD_CONNECT_TIMEOUT")]
+    #[arg(long, default_value = "30s", env)]
     pub connect_timeout: Span,
     /// Limits of requests to the API server.
     #[command(flatten)]
     pub pace: PaceArgs,
     /// Run on a cluster although preflight checks fail.
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_SKIP_CHECKS")]
+    #[arg(long, env)]
     pub skip_checks: bool,
     /// Schedule the pods on KWOK's nodes only (label `type=kwok`), for clusters that have others
     /// too.
-    #[arg(long, env = "DST_LOAD_KWOK_NODES", value_parser = BoolishValueParser::new())]
+    #[arg(long, env)]
     pub kwok_nodes: bool,
     /// Take CPU and heap profiles of both, and compare them by function. -enable-pprof is added to
     /// both commands. Profiles cost them some percent of their allocations and CPU.
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_PPROF")]
+    #[arg(long, env)]
     pub pprof: bool,
     /// Directory for the recordings and the comparison; `runs/ab-<name>-<time>` by default.
-    #[arg(long, value_name = "DIR", env = "DST_LOAD_OUTPUT_DIR")]
+    #[arg(long, value_name = "DIR", env)]
     pub output_dir: Option<PathBuf>,
     /// Do not print a line for each run.
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_NO_PROGRESS")]
+    #[arg(long, env)]
     pub no_progress: bool,
     /// How they are judged.
     #[command(flatten)]
@@ -106,19 +108,12 @@ struct Turn {
 ///
 /// # Errors
 /// If the scenario is wrong, a controller does not come up, or the tool itself fails.
-pub async fn run(
-    args: &AbArgs,
-    format: Format,
-    out: &mut impl Write,
-    warnings: &mut impl Write,
-) -> anyhow::Result<Exit> {
-    args.judging.check(format)?;
+pub async fn run(args: &AbArgs, console: &mut Console<'_>) -> anyhow::Result<Exit> {
+    args.judging.check(console.format)?;
     let baseline = CommandLine::parse(&args.baseline_bin)?;
     let candidate = CommandLine::parse(&args.candidate_bin)?;
     let (scenario, noticed) = args.scenario.load()?;
-    for warning in noticed {
-        writeln!(warnings, "warning: {warning}")?;
-    }
+    console.warn(&noticed)?;
     must_end(&scenario, "`ab` needs runs of the same length")?;
     if args.cluster.cluster.is_named() && scenario.federation.is_some() {
         return Err(UsageError(format!(
@@ -146,12 +141,12 @@ pub async fn run(
         baseline: &baseline,
         candidate: &candidate,
     };
-    run_all(args, &builds, &scenario, &root, &shutdown, warnings).await?;
+    run_all(args, &builds, &scenario, &root, &shutdown, console).await?;
     let interrupted = shutdown.draining().is_cancelled();
     let sides = ["baseline", "candidate"].map(|side| root.join(side));
     if interrupted && !sides.iter().all(|side| side.exists()) {
         writeln!(
-            warnings,
+            console.warnings,
             "interrupted before both had run; nothing is compared: {}",
             root.display()
         )?;
@@ -167,14 +162,22 @@ pub async fn run(
     let compared = compare::compare(&[before], &[after], &judging);
     let comparison = match compared {
         Err(error) if interrupted && error.is::<UsageError>() => {
-            writeln!(warnings, "interrupted; nothing is compared: {error}")?;
+            writeln!(
+                console.warnings,
+                "interrupted; nothing is compared: {error}"
+            )?;
             return Ok(Exit::Interrupted);
         }
         compared => compared?,
     };
     save(&root, &comparison)?;
-    args.judging.print(&comparison, format, out)?;
-    writeln!(warnings, "recordings and comparison: {}", root.display())?;
+    args.judging
+        .print(&comparison, console.format, console.out)?;
+    writeln!(
+        console.warnings,
+        "recordings and comparison: {}",
+        root.display()
+    )?;
     Ok(if interrupted {
         Exit::Interrupted
     } else {
@@ -195,7 +198,7 @@ async fn run_all(
     scenario: &Arc<Scenario>,
     root: &Path,
     shutdown: &Shutdown,
-    warnings: &mut impl Write,
+    console: &mut Console<'_>,
 ) -> anyhow::Result<()> {
     for turn in turns(args.pairs, args.warm_up) {
         if shutdown.draining().is_cancelled() {
@@ -207,18 +210,15 @@ async fn run_all(
             builds.baseline
         };
         let directory = RunDirectory::at(&root.join(&turn.place))?;
-        let run = ControllerRun {
+        let ran = execute(
+            args,
+            command.clone(),
             scenario,
-            command: command.clone(),
-            cluster: &args.cluster,
-            allowed: &args.allowed,
-            skip_checks: args.skip_checks,
-            connect_timeout: args.connect_timeout,
-            kwok_nodes: args.kwok_nodes,
-            pace: args.pace,
-            pprof: args.pprof,
-        };
-        let outcome = match run.execute(&directory, shutdown, warnings).await {
+            &directory,
+            shutdown,
+            &mut console.warnings,
+        );
+        let outcome = match ran.await {
             Ok(Some(outcome)) => outcome,
             Ok(None) => {
                 abandon(&directory);
@@ -230,13 +230,76 @@ async fn run_all(
             }
         };
         if !args.no_progress {
-            writeln!(warnings, "{}: {}", turn.name, told(&outcome.page.report))?;
+            writeln!(
+                console.warnings,
+                "{}: {}",
+                turn.name,
+                told(&outcome.page.report)
+            )?;
         }
         if let Some(error) = outcome.error {
-            writeln!(warnings, "warning: {}: {error}", turn.name)?;
+            writeln!(console.warnings, "warning: {}: {error}", turn.name)?;
         }
     }
     Ok(())
+}
+
+/// Runs the scenario against the controller of this command line, without showing progress or
+/// printing the report, and saves it in `directory`; `None` if a signal comes before there is a run.
+async fn execute(
+    args: &AbArgs,
+    command: CommandLine,
+    scenario: &Arc<Scenario>,
+    directory: &RunDirectory,
+    shutdown: &Shutdown,
+    warnings: &mut impl Write,
+) -> anyhow::Result<Option<Outcome>> {
+    let controller = if args.pprof {
+        command.with_profiles()
+    } else {
+        command
+    };
+    let cluster = &args.cluster;
+    let connections = scenario.client.connections;
+    let request = RunRequest {
+        environment: if cluster.cluster.is_named() {
+            EnvironmentChoice::Controller {
+                cluster,
+                controller,
+            }
+        } else {
+            EnvironmentChoice::Sandbox {
+                controller: Some(controller),
+                memory_limit: None,
+            }
+        },
+        config: RunConfig {
+            connections,
+            scenario: Arc::clone(scenario),
+            virtual_time: false,
+            beside_control_plane: args.allowed.allows_named(cluster),
+            namespace: cluster.namespace.clone(),
+            connect_timeout: args.connect_timeout,
+            kwok_nodes: args.kwok_nodes,
+            limits: args.pace.limits(),
+            profiles: args.pprof.then(|| directory.path().to_owned()),
+        },
+        options: RunOptions {
+            warnings: &[],
+            keep: false,
+            cluster: &cluster.cluster,
+            progress: false,
+            live: None,
+        },
+        skip_checks: args.skip_checks,
+    };
+    let connections = scenario.client.connections_of(connections);
+    request.environment.enough_files(connections)?;
+    let outcome = request.execute(directory, shutdown, warnings).await?;
+    if let Some(outcome) = &outcome {
+        directory.write_reports(&outcome.page)?;
+    }
+    Ok(outcome)
 }
 
 /// Removes the directory of a run that was none.

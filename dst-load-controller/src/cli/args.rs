@@ -1,6 +1,6 @@
 //! The command line: commands, and the flags that all of them have.
 
-use clap::{Parser, Subcommand, builder::BoolishValueParser};
+use clap::{Parser, Subcommand};
 
 use super::{
     ab, check, churn, cleanup, client, compare, completions, destination, link,
@@ -27,41 +27,17 @@ pub struct Args {
 #[derive(Clone, Debug, clap::Args)]
 pub struct GlobalArgs {
     /// Format of the results.
-    #[arg(
-        short,
-        long,
-        global = true,
-        value_enum,
-        default_value = "text",
-        env = "DST_LOAD_OUTPUT"
-    )]
+    #[arg(short, long, global = true, value_enum, default_value = "text", env)]
     pub output: Format,
     /// Log level, or filters such as `info,kube=debug`. Logs go to standard error.
-    #[arg(
-        long,
-        global = true,
-        default_value = "info",
-        env = "DST_LOAD_LOG_LEVEL"
-    )]
+    #[arg(long, global = true, default_value = "info", env)]
     pub log_level: String,
     /// Print only errors to standard error: no progress, no logs, no warnings. Results still go to
     /// standard output.
-    #[arg(
-        short,
-        long,
-        global = true,
-        value_parser = BoolishValueParser::new(),
-        env = "DST_LOAD_QUIET"
-    )]
+    #[arg(short, long, global = true, env)]
     pub quiet: bool,
     /// Format of the logs.
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value = "text",
-        env = "DST_LOAD_LOG_FORMAT"
-    )]
+    #[arg(long, global = true, value_enum, default_value = "text", env)]
     pub log_format: Output,
 }
 

@@ -8,7 +8,6 @@ use dst_load_report::check::Findings;
 use dst_load_scenario::{
     federation::Site,
     flags::Flags,
-    printable,
     scenario::{Backend, Lifecycle, Scenario},
 };
 use dst_load_session::check::{Destination, Subject, Wants, check, check_target};
@@ -16,10 +15,10 @@ use dst_load_transport::world::World;
 
 use super::{
     cluster::{CLUSTER_DOMAIN, ClusterArgs, TargetClusterArgs},
+    console::Console,
     environment::{ClusterTarget, Environment},
     forward::ForwardArgs,
     namespace::{NamespaceArgs, namespace_of_host},
-    output::Output,
     scenario,
 };
 use crate::exit::Exit;
@@ -29,14 +28,14 @@ use crate::exit::Exit;
 pub struct CheckArgs {
     /// Scenario to check for: a file, or the name of a built-in one. Without it, capacity is not
     /// checked.
-    #[arg(value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
+    #[arg(value_name = "SCENARIO", env)]
     pub scenario: Option<String>,
     /// Override a value of the scenario, as Helm does. Can be repeated.
     #[arg(long, value_name = "KEY=VALUE", requires = "scenario")]
     pub set: Vec<String>,
     /// Check only what `churn` or `client` needs, where the two run apart, each with permissions of
     /// its own.
-    #[arg(long, value_name = "HALF", env = "DST_LOAD_HALF")]
+    #[arg(long, value_name = "HALF", env)]
     pub half: Option<Half>,
     /// The cluster.
     #[command(flatten)]
@@ -49,20 +48,10 @@ pub struct CheckArgs {
     pub target_cluster: TargetClusterArgs,
     /// Address of the destination controller; not checked by default. Of several replicas, the
     /// first is checked.
-    #[arg(
-        long,
-        value_name = "HOST:PORT",
-        value_delimiter = ',',
-        env = "DST_LOAD_DESTINATION"
-    )]
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', env)]
     pub destination: Vec<String>,
     /// URL of the destination controller's metrics, of each replica; not checked by default.
-    #[arg(
-        long,
-        value_name = "URL",
-        value_delimiter = ',',
-        env = "DST_LOAD_DESTINATION_METRICS"
-    )]
+    #[arg(long, value_name = "URL", value_delimiter = ',', env)]
     pub destination_metrics: Vec<String>,
 }
 
@@ -83,11 +72,8 @@ const ANY_NAMESPACE: &str = "dst-load";
 ///
 /// # Errors
 /// A wrong scenario or address, or no cluster.
-pub async fn run(
-    args: &CheckArgs,
-    output: Output,
-    out: &mut impl io::Write,
-) -> anyhow::Result<Exit> {
+pub async fn run(args: &CheckArgs, console: &mut Console<'_>) -> anyhow::Result<Exit> {
+    let output = console.format.plain()?;
     if let Some(namespace) = &args.cluster.namespace
         && args.half != Some(Half::Client)
     {
@@ -126,13 +112,7 @@ pub async fn run(
         args.half,
     )
     .await;
-    match output {
-        Output::Text => write!(out, "{findings}")?,
-        Output::Json => {
-            let text = serde_json::to_string_pretty(&findings)?;
-            writeln!(out, "{}", printable::json(&text))?;
-        }
-    }
+    console.print(output, &findings)?;
     Ok(if findings.failed().next().is_some() {
         Exit::Broken
     } else {

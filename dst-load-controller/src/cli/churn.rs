@@ -7,10 +7,9 @@
 mod act;
 pub mod keys;
 
-use std::io;
+use std::sync::Arc;
 
-use clap::{Args, builder::BoolishValueParser};
-use dst_load_kubernetes::actor::OwnerPod;
+use clap::Args;
 use dst_load_scenario::{
     quantity::Span,
     scenario::{Draft, Scenario},
@@ -18,7 +17,8 @@ use dst_load_scenario::{
 use dst_load_transport::listen::Listen;
 
 use super::{
-    cluster::ClusterArgs, namespace::NamespaceArgs, pace::PaceArgs, scenario, usage::UsageError,
+    cluster::ClusterArgs, console::Console, namespace::NamespaceArgs, pace::PaceArgs, scenario,
+    usage::UsageError,
 };
 use crate::exit::Exit;
 
@@ -32,7 +32,7 @@ pub struct ChurnArgs {
     #[command(flatten)]
     pub allowed: NamespaceArgs,
     /// Take everything from this scenario file, or built-in scenario. Other flags override it.
-    #[arg(long, value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
+    #[arg(long, value_name = "SCENARIO", env)]
     pub scenario: Option<String>,
     /// What the flags say of the scenario.
     #[command(flatten)]
@@ -43,35 +43,35 @@ pub struct ChurnArgs {
     pub pace: PaceArgs,
     /// Schedule the pods on KWOK's nodes only (label `type=kwok`), for clusters that have others
     /// too.
-    #[arg(long, env = "DST_LOAD_KWOK_NODES")]
+    #[arg(long, env)]
     pub kwok_nodes: bool,
     /// Keep what was made in Kubernetes at the end.
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_KEEP")]
+    #[arg(long, env)]
     pub keep: bool,
     /// Wait this long between creating the Services and starting the plan, so that clients
     /// elsewhere can open their streams.
-    #[arg(long, env = "DST_LOAD_START_DELAY")]
+    #[arg(long, env)]
     pub start_delay: Option<Span>,
     /// Keep the Services and serve events after the plan is over, until stopped.
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_LINGER")]
+    #[arg(long, env)]
     pub linger: bool,
     /// Wait at most this long until the namespace is free, if another run uses it.
-    #[arg(long, value_name = "DURATION", env = "DST_LOAD_WAIT_FOR_NAMESPACE")]
+    #[arg(long, value_name = "DURATION", env)]
     pub wait_for_namespace: Option<Span>,
     /// Pod, in the same namespace, that owns all objects, so that Kubernetes deletes them with it.
     /// Within a Pod, its own name.
-    #[arg(long, value_name = "POD", env = "DST_LOAD_POD", requires = "pod_uid")]
+    #[arg(long, value_name = "POD", env, requires = "pod_uid")]
     pub pod: Option<String>,
     /// UID of that Pod.
-    #[arg(long, value_name = "UID", env = "DST_LOAD_POD_UID", requires = "pod")]
+    #[arg(long, value_name = "UID", env, requires = "pod")]
     pub pod_uid: Option<String>,
     /// Address to serve metrics, events and probes at: IP:PORT, or a port alone. By default port
     /// 9990, or a free one if that is taken. Without an IP, on loopback; in a Pod, on all
     /// interfaces.
-    #[arg(long, value_name = "ADDR", env = "DST_LOAD_ADMIN_ADDR")]
+    #[arg(long, value_name = "ADDR", env)]
     pub admin_addr: Option<Listen>,
     /// Label of all objects; random by default.
-    #[arg(long, env = "DST_LOAD_RUN_ID")]
+    #[arg(long, env)]
     pub run_id: Option<String>,
 }
 
@@ -80,38 +80,15 @@ pub struct ChurnArgs {
 /// # Errors
 /// A [`UsageError`], no cluster, a missing permission, a namespace in use; after a second signal
 /// [`dst_load_session::runtime::Aborted`].
-pub async fn run(
-    args: &ChurnArgs,
-    out: &mut impl io::Write,
-    warnings: &mut impl io::Write,
-) -> anyhow::Result<Exit> {
-    let (scenario, said) = args.scenario()?;
-    for warning in said {
-        writeln!(warnings, "warning: {warning}")?;
-    }
-    let owner = args.pod.clone().zip(args.pod_uid.clone());
-    let churn = act::Churn {
-        // A second cluster concerns the client only: the churner churns this one.
-        scenario: Scenario {
-            federation: None,
-            ..scenario
-        },
-        cluster: args.cluster.clone(),
-        allowed: args.allowed.clone(),
-        run_id: args.run_id.clone(),
-        keep: args.keep,
-        kwok_nodes: args.kwok_nodes,
-        owner: owner.map(|(name, uid)| OwnerPod { name, uid }),
-        start_delay: args.start_delay.map(|span| span.0).unwrap_or_default(),
-        linger: args.linger,
-        wait_for_namespace: args
-            .wait_for_namespace
-            .map(|span| span.0)
-            .unwrap_or_default(),
-        admin: args.admin_addr,
-        limits: args.pace.limits(),
+pub async fn run(args: &ChurnArgs, console: &mut Console<'_>) -> anyhow::Result<Exit> {
+    let (scenario, noticed) = args.scenario()?;
+    console.warn(&noticed)?;
+    // A second cluster concerns the client only: the churner churns this one.
+    let scenario = Scenario {
+        federation: None,
+        ..scenario
     };
-    churn.run(out).await?;
+    act::run(args, Arc::new(scenario), console.out).await?;
     Ok(Exit::Pass)
 }
 

@@ -17,10 +17,10 @@ pub struct CleanupArgs {
     #[command(flatten)]
     pub cluster: ClusterArgs,
     /// Delete the objects with the label of this run, alive or not.
-    #[arg(long, required_unless_present = "all", env = "DST_LOAD_RUN_ID")]
+    #[arg(long, required_unless_present = "all", env)]
     pub run_id: Option<String>,
     /// Delete the objects of all runs that are not alive.
-    #[arg(long, conflicts_with = "run_id", env = "DST_LOAD_ALL")]
+    #[arg(long, conflicts_with = "run_id", env)]
     pub all: bool,
 }
 

@@ -30,7 +30,7 @@ pub struct ClientArgs {
         value_name = "HOST:PORT",
         value_delimiter = ',',
         required_unless_present = "destination_pod",
-        env = "DST_LOAD_DESTINATION"
+        env
     )]
     pub destination: Vec<String>,
     /// How to connect to it.
@@ -39,23 +39,18 @@ pub struct ClientArgs {
     /// URL of the destination controller's metrics, where its cost and its readiness are read. Of
     /// several replicas, give each: their usage is summed. By default port 9996 of each replica is
     /// tried.
-    #[arg(
-        long,
-        value_name = "URL",
-        value_delimiter = ',',
-        env = "DST_LOAD_DESTINATION_METRICS"
-    )]
+    #[arg(long, value_name = "URL", value_delimiter = ',', env)]
     pub destination_metrics: Vec<String>,
     /// URL of the metrics of `churn`, such as http://127.0.0.1:9990. Its actions and their intended
     /// times are read there, so that the Kubernetes and end-to-end stages are measured too.
-    #[arg(long, value_name = "URL", env = "DST_LOAD_CHURN")]
+    #[arg(long, value_name = "URL", env)]
     pub churn: Option<String>,
     /// Take Services, clients and criteria from this scenario file, or built-in scenario. Streams
     /// are then held until churn's plan ends. This process is one of the scenario's replicas.
     #[arg(
         long,
         value_name = "SCENARIO",
-        env = "DST_LOAD_SCENARIO",
+        env,
         conflicts_with_all = [
             "services", "streams_per_service", "stream_max_lifetime", "stream_reset_interval",
             "clients", "open_rate", "lifecycle", "profiles",
@@ -69,47 +64,32 @@ pub struct ClientArgs {
         visible_alias = "target-services",
         required_unless_present = "scenario",
         value_name = "AUTHORITY",
-        env = "DST_LOAD_SERVICES"
+        env
     )]
     pub services: Vec<String>,
     /// Streams per client and Service.
-    #[arg(
-        long,
-        default_value_t = 1,
-        value_parser = clap::value_parser!(u32).range(1..),
-        env = "DST_LOAD_STREAMS_PER_SERVICE"
-    )]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), env)]
     pub streams_per_service: u32,
     /// Close and reopen each stream after at most this time.
-    #[arg(long, env = "DST_LOAD_STREAM_MAX_LIFETIME")]
+    #[arg(long, env)]
     pub stream_max_lifetime: Option<Span>,
     /// Close and reopen all streams at this interval.
-    #[arg(long, env = "DST_LOAD_STREAM_RESET_INTERVAL")]
+    #[arg(long, env)]
     pub stream_reset_interval: Option<Span>,
     /// Number of virtual clients in this process, each with a connection of its own.
-    #[arg(
-        long,
-        default_value_t = 1,
-        value_parser = clap::value_parser!(u32).range(1..),
-        env = "DST_LOAD_CLIENTS"
-    )]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), env)]
     pub clients: u32,
     /// Maximum number of streams opened per second.
     #[arg(
         long,
         default_value_t = Client::default().open_rate,
         value_parser = clap::value_parser!(u32).range(1..),
-        env = "DST_LOAD_OPEN_RATE"
+        env
     )]
     pub open_rate: u32,
     /// When the client closes streams: `eternal` (never), or `proxy`, as Linkerd's proxy does:
     /// after 3 s without an update at the start, 5 min without one later, or 1 h in all.
-    #[arg(
-        long,
-        default_value_t,
-        value_name = "LIFECYCLE",
-        env = "DST_LOAD_LIFECYCLE"
-    )]
+    #[arg(long, default_value_t, value_name = "LIFECYCLE", env)]
     pub lifecycle: Lifecycle,
     /// Whether to hold GetProfile streams beside the Get streams, as a proxy does; by default only
     /// with `--lifecycle proxy`.
@@ -119,32 +99,32 @@ pub struct ClientArgs {
         require_equals = true,
         default_missing_value = "true",
         value_parser = BoolishValueParser::new(),
-        env = "DST_LOAD_PROFILES"
+        env
     )]
     pub profiles: Option<bool>,
     /// How long to try to connect to the destination.
-    #[arg(long, default_value = "30s", env = "DST_LOAD_CONNECT_TIMEOUT")]
+    #[arg(long, default_value = "30s", env)]
     pub connect_timeout: Span,
     /// End after this time, as a first signal does. By default run until stopped.
-    #[arg(long, env = "DST_LOAD_DURATION")]
+    #[arg(long, env)]
     pub duration: Option<Span>,
     /// Address to serve metrics, probes and the recording at: IP:PORT, or a port alone. By default
     /// port 9990, or a free one if that is taken. Without an IP, on loopback; in a Pod, on all
     /// interfaces.
-    #[arg(long, value_name = "ADDR", env = "DST_LOAD_ADMIN_ADDR")]
+    #[arg(long, value_name = "ADDR", env)]
     pub admin_addr: Option<Listen>,
     /// Directory for the recording and the reports; none are written by default.
-    #[arg(long, value_name = "DIR", env = "DST_LOAD_OUTPUT_DIR")]
+    #[arg(long, value_name = "DIR", env)]
     pub output_dir: Option<PathBuf>,
     /// The cluster whose EndpointSlices are observed.
     #[command(flatten)]
     pub cluster: ClusterArgs,
     /// Context of the cluster that has the endpoints, if the Services stand for those of another
     /// cluster: mirror Services, and federated ones of one cluster.
-    #[arg(long, value_name = "CONTEXT", env = "DST_LOAD_OBSERVE_CONTEXT")]
+    #[arg(long, value_name = "CONTEXT", env)]
     pub observe_context: Option<String>,
     /// Kubeconfig file of that cluster; that of --context by default.
-    #[arg(long, value_name = "FILE", env = "DST_LOAD_OBSERVE_KUBECONFIG")]
+    #[arg(long, value_name = "FILE", env)]
     pub observe_kubeconfig: Option<PathBuf>,
 }
 
@@ -157,45 +137,20 @@ pub struct Watch {
     pub client: Client,
 }
 
-/// What says what is watched.
-#[derive(Clone, Debug)]
-enum Asked {
-    Scenario(Box<Scenario>),
-    Flags(Watch),
-}
-
-// === impl Asked ===
-
-impl Asked {
-    /// When the streams that are wanted end by themselves.
-    fn lifecycle(&self) -> Lifecycle {
-        match self {
-            Self::Scenario(scenario) => scenario.client.lifecycle,
-            Self::Flags(watch) => watch.client.lifecycle,
-        }
-    }
-
-    fn scenario(&self) -> Option<&Scenario> {
-        match self {
-            Self::Scenario(scenario) => Some(scenario),
-            Self::Flags(_) => None,
-        }
-    }
-}
-
 // === impl ClientArgs ===
 
 impl ClientArgs {
-    /// The scenario, or what the flags say where none is given.
+    /// The scenario, if one is given; else the flags say what is watched.
     ///
     /// # Errors
     /// A [`UsageError`] if the scenario is not there or not right, or a flag is not right.
-    fn asked(&self) -> anyhow::Result<Asked> {
+    fn scenario(&self) -> anyhow::Result<Option<Scenario>> {
         let Some(name) = &self.scenario else {
-            return Ok(Asked::Flags(self.watch()?));
+            self.watch()?;
+            return Ok(None);
         };
         let (scenario, _) = scenario::open(name)?.finish().map_err(UsageError::from)?;
-        Ok(Asked::Scenario(Box::new(scenario)))
+        Ok(Some(scenario))
     }
 
     /// What one replica of the scenario watches, and how, where its Services are in `namespace`.

@@ -14,10 +14,10 @@ pub(super) const CLUSTER_DOMAIN: &str = "cluster.local";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct KubeconfigArgs {
     /// Path to the kubeconfig file.
-    #[arg(long, value_name = "FILE", env = "DST_LOAD_KUBECONFIG")]
+    #[arg(long, value_name = "FILE", env)]
     pub kubeconfig: Option<PathBuf>,
     /// Name of the kubeconfig context.
-    #[arg(long, env = "DST_LOAD_CONTEXT")]
+    #[arg(long, env)]
     pub context: Option<String>,
 }
 
@@ -28,7 +28,7 @@ pub struct ClusterArgs {
     #[command(flatten)]
     pub cluster: KubeconfigArgs,
     /// Namespace of the Services.
-    #[arg(short, long, env = "DST_LOAD_NAMESPACE")]
+    #[arg(short, long, env)]
     pub namespace: Option<String>,
 }
 
@@ -37,10 +37,10 @@ pub struct ClusterArgs {
 pub struct TargetClusterArgs {
     /// Context of the target cluster, which is churned, if it is not the source cluster, whose
     /// destination controller is measured.
-    #[arg(long, value_name = "CONTEXT", env = "DST_LOAD_CHURN_CONTEXT")]
+    #[arg(long, value_name = "CONTEXT", env)]
     pub churn_context: Option<String>,
     /// Kubeconfig file of the target cluster; that of the source cluster by default.
-    #[arg(long, value_name = "FILE", env = "DST_LOAD_CHURN_KUBECONFIG")]
+    #[arg(long, value_name = "FILE", env)]
     pub churn_kubeconfig: Option<PathBuf>,
 }
 
@@ -122,5 +122,11 @@ impl ClusterArgs {
     /// There is none, with what would help.
     pub async fn find(&self) -> Result<Cluster, ClusterError> {
         self.cluster.find().await
+    }
+
+    /// The namespace that is named, else the one of the cluster's context.
+    pub(super) fn namespace_in(&self, cluster: &Cluster) -> String {
+        let named = self.namespace.as_deref();
+        named.unwrap_or(cluster.default_namespace()).to_owned()
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::{Args, builder::BoolishValueParser};
+use clap::Args;
 use dst_load_recording::recording::Line;
 use dst_load_report::{
     compare::{
@@ -39,10 +39,10 @@ pub struct CompareArgs {
     #[arg(value_name = "RECORDINGS", num_args = 0..=2)]
     pub sides: Vec<PathBuf>,
     /// Recordings of the baseline, instead of the first argument.
-    #[arg(long, value_name = "RECORDINGS", num_args = 1.., value_delimiter = ',', env = "DST_LOAD_BASELINE")]
+    #[arg(long, value_name = "RECORDINGS", num_args = 1.., value_delimiter = ',', env)]
     pub baseline: Vec<PathBuf>,
     /// Recordings of the candidate, instead of the second argument.
-    #[arg(long, value_name = "RECORDINGS", num_args = 1.., value_delimiter = ',', env = "DST_LOAD_CANDIDATE")]
+    #[arg(long, value_name = "RECORDINGS", num_args = 1.., value_delimiter = ',', env)]
     pub candidate: Vec<PathBuf>,
     /// How they are judged.
     #[command(flatten)]
@@ -54,31 +54,26 @@ pub struct CompareArgs {
 pub struct JudgingArgs {
     /// Ignore differences below this share, such as 10%; of one measure, destination_add_p99=30%.
     /// Can be repeated. By default 5% of costs and memory, 20% of latencies, and 0% of errors.
-    #[arg(
-        long,
-        value_name = "[MEASURE=]SHARE",
-        value_delimiter = ',',
-        env = "DST_LOAD_THRESHOLD"
-    )]
+    #[arg(long, value_name = "[MEASURE=]SHARE", value_delimiter = ',', env)]
     pub threshold: Vec<String>,
     /// Confidence level of the intervals: a higher one is wrong less often, and finds less.
-    #[arg(long, default_value = "95%", env = "DST_LOAD_CONFIDENCE")]
+    #[arg(long, default_value = "95%", env)]
     pub confidence: Share,
     /// Name of the baseline, such as its branch.
-    #[arg(long, value_name = "NAME", env = "DST_LOAD_BASELINE_NAME")]
+    #[arg(long, value_name = "NAME", env)]
     pub baseline_name: Option<String>,
     /// Name of the candidate.
-    #[arg(long, value_name = "NAME", env = "DST_LOAD_CANDIDATE_NAME")]
+    #[arg(long, value_name = "NAME", env)]
     pub candidate_name: Option<String>,
     /// Exit with 4 if the comparison is inconclusive.
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_FAIL_ON_INCONCLUSIVE")]
+    #[arg(long, env)]
     pub fail_on_inconclusive: bool,
     /// Compare runs although scenarios, seeds or settings differ, and include those that are
     /// invalid or did not end as planned; with a warning.
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_FORCE")]
+    #[arg(long, env)]
     pub force: bool,
     /// Write the comparison to this file instead of standard output.
-    #[arg(long, value_name = "FILE", env = "DST_LOAD_OUTPUT_FILE")]
+    #[arg(long, value_name = "FILE", env)]
     pub output_file: Option<PathBuf>,
 }
 
@@ -211,7 +206,7 @@ impl JudgingArgs {
         &self,
         comparison: &Comparison,
         format: Format,
-        out: &mut impl Write,
+        out: &mut dyn Write,
     ) -> anyhow::Result<()> {
         match &self.output_file {
             Some(path) => write_whole(path, &render(comparison, format, Style::PLAIN))?,

@@ -30,26 +30,16 @@ pub struct DestinationArgs {
     pub cluster: KubeconfigArgs,
     /// Address to serve streams at: IP:PORT, or a port alone. Without an IP, on loopback; in a Pod,
     /// on all interfaces.
-    #[arg(
-        long,
-        value_name = "ADDR",
-        default_value = "8086",
-        env = "DST_LOAD_ADDR"
-    )]
+    #[arg(long, value_name = "ADDR", default_value = "8086", env)]
     pub addr: Listen,
     /// Address to serve metrics and readiness at, in the same form.
-    #[arg(
-        long,
-        value_name = "ADDR",
-        default_value = "9996",
-        env = "DST_LOAD_METRICS_ADDR"
-    )]
+    #[arg(long, value_name = "ADDR", default_value = "9996", env)]
     pub metrics_addr: Listen,
     /// DNS domain of the cluster.
-    #[arg(long, default_value = CLUSTER_DOMAIN, env = "DST_LOAD_CLUSTER_DOMAIN")]
+    #[arg(long, default_value = CLUSTER_DOMAIN, env)]
     pub cluster_domain: String,
     /// Take faults from this scenario file, or built-in scenario.
-    #[arg(long, value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
+    #[arg(long, value_name = "SCENARIO", env)]
     pub scenario: Option<String>,
     /// Override a value of the scenario, as Helm does. Can be repeated.
     #[arg(long, value_name = "KEY=VALUE", requires = "scenario")]
@@ -64,7 +54,7 @@ pub struct DestinationArgs {
     #[arg(long, hide = true, value_parser = BoolishValueParser::new())]
     pub enable_pprof: Option<bool>,
     /// Whether to serve the IPv6 addresses of Pods.
-    #[arg(long, value_name = "BOOL", env = "DST_LOAD_ENABLE_IPV6", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_name = "BOOL", env, value_parser = BoolishValueParser::new())]
     pub enable_ipv6: Option<bool>,
 }
 

@@ -29,45 +29,31 @@ pub struct ForwardArgs {
     #[arg(
         long,
         value_name = "[NAMESPACE/]POD",
-        env = "DST_LOAD_DESTINATION_POD",
+        env,
         conflicts_with = "destination"
     )]
     pub destination_pod: Option<PodName>,
     /// Treat the destination as a port-forward, such as kubectl's: latency is not judged, and
     /// clients share connections.
-    #[arg(long, env = "DST_LOAD_FORWARDED", value_parser = BoolishValueParser::new())]
+    #[arg(long, env)]
     pub forwarded: bool,
     /// Maximum number of connections to the destination, which virtual clients share in turn. By
     /// default each client has its own; through a port-forward, which refuses more than about 60,
     /// the default is 50.
-    #[arg(
-        long,
-        value_parser = clap::value_parser!(u32).range(1..),
-        env = "DST_LOAD_CONNECTIONS"
-    )]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), env)]
     pub connections: Option<u32>,
     /// Memory limit of the destination controller, such as 250Mi; with --destination-pod, that of
     /// the Pod by default. A run ends at four fifths of it.
-    #[arg(long, value_name = "SIZE", env = "DST_LOAD_DESTINATION_MEMORY_LIMIT")]
+    #[arg(long, value_name = "SIZE", env)]
     pub destination_memory_limit: Option<Bytes>,
     /// Whether the destination controller serves the IPv6 addresses of pods (its -enable-ipv6,
     /// which is off in Linkerd's chart), if its Pod cannot be read. If it is not known, Services
     /// with such addresses are not judged.
-    #[arg(
-        long,
-        value_name = "BOOL",
-        env = "DST_LOAD_DESTINATION_IPV6",
-        value_parser = BoolishValueParser::new()
-    )]
+    #[arg(long, value_name = "BOOL", env, value_parser = BoolishValueParser::new())]
     pub destination_ipv6: Option<bool>,
     /// Whether the destination controller reads EndpointSlices (its -enable-endpoint-slices), if
     /// its Pod cannot be read; true by default. Without EndpointSlices nothing is judged.
-    #[arg(
-        long,
-        value_name = "BOOL",
-        env = "DST_LOAD_DESTINATION_ENDPOINT_SLICES",
-        value_parser = BoolishValueParser::new()
-    )]
+    #[arg(long, value_name = "BOOL", env, value_parser = BoolishValueParser::new())]
     pub destination_endpoint_slices: Option<bool>,
 }
 

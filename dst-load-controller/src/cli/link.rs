@@ -28,29 +28,24 @@ pub struct LinkArgs {
     #[command(flatten)]
     pub target: TargetClusterArgs,
     /// Name of the target cluster: federation.cluster of a scenario.
-    #[arg(long, default_value = "target", env = "DST_LOAD_CLUSTER")]
+    #[arg(long, default_value = "target", env)]
     pub cluster: String,
     /// URL of the target cluster's API server as the controller reaches it, such as
     /// https://10.0.0.1:6443; that of the kubeconfig by default.
-    #[arg(long, value_name = "URL", env = "DST_LOAD_SERVER")]
+    #[arg(long, value_name = "URL", env)]
     pub server: Option<String>,
     /// Namespace of the controller.
-    #[arg(long, default_value = "linkerd", env = "DST_LOAD_CONTROLLER_NAMESPACE")]
+    #[arg(long, default_value = "linkerd", env)]
     pub controller_namespace: String,
     /// Also create the Services that stand for this scenario's, in --namespace, for `churn` and
     /// `client` apart. `run` creates its own.
-    #[arg(
-        long,
-        value_name = "SCENARIO",
-        env = "DST_LOAD_SCENARIO",
-        requires = "namespace"
-    )]
+    #[arg(long, value_name = "SCENARIO", env, requires = "namespace")]
     pub scenario: Option<String>,
     /// Override a value of the scenario, as Helm does. Can be repeated.
     #[arg(long, value_name = "KEY=VALUE", requires = "scenario")]
     pub set: Vec<String>,
     /// Namespace of the scenario's Services, the same in both clusters. It must exist.
-    #[arg(short, long, env = "DST_LOAD_NAMESPACE")]
+    #[arg(short, long, env)]
     pub namespace: Option<String>,
     /// Namespaces that are allowed by name.
     #[command(flatten)]

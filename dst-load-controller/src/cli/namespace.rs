@@ -9,12 +9,7 @@ use super::{cluster::ClusterArgs, usage::UsageError};
 pub struct NamespaceArgs {
     /// Allow Services in this namespace although it is a system namespace, or has a control plane
     /// of Linkerd. Can be repeated.
-    #[arg(
-        long,
-        value_name = "NAME",
-        value_delimiter = ',',
-        env = "DST_LOAD_ALLOW_NAMESPACE"
-    )]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', env)]
     pub allow_namespace: Vec<String>,
 }
 

@@ -7,10 +7,10 @@ use dst_load_kubernetes::actor::Limits;
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct PaceArgs {
     /// Requests per second to the API server, on average; 500 by default.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), env = "DST_LOAD_QPS")]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), env)]
     pub qps: Option<u32>,
     /// Requests that may be sent at once beyond that rate; 1000 by default.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), env = "DST_LOAD_BURST")]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), env)]
     pub burst: Option<u32>,
 }
 

@@ -2,6 +2,8 @@
 //!
 //! clap shows the values of environment variables in help texts, and repeats what it refuses: either
 //! may hold a password, and the latter escape sequences too.
+//!
+//! The variable of a flag that is marked `env` is [`PREFIX`] and the flag's name in capital letters.
 
 use std::{
     ffi::OsString,
@@ -9,8 +11,8 @@ use std::{
 };
 
 use clap::{
-    Command, CommandFactory, Error, FromArgMatches,
-    builder::StyledStr,
+    Arg, ArgAction, Command, CommandFactory, Error, FromArgMatches,
+    builder::{BoolishValueParser, StyledStr},
     error::{ContextKind, ContextValue},
 };
 use dst_load_scenario::printable::{line, lines, part};
@@ -19,17 +21,34 @@ use dst_load_transport::http::shown;
 use super::args::Args;
 use crate::exit::Exit;
 
+/// What the names of this tool's environment variables begin with.
+const PREFIX: &str = "DST_LOAD_";
+
 /// The commands with their flags, whose help texts name the environment's variables and not what
 /// these hold.
 #[must_use]
 pub fn command() -> Command {
-    without_values(Args::command())
+    with_variables(Args::command())
 }
 
-fn without_values(command: Command) -> Command {
+fn with_variables(command: Command) -> Command {
     command
-        .mut_args(|argument| argument.hide_env_values(true))
-        .mut_subcommands(without_values)
+        .mut_args(with_variable)
+        .mut_subcommands(with_variables)
+}
+
+/// A flag with its variable, of which one that is on or off takes `1` and `yes` too.
+fn with_variable(flag: Arg) -> Arg {
+    let mut flag = flag.hide_env_values(true);
+    let name = flag.get_id().as_str().to_uppercase();
+    // clap's own name for it; one that is given is another.
+    if flag.get_env().is_some_and(|it| it == name.as_str()) {
+        flag = flag.env(format!("{PREFIX}{name}"));
+    }
+    match flag.get_action() {
+        ArgAction::SetTrue => flag.value_parser(BoolishValueParser::new()),
+        _ => flag,
+    }
 }
 
 /// Reads a command line.

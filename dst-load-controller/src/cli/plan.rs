@@ -1,11 +1,9 @@
 //! `plan`: says what `run` would do, and so checks a scenario without touching anything.
 
-use std::io;
-
 use clap::Args;
-use dst_load_scenario::{plan::describe::Description, printable};
+use dst_load_scenario::plan::describe::Description;
 
-use super::{output::Output, scenario::ScenarioArgs};
+use super::{console::Console, scenario::ScenarioArgs};
 use crate::exit::Exit;
 
 /// Flags of `plan`.
@@ -20,23 +18,10 @@ pub struct PlanArgs {
 ///
 /// # Errors
 /// If the scenario is wrong, or nothing can be written.
-pub fn run(
-    args: &PlanArgs,
-    output: Output,
-    out: &mut impl io::Write,
-    warnings: &mut impl io::Write,
-) -> anyhow::Result<Exit> {
+pub fn run(args: &PlanArgs, console: &mut Console<'_>) -> anyhow::Result<Exit> {
+    let output = console.format.plain()?;
     let (scenario, noticed) = args.scenario.load()?;
-    for warning in noticed {
-        writeln!(warnings, "warning: {warning}")?;
-    }
-    let description = Description::of(&scenario);
-    match output {
-        Output::Text => write!(out, "{description}")?,
-        Output::Json => {
-            let text = serde_json::to_string_pretty(&description)?;
-            writeln!(out, "{}", printable::json(&text))?;
-        }
-    }
+    console.warn(&noticed)?;
+    console.print(output, &Description::of(&scenario))?;
     Ok(Exit::Pass)
 }

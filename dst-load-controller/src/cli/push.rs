@@ -1,40 +1,27 @@
 //! `--push-gateway`: what a run came to, for a Prometheus Pushgateway.
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::{io, path::PathBuf};
 
 use clap::Args;
 use dst_load_report::report::Report;
 use dst_load_session::push::PushGateway;
 
-use super::{credentials::Sources, usage::UsageError};
+use super::{console::Console, credentials::Sources, usage::UsageError};
 
 /// Where a run's numbers go when it is over.
 #[derive(Clone, Debug, Default, Args)]
 pub struct PushArgs {
     /// Push the results of the run as gauges (`dst_load_run_…`) to this Prometheus Pushgateway,
     /// such as http://127.0.0.1:9091. They replace earlier ones of the same scenario.
-    #[arg(long, value_name = "URL", env = "DST_LOAD_PUSH_GATEWAY")]
+    #[arg(long, value_name = "URL", env)]
     pub push_gateway: Option<String>,
     /// File with the bearer token for the Pushgateway; the value of DST_LOAD_PUSH_GATEWAY_TOKEN by
     /// default.
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "push_gateway",
-        env = "DST_LOAD_PUSH_GATEWAY_TOKEN_FILE"
-    )]
+    #[arg(long, value_name = "FILE", requires = "push_gateway", env)]
     pub push_gateway_token_file: Option<PathBuf>,
     /// File with USER:PASSWORD for the Pushgateway; the value of DST_LOAD_PUSH_GATEWAY_BASIC_AUTH
     /// by default.
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "push_gateway",
-        env = "DST_LOAD_PUSH_GATEWAY_BASIC_AUTH_FILE"
-    )]
+    #[arg(long, value_name = "FILE", requires = "push_gateway", env)]
     pub push_gateway_basic_auth_file: Option<PathBuf>,
 }
 
@@ -67,13 +54,13 @@ impl PushArgs {
 pub(super) async fn push(
     gateway: Option<&PushGateway>,
     report: &Report,
-    warnings: &mut impl Write,
+    console: &mut Console<'_>,
 ) -> io::Result<()> {
     let Some(gateway) = gateway else {
         return Ok(());
     };
     match gateway.push(report).await {
         Ok(()) => Ok(()),
-        Err(error) => writeln!(warnings, "warning: nothing was pushed: {error}"),
+        Err(error) => writeln!(console.warnings, "warning: nothing was pushed: {error}"),
     }
 }

@@ -12,7 +12,7 @@ use anyhow::Context;
 use clap::Args;
 use dst_load_recording::recording::{Header, Line, each_once, header_of, merge, read};
 use dst_load_report::{
-    report::{Report, html, json, junit, markdown, page::Page, text},
+    report::{Report, html, json, junit, markdown, next, page::Page, text},
     terminal::Style,
     verdict::Verdict,
 };
@@ -21,10 +21,11 @@ use dst_load_scenario::{
     plan::{Plan, Planned},
     scenario::Scenario,
 };
-use dst_load_session::recorder::{RECORDING, write_whole};
+use dst_load_session::recorder::{RECORDING, RunDirectory, write_whole};
 use rustix::termios::tcgetwinsize;
 
 use super::{
+    console::Console,
     output::Format,
     push::{self, PushArgs},
     usage::UsageError,
@@ -47,10 +48,10 @@ pub struct ReportArgs {
     #[command(flatten)]
     pub push: PushArgs,
     /// Write the report to this file instead of standard output.
-    #[arg(long, value_name = "FILE", env = "DST_LOAD_OUTPUT_FILE")]
+    #[arg(long, value_name = "FILE", env)]
     pub output_file: Option<PathBuf>,
     /// Exit with 3 if the run failed and with 4 if it is invalid, as `run` does.
-    #[arg(long, env = "DST_LOAD_EXIT_CODE")]
+    #[arg(long, env)]
     pub exit_code: bool,
 }
 
@@ -58,37 +59,51 @@ pub struct ReportArgs {
 ///
 /// # Errors
 /// As [`run`]; and no cluster, no pods, or one that does not answer.
-pub async fn run_from_pods(
-    args: &ReportArgs,
-    format: Format,
-    out: &mut impl io::Write,
-    warnings: &mut impl io::Write,
-) -> anyhow::Result<Exit> {
-    from_pods::run(args, format, out, warnings).await
+pub async fn run_from_pods(args: &ReportArgs, console: &mut Console<'_>) -> anyhow::Result<Exit> {
+    from_pods::run(args, console).await
 }
 
 /// Renders the recordings.
 ///
 /// # Errors
 /// If one cannot be read, they cannot be merged, or the report cannot be written.
-pub async fn run(
-    args: &ReportArgs,
-    format: Format,
-    out: &mut impl io::Write,
-    warnings: &mut impl io::Write,
-) -> anyhow::Result<Exit> {
+pub async fn run(args: &ReportArgs, console: &mut Console<'_>) -> anyhow::Result<Exit> {
     let gateway = args.push.gateway()?;
     let page = load(&args.recordings)?;
     match &args.output_file {
-        Some(path) => write_whole(path, &render(&page, format, Style::PLAIN))?,
-        None => out.write_all(render(&page, format, style()).as_bytes())?,
+        Some(path) => write_whole(path, &render(&page, console.format, Style::PLAIN))?,
+        None => print(&page, console)?,
     }
-    push::push(gateway.as_ref(), &page.report, warnings).await?;
+    push::push(gateway.as_ref(), &page.report, console).await?;
     Ok(if args.exit_code {
         exit(&page.report)
     } else {
         Exit::Pass
     })
+}
+
+/// Prints the report.
+///
+/// # Errors
+/// If it cannot be written.
+pub(super) fn print(page: &Page, console: &mut Console<'_>) -> io::Result<()> {
+    let text = render(page, console.format, style());
+    console.out.write_all(text.as_bytes())
+}
+
+/// Says where the recording and the reports are, and which command goes on from there.
+///
+/// # Errors
+/// If it cannot be written.
+pub(super) fn announce(
+    what: &str,
+    page: &Page,
+    directory: &RunDirectory,
+    console: &mut Console<'_>,
+) -> io::Result<()> {
+    let path = directory.path().display().to_string();
+    writeln!(console.warnings, "{what}: {path}")?;
+    writeln!(console.warnings, "{}", next::command(&page.report, &path))
 }
 
 /// The exit code that a report's verdict means.

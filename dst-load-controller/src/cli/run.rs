@@ -2,7 +2,6 @@
 
 mod command;
 mod config;
-mod controller;
 mod environment;
 mod execute;
 mod floor;
@@ -13,7 +12,7 @@ pub mod simulation;
 
 use std::path::PathBuf;
 
-use clap::{Args, builder::BoolishValueParser};
+use clap::Args;
 use dst_load_scenario::quantity::Span;
 use dst_load_transport::listen::Listen;
 
@@ -27,7 +26,11 @@ use super::{
 };
 
 pub use self::command::run;
-pub(super) use self::controller::ControllerRun;
+pub(super) use self::{
+    config::RunConfig,
+    execute::RunRequest,
+    measure::{Outcome, RunOptions},
+};
 
 /// Flags of `run`. Without a cluster it runs on the embedded sandbox.
 #[derive(Clone, Debug, Args)]
@@ -50,12 +53,7 @@ pub struct RunArgs {
     pub virtual_time: bool,
     /// Address of the destination controller of the cluster. Of several replicas, give each: repeat
     /// the flag, or separate them with commas. Virtual clients are assigned to them in turn.
-    #[arg(
-        long,
-        value_name = "HOST:PORT",
-        value_delimiter = ',',
-        env = "DST_LOAD_DESTINATION"
-    )]
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', env)]
     pub destination: Vec<String>,
     /// How to connect to it.
     #[command(flatten)]
@@ -70,51 +68,41 @@ pub struct RunArgs {
     pub destination_bin: Option<String>,
     /// URL of the destination controller's metrics. Of several replicas, give each: their usage is
     /// summed. By default port 9996 of each replica is tried.
-    #[arg(
-        long,
-        value_name = "URL",
-        value_delimiter = ',',
-        env = "DST_LOAD_DESTINATION_METRICS"
-    )]
+    #[arg(long, value_name = "URL", value_delimiter = ',', env)]
     pub destination_metrics: Vec<String>,
     /// How long to try to connect to the destination.
-    #[arg(long, default_value = "30s", env = "DST_LOAD_CONNECT_TIMEOUT")]
+    #[arg(long, default_value = "30s", env)]
     pub connect_timeout: Span,
     /// Limits of requests to the API server.
     #[command(flatten)]
     pub pace: PaceArgs,
     /// Directory for the recording and the reports; `runs/<name>-<time>` by default.
-    #[arg(long, value_name = "DIR", env = "DST_LOAD_OUTPUT_DIR")]
+    #[arg(long, value_name = "DIR", env)]
     pub output_dir: Option<PathBuf>,
     /// Serve the page of the run at this address during the run, such as 127.0.0.1:9990. The page
     /// updates itself. IP:PORT, or a port alone: on loopback, or in a Pod on all interfaces.
-    #[arg(
-        long,
-        value_name = "ADDR",
-        conflicts_with = "virtual_time",
-        env = "DST_LOAD_LIVE"
-    )]
+    #[arg(long, value_name = "ADDR", conflicts_with = "virtual_time", env)]
     pub live: Option<Listen>,
     /// The Pushgateway for its results.
     #[command(flatten)]
     pub push: PushArgs,
     /// Keep what was made in Kubernetes when the run ends.
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_KEEP")]
+    #[arg(long, env)]
     pub keep: bool,
     /// Run on a cluster although preflight checks fail.
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_SKIP_CHECKS")]
+    #[arg(long, env)]
     pub skip_checks: bool,
     /// Take CPU and heap profiles of the destination controller, and save them beside the
     /// recording. The controller must serve them: Linkerd's does with -enable-pprof (charts:
     /// enablePprof), which is added to --destination-bin. They cost the controller some percent of
     /// its allocations and CPU.
-    #[arg(long, conflicts_with = "virtual_time", value_parser = BoolishValueParser::new(), env = "DST_LOAD_PPROF")]
+    #[arg(long, conflicts_with = "virtual_time", env)]
     pub pprof: bool,
     /// Do not show progress.
-    #[arg(long, value_parser = BoolishValueParser::new(), env = "DST_LOAD_NO_PROGRESS")]
+    #[arg(long, env)]
     pub no_progress: bool,
     /// Schedule the pods on KWOK's nodes only (label `type=kwok`), for clusters that have others
     /// too.
-    #[arg(long, env = "DST_LOAD_KWOK_NODES", value_parser = BoolishValueParser::new())]
+    #[arg(long, env)]
     pub kwok_nodes: bool,
 }

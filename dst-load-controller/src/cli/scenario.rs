@@ -22,19 +22,19 @@ pub struct ScenarioArgs {
     /// A scenario file, or the name of a built-in one: quick, baseline, small-oscillation,
     /// large-rollout, many-services, red-line, stale-state,
     /// federated-baseline, federated-oscillation.
-    #[arg(value_name = "SCENARIO", env = "DST_LOAD_SCENARIO")]
+    #[arg(value_name = "SCENARIO", env)]
     pub scenario: String,
     /// Override a value of the scenario, as Helm does: `--set churn.minHold=5s`. Can be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Override scenario.seed.
-    #[arg(long, env = "DST_LOAD_SEED")]
+    #[arg(long, env)]
     pub seed: Option<u64>,
     /// Override churn.cycles: end the run after this many cycles.
-    #[arg(long, env = "DST_LOAD_CYCLES")]
+    #[arg(long, env)]
     pub cycles: Option<u32>,
     /// Override churn.duration: end the run after this time.
-    #[arg(long, env = "DST_LOAD_DURATION")]
+    #[arg(long, env)]
     pub duration: Option<Span>,
 }
 

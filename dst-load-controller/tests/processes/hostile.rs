@@ -7,8 +7,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use clap::{CommandFactory, Parser};
-use dst_load_controller::cli::{Args, churn::ChurnArgs, client::ClientArgs};
+use clap::Parser;
+use dst_load_controller::cli::{churn::ChurnArgs, client::ClientArgs, parse};
 use dst_load_destination::{address::Address, forward::PodName};
 use dst_load_scenario::{
     authority::Authority,
@@ -109,7 +109,7 @@ fn flags() -> Vec<(Vec<String>, String)> {
         }
     }
     let mut found = Vec::new();
-    add(&Args::command(), &[], &mut found);
+    add(&parse::command(), &[], &mut found);
     found
 }
 
@@ -201,7 +201,7 @@ proptest! {
         line.extend(path.iter().cloned());
         line.push(format!("{flag}={text}"));
         // Whatever it says; it may be right.
-        let _ = Args::try_parse_from(line);
+        let _ = parse::parse(line.into_iter().map(Into::into));
     }
 
     #[test]

@@ -6,8 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::CommandFactory;
-use dst_load_controller::cli::Args;
+use dst_load_controller::cli::parse;
 use dst_load_scenario::scenario::BUILT_IN;
 
 /// The crates that only think: no clock, no waiting, no sockets. What they must not ask the system for is
@@ -159,7 +158,7 @@ fn the_readme_has_every_exit_code_and_no_other() {
 
 #[test]
 fn the_readme_has_every_command_and_no_other() {
-    let command = Args::command();
+    let command = parse::command();
     let commands: BTreeSet<_> = command
         .get_subcommands()
         .filter(|command| !command.is_hide_set())

@@ -263,7 +263,11 @@ async fn watched(told: bool) -> (Report, String) {
     };
     ended.unwrap();
 
-    let report = client.report(&Criteria::default(), false).unwrap().unwrap();
+    let report = client
+        .page(&Criteria::default(), false)
+        .unwrap()
+        .unwrap()
+        .report;
     destination.shutdown().await;
     kubernetes.shutdown().await;
     (report, scraped)
@@ -393,7 +397,11 @@ async fn beside(target: Target, seconds: u64) -> (Result<(), SessionError>, Repo
         ended = client.run(header()) => ended,
         never = end => match never {},
     };
-    let report = client.report(&Criteria::default(), false).unwrap().unwrap();
+    let report = client
+        .page(&Criteria::default(), false)
+        .unwrap()
+        .unwrap()
+        .report;
     destination.shutdown().await;
     kubernetes.shutdown().await;
     (ended, report)

@@ -189,17 +189,18 @@ impl OpenChanges {
         number: u64,
         slot: SlotId,
         intended: Option<At>,
-        streams: impl Iterator<Item = usize>,
+        streams: impl Iterator<Item = StreamId>,
     ) {
         let change = self.get(number);
         change.slots.push(slot);
         change.closed.endpoints += 1;
         change.closed.intended = change.closed.intended.or(intended);
         for stream in streams {
-            if change.remaining[stream] == 0 {
+            let remaining = &mut change.remaining[stream as usize];
+            if *remaining == 0 {
                 change.closed.audience += 1;
             }
-            change.remaining[stream] += 1;
+            *remaining += 1;
             change.open += 1;
         }
     }

@@ -158,16 +158,14 @@ impl ServiceLedger {
         let (at, changes, outbox) = (self.present.at, &mut self.changes, &mut self.outbox);
         for (_, slot) in self.slots.iter_mut() {
             for entry in slot.open.drain(..) {
-                for bit in entry.pending.iter() {
-                    let stream = u32::try_from(bit).expect("invariant: streams are u32");
+                for stream in entry.pending.iter() {
                     outbox.counts.left += 1;
                     changes.leave(entry.change, stream);
                 }
             }
             slot.late.iter_mut().for_each(|late| late.clear());
         }
-        let all: Vec<_> = self.slots.iter().map(|(id, _)| id).collect();
-        for id in all {
+        for id in self.slots.ids() {
             for class in 0..self.streams.class_places().len() {
                 self.slots.want(id, class, false, at);
             }

@@ -41,8 +41,7 @@ impl ServiceLedger {
             return;
         };
         let streams: Vec<_> = entry.pending.iter().collect();
-        for bit in streams {
-            let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");
+        for stream in streams {
             if self.to_learn(stream, id).0 == 1 {
                 self.missed(stream, id, self.limits.deadline, Outcome::Never);
             } else {
@@ -53,13 +52,11 @@ impl ServiceLedger {
 
     /// Closes everything that is open; every number is final after it.
     pub fn conclude_all(&mut self, now: At) {
-        let ids: Vec<_> = self.slots.iter().map(|(id, _)| id).collect();
-        for id in ids {
+        for id in self.slots.ids() {
             let open = self.slots.get(id).open.iter();
             let streams: std::collections::BTreeSet<_> =
                 open.flat_map(|entry| entry.pending.iter()).collect();
-            for bit in streams {
-                let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");
+            for stream in streams {
                 self.conclude(stream, id);
                 if let (1, Some(start)) = self.to_learn(stream, id) {
                     let lasted = now.since(start);

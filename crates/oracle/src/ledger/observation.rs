@@ -12,7 +12,7 @@ use super::{
     ServiceLedger, Written,
     change::{ChangeId, ClosedChange},
     outbox::KubernetesStage,
-    slots::{Entry, Pending, SlotId},
+    slots::{Entry, Pending, SlotId, streams_in},
     streams::StreamId,
 };
 use crate::{
@@ -199,10 +199,7 @@ impl ServiceLedger {
             self.deliver_early(number, early);
         }
         for &(id, _) in affected.values() {
-            self.slots
-                .get_mut(id)
-                .open
-                .retain(|entry| !entry.pending.is_empty());
+            self.slots.get_mut(id).drop_learnt();
         }
     }
 
@@ -228,10 +225,10 @@ impl ServiceLedger {
         {
             return;
         }
-        let candidates: Vec<_> = pending.ones().collect();
+        let candidates: Vec<_> = streams_in(pending).collect();
         let mut explained = Vec::new();
-        for bit in candidates {
-            let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");
+        for stream in candidates {
+            let bit = stream as usize;
             if slot.is_pending(bit) {
                 continue;
             }
@@ -264,13 +261,11 @@ impl ServiceLedger {
     /// The state of an endpoint has changed at an instant that is not known: nothing can be said of
     /// how long streams took to learn what it was before, nor of what they were sent meanwhile.
     fn lose_track(&mut self, id: SlotId, streams: &FixedBitSet) {
-        for bit in streams.ones() {
-            let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");
+        for stream in streams_in(streams) {
             self.leave(stream, id);
             self.forget_unexplained(stream, id);
         }
-        let slot = self.slots.get_mut(id);
-        slot.open.retain(|entry| !entry.pending.is_empty());
+        self.slots.get_mut(id).drop_learnt();
     }
 
     /// A stream had this endpoint right before the observer saw it: after the destination stage

@@ -230,7 +230,7 @@ impl ServiceLedger {
         let Some(entry) = entry else { return };
         entry.pending.remove(stream as usize);
         if entry.pending.is_empty() {
-            slot.open.retain(|entry| !entry.pending.is_empty());
+            slot.drop_learnt();
         }
     }
 

@@ -101,6 +101,11 @@ impl Slots {
             .filter_map(|(id, slot)| Some((id, slot.as_ref()?)))
     }
 
+    /// The slots in use, for whoever changes them meanwhile.
+    pub(super) fn ids(&self) -> Vec<SlotId> {
+        self.iter().map(|(id, _)| id).collect()
+    }
+
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (SlotId, &mut Slot)> {
         (0..)
             .zip(&mut self.slots)
@@ -240,6 +245,12 @@ impl Slots {
     }
 }
 
+/// The streams of a set.
+pub(super) fn streams_in(set: &FixedBitSet) -> impl Iterator<Item = StreamId> {
+    set.ones()
+        .map(|bit| u32::try_from(bit).expect("invariant: streams are numbered by u32"))
+}
+
 // === impl Pending ===
 
 impl Pending {
@@ -270,8 +281,8 @@ impl Pending {
         self.count == 0
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
-        self.streams.ones()
+    pub(super) fn iter(&self) -> impl Iterator<Item = StreamId> {
+        streams_in(&self.streams)
     }
 }
 
@@ -309,6 +320,11 @@ impl Slot {
 
     pub(super) fn is_pending(&self, stream: usize) -> bool {
         self.open.iter().any(|entry| entry.pending.contains(stream))
+    }
+
+    /// Drops the changes that no stream is waited for to learn.
+    pub(super) fn drop_learnt(&mut self) {
+        self.open.retain(|entry| !entry.pending.is_empty());
     }
 
     pub(super) fn late_mut(&mut self, direction: Direction) -> &mut FixedBitSet {

@@ -7,7 +7,7 @@ use fixedbitset::FixedBitSet;
 
 use super::{
     ServiceLedger,
-    slots::{SlotId, Slots},
+    slots::{SlotId, Slots, streams_in},
 };
 use crate::kubernetes::Place;
 
@@ -138,11 +138,10 @@ impl ServiceLedger {
             }
             self.slots.hold(stream, id, false);
         }
-        let ids: Vec<_> = self.slots.iter().map(|(id, _)| id).collect();
-        for id in ids {
+        for id in self.slots.ids() {
             self.leave(stream, id);
             let slot = self.slots.get_mut(id);
-            slot.open.retain(|entry| !entry.pending.is_empty());
+            slot.drop_learnt();
             for late in &mut slot.late {
                 if late.contains(bit) {
                     late.set(bit, false);
@@ -166,9 +165,8 @@ impl ServiceLedger {
     /// A stream that was opened again on a Service without endpoints gets no snapshot: that is its
     /// answer, at an instant that is not known.
     pub(super) fn expire_resuming(&mut self, now: At) {
-        let resuming: Vec<_> = self.streams.resuming.ones().collect();
-        for bit in resuming {
-            let stream = u32::try_from(bit).expect("invariant: streams are numbered by u32");
+        let resuming: Vec<_> = streams_in(&self.streams.resuming).collect();
+        for stream in resuming {
             if let StreamPhase::Sent(at) = self.streams.phase(stream)
                 && at + SETTLED <= now
                 && self.slots.promised(self.streams.class(stream)) == 0
@@ -181,8 +179,7 @@ impl ServiceLedger {
 
     /// A stream has had its snapshot: states that ended before it are not sent any more.
     pub(super) fn conclude_all_of(&mut self, stream: StreamId) {
-        let ids: Vec<_> = self.slots.iter().map(|(id, _)| id).collect();
-        for id in ids {
+        for id in self.slots.ids() {
             if self.slots.get(id).is_pending(stream as usize) {
                 self.conclude(stream, id);
             }

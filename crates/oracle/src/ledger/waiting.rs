@@ -12,7 +12,7 @@ use std::{
 use dst_load_scenario::time::At;
 use fixedbitset::FixedBitSet;
 
-use super::{ServiceLedger, streams::StreamId};
+use super::{ServiceLedger, slots::streams_in, streams::StreamId};
 use crate::{endpoint::Endpoint, update::Update};
 
 /// Streams that have not received a Service's first endpoints yet.
@@ -61,10 +61,9 @@ impl ServiceLedger {
                     });
                 }
             } else if timed && self.slots.promised(class) == 0 {
-                for bit in members.ones() {
+                for stream in streams_in(members) {
+                    let bit = stream as usize;
                     if self.waiting.tried.contains(bit) && !audience.contains(bit) {
-                        let stream =
-                            u32::try_from(bit).expect("invariant: streams are numbered by u32");
                         self.waiting.since.entry(stream).or_insert(visible);
                     }
                 }

@@ -84,6 +84,21 @@ pub fn merge(mut recordings: Vec<Vec<Line>>) -> Result<Vec<Line>, MergeError> {
     Ok(merged.finish())
 }
 
+/// Reads something of a header, as text.
+type Read = fn(&Header) -> String;
+
+/// What all headers must say alike.
+const OF_ALL: [(&str, Read); 5] = [
+    ("the scenario", |it| it.name.clone()),
+    ("the seed", |it| it.seed.to_string()),
+    ("the settings", |it| it.scenario.to_string()),
+    ("the replicas", |it| {
+        let addresses: Vec<_> = it.replicas.iter().map(|it| it.address.as_str()).collect();
+        addresses.join(",")
+    }),
+    ("the target", |it| format!("{:?}", it.target)),
+];
+
 fn header(recordings: &[Vec<Line>]) -> Result<Header, MergeError> {
     let mut headers = Vec::new();
     for (index, lines) in recordings.iter().enumerate() {
@@ -95,43 +110,17 @@ fn header(recordings: &[Vec<Line>]) -> Result<Header, MergeError> {
     let (first, rest) = headers.split_first().ok_or(MergeError::Nothing)?;
     let named = headers.iter().zip(1..);
     each_once(named.map(|(header, number)| (format!("recording {number}"), &***header)))?;
-    for (index, header) in rest.iter().enumerate() {
-        let number = index + 2;
-        let differs = |what, found: String, first: String| {
-            Err(MergeError::Differs {
-                number,
-                what,
-                found,
-                first,
-            })
-        };
-        if header.name != first.name {
-            return differs("the scenario", header.name.clone(), first.name.clone());
-        }
-        if header.seed != first.seed {
-            return differs("the seed", header.seed.to_string(), first.seed.to_string());
-        }
-        if header.scenario != first.scenario {
-            return differs(
-                "the settings",
-                header.scenario.to_string(),
-                first.scenario.to_string(),
-            );
-        }
-        let addresses = |header: &Header| {
-            let replicas = header.replicas.iter();
-            let addresses: Vec<_> = replicas.map(|it| it.address.clone()).collect();
-            addresses.join(",")
-        };
-        if addresses(header) != addresses(first) {
-            return differs("the replicas", addresses(header), addresses(first));
-        }
-        if header.target != first.target {
-            return differs(
-                "the target",
-                format!("{:?}", header.target),
-                format!("{:?}", first.target),
-            );
+    for (header, number) in rest.iter().zip(2..) {
+        for (what, of) in OF_ALL {
+            let (found, first) = (of(header), of(first));
+            if found != first {
+                return Err(MergeError::Differs {
+                    number,
+                    what,
+                    found,
+                    first,
+                });
+            }
         }
     }
     let mut header = Header::clone(first);

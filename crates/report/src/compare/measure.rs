@@ -3,6 +3,7 @@
 use dst_load_scenario::{action::Direction, criteria::Unit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 /// The worse direction of a measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,9 +17,10 @@ pub enum Worse {
     Neither,
 }
 
-/// What a number is read from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+/// A measure, those first that say most with the least noise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
+pub(super) enum Measure {
     /// CPU for each million addresses that changed a stream.
     CpuPerMillion,
     /// Bytes allocated for each million.
@@ -31,10 +33,10 @@ pub(super) enum Source {
     AllocatedPerOpen,
     /// CPU a second with all streams open, before the first cycle.
     CpuIdle,
+    /// Live heap that each open stream adds to that without streams.
+    HeapPerStream,
     /// Live heap before any stream is opened.
     HeapFixed,
-    /// Live heap that each open stream adds to that.
-    HeapPerStream,
     /// Live heap at its lowest in the second half of a cycle.
     HeapFloor,
     /// The largest resident memory.
@@ -47,10 +49,22 @@ pub(super) enum Source {
     GoroutinesLeft,
     /// Messages that a stream was sent for each slice event that changed something.
     MessagesPerEvent,
-    /// The p99 over changes of the time until the last stream received it.
-    LastStream(Direction),
-    /// A quantile of the destination stage, over deliveries.
-    Destination(Direction, &'static str),
+    /// As [`Timed::LastStream`].
+    LastStreamAddP99,
+    /// The same of removals.
+    LastStreamRemoveP99,
+    /// As [`Timed::Destination`].
+    DestinationAddP50,
+    /// Its 95th percentile.
+    DestinationAddP95,
+    /// Its 99th percentile.
+    DestinationAddP99,
+    /// The same of removals.
+    DestinationRemoveP50,
+    /// Its 95th percentile.
+    DestinationRemoveP95,
+    /// Its 99th percentile.
+    DestinationRemoveP99,
     /// Streams that were wrong at the end.
     StreamsWrong,
     /// Deliveries that never arrived.
@@ -63,20 +77,13 @@ pub(super) enum Source {
     Deliveries,
 }
 
-/// A measure.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Measure {
-    pub(super) key: &'static str,
-    pub(super) name: &'static str,
-    pub(super) unit: Unit,
-    pub(super) worse: Worse,
-    /// A difference of a smaller share does not matter, unless a threshold is given.
-    pub(super) threshold: f64,
-    /// Whether any of it is wrong: one more than none is a regression, whatever the noise.
-    pub(super) exact: bool,
-    /// Whether a summary names it even if nothing differs.
-    pub(super) headline: bool,
-    pub(super) source: Source,
+/// What a latency is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timed {
+    /// The p99 over changes of the time until the last stream received it.
+    LastStream(Direction),
+    /// A quantile of the destination stage, over deliveries.
+    Destination(Direction, &'static str),
 }
 
 /// What costs and memory may differ by without mattering.
@@ -84,183 +91,112 @@ const COST: f64 = 0.05;
 /// What latencies may.
 const LATENCY: f64 = 0.2;
 
-const fn cost(key: &'static str, name: &'static str, unit: Unit, source: Source) -> Measure {
-    Measure {
-        key,
-        name,
-        unit,
-        worse: Worse::More,
-        threshold: COST,
-        exact: false,
-        headline: false,
-        source,
+// === impl Measure ===
+
+impl Measure {
+    /// Its key, which `--threshold` takes.
+    pub(super) const fn key(self) -> &'static str {
+        self.into_str()
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::CpuPerMillion => "CPU / million addresses",
+            Self::AllocatedPerMillion => "Allocated / million addresses",
+            Self::AllocationsPerAddress => "Allocations / address",
+            Self::CpuPerOpen => "CPU / stream opened",
+            Self::AllocatedPerOpen => "Allocated / stream opened",
+            Self::CpuIdle => "CPU when idle",
+            Self::HeapPerStream => "Live heap / stream",
+            Self::HeapFixed => "Live heap without streams",
+            Self::HeapFloor => "Live heap, low hold",
+            Self::PeakRss => "Resident memory, peak",
+            Self::GoroutinesPerStream => "Goroutines / stream",
+            Self::HeapLeft => "Heap left after streams",
+            Self::GoroutinesLeft => "Goroutines left after streams",
+            Self::MessagesPerEvent => "Messages / stream and event",
+            Self::LastStreamAddP99 => "Last stream knows: add p99",
+            Self::LastStreamRemoveP99 => "Last stream knows: remove p99",
+            Self::DestinationAddP50 => "Destination add p50",
+            Self::DestinationAddP95 => "Destination add p95",
+            Self::DestinationAddP99 => "Destination add p99",
+            Self::DestinationRemoveP50 => "Destination remove p50",
+            Self::DestinationRemoveP95 => "Destination remove p95",
+            Self::DestinationRemoveP99 => "Destination remove p99",
+            Self::StreamsWrong => "Streams wrong at the end",
+            Self::Never => "Updates never delivered",
+            Self::Resets => "Streams unexpectedly closed",
+            Self::Redundant => "Redundant / million addresses",
+            Self::Deliveries => "Addresses delivered",
+        }
+    }
+
+    /// What it is a latency of, if it is one.
+    pub(super) const fn timed(self) -> Option<Timed> {
+        use Direction::{Add, Remove};
+        Some(match self {
+            Self::LastStreamAddP99 => Timed::LastStream(Add),
+            Self::LastStreamRemoveP99 => Timed::LastStream(Remove),
+            Self::DestinationAddP50 => Timed::Destination(Add, "p50"),
+            Self::DestinationAddP95 => Timed::Destination(Add, "p95"),
+            Self::DestinationAddP99 => Timed::Destination(Add, "p99"),
+            Self::DestinationRemoveP50 => Timed::Destination(Remove, "p50"),
+            Self::DestinationRemoveP95 => Timed::Destination(Remove, "p95"),
+            Self::DestinationRemoveP99 => Timed::Destination(Remove, "p99"),
+            _ => return None,
+        })
+    }
+
+    pub(super) const fn unit(self) -> Unit {
+        match self {
+            Self::CpuPerMillion | Self::CpuPerOpen => Unit::Seconds,
+            Self::CpuIdle => Unit::Cores,
+            Self::AllocatedPerMillion
+            | Self::AllocatedPerOpen
+            | Self::HeapPerStream
+            | Self::HeapFixed
+            | Self::HeapFloor
+            | Self::PeakRss
+            | Self::HeapLeft => Unit::Bytes,
+            _ if self.timed().is_some() => Unit::Seconds,
+            _ => Unit::Count,
+        }
+    }
+
+    pub(super) const fn worse(self) -> Worse {
+        match self {
+            Self::Deliveries => Worse::Neither,
+            _ => Worse::More,
+        }
+    }
+
+    /// A difference of a smaller share does not matter, unless a threshold is given.
+    pub(super) const fn threshold(self) -> f64 {
+        if self.is_exact() {
+            0.0
+        } else if self.timed().is_some() {
+            LATENCY
+        } else {
+            COST
+        }
+    }
+
+    /// Whether any of it is wrong: one more than none is a regression, whatever the noise.
+    pub(super) const fn is_exact(self) -> bool {
+        matches!(self, Self::StreamsWrong | Self::Never | Self::Resets)
+    }
+
+    /// Whether a summary names it even if nothing differs.
+    pub(super) const fn is_headline(self) -> bool {
+        matches!(
+            self,
+            Self::CpuPerMillion
+                | Self::AllocatedPerMillion
+                | Self::CpuPerOpen
+                | Self::HeapPerStream
+                | Self::MessagesPerEvent
+                | Self::LastStreamAddP99
+                | Self::LastStreamRemoveP99
+        )
     }
 }
-
-const fn latency(key: &'static str, name: &'static str, source: Source) -> Measure {
-    Measure {
-        threshold: LATENCY,
-        ..cost(key, name, Unit::Seconds, source)
-    }
-}
-
-const fn exact(key: &'static str, name: &'static str, source: Source) -> Measure {
-    Measure {
-        threshold: 0.0,
-        exact: true,
-        ..cost(key, name, Unit::Count, source)
-    }
-}
-
-const fn told(key: &'static str, name: &'static str, source: Source) -> Measure {
-    Measure {
-        worse: Worse::Neither,
-        ..cost(key, name, Unit::Count, source)
-    }
-}
-
-const fn headline(measure: Measure) -> Measure {
-    Measure {
-        headline: true,
-        ..measure
-    }
-}
-
-use Direction::{Add, Remove};
-
-/// All measures: those first that say most with the least noise.
-pub(super) const MEASURES: [Measure; 27] = [
-    headline(cost(
-        "cpu_per_million",
-        "CPU / million addresses",
-        Unit::Seconds,
-        Source::CpuPerMillion,
-    )),
-    headline(cost(
-        "allocated_per_million",
-        "Allocated / million addresses",
-        Unit::Bytes,
-        Source::AllocatedPerMillion,
-    )),
-    cost(
-        "allocations_per_address",
-        "Allocations / address",
-        Unit::Count,
-        Source::AllocationsPerAddress,
-    ),
-    headline(cost(
-        "cpu_per_open",
-        "CPU / stream opened",
-        Unit::Seconds,
-        Source::CpuPerOpen,
-    )),
-    cost(
-        "allocated_per_open",
-        "Allocated / stream opened",
-        Unit::Bytes,
-        Source::AllocatedPerOpen,
-    ),
-    cost("cpu_idle", "CPU when idle", Unit::Cores, Source::CpuIdle),
-    headline(cost(
-        "heap_per_stream",
-        "Live heap / stream",
-        Unit::Bytes,
-        Source::HeapPerStream,
-    )),
-    cost(
-        "heap_fixed",
-        "Live heap without streams",
-        Unit::Bytes,
-        Source::HeapFixed,
-    ),
-    cost(
-        "heap_floor",
-        "Live heap, low hold",
-        Unit::Bytes,
-        Source::HeapFloor,
-    ),
-    cost(
-        "peak_rss",
-        "Resident memory, peak",
-        Unit::Bytes,
-        Source::PeakRss,
-    ),
-    cost(
-        "goroutines_per_stream",
-        "Goroutines / stream",
-        Unit::Count,
-        Source::GoroutinesPerStream,
-    ),
-    cost(
-        "heap_left",
-        "Heap left after streams",
-        Unit::Bytes,
-        Source::HeapLeft,
-    ),
-    cost(
-        "goroutines_left",
-        "Goroutines left after streams",
-        Unit::Count,
-        Source::GoroutinesLeft,
-    ),
-    headline(cost(
-        "messages_per_event",
-        "Messages / stream and event",
-        Unit::Count,
-        Source::MessagesPerEvent,
-    )),
-    headline(latency(
-        "last_stream_add_p99",
-        "Last stream knows: add p99",
-        Source::LastStream(Add),
-    )),
-    headline(latency(
-        "last_stream_remove_p99",
-        "Last stream knows: remove p99",
-        Source::LastStream(Remove),
-    )),
-    latency(
-        "destination_add_p50",
-        "Destination add p50",
-        Source::Destination(Add, "p50"),
-    ),
-    latency(
-        "destination_add_p95",
-        "Destination add p95",
-        Source::Destination(Add, "p95"),
-    ),
-    latency(
-        "destination_add_p99",
-        "Destination add p99",
-        Source::Destination(Add, "p99"),
-    ),
-    latency(
-        "destination_remove_p50",
-        "Destination remove p50",
-        Source::Destination(Remove, "p50"),
-    ),
-    latency(
-        "destination_remove_p95",
-        "Destination remove p95",
-        Source::Destination(Remove, "p95"),
-    ),
-    latency(
-        "destination_remove_p99",
-        "Destination remove p99",
-        Source::Destination(Remove, "p99"),
-    ),
-    exact(
-        "streams_wrong",
-        "Streams wrong at the end",
-        Source::StreamsWrong,
-    ),
-    exact("never", "Updates never delivered", Source::Never),
-    exact("resets", "Streams unexpectedly closed", Source::Resets),
-    cost(
-        "redundant",
-        "Redundant / million addresses",
-        Unit::Count,
-        Source::Redundant,
-    ),
-    told("deliveries", "Addresses delivered", Source::Deliveries),
-];

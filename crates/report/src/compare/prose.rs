@@ -267,12 +267,19 @@ pub(super) fn reading(profiled: &Profiled) -> String {
 
 /// A function's row: its name without its package's path, both sides, and the difference.
 pub(super) fn function(function: &FunctionCost, unit: Unit) -> [String; 4] {
+    let name = short(&function.name);
+    cost(name, function.baseline, function.candidate, unit)
+}
+
+/// A row of what something costs on both sides.
+fn cost(name: String, baseline: f64, candidate: f64, unit: Unit) -> [String; 4] {
     let plain = |it: f64| value(it, unit);
+    let difference = candidate - baseline;
     [
-        short(&function.name),
-        plain(function.baseline),
-        plain(function.candidate),
-        signed(function.difference, &plain(function.difference.abs())),
+        name,
+        plain(baseline),
+        plain(candidate),
+        signed(difference, &plain(difference.abs())),
     ]
 }
 
@@ -288,14 +295,12 @@ pub(super) fn with_callees(function: &FunctionCost, unit: Unit) -> String {
 /// The row of all functions together.
 pub(super) fn all_functions(profiled: &Profiled) -> [String; 4] {
     let (baseline, candidate) = (profiled.baseline.total, profiled.candidate.total);
-    let plain = |it: f64| value(it, profiled.unit);
-    let difference = candidate - baseline;
-    [
+    cost(
         "all functions".to_owned(),
-        plain(baseline),
-        plain(candidate),
-        signed(difference, &plain(difference.abs())),
-    ]
+        baseline,
+        candidate,
+        profiled.unit,
+    )
 }
 
 /// A function's name without the path of its package, and without the types it is made for.

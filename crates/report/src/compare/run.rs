@@ -10,9 +10,10 @@ use dst_load_recording::{
 use dst_load_scenario::{
     action::Direction, criteria::Criteria, plan::Planned, quantile::nearest_rank, time::At,
 };
+use strum::VariantArray;
 
 use super::{
-    measure::{MEASURES, Measure, Source},
+    measure::{Measure, Timed},
     profile::{Profile, ProfileKind, received},
 };
 use crate::{
@@ -40,7 +41,7 @@ pub struct Run {
     /// If it was profiled: how many addresses streams received while the CPU profile was taken, if
     /// that is known.
     pub(super) profiled: Option<Option<u64>>,
-    values: BTreeMap<&'static str, Values>,
+    values: BTreeMap<Measure, Values>,
 }
 
 /// What a run says of a measure.
@@ -122,9 +123,9 @@ impl Run {
             gathered.take(line, header.deadline_seconds);
         }
         let edges = gathered.edges();
-        let values = MEASURES
+        let values = Measure::VARIANTS
             .iter()
-            .map(|measure| (measure.key, gathered.values(measure, &report, &edges)))
+            .map(|&measure| (measure, gathered.values(measure, &report, &edges)))
             .collect();
         Some(Self {
             place,
@@ -150,8 +151,8 @@ impl Run {
         self.profiled.flatten()
     }
 
-    pub(super) fn values(&self, measure: &Measure) -> &Values {
-        &self.values[measure.key]
+    pub(super) fn values(&self, measure: Measure) -> &Values {
+        &self.values[&measure]
     }
 
     /// Why this run says nothing that can be compared, if so.
@@ -258,45 +259,49 @@ impl Gathered {
         }
     }
 
-    fn values(&self, measure: &Measure, report: &Report, edges: &Edges) -> Values {
-        match measure.source {
+    fn values(&self, measure: Measure, report: &Report, edges: &Edges) -> Values {
+        match measure.timed() {
             // A run may be proof of something else.
-            Source::LastStream(_) | Source::Destination(..) if report.latency_in_doubt => {
-                Values::default()
-            }
-            Source::CpuPerMillion => Values {
+            Some(_) if report.latency_in_doubt => Values::default(),
+            Some(Timed::LastStream(direction)) => self.last_stream(direction, report),
+            Some(Timed::Destination(direction, key)) => destination(direction, key, report),
+            None => self.untimed(measure, report, edges),
+        }
+    }
+
+    fn untimed(&self, measure: Measure, report: &Report, edges: &Edges) -> Values {
+        match measure {
+            Measure::CpuPerMillion => Values {
                 resolution: million(TICK, delivered(&report.latency)),
                 ..self.per_address(|s| s.cpu_seconds, 1e6, report, edges)
             },
-            Source::AllocatedPerMillion => {
+            Measure::AllocatedPerMillion => {
                 self.per_address(|s| s.allocated_bytes, 1e6, report, edges)
             }
-            Source::AllocationsPerAddress => {
+            Measure::AllocationsPerAddress => {
                 self.per_address(|s| s.allocations, 1.0, report, edges)
             }
-            Source::MessagesPerEvent => self.messages_per_event(report),
-            Source::LastStream(direction) => self.last_stream(direction, report),
-            Source::Destination(direction, key) => destination(direction, key, report),
+            Measure::MessagesPerEvent => self.messages_per_event(report),
             // Without Go's metrics the report's floor is resident memory.
-            Source::HeapFloor if edges.has_no_heap() => Values::default(),
-            Source::HeapFloor => Values {
+            Measure::HeapFloor if edges.has_no_heap() => Values::default(),
+            Measure::HeapFloor => Values {
                 run: heap_floor(report),
                 cycles: cycles(report, |cycle| cycle.heap_floor_bytes),
                 ..Values::default()
             },
-            Source::PeakRss => Values {
+            Measure::PeakRss => Values {
                 run: report.target.used.peak_rss_bytes.map(whole),
                 cycles: cycles(report, |cycle| cycle.peak_rss_bytes.map(whole)),
                 ..Values::default()
             },
-            Source::Never => Values {
+            Measure::Never => Values {
                 run: (report.fan_out.changes > 0).then(|| whole(never(&report.latency))),
                 cycles: cycles(report, |cycle| Some(whole(never(&cycle.latency)))),
                 ..Values::default()
             },
-            source => Values {
-                run: of_run(source, report, edges),
-                resolution: resolution(source, report),
+            measure => Values {
+                run: of_run(measure, report, edges),
+                resolution: resolution(measure, report),
                 ..Values::default()
             },
         }
@@ -392,7 +397,7 @@ impl Gathered {
 }
 
 /// A measure that only the whole run has.
-fn of_run(source: Source, report: &Report, edges: &Edges) -> Option<f64> {
+fn of_run(measure: Measure, report: &Report, edges: &Edges) -> Option<f64> {
     let streams = whole(report.streams.opened);
     let delivered = delivered(&report.latency);
     let each = |total: f64| (delivered > 0).then(|| total / whole(delivered) * 1e6);
@@ -404,41 +409,41 @@ fn of_run(source: Source, report: &Report, edges: &Edges) -> Option<f64> {
     let beyond = |after: &Option<TargetSample>, gauge: Counter| {
         Some(gauge(after.as_ref()?)? - gauge(edges.before.as_ref()?)?)
     };
-    match source {
-        Source::CpuPerOpen => opened(|s| s.cpu_seconds),
-        Source::AllocatedPerOpen => opened(|s| s.allocated_bytes),
-        Source::GoroutinesPerStream => opened(|s| s.goroutines),
-        Source::CpuIdle => report.target.used.idle_cpu_cores,
-        Source::HeapFixed => edges.before.as_ref()?.heap_bytes,
-        Source::HeapPerStream => {
+    match measure {
+        Measure::CpuPerOpen => opened(|s| s.cpu_seconds),
+        Measure::AllocatedPerOpen => opened(|s| s.allocated_bytes),
+        Measure::GoroutinesPerStream => opened(|s| s.goroutines),
+        Measure::CpuIdle => report.target.used.idle_cpu_cores,
+        Measure::HeapFixed => edges.before.as_ref()?.heap_bytes,
+        Measure::HeapPerStream => {
             let fixed = edges.before.as_ref()?.heap_bytes?;
             (streams > 0.0).then_some((heap_floor(report)? - fixed) / streams)
         }
-        Source::HeapLeft => {
+        Measure::HeapLeft => {
             // Until garbage is collected the heap holds what the streams left as much as what is
             // still used.
             let (settled, left) = (edges.settled.as_ref()?, edges.left.as_ref()?);
             let collected = left.collected_seconds? != settled.collected_seconds?;
             beyond(&edges.left, |s| s.heap_bytes).filter(|_| collected)
         }
-        Source::GoroutinesLeft => beyond(&edges.left, |s| s.goroutines),
-        Source::StreamsWrong => (report.correctness.streams_checked > 0)
+        Measure::GoroutinesLeft => beyond(&edges.left, |s| s.goroutines),
+        Measure::StreamsWrong => (report.correctness.streams_checked > 0)
             .then(|| whole(report.correctness.streams_wrong)),
-        Source::Resets => Some(whole(report.streams.unexpected_resets)),
-        Source::Redundant => each(whole(report.correctness.redundant)),
-        Source::Deliveries => Some(whole(delivered)),
+        Measure::Resets => Some(whole(report.streams.unexpected_resets)),
+        Measure::Redundant => each(whole(report.correctness.redundant)),
+        Measure::Deliveries => Some(whole(delivered)),
         _ => None,
     }
 }
 
 /// The resolution of a measure of the whole run.
-fn resolution(source: Source, report: &Report) -> f64 {
+fn resolution(measure: Measure, report: &Report) -> f64 {
     let streams = whole(report.streams.opened.max(1));
-    match source {
-        Source::CpuPerOpen => TICK / streams,
+    match measure {
+        Measure::CpuPerOpen => TICK / streams,
         // Those that answer the scrape itself come and go.
-        Source::GoroutinesLeft => (streams / 100.0).max(SCRAPES),
-        Source::HeapLeft => LEFT_BYTES,
+        Measure::GoroutinesLeft => (streams / 100.0).max(SCRAPES),
+        Measure::HeapLeft => LEFT_BYTES,
         _ => 0.0,
     }
 }

@@ -146,8 +146,8 @@ fn each_number_is_what_the_recording_says() {
     let made = Made::default();
     let run = &runs(&made, 1)[0];
     let value = |key: &str| {
-        let measure = MEASURES.iter().find(|it| it.key == key).unwrap();
-        run.values(measure).run
+        let measure = Measure::VARIANTS.iter().find(|it| it.key() == key).unwrap();
+        run.values(*measure).run
     };
     // 4 directions × 1,000 streams × 10 endpoints; 4 s of CPU and 400 MB while churning.
     assert_eq!(value("deliveries"), Some(40_000.0));

@@ -2,14 +2,12 @@
 
 use super::{
     Compared, Difference, Estimate, Options, Outcome, Resampled, Run, Worse, bootstrap,
-    measure::{Measure, Source},
-    run::Values,
-    threshold,
+    measure::Measure, run::Values, threshold,
 };
 
 /// One measure of the runs that count.
 pub(super) fn compared(
-    measure: &Measure,
+    measure: Measure,
     baseline: &[&Run],
     candidate: &[&Run],
     floor: Option<f64>,
@@ -18,11 +16,11 @@ pub(super) fn compared(
     let (before, after) = (side(measure, baseline), side(measure, candidate));
     let threshold = threshold(measure, options);
     let mut compared = Compared {
-        key: measure.key.to_owned(),
-        name: measure.name.to_owned(),
-        unit: measure.unit,
-        worse: measure.worse,
-        headline: measure.headline,
+        key: measure.key().to_owned(),
+        name: measure.name().to_owned(),
+        unit: measure.unit(),
+        worse: measure.worse(),
+        headline: measure.is_headline(),
         baseline: before,
         candidate: after,
         difference: None,
@@ -36,19 +34,15 @@ pub(super) fn compared(
         // What the candidate alone does not say may be worse there; and what is wrong at all counts
         // even without a baseline.
         let lost = compared.baseline.is_some() && compared.candidate.is_none();
-        let wrong = measure.exact && compared.candidate.is_some();
-        if (lost || wrong) && measure.worse != Worse::Neither {
+        let wrong = measure.is_exact() && compared.candidate.is_some();
+        if (lost || wrong) && measure.worse() != Worse::Neither {
             compared.outcome = Some(Outcome::Inconclusive);
         }
         return compared;
     };
     // The smaller of the two, so that a swap of the sides does not move it.
     let scale = before.mean.abs().min(after.mean.abs());
-    let latency = matches!(
-        measure.source,
-        Source::LastStream(_) | Source::Destination(..)
-    );
-    let floor = floor.filter(|_| latency).unwrap_or_default();
+    let floor = measure.timed().and(floor).unwrap_or_default();
     let coarse = baseline.iter().chain(candidate);
     let coarse = coarse.map(|run| run.values(measure).resolution);
     compared.margin = coarse.fold((threshold * scale).max(floor), f64::max);
@@ -56,7 +50,7 @@ pub(super) fn compared(
         &before.values,
         &after.values,
         options.confidence,
-        measure.key,
+        measure.key(),
     );
     let absolute = after.mean - before.mean;
     let share = |value: f64| value / before.mean.abs();
@@ -70,7 +64,7 @@ pub(super) fn compared(
             .map(|it| (share(it.low), share(it.high))),
     });
     let missing = interval.is_none().then(|| single(before, after));
-    compared.outcome = match measure.worse {
+    compared.outcome = match measure.worse() {
         Worse::Neither => None,
         worse => {
             let sign = if worse == Worse::More { 1.0 } else { -1.0 };
@@ -117,7 +111,7 @@ impl Compared {
 /// A difference matters if all of its interval lies beyond the margin, and does not if all of it
 /// lies within. (Criterion.rs judges by its noise threshold in the same way.)
 fn outcome(
-    measure: &Measure,
+    measure: Measure,
     before: &Estimate,
     after: &Estimate,
     sign: f64,
@@ -128,7 +122,7 @@ fn outcome(
         return Outcome::NoDifference;
     }
     // No noise makes a stream wrong, so once is enough.
-    if measure.exact && before.mean == 0.0 {
+    if measure.is_exact() && before.mean == 0.0 {
         return Outcome::Regression;
     }
     let Some((low, high)) = interval else {
@@ -164,13 +158,13 @@ pub(super) fn overall(measures: &[Compared]) -> Outcome {
 }
 
 /// What a side says: its runs' values, or the cycles' of its only one.
-fn side(measure: &Measure, runs: &[&Run]) -> Option<Estimate> {
+fn side(measure: Measure, runs: &[&Run]) -> Option<Estimate> {
     let said: Vec<&Values> = runs.iter().map(|run| run.values(measure)).collect();
     let at_least = said.iter().any(|values| values.at_least);
     let of_runs: Vec<f64> = said.iter().filter_map(|values| values.run).collect();
     let (of, mut values) = match said.as_slice() {
         // What is exact adds up over cycles, and its mean over them would be less than it.
-        [only] if only.cycles.len() > 1 && !measure.exact => {
+        [only] if only.cycles.len() > 1 && !measure.is_exact() => {
             (Resampled::Cycles, only.cycles.clone())
         }
         _ => (Resampled::Runs, of_runs),

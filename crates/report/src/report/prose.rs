@@ -13,7 +13,11 @@ use dst_load_scenario::{
     words::{bytes, count, counted, number, seconds, span},
 };
 
-use super::{Ending, Report, observer, proxies, surroundings};
+use super::{
+    Ending, Report,
+    clauses::{Clauses, by_name},
+    observer, proxies, surroundings,
+};
 use crate::verdict::Verdict;
 
 /// The heads of the latency table's columns, after the row's name.
@@ -204,7 +208,8 @@ fn each(stages: &StageSummary) -> impl Iterator<Item = (String, &LatencySummary)
         .filter(|(_, latency)| latency.count > 0)
 }
 
-fn quantile(latency: &LatencySummary, key: &str) -> String {
+/// A quantile in words, with a sign where it is only a lower bound.
+pub(super) fn quantile(latency: &LatencySummary, key: &str) -> String {
     match latency.quantile(key) {
         Some((value, true)) => format!("≥ {}", seconds(value)),
         Some((value, false)) => seconds(value),
@@ -225,40 +230,30 @@ fn fan_out(report: &Report) -> String {
     if fan_out.changes == 0 {
         return "none reached a stream".to_owned();
     }
-    let mut said = format!(
+    let mut said = Clauses::of(format!(
         "{} of {} fully propagated",
         count(fan_out.completed),
         counted(fan_out.changes, "change", "changes"),
-    );
-    let mut add = |what: &str, value: Option<f64>, how: &str| {
-        if let Some(value) = value {
-            said.push_str(&format!("; {what} {}{how}", seconds(value)));
-        }
-    };
-    add("first stream after", fan_out.first_seconds, " (median)");
-    add("half of them after", fan_out.p50_seconds, " (median)");
+    ));
     let of = if fan_out.is_incomplete() {
         " (worst of those delivered)"
     } else {
         " (worst)"
     };
-    add("last stream after", fan_out.last_seconds_max, of);
-    said
+    said.seconds("first stream after", fan_out.first_seconds, " (median)");
+    said.seconds("half of them after", fan_out.p50_seconds, " (median)");
+    said.seconds("last stream after", fan_out.last_seconds_max, of);
+    said.joined()
 }
 
 fn correctness(report: &Report) -> String {
     let c = &report.correctness;
-    let unjudged = match c.streams_unjudged {
-        0 => String::new(),
-        streams => format!("; {} unjudged", counted(streams, "stream", "streams")),
-    };
-    if c.streams_checked == 0 && c.streams_unjudged > 0 {
-        return "no stream could be judged at the end".to_owned();
+    match (c.streams_checked, c.streams_unjudged) {
+        (0, 0) => return "no stream could be checked at the end".to_owned(),
+        (0, _) => return "no stream could be judged at the end".to_owned(),
+        _ => {}
     }
-    if c.streams_checked == 0 {
-        return "no stream could be checked at the end".to_owned();
-    }
-    let mut said = format!(
+    let mut said = Clauses::of(format!(
         "{} of {} wrong at the end: {} missing, {} stale, {} unexpected; {} redundant",
         count(c.streams_wrong),
         counted(c.streams_checked, "stream", "streams"),
@@ -266,111 +261,70 @@ fn correctness(report: &Report) -> String {
         count(c.stale),
         count(c.unexpected),
         count(c.redundant),
+    ));
+    let stale = Some(c.stale_endpoint_seconds).filter(|&it| it > 0.0);
+    let excluded = "excluded: not learnt, and in place for less than a fifth of the smallest limit";
+    said.count(
+        c.repeated,
+        "repeated after an event of their slice, which is legal",
     );
-    if c.repeated > 0 {
-        said.push_str(&format!(
-            "; {} repeated after an event of their slice, which is legal",
-            count(c.repeated)
-        ));
-    }
-    if c.stale_endpoint_seconds > 0.0 {
-        said.push_str(&format!(
-            "; stale endpoint time: {} (summed over streams)",
-            seconds(c.stale_endpoint_seconds)
-        ));
-    }
-    if c.late > 0 {
-        said.push_str(&format!(
-            "; {} after the deadline",
-            counted(c.late, "delivery came", "deliveries came")
-        ));
-    }
-    if c.superseded > 0 {
-        said.push_str(&format!(
-            "; {} with nothing to learn, because the state before was not learnt",
-            count(c.superseded)
-        ));
-    }
-    if c.excluded > 0 {
-        said.push_str(&format!(
-            "; {} excluded: not learnt, and in place for less than a fifth of the smallest limit",
-            counted(c.excluded, "state", "states")
-        ));
-    }
-    if c.premature > 0 {
-        said.push_str(&format!(
-            "; {} premature",
-            counted(c.premature, "update", "updates")
-        ));
-    }
-    said.push_str(&unjudged);
-    said
+    said.seconds("stale endpoint time:", stale, " (summed over streams)");
+    said.counted(
+        c.late,
+        "delivery came",
+        "deliveries came",
+        "after the deadline",
+    );
+    said.count(
+        c.superseded,
+        "with nothing to learn, because the state before was not learnt",
+    );
+    said.counted(c.excluded, "state", "states", excluded);
+    said.counted(c.premature, "update", "updates", "premature");
+    said.counted(c.streams_unjudged, "stream", "streams", "unjudged");
+    said.joined()
 }
 
 fn streams(report: &Report) -> String {
     let s = &report.streams;
-    let overflows = match report.target.used.overflows {
-        Some(_) => counted(s.overflows, "queue overflow", "queue overflows"),
-        None => "queue overflows not read".to_owned(),
-    };
-    let mut said = format!(
-        "{} of {} opened; {} unexpectedly closed; {overflows}; {}",
+    let mut said = Clauses::of(format!(
+        "{} of {} opened; {} unexpectedly closed",
         count(s.opened),
         count(s.requested),
         count(s.unexpected_resets),
-        counted(s.errors, "error", "errors"),
-    );
-    if !s.errors_by_code.is_empty() {
-        said.push_str(&format!(" ({})", by_name(&s.errors_by_code)));
-    }
-    if s.drained > 0 {
-        said.push_str(&format!(
-            "; {} ended by a graceful GOAWAY",
-            count(s.drained)
-        ));
-    }
-    if s.reopened > 0 {
-        said.push_str(&format!("; {} reopened", count(s.reopened)));
-    }
-    if s.not_found > 0 {
-        said.push_str(&format!(
-            "; {} NotFound answers, tried again",
-            count(s.not_found)
-        ));
-    }
-    if !s.connection_errors.is_empty() {
-        said.push_str(&format!(
-            "; connections that failed: {}",
-            by_name(&s.connection_errors)
-        ));
-    }
-    said
-}
-
-pub(super) fn by_name(counts: &std::collections::BTreeMap<String, u64>) -> String {
-    let each: Vec<_> = counts
-        .iter()
-        .map(|(name, n)| format!("{} × {name}", count(*n)))
-        .collect();
-    each.join(", ")
+    ));
+    said.say(match report.target.used.overflows {
+        Some(_) => counted(s.overflows, "queue overflow", "queue overflows"),
+        None => "queue overflows not read".to_owned(),
+    });
+    let errors = counted(s.errors, "error", "errors");
+    said.say(match s.errors_by_code.is_empty() {
+        true => errors,
+        false => format!("{errors} ({})", by_name(&s.errors_by_code)),
+    });
+    said.count(s.drained, "ended by a graceful GOAWAY");
+    said.count(s.reopened, "reopened");
+    said.count(s.not_found, "NotFound answers, tried again");
+    said.named("connections that failed", &s.connection_errors);
+    said.joined()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "bytes stay far below 2^52")]
 fn updates(report: &Report) -> String {
     let u = &report.updates;
-    let mut said = format!(
+    let mut said = Clauses::of(format!(
         "{} with {}, {}",
         counted(u.messages, "message", "messages"),
         counted(u.addresses, "address", "addresses"),
         bytes(u.bytes as f64),
-    );
-    if let Some(rate) = u.deliveries_per_second {
-        said.push_str(&format!(
-            "; {} deliveries a second in the seconds that had any",
+    ));
+    said.value(u.deliveries_per_second, |rate| {
+        format!(
+            "{} deliveries a second in the seconds that had any",
             number(rate)
-        ));
-    }
-    said
+        )
+    });
+    said.joined()
 }
 
 fn target(report: &Report) -> String {
@@ -422,70 +376,57 @@ fn cost(report: &Report) -> Option<String> {
         });
     }
     let cores = |cores: f64| Unit::Cores.words(cores);
-    let mut parts = Vec::new();
-    if let Some(cpu) = used.cpu_seconds {
-        parts.push(format!("CPU {}", seconds(cpu)));
-    }
-    if let Some(above) = used.cpu_above_idle_seconds {
-        let each = if report.fan_out.changes > 0 {
-            format!(
-                ", {} a change",
-                seconds(above / report.fan_out.changes as f64)
-            )
-        } else {
-            String::new()
+    let mut said = Clauses::default();
+    said.seconds("CPU", used.cpu_seconds, "");
+    said.value(used.cpu_above_idle_seconds, |above| {
+        let each = match report.fan_out.changes {
+            0 => String::new(),
+            changes => format!(", {} a change", seconds(above / changes as f64)),
         };
-        parts.push(format!("{} of CPU above idle{each}", seconds(above)));
-    }
-    if let Some(max) = used.cpu_max_cores {
-        parts.push(format!("at most {} between two samples", cores(max)));
-    }
-    if let Some(idle) = used.idle_cpu_cores {
-        parts.push(format!("{} when idle", cores(idle)));
-    }
-    if let Some(rss) = used.peak_rss_bytes {
-        parts.push(format!("resident memory at most {}", bytes(rss as f64)));
-    }
-    if let Some(rss) = used.idle_rss_bytes {
-        parts.push(format!("{} when idle", bytes(rss as f64)));
-    }
-    if let Some(timeouts) = used.send_timeouts {
-        parts.push(counted(timeouts, "send timeout", "send timeouts"));
-    }
+        format!("{} of CPU above idle{each}", seconds(above))
+    });
+    said.value(used.cpu_max_cores, |max| {
+        format!("at most {} between two samples", cores(max))
+    });
+    said.value(used.idle_cpu_cores, |idle| {
+        format!("{} when idle", cores(idle))
+    });
+    said.value(used.peak_rss_bytes, resident_at_most);
+    said.value(used.idle_rss_bytes, |rss| {
+        format!("{} when idle", bytes(rss as f64))
+    });
+    said.value(used.send_timeouts, |n| {
+        counted(n, "send timeout", "send timeouts")
+    });
     let samples = counted(used.samples, "sample", "samples");
-    parts.push(match report.target.metrics.as_slice() {
+    said.say(match report.target.metrics.as_slice() {
         [] => samples,
         read => format!("{samples} of {}", read.join(", ")),
     });
-    Some(parts.join("; "))
+    said.any()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "bytes stay far below 2^52")]
+fn resident_at_most(rss: u64) -> String {
+    format!("resident memory at most {}", bytes(rss as f64))
+}
+
 fn generator(report: &Report) -> String {
     let g = &report.generator;
-    let mut parts = Vec::new();
-    if let Some(cpu) = g.cpu_seconds {
-        parts.push(format!("CPU {}", seconds(cpu)));
-    }
-    if let Some(rss) = g.peak_rss_bytes {
-        parts.push(format!("resident memory at most {}", bytes(rss as f64)));
-    }
+    let mut said = Clauses::default();
+    said.seconds("CPU", g.cpu_seconds, "");
+    said.value(g.peak_rss_bytes, resident_at_most);
     match g.loop_lag_p99_seconds {
-        Some(lag) => parts.push(format!(
-            "event loop at most {} late for 99 % of deliveries",
-            seconds(lag)
-        )),
         None if report.virtual_time => {}
-        None => parts.push("event loop's lateness unknown".to_owned()),
+        None => said.say("event loop's lateness unknown"),
+        lag => said.seconds("event loop at most", lag, " late for 99 % of deliveries"),
     }
-    if parts.is_empty() {
-        parts.push("not measured in virtual time".to_owned());
-    }
+    let said = said.any();
     format!(
         "dst-load-controller {} ({}): {}",
         report.tool.version,
         report.tool.commit,
-        parts.join("; ")
+        said.as_deref().unwrap_or("not measured in virtual time")
     )
 }
 

@@ -5,7 +5,8 @@ use dst_load_scenario::words::{count, counted, seconds};
 
 use super::{
     Report,
-    prose::{Fact, by_name},
+    clauses::Clauses,
+    prose::{Fact, quantile},
 };
 
 /// The heads of the replicas' table.
@@ -67,79 +68,56 @@ pub(super) fn replica_rows(report: &Report) -> Vec<Vec<String>> {
 /// Events of a proxy's own rules.
 fn limits(report: &Report) -> Option<String> {
     let (proxy, between) = (&report.streams.proxy, &report.streams.reconnect_gap);
-    let mut parts: Vec<_> = [
+    let mut said = Clauses::default();
+    let limits: Vec<_> = [
         (proxy.first_item_timeouts, "got no first item in 3 s"),
         (proxy.idle, "said nothing for 5 min"),
         (proxy.expired, "lived for 1 h"),
     ]
     .into_iter()
     .filter(|&(streams, _)| streams > 0)
-    .map(|(streams, how)| {
-        let streams = counted(streams, "stream", "streams");
-        format!("{streams} {how}")
-    })
+    .map(|(streams, how)| format!("{} {how}", counted(streams, "stream", "streams")))
     .collect();
-    if !parts.is_empty() {
-        let limits = parts.join(", ");
-        parts = vec![format!("{limits}: ended and asked for again")];
+    if !limits.is_empty() {
+        let limits = limits.join(", ");
+        said.say(format!("{limits}: ended and asked for again"));
     }
-    if proxy.refused > 0 {
-        parts.push(format!(
-            "{} for good, as a proxy gives up on InvalidArgument and FailedPrecondition",
-            counted(proxy.refused, "stream ended", "streams ended")
-        ));
-    }
-    if proxy.first_not_add > 0 {
-        parts.push(format!(
-            "{} no add, which the protocol wants",
-            counted(
-                proxy.first_not_add,
-                "first message was",
-                "first messages were"
-            )
-        ));
-    }
-    if between.count > 0 {
-        let quantile = |key: &str| {
-            let (value, censored) = between.quantile(key)?;
-            Some(format!(
-                "{}{}",
-                if censored { "≥ " } else { "" },
-                seconds(value)
-            ))
-        };
-        let never = if between.never > 0 {
-            format!(", {} never before it was gone", count(between.never))
-        } else {
-            String::new()
-        };
-        parts.push(format!(
-            "{} between two tries when a Service's first endpoint came, and held one {} later \
-             (median), {} at the worst{never}",
-            counted(between.count, "time a stream was", "times a stream was"),
-            quantile("p50").unwrap_or_default(),
-            quantile("max").unwrap_or_default(),
-        ));
-    }
-    (!parts.is_empty()).then(|| parts.join("; "))
+    let refused = "for good, as a proxy gives up on InvalidArgument and FailedPrecondition";
+    let not_add = "no add, which the protocol wants";
+    let (first, firsts) = ("first message was", "first messages were");
+    said.counted(proxy.refused, "stream ended", "streams ended", refused);
+    said.counted(proxy.first_not_add, first, firsts, not_add);
+    let never = match between.never {
+        0 => String::new(),
+        never => format!(", {} never before it was gone", count(never)),
+    };
+    let rest = format!(
+        "between two tries when a Service's first endpoint came, and held one {} later (median), \
+         {} at the worst{never}",
+        quantile(between, "p50"),
+        quantile(between, "max"),
+    );
+    said.counted(
+        between.count,
+        "time a stream was",
+        "times a stream was",
+        &rest,
+    );
+    said.any()
 }
 
 fn profiles(report: &Report) -> Option<String> {
     let profiles = report.profiles.as_ref()?;
-    let mut said = format!(
+    let mut said = Clauses::of(format!(
         "{} of {} GetProfile streams opened; {}; {} unexpectedly closed",
         count(profiles.opened),
         count(profiles.requested),
         counted(profiles.messages, "message", "messages"),
         count(profiles.unexpected_resets),
-    );
-    if !profiles.errors.is_empty() {
-        said.push_str(&format!("; errors: {}", by_name(&profiles.errors)));
-    }
-    if profiles.reopened > 0 {
-        said.push_str(&format!("; {} reopened", count(profiles.reopened)));
-    }
-    Some(said)
+    ));
+    said.named("errors", &profiles.errors);
+    said.count(profiles.reopened, "reopened");
+    said.any()
 }
 
 /// How far the replicas are apart.
@@ -151,26 +129,25 @@ fn divergence(report: &Report) -> Option<String> {
     let timed = || (replicas.iter()).filter_map(|it| Some((it.p99_seconds?, it)));
     let least = timed().min_by(|a, b| a.0.total_cmp(&b.0));
     let most = timed().max_by(|a, b| a.0.total_cmp(&b.0));
-    let mut said = counted(replicas.len() as u64, "replica", "replicas");
-    match (least, most) {
-        (Some((least, fast)), Some((most, slow))) if most > least => said.push_str(&format!(
-            "; p99 differs by at most {}{} ({} against {})",
+    let mut said = Clauses::of(counted(replicas.len() as u64, "replica", "replicas"));
+    said.say(match (least, most) {
+        (Some((least, fast)), Some((most, slow))) if most > least => format!(
+            "p99 differs by at most {}{} ({} against {})",
             if slow.is_censored() { "≥ " } else { "" },
             seconds(most - least),
             slow.address,
             fast.address,
-        )),
-        (Some(_), Some(_)) => said.push_str("; no difference in p99"),
-        _ => said.push_str("; nothing was delivered"),
-    }
+        ),
+        (Some(_), Some(_)) => "no difference in p99".to_owned(),
+        _ => "nothing was delivered".to_owned(),
+    });
     let wrong: Vec<_> = (replicas.iter())
         .filter(|it| it.streams_wrong > 0)
         .map(|it| format!("{} of {}", count(it.streams_wrong), it.address))
         .collect();
-    said.push_str(&if wrong.is_empty() {
-        "; no stream of any was wrong at the end".to_owned()
-    } else {
-        format!("; streams wrong at the end: {}", wrong.join(", "))
+    said.say(match wrong.as_slice() {
+        [] => "no stream of any was wrong at the end".to_owned(),
+        wrong => format!("streams wrong at the end: {}", wrong.join(", ")),
     });
-    Some(said)
+    said.any()
 }

@@ -7,7 +7,7 @@ use dst_load_scenario::{
     words::{bytes, count, counted, number, seconds, span},
 };
 
-use super::{Report, prose::Fact};
+use super::{Report, clauses::Clauses, prose::Fact};
 
 /// The memory that a destination controller may have with Linkerd's values for high availability
 /// (`values-ha.yaml`, `destinationResources.memory.limit`); without them it has no limit.
@@ -21,31 +21,26 @@ pub(super) fn slowest(report: &Report) -> Option<String> {
         Direction::Remove => "went",
     };
     let endpoints = counted(change.endpoints.into(), "endpoint", "endpoints");
-    let mut said = format!(
+    let mut said = Clauses::of(format!(
         "at {} {endpoints} of {} {what}, for {}",
         span(change.at_seconds),
         change.service,
         counted(change.audience.into(), "stream", "streams")
-    );
-    let mut add = |what: &str, value: Option<f64>| {
-        if let Some(value) = value {
-            said.push_str(&format!("; {what} {}", seconds(value)));
+    ));
+    said.seconds("Kubernetes took", change.kubernetes_seconds, "");
+    said.seconds("first stream after", change.first_seconds, "");
+    said.seconds("half after", change.p50_seconds, "");
+    said.seconds("the last after", change.last_seconds, "");
+    let delay = match change.delay() {
+        Delay::Lost => {
+            let streams = counted(change.never.into(), "stream", "streams");
+            format!("never delivered to {streams}")
         }
+        Delay::Start => "delayed before the first stream".to_owned(),
+        Delay::Tail => "delayed after the first half of the streams".to_owned(),
+        Delay::Spread => "serialized sends".to_owned(),
     };
-    add("Kubernetes took", change.kubernetes_seconds);
-    add("first stream after", change.first_seconds);
-    add("half after", change.p50_seconds);
-    add("the last after", change.last_seconds);
-    said.push_str(&match change.delay() {
-        Delay::Lost => format!(
-            ": never delivered to {}",
-            counted(change.never.into(), "stream", "streams")
-        ),
-        Delay::Start => ": delayed before the first stream".to_owned(),
-        Delay::Tail => ": delayed after the first half of the streams".to_owned(),
-        Delay::Spread => ": serialized sends".to_owned(),
-    });
-    Some(said)
+    Some(format!("{}: {delay}", said.joined()))
 }
 
 /// The clock of a churner in another process.
@@ -56,20 +51,18 @@ pub(super) fn clock(report: &Report) -> Option<String> {
     } else {
         "ahead of"
     };
-    let mut said = format!(
+    let mut said = Clauses::of(format!(
         "churn's is {} {way} this one's, within {}; compared {}, at most {} apart",
         seconds(clock.offset_seconds.abs()),
         seconds(clock.uncertainty_seconds),
         counted(clock.measurements, "time", "times"),
         seconds(clock.drift_seconds),
-    );
+    ));
     if clock.processes > 1 {
-        said.push_str(&format!(
-            "; churn ran as {}",
-            counted(clock.processes, "process", "processes")
-        ));
+        let processes = counted(clock.processes, "process", "processes");
+        said.say(format!("churn ran as {processes}"));
     }
-    Some(said)
+    said.any()
 }
 
 /// What else there is to say of the target; nothing of the reference.

@@ -22,6 +22,8 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
+use super::lines::{ActionLine, BeatLine, Mark, MarkLine};
+
 /// Lines that are kept: five scalings of the 5,000 Services that a namespace holds, some 10 MB. A
 /// reader that falls further behind gets the number of those it lost.
 const KEPT: usize = 50_000;
@@ -50,52 +52,6 @@ struct Lines {
     /// The last heartbeat for observers, with its number: only the last one is of use, and it has
     /// no place among what is kept.
     beat: (u64, Bytes),
-}
-
-/// A heartbeat for observers: the uid of the slice that was written.
-#[derive(Serialize)]
-struct BeatLine<'a> {
-    heartbeat: &'a str,
-    resource_version: &'a str,
-    acknowledged: u64,
-}
-
-/// One line of `/events`: an action that is due, and later the same one answered.
-#[derive(Serialize)]
-struct Line<'a> {
-    /// From 1, without gaps.
-    sequence: u64,
-    action: &'static str,
-    service: &'a str,
-    from: u32,
-    to: u32,
-    /// Endpoints that should appear, and endpoints that should go.
-    add: u32,
-    remove: u32,
-    /// Microseconds of the clock that `/clock` tells, as are the next two; those are absent while
-    /// nothing has been answered.
-    intended: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sent: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    acknowledged: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-}
-
-/// Another line of `/events`: where in the plan all Services are.
-#[derive(Serialize)]
-struct MarkLine {
-    sequence: u64,
-    /// `cycle` or `end`.
-    action: &'static str,
-    /// The cycle that starts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cycle: Option<u32>,
-    /// Whether the last cycle ran its whole course.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    whole: Option<bool>,
-    intended: u64,
 }
 
 /// The query of `/events`.
@@ -165,10 +121,10 @@ impl EventLog {
         };
         let (add, remove) = of.verb.expects();
         let error = acted.and_then(|acted| acted.result.as_ref().err());
-        self.push(|sequence| Line {
+        self.push(|sequence| ActionLine {
             sequence,
-            action,
-            service: &self.0.services[of.service],
+            action: action.into(),
+            service: self.0.services[of.service].clone(),
             from,
             to,
             add,
@@ -184,7 +140,7 @@ impl EventLog {
     pub fn cycle(&self, start: &CycleStart) {
         self.push(|sequence| MarkLine {
             sequence,
-            action: "cycle",
+            action: Mark::Cycle,
             cycle: Some(start.cycle),
             whole: None,
             intended: start.at.as_micros(),
@@ -195,7 +151,7 @@ impl EventLog {
     pub fn end(&self, at: At, whole: bool) {
         self.push(|sequence| MarkLine {
             sequence,
-            action: "end",
+            action: Mark::End,
             cycle: None,
             whole: Some(whole),
             intended: at.as_micros(),
@@ -205,28 +161,29 @@ impl EventLog {
     /// Replaces the last heartbeat for observers by one that was acknowledged at `at`.
     pub fn beat(&self, written: &Written, at: At) {
         let line = BeatLine {
-            heartbeat: &written.object,
-            resource_version: written.resource_version.as_deref().unwrap_or_default(),
+            heartbeat: written.object.to_string(),
+            resource_version: written
+                .resource_version
+                .as_deref()
+                .unwrap_or_default()
+                .to_owned(),
             acknowledged: at.as_micros(),
         };
-        let mut json = serde_json::to_vec(&line).expect("invariant: plain fields have a JSON form");
-        json.push(b'\n');
+        let line = encoded(&line);
         let mut lines = self.0.lines.lock();
-        lines.beat = (lines.beat.0 + 1, json.into());
+        lines.beat = (lines.beat.0 + 1, line);
         drop(lines);
         self.0.more.notify_waiters();
     }
 
     fn push<T: Serialize>(&self, line: impl FnOnce(u64) -> T) {
         let mut lines = self.0.lines.lock();
-        let line = line(lines.last() + 1);
-        let mut json = serde_json::to_vec(&line).expect("invariant: plain fields have a JSON form");
-        json.push(b'\n');
+        let line = encoded(&line(lines.last() + 1));
         if lines.kept.len() == KEPT {
             lines.kept.pop_front();
             lines.gone += 1;
         }
-        lines.kept.push_back(json.into());
+        lines.kept.push_back(line);
         drop(lines);
         self.0.more.notify_waiters();
     }
@@ -270,6 +227,12 @@ impl EventLog {
             }
         })
     }
+}
+
+fn encoded(line: &impl Serialize) -> Bytes {
+    let mut json = serde_json::to_vec(line).expect("invariant: plain fields have a JSON form");
+    json.push(b'\n');
+    json.into()
 }
 
 // === impl Lines ===

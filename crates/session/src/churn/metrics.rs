@@ -10,16 +10,12 @@ use dst_load_scenario::{
 };
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
-    metrics::{
-        MetricType,
-        counter::{ConstCounter, Counter},
-        family::Family,
-        gauge::Gauge,
-        histogram::Histogram,
-    },
+    encoding::{DescriptorEncoder, EncodeLabelSet},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
+
+use crate::families::Families;
 
 /// Upper bounds of the time buckets, seconds: from a quick local API server to a throttled one.
 const SECONDS: [f64; 13] = [
@@ -168,25 +164,22 @@ impl ChurnMetrics {
 // === impl ApiErrors ===
 
 impl Collector for ApiErrors {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let mut families = Families(encoder);
         let errors = self.0.errors();
-        let mut family = encoder.encode_descriptor(
+        families.counters(
             "api_errors",
             "Failed attempts at calls to the Kubernetes API, retried ones included",
-            None,
-            MetricType::Counter,
+            errors
+                .by_reason()
+                .into_iter()
+                .map(|(reason, count)| ([("reason", reason)], count)),
         )?;
-        for (reason, count) in errors.by_reason() {
-            let labels = [("reason", reason)];
-            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
-        }
-        let retries = encoder.encode_descriptor(
+        families.counter(
             "api_retries",
             "Attempts at calls to the Kubernetes API after the first",
-            None,
-            MetricType::Counter,
-        )?;
-        ConstCounter::new(errors.retries).encode(retries)
+            errors.retries,
+        )
     }
 }
 

@@ -10,53 +10,12 @@ use dst_load_oracle::ledger::{CLAIM_WAIT, Intent, Ledgers, LockedLedger, Service
 use dst_load_recording::offset::Offset;
 use dst_load_scenario::{federation::Site, time::At};
 use dst_load_transport::clock::Clock;
-use serde::Deserialize;
 
 use super::PartnerEvent;
-use crate::churn::ClockAnswer;
-
-/// An action that is due, or was answered, in the churner's time.
-#[derive(Debug, Deserialize)]
-pub(super) struct Line {
-    sequence: u64,
-    service: String,
-    from: u32,
-    to: u32,
-    add: u32,
-    remove: u32,
-    intended: u64,
-    #[serde(default)]
-    acknowledged: Option<u64>,
-    #[serde(default)]
-    error: Option<String>,
-}
-
-/// Where in its plan the churner is.
-#[derive(Debug, Deserialize)]
-pub(super) struct Mark {
-    sequence: u64,
-    action: MarkKind,
-    #[serde(default)]
-    cycle: u32,
-    #[serde(default)]
-    whole: bool,
-    intended: u64,
-}
-
-/// A heartbeat for the observer, in the churner's time.
-#[derive(Debug, Deserialize)]
-pub(super) struct Beat {
-    heartbeat: String,
-    resource_version: String,
-    acknowledged: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum MarkKind {
-    Cycle,
-    End,
-}
+use crate::churn::{
+    ClockAnswer,
+    lines::{ActionLine, BeatLine, Mark, MarkLine},
+};
 
 /// Enters lines into the ledgers.
 pub(super) struct Feed<'a> {
@@ -70,7 +29,7 @@ pub(super) struct Feed<'a> {
     /// Cycles of processes before this one: what is restarted counts from 1 again.
     earlier: u32,
     /// By Service: its last action of those before our time.
-    history: BTreeMap<String, Line>,
+    history: BTreeMap<String, ActionLine>,
 }
 
 struct Process {
@@ -128,17 +87,17 @@ impl<'a> Feed<'a> {
 
     /// Takes in a mark; returns what the recording should know of it. A cycle that began before
     /// our time is none that could be judged.
-    pub(super) fn mark(&mut self, mark: &Mark) -> Option<PartnerEvent> {
+    pub(super) fn mark(&mut self, mark: &MarkLine) -> Option<PartnerEvent> {
         self.after = mark.sequence;
         let offset = self.process.as_ref()?.offset;
         let at = offset.ours(At::from_micros(mark.intended));
         match mark.action {
-            MarkKind::End => Some(PartnerEvent::End {
+            Mark::End => Some(PartnerEvent::End {
                 at: at.unwrap_or_default(),
-                whole: mark.whole,
+                whole: mark.whole.unwrap_or_default(),
             }),
-            MarkKind::Cycle => {
-                let cycle = self.earlier + mark.cycle;
+            Mark::Cycle => {
+                let cycle = self.earlier + mark.cycle.unwrap_or_default();
                 self.ledgers.start_cycle(cycle);
                 let at = at.filter(|at| *at >= self.since)?;
                 Some(PartnerEvent::Cycle { at, cycle })
@@ -148,7 +107,7 @@ impl<'a> Feed<'a> {
 
     /// Takes in a heartbeat; returns it in our time. What was acknowledged before the observer had
     /// listed everything says nothing of how late it is.
-    pub(super) fn beat(&self, beat: Beat) -> Option<PartnerEvent> {
+    pub(super) fn beat(&self, beat: BeatLine) -> Option<PartnerEvent> {
         let offset = self.process.as_ref()?.offset;
         let at = offset.ours(At::from_micros(beat.acknowledged))?;
         (at >= self.since + offset.uncertainty).then(|| PartnerEvent::Beat {
@@ -162,7 +121,7 @@ impl<'a> Feed<'a> {
     }
 
     /// Takes in a line.
-    pub(super) fn take(&mut self, line: Line) {
+    pub(super) fn take(&mut self, line: ActionLine) {
         self.after = line.sequence;
         let Some(offset) = self.process.as_ref().map(|it| it.offset) else {
             return;

@@ -49,6 +49,10 @@ impl Series {
         }
     }
 
+    pub(crate) fn labels(&self) -> [(&'static str, &str); 1] {
+        [("service", &self.service)]
+    }
+
     /// Deliveries that had not arrived by the deadline.
     pub(crate) fn never(&self) -> u64 {
         self.never.load(Ordering::Relaxed)

@@ -76,10 +76,11 @@ fn about(report: &Report, gauges: &mut Gauges) {
             (label, Some(f64::from(u8::from(verdict == report.verdict))))
         }),
     );
+    let ending: &str = (&report.ending).into();
     gauges.family(
         "ending",
         "How the run ended; always 1",
-        [(vec![("ending", report.ending.word().to_owned())], Some(1.0))],
+        [(vec![("ending", ending.to_owned())], Some(1.0))],
     );
     gauges.one(
         "duration_seconds",

@@ -3,6 +3,7 @@
 use std::fs;
 
 use dst_load_recording::recording::{Phase, read};
+use dst_load_report::report::Report;
 
 use super::*;
 
@@ -64,15 +65,16 @@ fn what_is_folded_while_writing_is_what_is_folded_from_the_file() {
     }
     recorder.finish().unwrap();
     let criteria = dst_load_recording::recording::samples::criteria();
-    let live = recorder.report(&criteria, true).unwrap();
+    let live = recorder.page(&criteria, true).unwrap();
     let file = fs::read(directory.recording()).unwrap();
     let read = read(file.as_slice()).unwrap();
-    assert_eq!(Report::of(&read, &criteria, true), Some(live.clone()));
+    assert_eq!(
+        Report::of(&read, &criteria, true),
+        Some(live.report.clone())
+    );
+    assert_eq!(Page::of(&read, live.report.clone()).as_ref(), Some(&live));
 
-    let page = recorder.page(live.clone());
-    assert_eq!(Page::of(&read, live.clone()), page);
-
-    directory.write_reports(&page.unwrap()).unwrap();
+    directory.write_reports(&live).unwrap();
     let mut names: Vec<_> = fs::read_dir(directory.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -129,7 +131,7 @@ fn a_failing_disk_is_named_and_loses_no_number() {
             .starts_with("cannot write runs/x/recording.jsonl: ")
     );
     let criteria = dst_load_recording::recording::samples::criteria();
-    assert!(recorder.report(&criteria, true).is_some());
+    assert!(recorder.page(&criteria, true).is_some());
 }
 
 #[test]
@@ -235,7 +237,7 @@ fn a_warning_is_added_before_the_last_line() {
         for warning in amended.iter().cloned() {
             recorder.amend(warning).unwrap();
         }
-        recorder.report(&criteria, true).unwrap()
+        recorder.page(&criteria, true).unwrap().report
     };
     let folder = tempfile::tempdir().unwrap();
     let [known, amended] = ["known", "amended"].map(|name| folder.path().join(name));

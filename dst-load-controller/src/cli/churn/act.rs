@@ -1,17 +1,14 @@
 //! The churner, from the claim of a namespace to its last object.
 
-use std::{
-    cell::Cell, collections::BTreeSet, convert::Infallible, io, process, sync::Arc, time::Duration,
-};
+use std::{cell::Cell, collections::BTreeSet, convert::Infallible, io, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use dst_load_kubernetes::actor::{
-    Actor, Claim, KubernetesError, Limits, OwnerPod, RunIdentity, why_refused,
+    Actor, Claim, KubernetesError, OwnerPod, RunIdentity, why_refused,
 };
 use dst_load_scenario::{
     plan::Plan,
     scenario::{Backend, Scenario},
-    seed,
 };
 use dst_load_session::{
     admin::{self, Admin, Readiness},
@@ -19,135 +16,104 @@ use dst_load_session::{
     process_metrics,
     runtime::{Shutdown, stalled},
 };
-use dst_load_transport::{clock::Clock, files, listen::Listen};
+use dst_load_transport::{clock::Clock, files};
 use prometheus_client::registry::Registry;
 
-use crate::cli::{cluster::ClusterArgs, namespace::NamespaceArgs};
+use super::ChurnArgs;
+use crate::cli::run::header::new_run_id;
 
-/// What to churn, and where.
-#[derive(Clone, Debug)]
-pub(super) struct Churn {
-    /// What is done.
-    pub(super) scenario: Scenario,
-    /// The cluster, as kubectl finds it, and the namespace, its context's if not given.
-    pub(super) cluster: ClusterArgs,
-    /// Where it may be all the same.
-    pub(super) allowed: NamespaceArgs,
-    /// The run's id; made up if not given.
-    pub(super) run_id: Option<String>,
-    /// Leaves everything in place at the end.
-    pub(super) keep: bool,
-    /// Keeps the pods on KWOK's nodes.
-    pub(super) kwok_nodes: bool,
-    /// The Pod that everything shall belong to.
-    pub(super) owner: Option<OwnerPod>,
-    /// From the making of the Services to the plan's beginning.
-    pub(super) start_delay: Duration,
-    /// Stays when the plan is over.
-    pub(super) linger: bool,
-    /// For how long to wait until the namespace is free.
-    pub(super) wait_for_namespace: Duration,
-    /// Where metrics are served; the default if absent.
-    pub(super) admin: Option<Listen>,
-    /// How hard the API server may be pressed.
-    pub(super) limits: Limits,
-}
+/// Churns `scenario` until the plan ends or a signal asks for the end, then takes everything away
+/// again. What it did is written to `out`.
+///
+/// # Errors
+///
+/// No cluster, a missing permission, a namespace in use; after a second signal
+/// [`dst_load_session::runtime::Aborted`].
+pub(super) async fn run(
+    args: &ChurnArgs,
+    scenario: Arc<Scenario>,
+    out: &mut dyn io::Write,
+) -> anyhow::Result<()> {
+    let cluster = args.cluster.find().await?;
+    let namespace = args.cluster.namespace_in(&cluster);
+    let clock = Clock::start();
+    // Also if the run's id is given, and was given before: the clock is another.
+    let start = new_run_id();
+    let run = RunIdentity {
+        id: args.run_id.clone().unwrap_or_else(new_run_id),
+        scenario: scenario.name.clone(),
+    };
+    args.allowed.check(&namespace, [])?;
+    let allowed = args.allowed.allows(&namespace);
+    tracing::info!(run_id = run.id, %namespace, cluster = cluster.url(), "churning");
+    let mut actor = Actor::new(
+        cluster.client()?,
+        clock,
+        namespace,
+        run,
+        Arc::clone(&scenario),
+        args.pace.limits(),
+    );
+    actor.allows_control_plane = allowed;
+    actor.kwok_nodes = args.kwok_nodes;
+    let owner = args.pod.clone().zip(args.pod_uid.clone());
+    let owned = owner.is_some();
+    actor.owner = owner.map(|(name, uid)| OwnerPod { name, uid });
+    let mut registry = Registry::default();
+    let metrics = ChurnMetrics::register(&mut registry, &scenario, actor.caller());
+    process_metrics::register(&mut registry);
+    let readiness = Readiness::default();
+    let events = EventLog::new(&scenario, actor.namespace(), &start);
+    let routes =
+        admin::routes(admin::encode(registry), readiness.clone()).merge(events.routes(clock));
+    let server = Admin::bind(args.admin_addr).await?;
+    let server = server.serve(routes, files::needed(0));
 
-// === impl Churn ===
-
-impl Churn {
-    /// Churns until the plan ends or a signal asks for the end, then takes everything away again.
-    /// What it did is written to `out`.
-    ///
-    /// # Errors
-    ///
-    /// No cluster, a missing permission, a namespace in use; after a second signal
-    /// [`dst_load_session::runtime::Aborted`].
-    pub(super) async fn run(self, out: &mut impl io::Write) -> anyhow::Result<()> {
-        let cluster = self.cluster.find().await?;
-        let namespace = self
-            .cluster
-            .namespace
-            .unwrap_or_else(|| cluster.default_namespace().to_owned());
-        let clock = Clock::start();
-        // Also if the run's id is given, and was given before: the clock is another.
-        let start = new_run_id();
-        let scenario = Arc::new(self.scenario);
-        let run = RunIdentity {
-            id: self.run_id.unwrap_or_else(new_run_id),
-            scenario: scenario.name.clone(),
-        };
-        self.allowed.check(&namespace, [])?;
-        let allowed = self.allowed.allows(&namespace);
-        tracing::info!(run_id = run.id, %namespace, cluster = cluster.url(), "churning");
-        let mut actor = Actor::new(
-            cluster.client()?,
-            clock,
-            namespace,
-            run,
-            Arc::clone(&scenario),
-            self.limits,
-        );
-        actor.allows_control_plane = allowed;
-        actor.kwok_nodes = self.kwok_nodes;
-        let owned = self.owner.is_some();
-        actor.owner = self.owner;
-        let mut registry = Registry::default();
-        let metrics = ChurnMetrics::register(&mut registry, &scenario, actor.caller());
-        process_metrics::register(&mut registry);
-        let readiness = Readiness::default();
-        let events = EventLog::new(&scenario, actor.namespace(), &start);
-        let routes =
-            admin::routes(admin::encode(registry), readiness.clone()).merge(events.routes(clock));
-        let server = Admin::bind(self.admin).await?;
-        let server = server.serve(routes, files::needed(0));
-
-        let shutdown = Shutdown::on_signals().context("signals")?;
-        let work = Work {
-            actor: &actor,
-            metrics: &metrics,
-            events: &events,
-            scenario: &scenario,
-            readiness: &readiness,
-            shutdown: &shutdown,
-            start_delay: self.start_delay,
-            linger: self.linger,
-            wait_for_namespace: self.wait_for_namespace,
-            claimed: Cell::new(false),
-        };
-        let leave = match (self.keep, owned) {
-            (true, _) => Leave::Everything,
-            (false, true) => Leave::ToGarbageCollector,
-            (false, false) => Leave::Nothing,
-        };
-        let whole = async {
-            tokio::select! {
-                biased;
-                said = work.run(leave) => said,
-                ended = server => {
-                    let error = ended
-                        .err()
-                        .map_or_else(|| anyhow::anyhow!("ended"), anyhow::Error::from)
-                        .context("the admin server");
-                    if work.claimed.get() {
-                        // Why it ended matters more than what becomes of its traces, which is logged.
-                        let _ = work.leave(leave, true).await;
-                    }
-                    Err(error)
+    let shutdown = Shutdown::on_signals().context("signals")?;
+    let work = Work {
+        actor: &actor,
+        metrics: &metrics,
+        events: &events,
+        scenario: &scenario,
+        readiness: &readiness,
+        shutdown: &shutdown,
+        start_delay: args.start_delay.map_or(Duration::ZERO, |it| it.0),
+        linger: args.linger,
+        wait_for_namespace: args.wait_for_namespace.map_or(Duration::ZERO, |it| it.0),
+        claimed: Cell::new(false),
+    };
+    let leave = match (args.keep, owned) {
+        (true, _) => Leave::Everything,
+        (false, true) => Leave::ToGarbageCollector,
+        (false, false) => Leave::Nothing,
+    };
+    let whole = async {
+        tokio::select! {
+            biased;
+            said = work.run(leave) => said,
+            ended = server => {
+                let error = ended
+                    .err()
+                    .map_or_else(|| anyhow::anyhow!("ended"), anyhow::Error::from)
+                    .context("the admin server");
+                if work.claimed.get() {
+                    // Why it ended matters more than what becomes of its traces, which is logged.
+                    let _ = work.leave(leave, true).await;
                 }
+                Err(error)
             }
-        };
-        match shutdown.guard(whole).await {
-            Ok(said) => write!(out, "{}", said?)?,
-            Err(aborted) if work.claimed.get() => {
-                return Err(
-                    anyhow::Error::from(aborted).context(removes("removes what it made", &actor))
-                );
-            }
-            Err(aborted) => return Err(aborted.into()),
         }
-        Ok(())
+    };
+    match shutdown.guard(whole).await {
+        Ok(said) => write!(out, "{}", said?)?,
+        Err(aborted) if work.claimed.get() => {
+            return Err(
+                anyhow::Error::from(aborted).context(removes("removes what it made", &actor))
+            );
+        }
+        Err(aborted) => return Err(aborted.into()),
     }
+    Ok(())
 }
 
 /// All that the work needs.
@@ -399,18 +365,15 @@ fn seconds(span: Duration) -> String {
     format!("{:.3}s", span.as_secs_f64())
 }
 
-/// A run id that no other run has: eight hex digits of the date and the process.
-fn new_run_id() -> String {
-    let date = jiff::Timestamp::now().as_nanosecond().to_string();
-    seed::hex(u64::from(process::id()), "run-id", &date, 4)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use dst_load_kubernetes::actor::mock::{made_by, scenario};
+    use dst_load_kubernetes::actor::{
+        Limits,
+        mock::{made_by, scenario},
+    };
     use dst_load_scenario::time::At;
     use dst_load_transport::mock::{Answer, Log, mock, refusal};
 

@@ -1,26 +1,16 @@
 //! `client`, carried out: it watches until it is stopped, then says what came of it.
 
-use std::{
-    convert::Infallible,
-    env,
-    fs::File,
-    io::{BufWriter, Write},
-    path::PathBuf,
-    process,
-    time::Duration,
-};
+use std::{convert::Infallible, env, fs::File, io::BufWriter, path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use dst_load_kubernetes::observer::SILENCE;
 use dst_load_oracle::ledger::Limits;
 use dst_load_recording::recording::{Header, Identity, SCHEMA_VERSION, TargetInfo};
-use dst_load_report::report::next;
 use dst_load_scenario::{
     criteria::Criteria,
     plan::{Plan, Planned},
     quantity::Span,
     scenario::Scenario,
-    seed,
 };
 use dst_load_session::{
     admin::{self, Admin, Readiness},
@@ -36,15 +26,15 @@ use dst_load_session::{
 use dst_load_transport::{cluster::Cluster, files};
 use prometheus_client::registry::Registry;
 
-use super::{Asked, ClientArgs, Watch, linked};
+use super::{ClientArgs, Watch, linked};
 use crate::{
     cli::{
+        console::Console,
         environment::{ClusterTarget, Environment},
         observer_place,
-        output::Format,
         replicas::infos,
         report,
-        run::header::{date, machine, unique_identity},
+        run::header::{date, machine, new_run_id, unique_identity},
         usage::UsageError,
     },
     exit::Exit,
@@ -61,15 +51,10 @@ const SEED: u64 = 1;
 /// # Errors
 /// A [`UsageError`], no cluster, a missing permission, a destination that is not there or refuses;
 /// after a second signal [`dst_load_session::runtime::Aborted`].
-pub async fn run(
-    args: &ClientArgs,
-    output: Format,
-    out: &mut impl Write,
-    warnings: &mut impl Write,
-) -> anyhow::Result<Exit> {
+pub async fn run(args: &ClientArgs, console: &mut Console<'_>) -> anyhow::Result<Exit> {
     // Before anything is reached: it may be wrong.
-    let asked = args.asked()?;
-    let scenario = asked.scenario();
+    let scenario = args.scenario()?;
+    let scenario = scenario.as_ref();
     let partner = args.churn.as_deref().map(Partner::new).transpose();
     let partner = partner.map_err(|error| UsageError(format!("--churn: {error}")))?;
     let (environment, cluster) = Environment::cluster(ClusterTarget {
@@ -78,25 +63,21 @@ pub async fn run(
         replicas: &args.destination,
         metrics: &args.destination_metrics,
         forward: &args.forward,
-        lifecycle: asked.lifecycle(),
+        lifecycle: scenario.map_or(args.lifecycle, |it| it.client.lifecycle),
         flags: scenario.map(|it| it.flags).unwrap_or_default(),
     })
     .await?;
     let observed = linked::observed(args, &cluster).await?;
-    let namespace = args
-        .cluster
-        .namespace
-        .clone()
-        .unwrap_or_else(|| cluster.default_namespace().to_owned());
-    let (watch, linked) = match &asked {
-        Asked::Scenario(scenario) => (
+    let namespace = args.cluster.namespace_in(&cluster);
+    let (watch, linked) = if let Some(scenario) = scenario {
+        (
             args.watch_of(scenario, &namespace),
             linked::of(scenario, observed.is_some(), &namespace)?,
-        ),
-        Asked::Flags(watch) => (
-            watch.clone(),
-            linked::resolve(&cluster, observed.as_ref(), watch).await?,
-        ),
+        )
+    } else {
+        let watch = args.watch()?;
+        let linked = linked::resolve(&cluster, observed.as_ref(), &watch).await?;
+        (watch, linked)
     };
     let connections = watch.client.connections_of(watch.client.connections);
     files::enough_for(connections)?;
@@ -183,25 +164,22 @@ pub async fn run(
         Some(scenario) => (scenario.criteria.clone(), Plan::changes(scenario)),
         None => (Criteria::default(), Planned::NONE),
     };
-    let report = client.report(&criteria, planned)?;
-    let report = report.filter(|report| report.streams.opened > 0);
+    let page = client.page(&criteria, planned)?;
     // Who has seen nothing has nothing to say in favour of the target.
     let mut exit = Exit::Invalid;
-    if let Some(page) = report.and_then(|report| client.page(report)) {
+    if let Some(page) = page.filter(|page| page.report.streams.opened > 0) {
         exit = report::exit(&page.report);
-        out.write_all(report::render(&page, output, report::style()).as_bytes())?;
+        report::print(&page, console)?;
         if let Some(directory) = &directory {
             directory.write_reports(&page)?;
-            let path = directory.path().display().to_string();
-            writeln!(warnings, "recording and reports: {path}")?;
-            writeln!(warnings, "{}", next::command(&page.report, &path))?;
+            report::announce("recording and reports", &page, directory, console)?;
         }
     } else if ended.is_ok() {
-        writeln!(warnings, "stopped before any stream was opened")?;
+        writeln!(console.warnings, "stopped before any stream was opened")?;
     }
     match ended {
         Err(error) if matches!(error.downcast_ref(), Some(SessionError::Endangered(_))) => {
-            writeln!(warnings, "{error}")?;
+            writeln!(console.warnings, "{error}")?;
             Ok(exit)
         }
         Err(error) => Err(error),
@@ -267,7 +245,7 @@ fn header(
         schema_version: SCHEMA_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: env!("DST_LOAD_COMMIT").to_owned(),
-        run_id: seed::hex(u64::from(process::id()), "run-id", &started, 4),
+        run_id: new_run_id(),
         identity: Identity {
             pods: env::var(POD).into_iter().collect(),
             client_replicas: scenario.map(|it| it.client.replicas),

@@ -18,16 +18,15 @@ use dst_load_recording::{
     recording::{Header, Identities, Line, TargetKind, merge, read, started, write},
     warning::Warning,
 };
-use dst_load_report::report::next;
 use dst_load_scenario::{quantity::Span, words::counted};
 use dst_load_session::{
     collect::{CollectError, Replica, desired, replicas},
     recorder::RunDirectory,
 };
 
-use super::{ReportArgs, exit, judged, once, push, render, style};
+use super::{ReportArgs, announce, exit, judged, once, print, push};
 use crate::{
-    cli::{cluster::ClusterArgs, credentials::Sources, output::Format, usage::UsageError},
+    cli::{cluster::ClusterArgs, console::Console, credentials::Sources, usage::UsageError},
     exit::Exit,
 };
 
@@ -39,65 +38,35 @@ const LOOK: Duration = Duration::from_secs(2);
 pub struct FromPodsArgs {
     /// Collect the recordings of the client pods in a cluster, through the API server, and judge
     /// them as one. The exit code is that of `run`.
-    #[arg(long, env = "DST_LOAD_FROM_PODS", conflicts_with = "recordings")]
+    #[arg(long, env, conflicts_with = "recordings")]
     pub from_pods: bool,
     /// Which cluster, and the namespace of the clients.
     #[command(flatten)]
     pub cluster: ClusterArgs,
     /// Helm release of the pods, if the namespace has several.
-    #[arg(long, requires = "from_pods", env = "DST_LOAD_RELEASE")]
+    #[arg(long, requires = "from_pods", env)]
     pub release: Option<String>,
     /// Wait until churn's plan is over and every client has checked the end, at most this long. By
     /// default, report the current state.
-    #[arg(
-        long,
-        value_name = "DURATION",
-        requires = "from_pods",
-        env = "DST_LOAD_WAIT"
-    )]
+    #[arg(long, value_name = "DURATION", requires = "from_pods", env)]
     pub wait: Option<Span>,
     /// Read the destination controller's own series from this Prometheus, such as
     /// http://127.0.0.1:9090.
-    #[arg(
-        long,
-        value_name = "URL",
-        requires = "from_pods",
-        env = "DST_LOAD_PROMETHEUS"
-    )]
+    #[arg(long, value_name = "URL", requires = "from_pods", env)]
     pub prometheus: Option<String>,
     /// File with the bearer token for Prometheus; the value of DST_LOAD_PROMETHEUS_TOKEN by
     /// default.
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "prometheus",
-        env = "DST_LOAD_PROMETHEUS_TOKEN_FILE"
-    )]
+    #[arg(long, value_name = "FILE", requires = "prometheus", env)]
     pub prometheus_token_file: Option<PathBuf>,
     /// File with USER:PASSWORD for Prometheus; the value of DST_LOAD_PROMETHEUS_BASIC_AUTH by
     /// default.
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "prometheus",
-        env = "DST_LOAD_PROMETHEUS_BASIC_AUTH_FILE"
-    )]
+    #[arg(long, value_name = "FILE", requires = "prometheus", env)]
     pub prometheus_basic_auth_file: Option<PathBuf>,
     /// Label matchers of these series.
-    #[arg(
-        long,
-        value_name = "MATCHERS",
-        default_value = SELECTOR,
-        env = "DST_LOAD_PROMETHEUS_SELECTOR"
-    )]
+    #[arg(long, value_name = "MATCHERS", default_value = SELECTOR, env)]
     pub prometheus_selector: String,
     /// Directory for the recordings and reports; `runs/<scenario>-<time>` by default.
-    #[arg(
-        long,
-        value_name = "DIR",
-        requires = "from_pods",
-        env = "DST_LOAD_OUTPUT_DIR"
-    )]
+    #[arg(long, value_name = "DIR", requires = "from_pods", env)]
     pub output_dir: Option<PathBuf>,
 }
 
@@ -106,12 +75,7 @@ pub struct FromPodsArgs {
 /// # Errors
 /// A [`UsageError`]; no cluster, no pods, one that does not answer, or a directory that cannot be
 /// written. What was collected until then stays there.
-pub(super) async fn run(
-    args: &ReportArgs,
-    format: Format,
-    out: &mut impl Write,
-    warnings: &mut impl Write,
-) -> anyhow::Result<Exit> {
+pub(super) async fn run(args: &ReportArgs, console: &mut Console<'_>) -> anyhow::Result<Exit> {
     let flags = &args.pods;
     let prometheus = match &flags.prometheus {
         Some(url) => {
@@ -129,11 +93,11 @@ pub(super) async fn run(
     let gateway = args.push.gateway()?;
     let cluster = flags.cluster.find().await?;
     let kube = cluster.factory();
-    let default = cluster.default_namespace().to_owned();
-    let namespace = flags.cluster.namespace.clone().unwrap_or(default);
+    let namespace = flags.cluster.namespace_in(&cluster);
     let release = flags.release.as_deref();
     if let Some(Span(patience)) = flags.wait {
-        wait(patience, || replicas(&kube, &namespace, release), warnings).await?;
+        let find = || replicas(&kube, &namespace, release);
+        wait(patience, find, console).await?;
     }
     let replicas = replicas(&kube, &namespace, release).await?;
 
@@ -186,12 +150,11 @@ pub(super) async fn run(
     whole.flush()?;
     let page = judged(&lines)?;
     directory.write_reports(&page)?;
-    out.write_all(render(&page, format, style()).as_bytes())?;
+    print(&page, console)?;
     let count = counted(replicas.len() as u64, "client pod", "client pods");
-    let path = directory.path().display().to_string();
-    writeln!(warnings, "recordings of {count} and reports: {path}")?;
-    writeln!(warnings, "{}", next::command(&page.report, &path))?;
-    push::push(gateway.as_ref(), &page.report, warnings).await?;
+    let what = format!("recordings of {count} and reports");
+    announce(&what, &page, &directory, console)?;
+    push::push(gateway.as_ref(), &page.report, console).await?;
     Ok(exit(&page.report))
 }
 
@@ -199,7 +162,7 @@ pub(super) async fn run(
 async fn wait<F>(
     patience: Duration,
     find: impl Fn() -> F,
-    warnings: &mut impl Write,
+    console: &mut Console<'_>,
 ) -> anyhow::Result<()>
 where
     F: Future<Output = Result<Vec<Replica>, CollectError>>,
@@ -229,7 +192,7 @@ where
                 }
             };
             if missing != said {
-                writeln!(warnings, "{missing}")?;
+                writeln!(console.warnings, "{missing}")?;
                 said = missing;
             }
             tokio::time::sleep(LOOK).await;

@@ -37,7 +37,12 @@ fn args(folders: &[&TempDir]) -> ReportArgs {
 
 fn printed(args: &ReportArgs, format: Format) -> anyhow::Result<(Exit, String)> {
     let mut out = Vec::new();
-    let exit = futures::executor::block_on(run(args, format, &mut out, &mut io::sink()))?;
+    let mut console = Console {
+        out: &mut out,
+        warnings: &mut io::sink(),
+        format,
+    };
+    let exit = futures::executor::block_on(run(args, &mut console))?;
     Ok((exit, String::from_utf8(out).unwrap()))
 }
 

@@ -1,9 +1,8 @@
 //! `run`, carried out: scenario and flags → environment → session → report.
 
-use std::{io::Write, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Context;
-use dst_load_report::report::next;
 use dst_load_scenario::scenario::Scenario;
 use dst_load_session::{
     live_page::LivePage, recorder::RunDirectory, runtime::Shutdown, watching::SessionError,
@@ -19,7 +18,7 @@ use super::{
     measure::RunOptions,
 };
 use crate::{
-    cli::{namespace::namespace_of_host, output::Format, push::push, report, scenario::must_end},
+    cli::{console::Console, namespace::namespace_of_host, push::push, report, scenario::must_end},
     exit::Exit,
 };
 
@@ -32,9 +31,7 @@ pub async fn run(
     args: &RunArgs,
     scenario: Scenario,
     noticed: &[String],
-    output: Format,
-    out: &mut impl Write,
-    warnings: &mut impl Write,
+    console: &mut Console<'_>,
 ) -> anyhow::Result<Exit> {
     let scenario = over_clusters(args, scenario)?;
     let environment = choose(args, &scenario)?;
@@ -55,7 +52,7 @@ pub async fn run(
     let live = match args.live {
         Some(at) => {
             let connections = scenario.client.connections_of(connections);
-            Some(serve_live(at, connections, warnings).await?)
+            Some(serve_live(at, connections, console).await?)
         }
         None => None,
     };
@@ -89,23 +86,23 @@ pub async fn run(
         },
         skip_checks: args.skip_checks,
     };
-    let executed = request.execute(&directory, &shutdown, warnings).await?;
+    let executed = request
+        .execute(&directory, &shutdown, &mut console.warnings)
+        .await?;
     let Some(outcome) = executed else {
-        writeln!(warnings, "interrupted before anything was made")?;
+        writeln!(console.warnings, "interrupted before anything was made")?;
         return Ok(Exit::Interrupted);
     };
     // First: a disk that is full by now takes nothing away from it.
-    let rendered = report::render(&outcome.page, output, report::style());
-    out.write_all(rendered.as_bytes())?;
-    let place = directory.path().display().to_string();
+    report::print(&outcome.page, console)?;
     let saved = directory.write_reports(&outcome.page);
     if let Some(error @ SessionError::Recording(_)) = outcome.error {
+        let place = directory.path().display();
         return Err(anyhow::Error::from(error).context(format!("the recording is in {place}")));
     }
     saved?;
-    writeln!(warnings, "recording and reports: {place}")?;
-    writeln!(warnings, "{}", next::command(&outcome.page.report, &place))?;
-    let pushing = push(gateway.as_ref(), &outcome.page.report, warnings);
+    report::announce("recording and reports", &outcome.page, &directory, console)?;
+    let pushing = push(gateway.as_ref(), &outcome.page.report, console);
     shutdown.guard(pushing).await??;
     match outcome.error {
         // That is an outcome, and the report has it.
@@ -123,9 +120,9 @@ pub async fn run(
 async fn serve_live(
     at: Listen,
     connections: u64,
-    warnings: &mut impl Write,
+    console: &mut Console<'_>,
 ) -> anyhow::Result<LivePage> {
     let live = LivePage::serve(at, files::needed(connections)).await?;
-    writeln!(warnings, "watch the run at {}", live.url())?;
+    writeln!(console.warnings, "watch the run at {}", live.url())?;
     Ok(live)
 }

@@ -1,6 +1,6 @@
 //! What decides a run beside its environment, and the engine that both make.
 
-use std::{convert::Infallible, io::Write, path::PathBuf, sync::Arc};
+use std::{convert::Infallible, io::Write, path::PathBuf, sync::Arc, time::Duration};
 
 use dst_load_destination::fleet::FleetConfig;
 use dst_load_kubernetes::{
@@ -25,27 +25,42 @@ use super::header;
 use crate::cli::{cluster::CLUSTER_DOMAIN, environment::Environment, observer_place};
 
 /// Everything that decides a run, save for its environment and where it writes.
-pub(super) struct RunConfig {
-    pub(super) scenario: Arc<Scenario>,
-    pub(super) virtual_time: bool,
+pub(in crate::cli) struct RunConfig {
+    pub(in crate::cli) scenario: Arc<Scenario>,
+    pub(in crate::cli) virtual_time: bool,
     /// Where the Services go; a namespace named after the run if absent.
-    pub(super) namespace: Option<String>,
+    pub(in crate::cli) namespace: Option<String>,
     /// Whether it may have a control plane of Linkerd.
-    pub(super) beside_control_plane: bool,
-    pub(super) connect_timeout: Span,
+    pub(in crate::cli) beside_control_plane: bool,
+    pub(in crate::cli) connect_timeout: Span,
     /// The most connections to the destination, where clients must share them.
-    pub(super) connections: Option<u32>,
+    pub(in crate::cli) connections: Option<u32>,
     /// Whether the pods must keep to KWOK's nodes.
-    pub(super) kwok_nodes: bool,
+    pub(in crate::cli) kwok_nodes: bool,
     /// The limits of requests to the API server.
-    pub(super) limits: Limits,
+    pub(in crate::cli) limits: Limits,
     /// Where profiles of the target go, if they are wanted.
-    pub(super) profiles: Option<PathBuf>,
+    pub(in crate::cli) profiles: Option<PathBuf>,
 }
 
 // === impl RunConfig ===
 
 impl RunConfig {
+    /// A run of `scenario`, where nothing else is asked for.
+    pub(super) fn of(scenario: Scenario) -> Self {
+        Self {
+            connections: scenario.client.connections,
+            scenario: Arc::new(scenario),
+            virtual_time: false,
+            namespace: None,
+            beside_control_plane: false,
+            connect_timeout: Span(Duration::from_secs(30)),
+            kwok_nodes: false,
+            limits: Limits::default(),
+            profiles: None,
+        }
+    }
+
     /// The recording's first line, which also says how the run and its namespace are called. The
     /// floor is not in it yet: it is measured once the run can be interrupted.
     pub(super) fn header(&self, environment: &Environment) -> anyhow::Result<Header> {

@@ -15,12 +15,12 @@ use crate::cli::{
 };
 
 /// A run that is asked for. Nothing of it is started yet.
-pub(super) struct RunRequest<'a> {
-    pub(super) environment: EnvironmentChoice<'a>,
-    pub(super) config: RunConfig,
-    pub(super) options: RunOptions<'a>,
+pub(in crate::cli) struct RunRequest<'a> {
+    pub(in crate::cli) environment: EnvironmentChoice<'a>,
+    pub(in crate::cli) config: RunConfig,
+    pub(in crate::cli) options: RunOptions<'a>,
     /// Runs on a cluster though a preflight check fails.
-    pub(super) skip_checks: bool,
+    pub(in crate::cli) skip_checks: bool,
 }
 
 // === impl RunRequest ===
@@ -31,39 +31,28 @@ impl RunRequest<'_> {
     ///
     /// # Errors
     /// If the environment does not start or will not do, or the tool itself fails.
-    pub(super) async fn execute(
+    pub(in crate::cli) async fn execute(
         self,
         directory: &RunDirectory,
         shutdown: &Shutdown,
         warnings: &mut impl Write,
     ) -> anyhow::Result<Option<Outcome>> {
-        let Self {
-            environment,
+        let (config, options) = (&self.config, &self.options);
+        let starting = start(
+            self.environment,
             config,
-            options,
-            skip_checks,
-        } = self;
-        let starting = start(environment, &config, skip_checks, directory, warnings);
-        let environment = match shutdown.until_drained(starting).await {
-            Some(Ok(environment)) => environment,
-            Some(Err(error)) => {
-                directory.abandon();
-                return Err(error);
-            }
-            None => {
-                directory.abandon();
-                return Ok(None);
-            }
-        };
-        let measured = measure(
-            &options,
-            &config,
-            &environment,
+            self.skip_checks,
             directory,
-            shutdown,
             warnings,
-        )
-        .await;
+        );
+        let started = shutdown.until_drained(starting).await.transpose();
+        if !matches!(started, Ok(Some(_))) {
+            directory.abandon();
+        }
+        let Some(environment) = started? else {
+            return Ok(None);
+        };
+        let measured = measure(options, config, &environment, directory, shutdown, warnings).await;
         environment.stop().await;
         let outcome = measured
             .with_context(|| format!("the recording is in {}", directory.path().display()))?;

@@ -3,10 +3,9 @@
 //!
 //! Measured once for each build and machine, and kept in the user's cache directory.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
-use dst_load_kubernetes::actor::Limits;
 use dst_load_recording::recording::{self, Line};
 use dst_load_scenario::{quantity::Span, scenario::Scenario, words::chain};
 use dst_load_session::recorder::{Recorder, write_whole};
@@ -73,15 +72,9 @@ async fn measure() -> anyhow::Result<f64> {
     };
     let environment = Environment::start(sandbox, &scenario, None).await?;
     let config = RunConfig {
-        connections: scenario.client.connections,
-        scenario: Arc::new(scenario),
-        virtual_time: false,
         namespace: Some("floor".to_owned()),
-        beside_control_plane: false,
         connect_timeout: Span(Duration::from_secs(5)),
-        kwok_nodes: false,
-        limits: Limits::default(),
-        profiles: None,
+        ..RunConfig::of(scenario)
     };
     let floor = run(&config, &environment).await;
     environment.stop().await;

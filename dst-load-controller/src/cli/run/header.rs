@@ -8,17 +8,18 @@ use jiff::Timestamp;
 
 use crate::cli::{environment::Environment, replicas::infos};
 
+/// A run id that no other run has: eight hex digits of the date and the process.
+pub(in crate::cli) fn new_run_id() -> String {
+    let date = Timestamp::now().as_nanosecond().to_string();
+    seed::hex(u64::from(std::process::id()), "run-id", &date, 4)
+}
+
 /// The run's id. In virtual time it follows from the scenario, else no two runs have the same.
 pub(super) fn run_id(scenario: &Scenario, virtual_time: bool) -> anyhow::Result<String> {
-    let entity = if virtual_time {
-        scenario.effective()?.to_string()
-    } else {
-        format!(
-            "{}/{}",
-            std::process::id(),
-            Timestamp::now().as_nanosecond()
-        )
-    };
+    if !virtual_time {
+        return Ok(new_run_id());
+    }
+    let entity = scenario.effective()?.to_string();
     Ok(seed::hex(scenario.seed, "run-id", &entity, 4))
 }
 

@@ -18,17 +18,17 @@ use super::{config::RunConfig, floor, progress};
 use crate::cli::{cluster::KubeconfigArgs, environment::Environment};
 
 /// What a run does beside measuring.
-pub(super) struct RunOptions<'a> {
+pub(in crate::cli) struct RunOptions<'a> {
     /// Warnings about the scenario, for the report.
-    pub(super) warnings: &'a [String],
+    pub(in crate::cli) warnings: &'a [String],
     /// Whether what was made in Kubernetes stays.
-    pub(super) keep: bool,
+    pub(in crate::cli) keep: bool,
     /// The cluster as it was named, for the command that cleans up.
-    pub(super) cluster: &'a KubeconfigArgs,
+    pub(in crate::cli) cluster: &'a KubeconfigArgs,
     /// Whether progress is shown.
-    pub(super) progress: bool,
+    pub(in crate::cli) progress: bool,
     /// The server of the run's page.
-    pub(super) live: Option<&'a LivePage>,
+    pub(in crate::cli) live: Option<&'a LivePage>,
 }
 
 /// A run's outcome, before it is an exit code.
@@ -92,9 +92,7 @@ pub(super) async fn measure(
     };
     let ended = shutdown.guard(running).await.unwrap_or_else(aborted);
     // It fails where the recording does, such as on a full disk.
-    let reported = engine
-        .report()
-        .map(|report| report.and_then(|it| engine.page(it)));
+    let reported = engine.page();
     if let (Some(live), Ok(Some(page))) = (options.live, &reported) {
         live.finish(page);
     }
@@ -126,7 +124,7 @@ pub(super) async fn measure(
             error: left,
             run_id,
         })?;
-        if let Some(amended) = engine.report()?.and_then(|report| engine.page(report)) {
+        if let Some(amended) = engine.page()? {
             page = amended;
         }
         if let Some(live) = options.live {

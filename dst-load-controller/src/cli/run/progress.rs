@@ -10,7 +10,7 @@ use dst_load_scenario::{plan::Plan, printable, scenario::Scenario, time::At};
 use dst_load_session::progress::Progress;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use self::view::{Change, View};
+use self::view::View;
 
 /// How often it is looked.
 const TICK: Duration = Duration::from_millis(250);
@@ -58,10 +58,10 @@ async fn log(mut look: Look<'_>) -> Infallible {
     let mut said = Duration::ZERO;
     loop {
         let view = look.view();
-        let now = (view.phase, view.cycle);
-        if before != Some(now) || view.elapsed >= said + SAY {
+        let (now, elapsed) = ((view.now.phase, view.now.cycle), view.elapsed());
+        if before != Some(now) || elapsed >= said + SAY {
             tracing::info!("{}", view.line());
-            (before, said) = (Some(now), view.elapsed);
+            (before, said) = (Some(now), elapsed);
         }
         tokio::time::sleep(TICK).await;
     }
@@ -90,41 +90,17 @@ impl<'a> Look<'a> {
     }
 
     fn view(&mut self) -> View {
-        let snapshot = self.progress.snapshot();
-        let now = snapshot.at;
-        if snapshot.phase == Phase::Churning {
-            self.churning_since.get_or_insert(now);
+        let now = self.progress.snapshot();
+        if now.phase == Phase::Churning {
+            self.churning_since.get_or_insert(now.at);
         }
-        let so_far = snapshot.so_far;
+        let plan = self.churning_since.zip(self.whole);
         View {
-            phase: Some(snapshot.phase),
-            elapsed: now.since_start(),
-            plan: self
-                .churning_since
-                .zip(self.whole)
-                .map(|(since, whole)| (now.since(since).min(whole), whole)),
-            cycle: snapshot.cycle,
+            plan: plan.map(|(since, whole)| (now.at.since(since).min(whole), whole)),
             cycles: self.scenario.churn.cycles,
-            services: snapshot.services,
-            streams_open: snapshot.streams_open,
             streams_wanted: self.scenario.streams(),
-            change: snapshot.under_way.map(|(service, change)| Change {
-                service,
-                direction: change.direction,
-                endpoints: change.endpoints,
-                known: change.known,
-                audience: change.audience,
-                age: change.age,
-            }),
-            last: snapshot.last_change,
-            deliveries: so_far.count,
-            never: so_far.never,
-            p50: so_far.p50,
-            p99: so_far.p99,
-            updates_per_second: self.rate(now, so_far.updates),
-            cores: snapshot.target_cores,
-            memory: snapshot.target_memory,
-            warnings: snapshot.warnings,
+            updates_per_second: self.rate(now.at, now.so_far.updates),
+            now,
         }
     }
 

@@ -1,11 +1,11 @@
 //! A run on the embedded sandbox in virtual time, for whoever has a paused runtime and wants the
 //! bytes: no flags, no files, no signals.
 
-use std::{io::Write, path::Path, sync::Arc, time::Duration};
+use std::{io::Write, path::Path};
 
-use dst_load_kubernetes::actor::Limits;
+use anyhow::Context;
 use dst_load_report::report::Report;
-use dst_load_scenario::{quantity::Span, scenario::Scenario};
+use dst_load_scenario::scenario::Scenario;
 use dst_load_session::{recorder::Recorder, watching::SessionError};
 use tokio_util::sync::CancellationToken;
 
@@ -30,9 +30,6 @@ pub struct Simulated {
     pub error: Option<SessionError>,
 }
 
-/// Nothing has to be dialled, so no wait for it can be too short.
-const CONNECT_TIMEOUT: Span = Span(Duration::from_secs(30));
-
 // === impl Simulation ===
 
 impl Simulation {
@@ -43,15 +40,8 @@ impl Simulation {
     pub fn new(scenario: Scenario) -> anyhow::Result<Self> {
         let environment = Environment::in_process(&scenario);
         let config = RunConfig {
-            connections: scenario.client.connections,
-            scenario: Arc::new(scenario),
             virtual_time: true,
-            namespace: None,
-            beside_control_plane: false,
-            connect_timeout: CONNECT_TIMEOUT,
-            kwok_nodes: false,
-            limits: Limits::default(),
-            profiles: None,
+            ..RunConfig::of(scenario)
         };
         Ok(Self {
             namespace: config.header(&environment)?.namespace,
@@ -95,14 +85,13 @@ impl Simulation {
             ended = engine.run(header) => ended,
             never = config.stall() => match never {},
         };
-        let report = engine
-            .report()?
-            .ok_or_else(|| anyhow::anyhow!("the run ended before it had begun"))?;
+        let page = engine.page()?;
+        let page = page.context("the run ended before it had begun")?;
         // What stays is gone with the sandbox.
         let _ = engine.cleanup().await;
         environment.stop().await;
         Ok(Simulated {
-            report,
+            report: page.report,
             error: ended.error,
         })
     }

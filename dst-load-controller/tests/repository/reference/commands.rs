@@ -1,13 +1,13 @@
 //! Every command with its flags, as `--help` has them.
 
-use clap::{Arg, Command, CommandFactory};
-use dst_load_controller::cli::Args;
+use clap::{Arg, Command};
+use dst_load_controller::cli::parse;
 
 use super::{cell, page};
 
 #[test]
 fn commands_and_flags() {
-    let mut root = Args::command();
+    let mut root = parse::command();
     root.build();
     let mut body = String::from(
         "This page lists every command and flag. Every flag can also be set by its environment variable. Durations are written as in Go\n\

@@ -103,7 +103,11 @@ async fn measured(header_says: TargetKind, replicas_say: &[bool]) -> Report {
     };
     let (ended, ()) = tokio::join!(client.run(header), ends);
     ended.unwrap();
-    let report = client.report(&Criteria::default(), false).unwrap().unwrap();
+    let report = client
+        .page(&Criteria::default(), false)
+        .unwrap()
+        .unwrap()
+        .report;
     assert_eq!((report.streams.snapshots, report.streams.not_found), (0, 0));
     assert_eq!(report.streams.opened, 4);
     assert_eq!(again(&file), report, "the recording says it too");

@@ -165,7 +165,11 @@ async fn quiet(local: bool, hinted: bool, dual: bool, setup: Setup) -> Report {
         stop.cancel();
     };
     tokio::join!(watched, over, zone, cut);
-    client.report(&Criteria::default(), false).unwrap().unwrap()
+    client
+        .page(&Criteria::default(), false)
+        .unwrap()
+        .unwrap()
+        .report
 }
 
 #[tokio::test(start_paused = true)]

@@ -158,7 +158,11 @@ async fn watched_through_a_proxy(all: bool) -> (Report, u64) {
         never = Arc::clone(&proxy).serve(near, upstream) => match never {},
     };
     ended.unwrap();
-    let report = client.report(&Criteria::default(), false).unwrap().unwrap();
+    let report = client
+        .page(&Criteria::default(), false)
+        .unwrap()
+        .unwrap()
+        .report;
     destination.shutdown().await;
     kubernetes.shutdown().await;
     (report, proxy.watches.load(Ordering::Relaxed))

@@ -3,7 +3,7 @@
 use dst_load_recording::recording::{Line, samples};
 
 use super::*;
-use crate::{compare::measure::MEASURES, verdict::Verdict};
+use crate::{compare::measure::Measure, verdict::Verdict};
 
 #[test]
 fn what_the_candidate_alone_lacks_is_inconclusive() {
@@ -31,8 +31,8 @@ fn a_run_of_a_late_generator_may_prove_a_wrong_end_and_has_no_latency_to_compare
     let run = Run::of("it".to_owned(), &lines, &samples::criteria(), true).unwrap();
     assert_eq!((run.verdict, run.unfit()), (Verdict::Fail, None));
     let value = |key: &str| {
-        let measure = MEASURES.iter().find(|it| it.key == key).unwrap();
-        run.values(measure).run
+        let measure = Measure::VARIANTS.iter().find(|it| it.key() == key).unwrap();
+        run.values(*measure).run
     };
     assert_eq!(value("streams_wrong"), Some(1.0));
     assert_eq!(value("destination_add_p99"), None);

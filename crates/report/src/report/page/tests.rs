@@ -14,7 +14,7 @@ use dst_load_scenario::{
 };
 
 use super::*;
-use crate::report::{html, json};
+use crate::report::{ReportFold, html, json};
 
 fn page(lines: &[Line]) -> Page {
     let report = Report::of(lines, &samples::criteria(), true).unwrap();
@@ -188,17 +188,12 @@ fn a_long_day() -> impl Iterator<Item = Line> {
 #[test]
 fn a_day_is_a_page_of_less_than_5_mb() {
     let mut fold = PageFold::default();
-    let mut statistics = dst_load_recording::statistics::Statistics::default();
-    let mut header = None;
+    let mut reported = ReportFold::default();
     for line in a_long_day() {
         fold.absorb(&line);
-        statistics.absorb(&line);
-        if let Line::Header(it) = line {
-            header = Some(it);
-        }
+        reported.absorb(&line);
     }
-    let criteria = samples::criteria();
-    let report = Report::new(&header.unwrap(), &statistics, &[], &criteria, true);
+    let report = reported.report(&samples::criteria(), true).unwrap();
     let page = fold.page(report).unwrap();
     let text = html::render(&page);
     assert!(text.len() < 5_000_000, "{} bytes", text.len());

@@ -2,50 +2,26 @@
 
 use std::time::Duration;
 
-use dst_load_recording::recording::{ChangeLine, Phase};
+use dst_load_recording::recording::Phase;
 use dst_load_scenario::{
     action::Direction,
     criteria::Unit,
     words::{bytes, count, counted, number, seconds, span},
 };
+use dst_load_session::progress::ProgressSnapshot;
 
 /// Cells of a bar.
 const BAR: usize = 24;
 
 /// A run at one moment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct View {
-    pub(super) phase: Option<Phase>,
-    pub(super) elapsed: Duration,
+    pub(super) now: ProgressSnapshot,
     /// How far the plan has come, and how long it is in all; `None` for one without an end.
     pub(super) plan: Option<(Duration, Duration)>,
-    pub(super) cycle: u32,
     pub(super) cycles: Option<u32>,
-    pub(super) services: u64,
-    pub(super) streams_open: u64,
     pub(super) streams_wanted: u64,
-    pub(super) change: Option<Change>,
-    /// The last that is over.
-    pub(super) last: Option<ChangeLine>,
-    pub(super) deliveries: u64,
-    pub(super) never: u64,
-    pub(super) p50: Duration,
-    pub(super) p99: Duration,
     pub(super) updates_per_second: f64,
-    pub(super) cores: Option<f64>,
-    pub(super) memory: Option<f64>,
-    pub(super) warnings: (usize, Option<String>),
-}
-
-/// A change on its way to the streams.
-#[derive(Clone, Debug)]
-pub(super) struct Change {
-    pub(super) service: String,
-    pub(super) direction: Direction,
-    pub(super) endpoints: u32,
-    pub(super) known: u32,
-    pub(super) audience: u32,
-    pub(super) age: Duration,
 }
 
 // === impl View ===
@@ -56,8 +32,8 @@ impl View {
         let mut parts = vec![self.doing(), self.streams()];
         parts.extend(self.latency());
         parts.extend(self.target());
-        if self.warnings.0 > 0 {
-            parts.push(counted(self.warnings.0 as u64, "warning", "warnings"));
+        if self.now.warnings.0 > 0 {
+            parts.push(counted(self.now.warnings.0 as u64, "warning", "warnings"));
         }
         parts.retain(|part| !part.is_empty());
         parts.join("; ")
@@ -75,12 +51,12 @@ impl View {
             )
         });
         let mut target: Vec<String> = self.target().into_iter().collect();
-        if let (n @ 1.., Some(last)) = &self.warnings {
+        if let (n @ 1.., Some(last)) = &self.now.warnings {
             target.push(format!("‼ {n}: {last}"));
         }
         [
             joined(&[
-                format!("{} {}", clock(self.elapsed), self.doing()),
+                format!("{} {}", clock(self.elapsed()), self.doing()),
                 self.streams(),
                 plan,
             ]),
@@ -94,26 +70,31 @@ impl View {
         ]
     }
 
+    pub(super) fn elapsed(&self) -> Duration {
+        self.now.at.since_start()
+    }
+
     fn doing(&self) -> String {
         let of = self
             .cycles
             .map_or_else(String::new, |all| format!(" of {all}"));
-        match self.phase {
-            None | Some(Phase::Preparing) => {
-                format!("making {}", counted(self.services, "Service", "Services"))
+        match self.now.phase {
+            Phase::Preparing => {
+                let services = counted(self.now.services, "Service", "Services");
+                format!("making {services}")
             }
-            Some(Phase::Opening) => "opening streams".to_owned(),
-            Some(Phase::Churning) if self.cycle == 0 => "before the first cycle".to_owned(),
-            Some(Phase::Churning) => format!("cycle {}{of}", self.cycle),
-            Some(Phase::Settling) => "waiting for what is still on its way".to_owned(),
-            Some(Phase::CleaningUp) => "cleaning up".to_owned(),
+            Phase::Opening => "opening streams".to_owned(),
+            Phase::Churning if self.now.cycle == 0 => "before the first cycle".to_owned(),
+            Phase::Churning => format!("cycle {}{of}", self.now.cycle),
+            Phase::Settling => "waiting for what is still on its way".to_owned(),
+            Phase::CleaningUp => "cleaning up".to_owned(),
         }
     }
 
     fn streams(&self) -> String {
         format!(
             "{} of {} streams open",
-            count(self.streams_open),
+            count(self.now.streams_open),
             count(self.streams_wanted)
         )
     }
@@ -121,11 +102,11 @@ impl View {
     /// The change on its way, or how the last one went: most take a few milliseconds, and are seen
     /// only afterwards.
     fn fan_out(&self) -> String {
-        if let Some(change) = &self.change {
+        if let Some((service, change)) = &self.now.under_way {
             return format!(
                 "{} {} of {} streams know, {}",
                 spread(
-                    &change.service,
+                    service,
                     change.direction,
                     change.endpoints,
                     change.known,
@@ -136,7 +117,7 @@ impl View {
                 seconds(change.age.as_secs_f64())
             );
         }
-        let Some(last) = &self.last else {
+        let Some(last) = &self.now.last_change else {
             return "no change yet".to_owned();
         };
         let known = match last.last_us {
@@ -163,26 +144,26 @@ impl View {
     }
 
     fn latency(&self) -> Option<String> {
-        (self.deliveries > 0).then(|| {
-            let never = if self.never > 0 {
-                format!(", {} never", count(self.never))
-            } else {
-                String::new()
+        let so_far = &self.now.so_far;
+        (so_far.count > 0).then(|| {
+            let never = match so_far.never {
+                0 => String::new(),
+                never => format!(", {} never", count(never)),
             };
             format!(
                 "p50 {}, p99 {} ({}{never})",
-                seconds(self.p50.as_secs_f64()),
-                seconds(self.p99.as_secs_f64()),
-                counted(self.deliveries, "delivery", "deliveries")
+                seconds(so_far.p50.as_secs_f64()),
+                seconds(so_far.p99.as_secs_f64()),
+                counted(so_far.count, "delivery", "deliveries")
             )
         })
     }
 
     fn target(&self) -> Option<String> {
-        let cores = self
-            .cores
-            .map(|cores| format!("CPU {}", Unit::Cores.words(cores)));
-        let memory = self.memory.map(|it| format!("memory {}", bytes(it)));
+        let cores = self.now.target_cores;
+        let cores = cores.map(|it| format!("CPU {}", Unit::Cores.words(it)));
+        let memory = self.now.target_memory;
+        let memory = memory.map(|it| format!("memory {}", bytes(it)));
         let parts: Vec<_> = cores.into_iter().chain(memory).collect();
         (!parts.is_empty()).then(|| format!("target {}", parts.join(", ")))
     }
@@ -236,36 +217,61 @@ fn clock(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use dst_load_oracle::ledger::UnderWay;
+    use dst_load_recording::recording::ChangeLine;
     use dst_load_scenario::time::At;
+    use dst_load_session::progress::SoFar;
+
+    use super::*;
+
+    /// A run that has just begun.
+    fn nothing() -> ProgressSnapshot {
+        ProgressSnapshot {
+            at: At::ZERO,
+            phase: Phase::Preparing,
+            cycle: 0,
+            services: 1,
+            streams_open: 0,
+            under_way: None,
+            last_change: None,
+            so_far: SoFar::default(),
+            target_cores: None,
+            target_memory: None,
+            warnings: (0, None),
+        }
+    }
 
     fn amid() -> View {
+        let change = UnderWay {
+            direction: Direction::Add,
+            endpoints: 25,
+            known: 78,
+            audience: 100,
+            visible: At::ZERO,
+            age: Duration::from_micros(4_100),
+        };
         View {
-            phase: Some(Phase::Churning),
-            elapsed: Duration::from_secs(131),
+            now: ProgressSnapshot {
+                at: At::from_secs(131),
+                phase: Phase::Churning,
+                cycle: 1,
+                services: 10,
+                streams_open: 1_000,
+                under_way: Some(("test-service-3".into(), change)),
+                so_far: SoFar {
+                    count: 123_456,
+                    p50: Duration::from_micros(1_200),
+                    p99: Duration::from_micros(14_100),
+                    ..SoFar::default()
+                },
+                target_cores: Some(0.42),
+                target_memory: Some(64.0 * 1024.0 * 1024.0),
+                ..nothing()
+            },
             plan: Some((Duration::from_secs(120), Duration::from_secs(480))),
-            cycle: 1,
             cycles: Some(3),
-            services: 10,
-            streams_open: 1_000,
             streams_wanted: 1_000,
-            change: Some(Change {
-                service: "test-service-3".into(),
-                direction: Direction::Add,
-                endpoints: 25,
-                known: 78,
-                audience: 100,
-                age: Duration::from_micros(4_100),
-            }),
-            last: None,
-            deliveries: 123_456,
-            never: 0,
-            p50: Duration::from_micros(1_200),
-            p99: Duration::from_micros(14_100),
             updates_per_second: 1_234.0,
-            cores: Some(0.42),
-            memory: Some(64.0 * 1024.0 * 1024.0),
-            warnings: (0, None),
         }
     }
 
@@ -298,12 +304,9 @@ mod tests {
             times: None,
         };
         let lines = [over(0, Some(8_200)), over(30, Some(8_200)), over(0, None)].map(|last| {
-            View {
-                change: None,
-                last: Some(last),
-                ..amid()
-            }
-            .fan_out()
+            let mut view = amid();
+            (view.now.under_way, view.now.last_change) = (None, Some(last));
+            view.fan_out()
         });
         insta::assert_snapshot!(lines.join("\n"));
     }
@@ -311,10 +314,14 @@ mod tests {
     #[test]
     fn what_is_not_known_is_left_out() {
         let empty = View {
-            services: 1,
+            now: ProgressSnapshot {
+                warnings: (2, Some("the observer's watch was lost".into())),
+                ..nothing()
+            },
+            plan: None,
+            cycles: None,
             streams_wanted: 20,
-            warnings: (2, Some("the observer's watch was lost".into())),
-            ..View::default()
+            updates_per_second: 0.0,
         };
         insta::assert_snapshot!(format!(
             "{}\n--\n{}\n--\n{}",
