@@ -10,7 +10,6 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use tokio::time::timeout;
 
-
 /// How far samples are apart, at best: as where the tool asks the target itself.
 const STEP: Duration = Duration::from_secs(5);
 /// Points that Prometheus hands out for one question.
