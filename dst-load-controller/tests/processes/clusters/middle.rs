@@ -92,7 +92,10 @@ async fn serve(
         Fault::Slow => tokio::time::sleep(Duration::from_secs(1)).await,
         Fault::Answer(answer) => {
             socket.write_all(answer.as_bytes()).await?;
-            return socket.shutdown().await;
+            socket.shutdown().await?;
+            // What is closed before all of a request was read is reset, and the answer may be lost.
+            tokio::io::copy(&mut socket, &mut tokio::io::sink()).await?;
+            return Ok(());
         }
         Fault::Reset => return Ok(()),
         Fault::Silence => std::future::pending().await,
