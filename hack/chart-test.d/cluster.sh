@@ -129,7 +129,7 @@ own_labels_taken() {
     shown "$scenarios/federated-oscillation.yaml" -f "$parts/values/source.yaml" "${labels[@]}" >"$work/all.yaml"
     show "$work/all.yaml"
     h lab-1 install labels "$chart" -f "$scenarios/quick.yaml" "${on_lab[@]}" "${labels[@]}" --wait --timeout 60s >"$work/notes"
-    grep -qF 'WARNING: commonLabels: app.kubernetes.io/name is a label that the chart sets itself' "$work/notes"
+    grep -qF 'WARNING: commonLabels: the chart sets the label app.kubernetes.io/name itself' "$work/notes"
     h lab-1 uninstall labels --wait >/dev/null
     # What the templates work on is no value of the release.
     absent '^ready' "$(h lab-1 get values "$release" --all)"
@@ -201,7 +201,7 @@ notes() {
     h lab-1 install odd "$chart" --dry-run=client -f "$scenarios/baseline.yaml" --set client.enabled=false >"$work/notes"
     grep -qF 'WARNING: the clients are not enabled' "$work/notes"
     h lab-1 install odd "$chart" --dry-run=client -f "$scenarios/baseline.yaml" >"$work/notes"
-    grep -qF 'goes on until you end it' "$work/notes"
+    grep -qF 'runs until you stop it' "$work/notes"
 }
 
 # A port's name that is none would leave a slice without ports.
