@@ -130,77 +130,70 @@ fn partner(log: &EventLog, clock: Clock) -> Partner {
     Partner::through(address, BoxCloneSyncService::new(http))
 }
 
+/// What a session of five clients in this world is given, where a test wants nothing else.
+fn session(world: World) -> SessionConfig {
+    SessionConfig {
+        world,
+        target_cluster: None,
+        observer: |watching| watching(),
+        watch_silence: SILENCE,
+        target: None,
+        fleet: FleetConfig {
+            clients: 5,
+            connections: None,
+            streams_per_service: 1,
+            open_rate: 100,
+            max_lifetime: None,
+            reset_interval: None,
+            connect_timeout: 30 * SECOND,
+            namespace: "clients".into(),
+            seed: 1,
+            lifecycle: scenario::Lifecycle::Eternal,
+            profiles: false,
+        },
+        limits: (30 * SECOND).into(),
+        sample_self: false,
+        profiles: None,
+        flags: Flags::DEFAULT,
+    }
+}
+
 /// A client of both Services whose clock starts now.
 fn client<W: io::Write>(
-    kubernetes: &kubernetes::Kubernetes,
-    destination: &destination::Destination,
-    target: Option<Target>,
+    config: SessionConfig,
     follows: (Option<Partner>, WatchUntil),
     stop: CancellationToken,
     out: W,
 ) -> Client<W> {
-    let world = world(kubernetes, destination);
-    client_of(world, SILENCE, target, follows, stop, out)
-}
-
-/// The same in any world, with watches that are resumed when they are silent for that long.
-fn client_of<W: io::Write>(
-    world: World,
-    watch_silence: Duration,
-    target: Option<Target>,
-    (churn, until): (Option<Partner>, WatchUntil),
-    stop: CancellationToken,
-    out: W,
-) -> Client<W> {
-    let follows = (churn, until);
-    let flags = Flags::DEFAULT;
-    set_up(world, watch_silence, target, follows, stop, out, flags)
-}
-
-/// The same, that takes the destination to have these flags.
-fn set_up<W: io::Write>(
-    world: World,
-    watch_silence: Duration,
-    target: Option<Target>,
-    (churn, until): (Option<Partner>, WatchUntil),
-    stop: CancellationToken,
-    out: W,
-    flags: Flags,
-) -> Client<W> {
     let services = ["test-service-1", "test-service-2"];
     let services = services.map(|name| WatchedService::new(name, "churned", "cluster.local", 8080));
+    client_of(services.into(), config, follows, stop, out)
+}
+
+/// The same of these Services.
+fn client_of<W: io::Write>(
+    services: Vec<WatchedService>,
+    config: SessionConfig,
+    (churn, until): (Option<Partner>, WatchUntil),
+    stop: CancellationToken,
+    out: W,
+) -> Client<W> {
+    let recorder = Recorder::new(out, Path::new("memory"));
     Client::new(
-        services.into(),
-        SessionConfig {
-            world,
-            target_cluster: None,
-            observer: |watching| watching(),
-            watch_silence,
-            target,
-            fleet: FleetConfig {
-                clients: 5,
-                connections: None,
-                streams_per_service: 1,
-                open_rate: 100,
-                max_lifetime: None,
-                reset_interval: None,
-                connect_timeout: 30 * SECOND,
-                namespace: "clients".into(),
-                seed: 1,
-                lifecycle: scenario::Lifecycle::Eternal,
-                profiles: false,
-            },
-            limits: (30 * SECOND).into(),
-            sample_self: false,
-            profiles: None,
-            flags,
-        },
+        services,
+        config,
         churn,
         until,
-        Recorder::new(out, Path::new("memory")),
+        recorder,
         Readiness::default(),
         stop,
     )
+}
+
+/// The report of what a client has recorded, without criteria.
+fn report_of<W: io::Write>(client: &Client<W>) -> Report {
+    let page = client.page(&Criteria::default(), false);
+    page.unwrap().unwrap().report
 }
 
 /// Watches a churn, which tells what it does if `told`; the report, and the metrics at its end.
@@ -229,9 +222,7 @@ async fn watched(told: bool) -> (Report, String) {
     let churn = told.then_some(churn);
     // Five seconds behind.
     let client = client(
-        &kubernetes,
-        &destination,
-        None,
+        session(world(&kubernetes, &destination)),
         (churn, WatchUntil::Stopped),
         stop.clone(),
         Vec::new(),
@@ -263,11 +254,7 @@ async fn watched(told: bool) -> (Report, String) {
     };
     ended.unwrap();
 
-    let report = client
-        .page(&Criteria::default(), false)
-        .unwrap()
-        .unwrap()
-        .report;
+    let report = report_of(&client);
     destination.shutdown().await;
     kubernetes.shutdown().await;
     (report, scraped)
@@ -380,9 +367,10 @@ async fn beside(target: Target, seconds: u64) -> (Result<(), SessionError>, Repo
     tokio::time::sleep(5 * SECOND).await;
     let stop = CancellationToken::new();
     let client = client(
-        &kubernetes,
-        &destination,
-        Some(target),
+        SessionConfig {
+            target: Some(target),
+            ..session(world(&kubernetes, &destination))
+        },
         (None, WatchUntil::Stopped),
         stop.clone(),
         Vec::new(),
@@ -397,11 +385,7 @@ async fn beside(target: Target, seconds: u64) -> (Result<(), SessionError>, Repo
         ended = client.run(header()) => ended,
         never = end => match never {},
     };
-    let report = client
-        .page(&Criteria::default(), false)
-        .unwrap()
-        .unwrap()
-        .report;
+    let report = report_of(&client);
     destination.shutdown().await;
     kubernetes.shutdown().await;
     (ended, report)

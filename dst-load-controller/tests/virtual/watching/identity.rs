@@ -47,46 +47,24 @@ async fn measured(header_says: TargetKind, replicas_say: &[bool]) -> Report {
     let mut dials: Vec<_> = dials.collect();
     let stop = CancellationToken::new();
     let file = tempfile::tempfile().unwrap();
-    let client = Client::new(
+    let world = World {
+        destination: dials.remove(0),
+        further: dials,
+        ..world(&kubernetes, &destination)
+    };
+    let mut config = session(world);
+    config.fleet.clients = 4;
+    let client = client_of(
         vec![WatchedService::new(
             "empty",
             "default",
             "cluster.local",
             8080,
         )],
-        SessionConfig {
-            world: World {
-                destination: dials.remove(0),
-                further: dials,
-                ..world(&kubernetes, &destination)
-            },
-            target_cluster: None,
-            observer: |watching| watching(),
-            watch_silence: SILENCE,
-            target: None,
-            fleet: FleetConfig {
-                clients: 4,
-                connections: None,
-                streams_per_service: 1,
-                open_rate: 100,
-                max_lifetime: None,
-                reset_interval: None,
-                connect_timeout: 30 * SECOND,
-                namespace: "clients".into(),
-                seed: 1,
-                lifecycle: scenario::Lifecycle::Eternal,
-                profiles: false,
-            },
-            limits: (30 * SECOND).into(),
-            sample_self: false,
-            profiles: None,
-            flags: Flags::DEFAULT,
-        },
-        None,
-        WatchUntil::Stopped,
-        Recorder::new(file.try_clone().unwrap(), Path::new("memory")),
-        Readiness::default(),
+        config,
+        (None, WatchUntil::Stopped),
         stop.clone(),
+        file.try_clone().unwrap(),
     );
     let header = Header {
         target: TargetInfo {
@@ -103,11 +81,7 @@ async fn measured(header_says: TargetKind, replicas_say: &[bool]) -> Report {
     };
     let (ended, ()) = tokio::join!(client.run(header), ends);
     ended.unwrap();
-    let report = client
-        .page(&Criteria::default(), false)
-        .unwrap()
-        .unwrap()
-        .report;
+    let report = report_of(&client);
     assert_eq!((report.streams.snapshots, report.streams.not_found), (0, 0));
     assert_eq!(report.streams.opened, 4);
     assert_eq!(again(&file), report, "the recording says it too");

@@ -147,14 +147,14 @@ async fn quiet(local: bool, hinted: bool, dual: bool, setup: Setup) -> Report {
         ipv6: setup.told,
         ..Flags::DEFAULT
     };
-    let client = set_up(
-        world(&kubernetes, &destination),
-        SILENCE,
-        None,
+    let client = client(
+        SessionConfig {
+            flags,
+            ..session(world(&kubernetes, &destination))
+        },
         (None, WatchUntil::Stopped),
         stop.clone(),
         Vec::new(),
-        flags,
     );
     let watched = async {
         tokio::time::sleep(2 * SECOND).await;
@@ -165,11 +165,7 @@ async fn quiet(local: bool, hinted: bool, dual: bool, setup: Setup) -> Report {
         stop.cancel();
     };
     tokio::join!(watched, over, zone, cut);
-    client
-        .page(&Criteria::default(), false)
-        .unwrap()
-        .unwrap()
-        .report
+    report_of(&client)
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,7 +29,8 @@ impl Replica {
         let (snapshots, asked) = Snapshots::new(file.try_clone().unwrap());
         let out: Box<dyn Write> = Box::new(file.try_clone().unwrap());
         let churn = (Some(churn), WatchUntil::PlanOver);
-        let client = client(kubernetes, destination, None, churn, stop.clone(), out);
+        let config = session(world(kubernetes, destination));
+        let client = client(config, churn, stop.clone(), out);
         let routes = snapshots.routes();
         Self {
             client,

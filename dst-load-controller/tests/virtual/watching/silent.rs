@@ -101,8 +101,8 @@ async fn watched_through_a_proxy(all: bool) -> (Report, u64) {
     let scenario = scenario();
     let actor = actor(&kubernetes, clock, &scenario);
     actor.prepare().await.unwrap();
-    let scale = async |verb| {
-        let (intended, service, cycle) = (clock.now(), 0, 0);
+    let act = async |service, verb| {
+        let (intended, cycle) = (clock.now(), 0);
         let action = Action {
             intended,
             service,
@@ -112,14 +112,7 @@ async fn watched_through_a_proxy(all: bool) -> (Report, u64) {
         actor.act(&action).await.result.unwrap();
     };
     for service in 0..2 {
-        let (intended, cycle, verb) = (clock.now(), 0, Verb::Create { endpoints: 3 });
-        let action = Action {
-            intended,
-            service,
-            cycle,
-            verb,
-        };
-        actor.act(&action).await.result.unwrap();
+        act(service, Verb::Create { endpoints: 3 }).await;
     }
     tokio::time::sleep(SECOND).await;
 
@@ -137,17 +130,21 @@ async fn watched_through_a_proxy(all: bool) -> (Report, u64) {
         ..world(&kubernetes, &destination)
     };
     let stop = CancellationToken::new();
-    let (silence, alone) = (2 * SECOND, (None, WatchUntil::Stopped));
-    let client = client_of(world, silence, None, alone, stop.clone(), Vec::new());
+    let config = SessionConfig {
+        watch_silence: 2 * SECOND,
+        ..session(world)
+    };
+    let alone = (None, WatchUntil::Stopped);
+    let client = client(config, alone, stop.clone(), Vec::new());
     let story = async {
         tokio::time::sleep(2 * SECOND).await;
-        scale(Verb::Scale { from: 3, to: 6 }).await;
+        act(0, Verb::Scale { from: 3, to: 6 }).await;
         tokio::time::sleep(SECOND).await;
         let under_way = proxy.watches.load(Ordering::Relaxed);
         proxy.silenced.store(under_way, Ordering::Relaxed);
-        scale(Verb::Scale { from: 6, to: 12 }).await;
+        act(0, Verb::Scale { from: 6, to: 12 }).await;
         tokio::time::sleep(4 * SECOND).await;
-        scale(Verb::Scale { from: 12, to: 9 }).await;
+        act(0, Verb::Scale { from: 12, to: 9 }).await;
         tokio::time::sleep(SECOND).await;
         stop.cancel();
     };
@@ -158,11 +155,7 @@ async fn watched_through_a_proxy(all: bool) -> (Report, u64) {
         never = Arc::clone(&proxy).serve(near, upstream) => match never {},
     };
     ended.unwrap();
-    let report = client
-        .page(&Criteria::default(), false)
-        .unwrap()
-        .unwrap()
-        .report;
+    let report = report_of(&client);
     destination.shutdown().await;
     kubernetes.shutdown().await;
     (report, proxy.watches.load(Ordering::Relaxed))
