@@ -24,7 +24,7 @@ mod shipped;
 pub use draft::{Draft, LARGEST_SCENARIO, ScenarioError};
 pub use file::{
     chart_schema,
-    churn::{CHURN_FLAGS, ChurnFlag, ChurnForm},
+    churn::{CHURN_FLAGS, ChurnFlag, ChurnForm, FlagValue},
     effective::Inexpressible,
     schema,
 };

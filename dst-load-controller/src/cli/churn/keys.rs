@@ -1,10 +1,7 @@
 //! The flags of `churn` that stand for keys of a scenario: whatever `CHURN_FLAGS` lists.
 
-use clap::{
-    Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, builder::BoolishValueParser,
-    error::Error,
-};
-use dst_load_scenario::scenario::{CHURN_FLAGS, ChurnFlag, ChurnForm, Draft, Scenario};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, error::Error};
+use dst_load_scenario::scenario::{CHURN_FLAGS, ChurnFlag, ChurnForm, Draft, FlagValue, Scenario};
 
 use crate::cli::usage::UsageError;
 
@@ -27,7 +24,7 @@ impl ScenarioKeys {
     /// A [`UsageError`] if they contradict each other or the scenario, or say too little.
     pub fn finish(&self, mut draft: Draft) -> Result<(Scenario, Vec<String>), UsageError> {
         for (flag, value) in &self.0 {
-            draft.put(flag.place, flag.path, value)?;
+            draft.put(&flag.place(), flag.path, value)?;
         }
         Ok(draft.finish()?)
     }
@@ -46,10 +43,9 @@ impl Args for ScenarioKeys {
 impl FromArgMatches for ScenarioKeys {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
         let given = CHURN_FLAGS.iter().filter_map(|flag| {
-            let value = if flag.value_name.is_empty() {
-                matches.get_flag(flag.name).then(|| "true".to_owned())
-            } else {
-                matches.get_one(flag.name).cloned()
+            let value = match flag.value {
+                FlagValue::Switch => matches.get_flag(&id(flag)).then(|| "true".to_owned()),
+                _ => matches.get_one(&id(flag)).cloned(),
             };
             Some((flag, value?))
         });
@@ -62,21 +58,45 @@ impl FromArgMatches for ScenarioKeys {
     }
 }
 
-/// A flag as the command line has it. Its value is read as that of `--set` is.
+/// A flag as the command line has it, with clap's own name for its variable. Its value is read as that
+/// of `--set` is.
 fn argument(flag: &ChurnFlag) -> Arg {
-    let argument = Arg::new(flag.name)
+    let name = id(flag).to_uppercase();
+    let argument = Arg::new(id(flag))
         .long(flag.name)
-        .env(flag.env)
+        .env(name.clone())
         .help(flag.help)
         .help_heading(flag.form.map(|form| match form {
             ChurnForm::OnePattern => "One pattern",
             ChurnForm::Mixed => "Mixed workload (stable-svc-N and oscillate-svc-N side by side)",
         }));
-    if flag.value_name.is_empty() {
-        argument
-            .action(ArgAction::SetTrue)
-            .value_parser(BoolishValueParser::new())
-    } else {
-        argument.value_name(flag.value_name)
+    match flag.value {
+        FlagValue::Switch => argument.action(ArgAction::SetTrue),
+        FlagValue::Value => argument.value_name(name),
+        FlagValue::Named(name) => argument.value_name(name),
+    }
+}
+
+fn id(flag: &ChurnFlag) -> String {
+    flag.name.replace('-', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::parse::command;
+
+    #[test]
+    fn each_has_a_variable_of_its_name() {
+        let command = command();
+        let churn = command.find_subcommand("churn").unwrap();
+        for flag in CHURN_FLAGS {
+            let argument = churn
+                .get_arguments()
+                .find(|it| it.get_long() == Some(flag.name));
+            let env = flag.name.to_uppercase().replace('-', "_");
+            let env = format!("DST_LOAD_{env}");
+            assert_eq!(argument.unwrap().get_env(), Some(env.as_ref()));
+        }
     }
 }

@@ -98,18 +98,25 @@ half! {
 pub struct ChurnFlag {
     /// Its name, without dashes.
     pub name: &'static str,
-    /// The same as errors call it.
-    pub place: &'static str,
-    /// Its environment variable.
-    pub env: &'static str,
-    /// What its value is called; empty for a switch, which means `true`.
-    pub value_name: &'static str,
+    /// What follows it.
+    pub value: FlagValue,
     /// The dotted key that it overrides.
     pub path: &'static str,
     /// Its help text.
     pub help: &'static str,
     /// Of which form it is; `None` for both.
     pub form: Option<ChurnForm>,
+}
+
+/// What follows a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlagValue {
+    /// A value, which is called as the flag is.
+    Value,
+    /// A value that is called this.
+    Named(&'static str),
+    /// Nothing: the flag means `true`.
+    Switch,
 }
 
 /// One of the two forms in which a run's Services are described.
@@ -121,64 +128,71 @@ pub enum ChurnForm {
     Mixed,
 }
 
-/// Writes the flags. A name stands there in upper case too, for the environment and the value.
-macro_rules! flags {
-    (@value $NAME:ident) => { stringify!($NAME) };
-    (@value $NAME:ident $value:literal) => { $value };
-    ($($form:expr => $name:literal $NAME:ident $(<$value:literal>)? $path:literal: $help:literal;)*) => {
-        /// The flags of `churn` that stand for keys of a scenario, in the order of its help.
-        pub const CHURN_FLAGS: &[ChurnFlag] = &[$(
-            ChurnFlag {
-                name: $name,
-                place: concat!("--", $name),
-                env: concat!("DST_LOAD_", stringify!($NAME)),
-                value_name: flags!(@value $NAME $($value)?),
-                path: $path,
-                help: $help,
-                form: $form,
-            },
-        )*];
-    };
-}
-
 const ONE: Option<ChurnForm> = Some(ChurnForm::OnePattern);
 const MIXED: Option<ChurnForm> = Some(ChurnForm::Mixed);
 
-flags! {
-    ONE => "services" SERVICES "churn.services": "Number of Services, named test-service-1 and so on";
-    ONE => "service-prefix" SERVICE_PREFIX "churn.servicePrefix": "Prefix of the Services' names, before the number";
-    None => "backend" BACKEND "churn.backend": "Objects that make the endpoints: deployments, pods or slices. The last two need neither controllers nor KWOK";
-    None => "meshed" MESHED <""> "churn.meshed": "Make the Pods of the backend pods look meshed";
-    None => "addresses" ADDRESSES <"CIDR"> "churn.addresses": "Address range of the endpoints of the backends pods and slices";
-    ONE => "pattern" PATTERN "churn.pattern": "Pattern: stable, oscillate, scale-up, rolling-update, batch or spike";
-    ONE => "endpoints-per-service" ENDPOINTS_PER_SERVICE "churn.endpoints": "Endpoints per Service (stable, rolling-update)";
-    ONE => "min-endpoints" MIN_ENDPOINTS "churn.minEndpoints": "Endpoints per Service at the low end (oscillate, batch, spike)";
-    ONE => "max-endpoints" MAX_ENDPOINTS "churn.maxEndpoints": "Endpoints per Service at the high end (oscillate, batch, spike)";
-    ONE => "min-hold" MIN_HOLD "churn.minHold": "Time at the low end; for rolling-update, from one rollout to the next";
-    ONE => "max-hold" MAX_HOLD "churn.maxHold": "Time at the high end";
-    ONE => "jitter" JITTER "churn.jitter": "Maximum random delay before each scaling of a Service: 5s, or 5% of the hold";
-    ONE => "scale-from" SCALE_FROM "churn.scaleFrom": "First size of scale-up";
-    ONE => "scale-to" SCALE_TO "churn.scaleTo": "Last size of scale-up";
-    ONE => "scale-duration" SCALE_DURATION "churn.scaleDuration": "Duration of scale-up";
-    ONE => "max-surge" MAX_SURGE "churn.maxSurge": "Pods above the size during a rolling-update: 5 or 25%";
-    ONE => "max-unavailable" MAX_UNAVAILABLE "churn.maxUnavailable": "Pods below the size during a rolling-update: 5 or 25%";
-    ONE => "batch-size" BATCH_SIZE "churn.batchSize": "Services that scale together in a batch";
-    ONE => "batch-interval" BATCH_INTERVAL "churn.batchInterval": "Time from one batch to the next";
-    MIXED => "stable-services" STABLE_SERVICES "churn.stable.services": "Number of Services that never change";
-    MIXED => "stable-endpoints" STABLE_ENDPOINTS "churn.stable.endpoints": "Endpoints of each of them";
-    MIXED => "oscillate-services" OSCILLATE_SERVICES "churn.oscillate.services": "Number of Services that are scaled up and down";
-    MIXED => "oscillate-min-endpoints" OSCILLATE_MIN_ENDPOINTS "churn.oscillate.minEndpoints": "Endpoints of each of them at the low end";
-    MIXED => "oscillate-max-endpoints" OSCILLATE_MAX_ENDPOINTS "churn.oscillate.maxEndpoints": "Endpoints of each of them at the high end";
-    MIXED => "oscillate-hold-duration" OSCILLATE_HOLD_DURATION "churn.oscillate.hold": "Time at either end";
-    MIXED => "oscillate-jitter-percent" OSCILLATE_JITTER_PERCENT "churn.oscillate.jitterPercent": "Maximum random delay before each scaling, in percent of the hold";
-    None => "cycles" CYCLES "churn.cycles": "End after this many cycles. Without this and --duration, run until stopped";
-    None => "duration" DURATION "churn.duration": "End after this time";
-    None => "port" PORT "churn.port": "Port of the Services and of their endpoints";
-    None => "seed" SEED "scenario.seed": "Seed of every random choice";
+const fn flag(
+    form: Option<ChurnForm>,
+    name: &'static str,
+    path: &'static str,
+    help: &'static str,
+) -> ChurnFlag {
+    ChurnFlag {
+        name,
+        value: FlagValue::Value,
+        path,
+        help,
+        form,
+    }
 }
+
+/// The flags of `churn` that stand for keys of a scenario, in the order of its help.
+#[rustfmt::skip]
+pub const CHURN_FLAGS: &[ChurnFlag] = &[
+    flag(ONE, "services", "churn.services", "Number of Services, named test-service-1 and so on"),
+    flag(ONE, "service-prefix", "churn.servicePrefix", "Prefix of the Services' names, before the number"),
+    flag(None, "backend", "churn.backend", "Objects that make the endpoints: deployments, pods or slices. The last two need neither controllers nor KWOK"),
+    ChurnFlag { value: FlagValue::Switch, ..flag(None, "meshed", "churn.meshed", "Make the Pods of the backend pods look meshed") },
+    ChurnFlag { value: FlagValue::Named("CIDR"), ..flag(None, "addresses", "churn.addresses", "Address range of the endpoints of the backends pods and slices") },
+    flag(ONE, "pattern", "churn.pattern", "Pattern: stable, oscillate, scale-up, rolling-update, batch or spike"),
+    flag(ONE, "endpoints-per-service", "churn.endpoints", "Endpoints per Service (stable, rolling-update)"),
+    flag(ONE, "min-endpoints", "churn.minEndpoints", "Endpoints per Service at the low end (oscillate, batch, spike)"),
+    flag(ONE, "max-endpoints", "churn.maxEndpoints", "Endpoints per Service at the high end (oscillate, batch, spike)"),
+    flag(ONE, "min-hold", "churn.minHold", "Time at the low end; for rolling-update, from one rollout to the next"),
+    flag(ONE, "max-hold", "churn.maxHold", "Time at the high end"),
+    flag(ONE, "jitter", "churn.jitter", "Maximum random delay before each scaling of a Service: 5s, or 5% of the hold"),
+    flag(ONE, "scale-from", "churn.scaleFrom", "First size of scale-up"),
+    flag(ONE, "scale-to", "churn.scaleTo", "Last size of scale-up"),
+    flag(ONE, "scale-duration", "churn.scaleDuration", "Duration of scale-up"),
+    flag(ONE, "max-surge", "churn.maxSurge", "Pods above the size during a rolling-update: 5 or 25%"),
+    flag(ONE, "max-unavailable", "churn.maxUnavailable", "Pods below the size during a rolling-update: 5 or 25%"),
+    flag(ONE, "batch-size", "churn.batchSize", "Services that scale together in a batch"),
+    flag(ONE, "batch-interval", "churn.batchInterval", "Time from one batch to the next"),
+    flag(MIXED, "stable-services", "churn.stable.services", "Number of Services that never change"),
+    flag(MIXED, "stable-endpoints", "churn.stable.endpoints", "Endpoints of each of them"),
+    flag(MIXED, "oscillate-services", "churn.oscillate.services", "Number of Services that are scaled up and down"),
+    flag(MIXED, "oscillate-min-endpoints", "churn.oscillate.minEndpoints", "Endpoints of each of them at the low end"),
+    flag(MIXED, "oscillate-max-endpoints", "churn.oscillate.maxEndpoints", "Endpoints of each of them at the high end"),
+    flag(MIXED, "oscillate-hold-duration", "churn.oscillate.hold", "Time at either end"),
+    flag(MIXED, "oscillate-jitter-percent", "churn.oscillate.jitterPercent", "Maximum random delay before each scaling, in percent of the hold"),
+    flag(None, "cycles", "churn.cycles", "End after this many cycles. Without this and --duration, run until stopped"),
+    flag(None, "duration", "churn.duration", "End after this time"),
+    flag(None, "port", "churn.port", "Port of the Services and of their endpoints"),
+    flag(None, "seed", "scenario.seed", "Seed of every random choice"),
+];
 
 /// How long to stay at the low end and at the high end.
 type Holds = (Placed<NonZeroSpan>, Placed<NonZeroSpan>);
+
+// === impl ChurnFlag ===
+
+impl ChurnFlag {
+    /// What errors call it.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("--{}", self.name)
+    }
+}
 
 // === impl Checker ===
 

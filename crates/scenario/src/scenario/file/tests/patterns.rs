@@ -128,9 +128,7 @@ fn a_flag_stands_for_a_key_that_there_is() {
             of = resolved(&of["properties"][key]);
         }
         assert!(of.is_object(), "{} is no key", flag.path);
-        assert_eq!(flag.place, format!("--{}", flag.name));
-        let env = flag.name.to_uppercase().replace('-', "_");
-        assert_eq!(flag.env, format!("DST_LOAD_{env}"));
+        assert_eq!(flag.place(), format!("--{}", flag.name));
         assert!(names.insert(flag.name), "{} is there twice", flag.name);
     }
     let help = CHURN_FLAGS
@@ -159,12 +157,12 @@ fn what_a_pattern_does_not_use_is_warned_of_by_the_name_of_its_flag() {
     for flag in unused {
         let finish = |value: &str| {
             let mut draft = Draft::parse("churn: {services: 1, endpoints: 1}", "s.yaml").unwrap();
-            draft.put(flag.place, flag.path, value).unwrap();
+            draft.put(&flag.place(), flag.path, value).unwrap();
             draft.finish()
         };
         // Each is a duration or a number.
         let (_, warnings) = finish("1s").or_else(|_| finish("1")).unwrap();
-        let wanted = format!("{}: is ignored: the pattern does not use it", flag.place);
+        let wanted = format!("{}: is ignored: the pattern does not use it", flag.place());
         assert_eq!(warnings, [wanted]);
         count += 1;
     }
