@@ -58,7 +58,7 @@ pub struct Prometheus {
     http: Http,
 }
 
-/// What an escaped query leaves as it is, beside letters and digits (RFC 3986, 2.3).
+/// What an escaped query leaves as it is: letters, digits and these (RFC 3986, 2.3).
 const ESCAPED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')

@@ -244,12 +244,12 @@ impl Report {
     }
 
     fn judged(
-        header: &Header,
         fold: &ReportFold,
         criteria: &Criteria,
         planned: Planned,
         ended: Ended,
-    ) -> Self {
+    ) -> Option<Self> {
+        let header = fold.header.as_deref()?;
         let statistics = &fold.statistics;
         let summary = statistics.summary();
         let target = statistics.identities().correct(&header.target);
@@ -330,7 +330,7 @@ impl Report {
             recommendations: Vec::new(),
         };
         report.recommendations = advice::recommendations(&report);
-        report
+        Some(report)
     }
 
     /// Whether the run measured nothing but this tool itself.
@@ -361,27 +361,13 @@ impl ReportFold {
     #[must_use]
     pub fn report(&self, criteria: &Criteria, planned: impl Into<Planned>) -> Option<Report> {
         let ended = Ended::from(&Ending::of(&self.statistics));
-        let header = self.header.as_deref()?;
-        Some(Report::judged(
-            header,
-            self,
-            criteria,
-            planned.into(),
-            ended,
-        ))
+        Report::judged(self, criteria, planned.into(), ended)
     }
 
     /// As [`Self::report`], of a run that goes on.
     #[must_use]
     pub fn report_so_far(&self, criteria: &Criteria, planned: Planned) -> Option<Report> {
-        let header = self.header.as_deref()?;
-        Some(Report::judged(
-            header,
-            self,
-            criteria,
-            planned,
-            Ended::NotYet,
-        ))
+        Report::judged(self, criteria, planned, Ended::NotYet)
     }
 }
 

@@ -39,7 +39,7 @@ pub struct Actor {
     pub owner: Option<OwnerPod>,
     /// Which of two clusters this acts on.
     pub site: Site,
-    /// Is told of every slice that is written.
+    /// Receives every slice that is written.
     pub on_slice: Option<OnSlice>,
     /// Whether a control plane of Linkerd in the namespace is no reason to leave it alone.
     pub allows_control_plane: bool,
