@@ -11,7 +11,7 @@ lint:
 
 # Runs the tests.
 test *args:
-    cargo test --workspace {{args}}
+    cargo test --release {{args}}
 
 # Runs what a change must pass to land.
 ci:
@@ -41,7 +41,7 @@ lab-down:
 # Runs on it what the embedded Kubernetes is held to; fails without one.
 lab-test *args:
     DST_LOAD_LAB_KUBECONFIG="${DST_LOAD_LAB_KUBECONFIG:-$PWD/.lab/kubeconfig}" \
-        cargo test --test conformance -- --ignored {{args}}
+        cargo test --release --test conformance -- --ignored {{args}}
 
 # Measures what the tool costs, beside a real controller (LINKERD_DESTINATION_BIN) and beside readers
 # that decode nothing or all: target/bench/e2e.json, in some eight minutes. See docs/performance.
@@ -69,7 +69,7 @@ page-test *args:
 lint-ci:
     hack/lint-ci
 
-# Runs the commands of the documents, and follows their links; wants a debug build (`cargo build`).
+# Runs the commands of the documents, and follows their links; with the tool that the tests built.
 docs-test *args:
     hack/docs-test {{args}}
 

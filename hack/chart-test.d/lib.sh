@@ -81,7 +81,7 @@ within() {
 
 # The tool, if it has been built; what is compared with it is left out otherwise.
 find_tool() {
-    tool=${CHART_TEST_BIN:-${CARGO_TARGET_DIR:-$root/target}/debug/dst-load-controller}
+    tool=${CHART_TEST_BIN:-${CARGO_TARGET_DIR:-$root/target}/release/dst-load-controller}
     if [[ -x $tool ]]; then
         # It may be built anew while this goes on.
         cp "$tool" "$work/dst-load-controller"

@@ -12,7 +12,6 @@ mod error;
 mod heartbeat;
 mod link;
 mod listing;
-#[cfg(any(test, feature = "test-util"))]
 pub mod mock;
 pub mod objects;
 mod own;

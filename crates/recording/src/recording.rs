@@ -20,7 +20,6 @@ mod merge;
 mod observer;
 mod ping;
 mod proxies;
-#[cfg(any(test, feature = "test-util"))]
 pub mod samples;
 mod second;
 mod streams;

@@ -9,7 +9,6 @@ pub mod flags;
 pub mod pattern;
 pub mod plan;
 pub mod printable;
-#[cfg(any(test, feature = "test-util"))]
 pub mod published;
 pub mod quantile;
 pub mod quantity;

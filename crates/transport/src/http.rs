@@ -158,7 +158,6 @@ pub(crate) fn by(connector: Connector) -> Http {
 }
 
 /// Routes in place of a server.
-#[cfg(any(test, feature = "test-util"))]
 pub fn routed(routes: axum::Router) -> Http {
     let served = ServiceExt::<Request<Body>>::map_err(routes, |never| match never {});
     BoxCloneSyncService::new(served)

@@ -8,7 +8,6 @@ pub mod connect;
 pub mod files;
 pub mod http;
 pub mod listen;
-#[cfg(any(test, feature = "test-util"))]
 pub mod mock;
 pub mod retry;
 pub mod world;

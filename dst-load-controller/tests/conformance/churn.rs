@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::world::World;
 
-in_every_world![
+in_virtual_time_and_the_lab![
     a_churn_moves_the_endpoints_and_leaves_nothing_behind,
     a_namespace_has_one_live_run_and_what_a_dead_one_left_is_taken_over,
 ];

@@ -4,7 +4,7 @@ use proptest::{collection::vec, prelude::*};
 use prost::Message;
 
 use super::*;
-use crate::compare::profile::{ProfileError, wire};
+use crate::compare::profile::{self, ProfileError, wire};
 
 /// A stack of functions, the innermost first, and what was sampled there.
 type Stack = (Vec<u8>, i64);
@@ -65,8 +65,8 @@ fn profiled(kind: ProfileKind, stacks: &[Stack]) -> Run {
 }
 
 fn one(kind: ProfileKind, baseline: &[Stack], candidate: &[Stack]) -> Profiled {
-    let comparison = compared(&[profiled(kind, baseline)], &[profiled(kind, candidate)]);
-    comparison.profiles.into_iter().next().unwrap()
+    let [baseline, candidate] = [baseline, candidate].map(|stacks| profiled(kind, stacks));
+    profile::compared(&[&baseline], &[&candidate]).remove(0)
 }
 
 fn stacks() -> impl Strategy<Value = Vec<Stack>> {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures::{StreamExt as _, stream};
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use k8s_openapi::api::discovery::v1 as discovery;
 use parking_lot::Mutex;
@@ -52,12 +53,10 @@ fn respond(api: &mut Api, uri: &http::Uri) -> http::Response<UnsyncBoxBody<Bytes
     let plural = uri.path().rsplit('/').next().unwrap();
     let (plural, items) = api.lists.get_key_value(plural).unwrap();
     if uri.query().unwrap_or("").contains("watch=true") {
-        let (sender, receiver) = mpsc::unbounded_channel::<Bytes>();
+        let (sender, mut receiver) = mpsc::unbounded_channel::<Bytes>();
         api.watches.insert(plural, sender);
-        let frames = tokio_stream::StreamExt::map(
-            tokio_stream::wrappers::UnboundedReceiverStream::new(receiver),
-            |bytes| Ok(http_body::Frame::data(bytes)),
-        );
+        let frames = stream::poll_fn(move |task| receiver.poll_recv(task))
+            .map(|bytes| Ok(http_body::Frame::data(bytes)));
         return http::Response::new(StreamBody::new(frames).boxed_unsync());
     }
     full(
