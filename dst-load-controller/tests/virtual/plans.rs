@@ -159,14 +159,14 @@ async fn red_line_delivers_what_it_plans() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sawtooth_delivers_what_it_plans() {
-    let ran = simulate(patterned(
-        "sawtooth",
-        "services: 2, pattern: sawtooth, minEndpoints: 5, maxEndpoints: 25, scaleDuration: 10s, minHold: 10s, maxHold: 5s, cycles: 3",
-        1,
-    ))
-    .await;
+    // Each step is visible after 400 ms, and the next one is due after 500 ms.
+    let text = KNOWN.replace(
+        "oscillate, minEndpoints: 5, maxEndpoints: 25, minHold: 10s, maxHold: 10s, cycles: 2",
+        "sawtooth, minEndpoints: 5, maxEndpoints: 25, scaleDuration: 10s, minHold: 10s, maxHold: 5s, cycles: 3",
+    );
+    let ran = simulate(scenario(&text, &[])).await;
     let asked = Asked {
-        streams: 2 * 6 * 2,
+        streams: 2 * 10,
         endpoints: 20,
         cycles: 3,
     };
@@ -180,9 +180,9 @@ async fn a_sawtooth_delivers_what_it_plans() {
         let sizes: Vec<_> = of.map(|it| it.endpoints).collect();
         assert_eq!(sizes, vec![endpoints; 2 * 3 * changes], "{direction:?}");
     }
-    for cycle in &ran.report.cycles {
+    for pair in ran.report.cycles.windows(2) {
         // 10 s up, 5 s there, 10 s at rest.
-        let length = cycle.to_seconds - cycle.from_seconds;
+        let length = pair[1].from_seconds - pair[0].from_seconds;
         assert!((length - 25.0).abs() < 1e-6, "{length}");
     }
 }
