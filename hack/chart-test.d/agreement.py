@@ -26,6 +26,7 @@ BASES = {
     "spike": OSCILLATING | {"pattern": "spike", "jitter": "2s"},
     "batch": OSCILLATING | {"pattern": "batch", "batchSize": 2, "batchInterval": "1s"},
     "scale-up": {"services": 2, "pattern": "scale-up", "scaleFrom": 3, "scaleTo": 50, "scaleDuration": "30s"},
+    "sawtooth": OSCILLATING | {"pattern": "sawtooth", "scaleDuration": "30s", "jitter": "2s"},
     "rolling-update": ROLLING,
     "slices": OSCILLATING | {"backend": "slices", "addresses": "10.0.0.0/24"},
     "mixed": {
@@ -35,6 +36,9 @@ BASES = {
         "provoke": {"endpoints": 5, "hold": "5s", "kinds": ["podMoved"]},
     },
 }
+untried = set(schema["definitions"]["Pattern"]["enum"]) - {churn.get("pattern", "stable") for churn in BASES.values()}
+if untried:
+    sys.exit(f"BASES has no scenario of the pattern {', '.join(sorted(untried))}")
 
 WHOLE = [0, 1, 2, 3, -1, 20, 21, 29, 30, 31, 100, 101, 5000, 5001, 65535, 65536, 150000, 150001, 1000001]
 WHOLE += [2**32 - 1, 2**32, 2**53 - 1, 2**53, 10.0, 1.5, "5", "x", True, [], {}]

@@ -112,11 +112,12 @@ files/limits.yaml.
 {{- $needs := dict
   "stable" (list "endpoints")
   "oscillate" (list "minHold" "maxHold")
+  "sawtooth" (list "minHold" "maxHold" "scaleDuration")
   "spike" (list "minHold" "maxHold")
   "batch" (list "batchSize" "batchInterval" "minHold" "maxHold")
   "scale-up" (list "scaleTo" "scaleDuration")
   "rolling-update" (list "endpoints" "minHold") }}
-{{- if has $pattern (list "oscillate" "spike" "batch") }}
+{{- if has $pattern (list "oscillate" "sawtooth" "spike" "batch") }}
 {{- include "dst-load-test.checkRange" (list $churn $place "churn") }}
 {{- end }}
 {{- range $key := get $needs $pattern }}
@@ -143,7 +144,7 @@ files/limits.yaml.
 {{- end }}
 {{- add $endpoints $surge }}
 {{- else }}
-{{- if has $pattern (list "oscillate" "spike") }}
+{{- if has $pattern (list "oscillate" "sawtooth" "spike") }}
 {{- include "dst-load-test.checkJitter" $churn }}
 {{- end }}
 {{- int64 $churn.maxEndpoints }}

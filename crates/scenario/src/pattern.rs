@@ -46,6 +46,15 @@ pub enum Pattern {
         /// How long the ramp takes.
         over: Duration,
     },
+    /// Up in even steps, a hold, down at once, a hold, repeatedly.
+    Sawtooth {
+        /// Its two sizes, and how long it stays at each; at the high end from the ramp's end.
+        wave: Wave,
+        /// How long the ramp takes.
+        over: Duration,
+        /// The largest delay a Service adds to a whole ramp, and to the scaling down.
+        jitter: Jitter,
+    },
     /// All pods replaced a few at a time, repeatedly.
     RollingUpdate {
         /// Endpoints a Service.
@@ -124,9 +133,10 @@ impl Pattern {
             Self::Stable { endpoints }
             | Self::RollingUpdate { endpoints, .. }
             | Self::Provoke { endpoints, .. } => endpoints,
-            Self::Oscillate { wave, .. } | Self::Batch { wave, .. } | Self::Spike { wave, .. } => {
-                wave.min
-            }
+            Self::Oscillate { wave, .. }
+            | Self::Sawtooth { wave, .. }
+            | Self::Batch { wave, .. }
+            | Self::Spike { wave, .. } => wave.min,
             Self::ScaleUp { from, .. } => from,
         }
     }
@@ -141,9 +151,10 @@ impl Pattern {
                 max_surge,
                 ..
             } => endpoints.saturating_add(max_surge),
-            Self::Oscillate { wave, .. } | Self::Batch { wave, .. } | Self::Spike { wave, .. } => {
-                wave.max
-            }
+            Self::Oscillate { wave, .. }
+            | Self::Sawtooth { wave, .. }
+            | Self::Batch { wave, .. }
+            | Self::Spike { wave, .. } => wave.max,
             Self::ScaleUp { from, to, .. } => from.max(to),
             Self::Provoke {
                 case, endpoints, ..
@@ -185,6 +196,14 @@ impl fmt::Display for Pattern {
             }
             Self::ScaleUp { from, to, over } => {
                 write!(f, "from {from} to {to} endpoints each over {}", Span(over))
+            }
+            Self::Sawtooth { wave, over, jitter } => {
+                let (low, high) = (Span(wave.min_hold), Span(wave.max_hold));
+                let (Wave { min, max, .. }, over) = (wave, Span(over));
+                write!(
+                    f,
+                    "{min} endpoints each for {low}, up to {max} over {over}, {max} for {high}, and again{jitter}"
+                )
             }
             Self::RollingUpdate {
                 endpoints,

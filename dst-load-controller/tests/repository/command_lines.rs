@@ -200,7 +200,7 @@ fn contradicting_flags_are_named() {
         ),
         (
             "dlc churn --services=1 --pattern=oscilate",
-            "--pattern: oscilate is not one of stable, oscillate, scale-up, rolling-update, \
+            "--pattern: oscilate is not one of stable, oscillate, scale-up, sawtooth, rolling-update, \
              batch, spike; did you mean oscillate?",
         ),
         (

@@ -21,7 +21,7 @@ use k8s_openapi::api::{
 };
 use kube::{Api, api::ListParams};
 
-use crate::virtually::{self, run, scenario, simulate};
+use crate::virtually::{self, assert_every_pattern, run, scenario, simulate};
 
 const REST: &str = "
 client: {clients: 3}
@@ -30,7 +30,7 @@ measure: {deadline: 5s}
 ";
 
 /// Every pattern, over the edge of a slice, and the endpoints that appear and go in it.
-const PATTERNS: [(&str, u64, u64); 6] = [
+const PATTERNS: [(&str, u64, u64); 7] = [
     (
         "services: 2, pattern: stable, endpoints: 120, duration: 5s",
         0,
@@ -45,6 +45,11 @@ const PATTERNS: [(&str, u64, u64); 6] = [
         "services: 2, pattern: scale-up, scaleFrom: 90, scaleTo: 115, scaleDuration: 5s, duration: 8s",
         50,
         0,
+    ),
+    (
+        "services: 2, pattern: sawtooth, minEndpoints: 90, maxEndpoints: 115, scaleDuration: 5s, minHold: 5s, maxHold: 5s, jitter: 1s, cycles: 1",
+        50,
+        50,
     ),
     (
         "services: 2, pattern: rolling-update, endpoints: 110, minHold: 20s, maxSurge: 30, maxUnavailable: 10, cycles: 1",
@@ -83,6 +88,7 @@ fn assert_passes(report: &Report, what: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn every_pattern_passes_with_both_backends_and_every_delivery_is_counted() {
+    assert_every_pattern(PATTERNS.map(|(churn, ..)| with("slices", churn)));
     for backend in ["slices", "pods", "pods, meshed: true"] {
         for (churn, added, removed) in PATTERNS {
             let what = format!("{backend}: {churn}");

@@ -44,7 +44,7 @@ const SHORT: [(&str, &[&str]); 8] = [
 ];
 
 /// Everything that draws, waits or goes wrong, once.
-const EVENTFUL: [&str; 9] = [
+const EVENTFUL: [&str; 10] = [
     "
 churn: {services: 3, pattern: oscillate, minEndpoints: 0, maxEndpoints: 30, minHold: 5s, maxHold: 5s, jitter: 2s, cycles: 2}
 client: {clients: 6, streamMaxLifetime: 3s, streamResetInterval: 4s}
@@ -83,6 +83,10 @@ client: {clients: 6, streamsPerService: 2}
     "
 churn: {services: 2, pattern: scale-up, scaleFrom: 3, scaleTo: 60, scaleDuration: 10s, duration: 15s}
 client: {clients: 6, streamMaxLifetime: 2s}
+",
+    "
+churn: {services: 3, pattern: sawtooth, minEndpoints: 2, maxEndpoints: 20, scaleDuration: 4s, minHold: 5s, maxHold: 5s, jitter: 2s, cycles: 1}
+client: {clients: 6, streamsPerService: 2}
 ",
     "
 churn: {stable: {services: 2, endpoints: 5}, oscillate: {services: 3, minEndpoints: 1, maxEndpoints: 20, hold: 5s, jitterPercent: 30}, cycles: 1}

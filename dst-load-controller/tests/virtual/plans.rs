@@ -8,7 +8,7 @@ use dst_load_scenario::{
     scenario::{Scenario, built_in},
 };
 
-use crate::virtually::{Ran, scenario, simulate};
+use crate::virtually::{Ran, assert_every_pattern, scenario, simulate};
 
 /// A scenario of `values/scenarios`, with `--set` overrides.
 fn shipped(name: &str, overrides: &[&str]) -> Scenario {
@@ -158,6 +158,36 @@ async fn red_line_delivers_what_it_plans() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sawtooth_delivers_what_it_plans() {
+    // Each step is visible after 400 ms, and the next one is due after 500 ms.
+    let text = KNOWN.replace(
+        "oscillate, minEndpoints: 5, maxEndpoints: 25, minHold: 10s, maxHold: 10s, cycles: 2",
+        "sawtooth, minEndpoints: 5, maxEndpoints: 25, scaleDuration: 10s, minHold: 10s, maxHold: 5s, cycles: 3",
+    );
+    let ran = simulate(scenario(&text, &[])).await;
+    let asked = Asked {
+        streams: 2 * 10,
+        endpoints: 20,
+        cycles: 3,
+    };
+    assert_as_planned(&ran, &asked);
+    // Each cycle of each Service: 20 steps up, and all 20 endpoints at once.
+    for (direction, endpoints, changes) in [(Direction::Add, 1, 20), (Direction::Remove, 20, 1)] {
+        let of = ran
+            .changes()
+            .into_iter()
+            .filter(|it| it.direction == direction);
+        let sizes: Vec<_> = of.map(|it| it.endpoints).collect();
+        assert_eq!(sizes, vec![endpoints; 2 * 3 * changes], "{direction:?}");
+    }
+    for pair in ran.report.cycles.windows(2) {
+        // 10 s up, 5 s there, 10 s at rest.
+        let length = pair[1].from_seconds - pair[0].from_seconds;
+        assert!((length - 25.0).abs() < 1e-6, "{length}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_duration_that_cuts_a_cycle_leaves_it_unjudged() {
     let ran = simulate(shipped("quick", &["churn.duration=12s"])).await;
     let cycles = &ran.report.cycles;
@@ -167,10 +197,14 @@ async fn a_duration_that_cuts_a_cycle_leaves_it_unjudged() {
 }
 
 /// Every pattern, in little: each must be flawless whatever the seed.
-const PATTERNS: [(&str, &str); 6] = [
+const PATTERNS: [(&str, &str); 7] = [
     (
         "oscillate",
         "services: 3, pattern: oscillate, minEndpoints: 0, maxEndpoints: 130, minHold: 5s, maxHold: 5s, jitter: 2s, cycles: 2",
+    ),
+    (
+        "sawtooth",
+        "services: 3, pattern: sawtooth, minEndpoints: 0, maxEndpoints: 40, scaleDuration: 6s, minHold: 6s, maxHold: 3s, jitter: 1s, cycles: 2",
     ),
     (
         "rolling-update",
@@ -213,6 +247,7 @@ measure: {{deadline: 5s}}
 
 #[tokio::test(start_paused = true)]
 async fn no_pattern_raises_a_false_alarm_whatever_the_seed() {
+    assert_every_pattern(PATTERNS.map(|(name, churn)| patterned(name, churn, 0)));
     for (name, churn) in PATTERNS {
         for seed in 0..20 {
             let ran = simulate(patterned(name, churn, seed)).await;

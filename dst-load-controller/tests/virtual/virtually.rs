@@ -1,9 +1,11 @@
 //! Scenarios in virtual time, with their recordings in memory.
 
+use std::collections::BTreeSet;
+
 use dst_load_controller::cli::run::simulation::Simulation;
 use dst_load_recording::recording::{self, ChangeLine, Line};
 use dst_load_report::report::Report;
-use dst_load_scenario::scenario::Scenario;
+use dst_load_scenario::scenario::{Scenario, schema};
 
 /// What a run left behind.
 pub(crate) struct Ran {
@@ -17,6 +19,18 @@ pub(crate) fn scenario(text: &str, overrides: &[&str]) -> Scenario {
     match Scenario::from_yaml(text, "test.yaml", &overrides) {
         Ok((scenario, _)) => scenario,
         Err(error) => panic!("{error}"),
+    }
+}
+
+/// Fails where a pattern of the scenario file is in none of `scenarios`.
+pub(crate) fn assert_every_pattern(scenarios: impl IntoIterator<Item = Scenario>) {
+    let groups = scenarios.into_iter().flat_map(|it| it.churn.groups);
+    let tried: BTreeSet<_> = groups.map(|group| group.pattern.key()).collect();
+    let schema = schema();
+    let all = schema["definitions"]["Pattern"]["enum"].as_array().unwrap();
+    for pattern in all {
+        let pattern = pattern.as_str().unwrap();
+        assert!(tried.contains(pattern), "{pattern} is not tried");
     }
 }
 

@@ -411,6 +411,28 @@ mod tests {
     }
 
     #[test]
+    fn a_sawtooths_cycle_is_as_many_endpoints_up_as_down() {
+        let text = "churn: {services: 2, pattern: sawtooth, minEndpoints: 5, maxEndpoints: 9, scaleDuration: 2s, minHold: 1m, maxHold: 10s, jitter: 5s, cycles: 3}
+client: {clients: 7}";
+        let (scenario, _) = Scenario::from_yaml(text, "it.yaml", &[]).unwrap();
+        let description = Description::of(&scenario);
+        assert_eq!(
+            description.groups[0].pattern,
+            "5 endpoints each for 1m, up to 9 over 2s, 9 for 10s, and again, each up to 5s late"
+        );
+        let cycle = description.per_cycle.unwrap();
+        assert_eq!(
+            (cycle.additions.endpoints, cycle.removals.endpoints),
+            (8, 8)
+        );
+        // Four steps up and one down, to seven streams of each of two Services.
+        let messages = [cycle.additions, cycle.removals].map(|it| it.messages_at_least);
+        assert_eq!(messages, [56, 14]);
+        assert_eq!(description.objects.endpoints_at_most, 18);
+        assert_eq!(description.ends_after_seconds, Some(60.0 + 3.0 * 72.0));
+    }
+
+    #[test]
     fn a_long_ramp_is_cut_short() {
         let text = "churn: {services: 1, pattern: scale-up, scaleFrom: 0, scaleTo: 500, scaleDuration: 5m}";
         let (scenario, _) = Scenario::from_yaml(text, "ramp.yaml", &[]).unwrap();

@@ -20,12 +20,9 @@ pub(super) enum Rhythm {
     /// Up and down, for ever; Services in batches follow one another.
     Wave(Batches),
     /// A staircase, once.
-    Ramp {
-        from: u32,
-        to: u32,
-        over: Duration,
-        steps: u32,
-    },
+    Ramp(Ramp),
+    /// A staircase up and one step down, for ever.
+    Sawtooth(Sawtooth),
     /// The same, each time `every` has passed.
     Repeat { every: Duration, verb: Verb },
 }
@@ -45,6 +42,26 @@ pub(super) struct Batches {
     spread: Duration,
 }
 
+/// From one size to another in even steps.
+#[derive(Clone, Debug)]
+pub(super) struct Ramp {
+    from: u32,
+    to: u32,
+    over: Duration,
+    /// At least 1.
+    steps: u32,
+}
+
+/// One ramp after another: rest, up by steps, hold, down at once, rest.
+#[derive(Clone, Debug)]
+pub(super) struct Sawtooth {
+    ramp: Ramp,
+    /// The low end is the rest, from the way down to the next ramp; the high end the hold, from the
+    /// ramp's end to the way down.
+    wave: Wave,
+    jitter: Jitter,
+}
+
 /// One scaling of one Service, before its jitter.
 #[derive(Clone, Debug)]
 pub(super) struct Scaling {
@@ -54,7 +71,8 @@ pub(super) struct Scaling {
     pub(super) verb: Verb,
     /// The largest delay to add.
     max_jitter: Duration,
-    /// The name of this scaling among the Service's own: `<cycle>/up` or `<cycle>/down`.
+    /// What its delay is drawn for, among the Service's own: `<cycle>/up` or `<cycle>/down`. The steps
+    /// of one ramp share a delay, and so stay even.
     label: String,
 }
 
@@ -81,16 +99,12 @@ impl Rhythm {
                     ..Batches::together(wave, Jitter::NONE)
                 })
             }
-            Pattern::ScaleUp { from, to, over } => {
-                let longest = over.as_millis() / SHORTEST_STEP.as_millis();
-                let steps = u128::from(from.abs_diff(to)).min(longest).max(1);
-                Self::Ramp {
-                    from,
-                    to,
-                    over,
-                    steps: u32::try_from(steps).unwrap_or(u32::MAX),
-                }
-            }
+            Pattern::ScaleUp { from, to, over } => Self::Ramp(Ramp::new(from, to, over)),
+            Pattern::Sawtooth { wave, over, jitter } => Self::Sawtooth(Sawtooth {
+                ramp: Ramp::new(wave.min, wave.max, over),
+                wave,
+                jitter,
+            }),
             Pattern::RollingUpdate {
                 endpoints, every, ..
             } => Self::Repeat {
@@ -118,7 +132,8 @@ impl Rhythm {
         match self {
             Self::Still => None,
             Self::Wave(wave) => wave.start(before),
-            Self::Ramp { .. } => (before == 0).then_some(Duration::ZERO),
+            Self::Ramp(_) => (before == 0).then_some(Duration::ZERO),
+            Self::Sawtooth(sawtooth) => sawtooth.start(before),
             Self::Repeat { every, .. } => every.checked_mul(cycle),
         }
     }
@@ -126,7 +141,7 @@ impl Rhythm {
     /// When cycle `cycle` (from 1) ends: where the next one starts or would start.
     pub(super) fn cycle_end(&self, cycle: u32) -> Option<Duration> {
         match self {
-            Self::Ramp { over, .. } => (cycle == 1).then_some(*over),
+            Self::Ramp(ramp) => (cycle == 1).then_some(ramp.over),
             _ => self.cycle_start(cycle.checked_add(1)?),
         }
     }
@@ -136,18 +151,8 @@ impl Rhythm {
         match self {
             Self::Still => None,
             Self::Wave(wave) => wave.scaling(position, nth),
-            Self::Ramp {
-                from,
-                to,
-                over,
-                steps,
-            } => (nth < *steps).then(|| {
-                let verb = Verb::Scale {
-                    from: stair(*from, *to, nth, *steps),
-                    to: stair(*from, *to, nth + 1, *steps),
-                };
-                Scaling::exact(whole_millis(*over * nth / *steps), verb)
-            }),
+            Self::Ramp(ramp) => ramp.step(nth).map(|(at, verb)| Scaling::exact(at, verb)),
+            Self::Sawtooth(sawtooth) => sawtooth.scaling(nth),
             Self::Repeat { verb, .. } => {
                 let mut verb = *verb;
                 let times = nth.checked_add(1)?;
@@ -200,6 +205,72 @@ impl Batches {
         Some(Scaling {
             at,
             verb: Verb::Scale { from, to },
+            max_jitter: self.jitter.bound(hold),
+            label: format!("{}/{way}", before.saturating_add(1)),
+        })
+    }
+}
+
+// === impl Ramp ===
+
+impl Ramp {
+    /// In steps of one endpoint, or of [`SHORTEST_STEP`] where those would be shorter.
+    fn new(from: u32, to: u32, over: Duration) -> Self {
+        let longest = over.as_millis() / SHORTEST_STEP.as_millis();
+        let steps = u128::from(from.abs_diff(to)).min(longest).max(1);
+        Self {
+            from,
+            to,
+            over,
+            steps: u32::try_from(steps).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The step that `nth` others precede, and how long after the ramp's start it is.
+    fn step(&self, nth: u32) -> Option<(Duration, Verb)> {
+        let stair = |done| stair(self.from, self.to, done, self.steps);
+        (nth < self.steps).then(|| {
+            let (from, to) = (stair(nth), stair(nth + 1));
+            let after = whole_millis(self.over * nth / self.steps);
+            (after, Verb::Scale { from, to })
+        })
+    }
+}
+
+// === impl Sawtooth ===
+
+impl Sawtooth {
+    /// When the ramp that `before` others precede starts.
+    fn start(&self, before: u32) -> Option<Duration> {
+        let waits = self.wave.max_hold.checked_add(self.wave.min_hold)?;
+        let period = self.ramp.over.checked_add(waits)?;
+        period.checked_mul(before)?.checked_add(self.wave.min_hold)
+    }
+
+    fn scaling(&self, nth: u32) -> Option<Scaling> {
+        let a_cycle = self.ramp.steps.checked_add(1)?;
+        let before = nth / a_cycle;
+        let start = self.start(before)?;
+        let Wave {
+            min,
+            max,
+            min_hold,
+            max_hold,
+        } = self.wave;
+        let (after, verb, hold, way) = if let Some((after, verb)) = self.ramp.step(nth % a_cycle) {
+            (after, verb, min_hold, "up")
+        } else {
+            let down = Verb::Scale { from: max, to: min };
+            (
+                self.ramp.over.checked_add(max_hold)?,
+                down,
+                max_hold,
+                "down",
+            )
+        };
+        Some(Scaling {
+            at: start.checked_add(after)?,
+            verb,
             max_jitter: self.jitter.bound(hold),
             label: format!("{}/{way}", before.saturating_add(1)),
         })

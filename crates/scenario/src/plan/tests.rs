@@ -1,13 +1,13 @@
 //! Plans: each pattern's timeline, and what holds for every plan.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use proptest::prelude::*;
+use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 
 use super::*;
 use crate::{
     pattern::{Pattern, Wave},
-    scenario::{Jitter, built_in},
+    scenario::{Jitter, built_in, schema},
     stale_state::StaleStateCase,
 };
 
@@ -154,6 +154,62 @@ fn a_ramp_climbs_in_even_steps_no_faster_than_ten_a_second() {
 }
 
 #[test]
+fn a_sawtooth_climbs_in_steps_drops_at_once_and_begins_again() {
+    let mut scenario = with(Pattern::Sawtooth {
+        wave: wave(10, 14, 60, 5),
+        over: Duration::from_secs(2),
+        jitter: Jitter::NONE,
+    });
+    let cycle = [
+        (60.0, 10, 11),
+        (60.5, 11, 12),
+        (61.0, 12, 13),
+        (61.5, 13, 14),
+        (67.0, 14, 10),
+    ];
+    // 2 s up, 5 s there and 60 s at rest.
+    let next = cycle.map(|(at, from, to)| (at + 67.0, from, to));
+    assert_eq!(scalings(&scenario, 3, 10), [cycle, next].concat());
+    assert_eq!(cycle_starts(&scenario, 2), [(1, 60.0), (2, 127.0)]);
+    assert_eq!(Plan::new(&scenario).end(), None);
+
+    scenario.churn.cycles = Some(2);
+    let plan = Plan::new(&scenario);
+    assert_eq!(plan.end(), Some(At::from_secs(194)));
+    let second = (At::from_secs(127), At::from_secs(194));
+    assert_eq!(plan.cycle_bounds(2), Some(second));
+    assert_eq!(scalings(&scenario, 3, 99).len(), 10);
+    assert!(Plan::ends_with_a_cycle(&scenario));
+    scenario.churn.duration = Some(Duration::from_secs(193));
+    assert!(!Plan::ends_with_a_cycle(&scenario));
+}
+
+#[test]
+fn a_late_sawtooth_is_late_as_a_whole() {
+    let scenario = with(Pattern::Sawtooth {
+        wave: wave(0, 4, 60, 30),
+        over: Duration::from_secs(2),
+        jitter: Jitter::UpTo(Duration::from_secs(9)),
+    });
+    let late = |service: usize| {
+        let moves = scalings(&scenario, service, 5);
+        let up = moves[0].0 - 60.0;
+        assert!((0.0..=9.0).contains(&up), "{up}");
+        for (nth, step) in (0..4_u32).zip(&moves) {
+            let even = moves[0].0 + f64::from(nth) * 0.5;
+            assert!((step.0 - even).abs() < 1e-6, "{moves:?}");
+        }
+        let down = moves[4].0 - 92.0;
+        assert!((0.0..=9.0).contains(&down), "{down}");
+        assert_eq!((moves[4].1, moves[4].2), (4, 0));
+        [up, down]
+    };
+    let [first, second] = [late(0), late(1)];
+    assert_ne!(first[0], first[1]);
+    assert_ne!(first, second);
+}
+
+#[test]
 fn batches_follow_one_another_and_the_holds_count_from_the_last() {
     let scenario = with(Pattern::Batch {
         wave: wave(1, 3, 60, 100),
@@ -245,6 +301,11 @@ fn patterns() -> impl Strategy<Value = Pattern> {
             to,
             over
         }),
+        (waves(), hold(), 0_u64..9_000).prop_map(|(wave, over, jitter)| Pattern::Sawtooth {
+            wave,
+            over,
+            jitter: Jitter::UpTo(Duration::from_millis(jitter)),
+        }),
         (1_u32..50, hold()).prop_map(|(endpoints, every)| Pattern::RollingUpdate {
             endpoints,
             every,
@@ -257,6 +318,17 @@ fn patterns() -> impl Strategy<Value = Pattern> {
             interval,
         }),
     ]
+}
+
+#[test]
+fn what_holds_for_every_plan_is_tried_with_each_pattern() {
+    let mut runner = TestRunner::deterministic();
+    let tried: BTreeSet<_> = (0..200)
+        .map(|_| patterns().new_tree(&mut runner).unwrap().current().key())
+        .collect();
+    let all = schema()["definitions"]["Pattern"]["enum"].clone();
+    let all: BTreeSet<String> = serde_json::from_value(all).unwrap();
+    assert_eq!(tried, all.iter().map(String::as_str).collect());
 }
 
 fn mixes() -> impl Strategy<Value = Scenario> {

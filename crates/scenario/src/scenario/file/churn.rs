@@ -45,9 +45,10 @@ half! {
         pattern: Key<PatternKey>,
         /// Endpoints a Service (`stable`, `rolling-update`; the initial size of `scale-up`).
         endpoints: Key<u32>,
-        /// Endpoints a Service at the low end (`oscillate`, `batch`, `spike`); also the initial size.
+        /// Endpoints a Service at the low end (`oscillate`, `sawtooth`, `batch`, `spike`); also the
+        /// initial size.
         min_endpoints: Key<u32>,
-        /// Endpoints a Service at the high end (`oscillate`, `batch`, `spike`).
+        /// Endpoints a Service at the high end (`oscillate`, `sawtooth`, `batch`, `spike`).
         max_endpoints: Key<u32>,
         /// Time at the low end; for `rolling-update`, from one rollout to the next.
         min_hold: Key<NonZeroSpan>,
@@ -59,7 +60,7 @@ half! {
         scale_from: Key<u32>,
         /// The last size of `scale-up`.
         scale_to: Key<u32>,
-        /// The duration of `scale-up`.
+        /// The duration of `scale-up`, and of the way up of `sawtooth`.
         scale_duration: Key<NonZeroSpan>,
         /// Pods above `endpoints` during a `rolling-update`; 25% if absent, as in Kubernetes.
         max_surge: Key<Amount>,
@@ -154,16 +155,16 @@ pub const CHURN_FLAGS: &[ChurnFlag] = &[
     flag(None, "backend", "churn.backend", "Objects that make the endpoints: deployments, pods or slices. The last two need neither controllers nor KWOK"),
     ChurnFlag { value: FlagValue::Switch, ..flag(None, "meshed", "churn.meshed", "Make the Pods of the backend pods look meshed") },
     ChurnFlag { value: FlagValue::Named("CIDR"), ..flag(None, "addresses", "churn.addresses", "Address range of the endpoints of the backends pods and slices") },
-    flag(ONE, "pattern", "churn.pattern", "Pattern: stable, oscillate, scale-up, rolling-update, batch or spike"),
+    flag(ONE, "pattern", "churn.pattern", "Pattern: stable, oscillate, scale-up, sawtooth, rolling-update, batch or spike"),
     flag(ONE, "endpoints-per-service", "churn.endpoints", "Endpoints per Service (stable, rolling-update)"),
-    flag(ONE, "min-endpoints", "churn.minEndpoints", "Endpoints per Service at the low end (oscillate, batch, spike)"),
-    flag(ONE, "max-endpoints", "churn.maxEndpoints", "Endpoints per Service at the high end (oscillate, batch, spike)"),
+    flag(ONE, "min-endpoints", "churn.minEndpoints", "Endpoints per Service at the low end (oscillate, sawtooth, batch, spike)"),
+    flag(ONE, "max-endpoints", "churn.maxEndpoints", "Endpoints per Service at the high end (oscillate, sawtooth, batch, spike)"),
     flag(ONE, "min-hold", "churn.minHold", "Time at the low end; for rolling-update, from one rollout to the next"),
     flag(ONE, "max-hold", "churn.maxHold", "Time at the high end"),
     flag(ONE, "jitter", "churn.jitter", "Maximum random delay before each scaling of a Service: 5s, or 5% of the hold"),
     flag(ONE, "scale-from", "churn.scaleFrom", "First size of scale-up"),
     flag(ONE, "scale-to", "churn.scaleTo", "Last size of scale-up"),
-    flag(ONE, "scale-duration", "churn.scaleDuration", "Duration of scale-up"),
+    flag(ONE, "scale-duration", "churn.scaleDuration", "Duration of scale-up, and of the way up of sawtooth"),
     flag(ONE, "max-surge", "churn.maxSurge", "Pods above the size during a rolling-update: 5 or 25%"),
     flag(ONE, "max-unavailable", "churn.maxUnavailable", "Pods below the size during a rolling-update: 5 or 25%"),
     flag(ONE, "batch-size", "churn.batchSize", "Services that scale together in a batch"),
@@ -210,6 +211,14 @@ impl Checker<'_> {
             PatternKey::Oscillate => {
                 let (wave, jitter) = self.jittered(section, at)?;
                 Pattern::Oscillate { wave, jitter }
+            }
+            PatternKey::Sawtooth => {
+                let (wave, jitter) = self.jittered(section, at)?;
+                Pattern::Sawtooth {
+                    wave,
+                    over: self.hold(section.scale_duration.take(), at, "scaleDuration")?,
+                    jitter,
+                }
             }
             PatternKey::Spike => {
                 let (wave, jitter) = self.jittered(section, at)?;
@@ -356,6 +365,11 @@ impl ChurnSection {
             Pattern::ScaleUp { from, to, over } => {
                 (self.scale_from, self.scale_to) = (key(from), key(to));
                 self.scale_duration = span(over);
+            }
+            Pattern::Sawtooth { wave, over, jitter } => {
+                self.write_wave(wave);
+                self.scale_duration = span(over);
+                self.jitter = key(jitter);
             }
             Pattern::RollingUpdate {
                 endpoints,

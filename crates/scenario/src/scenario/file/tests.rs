@@ -131,7 +131,7 @@ fn a_wrong_value_is_named_with_its_place_and_what_would_be_right() {
     ];
     insta::assert_snapshot!(messages.join("\n"), @r#"
     s.yaml:6:3: unknown key churn.minHolt; did you mean minHold?
-    s.yaml:3:12: churn.pattern: oscilate is not one of stable, oscillate, scale-up, rolling-update, batch, spike; did you mean oscillate?
+    s.yaml:3:12: churn.pattern: oscilate is not one of stable, oscillate, scale-up, sawtooth, rolling-update, batch, spike; did you mean oscillate?
     s.yaml:6:12: churn.minHold: 3 has no unit; write for example 500ms, 5s, 2m or 1h30m
     s.yaml:6:12: churn.minHold: 3x has an unknown unit; the units are h, m, s, ms, us and ns
     s.yaml:6:12: churn.minHold: 1ms500us is not a whole number of milliseconds, which is the plan's grid

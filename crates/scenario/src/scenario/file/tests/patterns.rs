@@ -41,6 +41,14 @@ fn patterns() -> Vec<(Vec<(&'static str, &'static str)>, Pattern)> {
             },
         ),
         (
+            [&sizes[..], &holds[..], &[("scaleDuration", "1m")]].concat(),
+            Pattern::Sawtooth {
+                wave,
+                over: secs(60),
+                jitter,
+            },
+        ),
+        (
             vec![("endpoints", "10"), ("minHold", "30s")],
             Pattern::RollingUpdate {
                 endpoints: 10,
