@@ -292,6 +292,14 @@ pub struct Updates {
     pub addresses: u64,
     /// Bytes of them, without framing.
     pub bytes: u64,
+    /// Messages among them that delivered a change, or repeated what nothing explains: no snapshots;
+    /// `null` if the recording does not say.
+    #[serde(default)]
+    pub counted: Option<u64>,
+    /// Changes that were to be delivered, each once for each stream of its audience; `null` if the
+    /// recording does not say.
+    #[serde(default)]
+    pub due: Option<u64>,
     /// Deliveries a second over the seconds that had any.
     pub deliveries_per_second: Option<f64>,
 }

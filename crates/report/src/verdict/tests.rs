@@ -318,6 +318,47 @@ fn redundant_updates_are_legal_unless_they_are_judged() {
     assert_eq!(verdict(&criteria, &seen), Verdict::Fail);
 }
 
+#[test]
+fn messages_for_each_change_are_met_at_the_limit_and_violated_above_it() {
+    let criteria = Criteria::from([(Criterion::UpdatesPerChangeMax, 1.5)]);
+    let mut seen = summary();
+    seen.updates.due = Some(2_000);
+    for (counted, met) in [(0, true), (3_000, true), (3_001, false)] {
+        seen.updates.counted = Some(counted);
+        let judged = judge(&criteria, &seen, REAL);
+        let found = find(&judged, "updates.perChangeMax");
+        assert_eq!(found.met, Some(met), "{counted}");
+        assert_eq!(found.observed, Some(counted as f64 / 2_000.0));
+    }
+    let judged = judge(&criteria, &seen, REAL);
+    assert_eq!(judged.verdict, Verdict::Fail);
+    assert_eq!(
+        judged.reasons,
+        [
+            "updates.perChangeMax: 1.5 in the run (3,001 messages for 2,000 changes) is above the \
+             limit of 1.5"
+        ]
+    );
+}
+
+#[test]
+fn messages_for_each_change_are_unjudged_without_changes_and_in_older_recordings() {
+    let criteria = Criteria::from([(Criterion::UpdatesPerChangeMax, 1.0)]);
+    for (counted, due, why) in [
+        (Some(3), Some(0), "no stream was to learn of a change"),
+        (None, None, "the recording does not say how many messages"),
+    ] {
+        let mut seen = summary();
+        (seen.updates.counted, seen.updates.due) = (counted, due);
+        let judged = judge(&criteria, &seen, REAL);
+        assert_eq!(judged.verdict, Verdict::Invalid);
+        let found = find(&judged, "updates.perChangeMax");
+        assert_eq!((found.met, found.observed), (None, None));
+        assert!(judged.reasons[0].contains(why), "{:?}", judged.reasons);
+        assert_eq!(verdict(&Criteria::default(), &seen), Verdict::Pass);
+    }
+}
+
 // Counts.
 
 #[test]

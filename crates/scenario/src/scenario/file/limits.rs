@@ -72,7 +72,7 @@ fn written(unit: Unit, limit: f64) -> Json {
         Unit::Count => json!(limit as u64),
         Unit::Fraction => json!(Share(limit)),
         Unit::Cores => json!(Cpu(limit)),
-        Unit::PerSecond => json!(limit),
+        Unit::Ratio | Unit::PerSecond => json!(limit),
     }
 }
 
@@ -88,7 +88,7 @@ fn read<'de, D: Deserializer<'de>>(unit: Unit, deserializer: D) -> Result<f64, D
         Unit::Count => u64::deserialize(deserializer)? as f64,
         Unit::Fraction => Share::deserialize(deserializer)?.0,
         Unit::Cores => Cpu::deserialize(deserializer)?.0,
-        Unit::PerSecond => f64::deserialize(deserializer)?,
+        Unit::Ratio | Unit::PerSecond => f64::deserialize(deserializer)?,
     })
 }
 
@@ -100,7 +100,7 @@ fn schema(unit: Unit, generator: &mut SchemaGenerator) -> Schema {
         Unit::Count => u64::json_schema(generator),
         Unit::Fraction => Share::json_schema(generator),
         Unit::Cores => Cpu::json_schema(generator),
-        Unit::PerSecond => json_schema!({"type": "number", "minimum": 0}),
+        Unit::Ratio | Unit::PerSecond => json_schema!({"type": "number", "minimum": 0}),
     }
 }
 
