@@ -144,7 +144,7 @@ pub(crate) const fn observation(criterion: Criterion) -> Observation {
             source: Source::Order(updates_per_change),
             remedy: |_, seen| match seen.updates.due {
                 Some(_) => MORE_CHANGES,
-                None => "measure again with this version",
+                None => "measure changes of endpoints again, with this version",
             },
             advice: Advice::Words(
                 "Streams received more messages than there were changes: each costs the controller \
