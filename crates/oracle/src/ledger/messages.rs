@@ -1,12 +1,22 @@
 //! How many messages of streams are about changes, and how many changes were to be delivered: what
 //! `updates.perChangeMax` is judged by.
 //!
-//! A message counts if it delivers something that its stream had to learn, or if it consists of what
+//! A message counts if it delivers something that its stream has to learn, or if it consists of what
 //! the stream had been sent before and nothing explains. All others are legal, or are judged
 //! elsewhere, and their number depends on more than the controller: snapshots, repetitions after an
-//! event of a slice, and what brings a stream into a state that no change asks of it (an update that
-//! was on its way while the stream was opened, one of an untimed change, a premature one).
+//! event of a slice, what brings a stream into a state that no change asks of it (an update that
+//! was on its way while the stream was opened, one of an untimed change, a premature one), and what
+//! is late: of several states that were given up, which one a late update is about is not known.
+//!
+//! A repetition that nothing explains may still be legal on a real cluster, once in a while:
+//! client-go hands every slice to its handlers again every ten minutes (`ResyncTime`, linkerd2
+//! `controller/k8s/k8s.go`), and a `Server` changes the metadata of addresses. Both send an address
+//! again without an event that the observer could see. So the first of them in ten minutes, with
+//! those of the seconds that follow, is counted apart.
 
+use std::time::Duration;
+
+use dst_load_scenario::time::At;
 use serde::{Deserialize, Serialize};
 
 use super::{ServiceLedger, streams::StreamId};
@@ -16,16 +26,25 @@ use super::{ServiceLedger, streams::StreamId};
 pub struct UpdateCounts {
     /// Messages that delivered a change, or repeated what nothing explains; no snapshots.
     pub counted: u64,
-    /// Changes that were to be delivered, each once for each stream of its audience.
+    /// Changes that were to be delivered, each once for each stream of its audience. A change of the
+    /// Service itself counts once for each of its slices.
     pub due: u64,
+    /// Messages among those counted that consist of additions of what the stream held.
+    #[serde(default)]
+    pub repeated: u64,
+    /// Messages among those repeated that may be a resync of the controller.
+    #[serde(default)]
+    pub resync: u64,
 }
 
 /// The number of a message among those of its Service.
 pub(super) type MessageId = u64;
 
 /// The messages of all streams.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Messages {
+    /// In how many messages a change may be sent that is observed now.
+    pub(super) pieces: u64,
     /// How many there have been, snapshots aside.
     number: MessageId,
     /// The message that is being processed; `None` of a snapshot.
@@ -33,6 +52,8 @@ pub(super) struct Messages {
     effects: Effects,
     /// By stream: the newest message that was counted although part of it was unexplained.
     counted: Vec<MessageId>,
+    /// By stream: when it was last sent what may have been a resync.
+    resyncs: Vec<Option<At>>,
 }
 
 /// What the message that is being processed was found to contain.
@@ -48,6 +69,11 @@ struct Effects {
     redundant: bool,
 }
 
+/// How far resyncs of one controller are apart, at least.
+const RESYNC: Duration = Duration::from_secs(590);
+/// How long one takes at most, for all slices of a Service.
+const RESYNC_LASTS: Duration = Duration::from_secs(5);
+
 // === impl UpdateCounts ===
 
 impl UpdateCounts {
@@ -55,14 +81,33 @@ impl UpdateCounts {
     pub fn absorb(&mut self, other: Self) {
         self.counted += other.counted;
         self.due += other.due;
+        self.repeated += other.repeated;
+        self.resync += other.resync;
     }
 }
 
 // === impl Messages ===
 
+impl Default for Messages {
+    fn default() -> Self {
+        Self {
+            pieces: 1,
+            number: 0,
+            current: None,
+            effects: Effects::default(),
+            counted: Vec::new(),
+            resyncs: Vec::new(),
+        }
+    }
+}
+
 impl Messages {
-    /// Begins with the next message.
-    pub(super) fn begin(&mut self, is_snapshot: bool) {
+    /// Begins with the next message of a stream.
+    pub(super) fn begin(&mut self, stream: StreamId, is_snapshot: bool) {
+        if is_snapshot && let Some(resync) = self.resyncs.get_mut(stream as usize) {
+            // Another replica may serve it, which has another clock.
+            *resync = None;
+        }
         self.number += u64::from(!is_snapshot);
         self.current = (!is_snapshot).then_some(self.number);
         self.effects = Effects::default();
@@ -92,6 +137,23 @@ impl Messages {
     /// Notes that it contains a removal of what the stream does not hold.
     pub(super) const fn note_redundant(&mut self) {
         self.effects.redundant = true;
+    }
+
+    /// Whether a stream may have been sent something again at `at` by a resync.
+    pub(super) fn may_be_resync(&mut self, stream: StreamId, at: At) -> bool {
+        let stream = stream as usize;
+        if self.resyncs.len() <= stream {
+            self.resyncs.resize(stream + 1, None);
+        }
+        let last = &mut self.resyncs[stream];
+        match *last {
+            Some(last) if at <= last + RESYNC_LASTS => true,
+            Some(last) if at < last + RESYNC => false,
+            _ => {
+                *last = Some(at);
+                true
+            }
+        }
     }
 
     /// Marks a message, part of which was or is unexplained, as counted. Returns whether neither it

@@ -50,8 +50,16 @@ impl ServiceLedger {
         slices: impl IntoIterator<Item = &'a Slice>,
         port: u16,
     ) {
+        let mut slices_read = 0;
+        let slices = slices.into_iter().inspect(|_| slices_read += 1);
         let offer = Offer::new(service, slices, port, self.flags());
+        // What the Service itself says of its slices is applied to one after the other.
+        self.messages.pieces = match self.present.replace_service(service) {
+            true => slices_read.max(1),
+            false => 1,
+        };
         self.offered(observation, offer);
+        self.messages.pieces = 1;
     }
 
     /// Processes what each class of streams is promised after one event. The net difference from
@@ -195,7 +203,7 @@ impl ServiceLedger {
                 pending,
             });
         }
-        self.outbox.updates.due += u64::from(self.changes.sealed(number));
+        self.outbox.updates.due += u64::from(self.changes.sealed(number)) * self.messages.pieces;
         self.deliver_all_early(number, early);
         for &(id, _) in affected.values() {
             self.slots.get_mut(id).drop_learnt();

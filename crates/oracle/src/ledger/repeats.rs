@@ -18,6 +18,7 @@ use super::{
     limits::BEHIND,
     messages::MessageId,
     slots::{Slot, SlotId},
+    streams::StreamId,
 };
 
 /// Repetitions that nothing has explained yet, oldest first.
@@ -31,6 +32,7 @@ pub(super) struct Repeats {
 struct Repetition {
     at: At,
     id: SlotId,
+    stream: StreamId,
     /// Its message, if that is of repetitions alone, and no event has explained one of them.
     message: Option<MessageId>,
 }
@@ -77,7 +79,7 @@ impl ServiceLedger {
     }
 
     /// A stream received again, at `at`, what it held.
-    pub(super) fn repeat(&mut self, at: At, id: SlotId) {
+    pub(super) fn repeat(&mut self, stream: StreamId, at: At, id: SlotId) {
         if is_explained(self.slots.get(id), at, self.limits.deadline) {
             self.outbox.counts.repeated += 1;
             self.messages.note_repeated();
@@ -85,6 +87,7 @@ impl ServiceLedger {
             self.repeats.open.push_back(Repetition {
                 at,
                 id,
+                stream,
                 message: self.messages.current(),
             });
         }
@@ -100,7 +103,13 @@ impl ServiceLedger {
             // Those of one message stand together.
             if repetition.message.is_some() && repetition.message != last {
                 last = repetition.message;
-                self.outbox.updates.counted += 1;
+                let resync = self
+                    .messages
+                    .may_be_resync(repetition.stream, repetition.at);
+                let updates = &mut self.outbox.updates;
+                updates.counted += 1;
+                updates.repeated += 1;
+                updates.resync += u64::from(resync);
             }
             self.repeats.open.pop_front();
         }

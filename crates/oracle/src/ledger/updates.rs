@@ -17,7 +17,7 @@ impl ServiceLedger {
             return;
         }
         let is_held = self.streams.is_held(stream);
-        self.messages.begin(!is_held);
+        self.messages.begin(stream, !is_held);
         self.end_waiting(stream, at, update);
         if self.streams.resumes(stream) {
             self.drop_unlisted(stream, at, update);
@@ -142,14 +142,11 @@ impl ServiceLedger {
             self.answer(stream, id, toggle);
             return;
         }
+        self.messages.note_unexplained();
         if self.is_late(stream, id, direction) {
             // It is part of no sequence that an event could explain.
-            self.messages.note_delivery();
             self.forget_unexplained(stream, id);
-            return;
-        }
-        self.messages.note_unexplained();
-        if direction.is_present() != wanted {
+        } else if direction.is_present() != wanted {
             self.unexplained.push(id, stream, toggle);
         } else if self.unexplained.is_given_up(id, stream) {
             self.forget_unexplained(stream, id);
@@ -163,7 +160,7 @@ impl ServiceLedger {
     fn unchanged(&mut self, stream: StreamId, at: At, id: SlotId, direction: Direction) {
         if self.is_late(stream, id, direction) {
             // Counted, and nothing else is to be said of it.
-            self.messages.note_delivery();
+            self.messages.note_unexplained();
         } else if self.streams.resumes(stream) {
             // A snapshot lists what it lists.
         } else if direction.is_present() {
@@ -171,7 +168,7 @@ impl ServiceLedger {
                 // Its removal and its addition may have been coalesced to this.
                 self.messages.note_repeated();
             }
-            self.repeat(at, id);
+            self.repeat(stream, at, id);
         } else if self.skip(stream, id) {
             self.messages.note_delivery();
         } else {

@@ -383,6 +383,8 @@ impl Statistics {
                 bytes: self.bytes,
                 counted: updates.map(|it| it.counted),
                 due: updates.map(|it| it.due),
+                repeated: updates.map(|it| it.repeated),
+                resync: updates.map(|it| it.resync),
                 deliveries_per_second: rate,
             },
             generator: Generator {

@@ -138,7 +138,12 @@ fn every_count_adds_up_over_the_seconds() {
 
 #[test]
 fn messages_for_changes_add_up_and_are_not_known_where_a_second_does_not_say_them() {
-    let updates = UpdateCounts { counted: 3, due: 2 };
+    let updates = UpdateCounts {
+        counted: 5,
+        due: 4,
+        repeated: 3,
+        resync: 2,
+    };
     let outbox = || Outbox {
         updates,
         ..Outbox::default()
@@ -149,9 +154,10 @@ fn messages_for_changes_add_up_and_are_not_known_where_a_second_does_not_say_the
     ];
     let of = |lines: &[Line]| {
         let updates = Statistics::of(lines).summary().updates;
-        (updates.counted, updates.due)
+        let counts = [updates.counted, updates.due];
+        (counts, [updates.repeated, updates.resync])
     };
-    assert_eq!(of(&lines), (Some(6), Some(4)));
+    assert_eq!(of(&lines), ([Some(10), Some(8)], [Some(6), Some(4)]));
     // As versions wrote it that did not count them.
     if let Line::Second(second) = &mut lines[1] {
         second.updates = None;
@@ -159,7 +165,7 @@ fn messages_for_changes_add_up_and_are_not_known_where_a_second_does_not_say_the
     let json = serde_json::to_string(&lines[1]).unwrap();
     assert!(!json.contains("updates"), "{json}");
     lines[1] = serde_json::from_str(&json).unwrap();
-    assert_eq!(of(&lines), (None, None));
+    assert_eq!(of(&lines), ([None; 2], [None; 2]));
 }
 
 #[test]

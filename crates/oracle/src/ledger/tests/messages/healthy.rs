@@ -99,14 +99,20 @@ fn steps(events: &[Event], cuts: &[(u64, u32, bool, u64, u64)]) -> BTreeMap<(u64
 type Sent = [Option<BTreeSet<u8>>; STREAMS as usize];
 
 /// What came of it, and how many messages there were, snapshots and repetitions aside.
-fn run(events: &[Event], cuts: &[(u64, u32, bool, u64, u64)]) -> (Story, u64) {
-    let mut story = Story::with_streams(STREAMS);
+fn run(limits: Limits, events: &[Event], cuts: &[(u64, u32, bool, u64, u64)]) -> (Story, u64) {
+    let mut story = Story::within(limits, STREAMS);
     let mut sent: Sent = [(); STREAMS as usize].map(|()| Some(BTreeSet::from([1, 2])));
     let mut listed = BTreeSet::from([1, 2]);
     let mut steps = steps(events, cuts);
     let mut opened = [true; STREAMS as usize];
     let mut messages = 0;
+    let mut expired = 0;
     while let Some(((at, _), step)) = steps.pop_first() {
+        // As the session does, every second.
+        while expired + 1_000 <= at {
+            expired += 1_000;
+            story.ledger.expire(ms(expired));
+        }
         match step {
             Step::Observed(now) => {
                 let numbers: Vec<_> = now.iter().copied().collect();
@@ -171,10 +177,27 @@ proptest! {
         events in events(),
         cuts in cuts(),
     ) {
-        let (mut story, _) = run(&events, &cuts);
+        let (mut story, _) = run(DEADLINE.into(), &events, &cuts);
         let (counted, due) = story.counted(99_000);
         prop_assert!(counted <= due, "{counted} messages for {due} changes");
         prop_assert_eq!(story.end(), (0, 0, 0, 0));
+    }
+
+    #[test]
+    fn nor_is_it_where_updates_come_after_the_deadline(
+        events in events(),
+        cuts in cuts(),
+        deadline in 50_u64..3_000,
+        smallest in prop::option::of(1_u64..2_000),
+    ) {
+        let limits = Limits {
+            deadline: Duration::from_millis(deadline),
+            largest: None,
+            smallest: smallest.map(Duration::from_millis),
+        };
+        let (mut story, _) = run(limits, &events, &cuts);
+        let (counted, due) = story.counted(99_000);
+        prop_assert!(counted <= due, "{counted} messages for {due} changes");
     }
 
     #[test]
@@ -182,7 +205,7 @@ proptest! {
         for (_, _, _, _, sends, repeats) in &mut events {
             (*sends, *repeats) = (true, false);
         }
-        let (mut story, messages) = run(&events, &[]);
+        let (mut story, messages) = run(DEADLINE.into(), &events, &[]);
         prop_assert_eq!(story.counted(99_000), (messages, messages));
     }
 }
