@@ -3,6 +3,7 @@
 //!
 //! The match of [`observation`] has no wildcard: a criterion without one of them does not compile.
 
+use dst_load_oracle::ledger::BEHIND;
 use dst_load_recording::{
     recording::OWN_LIMIT,
     statistics::{Stage, Summary},
@@ -142,9 +143,11 @@ pub(crate) const fn observation(criterion: Criterion) -> Observation {
         },
         Criterion::UpdatesPerChangeMax => Observation {
             source: Source::Order(updates_per_change),
-            remedy: |_, seen| match seen.updates.due {
-                Some(_) => MORE_CHANGES,
-                None => "measure changes of endpoints again, with this version",
+            remedy: |judged, seen| match (judged.scope.as_str(), seen.updates.due) {
+                (_, None) => "measure changes of endpoints again, with this version",
+                (MAY_BE_RESYNC, _) => "run until there are more changes for each ten minutes",
+                (OBSERVER_WAS_LATE, _) => IDLE_MACHINE,
+                _ => MORE_CHANGES,
             },
             advice: Advice::Words(
                 "Streams received more messages than there were changes: each costs the controller \
@@ -229,6 +232,9 @@ pub(crate) const fn observation(criterion: Criterion) -> Observation {
 const THE_RUN: &str = "the run";
 const NO_DELIVERY: &str = "no delivery was counted";
 const MORE_CHANGES: &str = "run until changes of endpoints have reached the streams";
+const MAY_BE_RESYNC: &str = "it is above the limit only with addresses that were sent again, which may be the controller's resync";
+const OBSERVER_WAS_LATE: &str = "it is above the limit only with addresses that were sent again, and the observer was too late to \
+     explain them";
 const NO_METRIC: &str = "the target has no such metric";
 const OTHER_BUILD: &str = "measure a build that has the metric";
 const IDLE_MACHINE: &str = "use a machine with nothing else to do, or fewer streams";
@@ -325,9 +331,28 @@ fn updates_per_change(asked: &Asked<'_>) -> Option<Judged> {
     // Beside a rounded ratio, so that one a little above its limit differs from it.
     let messages = counted(of_changes, "message", "messages");
     let changes = counted(due, "change", "changes");
-    Some(Judged {
+    let judged = Judged {
         scope: format!("{THE_RUN} ({messages} for {changes})"),
         ..asked.seen(count(of_changes) / count(due))
+    };
+    let is_proven_without = |doubtful: Option<u64>| {
+        let others = of_changes.saturating_sub(doubtful.unwrap_or_default());
+        judged.met != Some(false) || count(others) / count(due) > asked.limit
+    };
+    let observer = asked.summary.observer.lag_max_seconds;
+    let why = if asked.circumstances.target_is_judged && !is_proven_without(updates.resync) {
+        MAY_BE_RESYNC
+    } else if observer.is_some_and(|lag| lag >= BEHIND.as_secs_f64())
+        && !is_proven_without(updates.repeated)
+    {
+        OBSERVER_WAS_LATE
+    } else {
+        return Some(judged);
+    };
+    Some(Judged {
+        met: None,
+        scope: why.to_owned(),
+        ..judged
     })
 }
 

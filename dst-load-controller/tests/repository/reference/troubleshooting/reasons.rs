@@ -148,6 +148,20 @@ fn unjudged() -> Vec<Change> {
             run.summary.updates.counted = Some(0);
             run.summary.updates.due = Some(0);
         },
+        |run| {
+            run.criteria.set(Criterion::UpdatesPerChangeMax, 1.0);
+            run.summary.updates.counted = Some(2);
+            run.summary.updates.due = Some(1);
+            run.summary.updates.repeated = Some(1);
+            run.summary.updates.resync = Some(1);
+        },
+        |run| {
+            run.criteria.set(Criterion::UpdatesPerChangeMax, 1.0);
+            run.summary.updates.counted = Some(2);
+            run.summary.updates.due = Some(1);
+            run.summary.updates.repeated = Some(1);
+            run.summary.observer.lag_max_seconds = Some(1.0);
+        },
     ]
 }
 
