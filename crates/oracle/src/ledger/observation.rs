@@ -257,6 +257,10 @@ impl ServiceLedger {
             }
         }
         for stream in explained {
+            if direction == Direction::Add {
+                let held_before = &mut self.slots.get_mut(id).held_before;
+                held_before.grow_and_insert(stream as usize);
+            }
             if self.unexplained.is_given_up(id, stream) {
                 self.forget_unexplained(stream, id);
             } else {

@@ -80,7 +80,8 @@ impl ServiceLedger {
 
     /// A stream received again, at `at`, what it held.
     pub(super) fn repeat(&mut self, stream: StreamId, at: At, id: SlotId) {
-        if is_explained(self.slots.get(id), at, self.limits.deadline) {
+        let held_before = self.slots.get_mut(id).take_held_before(stream);
+        if held_before || is_explained(self.slots.get(id), at, self.limits.deadline) {
             self.outbox.counts.repeated += 1;
             self.messages.note_repeated();
         } else {

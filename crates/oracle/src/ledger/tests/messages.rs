@@ -301,6 +301,24 @@ fn updates_that_come_after_the_deadline_do_not_count_each_by_itself() {
 }
 
 #[test]
+fn a_stream_that_missed_a_removal_may_be_sent_the_addition_that_undoes_it() {
+    let mut story = Story::with_streams(1);
+    story.ledger.stream_closed(0, ms(900), EndedBy::Us);
+    story.ledger.stream_sent(0, ms(990));
+    story.promised(ms(1_000), &[]);
+    // The controller is behind the observer with what the snapshot has.
+    story.ledger.update(0, ms(1_001), &add(&[1, 2]));
+    story.promised(ms(1_010), &[1, 3]);
+    // Both events are one to it, and the Pod has changed.
+    story.ledger.update(0, ms(1_020), &add(&[1]));
+    story.ledger.update(0, ms(1_021), &add(&[3]));
+    story.ledger.update(0, ms(1_022), &remove(&[2]));
+    assert_eq!(story.counted(9_000), (1, 1));
+    story.ledger.update(0, ms(10_000), &add(&[1]));
+    assert_eq!(story.counted(19_000), (1, 0), "once");
+}
+
+#[test]
 fn the_end_of_a_service_is_one_message_whatever_follows_for_its_slices() {
     let mut story = Story::with_streams(1);
     story.promised(ms(1_000), &[]);
