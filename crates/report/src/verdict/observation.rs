@@ -3,7 +3,6 @@
 //!
 //! The match of [`observation`] has no wildcard: a criterion without one of them does not compile.
 
-use dst_load_oracle::ledger::BEHIND;
 use dst_load_recording::{
     recording::OWN_LIMIT,
     statistics::{Stage, Summary},
@@ -232,6 +231,8 @@ pub(crate) const fn observation(criterion: Criterion) -> Observation {
 const THE_RUN: &str = "the run";
 const NO_DELIVERY: &str = "no delivery was counted";
 const MORE_CHANGES: &str = "run until changes of endpoints have reached the streams";
+/// Seconds that an event which explains a repetition may come after it, as the ledgers have it.
+pub(super) const EXPLAINED_WITHIN: f64 = 1.0;
 const MAY_BE_RESYNC: &str = "it is above the limit only with addresses that were sent again, which may be the controller's resync";
 const OBSERVER_WAS_LATE: &str = "it is above the limit only with addresses that were sent again, and the observer was too late to \
      explain them";
@@ -342,7 +343,7 @@ fn updates_per_change(asked: &Asked<'_>) -> Option<Judged> {
     let observer = asked.summary.observer.lag_max_seconds;
     let why = if asked.circumstances.target_is_judged && !is_proven_without(updates.resync) {
         MAY_BE_RESYNC
-    } else if observer.is_some_and(|lag| lag >= BEHIND.as_secs_f64())
+    } else if observer.is_some_and(|lag| lag >= EXPLAINED_WITHIN)
         && !is_proven_without(updates.repeated)
     {
         OBSERVER_WAS_LATE

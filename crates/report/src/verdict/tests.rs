@@ -396,6 +396,8 @@ fn what_may_be_a_resync_of_linkerd_is_not_held_against_it() {
 
 #[test]
 fn repetitions_are_not_judged_where_the_observer_was_too_late_to_explain_them() {
+    let ledgers = dst_load_oracle::ledger::BEHIND.as_secs_f64();
+    assert!((observation::EXPLAINED_WITHIN - ledgers).abs() < f64::EPSILON);
     let criteria = Criteria::from([(Criterion::UpdatesPerChangeMax, 1.0)]);
     let name = "updates.perChangeMax";
     let mut seen = summary();
