@@ -20,6 +20,7 @@ mod intents;
 mod ledgers;
 mod limits;
 mod locked;
+mod messages;
 mod moving;
 mod observation;
 mod outbox;
@@ -41,8 +42,8 @@ use dst_load_scenario::time::At;
 
 use self::{
     acknowledged::Acknowledged, change::OpenChanges, claims::Unclaimed, classes::Present,
-    intents::Intents, outbox::Endings, repeats::Repeats, retries::Retries, slots::Slots,
-    streams::Streams, unexplained::Unexplained, unserved::Unserved, waiting::Waiting,
+    intents::Intents, messages::Messages, outbox::Endings, repeats::Repeats, retries::Retries,
+    slots::Slots, streams::Streams, unexplained::Unexplained, unserved::Unserved, waiting::Waiting,
 };
 
 pub use self::{
@@ -54,6 +55,7 @@ pub use self::{
     ledgers::Ledgers,
     limits::{BEHIND, FIRST_ITEM, Limits},
     locked::LockedLedger,
+    messages::UpdateCounts,
     observation::Observation,
     outbox::{Claimed, Counts, Delivered, KubernetesStage, Outbox, Outcome},
     settle::{EndState, EndpointCounts, Wrong},
@@ -75,6 +77,7 @@ pub struct ServiceLedger {
     acknowledged: Acknowledged,
     unexplained: Unexplained,
     repeats: Repeats,
+    messages: Messages,
     waiting: Waiting,
     retries: Retries,
     unserved: Unserved,
@@ -103,6 +106,7 @@ impl ServiceLedger {
             acknowledged: Acknowledged::default(),
             unexplained: Unexplained::default(),
             repeats: Repeats::default(),
+            messages: Messages::default(),
             waiting: Waiting::default(),
             retries: Retries::default(),
             unserved: Unserved::default(),

@@ -67,6 +67,8 @@ pub enum Criterion {
     ErrorRate,
     /// Addresses that changed nothing and that nothing explains.
     Redundant,
+    /// Messages for each change and stream: above 1 where changes are split, or sent again.
+    UpdatesPerChangeMax,
     /// Deliveries a second, at least, while changes are open.
     ThroughputMin,
     /// Resident memory.
@@ -123,7 +125,7 @@ impl Criterion {
     const fn definition(self) -> Definition {
         use Bound::{AtLeast, AtMost, Exactly};
         use LimitFrom::{File, FileOrZero, Nowhere};
-        use Unit::{Bytes, Cores, Count, Fraction, PerSecond, Seconds};
+        use Unit::{Bytes, Cores, Count, Fraction, PerSecond, Ratio, Seconds};
         let (key, unit, bound, limit_from) = match self {
             Self::Correctness => ("correctness", Count, AtMost, Nowhere),
             Self::Premature => ("premature", Count, AtMost, Nowhere),
@@ -146,6 +148,7 @@ impl Criterion {
             Self::SendTimeoutRate => ("sendTimeoutRate", Fraction, AtMost, File),
             Self::ErrorRate => ("errorRate", Fraction, AtMost, File),
             Self::Redundant => ("redundant", Count, AtMost, File),
+            Self::UpdatesPerChangeMax => ("updates.perChangeMax", Ratio, AtMost, File),
             Self::ThroughputMin => ("throughputMin", PerSecond, AtLeast, File),
             Self::TargetMemoryMax => ("target.memoryMax", Bytes, AtMost, File),
             Self::TargetMemorySpike => ("target.memorySpike", Bytes, AtMost, File),
@@ -248,7 +251,7 @@ impl<'de> Deserialize<'de> for Criterion {
 
 impl Section {
     /// All, `criteria` itself first.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self {
             key: "",
             name: "CriteriaSection",
@@ -267,6 +270,12 @@ impl Section {
             name: "EndToEndSection",
             about: "Upper limits from the intended instant to the client.",
             about_key: "From the change's intended instant to the client.",
+        },
+        Self {
+            key: "updates",
+            name: "UpdatesSection",
+            about: "How many messages streams receive.",
+            about_key: "How many messages streams receive.",
         },
         Self {
             key: "target",

@@ -6,7 +6,7 @@
 
 use std::{fmt, marker::PhantomData, str::FromStr};
 
-use serde::{Deserializer, de};
+use serde::{Deserializer, Serializer, de};
 
 use crate::words::excerpt;
 
@@ -130,6 +130,24 @@ fn split_unit(text: &str) -> (&str, &str) {
         .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+')))
         .unwrap_or(text.len());
     text.split_at(end)
+}
+
+/// Writes a number as a person does: `1`, not `1.0`.
+///
+/// # Errors
+///
+/// Whatever the serializer cannot write.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "only whole numbers of at least zero that a u64 has are cast"
+)]
+pub fn serialize_number<S: Serializer>(number: f64, serializer: S) -> Result<S::Ok, S::Error> {
+    if number.fract() == 0.0 && (0.0..1e15).contains(&number) {
+        serializer.serialize_u64(number as u64)
+    } else {
+        serializer.serialize_f64(number)
+    }
 }
 
 /// What [`decimal`] reads, as a regular expression.

@@ -205,11 +205,20 @@ impl OpenChanges {
         }
     }
 
-    /// All deliveries have been added; a change without any is done.
-    pub(super) fn sealed(&mut self, number: u64) {
-        if self.get(number).open == 0 {
+    /// All deliveries have been added; a change without any is done. Returns how many streams are
+    /// to learn of it.
+    pub(super) fn sealed(&mut self, number: u64) -> u32 {
+        let change = self.get(number);
+        let (open, audience) = (change.open, change.closed.audience);
+        if open == 0 {
             self.done.push(number);
         }
+        audience
+    }
+
+    /// Whether the stream, which is to learn of the change, has learnt all of it.
+    pub(super) fn is_known(&mut self, number: u64, stream: StreamId) -> bool {
+        self.get(number).remaining[stream as usize] == 0
     }
 
     /// The write was acknowledged at `at`; whether a change of its is known. The destination stage

@@ -8,6 +8,7 @@ use dst_load_scenario::{flags::Flags, time::At};
 use super::{Observation, ServiceLedger, StreamId, intents::Intents};
 use crate::{
     endpoint::Endpoint,
+    kubernetes::Service,
     promise::{Offer, Unjudged},
     update::Update,
 };
@@ -16,6 +17,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Present {
     flags: Flags,
+    /// The Service; `None` if there is none.
+    service: Option<Service>,
     /// When it became visible.
     at: At,
     /// Kept from when on place matters: a class may come to exist between two events.
@@ -24,6 +27,20 @@ pub(super) struct Present {
     unjudged: Option<Unjudged>,
     /// Whether the Node of some stream has changed its zone.
     rezoned: bool,
+}
+
+// === impl Present ===
+
+impl Present {
+    /// Replaces the Service; whether it is another in what decides which slices count.
+    pub(super) fn replace_service(&mut self, service: Option<&Service>) -> bool {
+        let decides = |it: &Service| (it.external_name, it.ports.clone());
+        let is_other = self.service.as_ref().map(decides) != service.map(decides);
+        if is_other {
+            self.service = service.cloned();
+        }
+        is_other
+    }
 }
 
 // === impl ServiceLedger ===

@@ -11,6 +11,7 @@ use fixedbitset::FixedBitSet;
 use super::{
     ServiceLedger, Written,
     change::{ChangeId, ClosedChange},
+    messages::MessageId,
     outbox::KubernetesStage,
     slots::{Entry, Pending, SlotId, streams_in},
     streams::StreamId,
@@ -49,8 +50,16 @@ impl ServiceLedger {
         slices: impl IntoIterator<Item = &'a Slice>,
         port: u16,
     ) {
+        let mut slices_read = 0;
+        let slices = slices.into_iter().inspect(|_| slices_read += 1);
         let offer = Offer::new(service, slices, port, self.flags());
+        // What the Service itself says of its slices is applied to one after the other.
+        self.messages.pieces = match self.present.replace_service(service) {
+            true => slices_read.max(1),
+            false => 1,
+        };
         self.offered(observation, offer);
+        self.messages.pieces = 1;
     }
 
     /// Processes what each class of streams is promised after one event. The net difference from
@@ -194,10 +203,8 @@ impl ServiceLedger {
                 pending,
             });
         }
-        self.changes.sealed(number);
-        for early in early {
-            self.deliver_early(number, early);
-        }
+        self.outbox.updates.due += u64::from(self.changes.sealed(number)) * self.messages.pieces;
+        self.deliver_all_early(number, early);
         for &(id, _) in affected.values() {
             self.slots.get_mut(id).drop_learnt();
         }
@@ -250,6 +257,10 @@ impl ServiceLedger {
             }
         }
         for stream in explained {
+            if direction == Direction::Add {
+                let held_before = &mut self.slots.get_mut(id).held_before;
+                held_before.grow_and_insert(stream as usize);
+            }
             if self.unexplained.is_given_up(id, stream) {
                 self.forget_unexplained(stream, id);
             } else {
@@ -268,15 +279,37 @@ impl ServiceLedger {
         self.slots.get_mut(id).drop_learnt();
     }
 
+    /// Streams had these endpoints of the change right before the observer saw it.
+    fn deliver_all_early(&mut self, number: u64, early: Vec<(SlotId, StreamId)>) {
+        let mut newest = BTreeMap::new();
+        for (id, stream) in early {
+            let message = self.deliver_early(number, (id, stream));
+            let newest = newest.entry(stream).or_insert(message);
+            *newest = message.max(*newest);
+        }
+        // Whether that was one message is not asked: the observer may see as one change (a Service's
+        // event that makes several slices count) what the controller was told piece by piece.
+        for (stream, message) in newest {
+            if let Some(message) = message
+                && self.changes.is_known(number, stream)
+            {
+                self.count_early(stream, message);
+            }
+        }
+    }
+
     /// A stream had this endpoint right before the observer saw it: after the destination stage
-    /// had started, or even before. An update proves then that it had.
-    fn deliver_early(&mut self, number: u64, (id, stream): (SlotId, StreamId)) {
+    /// had started, or even before. An update proves then that it had. Returns the message of that
+    /// update.
+    fn deliver_early(
+        &mut self,
+        number: u64,
+        (id, stream): (SlotId, StreamId),
+    ) -> Option<MessageId> {
         let toggle = self.unexplained.take_first(id, stream);
         let open = &self.slots.get(id).open;
         let entry = open.iter().find(|entry| entry.change == number);
-        let (Some(toggle), Some(entry)) = (toggle, entry) else {
-            return;
-        };
+        let (toggle, entry) = (toggle?, entry?);
         let intended = entry.intended;
         let proves = intended.is_none_or(|intended| toggle.at >= intended);
         let at = if proves {
@@ -286,6 +319,7 @@ impl ServiceLedger {
         };
         self.outbox.counts.early += 1;
         self.learnt(stream, id, (number, intended), at, proves);
+        toggle.message
     }
 
     fn note_kubernetes_stage(

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::{
     change::{ClosedChange, OpenChanges, Origin},
+    messages::UpdateCounts,
     waiting::ReconnectGap,
 };
 
@@ -26,6 +27,8 @@ pub struct Outbox {
     pub reconnect_gaps: Vec<ReconnectGap>,
     /// Counts, without times.
     pub counts: Counts,
+    /// How many messages there were for how many changes.
+    pub updates: UpdateCounts,
 }
 
 /// The outcome of one delivery.

@@ -304,6 +304,7 @@ mod tests {
             direction: Direction::BOTH[number % 2],
             snapshot: false,
             provable: true,
+            message: None,
         };
         at.iter().enumerate().map(toggle).collect()
     }

@@ -16,13 +16,25 @@ use dst_load_scenario::time::At;
 use super::{
     ServiceLedger,
     limits::BEHIND,
+    messages::MessageId,
     slots::{Slot, SlotId},
+    streams::StreamId,
 };
 
 /// Repetitions that nothing has explained yet, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
-    open: VecDeque<(At, SlotId)>,
+    open: VecDeque<Repetition>,
+}
+
+/// An addition of what a stream held.
+#[derive(Debug)]
+struct Repetition {
+    at: At,
+    id: SlotId,
+    stream: StreamId,
+    /// Its message, if that is of repetitions alone, and no event has explained one of them.
+    message: Option<MessageId>,
 }
 
 // === impl Repeats ===
@@ -30,6 +42,14 @@ pub(super) struct Repeats {
 impl Repeats {
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
+    }
+
+    /// The newest message is of more than repetitions, or of one that an event explains.
+    pub(super) fn disregard(&mut self, message: MessageId) {
+        let of_message = |it: &&mut Repetition| it.message == Some(message);
+        for repetition in self.open.iter_mut().rev().take_while(of_message) {
+            repetition.message = None;
+        }
     }
 }
 
@@ -46,29 +66,53 @@ impl ServiceLedger {
             }
         }
         let (slots, counts) = (&self.slots, &mut self.outbox.counts);
-        self.repeats.open.retain(|&(at, id)| {
-            let explained = slots.contains(id) && is_explained(slots.get(id), at, BEHIND);
+        let mut legal = BTreeSet::new();
+        self.repeats.open.retain(|it| {
+            let explained = slots.contains(it.id) && is_explained(slots.get(it.id), it.at, BEHIND);
             counts.repeated += u64::from(explained);
+            legal.extend(it.message.filter(|_| explained));
             !explained
         });
+        for repetition in &mut self.repeats.open {
+            repetition.message = repetition.message.filter(|it| !legal.contains(it));
+        }
     }
 
     /// A stream received again, at `at`, what it held.
-    pub(super) fn repeat(&mut self, at: At, id: SlotId) {
-        if is_explained(self.slots.get(id), at, self.limits.deadline) {
+    pub(super) fn repeat(&mut self, stream: StreamId, at: At, id: SlotId) {
+        let held_before = self.slots.get_mut(id).take_held_before(stream);
+        if held_before || is_explained(self.slots.get(id), at, self.limits.deadline) {
             self.outbox.counts.repeated += 1;
+            self.messages.note_repeated();
         } else {
-            self.repeats.open.push_back((at, id));
+            self.repeats.open.push_back(Repetition {
+                at,
+                id,
+                stream,
+                message: self.messages.current(),
+            });
         }
     }
 
     /// Gives up repetitions that nothing has explained in time.
     pub(super) fn expire_repeats(&mut self, now: At) {
-        while let Some(&(at, _)) = self.repeats.open.front()
-            && at + BEHIND <= now
+        let mut last = None;
+        while let Some(repetition) = self.repeats.open.front()
+            && repetition.at + BEHIND <= now
         {
-            self.repeats.open.pop_front();
             self.outbox.counts.redundant += 1;
+            // Those of one message stand together.
+            if repetition.message.is_some() && repetition.message != last {
+                last = repetition.message;
+                let resync = self
+                    .messages
+                    .may_be_resync(repetition.stream, repetition.at);
+                let updates = &mut self.outbox.updates;
+                updates.counted += 1;
+                updates.repeated += 1;
+                updates.resync += u64::from(resync);
+            }
+            self.repeats.open.pop_front();
         }
     }
 }

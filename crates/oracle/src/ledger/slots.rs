@@ -40,6 +40,9 @@ pub(super) struct Slot {
     pub(super) retired: bool,
     /// When an event of a slice last listed it, after the one by which it came to be promised.
     pub(super) named: Option<At>,
+    /// Streams that held it when it came to be promised again: they missed that it had gone, and may
+    /// be sent once what others learn then.
+    pub(super) held_before: FixedBitSet,
 }
 
 /// A wanted state of one endpoint, with the streams that have yet to learn it.
@@ -133,6 +136,7 @@ impl Slots {
         if wanted {
             slot.ever_wanted = true;
             slot.named = None;
+            slot.held_before.clear();
             self.promised[class] += 1;
         } else {
             slot.gone_since = at;
@@ -301,6 +305,7 @@ impl Slot {
             late: [FixedBitSet::new(), FixedBitSet::new()],
             retired: false,
             named: None,
+            held_before: FixedBitSet::new(),
         }
     }
 
@@ -325,6 +330,15 @@ impl Slot {
     /// Drops the changes that no stream is waited for to learn.
     pub(super) fn drop_learnt(&mut self) {
         self.open.retain(|entry| !entry.pending.is_empty());
+    }
+
+    /// Whether the stream held the endpoint when it came to be promised; once.
+    pub(super) fn take_held_before(&mut self, stream: StreamId) -> bool {
+        let held = self.held_before.contains(stream as usize);
+        if held {
+            self.held_before.remove(stream as usize);
+        }
+        held
     }
 
     pub(super) fn late_mut(&mut self, direction: Direction) -> &mut FixedBitSet {

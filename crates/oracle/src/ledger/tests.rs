@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 mod acknowledged;
 mod claims;
 mod classes;
+mod messages;
 mod retries;
 mod slots;
 mod unlearnt;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use dst_load_scenario::{action::Direction, time::At};
 use smallvec::SmallVec;
 
-use super::{ServiceLedger, slots::SlotId, streams::StreamId};
+use super::{ServiceLedger, messages::MessageId, slots::SlotId, streams::StreamId};
 
 /// A stream began, or ceased, to hold an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(super) struct Toggle {
     pub(super) snapshot: bool,
     /// Whether nothing that was on its way before can have caused it.
     pub(super) provable: bool,
+    /// The message that caused it; `None` of a stream's first.
+    pub(super) message: Option<MessageId>,
 }
 
 /// What is unexplained of one endpoint and stream.

@@ -16,6 +16,8 @@ impl ServiceLedger {
             self.hear(stream, at, update);
             return;
         }
+        let is_held = self.streams.is_held(stream);
+        self.messages.begin(stream, !is_held);
         self.end_waiting(stream, at, update);
         if self.streams.resumes(stream) {
             self.drop_unlisted(stream, at, update);
@@ -33,8 +35,9 @@ impl ServiceLedger {
             }
             Update::NoEndpoints { .. } => self.remove_all(stream, at),
         }
+        self.end_message(stream);
         // Nearly always so.
-        if !self.streams.is_held(stream) {
+        if !is_held {
             self.unserved.served(stream);
             if self.streams.hold(stream, at) {
                 self.conclude_all_of(stream);
@@ -77,7 +80,7 @@ impl ServiceLedger {
         };
         match held.or_else(pending) {
             Some(id) => self.apply(stream, at, id, Direction::Remove),
-            None => self.outbox.counts.redundant += 1,
+            None => self.redundant(),
         }
     }
 
@@ -132,10 +135,15 @@ impl ServiceLedger {
             direction,
             snapshot: self.is_snapshot(stream, at),
             provable: self.is_provable(stream, id, at),
+            message: self.messages.current(),
         };
         if pending {
+            self.messages.note_delivery();
             self.answer(stream, id, toggle);
-        } else if self.is_late(stream, id, direction) {
+            return;
+        }
+        self.messages.note_unexplained();
+        if self.is_late(stream, id, direction) {
             // It is part of no sequence that an event could explain.
             self.forget_unexplained(stream, id);
         } else if direction.is_present() != wanted {
@@ -152,13 +160,26 @@ impl ServiceLedger {
     fn unchanged(&mut self, stream: StreamId, at: At, id: SlotId, direction: Direction) {
         if self.is_late(stream, id, direction) {
             // Counted, and nothing else is to be said of it.
+            self.messages.note_unexplained();
         } else if self.streams.resumes(stream) {
             // A snapshot lists what it lists.
         } else if direction.is_present() {
-            self.repeat(at, id);
-        } else if !self.skip(stream, id) {
-            self.outbox.counts.redundant += 1;
+            if self.slots.get(id).is_pending(stream as usize) {
+                // Its removal and its addition may have been coalesced to this.
+                self.messages.note_repeated();
+            }
+            self.repeat(stream, at, id);
+        } else if self.skip(stream, id) {
+            self.messages.note_delivery();
+        } else {
+            self.redundant();
         }
+    }
+
+    /// A stream was sent the removal of what it does not hold, and is not to hold.
+    fn redundant(&mut self) {
+        self.outbox.counts.redundant += 1;
+        self.messages.note_redundant();
     }
 
     /// Whether the update is one that was given up before; it is counted, and given up no longer.

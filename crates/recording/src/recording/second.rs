@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dst_load_oracle::ledger::Counts;
+use dst_load_oracle::ledger::{Counts, UpdateCounts};
 use dst_load_scenario::{action::Direction, federation::Via, time::At};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,10 @@ pub struct Second {
     pub bytes: u64,
     /// The ledgers' counts.
     pub counts: Counts,
+    /// How many messages there were for how many changes; absent in recordings of versions that did
+    /// not count them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates: Option<UpdateCounts>,
     /// Counts of `Get` streams.
     pub streams: StreamCounts,
     /// Calls to the Kubernetes API that had to be made again, and why.

@@ -8,7 +8,7 @@ mod window;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use dst_load_oracle::ledger::{Counts, Delivered, Outbox, Outcome};
+use dst_load_oracle::ledger::{Counts, Delivered, Outbox, Outcome, UpdateCounts};
 use dst_load_scenario::{
     action::Direction,
     federation::{DiscoveryMode, Via},
@@ -51,6 +51,7 @@ pub struct Interval {
     /// How many endpoints there are, if that is worth a line.
     pub endpoints: Option<EndpointsLine>,
     counts: Counts,
+    updates: UpdateCounts,
     latencies: BTreeMap<Key, Latency>,
     /// The destination stage by replica, where there are several.
     replicas: BTreeMap<u32, Latency>,
@@ -66,6 +67,9 @@ pub struct Statistics {
     ended: Option<End>,
     streams: StreamCounts,
     counts: Counts,
+    updates: UpdateCounts,
+    /// Whether some second does not say them.
+    lacks_updates: bool,
     bytes: u64,
     kubernetes_errors: BTreeMap<String, u64>,
     loop_lag: Latency,
@@ -103,6 +107,7 @@ impl Interval {
 
     fn absorb_via(&mut self, outbox: &Outbox, via: impl Fn(bool) -> Option<Via>) -> u64 {
         self.counts.absorb(&outbox.counts);
+        self.updates.absorb(outbox.updates);
         for waited in &outbox.reconnect_gaps {
             if waited.never {
                 self.reconnect_gap.record_never(waited.latency, 1);
@@ -177,6 +182,7 @@ impl Interval {
         let nothing = latencies.is_empty()
             && reconnect_gap.is_none()
             && taken.counts == Counts::default()
+            && taken.updates == UpdateCounts::default()
             && taken.streams == StreamCounts::default()
             && taken.kubernetes_errors.is_empty()
             && taken.observer_lag.is_empty()
@@ -185,6 +191,7 @@ impl Interval {
             at,
             bytes: taken.bytes,
             counts: taken.counts,
+            updates: Some(taken.updates),
             streams: taken.streams,
             kubernetes_errors: taken.kubernetes_errors,
             latencies,
@@ -330,6 +337,7 @@ impl Statistics {
         correctness.excluded = self.counts.excluded;
         correctness.premature = self.counts.premature;
         correctness.early = self.counts.early;
+        let updates = (!self.lacks_updates).then_some(self.updates);
         let (latency, fan_out) = (self.run.stages(), self.run.fan_out());
         let deliveries = latency.destination.add.count + latency.destination.remove.count
             - latency.destination.add.censored
@@ -373,6 +381,10 @@ impl Statistics {
                 messages: self.counts.messages,
                 addresses: self.counts.addresses,
                 bytes: self.bytes,
+                counted: updates.map(|it| it.counted),
+                due: updates.map(|it| it.due),
+                repeated: updates.map(|it| it.repeated),
+                resync: updates.map(|it| it.resync),
                 deliveries_per_second: rate,
             },
             generator: Generator {
@@ -413,6 +425,8 @@ impl Statistics {
     fn second(&mut self, second: &Second) {
         self.bytes += second.bytes;
         self.counts.absorb(&second.counts);
+        self.lacks_updates |= second.updates.is_none();
+        self.updates.absorb(second.updates.unwrap_or_default());
         self.streams.absorb(&second.streams);
         absorb(&mut self.kubernetes_errors, &second.kubernetes_errors);
         if let Some(lag) = &second.loop_lag {

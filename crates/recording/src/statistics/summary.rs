@@ -292,6 +292,22 @@ pub struct Updates {
     pub addresses: u64,
     /// Bytes of them, without framing.
     pub bytes: u64,
+    /// Messages among them that delivered a change, or repeated what nothing explains: no snapshots;
+    /// `null` if the recording does not say.
+    #[serde(default)]
+    pub counted: Option<u64>,
+    /// Changes that were to be delivered, each once for each stream of its audience, and those of a
+    /// Service itself once for each of its slices; `null` if the recording does not say.
+    #[serde(default)]
+    pub due: Option<u64>,
+    /// Messages among those counted that only add what the stream had already, without an event of
+    /// a slice that explains it; `null` if the recording does not say.
+    #[serde(default)]
+    pub repeated: Option<u64>,
+    /// Messages among those repeated that may be a resync of the controller; `null` if the recording
+    /// does not say.
+    #[serde(default)]
+    pub resync: Option<u64>,
     /// Deliveries a second over the seconds that had any.
     pub deliveries_per_second: Option<f64>,
 }

@@ -4,7 +4,7 @@ mod proxies;
 
 use std::time::Duration;
 
-use dst_load_oracle::ledger::{Counts, Delivered, Outbox, Outcome};
+use dst_load_oracle::ledger::{Counts, Delivered, Outbox, Outcome, UpdateCounts};
 use dst_load_scenario::{action::Direction, time::At};
 use proptest::prelude::*;
 
@@ -134,6 +134,38 @@ fn every_count_adds_up_over_the_seconds() {
         (k.errors["429"], k.starved, k.untimed_changes),
         (18, 22, 20)
     );
+}
+
+#[test]
+fn messages_for_changes_add_up_and_are_not_known_where_a_second_does_not_say_them() {
+    let updates = UpdateCounts {
+        counted: 5,
+        due: 4,
+        repeated: 3,
+        resync: 2,
+    };
+    let outbox = || Outbox {
+        updates,
+        ..Outbox::default()
+    };
+    let mut lines = vec![
+        second_with(at(1), outbox()).unwrap(),
+        second_with(at(2), outbox()).unwrap(),
+    ];
+    let of = |lines: &[Line]| {
+        let updates = Statistics::of(lines).summary().updates;
+        let counts = [updates.counted, updates.due];
+        (counts, [updates.repeated, updates.resync])
+    };
+    assert_eq!(of(&lines), ([Some(10), Some(8)], [Some(6), Some(4)]));
+    // As versions wrote it that did not count them.
+    if let Line::Second(second) = &mut lines[1] {
+        second.updates = None;
+    }
+    let json = serde_json::to_string(&lines[1]).unwrap();
+    assert!(!json.contains("updates"), "{json}");
+    lines[1] = serde_json::from_str(&json).unwrap();
+    assert_eq!(of(&lines), ([None; 2], [None; 2]));
 }
 
 #[test]

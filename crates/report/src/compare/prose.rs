@@ -221,7 +221,7 @@ pub(super) fn value(value: f64, unit: Unit) -> String {
         Unit::Bytes => bytes(value),
         // As CPU a second: hundredths of a core would be printed as none.
         Unit::Cores => format!("{}/s", seconds(value)),
-        Unit::Count | Unit::PerSecond => number(value),
+        Unit::Count | Unit::Ratio | Unit::PerSecond => number(value),
         Unit::Fraction => format!("{} %", number(value * 100.0)),
     }
 }

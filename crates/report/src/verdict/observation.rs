@@ -140,6 +140,20 @@ pub(crate) const fn observation(criterion: Criterion) -> Observation {
                  controller. Compare with a build that sends none, with the same seed.",
             ),
         },
+        Criterion::UpdatesPerChangeMax => Observation {
+            source: Source::Order(updates_per_change),
+            remedy: |judged, seen| match (judged.scope.as_str(), seen.updates.due) {
+                (_, None) => "measure changes of endpoints again, with this version",
+                (MAY_BE_RESYNC, _) => "run until there are more changes for each ten minutes",
+                (OBSERVER_WAS_LATE, _) => IDLE_MACHINE,
+                _ => MORE_CHANGES,
+            },
+            advice: Advice::Words(
+                "Streams received more messages than there were changes: each costs the controller \
+                 and every proxy. Where redundant addresses were counted too, changes were sent \
+                 again; else the controller sends one change in several messages.",
+            ),
+        },
         Criterion::ThroughputMin => Observation {
             source: Source::Rate(|it| {
                 let rate = it.summary.updates.deliveries_per_second;
@@ -216,6 +230,12 @@ pub(crate) const fn observation(criterion: Criterion) -> Observation {
 /// Where what is not judged by cycles was seen.
 const THE_RUN: &str = "the run";
 const NO_DELIVERY: &str = "no delivery was counted";
+const MORE_CHANGES: &str = "run until changes of endpoints have reached the streams";
+/// Seconds that an event which explains a repetition may come after it, as the ledgers have it.
+pub(super) const EXPLAINED_WITHIN: f64 = 1.0;
+const MAY_BE_RESYNC: &str = "it is above the limit only with addresses that were sent again, which may be the controller's resync";
+const OBSERVER_WAS_LATE: &str = "it is above the limit only with addresses that were sent again, and the observer was too late to \
+     explain them";
 const NO_METRIC: &str = "the target has no such metric";
 const OTHER_BUILD: &str = "measure a build that has the metric";
 const IDLE_MACHINE: &str = "use a machine with nothing else to do, or fewer streams";
@@ -228,7 +248,7 @@ fn more_changes(judged: &Judged, _: &Summary) -> &'static str {
     if judged.censored {
         "raise measure.deadline above the limit"
     } else {
-        "run until changes of endpoints have reached the streams"
+        MORE_CHANGES
     }
 }
 
@@ -296,6 +316,45 @@ fn never(asked: &Asked<'_>) -> Option<Judged> {
         return planned.then(|| asked.unjudged(NO_DELIVERY));
     }
     Some(asked.seen(count(never) / count(deliveries)))
+}
+
+/// Messages about changes, over changes, each once for each stream that was to learn of it.
+fn updates_per_change(asked: &Asked<'_>) -> Option<Judged> {
+    let updates = &asked.summary.updates;
+    let (Some(of_changes), Some(due)) = (updates.counted, updates.due) else {
+        return Some(
+            asked.unjudged("the recording does not say how many messages were about changes"),
+        );
+    };
+    if due == 0 {
+        return Some(asked.unjudged("no stream was to learn of a change"));
+    }
+    // Beside a rounded ratio, so that one a little above its limit differs from it.
+    let messages = counted(of_changes, "message", "messages");
+    let changes = counted(due, "change", "changes");
+    let judged = Judged {
+        scope: format!("{THE_RUN} ({messages} for {changes})"),
+        ..asked.seen(count(of_changes) / count(due))
+    };
+    let is_proven_without = |doubtful: Option<u64>| {
+        let others = of_changes.saturating_sub(doubtful.unwrap_or_default());
+        judged.met != Some(false) || count(others) / count(due) > asked.limit
+    };
+    let observer = asked.summary.observer.lag_max_seconds;
+    let why = if asked.circumstances.target_is_judged && !is_proven_without(updates.resync) {
+        MAY_BE_RESYNC
+    } else if observer.is_some_and(|lag| lag >= EXPLAINED_WITHIN)
+        && !is_proven_without(updates.repeated)
+    {
+        OBSERVER_WAS_LATE
+    } else {
+        return Some(judged);
+    };
+    Some(Judged {
+        met: None,
+        scope: why.to_owned(),
+        ..judged
+    })
 }
 
 fn send_timeouts(asked: &Asked<'_>) -> Option<Judged> {

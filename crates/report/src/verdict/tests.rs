@@ -318,6 +318,110 @@ fn redundant_updates_are_legal_unless_they_are_judged() {
     assert_eq!(verdict(&criteria, &seen), Verdict::Fail);
 }
 
+#[test]
+fn messages_for_each_change_are_met_at_the_limit_and_violated_above_it() {
+    let criteria = Criteria::from([(Criterion::UpdatesPerChangeMax, 1.5)]);
+    let mut seen = summary();
+    seen.updates.due = Some(2_000);
+    for (counted, met) in [(0, true), (3_000, true), (3_001, false)] {
+        seen.updates.counted = Some(counted);
+        let judged = judge(&criteria, &seen, REAL);
+        let found = find(&judged, "updates.perChangeMax");
+        assert_eq!(found.met, Some(met), "{counted}");
+        assert_eq!(found.observed, Some(counted as f64 / 2_000.0));
+    }
+    let judged = judge(&criteria, &seen, REAL);
+    assert_eq!(judged.verdict, Verdict::Fail);
+    assert_eq!(
+        judged.reasons,
+        [
+            "updates.perChangeMax: 1.5 in the run (3,001 messages for 2,000 changes) is above the \
+             limit of 1.5"
+        ]
+    );
+}
+
+#[test]
+fn messages_for_each_change_are_unjudged_without_changes_and_in_older_recordings() {
+    let criteria = Criteria::from([(Criterion::UpdatesPerChangeMax, 1.0)]);
+    for (counted, due, why) in [
+        (Some(3), Some(0), "no stream was to learn of a change"),
+        (None, None, "the recording does not say how many messages"),
+    ] {
+        let mut seen = summary();
+        (seen.updates.counted, seen.updates.due) = (counted, due);
+        let judged = judge(&criteria, &seen, REAL);
+        assert_eq!(judged.verdict, Verdict::Invalid);
+        let found = find(&judged, "updates.perChangeMax");
+        assert_eq!((found.met, found.observed), (None, None));
+        assert!(judged.reasons[0].contains(why), "{:?}", judged.reasons);
+        assert_eq!(verdict(&Criteria::default(), &seen), Verdict::Pass);
+    }
+}
+
+#[test]
+fn what_may_be_a_resync_of_linkerd_is_not_held_against_it() {
+    let criteria = Criteria::from([(Criterion::UpdatesPerChangeMax, 1.0)]);
+    let name = "updates.perChangeMax";
+    let mut seen = summary();
+    seen.updates.due = Some(100);
+    seen.updates.repeated = Some(60);
+    seen.updates.resync = Some(40);
+    for (counted, circumstances, met) in [
+        (100, REAL, Some(true)),
+        (101, REAL, None),
+        (140, REAL, None),
+        (141, REAL, Some(false)),
+        // The reference has no resync.
+        (101, REFERENCE, Some(false)),
+        (100, REFERENCE, Some(true)),
+    ] {
+        seen.updates.counted = Some(counted);
+        let judged = judge(&criteria, &seen, circumstances);
+        assert_eq!(find(&judged, name).met, met, "{counted}");
+        let is_invalid = judged.verdict == Verdict::Invalid;
+        assert_eq!(is_invalid, met.is_none(), "{counted}");
+    }
+    seen.updates.counted = Some(120);
+    let judged = judge(&criteria, &seen, REAL);
+    assert_eq!(
+        judged.reasons,
+        [
+            "updates.perChangeMax was not judged: it is above the limit only with addresses that were \
+             sent again, which may be the controller's resync; run until there are more changes for \
+             each ten minutes, or list updates.perChangeMax under criteria.optional"
+        ]
+    );
+}
+
+#[test]
+fn repetitions_are_not_judged_where_the_observer_was_too_late_to_explain_them() {
+    let ledgers = dst_load_oracle::ledger::BEHIND.as_secs_f64();
+    assert!((observation::EXPLAINED_WITHIN - ledgers).abs() < f64::EPSILON);
+    let criteria = Criteria::from([(Criterion::UpdatesPerChangeMax, 1.0)]);
+    let name = "updates.perChangeMax";
+    let mut seen = summary();
+    seen.updates.due = Some(100);
+    seen.updates.repeated = Some(60);
+    seen.updates.resync = Some(0);
+    for (counted, lag, met) in [
+        (160, None, Some(false)),
+        (160, Some(0.999), Some(false)),
+        (160, Some(1.0), None),
+        (161, Some(1.0), Some(false)),
+        (100, Some(1.0), Some(true)),
+    ] {
+        seen.updates.counted = Some(counted);
+        seen.observer.lag_max_seconds = lag;
+        let judged = judge(&criteria, &seen, REFERENCE);
+        assert_eq!(find(&judged, name).met, met, "{counted} {lag:?}");
+    }
+    seen.updates.counted = Some(160);
+    let judged = judge(&criteria, &seen, REFERENCE);
+    let why = "the observer was too late to explain them; use a machine with nothing else to do";
+    assert!(judged.reasons[0].contains(why), "{:?}", judged.reasons);
+}
+
 // Counts.
 
 #[test]

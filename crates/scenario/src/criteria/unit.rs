@@ -19,6 +19,8 @@ pub enum Unit {
     Fraction,
     /// CPU cores.
     Cores,
+    /// A number of some for each of others.
+    Ratio,
     /// Deliveries a second.
     PerSecond,
 }
@@ -46,6 +48,7 @@ impl Unit {
             Self::Count => words::number(number.round()),
             Self::Fraction => format!("{} %", words::number(number * 100.0)),
             Self::Cores => format!("{} cores", words::number(number)),
+            Self::Ratio => words::number(number),
             Self::PerSecond => format!("{}/s", words::number(number)),
         }
     }

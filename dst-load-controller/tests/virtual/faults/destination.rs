@@ -96,6 +96,30 @@ async fn a_repeated_update_fails_as_redundant_and_as_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn repeated_updates_are_more_messages_than_changes_and_others_are_not() {
+    for text in [UP_AND_DOWN, UP] {
+        let limited = text.replace("redundant: 0", "updates: {perChangeMax: 1}");
+        let one = "updates.perChangeMax: ";
+        let healthy = faulty(&limited, "").await.report;
+        assert_passes(&healthy);
+        let updates = &healthy.updates;
+        assert!(updates.due > Some(0));
+        assert_eq!(updates.counted, updates.due, "it coalesces nothing");
+        // Snapshots are all that is not counted.
+        assert_eq!(
+            updates.messages - healthy.streams.snapshots,
+            updates.counted.unwrap()
+        );
+        let repeated = faulty(&limited, "{kind: duplicateUpdate}").await.report;
+        assert_fails_by(&repeated, one);
+        assert_eq!(repeated.reasons.len(), 1, "{:?}", repeated.reasons);
+        assert_eq!(repeated.updates.due, updates.due);
+        let late = faulty(&limited, "{kind: lateUpdate, delay: 750ms}").await;
+        assert!(reasons(&late.report, one).is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_messages_that_change_places_leave_an_address_stale() {
     let report = faulty(UP_AND_DOWN, "{kind: swapUpdates, share: 30%}")
         .await

@@ -184,6 +184,7 @@ fn numbers_carry_their_units() {
         (Unit::Count, 1_234.0, "1,234"),
         (Unit::Fraction, 0.01, "1 %"),
         (Unit::Cores, 1.5, "1.5 cores"),
+        (Unit::Ratio, 1.25, "1.25"),
         (Unit::PerSecond, 12_345.0, "12,345/s"),
     ];
     for (unit, number, words) in units {

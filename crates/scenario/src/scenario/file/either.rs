@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::placed::Placed;
 use crate::{
     pattern::Jitter,
-    quantity::{DECIMAL, Millis, QuantityError, Share, Span, decimal, readable},
+    quantity::{DECIMAL, Millis, QuantityError, Share, Span, decimal, readable, serialize_number},
 };
 
 /// More pods than Kubernetes supports in a cluster are no amount of them.
@@ -26,7 +26,7 @@ pub(super) enum Amount {
 }
 
 /// A percentage written without its sign (5 is 5%), or with it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Percent(pub(super) f64);
 
 /// How long a fake pod takes: always the same, or between two bounds.
@@ -127,6 +127,12 @@ impl FromStr for Percent {
         percent
             .map(Self)
             .ok_or_else(|| QuantityError::new(text, "is not a percentage from 0 to 100"))
+    }
+}
+
+impl Serialize for Percent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize_number(self.0, serializer)
     }
 }
 

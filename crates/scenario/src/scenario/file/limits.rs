@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json, json};
 use super::placed::Placed;
 use crate::{
     criteria::{Criteria, Criterion, Section, Unit},
-    quantity::{Bytes, Cpu, Share, Span},
+    quantity::{Bytes, Cpu, Share, Span, serialize_number},
 };
 
 /// The key of the list of criteria that may stay unjudged.
@@ -59,6 +59,15 @@ impl Criteria {
 
 // What a limit of each unit is in a file.
 
+/// A limit without a unit of its own, which may be a fraction.
+struct Number(f64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize_number(self.0, serializer)
+    }
+}
+
 /// A limit of this unit as a file has it.
 #[expect(
     clippy::cast_possible_truncation,
@@ -72,7 +81,7 @@ fn written(unit: Unit, limit: f64) -> Json {
         Unit::Count => json!(limit as u64),
         Unit::Fraction => json!(Share(limit)),
         Unit::Cores => json!(Cpu(limit)),
-        Unit::PerSecond => json!(limit),
+        Unit::Ratio | Unit::PerSecond => json!(Number(limit)),
     }
 }
 
@@ -88,7 +97,7 @@ fn read<'de, D: Deserializer<'de>>(unit: Unit, deserializer: D) -> Result<f64, D
         Unit::Count => u64::deserialize(deserializer)? as f64,
         Unit::Fraction => Share::deserialize(deserializer)?.0,
         Unit::Cores => Cpu::deserialize(deserializer)?.0,
-        Unit::PerSecond => f64::deserialize(deserializer)?,
+        Unit::Ratio | Unit::PerSecond => f64::deserialize(deserializer)?,
     })
 }
 
@@ -100,7 +109,7 @@ fn schema(unit: Unit, generator: &mut SchemaGenerator) -> Schema {
         Unit::Count => u64::json_schema(generator),
         Unit::Fraction => Share::json_schema(generator),
         Unit::Cores => Cpu::json_schema(generator),
-        Unit::PerSecond => json_schema!({"type": "number", "minimum": 0}),
+        Unit::Ratio | Unit::PerSecond => json_schema!({"type": "number", "minimum": 0}),
     }
 }
 

@@ -270,6 +270,40 @@ fn overrides_apply_in_order_and_may_be_several() {
 }
 
 #[test]
+fn limits_that_may_be_fractions_are_printed_as_they_were_written() {
+    for limit in ["1", "1.5", "0", "0.25", "20000"] {
+        let text = format!(
+            "{RIGHT}criteria: {{throughputMin: {limit}, updates: {{perChangeMax: {limit}}}}}\n"
+        );
+        let (scenario, _) = Scenario::from_yaml(&text, "s.yaml", &[]).unwrap();
+        let criteria = &scenario.effective().unwrap()["criteria"];
+        let printed = [
+            criteria["throughputMin"].to_string(),
+            criteria["updates"]["perChangeMax"].to_string(),
+        ];
+        assert_eq!(printed, [limit, limit]);
+        let limits = scenario.criteria.limits();
+        let words: Vec<_> = limits.iter().map(|(_, words)| words.as_str()).collect();
+        assert_eq!(words, [limit, limit]);
+    }
+}
+
+#[test]
+fn percentages_of_a_hold_are_printed_as_they_were_written() {
+    for percent in ["7", "12.5", "100"] {
+        let group = format!(
+            "{{services: 2, minEndpoints: 1, maxEndpoints: 7, hold: 2m, jitterPercent: {percent}}}"
+        );
+        let text =
+            format!("churn:\n  stable: {{services: 3, endpoints: 9}}\n  oscillate: {group}\n");
+        let (scenario, _) = Scenario::from_yaml(&text, "s.yaml", &[]).unwrap();
+        let effective = scenario.effective().unwrap();
+        let printed = effective["churn"]["oscillate"]["jitterPercent"].to_string();
+        assert_eq!(printed, percent);
+    }
+}
+
+#[test]
 fn chart_only_keys_are_skipped_and_unused_ones_warned_of() {
     let text = format!(
         "{RIGHT}  resources: {{limits: {{cpu: 1}}}}\n  batchSize: 3\nimage: {{tag: x}}\nglobal: {{}}\n"

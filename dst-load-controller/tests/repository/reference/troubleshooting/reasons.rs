@@ -142,6 +142,26 @@ fn unjudged() -> Vec<Change> {
             run.criteria.set(Criterion::UnexpectedResets, 0.0);
             run.errors(OWN_LIMIT);
         },
+        |run| run.criteria.set(Criterion::UpdatesPerChangeMax, 1.0),
+        |run| {
+            run.criteria.set(Criterion::UpdatesPerChangeMax, 1.0);
+            run.summary.updates.counted = Some(0);
+            run.summary.updates.due = Some(0);
+        },
+        |run| {
+            run.criteria.set(Criterion::UpdatesPerChangeMax, 1.0);
+            run.summary.updates.counted = Some(2);
+            run.summary.updates.due = Some(1);
+            run.summary.updates.repeated = Some(1);
+            run.summary.updates.resync = Some(1);
+        },
+        |run| {
+            run.criteria.set(Criterion::UpdatesPerChangeMax, 1.0);
+            run.summary.updates.counted = Some(2);
+            run.summary.updates.due = Some(1);
+            run.summary.updates.repeated = Some(1);
+            run.summary.observer.lag_max_seconds = Some(1.0);
+        },
     ]
 }
 

@@ -97,7 +97,7 @@ fn the_charts_templates_read_each_criterion_in_its_unit() {
     assert_eq!(of_target(Unit::Cores), ["cpuMax"]);
     assert!(rules.contains("eq $name \"cpuMax\""));
     // What is left is written as it stands.
-    let left = [Unit::Seconds, Unit::PerSecond].map(of_target);
+    let left = [Unit::Seconds, Unit::Ratio, Unit::PerSecond].map(of_target);
     assert_eq!(left.concat(), [] as [&str; 0]);
 
     let (within, alone): (Vec<_>, Vec<_>) = (Criterion::of_scenarios())

@@ -58,7 +58,7 @@ fn every_limit_can_be_given_and_be_optional_and_reads_back() {
         Unit::Bytes => "512MiB",
         Unit::Count => "7",
         Unit::Fraction => "1%",
-        Unit::Cores | Unit::PerSecond => "1.5",
+        Unit::Cores | Unit::Ratio | Unit::PerSecond => "1.5",
     };
     let all = || Criterion::of_scenarios();
     let mut set: Vec<_> = all()
