@@ -195,7 +195,7 @@ impl fmt::Display for Warning {
             ),
             Self::Starved { endpoints } => write!(
                 f,
-                "Kubernetes had not made or ended {} before the next scaling: use longer holds or \
+                "Kubernetes had not added or removed {} before the next scaling: use longer holds or \
                  fewer endpoints",
                 counted(*endpoints, "endpoint", "endpoints")
             ),

@@ -83,7 +83,7 @@ fn a_plan_that_is_cut_off_ends_soon() {
 fn a_signal_while_settling_ends_it_and_the_run_was_interrupted() {
     let directory = tempfile::tempdir().unwrap();
     let mut run = run(directory.path(), SICK, &["--cycles=1"]);
-    run.until("waiting for what is still on its way");
+    run.until("waiting for pending deliveries");
     ends_soon(run, "INT");
 }
 
@@ -125,7 +125,7 @@ fn a_run_whose_endpoints_are_not_made_ends_soon() {
     let directory = tempfile::tempdir().unwrap();
     let slow = SICK.replace("kind: dropUpdate, share: 50%", "kind: slowPods, delay: 1h");
     let mut run = run(directory.path(), &slow, &["--cycles=1"]);
-    run.until("making 2 Services");
+    run.until("creating 2 Services");
     thread::sleep(Duration::from_secs(1));
     ends_soon(run, "INT");
 }

@@ -167,7 +167,7 @@ fn a_second_signal_ends_a_run_where_it_stands() {
     run.until("before the first cycle");
     run.signal("TERM");
     // Settling takes at least a second in which nothing happens.
-    run.until("waiting for what is still on its way");
+    run.until("waiting for pending deliveries");
     run.signal("TERM");
     let (code, _, log) = run.end();
     assert_eq!(code, Some(130), "{log}");

@@ -154,7 +154,7 @@ pub struct Counts {
     pub unexpected_mended: u64,
     /// Changes that a relist brought, after streams had opened: they are not timed.
     pub untimed_changes: u64,
-    /// Endpoints that Kubernetes had not made or ended before the action was reverted.
+    /// Endpoints that Kubernetes had not added or removed before the action was reverted.
     pub starved: u64,
     /// Time that streams held endpoints that were gone, summed over (stream, endpoint), seconds.
     pub stale_seconds: f64,

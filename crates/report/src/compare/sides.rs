@@ -39,16 +39,16 @@ pub enum Incomparable {
         /// What it is in the first.
         expected: String,
     },
-    /// No run of a side says anything.
+    /// No run of a side is valid.
     #[error(
-        "no run of the {side} says anything: of {place}, {reason}; --force compares all the same"
+        "no run of the {side} is valid: {place}: {reason}; use --force to compare anyway"
     )]
     Unfit {
         /// Which side.
         side: &'static str,
         /// Its first run.
         place: String,
-        /// Why that does not.
+        /// Why that is not.
         reason: String,
     },
     /// A threshold for what is no measure.

@@ -495,7 +495,7 @@ fn runs_that_say_nothing_are_left_out_and_named() {
     assert!(comparison.warnings.iter().any(|it| it.contains(told)));
     let error = Comparison::of(&main, &runs(&cut, 2), &options(), tool());
     let error = error.unwrap_err().to_string();
-    assert!(error.contains("no run of the candidate says anything"));
+    assert!(error.contains("no run of the candidate is valid"));
     let nothing = Comparison::of(&[], &main, &options(), tool()).unwrap_err();
     assert_eq!(nothing.to_string(), "the baseline has no recording");
 }

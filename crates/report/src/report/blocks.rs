@@ -142,7 +142,7 @@ fn charts(document: &mut Document) {
         (
             "fan-out",
             "Fan-out",
-            "For each change of endpoints: the share of its streams that know of it, by the time \
+            "For each change of endpoints: the share of its streams that have received it, by the time \
              since it became visible in Kubernetes.",
         ),
     ] {
@@ -157,7 +157,7 @@ fn latency(document: &mut Document, report: &Report) {
         ALL,
         "latency",
         "Latency",
-        "Latency of deliveries (one stream learning of one endpoint)",
+        "Latency of deliveries (one endpoint to one stream)",
     );
     document.add(
         PAGE,

@@ -125,7 +125,7 @@ pub(super) fn censored(stages: &StageSummary) -> Vec<String> {
             );
             if latency.censored > latency.never {
                 share.push_str(&format!(
-                    ", {} ended unlearnt",
+                    ", {} ended before they were received",
                     count(latency.censored - latency.never)
                 ));
             }
@@ -263,7 +263,7 @@ fn correctness(report: &Report) -> String {
         count(c.redundant),
     ));
     let stale = Some(c.stale_endpoint_seconds).filter(|&it| it > 0.0);
-    let excluded = "excluded: not learnt, and in place for less than a fifth of the smallest limit";
+    let excluded = "excluded: not received, and in place for less than a fifth of the smallest limit";
     said.count(
         c.repeated,
         "repeated after an event of their slice, which is legal",
@@ -277,7 +277,7 @@ fn correctness(report: &Report) -> String {
     );
     said.count(
         c.superseded,
-        "with nothing to learn, because the state before was not learnt",
+        "superseded: the state before had not been received",
     );
     said.counted(c.excluded, "state", "states", excluded);
     said.counted(c.premature, "update", "updates", "premature");
@@ -433,7 +433,7 @@ fn generator(report: &Report) -> String {
 fn floor(report: &Report) -> String {
     match report.floor_seconds {
         Some(floor) => format!(
-            "{} (median), the tool's own latency on this machine: smaller ones cannot be told apart",
+            "{} (median), the tool's own latency on this machine: smaller latencies cannot be distinguished",
             seconds(floor)
         ),
         None if report.virtual_time => "none in virtual time, whose grid is 1 ms".to_owned(),

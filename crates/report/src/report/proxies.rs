@@ -92,7 +92,7 @@ fn limits(report: &Report) -> Option<String> {
         never => format!(", {} never before it was gone", count(never)),
     };
     let rest = format!(
-        "between two tries when a Service's first endpoint came, and held one {} later (median), \
+        "reconnecting when a Service's first endpoint was added, and received one {} later (median), \
          {} at the worst{never}",
         quantile(between, "p50"),
         quantile(between, "max"),

@@ -17,12 +17,12 @@ const LINKERDS_LIMIT: u64 = 250 << 20;
 pub(super) fn slowest(report: &Report) -> Option<String> {
     let change = report.slowest.as_ref()?;
     let what = match change.direction {
-        Direction::Add => "came",
-        Direction::Remove => "went",
+        Direction::Add => "added",
+        Direction::Remove => "removed",
     };
     let endpoints = counted(change.endpoints.into(), "endpoint", "endpoints");
     let mut said = Clauses::of(format!(
-        "at {} {endpoints} of {} {what}, for {}",
+        "at {} {endpoints} of {} {what}, {}",
         span(change.at_seconds),
         change.service,
         counted(change.audience.into(), "stream", "streams")

@@ -126,7 +126,7 @@ fn worst(
     }
     Judged {
         scope: format!(
-            "in {} some states ended before they were learnt, and it may be {}",
+            "in {} some states ended before they were received, and it may be {}",
             judged.scope,
             bounds
                 .at_most

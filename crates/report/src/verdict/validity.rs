@@ -79,7 +79,7 @@ pub(super) fn doubts(
     // What a blind observer did not see is no sign of Kubernetes being late.
     if summary.kubernetes.starved > 0 && !summary.observer.is_blind() {
         doubts.push(Doubt::of_a_pass(format!(
-            "{STARVED}: {} had not come or gone when the next scaling was due",
+            "{STARVED}: {} had not been added or removed when the next scaling was due",
             counted(summary.kubernetes.starved, "endpoint", "endpoints")
         )));
     }
@@ -87,7 +87,7 @@ pub(super) fn doubts(
     doubts.extend(too_slow_by_itself(summary, judged));
     if summary.target.restarts > 0 && criteria.limit(Criterion::TargetRestarts).is_none() {
         doubts.push(Doubt::of_a_pass(format!(
-            "the target restarted {} though nobody asked it to",
+            "the target restarted {} unexpectedly",
             counted(summary.target.restarts, "time", "times")
         )));
     }

@@ -81,12 +81,12 @@ impl View {
         match self.now.phase {
             Phase::Preparing => {
                 let services = counted(self.now.services, "Service", "Services");
-                format!("making {services}")
+                format!("creating {services}")
             }
             Phase::Opening => "opening streams".to_owned(),
             Phase::Churning if self.now.cycle == 0 => "before the first cycle".to_owned(),
             Phase::Churning => format!("cycle {}{of}", self.now.cycle),
-            Phase::Settling => "waiting for what is still on its way".to_owned(),
+            Phase::Settling => "waiting for pending deliveries".to_owned(),
             Phase::CleaningUp => "cleaning up".to_owned(),
         }
     }
@@ -104,7 +104,7 @@ impl View {
     fn fan_out(&self) -> String {
         if let Some((service, change)) = &self.now.under_way {
             return format!(
-                "{} {} of {} streams know, {}",
+                "{} {} of {} streams updated, {}",
                 spread(
                     service,
                     change.direction,
@@ -122,16 +122,16 @@ impl View {
         };
         let known = match last.last_us {
             _ if last.never > 0 => format!(
-                "{} of {} streams never knew",
+                "{} of {} streams never updated",
                 count(last.never.into()),
                 count(last.audience.into())
             ),
             Some(micros) => format!(
-                "{} knew within {}",
+                "{} updated within {}",
                 counted(last.known.into(), "stream", "streams"),
                 seconds(Duration::from_micros(micros).as_secs_f64())
             ),
-            None => "overtaken before a stream knew".to_owned(),
+            None => "superseded before a stream was updated".to_owned(),
         };
         let spread = spread(
             &last.service,
