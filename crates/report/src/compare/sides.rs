@@ -40,9 +40,7 @@ pub enum Incomparable {
         expected: String,
     },
     /// No run of a side is valid.
-    #[error(
-        "no run of the {side} is valid: {place}: {reason}; use --force to compare anyway"
-    )]
+    #[error("no run of the {side} is valid: {place}: {reason}; use --force to compare anyway")]
     Unfit {
         /// Which side.
         side: &'static str,

@@ -263,7 +263,8 @@ fn correctness(report: &Report) -> String {
         count(c.redundant),
     ));
     let stale = Some(c.stale_endpoint_seconds).filter(|&it| it > 0.0);
-    let excluded = "excluded: not received, and in place for less than a fifth of the smallest limit";
+    let excluded =
+        "excluded: not received, and in place for less than a fifth of the smallest limit";
     said.count(
         c.repeated,
         "repeated after an event of their slice, which is legal",
