@@ -25,7 +25,7 @@ pub enum Incomparable {
     /// One is of something else than the first.
     #[error(
         "{place} cannot be compared with {first}: it has {what} {found}, that has {expected}; \
-         --force compares all the same"
+         use --force to compare anyway"
     )]
     Differs {
         /// The recording.
@@ -89,7 +89,7 @@ pub(super) fn check(
             return Err(error);
         }
         let told = error.to_string();
-        warnings.push(told.replace("; --force compares all the same", ", and was forced"));
+        warnings.push(told.replace("; use --force to compare anyway", ", and was forced"));
     }
     Ok(warnings)
 }
