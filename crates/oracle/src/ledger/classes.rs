@@ -8,7 +8,7 @@ use dst_load_scenario::{flags::Flags, time::At};
 use super::{Observation, ServiceLedger, StreamId, intents::Intents};
 use crate::{
     endpoint::Endpoint,
-    kubernetes::Service,
+    kubernetes::{Service, ServicePort},
     promise::{Offer, Unjudged},
     update::Update,
 };
@@ -34,7 +34,9 @@ pub(super) struct Present {
 impl Present {
     /// Replaces the Service; whether it is another in what decides which slices count.
     pub(super) fn replace_service(&mut self, service: Option<&Service>) -> bool {
-        let decides = |it: &Service| (it.external_name, it.ports.clone());
+        fn decides(it: &Service) -> (bool, &[ServicePort]) {
+            (it.external_name, &it.ports)
+        }
         let is_other = self.service.as_ref().map(decides) != service.map(decides);
         if is_other {
             self.service = service.cloned();

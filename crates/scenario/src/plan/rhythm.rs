@@ -181,9 +181,7 @@ impl Batches {
 
     /// When the wave that `before` others precede starts.
     fn start(&self, before: u32) -> Option<Duration> {
-        let waits = self.wave.max_hold.checked_add(self.wave.min_hold)?;
-        let period = self.spread.checked_mul(2)?.checked_add(waits)?;
-        period.checked_mul(before)?.checked_add(self.wave.min_hold)
+        wave_start(&self.wave, self.spread.checked_mul(2)?, before)
     }
 
     fn scaling(&self, position: u32, nth: u32) -> Option<Scaling> {
@@ -209,6 +207,14 @@ impl Batches {
             label: format!("{}/{way}", before.saturating_add(1)),
         })
     }
+}
+
+/// When the wave that `before` others precede starts, where the ways up and down of each take `moving`
+/// beside its holds.
+fn wave_start(wave: &Wave, moving: Duration, before: u32) -> Option<Duration> {
+    let waits = wave.max_hold.checked_add(wave.min_hold)?;
+    let period = moving.checked_add(waits)?;
+    period.checked_mul(before)?.checked_add(wave.min_hold)
 }
 
 // === impl Ramp ===
@@ -242,9 +248,7 @@ impl Ramp {
 impl Sawtooth {
     /// When the ramp that `before` others precede starts.
     fn start(&self, before: u32) -> Option<Duration> {
-        let waits = self.wave.max_hold.checked_add(self.wave.min_hold)?;
-        let period = self.ramp.over.checked_add(waits)?;
-        period.checked_mul(before)?.checked_add(self.wave.min_hold)
+        wave_start(&self.wave, self.ramp.over, before)
     }
 
     fn scaling(&self, nth: u32) -> Option<Scaling> {
