@@ -288,7 +288,7 @@ impl ServiceLedger {
             *newest = message.max(*newest);
         }
         // Whether that was one message is not asked: the observer may see as one change (a Service's
-        // event that makes several slices count) what the controller was told piece by piece.
+        // event that makes several slices count) what the controller received as several events.
         for (stream, message) in newest {
             if let Some(message) = message
                 && self.changes.is_known(number, stream)

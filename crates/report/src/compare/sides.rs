@@ -88,8 +88,8 @@ pub(super) fn check(
         if !force {
             return Err(error);
         }
-        let told = error.to_string();
-        warnings.push(told.replace("; use --force to compare anyway", ", and was forced"));
+        let message = error.to_string();
+        warnings.push(message.replace("; use --force to compare anyway", ", and was forced"));
     }
     Ok(warnings)
 }
