@@ -11,6 +11,7 @@ mod health;
 mod objects;
 mod pair;
 mod seen;
+mod snapshot;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -35,7 +36,9 @@ use tokio::sync::{Notify, watch as signal};
 
 use self::{health::Blindness, state::State, watch::Watch};
 
-pub use self::{error::WatchError, health::Health, pair::Observers, verify::Verified};
+pub use self::{
+    error::WatchError, health::Health, pair::Observers, snapshot::Snapshot, verify::Verified,
+};
 
 /// The observer's work, made where it is to run.
 pub type Watching = Box<dyn FnOnce() -> BoxFuture<'static, Result<(), WatchError>> + Send>;

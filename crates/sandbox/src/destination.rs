@@ -20,6 +20,7 @@ mod faults;
 mod hub;
 mod metrics;
 mod objects;
+mod offline;
 mod pod;
 mod publisher;
 mod queue;
@@ -47,7 +48,7 @@ use tokio::sync::SetOnce;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use self::hub::{Hub, Method};
-pub use self::serve::serve;
+pub use self::{offline::Offline, serve::serve};
 
 /// How a reference destination is set up.
 #[derive(Clone, Debug)]

@@ -132,6 +132,15 @@ impl State {
             .collect()
     }
 
+    /// The Service called `key`, and its slices.
+    pub(super) fn of_service(
+        &self,
+        key: &Key,
+    ) -> (Option<&Service>, impl Iterator<Item = &Slice>) {
+        let slices = self.slices.get(key).into_iter();
+        (self.services.get(key), slices.flat_map(BTreeMap::values))
+    }
+
     /// The names of what is there.
     fn known(&self, resource: WatchedResource) -> BTreeSet<Key> {
         match resource {
@@ -267,7 +276,6 @@ impl State {
     /// Tells the ledgers of a Service what it promises after an event.
     fn observe(&self, service: &Key, observation: &Observation) {
         let visible = observation.visible;
-        let slices = self.slices.get(service);
         let mut all = self
             .ledgers
             .of_service(self.site, &service.0, &service.1)
@@ -281,12 +289,8 @@ impl State {
         for locked in all {
             locked.deliver(|ledger| {
                 ledger.set_disturbed(disturbed);
-                ledger.observe(
-                    observation,
-                    self.services.get(service),
-                    slices.into_iter().flat_map(BTreeMap::values),
-                    locked.service.port,
-                );
+                let (object, slices) = self.of_service(service);
+                ledger.observe(observation, object, slices, locked.service.port);
             });
             self.activity.notify_one();
         }
