@@ -34,6 +34,7 @@ impl Observed {
                 ready: true,
                 target: EndpointTarget::Pod(pod),
                 node: Some(format!("node-{}", number % 4)),
+                hostname: None,
                 zones: Vec::new(),
             }
         };

@@ -52,6 +52,8 @@ pub struct SliceEndpoint {
     pub target: EndpointTarget,
     /// The Node it is on.
     pub node: Option<String>,
+    /// Its host name, by which it can be asked for alone.
+    pub hostname: Option<String>,
     /// `hints.forZones`.
     pub zones: Vec<String>,
 }

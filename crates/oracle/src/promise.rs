@@ -3,19 +3,18 @@
 //! It pictures what the destination controller's API and Kubernetes promise, not what any build
 //! of the controller happens to do, and it shares no code with the reference destination.
 
+mod listed;
 mod unjudged;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
-};
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use dst_load_scenario::flags::Flags;
 
+use self::listed::Listed;
 pub use self::unjudged::Unjudged;
 use crate::{
     endpoint::{Endpoint, Pod},
-    kubernetes::{EndpointTarget, Place, Service, Slice, SliceEndpoint},
+    kubernetes::{Place, Service, Slice},
 };
 
 /// The endpoints that a Service offers on one port, wherever a client is. Computed once for each
@@ -62,14 +61,6 @@ enum Filter {
     Zone,
 }
 
-/// What one slice after the other lists, by identity.
-#[derive(Default)]
-struct Listed<'a> {
-    by_id: BTreeMap<Id, (usize, SocketAddr, &'a SliceEndpoint)>,
-    /// Whether two slices give one identity different addresses.
-    contradictory: bool,
-}
-
 /// The endpoints that a client at `place` is promised of `service` on `port` by a controller with
 /// these `flags`.
 ///
@@ -96,6 +87,19 @@ impl Offer {
         port: u16,
         flags: Flags,
     ) -> Self {
+        Self::of_instance(None, service, slices, port, flags)
+    }
+
+    /// What those endpoints of `service` offer that have the host name `host` (`None`: all of
+    /// them), as a stream for `<host>.<service>.<namespace>.svc` asks for.
+    #[must_use]
+    pub fn of_instance<'a>(
+        host: Option<&str>,
+        service: Option<&Service>,
+        slices: impl IntoIterator<Item = &'a Slice>,
+        port: u16,
+        flags: Flags,
+    ) -> Self {
         let Some(service) = service.filter(|service| !service.external_name) else {
             return Self {
                 unjudged: unjudged::everywhere(flags),
@@ -108,15 +112,16 @@ impl Offer {
                 listed.slice(number, slice, port);
             }
         }
+        let hostnames_contradict = listed.keep_host(host);
         let filter = if service.local_traffic_only {
             Filter::Node
-        } else if !listed.by_id.is_empty() && listed.entries().all(|it| !it.zones.is_empty()) {
+        } else if listed.is_hinted() {
             Filter::Zone
         } else {
             Filter::Everywhere
         };
         Self {
-            unjudged: unjudged::of(&listed, filter, flags),
+            unjudged: unjudged::of(&listed, filter, flags).or(hostnames_contradict),
             available: listed.available(),
             candidates: listed.candidates(filter),
             filter,
@@ -206,69 +211,6 @@ fn port_in_slice(service: &Service, slice: &Slice, port: u16) -> Option<u16> {
     };
     let mut named = std::iter::once(first).chain(&slice.ports[1..]);
     named.find(|p| p.name == defined.name).and_then(|p| p.port)
-}
-
-// === impl Listed ===
-
-impl<'a> Listed<'a> {
-    /// Takes in the ready entries of a slice that point at something served. Of several addresses
-    /// of one pod the last counts: Kubernetes gives the others no meaning.
-    fn slice(&mut self, number: usize, slice: &'a Slice, port: u16) {
-        for entry in slice.endpoints.iter().filter(|entry| entry.ready) {
-            for &ip in &entry.addresses {
-                let address = SocketAddr::new(ip, port);
-                let id = match &entry.target {
-                    EndpointTarget::Pod(name) => Id::Pod {
-                        pod: Pod::named(name.as_bytes()),
-                        ipv6: ip.is_ipv6(),
-                    },
-                    EndpointTarget::ExternalWorkload(name) => {
-                        Id::Workload(Pod::named(name.as_bytes()))
-                    }
-                    EndpointTarget::Bare => Id::Bare(address),
-                    EndpointTarget::Other => continue,
-                };
-                let before = self.by_id.insert(id, (number, address, entry));
-                self.contradictory |=
-                    before.is_some_and(|(slice, at, _)| slice != number && at != address);
-            }
-        }
-    }
-
-    fn entries(&self) -> impl Iterator<Item = &'a SliceEndpoint> {
-        self.by_id.values().map(|&(_, _, entry)| entry)
-    }
-
-    fn available(&self) -> usize {
-        let in_both = |id: &&Id| match **id {
-            Id::Pod { pod, ipv6: true } => self.by_id.contains_key(&Id::Pod { pod, ipv6: false }),
-            _ => false,
-        };
-        self.by_id.len() - self.by_id.keys().filter(in_both).count()
-    }
-
-    fn candidates(self, filter: Filter) -> Vec<Candidate> {
-        let listed = self.by_id.into_iter();
-        listed
-            .map(|(id, (_, address, entry))| Candidate {
-                id,
-                endpoint: match id {
-                    Id::Pod { pod, .. } => Endpoint {
-                        address,
-                        pod: Some(pod),
-                    },
-                    Id::Workload(_) | Id::Bare(_) => Endpoint::bare(address),
-                },
-                node: (filter == Filter::Node && matches!(id, Id::Pod { .. }))
-                    // A pod that is on no Node is where a client is that names none.
-                    .then(|| entry.node.clone().unwrap_or_default()),
-                zones: match filter {
-                    Filter::Zone => entry.zones.clone(),
-                    Filter::Everywhere | Filter::Node => Vec::new(),
-                },
-            })
-            .collect()
-    }
 }
 
 // === impl Id ===

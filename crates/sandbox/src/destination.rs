@@ -8,8 +8,8 @@
 //!
 //! It promises what the real one promises and has none of its stale-state defects, each of which
 //! is a fault that must be asked for. It answers `Get` and `GetProfile`, and looks at Services,
-//! EndpointSlices, Pods and Nodes: no ServiceProfiles, Servers or ExternalWorkloads, nor the ports
-//! of hosts.
+//! EndpointSlices, Pods and Nodes: no ServiceProfiles or Servers, nor the ports of hosts.
+//! ExternalWorkloads that slices name are taken to be there.
 
 mod admin;
 mod authority;

@@ -45,7 +45,9 @@ struct Spec {
 #[serde(default)]
 struct Port {
     name: Option<String>,
-    port: Option<u16>,
+    /// The API server takes any number in an EndpointSlice, and one that could not be read would
+    /// hide all the others of a list.
+    port: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -55,6 +57,7 @@ struct Endpoint {
     conditions: Conditions,
     target_ref: Option<TargetRef>,
     node_name: Option<String>,
+    hostname: Option<String>,
     hints: Option<Hints>,
 }
 
@@ -131,8 +134,8 @@ impl Object {
                 .into_iter()
                 .filter_map(|port| {
                     Some(ServicePort {
+                        port: port.number()?,
                         name: port.name.unwrap_or_default(),
-                        port: port.port?,
                     })
                 })
                 .collect(),
@@ -152,12 +155,22 @@ impl Object {
             ports: ports
                 .into_iter()
                 .map(|port| SlicePort {
+                    port: port.number(),
                     name: port.name.unwrap_or_default(),
-                    port: port.port,
                 })
                 .collect(),
             endpoints: endpoints.into_iter().map(Endpoint::into_entry).collect(),
         }
+    }
+}
+
+// === impl Port ===
+
+impl Port {
+    /// Its number, if that is one of a port. The controller takes 0 for none.
+    fn number(&self) -> Option<u16> {
+        let number = u16::try_from(self.port?).ok()?;
+        (number != 0).then_some(number)
     }
 }
 
@@ -181,6 +194,7 @@ impl Endpoint {
                 },
             },
             node: self.node_name,
+            hostname: self.hostname,
             zones: self
                 .hints
                 .and_then(|hints| hints.for_zones)

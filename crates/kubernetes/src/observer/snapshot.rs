@@ -48,12 +48,19 @@ impl Snapshot {
         Ok(Self { state })
     }
 
-    /// What a Service offers on `port`, by a controller with these `flags`.
+    /// What a Service offers on `port`, by a controller with these `flags`; of its endpoints those
+    /// with the host name `host`, if one is asked for.
     #[must_use]
-    pub fn offer(&self, namespace: &str, service: &str, port: u16, flags: Flags) -> Offer {
+    pub fn offer(
+        &self,
+        host: Option<&str>,
+        (namespace, service): (&str, &str),
+        port: u16,
+        flags: Flags,
+    ) -> Offer {
         let key = (namespace.to_owned(), service.to_owned());
         let (service, slices) = self.state.of_service(&key);
-        Offer::new(service, slices, port, flags)
+        Offer::of_instance(host, service, slices, port, flags)
     }
 
     /// Where a client is that names this Node.

@@ -133,10 +133,7 @@ impl State {
     }
 
     /// The Service called `key`, and its slices.
-    pub(super) fn of_service(
-        &self,
-        key: &Key,
-    ) -> (Option<&Service>, impl Iterator<Item = &Slice>) {
+    pub(super) fn of_service(&self, key: &Key) -> (Option<&Service>, impl Iterator<Item = &Slice>) {
         let slices = self.slices.get(key).into_iter();
         (self.services.get(key), slices.flat_map(BTreeMap::values))
     }

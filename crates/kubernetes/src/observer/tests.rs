@@ -309,6 +309,24 @@ async fn services_and_slices_promise_the_same_in_either_order_on_each_port() {
     }
 }
 
+/// The API server takes any number in an EndpointSlice.
+#[tokio::test(start_paused = true)]
+async fn a_number_that_no_port_has_hides_nothing_else_of_a_list() {
+    for number in [json!(-1), json!(0), json!(70_000), json!(null)] {
+        let mut strange = slice("4", 2);
+        strange["metadata"]["name"] = json!("strange");
+        strange["metadata"]["uid"] = json!("strange");
+        strange["ports"][0]["port"] = number.clone();
+        strange["ports"][1]["port"] = number;
+        let script = script(
+            [list("7", vec![service("3")])],
+            [list("7", vec![strange, slice("4", 3)])],
+        );
+        let seen = observe(10, script).await;
+        assert_eq!(seen.promised(), [3, 3]);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_event_is_visible_when_its_last_byte_has_arrived() {
     let whole = line("MODIFIED", &slice("9", 2));

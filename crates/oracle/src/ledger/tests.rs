@@ -454,6 +454,7 @@ fn with_local_traffic_policy_each_node_is_promised_its_own() {
         ready: true,
         target: EndpointTarget::Pod(format!("pod-{n}")),
         node: Some(node.into()),
+        hostname: None,
         zones: Vec::new(),
     };
     let slice = Slice {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::*;
-use crate::kubernetes::{ServicePort, SlicePort};
+use crate::kubernetes::{EndpointTarget, ServicePort, SliceEndpoint, SlicePort};
 
 fn service() -> Service {
     Service {
@@ -22,6 +22,7 @@ fn pod(n: u8, node: &str) -> SliceEndpoint {
         ready: true,
         target: EndpointTarget::Pod(format!("pod-{n}")),
         node: Some(node.into()),
+        hostname: None,
         zones: Vec::new(),
     }
 }
@@ -439,4 +440,97 @@ fn what_is_available_counts_each_pod_once_wherever_clients_are() {
         slice(vec![six(hinted(1, "node-1", "zone-1")), bare("10.9.9.9")]),
     ];
     assert_eq!(offer(Some(&local()), &slices, flags(None)).available(), 3);
+}
+
+#[test]
+fn slices_that_disagree_on_hints_are_not_judged_where_hints_may_count() {
+    let once = hinted(1, "node-1", "zone-1");
+    for again in [hinted(1, "node-1", "zone-2"), pod(1, "node-1")] {
+        let two = [slice(vec![once.clone()]), slice(vec![again.clone()])];
+        let unjudged =
+            |slices: &[Slice]| offer(Some(&service()), slices, Flags::DEFAULT).unjudged();
+        assert_eq!(unjudged(&two), Some(Unjudged::Contradictory));
+        // Within one slice the last counts.
+        assert_eq!(unjudged(&[slice(vec![once.clone(), again.clone()])]), None);
+        // Another endpoint without hints switches them off, whatever else there is.
+        let off = [
+            slice(vec![once.clone(), pod(2, "node-1")]),
+            slice(vec![again]),
+        ];
+        assert_eq!(unjudged(&off), None);
+        assert_eq!(promised(&service(), &off).len(), 2);
+    }
+}
+
+#[test]
+fn slices_that_disagree_on_a_pods_node_are_not_judged_with_local_traffic_policy() {
+    let slices = [slice(vec![pod(1, "node-1")]), slice(vec![pod(1, "node-2")])];
+    let mut local = service();
+    assert_eq!(
+        offer(Some(&local), &slices, Flags::DEFAULT).unjudged(),
+        None
+    );
+    local.local_traffic_only = true;
+    assert_eq!(
+        offer(Some(&local), &slices, Flags::DEFAULT).unjudged(),
+        Some(Unjudged::PodNodeUnknown)
+    );
+}
+
+#[test]
+fn slices_that_list_the_same_two_addresses_of_a_pod_agree() {
+    let mut both = pod(1, "node-1");
+    both.addresses.insert(0, IpAddr::from([10, 0, 1, 1]));
+    let slices = [slice(vec![both.clone()]), slice(vec![both])];
+    assert_eq!(
+        offer(Some(&service()), &slices, Flags::DEFAULT).unjudged(),
+        None
+    );
+    assert_eq!(promised(&service(), &slices), ["10.0.0.1:9090"]);
+}
+
+#[test]
+fn a_host_name_has_its_endpoints_alone_and_only_their_hints_count() {
+    let named = |mut entry: SliceEndpoint| {
+        entry.hostname = Some("one".into());
+        entry
+    };
+    let near = named(hinted(1, "node-1", "zone-1"));
+    let far = named(hinted(2, "node-1", "zone-2"));
+    let slices = [slice(vec![near.clone(), far, pod(3, "node-1")])];
+    let of = |host, slices: &[Slice]| {
+        let flags = Flags::DEFAULT;
+        let offer = Offer::of_instance(host, Some(&service()), slices, 8080, flags);
+        (offer.promised(&place()).len(), offer.unjudged())
+    };
+    assert_eq!(of(None, &slices), (3, None));
+    assert_eq!(of(Some("one"), &slices), (1, None));
+    assert_eq!(of(Some("two"), &slices), (0, None));
+    let disagreeing = [
+        slice(vec![near]),
+        slice(vec![hinted(1, "node-1", "zone-1")]),
+    ];
+    assert_eq!(of(None, &disagreeing), (1, None));
+    assert_eq!(
+        of(Some("one"), &disagreeing).1,
+        Some(Unjudged::Contradictory)
+    );
+}
+
+#[test]
+fn a_bare_address_with_and_without_a_host_name_is_two_listings_of_one_endpoint() {
+    let mut named = bare("10.0.0.1");
+    named.hostname = Some("one".into());
+    named.zones = vec!["zone-2".into()];
+    let slices = [slice(vec![
+        named,
+        bare("10.0.0.1"),
+        hinted(2, "node-1", "zone-1"),
+    ])];
+    // The one without hints switches them off.
+    assert_eq!(promised(&service(), &slices).len(), 2);
+    assert_eq!(
+        offer(Some(&service()), &slices, Flags::DEFAULT).available(),
+        2
+    );
 }

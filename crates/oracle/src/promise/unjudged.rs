@@ -6,8 +6,7 @@ use dst_load_scenario::flags::Flags;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Filter, Id, Listed};
-use crate::kubernetes::EndpointTarget;
+use super::{Filter, Listed};
 
 /// The reason why a Service cannot be judged.
 #[derive(
@@ -39,20 +38,13 @@ pub(super) fn everywhere(flags: Flags) -> Option<Unjudged> {
 
 /// Why what is `listed` does not say what is promised, if it does not.
 pub(super) fn of(listed: &Listed<'_>, filter: Filter, flags: Flags) -> Option<Unjudged> {
-    let ipv6 = || {
-        let matters = listed.by_id.keys().any(|id| id.pod_in_ipv6().is_some());
-        (flags.ipv6.is_none() && matters).then_some(Unjudged::Ipv6Unknown)
-    };
+    let ipv6 =
+        || (flags.ipv6.is_none() && listed.has_pods_in_ipv6()).then_some(Unjudged::Ipv6Unknown);
     let node = || {
-        let unnamed = listed.by_id.iter().any(|(id, (_, _, entry))| {
-            matches!(
-                (id, &entry.target),
-                (Id::Pod { .. }, EndpointTarget::Pod(_))
-            ) && entry.node.is_none()
-        });
-        (filter == Filter::Node && unnamed).then_some(Unjudged::PodNodeUnknown)
+        let unnamed = filter == Filter::Node && listed.has_pods_on_unknown_nodes();
+        unnamed.then_some(Unjudged::PodNodeUnknown)
     };
-    let contradictory = || listed.contradictory.then_some(Unjudged::Contradictory);
+    let contradictory = || (listed.is_contradictory(filter)).then_some(Unjudged::Contradictory);
     everywhere(flags)
         .or_else(ipv6)
         .or_else(node)

@@ -15,6 +15,8 @@ pub(crate) struct Endpoint {
     /// `""` when the slice names none.
     pub(crate) zone: String,
     pub(crate) target: Option<PodTarget>,
+    /// The ExternalWorkload behind it, of which nothing but the name is known.
+    workload: Option<String>,
     pub(super) hostname: Option<String>,
     pub(super) node: Option<String>,
     pub(super) for_zones: Vec<String>,
@@ -26,6 +28,22 @@ pub(crate) struct PodTarget {
     pub(crate) name: ObjectName,
     /// Absent when the slice came before its Pod.
     pub(crate) pod: Option<Arc<Pod>>,
+}
+
+/// What makes two addresses of a slice the same endpoint, as Linkerd's IDs do: the last of them is
+/// served.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Identity<'a> {
+    /// A Pod has one address a family.
+    Pod {
+        name: &'a ObjectName,
+        ipv6: bool,
+    },
+    Workload(&'a str),
+    Bare {
+        addr: SocketAddr,
+        hostname: Option<&'a str>,
+    },
 }
 
 /// How the port that was asked for becomes a port of an endpoint.
@@ -70,12 +88,18 @@ impl Endpoint {
         addr: SocketAddr,
         pod: impl Fn(&ObjectName) -> Option<Arc<Pod>>,
     ) -> Option<Self> {
+        let mut workload = None;
         let target = match &entry.target {
             Target::Bare => None,
             Target::Pod(name) => Some(PodTarget {
                 name: name.clone(),
                 pod: pod(name),
             }),
+            // ExternalWorkloads are not watched: they are taken to be there, as Pods are.
+            Target::ExternalWorkload(name) => {
+                workload = Some(name.clone());
+                None
+            }
             Target::Other => return None,
         };
         let pod = target.as_ref().and_then(|target| target.pod.as_deref());
@@ -92,6 +116,7 @@ impl Endpoint {
             },
             for_zones: entry.for_zones.clone(),
             target,
+            workload,
         })
     }
 
@@ -101,6 +126,7 @@ impl Endpoint {
             addr,
             zone: String::new(),
             target: None,
+            workload: None,
             hostname: None,
             node: None,
             for_zones: Vec::new(),
@@ -112,6 +138,20 @@ impl Endpoint {
         Self {
             target: Some(target),
             ..Self::bare(addr)
+        }
+    }
+
+    pub(super) fn identity(&self) -> Identity<'_> {
+        match (&self.target, &self.workload) {
+            (Some(target), _) => Identity::Pod {
+                name: &target.name,
+                ipv6: self.addr.is_ipv6(),
+            },
+            (None, Some(workload)) => Identity::Workload(workload),
+            (None, None) => Identity::Bare {
+                addr: self.addr,
+                hostname: self.hostname.as_deref(),
+            },
         }
     }
 

@@ -81,6 +81,8 @@ pub(crate) enum Target {
     Bare,
     /// A Pod.
     Pod(ObjectName),
+    /// An ExternalWorkload of this name, in the slice's namespace.
+    ExternalWorkload(String),
     /// A kind that is not served.
     Other,
 }
@@ -196,7 +198,9 @@ impl From<&discovery::EndpointSlice> for Slice {
             service,
             ports: (object.ports.iter().flatten())
                 .map(|port| {
-                    let number = port.port.and_then(|port| u16::try_from(port).ok());
+                    // Linkerd takes 0 for none.
+                    let number = (port.port.and_then(|port| u16::try_from(port).ok()))
+                        .filter(|port| *port != 0);
                     (port.name.clone().unwrap_or_default(), number)
                 })
                 .collect(),
@@ -230,6 +234,9 @@ impl From<&discovery::Endpoint> for SliceEndpoint {
                         target.name.clone().unwrap_or_default(),
                     ))
                 }),
+            Some(target) if target.kind.as_deref() == Some("ExternalWorkload") => {
+                Target::ExternalWorkload(target.name.clone().unwrap_or_default())
+            }
             Some(_) => Target::Other,
         };
         Self {

@@ -89,6 +89,10 @@ fn added(mut frame: bytes::Bytes) -> Result<BTreeSet<SocketAddr>, Status> {
     };
     let address = |it: linkerd2_proxy_api::net::TcpAddress| SocketAddr::try_from(it).ok();
     (set.addrs.into_iter())
-        .map(|it| it.addr.and_then(address).ok_or_else(|| unreadable("no address")))
+        .map(|it| {
+            it.addr
+                .and_then(address)
+                .ok_or_else(|| unreadable("no address"))
+        })
         .collect()
 }

@@ -248,26 +248,16 @@ impl Publisher {
             };
             pods.get(name).cloned().or_else(known)
         };
-        let mut all: Vec<_> = (slice.endpoints.iter())
+        let all: Vec<_> = (slice.endpoints.iter())
             .flat_map(|entry| entry.ips.iter().map(move |ip| (entry, *ip)))
             .filter_map(|(entry, ip)| Endpoint::new(entry, SocketAddr::new(ip, port), pod))
+            .map(Arc::new)
             .collect();
-        // A Pod has one address a family: the last that its slice lists.
-        let mut last = BTreeMap::new();
-        for (place, endpoint) in all.iter().enumerate() {
-            if let Some(target) = &endpoint.target {
-                last.insert((target.name.clone(), endpoint.addr.is_ipv6()), place);
-            }
-        }
-        let mut place = 0;
-        all.retain(|endpoint| {
-            let family = endpoint.addr.is_ipv6();
-            let target = endpoint.target.as_ref();
-            let kept = target.is_none_or(|it| last.get(&(it.name.clone(), family)) == Some(&place));
-            place += 1;
-            kept
-        });
-        all.into_iter().map(Arc::new).collect()
+        let last: BTreeMap<_, _> = (all.iter())
+            .map(|endpoint| (endpoint.identity(), endpoint))
+            .collect();
+        let is_last = |it: &&Arc<Endpoint>| Arc::ptr_eq(last[&it.identity()], it);
+        all.iter().filter(is_last).cloned().collect()
     }
 
     fn forget<'a>(&mut self, dropped: impl Iterator<Item = &'a Arc<Endpoint>>) -> usize {

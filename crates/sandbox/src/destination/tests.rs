@@ -5,6 +5,7 @@ mod directory;
 mod encoding;
 mod faults;
 mod metrics;
+mod offline;
 mod oracle;
 mod profiles;
 mod properties;

@@ -96,6 +96,7 @@ fn observe(locked: &LockedLedger, visible: At, count: u8) {
         ready: true,
         target: kubernetes::EndpointTarget::Bare,
         node: None,
+        hostname: None,
         zones: Vec::new(),
     };
     let slice = Slice {

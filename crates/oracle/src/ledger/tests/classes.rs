@@ -19,6 +19,7 @@ fn entry(n: u8, node: &str, zone: Option<&str>) -> SliceEndpoint {
         ready: true,
         target: EndpointTarget::Pod(format!("pod-{n}")),
         node: Some(node.into()),
+        hostname: None,
         zones: zone.map(str::to_owned).into_iter().collect(),
     }
 }

@@ -348,6 +348,7 @@ fn a_change_of_the_service_itself_is_due_once_for_each_of_its_slices() {
             ready: true,
             target: EndpointTarget::Pod(format!("pod-{n}")),
             node: None,
+            hostname: None,
             zones: Vec::new(),
         }],
     };

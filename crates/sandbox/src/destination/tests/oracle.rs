@@ -132,6 +132,7 @@ impl Entry {
                 Some(_) => seen::EndpointTarget::Other,
             },
             node: Some(self.node().to_owned()),
+            hostname: None,
             zones: self.zones(),
         }
     }
