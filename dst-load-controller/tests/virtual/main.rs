@@ -10,6 +10,7 @@ mod faults;
 mod federated;
 mod foreign;
 mod forward;
+mod oracle;
 mod plans;
 mod properties;
 mod proxies;
