@@ -18,10 +18,11 @@ pub enum Unjudged {
     EndpointSlicesOff,
     /// Some pod has an IPv6 address, and it is not known whether the controller serves those.
     Ipv6Unknown,
-    /// `internalTrafficPolicy: Local` with a pod whose slice does not name its Node: the
+    /// `internalTrafficPolicy: Local` with a pod whose slices do not name one Node: the
     /// controller reads that of the Pod, and Pods are not observed.
     PodNodeUnknown,
-    /// Two slices list one pod at different addresses: which is served depends on their order.
+    /// Slices disagree on an endpoint's address, on its zone hints or on its host name, and which of
+    /// them counts depends on their order.
     Contradictory,
     /// Endpoints have zone hints, and a client's Node changed its zone after streams were opened:
     /// the controller reads it once for all clients of a Node, and again when the last has left.
@@ -65,7 +66,7 @@ impl Unjudged {
                 "say `target: {ipv6: false}` (or true) in the scenario, or --destination-ipv6=false"
             }
             Self::PodNodeUnknown => "name the Node (nodeName) in its EndpointSlices",
-            Self::Contradictory => "list each pod at one address",
+            Self::Contradictory => "list each endpoint alike in all slices",
             Self::ZoneChanged => "leave the labels of Nodes alone",
             Self::Changing => "stop the churn before the end is checked",
         }
@@ -84,7 +85,9 @@ impl fmt::Display for Unjudged {
             Self::PodNodeUnknown => {
                 "internalTrafficPolicy is Local, and its EndpointSlices do not name each pod's Node"
             }
-            Self::Contradictory => "its EndpointSlices list a pod at several addresses",
+            Self::Contradictory => {
+                "its EndpointSlices disagree on an endpoint's address, hints or host name"
+            }
             Self::ZoneChanged => {
                 "endpoints have zone hints, and a client's Node changed its zone meanwhile"
             }
