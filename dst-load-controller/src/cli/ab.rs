@@ -281,6 +281,7 @@ async fn execute(
             namespace: cluster.namespace.clone(),
             connect_timeout: args.connect_timeout,
             kwok_nodes: args.kwok_nodes,
+            destination_version: None,
             limits: args.pace.limits(),
             profiles: args.pprof.then(|| directory.path().to_owned()),
         },

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use dst_load_destination::{discovery::Metrics, target::Target};
 use dst_load_recording::recording::TargetKind;
-use dst_load_scenario::{flags::Flags, quantity::Bytes, scenario::Scenario};
+use dst_load_scenario::{flags::Flags, printable::line, quantity::Bytes, scenario::Scenario};
 use dst_load_transport::{
     files::{self, TooFewFiles},
     world::{KubeFactory, World},
@@ -151,6 +151,16 @@ impl Environment {
         }
     }
 
+    /// With `version` for that of the destination controller, if it is given. The reference
+    /// destination has none.
+    pub(super) fn named(self, version: Option<&str>) -> Self {
+        let version = match self.kind {
+            TargetKind::Linkerd => version.map(line).or(self.version),
+            TargetKind::Reference => self.version,
+        };
+        Self { version, ..self }
+    }
+
     /// Whether the destination is the reference one, in this process.
     pub(super) const fn is_in_process(&self) -> bool {
         matches!(self.guard, Guard::InProcess(_))
@@ -217,4 +227,26 @@ fn refuse_destination_faults(scenario: &Scenario) -> Result<(), UsageError> {
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_version_that_is_given_is_of_a_controller_of_linkerds() {
+        let (scenario, _) = Scenario::from_yaml("", "empty.yaml", &[]).unwrap();
+        let environment = || Environment::in_process(&scenario);
+        assert_eq!(environment().named(Some("edge-26.8.3")).version, None);
+        let of_linkerd = |said: Option<&str>| Environment {
+            kind: TargetKind::Linkerd,
+            version: said.map(str::to_owned),
+            ..environment()
+        };
+        let version = |said, given| of_linkerd(said).named(given).version;
+        assert_eq!(version(None, None), None);
+        assert_eq!(version(Some("dev"), None).as_deref(), Some("dev"));
+        assert_eq!(version(None, Some("edge\n1")).as_deref(), Some("edge 1"));
+        assert_eq!(version(Some("dev"), Some("edge")).as_deref(), Some("edge"));
+    }
 }

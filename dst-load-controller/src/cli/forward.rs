@@ -1,7 +1,10 @@
 //! How a destination controller is reached, where it is not simply at an address.
 
 use anyhow::Context;
-use clap::{Args, builder::BoolishValueParser};
+use clap::{
+    Args,
+    builder::{BoolishValueParser, NonEmptyStringValueParser},
+};
 use dst_load_destination::{
     discovery::{self, Metrics, Replicas},
     forward::{Forward, PodName},
@@ -55,6 +58,10 @@ pub struct ForwardArgs {
     /// its Pod cannot be read; true by default. Without EndpointSlices nothing is judged.
     #[arg(long, value_name = "BOOL", env, value_parser = BoolishValueParser::new())]
     pub destination_endpoint_slices: Option<bool>,
+    /// Version of the destination controller, which the report names; by default what the
+    /// controller's process or its Deployment says. Ignored for the reference destination.
+    #[arg(long, value_name = "VERSION", env, value_parser = NonEmptyStringValueParser::new())]
+    pub destination_version: Option<String>,
 }
 
 /// Where a destination controller is.

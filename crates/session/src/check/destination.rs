@@ -53,7 +53,7 @@ pub(super) async fn check(
                 None => Outcome::warning(
                     "no Deployment with label linkerd.io/control-plane-component=destination that \
                      may be listed says it",
-                    "reports will not name the build that was measured: keep it with them",
+                    "reports will not name the build that was measured unless --destination-version does",
                 ),
             };
             findings.push(SECTION, "says its version", outcome);

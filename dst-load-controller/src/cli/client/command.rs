@@ -67,6 +67,7 @@ pub async fn run(args: &ClientArgs, console: &mut Console<'_>) -> anyhow::Result
         flags: scenario.map(|it| it.flags).unwrap_or_default(),
     })
     .await?;
+    let environment = environment.named(args.forward.destination_version.as_deref());
     let observed = linked::observed(args, &cluster).await?;
     let namespace = args.cluster.namespace_in(&cluster);
     let (watch, linked) = if let Some(scenario) = scenario {

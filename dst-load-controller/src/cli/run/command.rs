@@ -74,6 +74,7 @@ pub async fn run(
             connect_timeout: args.connect_timeout,
             connections,
             kwok_nodes: args.kwok_nodes,
+            destination_version: args.forward.destination_version.clone(),
             limits: args.pace.limits(),
             profiles: args.pprof.then(|| directory.path().to_owned()),
         },

@@ -37,6 +37,8 @@ pub(in crate::cli) struct RunConfig {
     pub(in crate::cli) connections: Option<u32>,
     /// Whether the pods must keep to KWOK's nodes.
     pub(in crate::cli) kwok_nodes: bool,
+    /// The version of the destination controller, where the user gives it.
+    pub(in crate::cli) destination_version: Option<String>,
     /// The limits of requests to the API server.
     pub(in crate::cli) limits: Limits,
     /// Where profiles of the target go, if they are wanted.
@@ -56,6 +58,7 @@ impl RunConfig {
             beside_control_plane: false,
             connect_timeout: Span(Duration::from_secs(30)),
             kwok_nodes: false,
+            destination_version: None,
             limits: Limits::default(),
             profiles: None,
         }

@@ -72,6 +72,7 @@ async fn start(
     let has_cluster = choice.has_cluster();
     let log = directory.destination_log();
     let environment = Environment::start(choice, scenario, Some(&log)).await?;
+    let environment = environment.named(config.destination_version.as_deref());
     if has_cluster && !skip_checks {
         let namespace = config.namespace.as_deref();
         let checked = check::before_run(&environment, namespace, scenario, warnings).await;

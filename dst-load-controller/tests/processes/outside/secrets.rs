@@ -45,7 +45,7 @@ const CANNOT: &str = "\
     addr addresses admin-addr all backend baseline baseline-name batch-interval batch-size burst candidate \
     candidate-name churn-context clients cluster cluster-domain confidence connect-timeout connections context \
     controller-namespace cycles destination-endpoint-slices destination-ipv6 destination-log \
-    destination-memory-limit duration enable-ipv6 enable-pprof endpoints-per-service exit-code \
+    destination-memory-limit destination-version duration enable-ipv6 enable-pprof endpoints-per-service exit-code \
     fail-on-inconclusive force forwarded from-pods half help identity-trust-domain jitter keep kwok-nodes \
     lifecycle linger listen live log-format log-level max-endpoints max-hold max-surge max-unavailable meshed \
     metrics-addr min-endpoints min-hold namespace no-progress observe-context open-rate oscillate-hold-duration oscillate-jitter-percent \
