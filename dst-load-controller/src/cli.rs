@@ -47,6 +47,7 @@ mod pipe_tolerant_writer;
 pub mod plan;
 pub mod process;
 mod push;
+mod recording_file;
 mod replicas;
 pub mod report;
 pub mod run;

@@ -24,7 +24,9 @@ use dst_load_report::report::{
 };
 use dst_load_scenario::{criteria::Criteria, plan::Planned, time::At};
 
-pub use self::directory::{RECORDING, RunDirectory, write_bytes, write_whole};
+pub use self::directory::{
+    COMPRESSED_RECORDING, RECORDING, RunDirectory, recording_in, write_bytes, write_whole,
+};
 
 /// Why something of a run could not be written.
 #[derive(Debug, thiserror::Error)]

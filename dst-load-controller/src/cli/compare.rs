@@ -24,18 +24,19 @@ use dst_load_scenario::{
 };
 use dst_load_session::{
     profiles::{CPU_WORST_CHANGE, HEAP_PEAK},
-    recorder::{RECORDING, write_whole},
+    recorder::{COMPRESSED_RECORDING, RECORDING, recording_in, write_whole},
 };
 use flate2::read::MultiGzDecoder;
 
-use super::{output::Format, report, usage::UsageError};
+use super::{output::Format, recording_file, report, usage::UsageError};
 use crate::exit::Exit;
 
 /// Flags of `compare`.
 #[derive(Clone, Debug, Args)]
 pub struct CompareArgs {
     /// Baseline and candidate: each a recording, the directory of a run, or a directory with
-    /// several of either, which are all used; or several of these, separated by commas.
+    /// several of either, which are all used; or several of these, separated by commas. A recording
+    /// may be compressed with gzip.
     #[arg(value_name = "RECORDINGS", num_args = 0..=2)]
     pub sides: Vec<PathBuf>,
     /// Recordings of the baseline, instead of the first argument.
@@ -249,7 +250,7 @@ fn load(paths: &[PathBuf]) -> anyhow::Result<Vec<Run>> {
 }
 
 fn one(path: &Path) -> anyhow::Result<Run> {
-    let lines = report::open(path)?;
+    let lines = recording_file::open(path)?;
     let place = path.display().to_string();
     let no_header = || format!("{place}: the recording has no header");
     let Some(Line::Header(header)) = lines.first() else {
@@ -259,7 +260,7 @@ fn one(path: &Path) -> anyhow::Result<Run> {
     let mut run = Run::of(place.clone(), &lines, &criteria, planned).with_context(no_header)?;
     // A file that lies among others is no run's directory.
     let directory = match path.file_name() {
-        Some(name) if name == RECORDING => path.parent(),
+        Some(name) if name == RECORDING || name == COMPRESSED_RECORDING => path.parent(),
         _ => path.is_dir().then_some(path),
     };
     if let Some(directory) = directory {
@@ -308,26 +309,38 @@ fn profile(kind: ProfileKind, path: &Path) -> anyhow::Result<Profile> {
 fn recordings(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let refused = |error: &io::Error| UsageError(format!("{}: {error}", path.display()));
     let about = fs::metadata(path).map_err(|error| refused(&error))?;
-    if !about.is_dir() || path.join(RECORDING).exists() {
+    if !about.is_dir() || recording_in(path).is_some() {
         return Ok(vec![path.to_owned()]);
     }
     let mut found = Vec::new();
     for entry in fs::read_dir(path).map_err(|error| refused(&error))? {
         let entry = entry?.path();
-        let recording = entry.extension().is_some_and(|it| it == "jsonl") && entry.is_file();
-        if recording || entry.join(RECORDING).exists() {
+        if is_recording(&entry) || recording_in(&entry).is_some() {
             found.push(entry);
         }
     }
     if found.is_empty() {
         let message = format!(
-            "{}: there is no {RECORDING} in it, nor in a directory of it",
+            "{}: there is no {RECORDING} or {COMPRESSED_RECORDING} in it, nor in a directory of it",
             path.display()
         );
         return Err(UsageError(message).into());
     }
     found.sort();
     Ok(found)
+}
+
+/// Whether this is a file that is named as a recording is: `*.jsonl`, or `*.jsonl.gz` where there is
+/// no plain one of that name.
+fn is_recording(path: &Path) -> bool {
+    let compressed = path.extension().is_some_and(|it| it == "gz");
+    let plain = if compressed {
+        path.with_extension("")
+    } else {
+        path.to_owned()
+    };
+    let named = plain.extension().is_some_and(|it| it == "jsonl");
+    named && path.is_file() && !(compressed && plain.exists())
 }
 
 /// The command that says this again, as a shell reads it.

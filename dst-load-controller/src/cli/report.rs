@@ -2,15 +2,11 @@
 
 mod from_pods;
 
-use std::{
-    fs::File,
-    io::{self, BufReader},
-    path::{Path, PathBuf},
-};
+use std::{io, path::PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use dst_load_recording::recording::{Header, Line, each_once, header_of, merge, read};
+use dst_load_recording::recording::{Header, Line, each_once, header_of, merge};
 use dst_load_report::{
     report::{Report, html, json, junit, markdown, next, page::Page, text},
     terminal::Style,
@@ -21,13 +17,14 @@ use dst_load_scenario::{
     plan::{Plan, Planned},
     scenario::Scenario,
 };
-use dst_load_session::recorder::{RECORDING, RunDirectory, write_whole};
+use dst_load_session::recorder::{RunDirectory, write_whole};
 use rustix::termios::tcgetwinsize;
 
 use super::{
     console::Console,
     output::Format,
     push::{self, PushArgs},
+    recording_file,
     usage::UsageError,
 };
 use crate::exit::Exit;
@@ -38,7 +35,7 @@ pub use self::from_pods::FromPodsArgs;
 #[derive(Clone, Debug, Default, Args)]
 pub struct ReportArgs {
     /// Recordings, or directories of runs. Several, of clients of the same scenario and seed, are
-    /// merged into one report.
+    /// merged into one report. A recording may be compressed with gzip.
     #[arg(required_unless_present = "from_pods", value_name = "RECORDING")]
     pub recordings: Vec<PathBuf>,
     /// A run in a cluster.
@@ -144,11 +141,15 @@ pub fn style() -> Style {
     }
 }
 
-/// The report of the recordings at these paths, judged by the scenario that they hold.
-fn load(paths: &[PathBuf]) -> anyhow::Result<Page> {
+/// The report of the recordings at these paths, judged by the scenario that they hold. It depends on
+/// what they hold alone.
+///
+/// # Errors
+/// If one cannot be read, or they cannot be merged.
+pub fn load(paths: &[PathBuf]) -> anyhow::Result<Page> {
     let mut recordings = Vec::new();
     for path in paths {
-        recordings.push(open(path)?);
+        recordings.push(recording_file::open(path)?);
     }
     let places = paths.iter().map(|path| path.display().to_string());
     once(places.zip(&recordings))?;
@@ -182,18 +183,6 @@ pub(super) fn judged_by(header: &Header) -> anyhow::Result<(Criteria, Planned)> 
         .context("the scenario within the recording")?;
     let planned = Plan::changes(&scenario);
     Ok((scenario.criteria, planned))
-}
-
-/// The lines of the recording at this path, or in this directory of a run.
-pub(super) fn open(path: &Path) -> anyhow::Result<Vec<Line>> {
-    let path = if path.is_dir() {
-        path.join(RECORDING)
-    } else {
-        path.to_owned()
-    };
-    let place = || path.display().to_string();
-    let file = File::open(&path).with_context(place)?;
-    read(BufReader::new(file)).with_context(place)
 }
 
 #[cfg(test)]

@@ -13,6 +13,9 @@ use super::RecordError;
 /// The recording's name in a run's directory.
 pub const RECORDING: &str = "recording.jsonl";
 
+/// Its name once it is compressed with gzip. Runs do not write it; whoever keeps a recording may.
+pub const COMPRESSED_RECORDING: &str = "recording.jsonl.gz";
+
 /// Directories of one name that are tried before giving up.
 const ATTEMPTS: u32 = 1_000;
 
@@ -20,6 +23,15 @@ const ATTEMPTS: u32 = 1_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunDirectory {
     path: PathBuf,
+}
+
+/// The recording in a run's directory, if there is one. Of a plain and a compressed one, this is the
+/// plain one.
+#[must_use]
+pub fn recording_in(directory: &Path) -> Option<PathBuf> {
+    let names = [RECORDING, COMPRESSED_RECORDING];
+    let mut paths = names.iter().map(|name| directory.join(name));
+    paths.find(|path| path.exists())
 }
 
 // === impl RunDirectory ===
@@ -54,18 +66,16 @@ impl RunDirectory {
     /// If it cannot be made, or holds a recording.
     pub fn at(path: &Path) -> Result<Self, RecordError> {
         fs::create_dir_all(path).map_err(RecordError::at("create", path))?;
-        let directory = Self {
-            path: path.to_owned(),
-        };
-        let recording = directory.recording();
-        if recording.exists() {
+        if let Some(recording) = recording_in(path) {
             let help = "there is a recording already; name another directory";
             return Err(RecordError::at("create", &recording)(io::Error::new(
                 ErrorKind::AlreadyExists,
                 help,
             )));
         }
-        Ok(directory)
+        Ok(Self {
+            path: path.to_owned(),
+        })
     }
 
     /// The directory.

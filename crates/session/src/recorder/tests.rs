@@ -107,6 +107,11 @@ fn no_run_overwrites_another() {
         "{error}"
     );
     assert!(RunDirectory::at(second.path()).is_ok());
+    let compressed = second.path().join(COMPRESSED_RECORDING);
+    fs::write(&compressed, "").unwrap();
+    let error = RunDirectory::at(second.path()).unwrap_err().to_string();
+    let named = format!("cannot create {}: there is", compressed.display());
+    assert!(error.starts_with(&named), "{error}");
 }
 
 #[test]

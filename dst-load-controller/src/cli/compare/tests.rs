@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Parser;
 use dst_load_recording::recording::{Identity, samples, write};
 use dst_load_scenario::scenario::{Scenario, built_in};
+use flate2::{Compression, write::GzEncoder};
 use tempfile::TempDir;
 
 use super::*;
@@ -95,6 +96,63 @@ fn a_directory_with_several_runs_counts_as_all_of_them() {
     assert!(places.is_sorted());
 }
 
+/// Writes what a file holds beside it, compressed.
+fn compress(path: &Path) {
+    let file = fs::File::create(path.with_extension("jsonl.gz")).unwrap();
+    let mut encoder = GzEncoder::new(file, Compression::default());
+    encoder.write_all(&fs::read(path).unwrap()).unwrap();
+    encoder.finish().unwrap();
+}
+
+#[test]
+fn compressed_recordings_are_compared_in_every_place_where_plain_ones_are() {
+    let folder = two_sides(2, Duration::from_millis(90));
+    let at = |place: &str| folder.path().join(place);
+    let measures = |args: &CompareArgs| {
+        let (exit, json) = printed(args, Format::Json).unwrap();
+        let comparison: Comparison = serde_json::from_str(&json).unwrap();
+        let runs = (comparison.baseline.runs, comparison.candidate.runs);
+        assert_eq!(runs, (2, 2));
+        (exit, comparison.measures)
+    };
+    let plain = measures(&of(&folder, &[]));
+    // Both: the plain one counts, and none counts twice.
+    let recordings = ["main/run-1", "main/run-2", "branch/run-1", "branch/run-2"]
+        .map(|run| at(run).join(RECORDING));
+    recordings.iter().for_each(|path| compress(path));
+    assert_eq!(measures(&of(&folder, &[])), plain);
+    // Compressed alone, in directories of runs.
+    for path in &recordings {
+        fs::remove_file(path).unwrap();
+    }
+    assert_eq!(measures(&of(&folder, &[])), plain);
+    // Named itself, which is in a run's directory with what else that has.
+    fs::write(at("main/run-1").join(CPU_WORST_CHANGE), "no profile").unwrap();
+    let [main, branch] = ["main/run-1", "branch/run-1"].map(|run| {
+        let path = at(run).join(COMPRESSED_RECORDING);
+        path.display().to_string()
+    });
+    let (_, json) = printed(&args(&[&main, &branch]), Format::Json).unwrap();
+    let told = format!("main/run-1/{CPU_WORST_CHANGE} cannot be read");
+    assert!(json.contains(&told), "{json}");
+    fs::remove_file(at("main/run-1").join(CPU_WORST_CHANGE)).unwrap();
+    // As files of a directory, one of them plain as well; beside what is no recording.
+    for side in ["main", "branch"] {
+        for run in ["run-1", "run-2"] {
+            let name = at(side).join(format!("{run}.jsonl.gz"));
+            fs::rename(at(side).join(run).join(COMPRESSED_RECORDING), name).unwrap();
+            fs::remove_dir(at(side).join(run)).unwrap();
+        }
+        fs::write(at(side).join("notes.gz"), "").unwrap();
+    }
+    assert_eq!(measures(&of(&folder, &[])), plain);
+    save(&at("plain"), Duration::ZERO, 1);
+    fs::rename(at("plain").join(RECORDING), at("main/run-1.jsonl")).unwrap();
+    let json = printed(&of(&folder, &[]), Format::Json).unwrap().1;
+    assert!(json.contains("main/run-1.jsonl\""), "{json}");
+    assert!(!json.contains("main/run-1.jsonl.gz\""), "{json}");
+}
+
 #[test]
 fn several_recordings_a_side_are_named_by_flags_or_with_commas() {
     let folder = two_sides(2, Duration::from_millis(30));
@@ -152,7 +210,7 @@ fn every_mistake_is_a_usage_error_that_says_which() {
         (vec![main, &at("gone")], "No such file"),
         (
             vec![main, &at("empty")],
-            "there is no recording.jsonl in it",
+            "there is no recording.jsonl or recording.jsonl.gz in it",
         ),
         (vec![main, &at("other")], "it has the seed 9, that has 1"),
         (

@@ -1,9 +1,11 @@
 //! Claims about rendering recordings again.
 
-use std::fs;
+use std::{fs, io::Write, path::Path};
 
 use dst_load_recording::recording::{Identity, samples, write};
 use dst_load_scenario::{criteria::Criterion, scenario::built_in};
+use dst_load_session::recorder::{COMPRESSED_RECORDING, RECORDING};
+use flate2::{Compression, write::GzEncoder};
 use tempfile::TempDir;
 
 use super::*;
@@ -68,6 +70,28 @@ fn a_directory_and_its_recording_say_the_same() {
         printed(&file, Format::Markdown).unwrap(),
         printed(&args(&[&folder]), Format::Markdown).unwrap()
     );
+}
+
+/// Compresses a recording and leaves no other.
+fn compress(folder: &Path) {
+    let plain = folder.join(RECORDING);
+    let file = fs::File::create(folder.join(COMPRESSED_RECORDING)).unwrap();
+    let mut encoder = GzEncoder::new(file, Compression::default());
+    encoder.write_all(&fs::read(&plain).unwrap()).unwrap();
+    encoder.finish().unwrap();
+    fs::remove_file(plain).unwrap();
+}
+
+#[test]
+fn compressed_recordings_are_reported_and_merged_as_plain_ones_are() {
+    let (a, b) = (saved(samples::passed(), 7), saved(samples::passed(), 7));
+    let (one, both) = (args(&[&a]), args(&[&a, &b]));
+    let reports = || [&one, &both].map(|args| printed(args, Format::Json).unwrap());
+    let plain = reports();
+    compress(a.path());
+    assert_eq!(reports(), plain);
+    compress(b.path());
+    assert_eq!(reports(), plain);
 }
 
 #[test]

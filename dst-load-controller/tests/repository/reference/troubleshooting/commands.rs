@@ -32,7 +32,7 @@ const FILES: [(&str, &str); 5] = [
 
 /// Command lines as a shell splits them, each of which ends with an error. Nobody listens at port 1,
 /// nor, where a controller of this machine would have its metrics, at 127.9.9.9.
-const REFUSED: [&str; 55] = [
+const REFUSED: [&str; 56] = [
     "churn --services 1 --pattern stable --endpoints-per-service 1 --kubeconfig kubeconfig --namespace kube-system",
     "run quick --kubeconfig kubeconfig --destination linkerd-dst.mesh.svc:8086 --namespace mesh",
     "plan no-such-scenario",
@@ -85,6 +85,7 @@ const REFUSED: [&str; 55] = [
     "compare nothing nothing --threshold p98=5%",
     "compare nothing nothing",
     "report recording.jsonl copy.jsonl",
+    "report cut.jsonl.gz",
     "ab large-rollout --baseline-bin a --candidate-bin b",
     "ab federated-baseline --duration 9s --context a --baseline-bin a --candidate-bin b",
     "check --kubeconfig kubeconfig --log-level =",
@@ -110,7 +111,7 @@ pub(super) fn all() -> Vec<Message> {
     all
 }
 
-/// The same run under two names.
+/// The same run under two names, and the start of what gzip would make of one.
 fn recordings(place: &Path) {
     let made = tool("run quick --virtual --output-dir made", place)
         .output()
@@ -120,6 +121,7 @@ fn recordings(place: &Path) {
     for name in ["recording.jsonl", "copy.jsonl"] {
         fs::copy(&recording, place.join(name)).unwrap();
     }
+    fs::write(place.join("cut.jsonl.gz"), b"\x1f\x8b").unwrap();
 }
 
 /// The tool with what `line` says, and with nothing of this process's environment.
