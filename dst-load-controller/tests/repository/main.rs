@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail a test")]
 
 mod command_lines;
+mod evidence;
 mod reference;
 mod rings;
 mod scripts;
