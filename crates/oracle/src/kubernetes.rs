@@ -3,6 +3,8 @@
 
 use std::net::IpAddr;
 
+use crate::endpoint::Pod;
+
 /// A Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Service {
@@ -63,12 +65,42 @@ pub struct SliceEndpoint {
 pub enum EndpointTarget {
     /// Nothing: a bare address.
     Bare,
-    /// A pod of this name.
+    /// A pod of this name, in the slice's namespace.
     Pod(String),
+    /// A pod in another namespace.
+    PodElsewhere {
+        /// That namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
     /// An ExternalWorkload of this name.
     ExternalWorkload(String),
     /// Something that the destination controller does not know.
     Other,
+}
+
+// === impl EndpointTarget ===
+
+impl EndpointTarget {
+    /// The pod that updates name.
+    pub(crate) fn pod(&self) -> Option<Pod> {
+        match self {
+            Self::Pod(name) | Self::PodElsewhere { name, .. } => Some(Pod::named(name.as_bytes())),
+            Self::Bare | Self::ExternalWorkload(_) | Self::Other => None,
+        }
+    }
+
+    /// What sets it apart from pods, or ExternalWorkloads, of other names or namespaces.
+    pub(crate) fn identity(&self) -> Option<Pod> {
+        match self {
+            Self::Pod(name) | Self::ExternalWorkload(name) => Some(Pod::named(name.as_bytes())),
+            Self::PodElsewhere { namespace, name } => {
+                Some(Pod::named(format!("{namespace}/{name}").as_bytes()))
+            }
+            Self::Bare | Self::Other => None,
+        }
+    }
 }
 
 /// The Node and zone of a client.

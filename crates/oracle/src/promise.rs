@@ -14,7 +14,7 @@ use self::listed::Listed;
 pub use self::unjudged::Unjudged;
 use crate::{
     endpoint::{Endpoint, Pod},
-    kubernetes::{Place, Service, Slice},
+    kubernetes::{EndpointTarget, Place, Service, Slice},
 };
 
 /// The endpoints that a Service offers on one port, wherever a client is. Computed once for each
@@ -203,19 +203,31 @@ fn one_an_address(endpoints: BTreeSet<Endpoint>) -> BTreeSet<Endpoint> {
 
 /// The number behind the Service's `port` in this slice: by the port's name where the Service
 /// defines the port, else the number itself. `targetPort` is never read. A slice without ports has
-/// no endpoints, whatever is asked for.
-fn port_in_slice(service: &Service, slice: &Slice, port: u16) -> Option<u16> {
+/// no endpoints, whatever is asked for; a port may lack a number (`Some(None)`).
+fn port_in_slice(service: &Service, slice: &Slice, port: u16) -> Option<Option<u16>> {
     let first = slice.ports.first()?;
     let Some(defined) = service.ports.iter().find(|p| p.port == port) else {
-        return Some(port);
+        return Some(Some(port));
     };
     let mut named = std::iter::once(first).chain(&slice.ports[1..]);
-    named.find(|p| p.name == defined.name).and_then(|p| p.port)
+    named.find(|p| p.name == defined.name).map(|p| p.port)
 }
 
 // === impl Id ===
 
 impl Id {
+    /// That of a pod, whose address is of this family, or of an ExternalWorkload.
+    fn of(target: &EndpointTarget, ipv6: bool) -> Option<Self> {
+        let identity = target.identity()?;
+        Some(match target {
+            EndpointTarget::ExternalWorkload(_) => Self::Workload(identity),
+            _ => Self::Pod {
+                pod: identity,
+                ipv6,
+            },
+        })
+    }
+
     const fn pod_in_ipv6(self) -> Option<Pod> {
         match self {
             Self::Pod { pod, ipv6: true } => Some(pod),

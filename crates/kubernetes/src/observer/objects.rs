@@ -25,7 +25,6 @@ pub(super) struct Metadata {
 pub(super) struct Object {
     pub(super) metadata: Metadata,
     spec: Spec,
-    address_type: String,
     endpoints: Option<Vec<Endpoint>>,
     ports: Option<Vec<Port>>,
 }
@@ -144,11 +143,8 @@ impl Object {
         }
     }
 
-    /// What an EndpointSlice lists. Names in place of addresses promise nothing.
-    pub(super) fn into_slice(self) -> Slice {
-        if self.address_type == "FQDN" {
-            return Slice::default();
-        }
+    /// What an EndpointSlice in `namespace` lists. Names in place of addresses are left out.
+    pub(super) fn into_slice(self, namespace: &str) -> Slice {
         let ports = self.ports.unwrap_or_default();
         let endpoints = self.endpoints.unwrap_or_default();
         Slice {
@@ -159,7 +155,9 @@ impl Object {
                     name: port.name.unwrap_or_default(),
                 })
                 .collect(),
-            endpoints: endpoints.into_iter().map(Endpoint::into_entry).collect(),
+            endpoints: (endpoints.into_iter())
+                .map(|it| it.into_entry(namespace))
+                .collect(),
         }
     }
 }
@@ -177,7 +175,8 @@ impl Port {
 // === impl Endpoint ===
 
 impl Endpoint {
-    fn into_entry(self) -> SliceEndpoint {
+    /// As an entry of a slice in `namespace`.
+    fn into_entry(self, namespace: &str) -> SliceEndpoint {
         let addresses = self.addresses.iter();
         SliceEndpoint {
             addresses: addresses
@@ -188,7 +187,11 @@ impl Endpoint {
                 None => EndpointTarget::Bare,
                 Some(target) => match target.kind.as_str() {
                     // A Pod is looked up by namespace and name.
-                    "Pod" if !target.namespace.is_empty() => EndpointTarget::Pod(target.name),
+                    "Pod" if target.namespace == namespace => EndpointTarget::Pod(target.name),
+                    "Pod" if !target.namespace.is_empty() => EndpointTarget::PodElsewhere {
+                        namespace: target.namespace,
+                        name: target.name,
+                    },
                     "ExternalWorkload" => EndpointTarget::ExternalWorkload(target.name),
                     _ => EndpointTarget::Other,
                 },

@@ -222,7 +222,7 @@ impl State {
             self.forget_slice(&slice_key, &observation);
         }
         self.owners.insert(slice_key.clone(), owner.clone());
-        let mut slice = object.into_slice();
+        let mut slice = object.into_slice(&metadata.namespace);
         if self.site == Site::Target {
             for entry in &mut slice.endpoints {
                 entry.zones.clear();

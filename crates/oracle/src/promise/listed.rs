@@ -7,7 +7,7 @@ use std::{
 
 use super::{Candidate, Filter, Id, Unjudged};
 use crate::{
-    endpoint::{Endpoint, Pod},
+    endpoint::Endpoint,
     kubernetes::{EndpointTarget, Slice, SliceEndpoint},
 };
 
@@ -15,6 +15,8 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Listed<'a> {
     by_id: BTreeMap<Key<'a>, Listing<'a>>,
+    /// Ready entries that have no address to be served.
+    unservable: Vec<&'a SliceEndpoint>,
 }
 
 /// Bare addresses are apart where their host names are.
@@ -43,23 +45,19 @@ struct Contradictions {
 // === impl Listed ===
 
 impl<'a> Listed<'a> {
-    /// Takes in the ready entries of a slice that point at something served. Of several that one
-    /// slice has of one identity the last counts: Kubernetes gives the others no meaning.
-    pub(super) fn slice(&mut self, number: usize, slice: &'a Slice, port: u16) {
-        for entry in slice.endpoints.iter().filter(|entry| entry.ready) {
+    /// Takes in the ready entries of a slice that point at something served; a `port` of `None` has
+    /// no number. Of several entries that one slice has of one identity the last counts:
+    /// Kubernetes gives the others no meaning.
+    pub(super) fn slice(&mut self, number: usize, slice: &'a Slice, port: Option<u16>) {
+        let ready = slice.endpoints.iter().filter(|entry| entry.ready);
+        for entry in ready.filter(|entry| entry.target != EndpointTarget::Other) {
+            let Some(port) = port.filter(|_| !entry.addresses.is_empty()) else {
+                self.unservable.push(entry);
+                continue;
+            };
             for &ip in &entry.addresses {
                 let address = SocketAddr::new(ip, port);
-                let id = match &entry.target {
-                    EndpointTarget::Pod(name) => Id::Pod {
-                        pod: Pod::named(name.as_bytes()),
-                        ipv6: ip.is_ipv6(),
-                    },
-                    EndpointTarget::ExternalWorkload(name) => {
-                        Id::Workload(Pod::named(name.as_bytes()))
-                    }
-                    EndpointTarget::Bare => Id::Bare(address),
-                    EndpointTarget::Other => continue,
-                };
+                let id = Id::of(&entry.target, ip.is_ipv6()).unwrap_or(Id::Bare(address));
                 let hostname = entry.hostname.as_deref();
                 let hostname = hostname.filter(|_| matches!(id, Id::Bare(_)));
                 let new = Listing::new(number, address, entry);
@@ -77,6 +75,8 @@ impl<'a> Listed<'a> {
         let contradictory = (self.by_id.values()).any(|it| it.contradictions().hostname);
         self.by_id
             .retain(|_, it| it.entry.hostname.as_deref() == host);
+        self.unservable
+            .retain(|entry| entry.hostname.as_deref() == host);
         contradictory.then_some(Unjudged::Contradictory)
     }
 
@@ -90,6 +90,18 @@ impl<'a> Listed<'a> {
     pub(super) fn is_contradictory(&self, filter: Filter) -> bool {
         let mut all = self.by_id.values().map(Listing::contradictions);
         all.any(|it| it.address || (it.zones && filter == Filter::Zone))
+    }
+
+    /// Whether entries that cannot be served decide which others are: by their hints, or as another
+    /// listing of the same pod.
+    pub(super) fn depends_on_unservable(&self, filter: Filter) -> bool {
+        let is_listed = |entry: &&SliceEndpoint| {
+            let ids = [false, true].map(|ipv6| Id::of(&entry.target, ipv6));
+            let mut ids = ids.into_iter().flatten();
+            ids.any(|id| self.by_id.contains_key(&(id, None)))
+        };
+        let by_hints = filter == Filter::Zone && !self.unservable.is_empty();
+        by_hints || self.unservable.iter().any(is_listed)
     }
 
     /// Whether a pod has an IPv6 address.
@@ -120,9 +132,9 @@ impl<'a> Listed<'a> {
             .map(|((id, _), Listing { address, entry, .. })| Candidate {
                 id,
                 endpoint: match id {
-                    Id::Pod { pod, .. } => Endpoint {
+                    Id::Pod { .. } => Endpoint {
                         address,
-                        pod: Some(pod),
+                        pod: entry.target.pod(),
                     },
                     Id::Workload(_) | Id::Bare(_) => Endpoint::bare(address),
                 },

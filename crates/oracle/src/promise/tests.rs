@@ -534,3 +534,69 @@ fn a_bare_address_with_and_without_a_host_name_is_two_listings_of_one_endpoint()
         2
     );
 }
+
+/// An entry of a slice of names.
+fn name(zone: &str) -> SliceEndpoint {
+    SliceEndpoint {
+        addresses: Vec::new(),
+        target: EndpointTarget::Bare,
+        ..hinted(9, "node-1", zone)
+    }
+}
+
+#[test]
+fn hints_of_what_cannot_be_served_are_not_judged_where_hints_count() {
+    let unjudged = |slices: &[Slice]| offer(Some(&service()), slices, Flags::DEFAULT).unjudged();
+    let no_number = |entries| {
+        let mut slice = slice(entries);
+        slice.ports[0].port = None;
+        slice
+    };
+    let hinted_pod = || slice(vec![hinted(1, "node-1", "zone-2")]);
+    let names = || slice(vec![name("zone-1")]);
+    let portless = || no_number(vec![hinted(2, "node-1", "zone-1")]);
+    for beside in [names(), portless()] {
+        let both = [hinted_pod(), beside.clone()];
+        assert_eq!(unjudged(&both), Some(Unjudged::Unservable));
+        // Without a hint, or as long as all else has none, it changes nothing.
+        assert_eq!(unjudged(std::slice::from_ref(&beside)), None);
+        let both = [slice(vec![pod(1, "node-1")]), beside];
+        assert_eq!(unjudged(&both), None);
+        assert_eq!(promised(&service(), &both), ["10.0.0.1:9090"]);
+    }
+    let not_ready = SliceEndpoint {
+        ready: false,
+        ..name("zone-1")
+    };
+    assert_eq!(unjudged(&[hinted_pod(), slice(vec![not_ready])]), None);
+}
+
+#[test]
+fn a_pod_that_a_slice_without_a_port_number_lists_too_is_not_judged() {
+    let mut no_number = slice(vec![pod(1, "node-1")]);
+    no_number.ports[0].port = None;
+    let unjudged = |number| {
+        let slices = [slice(vec![pod(number, "node-1")]), no_number.clone()];
+        offer(Some(&service()), &slices, Flags::DEFAULT).unjudged()
+    };
+    assert_eq!(unjudged(1), Some(Unjudged::Unservable));
+    assert_eq!(unjudged(2), None);
+}
+
+#[test]
+fn pods_of_one_name_in_two_namespaces_are_two_endpoints() {
+    let elsewhere = SliceEndpoint {
+        target: EndpointTarget::PodElsewhere {
+            namespace: "elsewhere".into(),
+            name: "pod-1".into(),
+        },
+        ..pod(2, "node-1")
+    };
+    let slices = [slice(vec![pod(1, "node-1"), elsewhere])];
+    let offer = offer(Some(&service()), &slices, Flags::DEFAULT);
+    assert_eq!((offer.available(), offer.unjudged()), (2, None));
+    // An update names a pod by its name alone.
+    let of = |address: &str| Endpoint::of_pod(address.parse().unwrap(), "pod-1");
+    let both = BTreeSet::from([of("10.0.0.1:9090"), of("10.0.0.2:9090")]);
+    assert_eq!(offer.promised(&place()), both);
+}

@@ -24,6 +24,9 @@ pub enum Unjudged {
     /// Slices disagree on an endpoint's address, on its zone hints or on its host name, and which of
     /// them counts depends on their order.
     Contradictory,
+    /// Slices list names in place of IP addresses, or port numbers that do not exist, and the
+    /// controller, which serves none of them, takes their zone hints into account.
+    Unservable,
     /// Endpoints have zone hints, and a client's Node changed its zone after streams were opened:
     /// the controller reads it once for all clients of a Node, and again when the last has left.
     ZoneChanged,
@@ -46,10 +49,12 @@ pub(super) fn of(listed: &Listed<'_>, filter: Filter, flags: Flags) -> Option<Un
         unnamed.then_some(Unjudged::PodNodeUnknown)
     };
     let contradictory = || (listed.is_contradictory(filter)).then_some(Unjudged::Contradictory);
+    let unservable = || (listed.depends_on_unservable(filter)).then_some(Unjudged::Unservable);
     everywhere(flags)
         .or_else(ipv6)
         .or_else(node)
         .or_else(contradictory)
+        .or_else(unservable)
 }
 
 // === impl Unjudged ===
@@ -67,6 +72,7 @@ impl Unjudged {
             }
             Self::PodNodeUnknown => "name the Node (nodeName) in its EndpointSlices",
             Self::Contradictory => "list each endpoint alike in all slices",
+            Self::Unservable => "list IP addresses and numbers of ports in its EndpointSlices",
             Self::ZoneChanged => "leave the labels of Nodes alone",
             Self::Changing => "stop the churn before the end is checked",
         }
@@ -87,6 +93,9 @@ impl fmt::Display for Unjudged {
             }
             Self::Contradictory => {
                 "its EndpointSlices disagree on an endpoint's address, hints or host name"
+            }
+            Self::Unservable => {
+                "its EndpointSlices list names in place of addresses, or ports without a number"
             }
             Self::ZoneChanged => {
                 "endpoints have zone hints, and a client's Node changed its zone meanwhile"

@@ -228,6 +228,7 @@ fn services() -> Vec<String> {
         Unjudged::Ipv6Unknown,
         Unjudged::PodNodeUnknown,
         Unjudged::Contradictory,
+        Unjudged::Unservable,
         Unjudged::ZoneChanged,
         Unjudged::Changing,
     ];
@@ -238,6 +239,7 @@ fn services() -> Vec<String> {
                 | Unjudged::Ipv6Unknown
                 | Unjudged::PodNodeUnknown
                 | Unjudged::Contradictory
+                | Unjudged::Unservable
                 | Unjudged::ZoneChanged
                 | Unjudged::Changing => {}
             }
