@@ -6,7 +6,10 @@ use k8s_openapi::api::{
     core::v1::{Pod, Service},
     discovery::v1::{Endpoint, EndpointSlice},
 };
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::{
+    Api,
+    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams},
+};
 use serde_json::{Value, json};
 
 use crate::world::{World, is_ready, service};
@@ -21,6 +24,7 @@ in_every_world![
     a_slice_that_someone_else_changes_is_put_right,
     a_service_without_a_selector_keeps_the_slices_it_is_given,
     a_change_of_the_service_is_written_into_its_slices,
+    an_empty_list_of_a_slice_is_none,
     what_is_not_ready_is_published_when_asked,
     endpoints_are_hinted_to_their_zone_when_asked,
 ];
@@ -55,6 +59,26 @@ async fn a_service_without_endpoints_keeps_one_slice(world: &World) {
     let force = DeleteParams::default().grace_period(0);
     world.api::<Pod>().delete("a", &force).await.unwrap();
     one().await;
+}
+
+async fn an_empty_list_of_a_slice_is_none(world: &World) {
+    for (name, list) in [("empty", json!([])), ("null", Value::Null)] {
+        let slice = json!({
+            "metadata": { "name": name },
+            "addressType": "IPv4",
+            "endpoints": list,
+            "ports": list,
+        });
+        world.create::<EndpointSlice>(slice).await;
+    }
+    // Typed, both would read alike.
+    let kind = ApiResource::erase::<EndpointSlice>(&());
+    let slices = Api::<DynamicObject>::namespaced_with(world.kube.clone(), &world.namespace, &kind);
+    for name in ["empty", "null"] {
+        let slice = slices.get(name).await.unwrap();
+        assert_eq!(slice.data.get("endpoints"), Some(&Value::Null), "{name}");
+        assert_eq!(slice.data.get("ports"), Some(&Value::Null), "{name}");
+    }
 }
 
 async fn slices_hold_a_hundred_endpoints_at_most(world: &World) {

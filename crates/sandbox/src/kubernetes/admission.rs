@@ -213,6 +213,12 @@ fn complete(resource: Resource, object: &mut Value) -> Result<(), Refusal> {
             if array(&object["endpoints"]).count() > 1000 {
                 return invalid("endpoints", "Too many: must have at most 1000 items");
             }
+            // As Go writes a list of which nothing was kept.
+            for list in ["endpoints", "ports"] {
+                if array(&object[list]).count() == 0 {
+                    object[list] = Value::Null;
+                }
+            }
             for endpoint in members_mut(object, "endpoints") {
                 defaults(endpoint, json!({ "conditions": {} }));
             }
