@@ -232,10 +232,12 @@ fn refuse_destination_faults(scenario: &Scenario) -> Result<(), UsageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dst_load_scenario::scenario::built_in;
 
     #[tokio::test]
     async fn the_version_that_is_given_is_of_a_controller_of_linkerds() {
-        let (scenario, _) = Scenario::from_yaml("", "empty.yaml", &[]).unwrap();
+        let quick = built_in("quick").unwrap();
+        let (scenario, _) = Scenario::from_yaml(quick, "quick.yaml", &[]).unwrap();
         let environment = || Environment::in_process(&scenario);
         assert_eq!(environment().named(Some("edge-26.8.3")).version, None);
         let of_linkerd = |said: Option<&str>| Environment {
