@@ -41,7 +41,12 @@ lab-down:
 # Runs on it what the embedded Kubernetes is held to; fails without one.
 lab-test *args:
     DST_LOAD_LAB_KUBECONFIG="${DST_LOAD_LAB_KUBECONFIG:-$PWD/.lab/kubeconfig}" \
-        cargo test --release --test conformance -- --ignored {{args}}
+        cargo test --release --test conformance -- --ignored --skip oracle:: {{args}}
+
+# Compares what the oracle promises with what a real controller (LINKERD_DESTINATION_BIN) sends: 2,000 sets
+# of objects, in a minute or two. ORACLE_SEED and ORACLE_SETS say which, and how many.
+oracle-check *args:
+    cargo test --release --test conformance oracle:: -- --include-ignored --nocapture {{args}}
 
 # Measures what the tool costs, beside a real controller (LINKERD_DESTINATION_BIN) and beside readers
 # that decode nothing or all: target/bench/e2e.json, in some eight minutes. See docs/performance.

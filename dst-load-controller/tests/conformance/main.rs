@@ -5,6 +5,10 @@
 //! (`just lab-test`), and then fails without one. Where the two differ, the embedded one is wrong.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
+#![expect(
+    clippy::print_stdout,
+    reason = "a seed is of use whether or not a test fails"
+)]
 
 /// Tests each of the claims, which are functions of a `&World`, in every World.
 macro_rules! in_every_world {
@@ -48,6 +52,7 @@ mod churn;
 mod deletions;
 mod lab;
 mod objects;
+mod oracle;
 mod patches;
 mod refusals;
 mod slices;

@@ -10,7 +10,6 @@ mod faults;
 mod federated;
 mod foreign;
 mod forward;
-mod oracle;
 mod plans;
 mod properties;
 mod proxies;

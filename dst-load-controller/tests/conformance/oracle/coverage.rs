@@ -25,7 +25,7 @@ pub(super) struct Coverage {
 type Is = fn(&ObjectSet) -> bool;
 
 /// All that has to occur.
-const KINDS: [(&str, Is); 41] = [
+const KINDS: [(&str, Is); 52] = [
     ("Service with a selector", |it| {
         service(it, |it| it["spec"]["selector"].is_object())
     }),
@@ -74,8 +74,10 @@ const KINDS: [(&str, Is); 41] = [
     ("slice of nobody", |it| {
         slice(it, |it| it["metadata"]["labels"].is_null())
     }),
-    ("slice of another namespace", |it| {
-        slice(it, |it| it["metadata"]["namespace"] != "shop")
+    ("slice of another namespace", |set| {
+        slice(set, |it| {
+            it["metadata"]["namespace"] != set.names.namespace.as_str()
+        })
     }),
     ("slice of IPv6", |it| {
         slice(it, |it| it["addressType"] == "IPv6")
@@ -105,6 +107,44 @@ const KINDS: [(&str, Is); 41] = [
         entry(it, |it| it["targetRef"].is_null())
     }),
     ("Pod", |it| entry(it, |it| it["targetRef"]["kind"] == "Pod")),
+    ("Pod in another namespace", |set| {
+        entry(set, |it| {
+            let namespace = &it["targetRef"]["namespace"];
+            namespace.is_string() && namespace != set.names.namespace.as_str()
+        })
+    }),
+    ("Pod without a namespace", |it| {
+        entry(it, |it| {
+            it["targetRef"]["kind"] == "Pod" && it["targetRef"]["namespace"].is_null()
+        })
+    }),
+    ("opaque port", |it| {
+        all(it, "Pod").any(|it| it["metadata"]["annotations"].is_object())
+    }),
+    ("meshed Pod", |it| {
+        all(it, "Pod").any(|it| it["spec"]["containers"][1].is_object())
+    }),
+    ("Server", |it| all(it, "Server").next().is_some()),
+    ("ExternalWorkload that exists", |it| {
+        all(it, "ExternalWorkload").next().is_some()
+    }),
+    ("slice owned without a label", |it| {
+        slice(it, |it| it["metadata"]["ownerReferences"].is_array())
+    }),
+    ("slice port over UDP", |it| {
+        slice(it, |it| it["ports"][0]["protocol"] == "UDP")
+    }),
+    ("empty list of ports", |it| {
+        slice(it, |it| it["ports"].as_array().is_some_and(Vec::is_empty))
+    }),
+    ("ready is null", |it| {
+        entry(it, |it| {
+            it["conditions"].get("ready").is_some_and(Value::is_null)
+        })
+    }),
+    ("address twice in an entry", |it| {
+        entry(it, |it| it["addresses"][0] == it["addresses"][1])
+    }),
     ("ExternalWorkload", |it| {
         entry(it, |it| it["targetRef"]["kind"] == "ExternalWorkload")
     }),

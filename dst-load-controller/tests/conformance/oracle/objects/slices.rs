@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{NAMESPACE, NODES, PODS, SERVICE, node_of};
+use super::{NODES, Names, PODS, SERVICE};
 
 /// Zones of hints: those of Nodes, and one that no Node is in.
 const ZONES: [&str; 3] = ["zone-a", "zone-b", "zone-x"];
@@ -29,6 +29,8 @@ enum Owner {
     Nobody,
     /// The Service of this name in another namespace.
     AnotherNamespace,
+    /// The Service, by its owner and by no label.
+    Unlabelled,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +45,13 @@ enum SlicePorts {
     Named,
     Unnamed,
     Several,
+    Udp,
     /// One with a name and without a number.
     NoNumber,
     /// A number that no port has; the API server does not look.
     NoPort(i32),
     None,
+    Empty,
 }
 
 /// An entry of a slice as it is drawn.
@@ -63,12 +67,17 @@ struct EntryDraft {
     hints: Hints,
 }
 
+/// What an entry points at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target {
+pub(super) enum Target {
     Pod,
     Absent,
     ExternalWorkload,
     Node,
+    /// The Pod of this name in another namespace.
+    PodElsewhere,
+    /// A Pod of which no namespace is said.
+    PodNowhere,
 }
 
 /// The addresses of an entry.
@@ -76,6 +85,8 @@ enum Target {
 enum Addresses {
     /// Its own.
     Own,
+    /// Its own, twice.
+    Twice,
     /// Its own, after another.
     OwnLast,
     /// Its own, before another.
@@ -88,6 +99,8 @@ enum Addresses {
 enum Conditions {
     Absent,
     Empty,
+    /// `ready` is there and null.
+    Null,
     Ready,
     NotReady,
     Terminating,
@@ -106,6 +119,11 @@ enum Hints {
 /// The name of Pod `number`.
 pub(super) fn pod_name(number: u8) -> String {
     format!("web-{number}")
+}
+
+/// The name of ExternalWorkload `number`.
+pub(super) fn workload_name(number: u8) -> String {
+    format!("vm-{number}")
 }
 
 /// The host name of what is `number`.
@@ -129,6 +147,7 @@ fn slice(hinted: f64) -> impl Strategy<Value = SliceDraft> {
             1 => Just(Owner::AnotherService),
             1 => Just(Owner::Nobody),
             1 => Just(Owner::AnotherNamespace),
+            1 => Just(Owner::Unlabelled),
         ],
         prop_oneof![
             12 => Just(AddressType::IPv4),
@@ -141,7 +160,9 @@ fn slice(hinted: f64) -> impl Strategy<Value = SliceDraft> {
             20 => Just(SlicePorts::Several),
             1 => Just(SlicePorts::NoNumber),
             1 => prop::sample::select(vec![-1, 0, 70_000]).prop_map(SlicePorts::NoPort),
+            1 => Just(SlicePorts::Udp),
             1 => Just(SlicePorts::None),
+            1 => Just(SlicePorts::Empty),
         ],
         prop_oneof![7 => Just(8080), 1 => Just(8081)],
         prop::collection::vec(entry(hinted), 0..6),
@@ -171,14 +192,17 @@ fn entry(hinted: f64) -> impl Strategy<Value = EntryDraft> {
         });
     (
         prop_oneof![
-            12 => Just(Target::Pod),
-            5 => Just(Target::Absent),
-            1 => Just(Target::ExternalWorkload),
-            1 => Just(Target::Node),
+            24 => Just(Target::Pod),
+            10 => Just(Target::Absent),
+            3 => Just(Target::ExternalWorkload),
+            2 => Just(Target::Node),
+            2 => Just(Target::PodElsewhere),
+            1 => Just(Target::PodNowhere),
         ],
         0..PODS,
         prop_oneof![
             20 => Just(Addresses::Own),
+            1 => Just(Addresses::Twice),
             2 => Just(Addresses::OwnLast),
             1 => Just(Addresses::OwnFirst),
             1 => Just(Addresses::Shared),
@@ -186,6 +210,7 @@ fn entry(hinted: f64) -> impl Strategy<Value = EntryDraft> {
         prop_oneof![
             4 => Just(Conditions::Absent),
             1 => Just(Conditions::Empty),
+            1 => Just(Conditions::Null),
             6 => Just(Conditions::Ready),
             2 => Just(Conditions::NotReady),
             1 => Just(Conditions::Terminating),
@@ -211,19 +236,20 @@ fn entry(hinted: f64) -> impl Strategy<Value = EntryDraft> {
 // === impl SliceDraft ===
 
 impl SliceDraft {
-    /// Whether an entry points at Pod `number`.
-    pub(super) fn refers_to(&self, number: u8) -> bool {
+    /// Whether an entry points at this kind of target, `number` of them.
+    pub(super) fn refers_to(&self, target: Target, number: u8) -> bool {
         let mut entries = self.entries.iter();
-        entries.any(|entry| entry.target == Target::Pod && entry.what == number)
+        entries.any(|entry| entry.target == target && entry.what == number)
     }
 
     /// As object `number` of its kind.
-    pub(super) fn object(&self, number: usize) -> Value {
+    pub(super) fn object(&self, number: usize, names: &Names) -> Value {
+        let here = || names.namespace.clone();
         let (namespace, service) = match self.owner {
-            Owner::Service => (NAMESPACE, Some(SERVICE)),
-            Owner::AnotherService => (NAMESPACE, Some("another")),
-            Owner::Nobody => (NAMESPACE, None),
-            Owner::AnotherNamespace => ("elsewhere", Some(SERVICE)),
+            Owner::Service => (here(), Some(SERVICE)),
+            Owner::AnotherService => (here(), Some("another")),
+            Owner::Nobody | Owner::Unlabelled => (here(), None),
+            Owner::AnotherNamespace => (names.elsewhere(), Some(SERVICE)),
         };
         let entries = self.entries.iter();
         let mut slice = json!({
@@ -231,10 +257,15 @@ impl SliceDraft {
             "kind": "EndpointSlice",
             "metadata": {"namespace": namespace, "name": format!("{SERVICE}-{number}")},
             "addressType": self.address_type.name(),
-            "endpoints": entries.map(|it| it.object(self.address_type)).collect::<Vec<_>>(),
+            "endpoints": entries.map(|it| it.object(self.address_type, names)).collect::<Vec<_>>(),
         });
         if let Some(service) = service {
             slice["metadata"]["labels"] = json!({"kubernetes.io/service-name": service});
+        }
+        if matches!(self.owner, Owner::Unlabelled) {
+            slice["metadata"]["ownerReferences"] = json!([{
+                "apiVersion": "v1", "kind": "Service", "name": SERVICE, "uid": "unknown",
+            }]);
         }
         let http = json!({"name": "http", "port": self.number, "protocol": "TCP"});
         slice["ports"] = match self.ports {
@@ -250,7 +281,9 @@ impl SliceDraft {
             SlicePorts::NoPort(number) => {
                 json!([{"name": "http", "port": number, "protocol": "TCP"}])
             }
+            SlicePorts::Udp => json!([{"name": "http", "port": self.number, "protocol": "UDP"}]),
             SlicePorts::None => Value::Null,
+            SlicePorts::Empty => json!([]),
         };
         slice
     }
@@ -283,31 +316,38 @@ impl AddressType {
 // === impl EntryDraft ===
 
 impl EntryDraft {
-    fn object(&self, address_type: AddressType) -> Value {
+    fn object(&self, address_type: AddressType, names: &Names) -> Value {
         let own = address_type.address(self.target as u8, self.what);
         let other = address_type.address(10 + self.target as u8, self.what);
         let addresses = match self.addresses {
             Addresses::Own => vec![own],
+            Addresses::Twice => vec![own.clone(), own],
             Addresses::OwnLast => vec![other, own],
             Addresses::OwnFirst => vec![own, other],
             Addresses::Shared => vec![address_type.address(9, 1)],
         };
         let mut entry = json!({"addresses": addresses});
-        let target =
-            |kind: &str, name: String| json!({"kind": kind, "namespace": NAMESPACE, "name": name});
+        let target = |kind: &str, name: String| json!({"kind": kind, "namespace": names.namespace, "name": name});
         match self.target {
             Target::Absent => {}
             Target::Pod => entry["targetRef"] = target("Pod", pod_name(self.what)),
+            Target::PodElsewhere => {
+                entry["targetRef"] = target("Pod", pod_name(self.what));
+                entry["targetRef"]["namespace"] = json!(names.elsewhere());
+            }
+            Target::PodNowhere => {
+                entry["targetRef"] = json!({"kind": "Pod", "name": pod_name(self.what)});
+            }
             Target::ExternalWorkload => {
-                entry["targetRef"] = target("ExternalWorkload", format!("vm-{}", self.what));
+                entry["targetRef"] = target("ExternalWorkload", workload_name(self.what));
             }
             Target::Node => {
                 let (node, _) = NODES[usize::from(self.what) % NODES.len()];
-                entry["targetRef"] = json!({"kind": "Node", "name": node});
+                entry["targetRef"] = json!({"kind": "Node", "name": names.node(node)});
             }
         }
         if self.node {
-            entry["nodeName"] = json!(node_of(self.what));
+            entry["nodeName"] = json!(names.node_of(self.what));
         }
         if self.host {
             entry["hostname"] = json!(host_name(self.what));
@@ -315,6 +355,7 @@ impl EntryDraft {
         let conditions = match self.conditions {
             Conditions::Absent => None,
             Conditions::Empty => Some(json!({})),
+            Conditions::Null => Some(json!({"ready": null})),
             Conditions::Ready => Some(json!({"ready": true})),
             Conditions::NotReady => Some(json!({"ready": false})),
             Conditions::Terminating => {

@@ -7,14 +7,15 @@ use dst_load_kubernetes::observer::Snapshot;
 use dst_load_oracle::promise::Unjudged;
 use dst_load_sandbox::destination::{Config, Offline};
 use dst_load_scenario::flags::Flags;
+use serde_json::Value;
 
-use super::objects::{CLIENT_NODES, NAMESPACE, ObjectSet, SERVICE};
+use super::objects::{ObjectSet, SERVICE};
 
 /// A class of clients: what sets apart what they are promised.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Client {
     /// The Node that it names; empty where it names none.
-    pub(super) node: &'static str,
+    pub(super) node: String,
     /// The host name in the path that it asks for.
     pub(super) host: Option<String>,
 }
@@ -26,7 +27,7 @@ pub(super) type Addresses = BTreeSet<SocketAddr>;
 pub(super) fn clients(set: &ObjectSet) -> Vec<Client> {
     let hosts = [None].into_iter().chain(set.host.clone().map(Some));
     let classes = hosts.flat_map(|host| {
-        CLIENT_NODES.map(|node| Client {
+        set.names.client_nodes().map(|node| Client {
             node,
             host: host.clone(),
         })
@@ -34,15 +35,17 @@ pub(super) fn clients(set: &ObjectSet) -> Vec<Client> {
     classes.collect()
 }
 
-/// What the oracle promises each of `clients`, or why it does not judge.
+/// What the oracle promises each of `clients` where the cluster has these `objects`, or why it does
+/// not judge.
 ///
 /// # Errors
 /// If the observer cannot read the objects.
 pub(super) fn oracle(
     set: &ObjectSet,
+    objects: &[Value],
     clients: &[Client],
 ) -> Result<Vec<Result<Addresses, Unjudged>>, String> {
-    let seen = Snapshot::new(&set.objects);
+    let seen = Snapshot::new(objects);
     let seen = seen.map_err(|error| format!("the observer cannot read an object: {error}"))?;
     let flags = Flags {
         ipv6: Some(set.ipv6),
@@ -50,11 +53,11 @@ pub(super) fn oracle(
     };
     let promised = clients.iter().map(|client| {
         let host = client.host.as_deref();
-        let offer = seen.offer(host, (NAMESPACE, SERVICE), set.port, flags);
+        let offer = seen.offer(host, (&set.names.namespace, SERVICE), set.port, flags);
         match offer.unjudged() {
             Some(reason) => Err(reason),
             None => {
-                let promised = offer.promised(&seen.place(client.node));
+                let promised = offer.promised(&seen.place(&client.node));
                 Ok(promised.iter().map(|it| it.address).collect())
             }
         }
@@ -78,11 +81,25 @@ pub(super) fn reference(set: &ObjectSet, clients: &[Client]) -> Result<Vec<Addre
     let mut destination =
         destination.map_err(|error| format!("the reference cannot read an object: {error}"))?;
     let sent = clients.iter().map(|client| {
-        let host = (client.host.as_ref()).map_or(String::new(), |host| format!("{host}."));
-        let path = format!("{host}{SERVICE}.{NAMESPACE}.svc.cluster.local:{}", set.port);
-        let token = serde_json::json!({"ns": NAMESPACE, "nodeName": client.node}).to_string();
+        let (path, token) = (client.path(set), client.token(set));
         // A stream that is refused has no endpoints.
         destination.first_update(&path, &token).unwrap_or_default()
     });
     Ok(sent.collect())
+}
+
+// === impl Client ===
+
+impl Client {
+    /// What it asks for.
+    pub(super) fn path(&self, set: &ObjectSet) -> String {
+        let host = (self.host.as_ref()).map_or(String::new(), |host| format!("{host}."));
+        let namespace = &set.names.namespace;
+        format!("{host}{SERVICE}.{namespace}.svc.cluster.local:{}", set.port)
+    }
+
+    /// Who it is.
+    pub(super) fn token(&self, set: &ObjectSet) -> String {
+        serde_json::json!({"ns": set.names.namespace, "nodeName": self.node}).to_string()
+    }
 }
