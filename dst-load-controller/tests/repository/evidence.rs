@@ -1,6 +1,8 @@
 //! The runs of `docs/evidence`: each has its recording, compressed, and the reports that the tool
 //! makes of it now. With `UPDATE_DOCS=1` the reports are written anew.
 
+mod comparisons;
+
 use std::{
     env,
     fs::{self, File},
