@@ -73,9 +73,11 @@ fn compare(
             Err(reason) => unjudged = Some(reason),
             Ok(promised) if promised != sent => {
                 return Err(format!(
-                    "{client:?}, port {}, ipv6 {}:\n  the oracle promises {promised:?}\n  \
-                     the destination sends {sent:?}",
-                    set.port, set.ipv6
+                    "on Node {:?}, asking for {} of a controller with -enable-ipv6={}:\n  the oracle \
+                     promises {promised:?}\n  the destination sends {sent:?}",
+                    set.names.plain(&client.node),
+                    client.path(set),
+                    set.ipv6
                 ));
             }
             Ok(promised) => {

@@ -12,7 +12,6 @@ use serde_json::Value;
 use super::objects::{ObjectSet, SERVICE};
 
 /// A class of clients: what sets apart what they are promised.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Client {
     /// The Node that it names; empty where it names none.
     pub(super) node: String,

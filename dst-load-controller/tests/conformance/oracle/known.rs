@@ -1,5 +1,6 @@
 //! What is known of Linkerd's controller: objects that it serves otherwise than promised, and those
-//! that end its process. Each with the line of linkerd2 at commit `b24cd4059`.
+//! that end its process. Lines are of linkerd2 at commit `b24cd4059`, in
+//! `controller/api/destination/watcher`.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +9,7 @@ use serde_json::Value;
 use super::objects::ObjectSet;
 
 /// Whether these objects end the controller's process, so that it cannot be asked about them: a
-/// slice's port with a name and without a number (`endpoints/watcher/port_publisher.go`,
-/// `updatePort`: a nil pointer).
+/// slice's port without a number (`resolveESTargetPort`, `port_publisher.go:441`: a nil pointer).
 pub(super) fn ends_the_controller(set: &ObjectSet) -> bool {
     let mut ports = (set.objects.iter())
         .filter(|it| it["kind"] == "EndpointSlice")
@@ -18,7 +18,8 @@ pub(super) fn ends_the_controller(set: &ObjectSet) -> bool {
 }
 
 /// The `objects` as the controller reads them, where that is not as they are: an entry of a slice
-/// whose Pod or ExternalWorkload does not exist is left out. The oracle does not see Pods.
+/// whose Pod or ExternalWorkload does not exist is left out (`endpointSliceToAddresses`,
+/// `port_publisher.go:175-210`). The oracle does not see Pods.
 pub(super) fn without_absent_targets(objects: &[Value]) -> Option<Vec<Value>> {
     let name = |kind: &Value, of: &Value| {
         [kind, &of["namespace"], &of["name"]].map(|it| it.as_str().unwrap_or_default().to_owned())

@@ -199,6 +199,11 @@ impl Names {
         CLIENT_NODES.map(|node| self.node(node))
     }
 
+    /// A Node's name as it is in [`Names::alone`].
+    pub(super) fn plain<'a>(&self, node: &'a str) -> &'a str {
+        node.strip_suffix(&self.nodes).unwrap_or(node)
+    }
+
     fn node(&self, name: &str) -> String {
         match name {
             "" => String::new(),
