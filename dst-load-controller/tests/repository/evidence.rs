@@ -22,15 +22,9 @@ use flate2::{Compression, write::GzEncoder};
 
 /// Directories with a report and no recording, whose runs are still to be made again. A recording
 /// that is added there takes its directory off this list, and nothing is put on it.
-const WITHOUT_RECORDING: [&str; 8] = [
-    "baseline",
-    "federated-baseline",
+const WITHOUT_RECORDING: [&str; 2] = [
     "federated-oscillation",
     "large-rollout",
-    "many-services",
-    "red-line",
-    "small-oscillation",
-    "stale-state",
 ];
 
 /// The most that a compressed recording has, in bytes: the repository keeps each version of it.
