@@ -12,10 +12,7 @@ use serde_json::Value;
 const WITHOUT_RECORDINGS: [&str; 2] = ["pointer", "shared-state"];
 
 /// The forms of a comparison, and the file of each.
-const FORMS: [(&str, &str); 2] = [
-    ("json", "comparison.json"),
-    ("markdown", "comparison.md"),
-];
+const FORMS: [(&str, &str); 2] = [("json", "comparison.json"), ("markdown", "comparison.md")];
 
 /// What `compare` says now, by the command that the comparison itself names.
 fn made_again(folder: &Path, comparison: &Value, form: &str) -> String {
