@@ -13,7 +13,7 @@ use super::RecordError;
 /// The recording's name in a run's directory.
 pub const RECORDING: &str = "recording.jsonl";
 
-/// Its name once it is compressed with gzip. Runs do not write it; whoever keeps a recording may.
+/// Its name if it is compressed with gzip. Runs do not write it.
 pub const COMPRESSED_RECORDING: &str = "recording.jsonl.gz";
 
 /// Directories of one name that are tried before giving up.
