@@ -83,11 +83,11 @@ pub enum EndpointTarget {
 // === impl EndpointTarget ===
 
 impl EndpointTarget {
-    /// The pod that updates name.
-    pub(crate) fn pod(&self) -> Option<Pod> {
+    /// The pod that updates name, by its name alone, if this target's identity is `identity`.
+    pub(crate) fn in_updates(&self, identity: Pod) -> Pod {
         match self {
-            Self::Pod(name) | Self::PodElsewhere { name, .. } => Some(Pod::named(name.as_bytes())),
-            Self::Bare | Self::ExternalWorkload(_) | Self::Other => None,
+            Self::PodElsewhere { name, .. } => Pod::named(name.as_bytes()),
+            _ => identity,
         }
     }
 

@@ -50,4 +50,4 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Vec<Line>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

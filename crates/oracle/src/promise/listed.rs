@@ -132,9 +132,9 @@ impl<'a> Listed<'a> {
             .map(|((id, _), Listing { address, entry, .. })| Candidate {
                 id,
                 endpoint: match id {
-                    Id::Pod { .. } => Endpoint {
+                    Id::Pod { pod, .. } => Endpoint {
                         address,
-                        pod: entry.target.pod(),
+                        pod: Some(entry.target.in_updates(pod)),
                     },
                     Id::Workload(_) | Id::Bare(_) => Endpoint::bare(address),
                 },

@@ -5,10 +5,10 @@ use std::time::Duration;
 use clap::Parser;
 use dst_load_recording::recording::{Identity, samples, write};
 use dst_load_scenario::scenario::{Scenario, built_in};
-use flate2::{Compression, write::GzEncoder};
 use tempfile::TempDir;
 
 use super::*;
+use crate::cli::recording_file::tests::compressed;
 
 #[derive(Debug, Parser)]
 struct Whole {
@@ -98,10 +98,8 @@ fn a_directory_with_several_runs_counts_as_all_of_them() {
 
 /// Writes what a file holds beside it, compressed.
 fn compress(path: &Path) {
-    let file = fs::File::create(path.with_extension("jsonl.gz")).unwrap();
-    let mut encoder = GzEncoder::new(file, Compression::default());
-    encoder.write_all(&fs::read(path).unwrap()).unwrap();
-    encoder.finish().unwrap();
+    let bytes = compressed(&fs::read(path).unwrap());
+    fs::write(path.with_extension("jsonl.gz"), bytes).unwrap();
 }
 
 #[test]

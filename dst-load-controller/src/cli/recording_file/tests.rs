@@ -18,7 +18,7 @@ fn plain() -> Vec<u8> {
 }
 
 /// As `gzip` writes them.
-fn compressed(bytes: &[u8]) -> Vec<u8> {
+pub(in crate::cli) fn compressed(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()

@@ -1,14 +1,14 @@
 //! Claims about rendering recordings again.
 
-use std::{fs, io::Write, path::Path};
+use std::{fs, path::Path};
 
 use dst_load_recording::recording::{Identity, samples, write};
 use dst_load_scenario::{criteria::Criterion, scenario::built_in};
 use dst_load_session::recorder::{COMPRESSED_RECORDING, RECORDING};
-use flate2::{Compression, write::GzEncoder};
 use tempfile::TempDir;
 
 use super::*;
+use crate::cli::recording_file::tests::compressed;
 
 /// A run's directory that holds these lines, with the built-in scenario `quick` in the header.
 fn saved(mut lines: Vec<Line>, seed: u64) -> TempDir {
@@ -75,10 +75,8 @@ fn a_directory_and_its_recording_say_the_same() {
 /// Compresses a recording and leaves no other.
 fn compress(folder: &Path) {
     let plain = folder.join(RECORDING);
-    let file = fs::File::create(folder.join(COMPRESSED_RECORDING)).unwrap();
-    let mut encoder = GzEncoder::new(file, Compression::default());
-    encoder.write_all(&fs::read(&plain).unwrap()).unwrap();
-    encoder.finish().unwrap();
+    let bytes = compressed(&fs::read(&plain).unwrap());
+    fs::write(folder.join(COMPRESSED_RECORDING), bytes).unwrap();
     fs::remove_file(plain).unwrap();
 }
 

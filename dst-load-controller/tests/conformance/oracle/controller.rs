@@ -24,7 +24,7 @@ use kube::{
 };
 use linkerd2_proxy_api::{
     destination::{GetDestination, Update, destination_client::DestinationClient, update},
-    net::{TcpAddress, ip_address::Ip},
+    net::TcpAddress,
 };
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -381,13 +381,9 @@ impl State {
     }
 }
 
-/// An address as a proxy reads it: one with a port that is none is not there.
+/// An address, if its port is one. The API's own conversion keeps 16 bits of any number, and nobody
+/// listens there.
 fn address(of: &TcpAddress) -> Option<SocketAddr> {
-    let ip = match of.ip.as_ref()?.ip.as_ref()? {
-        Ip::Ipv4(bits) => IpAddr::from(bits.to_be_bytes()),
-        Ip::Ipv6(bits) => {
-            IpAddr::from((u128::from(bits.first) << 64 | u128::from(bits.last)).to_be_bytes())
-        }
-    };
+    let ip = IpAddr::try_from(of.ip?).ok()?;
     Some(SocketAddr::new(ip, u16::try_from(of.port).ok()?))
 }

@@ -3,6 +3,7 @@
 use std::env;
 
 use proptest::strategy::{Strategy as _, ValueTree as _};
+use serde_json::Value;
 
 use super::{
     ask,
@@ -50,20 +51,19 @@ fn judge(answer: &Answer, coverage: &mut Coverage) -> Outcome {
     else {
         return Outcome::Apart;
     };
-    let compared = ask::oracle(set, objects, clients)
-        .and_then(|promised| super::compare(set, clients, &promised, sent, coverage));
-    let Err(disagreement) = compared else {
+    let compare = |objects: &[Value], coverage: &mut Coverage| {
+        let promised = ask::oracle(set, objects, clients)?;
+        super::compare(set, clients, &promised, sent, coverage)
+    };
+    let Err(disagreement) = compare(objects, coverage) else {
         return Outcome::Agrees;
     };
-    let Some(read) = known::without_absent_targets(objects) else {
-        return Outcome::Disagrees(disagreement);
-    };
-    let mut aside = Coverage::default();
-    let compared = ask::oracle(set, &read, clients)
-        .and_then(|promised| super::compare(set, clients, &promised, sent, &mut aside));
-    match compared {
-        Ok(()) => Outcome::Known,
-        Err(disagreement) => Outcome::Disagrees(disagreement),
+    match known::without_absent_targets(objects) {
+        None => Outcome::Disagrees(disagreement),
+        Some(read) => match compare(&read, &mut Coverage::default()) {
+            Ok(()) => Outcome::Known,
+            Err(disagreement) => Outcome::Disagrees(disagreement),
+        },
     }
 }
 
@@ -121,19 +121,14 @@ impl Pair {
 
     /// Which of these samples disagree.
     async fn disagree(&mut self, samples: &[Sample]) -> Vec<bool> {
-        let asked: Vec<_> = samples
-            .iter()
-            .filter(|it| !is_kept_apart(it))
-            .cloned()
-            .collect();
-        let mut outcomes = self
-            .compare(&asked, &mut Coverage::default())
-            .await
-            .into_iter();
-        let disagrees = |it: &Sample| {
-            !is_kept_apart(it) && matches!(outcomes.next(), Some(Outcome::Disagrees(_)))
-        };
-        samples.iter().map(disagrees).collect()
+        let apart: Vec<_> = samples.iter().map(is_kept_apart).collect();
+        let asked = samples.iter().zip(&apart).filter(|(_, apart)| !**apart);
+        let asked: Vec<_> = asked.map(|(sample, _)| sample.clone()).collect();
+        let outcomes = self.compare(&asked, &mut Coverage::default()).await;
+        let mut outcomes = outcomes.into_iter();
+        let disagrees =
+            |apart: bool| !apart && matches!(outcomes.next(), Some(Outcome::Disagrees(_)));
+        apart.into_iter().map(disagrees).collect()
     }
 
     /// What is left of a sample that disagrees when nothing more can be taken away from it, and how
