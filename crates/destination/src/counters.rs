@@ -26,6 +26,7 @@ pub struct StreamCounters {
     /// By position of the Service among those that are watched.
     received: Vec<Received>,
     identities: Mutex<Answers>,
+    found: Mutex<Found>,
     /// The last `NotFound`, in the destination's words.
     refusal: Mutex<Option<String>>,
 }
@@ -36,6 +37,14 @@ struct Answers {
     seen: BTreeSet<(u32, bool)>,
     /// Not in the recording yet.
     lines: Vec<IdentifiedLine>,
+}
+
+/// The replicas that have come since the start.
+#[derive(Debug, Default)]
+struct Found {
+    seen: BTreeSet<u32>,
+    /// The addresses of those that are not in the recording yet, in the order of their numbers.
+    addresses: Vec<String>,
 }
 
 /// What streams did.
@@ -70,6 +79,7 @@ impl StreamCounters {
             active: AtomicU64::new(0),
             received: (0..services).map(|_| Received::default()).collect(),
             identities: Mutex::default(),
+            found: Mutex::default(),
             refusal: Mutex::default(),
         }
     }
@@ -196,6 +206,22 @@ impl StreamCounters {
                 reference,
             });
         }
+    }
+
+    /// A replica that was not there at the start has been found at this address. Each client finds
+    /// all of them in the order of their numbers; the first one counts.
+    pub fn replica_found(&self, replica: u32, address: &str) {
+        let mut found = self.found.lock();
+        if found.seen.insert(replica) {
+            found.addresses.push(address.to_owned());
+        }
+    }
+
+    /// Takes the addresses of the replicas that have been found since the last call, in the order
+    /// of their numbers.
+    #[must_use]
+    pub fn take_found(&self) -> Vec<String> {
+        std::mem::take(&mut self.found.lock().addresses)
     }
 
     /// Takes what has been answered since the last call.

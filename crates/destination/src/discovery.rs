@@ -1,13 +1,21 @@
 //! Where the replicas of a destination controller are, and where each serves its metrics, as far as
 //! neither was named.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use dst_load_scenario::scenario::Lifecycle;
-use dst_load_transport::{http::shown, world::Dial};
+use dst_load_transport::{
+    http::shown,
+    world::{Dial, ListedReplica, ListedReplicas},
+};
 use futures::future::{BoxFuture, join_all};
-use parking_lot::Mutex;
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 
 use super::target::{ADMIN_PORT, Target};
 use crate::{
@@ -17,6 +25,10 @@ use crate::{
 
 /// How long a name may take to resolve, and a page to be read.
 const TIMEOUT: Duration = Duration::from_secs(3);
+/// How often names are resolved again. A proxy does when the answer expires, and at most this often
+/// (`linkerd/dns/src/minimum_ttl.rs` of linkerd2-proxy); that of Kubernetes expires after 5 s
+/// (CoreDNS by itself) to 30 s. The system's resolver does not say when.
+const REFRESH: Duration = Duration::from_secs(5);
 
 /// Resolves HOST:PORT.
 pub type Resolve =
@@ -82,23 +94,95 @@ impl Replicas {
         found
     }
 
-    /// Connections to each. One that was found under a name is looked for there again once nobody
-    /// answers at its address.
+    /// Connections to each.
     ///
     /// # Errors
     /// If one is no address.
-    pub fn dials(&self, resolve: &Resolve, lifecycle: Lifecycle) -> Result<Vec<Dial>, String> {
-        let table = Arc::new(Mutex::new(self.addresses.clone()));
-        let each = self.addresses.iter().zip(&self.names).enumerate();
-        each.map(|(slot, (address, name))| {
-            let direct = dial(address, lifecycle)?;
-            Ok(match name {
-                None => direct,
-                Some(name) => {
-                    let (table, resolve) = (Arc::clone(&table), Arc::clone(resolve));
-                    behind(name.clone(), slot, table, resolve, lifecycle)
+    pub fn dials(&self, lifecycle: Lifecycle) -> Result<Vec<Dial>, String> {
+        let each = self.addresses.iter();
+        each.map(|address| dial(address, lifecycle)).collect()
+    }
+
+    /// Resolves the names again and again, as long as somebody reads what comes of it. `None` where
+    /// no replica was found under a name.
+    ///
+    /// # Errors
+    /// If one is no address.
+    pub fn watch(
+        &self,
+        resolve: &Resolve,
+        lifecycle: Lifecycle,
+    ) -> Result<Option<ListedReplicas>, String> {
+        if self.names.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let dials = self.dials(lifecycle)?.into_iter();
+        let replicas = self.addresses.iter().zip(dials);
+        let replicas = replicas.map(|(address, dial)| ListedReplica {
+            address: address.clone(),
+            dial,
+            is_listed: true,
+        });
+        let (sender, listed) = watch::channel(replicas.collect());
+        let (mut known, resolve) = (self.clone(), Arc::clone(resolve));
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    biased;
+                    () = sender.closed() => return,
+                    () = tokio::time::sleep(REFRESH) => {}
                 }
-            })
+                let listed = known.refresh(&resolve).await;
+                sender.send_if_modified(|replicas: &mut Vec<ListedReplica>| {
+                    let mut changed = false;
+                    for (replica, &is_listed) in replicas.iter_mut().zip(&listed) {
+                        changed |= replica.is_listed != is_listed;
+                        replica.is_listed = is_listed;
+                    }
+                    for address in known.addresses.iter().skip(replicas.len()) {
+                        // It came of a resolver, and so is an address.
+                        let Ok(dial) = dial(address, lifecycle) else {
+                            return changed;
+                        };
+                        replicas.push(ListedReplica {
+                            address: address.clone(),
+                            dial,
+                            is_listed: true,
+                        });
+                        changed = true;
+                    }
+                    changed
+                });
+            }
+        });
+        Ok(Some(listed))
+    }
+
+    /// Resolves each name, and adds the addresses that are new. Returns of each replica whether it
+    /// is listed. A name that cannot be resolved keeps its replicas.
+    async fn refresh(&mut self, resolve: &Resolve) -> Vec<bool> {
+        let names: BTreeSet<_> = self.names.iter().flatten().cloned().collect();
+        let mut now = BTreeMap::new();
+        for name in names {
+            let found = addresses(&name, resolve).await;
+            if found.is_empty() {
+                continue;
+            }
+            let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+            for address in &found {
+                let is_new = !self.addresses.contains(address);
+                self.add(address.clone(), Some(name.clone()));
+                if is_new {
+                    tracing::info!(name, address, "destination replica found");
+                }
+            }
+            now.insert(name, found);
+        }
+        let each = self.addresses.iter().zip(&self.names);
+        each.map(|(address, name)| {
+            // Under whichever name: two may lead to one address.
+            name.as_ref().is_none_or(|name| !now.contains_key(name))
+                || now.values().any(|found| found.contains(address))
         })
         .collect()
     }
@@ -190,53 +274,6 @@ async fn is_controller(url: &str) -> bool {
     }
 }
 
-/// Connections to the replica in this slot of `table`, which was found under `name`.
-fn behind(
-    name: String,
-    slot: usize,
-    table: Arc<Mutex<Vec<String>>>,
-    resolve: Resolve,
-    lifecycle: Lifecycle,
-) -> Dial {
-    Arc::new(move || {
-        let (name, table, resolve) = (name.clone(), Arc::clone(&table), Arc::clone(&resolve));
-        Box::pin(async move {
-            let connect = |address: String| async move {
-                match dial(&address, lifecycle) {
-                    Ok(dial) => dial().await,
-                    Err(reason) => Err(tonic::Status::unavailable(reason)),
-                }
-            };
-            let known = table.lock()[slot].clone();
-            let failed = match connect(known.clone()).await {
-                Ok(connection) => return Ok(connection),
-                Err(status) => status,
-            };
-            let now = addresses(&name, &resolve).await;
-            let now: Vec<_> = now.iter().map(ToString::to_string).collect();
-            let moved = {
-                let mut table = table.lock();
-                let held = now.contains(&known);
-                let fresh = now.into_iter().find(|it| !table.contains(it));
-                match fresh {
-                    Some(fresh) if !held && table[slot] == known => {
-                        tracing::info!(name, from = known, to = fresh, "destination replica moved");
-                        table[slot].clone_from(&fresh);
-                        Some(fresh)
-                    }
-                    // Another client has found it meanwhile.
-                    _ if table[slot] != known => Some(table[slot].clone()),
-                    _ => None,
-                }
-            };
-            match moved {
-                Some(address) => connect(address).await,
-                None => Err(failed),
-            }
-        })
-    })
-}
-
 fn joined(addresses: &[SocketAddr]) -> String {
     let each: Vec<_> = addresses.iter().map(ToString::to_string).collect();
     each.join(",")
@@ -245,6 +282,7 @@ fn joined(addresses: &[SocketAddr]) -> String {
 #[cfg(test)]
 mod tests {
     use axum::{Router, routing::get};
+    use parking_lot::Mutex;
 
     use super::*;
 
@@ -341,19 +379,76 @@ mod tests {
         assert_eq!(Metrics::find(&[], &replicas).await, Metrics::default());
     }
 
-    #[tokio::test]
-    async fn a_replica_that_has_moved_is_found_under_its_name() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let here = listener.local_addr().unwrap();
-        // Nobody listens at the first two, and one of them is still there.
-        let now: &'static str = Box::leak(here.to_string().into_boxed_str());
-        let resolve = knows("dst:8086", &["127.0.0.1:2", now]);
-        let replicas = Replicas {
-            addresses: vec!["127.0.0.1:1".into(), "127.0.0.1:2".into()],
-            names: vec![Some("dst:8086".into()), Some("dst:8086".into())],
+    /// A resolver whose answer for every name is what `answer` holds at the time.
+    fn answers(answer: &Arc<Mutex<Vec<&'static str>>>) -> Resolve {
+        let answer = Arc::clone(answer);
+        Arc::new(move |_| {
+            let now: Vec<_> = answer.lock().iter().map(|it| it.parse().unwrap()).collect();
+            Box::pin(async move { Ok(now) })
+        })
+    }
+
+    /// Which are listed, by address, after the next time that names are resolved.
+    async fn next(listed: &mut ListedReplicas) -> Vec<(String, bool)> {
+        let changed = timeout(REFRESH * 2, listed.changed()).await;
+        assert!(changed.is_ok(), "nothing has changed");
+        let replicas = listed.borrow_and_update();
+        let each = replicas.iter();
+        each.map(|it| (it.address.clone(), it.is_listed)).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_is_resolved_again_and_replicas_keep_their_numbers() {
+        let answer = Arc::new(Mutex::new(vec!["10.0.0.1:8086", "10.0.0.2:8086"]));
+        let resolve = answers(&answer);
+        let given = ["dst:8086".to_owned(), "10.9.9.9:1".to_owned()];
+        // An address is resolved to itself.
+        let one = knows("10.9.9.9:1", &["10.9.9.9:1"]);
+        let either: Resolve = {
+            let resolve = Arc::clone(&resolve);
+            Arc::new(move |name| {
+                if name.starts_with("dst") {
+                    resolve(name)
+                } else {
+                    one(name)
+                }
+            })
         };
-        let dials = replicas.dials(&resolve, Lifecycle::Eternal).unwrap();
-        assert!(dials[1]().await.is_err());
-        assert!(dials[0]().await.is_ok());
+        let found = Replicas::find(&given, &either).await;
+        let mut listed = found.watch(&either, Lifecycle::Proxy).unwrap().unwrap();
+        let pairs = |expected: &[(&str, bool)]| -> Vec<_> {
+            let each = expected.iter();
+            each.map(|&(address, is)| (address.to_owned(), is))
+                .collect()
+        };
+        // One is replaced: the new one has a number of its own, behind all others.
+        *answer.lock() = vec!["10.0.0.1:8086", "10.0.0.3:8086"];
+        let replaced = [
+            ("10.0.0.1:8086", true),
+            ("10.0.0.2:8086", false),
+            ("10.9.9.9:1", true),
+            ("10.0.0.3:8086", true),
+        ];
+        assert_eq!(next(&mut listed).await, pairs(&replaced));
+        // While the name has no answer, whoever was listed stays so.
+        answer.lock().clear();
+        tokio::time::sleep(REFRESH * 3).await;
+        assert!(!listed.has_changed().unwrap());
+        // One that comes back is the one that it was.
+        *answer.lock() = vec!["10.0.0.2:8086"];
+        let back = [
+            ("10.0.0.1:8086", false),
+            ("10.0.0.2:8086", true),
+            ("10.9.9.9:1", true),
+            ("10.0.0.3:8086", false),
+        ];
+        assert_eq!(next(&mut listed).await, pairs(&back));
+    }
+
+    #[tokio::test]
+    async fn what_was_not_found_under_a_name_is_not_watched() {
+        let resolve = knows("dst:8086", &["10.96.0.1:8086"]);
+        let found = Replicas::find(&["dst:8086".to_owned()], &resolve).await;
+        assert!(found.watch(&resolve, Lifecycle::Proxy).unwrap().is_none());
     }
 }

@@ -1,14 +1,16 @@
-//! All streams of a run: virtual client pods, each with a connection and an identity of its own,
-//! and on it a stream or more for each Service.
+//! All streams of a run: virtual client pods, each with an identity and a connection to each replica
+//! of its own, and on these a stream or more for each Service.
 
 mod lifecycle;
 mod limits;
 mod link;
+mod pool;
 mod profile;
 #[cfg(test)]
 mod tests;
 
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -24,7 +26,7 @@ use dst_load_scenario::{printable::line, scenario, time::At};
 use dst_load_transport::{
     backoff::{Backoff, Delays, Jitter},
     clock::Clock,
-    world::{Dial, Grpc},
+    world::{Dial, Grpc, ListedReplicas},
 };
 use tokio::{
     sync::{SetOnce, watch},
@@ -35,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     lifecycle::Lifecycle,
     link::Link,
+    pool::Pool,
     profile::{About, Profile},
 };
 use super::{
@@ -48,7 +51,8 @@ use super::{
 pub struct FleetConfig {
     /// Virtual client pods.
     pub clients: u64,
-    /// The most connections: clients beyond it share them in turn. Each has its own if absent.
+    /// The most connections: clients share them in turn as far as there would be more. Each client
+    /// has its own to each replica if absent.
     pub connections: Option<u32>,
     /// Streams that each opens for each Service.
     pub streams_per_service: u32,
@@ -115,12 +119,15 @@ pub struct Fleet {
 }
 
 /// What every task of a fleet shares.
-#[derive(Debug)]
 struct Shared {
     ledgers: Arc<Ledgers>,
     counters: Arc<StreamCounters>,
     clock: Clock,
     config: FleetConfig,
+    /// The replicas of the start, by number.
+    replicas: Vec<Dial>,
+    /// The replicas by and by, where they were found under a name.
+    listed: Option<ListedReplicas>,
     cancel: CancellationToken,
     failed: watch::Sender<Option<FleetError>>,
     opened: At,
@@ -143,15 +150,6 @@ struct StreamSlot {
     order: u64,
 }
 
-/// Where a connection goes.
-struct Replica {
-    /// Which of the destination's, from 0.
-    number: u32,
-    dial: Dial,
-    /// Whether the replica is asked whose it is on this connection: once is enough.
-    asks: bool,
-}
-
 /// The delays between attempts to connect or to open: the proxy's own.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(60));
 
@@ -160,14 +158,15 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from
 impl Fleet {
     /// Enters all streams into the ledgers and begins to open them; what they do is counted in
     /// `counters`, which are of as many Services. Virtual clients take the
-    /// `nodes` (names with zones) in order, over and over, and so the `replicas` of the
-    /// destination, of which there is at least one.
+    /// `nodes` (names with zones) in order, over and over. Each has all `replicas` of the
+    /// destination, of which there is at least one, and follows them as they are `listed`.
     #[must_use]
     pub fn open(
         ledgers: &Arc<Ledgers>,
         counters: &Arc<StreamCounters>,
         clock: Clock,
-        replicas: &[Dial],
+        replicas: Vec<Dial>,
+        listed: Option<ListedReplicas>,
         config: FleetConfig,
         nodes: &[(String, String)],
     ) -> Self {
@@ -181,14 +180,15 @@ impl Fleet {
             failed: sender,
             opened: clock.now(),
             connected: AtomicU64::new(0),
+            replicas,
+            listed,
             config,
         });
         let mut tasks = JoinSet::new();
         let mut order = 0;
-        let mut connections = connections(&shared.config, replicas.len());
+        let mut connections = connections(&shared.config, shared.replicas.len());
         let shares = connections.len();
         for client in 0..shared.config.clients {
-            let (replica, _) = turn(replicas, client);
             let place = place(nodes, client);
             let identity = Identity {
                 namespace: shared.config.namespace.clone(),
@@ -198,13 +198,7 @@ impl Fleet {
             let mut slots = Vec::new();
             for (service, locked) in ledgers.all().iter().enumerate() {
                 for _ in 0..shared.config.streams_per_service {
-                    let stream = locked.with(|ledger| {
-                        let stream = ledger.add_stream(place.clone());
-                        if replicas.len() > 1 {
-                            ledger.assign_replica(stream, replica);
-                        }
-                        stream
-                    });
+                    let stream = locked.with(|ledger| ledger.add_stream(place.clone()));
                     slots.push(StreamSlot {
                         service,
                         stream,
@@ -217,15 +211,10 @@ impl Fleet {
             let share = usize::try_from(client).unwrap_or(usize::MAX) % shares;
             connections[share].push(pod);
         }
-        for (number, pods) in (0..).zip(connections) {
-            let (replica, dial) = turn(replicas, number);
-            let asks = usize::try_from(number).is_ok_and(|number| number < replicas.len());
-            let place = Replica {
-                number: replica,
-                dial: Arc::clone(dial),
-                asks,
-            };
-            tasks.spawn(connection(Arc::clone(&shared), place, pods));
+        for (number, pods) in connections.into_iter().enumerate() {
+            // Once is enough.
+            let asks = number == 0;
+            tasks.spawn(connection(Arc::clone(&shared), asks, pods));
         }
         Self {
             tasks,
@@ -258,13 +247,6 @@ impl Fleet {
     }
 }
 
-/// The replica whose turn it is to take this client.
-fn turn(replicas: &[Dial], client: u64) -> (u32, &Dial) {
-    let index = turn_of(replicas.len(), client);
-    let number = u32::try_from(index).expect("invariant: there are few replicas");
-    (number, &replicas[index])
-}
-
 /// Which of `count` it is the turn of.
 fn turn_of(count: usize, client: u64) -> usize {
     let count = u64::try_from(count).unwrap_or(u64::MAX).max(1);
@@ -281,46 +263,41 @@ fn place(nodes: &[(String, String)], client: u64) -> Place {
         })
 }
 
-/// As many connections as there are to be, with nobody on them yet. Where clients share them, each
-/// replica has as many: those that share one then have one replica.
+/// As many shares of the connections as there are to be, with nobody on them yet. Each has a
+/// connection to each replica.
 fn connections(config: &FleetConfig, replicas: usize) -> Vec<Vec<ClientPod>> {
     let replicas = u64::try_from(replicas).unwrap_or(u64::MAX).max(1);
-    let count = match config.connections.map(u64::from) {
-        Some(most) if most < config.clients => (most / replicas).max(1) * replicas,
-        _ => config.clients.max(1),
+    let shares = match config.connections.map(u64::from) {
+        Some(most) => (most / replicas).clamp(1, config.clients.max(1)),
+        None => config.clients.max(1),
     };
-    (0..count).map(|_| Vec::new()).collect()
+    (0..shares).map(|_| Vec::new()).collect()
 }
 
-/// One connection, and on it the streams of a virtual client, or of all that share it.
-async fn connection(shared: Arc<Shared>, replica: Replica, pods: Vec<ClientPod>) {
+/// The connections and the streams of a virtual client, or of all that share them. One share
+/// `asks` each replica whose it is.
+async fn connection(shared: Arc<Shared>, asks: bool, pods: Vec<ClientPod>) {
     let Some(first) = pods.first() else {
         return;
     };
-    let identity = &first.identity;
     let connected = tokio::select! {
         biased;
         () = shared.cancel.cancelled() => return,
-        connected = connect(&shared, &replica.dial, identity) => connected,
+        connected = Pool::connect(&shared, &first.identity) => connected,
     };
-    let grpc = match connected {
-        Ok(grpc) => grpc,
+    let pool = match connected {
+        Ok(pool) => pool,
         Err(error) => {
             shared.fail(error);
             return;
         }
     };
-    let link = Arc::new(Link::new(
-        replica.number,
-        &shared.counters,
-        shared.clock.now(),
-    ));
     let mut streams = JoinSet::new();
-    if replica.asks {
-        let (grpc, link, shared) = (grpc.clone(), Arc::clone(&link), Arc::clone(&shared));
+    for link in pool.links().into_iter().filter(|_| asks) {
+        let shared = Arc::clone(&shared);
         streams.spawn(async move {
-            let answered = |headers: &_| shared.answered(&link, headers);
-            stream::identify(grpc, shared.clock, answered).await;
+            let answered = |headers: &_| shared.answered(link.replica(), headers);
+            stream::identify(link.grpc(), shared.clock, answered).await;
         });
     }
     for ClientPod { identity, slots } in pods {
@@ -332,8 +309,7 @@ async fn connection(shared: Arc<Shared>, replica: Replica, pods: Vec<ClientPod>)
                 for about in [About::Service, About::Endpoint(Arc::clone(held))] {
                     let profile = Profile {
                         shared: Arc::clone(&shared),
-                        grpc: grpc.clone(),
-                        link: Arc::clone(&link),
+                        pool: Arc::clone(&pool),
                         token: Arc::clone(&token),
                         slot,
                         about,
@@ -343,8 +319,7 @@ async fn connection(shared: Arc<Shared>, replica: Replica, pods: Vec<ClientPod>)
             }
             let lifecycle = Lifecycle {
                 shared: Arc::clone(&shared),
-                grpc: grpc.clone(),
-                link: Arc::clone(&link),
+                pool: Arc::clone(&pool),
                 request: request(authority, &token),
                 slot,
                 held,
@@ -359,16 +334,18 @@ async fn connection(shared: Arc<Shared>, replica: Replica, pods: Vec<ClientPod>)
         biased;
         () = shared.cancel.cancelled() => {}
         () = all => return,
+        never = pool.keep() => match never {},
     }
     streams.shutdown().await;
 }
 
 /// Connects, trying again until the time for it is up.
-async fn connect(shared: &Shared, dial: &Dial, identity: &Identity) -> Result<Grpc, FleetError> {
+/// `entity` seeds the waits.
+async fn connect(shared: &Shared, dial: &Dial, entity: &str) -> Result<Grpc, FleetError> {
     let config = &shared.config;
     let clock = shared.clock;
     let until = shared.opened + config.connect_timeout;
-    let mut delays = shared.delays("connect", &identity.pod);
+    let mut delays = shared.delays("connect", entity);
     loop {
         let reason = match dial().await {
             Ok(grpc) => {
@@ -377,9 +354,7 @@ async fn connect(shared: &Shared, dial: &Dial, identity: &Identity) -> Result<Gr
             }
             Err(status) => line(status.message()),
         };
-        shared.counters.count(|streams| {
-            *streams.connection_errors.entry(reason.clone()).or_default() += 1;
-        });
+        shared.count_connection_error(&reason);
         let wait = delays.next_delay();
         if clock.now() + wait > until {
             let open = shared.connected.load(Ordering::Relaxed);
@@ -398,16 +373,36 @@ async fn connect(shared: &Shared, dial: &Dial, identity: &Identity) -> Result<Gr
 
 // === impl Shared ===
 
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Shared {
     /// The ledger that a stream is entered into.
     fn locked(&self, slot: StreamSlot) -> &LockedLedger {
         &self.ledgers.all()[slot.service]
     }
 
-    /// The server has answered a stream of this connection with these headers.
-    fn answered(&self, link: &Link, headers: &http::HeaderMap) {
-        self.counters
-            .identify(link.replica(), headers, self.clock.now());
+    /// This replica has answered a stream with these headers.
+    fn answered(&self, replica: u32, headers: &http::HeaderMap) {
+        self.counters.identify(replica, headers, self.clock.now());
+    }
+
+    /// A connection to this replica that was made now.
+    fn link(&self, replica: u32, grpc: Grpc) -> Link {
+        Link::new(replica, grpc, &self.counters, self.clock.now())
+    }
+
+    /// No connection could be made, for this reason.
+    fn count_connection_error(&self, reason: &str) {
+        self.counters.count(|streams| {
+            let errors = &mut streams.connection_errors;
+            *errors.entry(reason.to_owned()).or_default() += 1;
+        });
     }
 
     /// The delays between attempts: by the seed up to a tenth shorter, or longer where streams

@@ -4,14 +4,10 @@
 //! Everything passes through the API server and a kubelet, so latency through it is theirs too,
 //! and is not judged.
 
-use std::{fmt, io, str::FromStr, sync::Arc};
+use std::{fmt, io, sync::Arc};
 
 use ::http::uri::{Authority, Scheme};
-use dst_load_scenario::{
-    flags::Flags,
-    quantity::Bytes,
-    words::{chain, excerpt},
-};
+use dst_load_scenario::{flags::Flags, quantity::Bytes, words::chain};
 use dst_load_transport::{
     http::{self, Http},
     retry::retrying,
@@ -19,21 +15,19 @@ use dst_load_transport::{
 };
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api,
+    Api, ResourceExt,
     api::{ListParams, Portforwarder},
 };
 use tokio::io::DuplexStream;
+use tower::{ServiceExt, service_fn, util::BoxCloneSyncService};
 
 use super::connection::{self, DEFAULT_WINDOWS};
 use crate::{
     address::GRPC_PORT,
-    target::{ADMIN_PORT, COMPONENT, flags},
+    target::{ADMIN_PORT, COMPONENT, Target, TargetError, flags},
 };
 
-/// The namespace where Linkerd's control plane usually is.
-const NAMESPACE: &str = "linkerd";
-
-/// A Pod as it is named on a command line: `[NAMESPACE/]POD`.
+/// A Pod's name, and its namespace's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodName {
     /// Its namespace.
@@ -55,7 +49,10 @@ pub struct Forward {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ForwardError {
     /// The name is none.
-    #[error("{0:?} is no Pod: write POD, or NAMESPACE/POD")]
+    #[error(
+        "{0:?} is no Pod: write POD, or deploy/NAME for all Pods of a Deployment, each with or without \
+         NAMESPACE/ before it"
+    )]
     Name(String),
     /// There is no such Pod.
     #[error("there is no Pod {name}{}", found(.there))]
@@ -73,6 +70,30 @@ pub enum ForwardError {
         /// What it says.
         cause: String,
     },
+    /// There is no such Deployment.
+    #[error("there is no Deployment {name}{}", found(.there))]
+    NoDeployment {
+        /// NAMESPACE/NAME.
+        name: String,
+        /// The destination controllers' Deployments in that namespace.
+        there: Vec<String>,
+    },
+    /// The Deployment has no Pod that could be used.
+    #[error("no Pod of Deployment {name} is ready; {}", its_pods(.pods))]
+    NoneReady {
+        /// NAMESPACE/NAME.
+        name: String,
+        /// Its Pods.
+        pods: Vec<String>,
+    },
+    /// The API server refused, or cannot be reached.
+    #[error("Deployment {name}: {cause}")]
+    Deployment {
+        /// NAMESPACE/NAME.
+        name: String,
+        /// What it says.
+        cause: String,
+    },
 }
 
 /// What there is instead of the Pod that was named.
@@ -84,22 +105,15 @@ fn found(there: &[String]) -> String {
     }
 }
 
-// === impl PodName ===
-
-impl FromStr for PodName {
-    type Err = ForwardError;
-
-    fn from_str(text: &str) -> Result<Self, ForwardError> {
-        let (namespace, pod) = text.split_once('/').unwrap_or((NAMESPACE, text));
-        if namespace.is_empty() || pod.is_empty() || pod.contains('/') {
-            return Err(ForwardError::Name(excerpt(text)));
-        }
-        Ok(Self {
-            namespace: namespace.to_owned(),
-            pod: pod.to_owned(),
-        })
+fn its_pods(pods: &[String]) -> String {
+    if pods.is_empty() {
+        "it has no Pods".to_owned()
+    } else {
+        format!("its Pods: {}", pods.join(", "))
     }
 }
+
+// === impl PodName ===
 
 impl fmt::Display for PodName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -131,12 +145,20 @@ impl Forward {
                 name,
             });
         };
-        Ok(Self {
+        Ok(Self::of(kube, &name.namespace, &pod))
+    }
+
+    /// A way to this Pod.
+    pub(crate) fn of(kube: &KubeFactory, namespace: &str, pod: &Pod) -> Self {
+        Self {
             kube: Arc::clone(kube),
-            name,
-            memory_limit: memory_limit(&pod),
-            flags: flags::of_pod(&pod).unwrap_or_default(),
-        })
+            name: PodName {
+                namespace: namespace.to_owned(),
+                pod: pod.name_any(),
+            },
+            memory_limit: memory_limit(pod),
+            flags: flags::of_pod(pod).unwrap_or_default(),
+        }
     }
 
     /// A way to the Pod of this name, which nobody looks up.
@@ -148,6 +170,12 @@ impl Forward {
             memory_limit: None,
             flags: Flags::default(),
         }
+    }
+
+    /// The Pod.
+    #[must_use]
+    pub const fn name(&self) -> &PodName {
+        &self.name
     }
 
     /// How much memory the controller may have, where its Pod says so.
@@ -193,10 +221,24 @@ impl Forward {
         })
     }
 
-    /// Where the admin port would be if it could be reached directly.
-    #[must_use]
-    pub fn admin_address(&self) -> String {
-        format!("{}:{ADMIN_PORT}", self.name.pod)
+    /// The admin ports of these Pods as one target; `None` if there are none.
+    ///
+    /// # Errors
+    /// If a Pod's name is no host.
+    pub fn target(forwards: &[Self]) -> Result<Option<Target>, TargetError> {
+        let addresses: Vec<_> = forwards
+            .iter()
+            .map(|it| format!("{}:{ADMIN_PORT}", it.host()))
+            .collect();
+        let each = forwards.iter().map(|it| (it.host(), it.admin()));
+        let http = by_host(each.collect());
+        let target = Target::of_replicas(&addresses)?;
+        Ok(target.map(|target| target.through(http.clone(), http)))
+    }
+
+    /// What names the Pod among others in a URL.
+    fn host(&self) -> String {
+        format!("{}.{}", self.name.pod, self.name.namespace)
     }
 
     /// One connection, which lasts as long as what is returned.
@@ -210,6 +252,18 @@ impl Forward {
     }
 }
 
+/// Each request goes to whoever its URL names.
+fn by_host(each: Vec<(String, Http)>) -> Http {
+    let each: Arc<[_]> = each.into();
+    BoxCloneSyncService::new(service_fn(move |request: ::http::Request<_>| {
+        let host = request.uri().host().unwrap_or_default();
+        let http = each.iter().find(|(name, _)| name == host);
+        let http = http.map(|(_, http)| http.clone());
+        let unknown = format!("{host} is none of the Pods");
+        async move { http.ok_or(unknown)?.oneshot(request).await }
+    }))
+}
+
 /// The limit of the container that serves streams.
 fn memory_limit(pod: &Pod) -> Option<Bytes> {
     let limits = flags::container(pod)?.resources.as_ref()?.limits.as_ref()?;
@@ -218,6 +272,7 @@ fn memory_limit(pod: &Pod) -> Option<Bytes> {
 
 #[cfg(test)]
 mod tests {
+    use axum::{Router, routing::get};
     use serde_json::json;
 
     use super::*;
@@ -226,26 +281,15 @@ mod tests {
         mock::{Answer, mock},
     };
 
-    #[test]
-    fn a_pod_is_named_with_or_without_its_namespace() {
-        let name = |text: &str| text.parse::<PodName>().map(|name| name.to_string());
-        assert_eq!(name("destination-0").unwrap(), "linkerd/destination-0");
-        assert_eq!(name("mesh/destination-0").unwrap(), "mesh/destination-0");
-        for wrong in ["", "/", "a/", "/b", "a/b/c"] {
-            let error = name(wrong).unwrap_err().to_string();
-            assert_eq!(
-                error,
-                format!("{wrong:?} is no Pod: write POD, or NAMESPACE/POD")
-            );
-        }
-    }
-
     async fn find(
         answer: impl Fn(&str) -> Answer + Send + 'static,
     ) -> Result<Option<Bytes>, String> {
         let (kube, _) = mock(Clock::start(), answer);
         let factory: KubeFactory = Arc::new(move || Ok(kube.clone()));
-        let name = "destination-0".parse().unwrap();
+        let name = PodName {
+            namespace: "linkerd".into(),
+            pod: "destination-0".into(),
+        };
         let found = Forward::find(&factory, name).await;
         found
             .map(|forward| forward.memory_limit())
@@ -267,6 +311,24 @@ mod tests {
         let bare = json!({"metadata": {}, "spec": {"containers": [{"name": "destination"}]}});
         let found = find(move |_| Answer::Json(200, bare.clone())).await;
         assert_eq!(found, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn each_pod_is_asked_for_its_own_metrics() {
+        let says =
+            |said: &'static str| http::routed(Router::new().route("/", get(async move || said)));
+        let http = by_host(vec![("a.x".into(), says("a")), ("b.x".into(), says("b"))]);
+        let ask = async |url: &str| {
+            let address = http::Address::parse(url, "").unwrap();
+            let answer = http::get(&http, &address).await?;
+            http::whole(answer.into_body(), 10).await
+        };
+        assert_eq!(ask("http://a.x/").await.unwrap(), "a");
+        assert_eq!(ask("http://b.x:9996/").await.unwrap(), "b");
+        assert_eq!(
+            ask("http://c.x/").await.unwrap_err(),
+            "c.x is none of the Pods"
+        );
     }
 
     #[tokio::test]

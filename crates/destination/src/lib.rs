@@ -1,6 +1,7 @@
 //! Holds Destination streams, and scrapes the controller.
 
 pub mod address;
+mod balance;
 mod connection;
 pub mod counters;
 pub mod decode;
@@ -10,6 +11,7 @@ pub mod ending;
 pub mod fleet;
 pub mod forward;
 pub mod frames;
+pub mod pods;
 pub mod prometheus;
 mod spare;
 pub mod stream;

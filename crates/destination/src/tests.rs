@@ -64,7 +64,7 @@ impl Streams {
             profiles: false,
         };
         let dial = dial(address, config.lifecycle).unwrap();
-        let fleet = Fleet::open(&ledgers, &counters, clock, &[dial], config, &[]);
+        let fleet = Fleet::open(&ledgers, &counters, clock, vec![dial], None, config, &[]);
         Self {
             clock,
             ledgers,

@@ -111,6 +111,15 @@ pub enum Line {
     Clock(ClockLine),
     /// A replica of the destination said whose it is.
     Identified(IdentifiedLine),
+    /// Replicas of the destination have come since the start. They are numbered on from those that
+    /// were known before.
+    Replicas {
+        /// When.
+        at: At,
+        /// The address of each.
+        #[serde(deserialize_with = "dst_load_scenario::printable::read")]
+        addresses: Vec<String>,
+    },
     /// A warning for the reader.
     Warning {
         /// When.
@@ -171,6 +180,7 @@ impl Line {
             Self::Generator(sample) => (sample.at, 6, "", ""),
             Self::Clock(clock) => (clock.at, 6, "", ""),
             Self::Identified(line) => (line.at, 6, "", ""),
+            Self::Replicas { at, .. } => (*at, 6, "", ""),
             Self::Warning { at, .. } => (*at, 7, "", ""),
             Self::Observer(line) => (line.at, 7, "", ""),
             Self::Second(second) => (second.at, 8, "", ""),

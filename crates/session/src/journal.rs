@@ -285,6 +285,11 @@ impl<W: io::Write> Journal<W> {
                 *interval.kubernetes_errors.entry(reason).or_default() += count - before;
             }
         }
+        // Before the second whose deliveries are theirs.
+        let addresses = counters.take_found();
+        if !addresses.is_empty() {
+            self.push(Line::Replicas { at: now, addresses });
+        }
         for line in counters.take_identities() {
             self.push(Line::Identified(line));
         }

@@ -216,7 +216,8 @@ impl<W: io::Write> WatchingSession<W> {
             self.progress.ledgers(),
             self.progress.counters(),
             self.clock(),
-            &self.config.world.replicas(),
+            self.config.world.replicas(),
+            self.config.world.listed.clone(),
             self.config.fleet.clone(),
             &self.observers.nodes(),
         );

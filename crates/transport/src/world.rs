@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use tokio::sync::watch;
 use tower::util::BoxCloneSyncService;
 
 /// What the observer's requests begin their `User-Agent` with, so that an API server's audit log
@@ -41,7 +42,24 @@ pub struct World {
     pub destination: Dial,
     /// The same for its other replicas, where there are several.
     pub further: Vec<Dial>,
+    /// The replicas as a name has them by and by, where they were found under one.
+    pub listed: Option<ListedReplicas>,
 }
+
+/// A replica of the destination controller that was found under a name.
+#[derive(Clone)]
+pub struct ListedReplica {
+    /// Its address, HOST:PORT.
+    pub address: String,
+    /// Opens connections to it.
+    pub dial: Dial,
+    /// Whether the name still has it. No streams are opened on one that has left the name.
+    pub is_listed: bool,
+}
+
+/// All replicas that a run has known so far, each at the position that is its number: first those
+/// that there are at the start, which are [`World::replicas`], then the others as they came.
+pub type ListedReplicas = watch::Receiver<Vec<ListedReplica>>;
 
 // === impl World ===
 

@@ -23,7 +23,7 @@ pub use self::command::run;
 pub struct ClientArgs {
     /// Address of the destination controller. Of a name with several addresses, such as a headless
     /// Service's, each is a replica. Or give each replica: repeat the flag, or separate them with
-    /// commas. Virtual clients are assigned to them in turn.
+    /// commas. Streams are balanced over them as a proxy balances its own.
     #[arg(
         long,
         visible_alias = "destination-addr",

@@ -193,6 +193,7 @@ impl Environment {
                 kube,
                 destination: first,
                 further,
+                listed: None,
             },
             target_cluster: None,
             kind: kind(&target).await,

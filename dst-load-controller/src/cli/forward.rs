@@ -7,11 +7,12 @@ use clap::{
 };
 use dst_load_destination::{
     discovery::{self, Metrics, Replicas},
-    forward::{Forward, PodName},
+    forward::Forward,
+    pods::PodTarget,
     target::{Target, flags},
 };
 use dst_load_scenario::{flags::Flags, quantity::Bytes, scenario::Lifecycle};
-use dst_load_transport::world::KubeFactory;
+use dst_load_transport::world::{KubeFactory, ListedReplicas};
 
 use super::{
     replicas::{Dials, dial_each},
@@ -26,16 +27,18 @@ const MOST_REPLICAS: usize = 1_000;
 /// Flags about the way to a destination controller, and what it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct ForwardArgs {
-    /// Pod of the destination controller, in namespace `linkerd` by default. Connect to it by a
-    /// port-forward through the API server, instead of to --destination. Latency is not judged
-    /// then.
+    /// Pod of the destination controller, in namespace `linkerd` by default, or `deploy/NAME` for all
+    /// ready Pods of a Deployment. Of several replicas, give each: repeat the flag, or separate them
+    /// with commas. Connect to each by a port-forward through the API server, instead of to
+    /// --destination. Latency is not judged then.
     #[arg(
         long,
         value_name = "[NAMESPACE/]POD",
+        value_delimiter = ',',
         env,
         conflicts_with = "destination"
     )]
-    pub destination_pod: Option<PodName>,
+    pub destination_pod: Vec<PodTarget>,
     /// Treat the destination as a port-forward, such as kubectl's: latency is not judged, and
     /// clients share connections.
     #[arg(long, env)]
@@ -68,13 +71,17 @@ pub struct ForwardArgs {
 pub(super) enum Addresses {
     /// At an address.
     Direct(Reached),
-    /// In a Pod; its metrics perhaps at an address.
-    Pod(PodName, Option<Target>),
+    /// In Pods; their metrics perhaps at addresses.
+    Pods(Vec<PodTarget>, Option<Target>),
 }
 
 /// A destination controller that can be reached.
 pub(super) struct Reached {
     pub(super) dials: Dials,
+    /// The replicas by and by, where they were found under a name.
+    pub(super) listed: Option<ListedReplicas>,
+    /// The Pods that are forwarded to.
+    pub(super) pods: Vec<String>,
     pub(super) target: Option<Target>,
     /// Its flags that change what it promises, as far as they could be found out.
     pub(super) flags: Flags,
@@ -94,7 +101,7 @@ pub(super) struct Discovered {
 impl ForwardArgs {
     /// Whether streams go through a port-forward.
     pub(super) const fn is_forwarded(&self) -> bool {
-        self.forwarded || self.destination_pod.is_some()
+        self.forwarded || !self.destination_pod.is_empty()
     }
 
     /// The controller's flags, as the command line says them.
@@ -123,15 +130,17 @@ impl ForwardArgs {
     ) -> Result<Addresses, UsageError> {
         let target = Target::of_replicas(metrics)
             .map_err(|error| UsageError(format!("--destination-metrics: {error}")))?;
-        match &self.destination_pod {
-            Some(name) => Ok(Addresses::Pod(name.clone(), target)),
-            None if replicas.is_empty() => Err(UsageError(
+        match &self.destination_pod[..] {
+            pods @ [_, ..] => Ok(Addresses::Pods(pods.to_vec(), target)),
+            [] if replicas.is_empty() => Err(UsageError(
                 "no destination is given; add --destination HOST:PORT, or --destination-pod POD"
                     .into(),
             )),
-            None => Ok(Addresses::Direct(Reached {
+            [] => Ok(Addresses::Direct(Reached {
                 flags: Flags::default(),
                 dials: dial_each(replicas, lifecycle)?,
+                listed: None,
+                pods: Vec::new(),
                 target: limited(target, self.destination_memory_limit)?,
             })),
         }
@@ -155,7 +164,7 @@ impl ForwardArgs {
                 sought: Vec::new(),
             },
         };
-        if self.destination_pod.is_some() || replicas.is_empty() {
+        if !self.destination_pod.is_empty() || replicas.is_empty() {
             return Ok((self.addresses(replicas, metrics, lifecycle)?, named()));
         }
         if replicas.len() > MOST_REPLICAS {
@@ -174,9 +183,10 @@ impl ForwardArgs {
         let resolve = discovery::system();
         let found = Replicas::find(replicas, &resolve).await;
         let metrics = Metrics::find(metrics, &found).await;
-        let dials = found.dials(&resolve, lifecycle).map(Dials::of);
-        let dials = dials.map_err(|reason| UsageError(format!("--destination: {reason}")))?;
+        let usage = |reason| UsageError(format!("--destination: {reason}"));
+        let dials = Dials::of(found.dials(lifecycle).map_err(usage)?);
         let dials = dials.ok_or_else(|| UsageError("--destination: no address".into()))?;
+        let listed = found.watch(&resolve, lifecycle).map_err(usage)?;
         let target = limited(
             of_metrics(&metrics.addresses)?,
             self.destination_memory_limit,
@@ -187,6 +197,8 @@ impl ForwardArgs {
         };
         let reached = Reached {
             dials,
+            listed,
+            pods: Vec::new(),
             target,
             flags: Flags::default(),
         };
@@ -196,7 +208,7 @@ impl ForwardArgs {
     /// The controller at these addresses, and its metrics.
     ///
     /// # Errors
-    /// If there is no such Pod.
+    /// If there is no such Pod, or none that is ready.
     pub(super) async fn reach(
         &self,
         kube: &KubeFactory,
@@ -208,25 +220,24 @@ impl ForwardArgs {
                 let flags = self.found(kube, replicas, reached.target.as_ref()).await;
                 Ok(Reached { flags, ..reached })
             }
-            Addresses::Pod(name, target) => {
-                let forward = Forward::find(kube, name)
-                    .await
-                    .context("--destination-pod")?;
+            Addresses::Pods(pods, target) => {
+                let forwards = PodTarget::find(kube, &pods).await;
+                let forwards = forwards.context("--destination-pod")?;
                 let target = match target {
-                    Some(target) => target,
-                    None => {
-                        let admin = forward.admin();
-                        Target::new(&forward.admin_address())?.through(admin.clone(), admin)
-                    }
+                    Some(target) => Some(target),
+                    None => Forward::target(&forwards)?,
                 };
-                let target = target.limited(forward.memory_limit());
+                // Of several the least: each may be killed.
+                let limit = forwards.iter().filter_map(Forward::memory_limit).min();
+                let target = target.map(|target| target.limited(limit));
+                let dials = Dials::of(forwards.iter().map(Forward::dial).collect());
+                let flags = forwards.iter().map(Forward::flags);
                 Ok(Reached {
-                    dials: Dials {
-                        first: forward.dial(),
-                        further: Vec::new(),
-                    },
-                    target: limited(Some(target), self.destination_memory_limit)?,
-                    flags: forward.flags(),
+                    dials: dials.context("--destination-pod: no Pod")?,
+                    listed: None,
+                    pods: forwards.iter().map(|it| it.name().to_string()).collect(),
+                    target: limited(target, self.destination_memory_limit)?,
+                    flags: flags.reduce(Flags::in_common).unwrap_or_default(),
                 })
             }
         }
@@ -305,7 +316,7 @@ mod tests {
             ..ForwardArgs::default()
         };
         let pod = ForwardArgs {
-            destination_pod: Some("destination-0".parse().unwrap()),
+            destination_pod: vec!["destination-0".parse().unwrap()],
             ..ForwardArgs::default()
         };
         assert_eq!(direct.connections(None), None);
@@ -342,7 +353,7 @@ mod tests {
         assert_eq!(wrong(&limited, at, Some("127.0.0.1:9996")), "");
         // A Pod's metrics are forwarded too.
         let pod = ForwardArgs {
-            destination_pod: Some("destination-0".parse().unwrap()),
+            destination_pod: vec!["destination-0".parse().unwrap()],
             ..limited
         };
         assert_eq!(wrong(&pod, None, None), "");

@@ -1,4 +1,4 @@
-//! The replicas of a destination controller: virtual clients take them in turn.
+//! The replicas of a destination controller.
 
 use dst_load_destination::{
     address::{Address, AddressError},
@@ -47,18 +47,16 @@ impl Dials {
     }
 }
 
-/// What a recording says of the replicas: each with its streams, where `clients` of `streams` each
-/// take them in turn. Nothing where there is one.
-pub(super) fn infos(addresses: &[String], clients: u64, streams: u64) -> Vec<ReplicaInfo> {
-    let count = addresses.len() as u64;
-    if count < 2 {
+/// What a recording says of the replicas of the start. Nothing where there is one.
+pub(super) fn infos(addresses: &[String]) -> Vec<ReplicaInfo> {
+    if addresses.len() < 2 {
         return Vec::new();
     }
-    let info = |(number, address): (u64, &String)| ReplicaInfo {
+    let info = |address: &String| ReplicaInfo {
         address: address.clone(),
-        streams: (clients / count + u64::from(number < clients % count)) * streams,
+        streams: None,
     };
-    (0..).zip(addresses).map(info).collect()
+    addresses.iter().map(info).collect()
 }
 
 #[cfg(test)]
@@ -70,14 +68,11 @@ mod tests {
     }
 
     #[test]
-    fn clients_that_do_not_divide_evenly_leave_the_last_replicas_with_fewer_streams() {
-        let of = |clients| {
-            let infos = infos(&addresses(&["a:1", "b:1", "c:1"]), clients, 10);
-            infos.iter().map(|it| it.streams).collect::<Vec<_>>()
-        };
-        assert_eq!(of(7), [30, 20, 20]);
-        assert_eq!(of(2), [10, 10, 0]);
-        assert!(infos(&addresses(&["a:1"]), 7, 10).is_empty());
+    fn a_recording_names_replicas_where_there_are_several() {
+        let infos = infos(&addresses(&["a:1", "b:1"]));
+        let named: Vec<_> = infos.iter().map(|it| (&*it.address, it.streams)).collect();
+        assert_eq!(named, [("a:1", None), ("b:1", None)]);
+        assert!(super::infos(&addresses(&["a:1"])).is_empty());
     }
 
     #[test]

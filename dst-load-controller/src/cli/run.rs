@@ -52,7 +52,8 @@ pub struct RunArgs {
     #[arg(long = "virtual", conflicts_with_all = ["kubeconfig", "context", "destination", "destination_pod", "destination_metrics", "churn_context", "churn_kubeconfig", "push_gateway"])]
     pub virtual_time: bool,
     /// Address of the destination controller of the cluster. Of several replicas, give each: repeat
-    /// the flag, or separate them with commas. Virtual clients are assigned to them in turn.
+    /// the flag, or separate them with commas. Streams are balanced over them as a proxy balances its
+    /// own.
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', env)]
     pub destination: Vec<String>,
     /// How to connect to it.

@@ -164,9 +164,7 @@ async fn streams_metrics_and_pings_go_through_a_forward_of_our_own() {
         assert!(says, "it says that it is the reference");
     }
 
-    let admin = forward.admin();
-    let target = Target::new(&forward.admin_address()).unwrap();
-    let target = target.through(admin.clone(), admin);
+    let target = Forward::target(&[forward]).unwrap().unwrap();
     assert!(target.is_reference().await);
     assert_eq!(target.is_ready().await, Some(true));
     let clock = Clock::start();

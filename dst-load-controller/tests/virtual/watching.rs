@@ -1,6 +1,7 @@
 //! The client against the embedded Kubernetes and destination, while the churner moves
 //! the endpoints: two halves that share nothing but the cluster. In virtual time, without sockets.
 
+mod balanced;
 mod identity;
 mod quiet;
 mod replicas;
@@ -65,6 +66,7 @@ fn world(kubernetes: &kubernetes::Kubernetes, destination: &destination::Destina
             Box::pin(async move { Ok(grpc) })
         }),
         further: Vec::new(),
+        listed: None,
     }
 }
 

@@ -9,13 +9,13 @@ use dst_load_oracle::{
 };
 use dst_load_recording::recording::StreamCounts;
 use dst_load_scenario::{scenario, seed, time::At};
-use dst_load_transport::world::Grpc;
 use tokio::sync::SetOnce;
 use tonic::Code;
 
 use super::{
-    Link, Shared, StreamSlot,
+    Shared, StreamSlot,
     limits::{LastActivity, Limit},
+    pool::{Pool, Try},
 };
 use crate::{
     decode,
@@ -26,8 +26,7 @@ use crate::{
 /// One stream.
 pub(super) struct Lifecycle {
     pub(super) shared: Arc<Shared>,
-    pub(super) grpc: Grpc,
-    pub(super) link: Arc<Link>,
+    pub(super) pool: Arc<Pool>,
     pub(super) request: Bytes,
     pub(super) slot: StreamSlot,
     /// Set when it first holds an endpoint, where somebody waits for that.
@@ -53,8 +52,9 @@ impl Lifecycle {
         let mut delays = self.shared.delays("reopen", &self.name());
         let mut life = 0_u64;
         loop {
-            let since = self.send(life > 0);
-            let ended = self.live(life, since).await;
+            let mut attempt = self.send(life);
+            let since = attempt.sent();
+            let ended = self.live(life, &mut attempt).await;
             let received =
                 self.locked().with(|l| l.stream_phase(self.slot.stream)) == StreamPhase::Held;
             let by = match &ended {
@@ -89,20 +89,26 @@ impl Lifecycle {
             if let Some(mut ended) = unexpected {
                 wait -= ended.settle(wait).await;
                 self.count(ended.ending());
-                let (counters, at) = (&self.shared.counters, self.shared.clock.now());
-                self.link.ended(counters, since, at, ended.ending());
+                attempt.ended(ended.ending());
             }
+            drop(attempt);
             tokio::time::sleep(wait).await;
         }
     }
 
-    /// The stream is sent, for the first time or `again`; returns when.
-    fn send(&self, again: bool) -> At {
-        let at = self.shared.clock.now();
-        self.locked()
-            .with(|ledger| ledger.stream_sent(self.slot.stream, at));
-        self.shared.counters.sent(at, again);
-        at
+    /// The stream is sent, on one of the replicas, for the first time if `life` is 0.
+    fn send(&self, life: u64) -> Try {
+        let attempt = self.pool.send(|| format!("{}/{life}", self.name()));
+        let (stream, at) = (self.slot.stream, attempt.sent());
+        let replica = self.pool.replica_of(&attempt);
+        self.locked().with(|ledger| {
+            if let Some(replica) = replica {
+                ledger.assign_replica(stream, replica);
+            }
+            ledger.stream_sent(stream, at);
+        });
+        self.shared.counters.sent(at, life > 0);
+        attempt
     }
 
     /// The stream, which was sent at `since`, has been ended.
@@ -139,16 +145,18 @@ impl Lifecycle {
     }
 
     /// One life, from the request to the end.
-    async fn live(&self, life: u64, sent: At) -> Ended {
+    async fn live(&self, life: u64, attempt: &mut Try) -> Ended {
         let locked = self.locked();
         let counters = &self.shared.counters;
         let activity = LastActivity::default();
+        let sent = attempt.sent();
+        let replica = attempt.link().replica();
         let read = stream::read(
-            self.grpc.clone(),
+            attempt.link().grpc(),
             Method::Get,
             self.shared.clock,
             self.request.clone(),
-            |headers| self.shared.answered(&self.link, headers),
+            |headers| self.shared.answered(replica, headers),
             |at, message| {
                 let update =
                     decode::update(message).map_err(|_| Violation("undecodable update"))?;
@@ -158,7 +166,7 @@ impl Lifecycle {
                         streams.snapshots += 1;
                         streams.proxy.first_not_add += u64::from(!add);
                     });
-                    self.link.received(counters, self.shared.clock);
+                    attempt.received();
                 }
                 if let Some(update) = update {
                     counters.received(self.slot.service, message.len());

@@ -10,10 +10,13 @@ use std::{net::SocketAddr, sync::Arc};
 use dst_load_oracle::ledger::{ClusterIp, LockedLedger};
 use dst_load_recording::recording::ProfileCounts;
 use dst_load_scenario::scenario;
-use dst_load_transport::world::Grpc;
 use tokio::sync::SetOnce;
 
-use super::{Link, Shared, StreamSlot, limits::LastActivity};
+use super::{
+    Shared, StreamSlot,
+    limits::LastActivity,
+    pool::{Pool, Try},
+};
 use crate::{
     ending,
     stream::{self, Method, request},
@@ -31,8 +34,7 @@ pub(super) enum About {
 /// One `GetProfile` stream through all its lives.
 pub(super) struct Profile {
     pub(super) shared: Arc<Shared>,
-    pub(super) grpc: Grpc,
-    pub(super) link: Arc<Link>,
+    pub(super) pool: Arc<Pool>,
     pub(super) token: Arc<str>,
     /// The `Get` stream that it stands beside.
     pub(super) slot: StreamSlot,
@@ -75,9 +77,13 @@ impl Profile {
                             profiles.reopened += 1;
                         }
                     });
+                    let mut attempt = self.pool.send(|| format!("{}/{life}", self.name()));
                     life += 1;
                     let ended;
-                    (received, ended) = self.live(address).await;
+                    (received, ended) = self.live(address, &mut attempt).await;
+                    if let Ended::Unexpected(ended) = &ended {
+                        attempt.ended(ended.ending());
+                    }
                     if self.is_over(&ended) {
                         return;
                     }
@@ -91,18 +97,21 @@ impl Profile {
     }
 
     /// One life; whether anything was received in it.
-    async fn live(&self, address: SocketAddr) -> (bool, Ended) {
+    async fn live(&self, address: SocketAddr, attempt: &mut Try) -> (bool, Ended) {
         let clock = self.shared.clock;
-        let sent = clock.now();
+        let sent = attempt.sent();
+        let replica = attempt.link().replica();
         let (activity, mut received) = (LastActivity::default(), false);
         let read = stream::read(
-            self.grpc.clone(),
+            attempt.link().grpc(),
             Method::GetProfile,
             clock,
             request(&address.to_string(), &self.token),
-            |headers| self.shared.answered(&self.link, headers),
+            |headers| self.shared.answered(replica, headers),
             |at, _| {
-                activity.note(at);
+                if activity.note(at) {
+                    attempt.received();
+                }
                 received = true;
                 self.count(|profiles| profiles.messages += 1);
                 Ok(())

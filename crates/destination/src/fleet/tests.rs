@@ -1,6 +1,7 @@
 //! Claims about the fleet, with a controller that does as it is told, in virtual time.
 
 mod proxy;
+mod replicas;
 
 use std::{io, net::SocketAddr};
 
@@ -152,7 +153,26 @@ impl Watched {
     }
 
     fn open(&self, clock: Clock, dials: &[Dial], config: FleetConfig) -> Fleet {
-        Fleet::open(&self.ledgers, &self.counters, clock, dials, config, &[])
+        self.open_listed(clock, dials, None, config)
+    }
+
+    fn open_listed(
+        &self,
+        clock: Clock,
+        dials: &[Dial],
+        listed: Option<ListedReplicas>,
+        config: FleetConfig,
+    ) -> Fleet {
+        let (ledgers, counters) = (&self.ledgers, &self.counters);
+        Fleet::open(
+            ledgers,
+            counters,
+            clock,
+            dials.to_vec(),
+            listed,
+            config,
+            &[],
+        )
     }
 }
 

@@ -28,6 +28,8 @@ pub struct EndState {
     pub examples: Vec<Wrong>,
     /// Wrong streams by replica, where there are several.
     pub wrong_by_replica: BTreeMap<u32, u64>,
+    /// Streams that are open, by replica, where there are several.
+    pub streams_by_replica: BTreeMap<u32, u64>,
     /// Why streams of the Service could not be judged, if some could not.
     pub unjudged: Option<Unjudged>,
     /// Streams that could not be judged; they are not among those checked.
@@ -91,10 +93,14 @@ impl ServiceLedger {
             return EndState {
                 unjudged: self.unjudged(),
                 streams_unjudged: self.streams.len() as u64,
+                streams_by_replica: self.streams_by_replica(),
                 ..EndState::default()
             };
         }
-        let mut end = EndState::default();
+        let mut end = EndState {
+            streams_by_replica: self.streams_by_replica(),
+            ..EndState::default()
+        };
         for stream in self.streams.ids() {
             if self.is_given_back(stream) {
                 end.streams_unchecked += 1;
@@ -119,6 +125,16 @@ impl ServiceLedger {
             }
         }
         end
+    }
+
+    /// Streams that are open, by replica.
+    fn streams_by_replica(&self) -> BTreeMap<u32, u64> {
+        let mut streams = BTreeMap::new();
+        let open = |stream: &StreamId| self.streams.phase(*stream) != StreamPhase::Closed;
+        for replica in (self.streams.ids().filter(open)).filter_map(|it| self.streams.replica(it)) {
+            *streams.entry(replica).or_default() += 1;
+        }
+        streams
     }
 
     /// Whether a stream that is not served is wrong; `None` if it has time yet.

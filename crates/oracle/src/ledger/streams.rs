@@ -69,7 +69,8 @@ impl ServiceLedger {
         stream
     }
 
-    /// Sets the replica of the destination, of several, that serves the stream.
+    /// Sets the replica of the destination, of several, that serves the stream from now on. It is
+    /// set whenever the stream is sent, and stays while the stream waits to be sent again.
     pub fn assign_replica(&mut self, stream: StreamId, replica: u32) {
         self.streams.replicas[stream as usize] = Some(replica);
     }

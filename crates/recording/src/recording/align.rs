@@ -64,6 +64,7 @@ impl Line {
             | Self::Cycle { at, .. }
             | Self::LastCycleEnds { at, .. }
             | Self::TargetSilent { at, .. }
+            | Self::Replicas { at, .. }
             | Self::Warning { at, .. } => shift(at),
             Self::Change(change) => {
                 shift(&mut change.at);

@@ -125,6 +125,7 @@ pub fn write(lines: &[Line], out: &mut impl Write) -> io::Result<()> {
 pub fn read(mut input: impl BufRead) -> Result<Vec<Line>, ReadError> {
     let mut lines: Vec<Line> = Vec::new();
     let mut chain = Chain::default();
+    let mut replicas = None;
     let mut text = Vec::new();
     for number in 1.. {
         text.clear();
@@ -155,11 +156,14 @@ pub fn read(mut input: impl BufRead) -> Result<Vec<Line>, ReadError> {
                 Some(false) => return Err(Fault::Sum),
                 Some(true) => {}
             }
-            let header = match lines.first() {
-                Some(Line::Header(header)) => Some(&**header),
-                _ => None,
-            };
-            line.validate(header).map_err(Fault::Content)?;
+            line.validate(replicas).map_err(Fault::Content)?;
+            match &line {
+                Line::Header(header) => replicas = Some(header.replicas.len()),
+                Line::Replicas { addresses, .. } => {
+                    replicas = replicas.map(|known| known + addresses.len());
+                }
+                _ => {}
+            }
             if let Line::End(end) = &line {
                 let said = end.totals.ok_or(Fault::NoTotals)?;
                 if let Some((what, said, counted)) = said.difference(chain.totals()) {

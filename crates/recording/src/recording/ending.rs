@@ -37,6 +37,10 @@ pub struct EndStateLine {
     /// Wrong streams by replica, where there are several.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub wrong_by_replica: BTreeMap<u32, u64>,
+    /// Streams that are open, by replica, where there are several. Absent in recordings whose
+    /// header says it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub streams_by_replica: BTreeMap<u32, u64>,
     /// Why streams of the Service could not be judged, if some could not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unjudged: Option<Unjudged>,
@@ -95,6 +99,7 @@ impl EndStateLine {
             stale_seconds: end.stale_seconds,
             examples,
             wrong_by_replica: end.wrong_by_replica.clone(),
+            streams_by_replica: end.streams_by_replica.clone(),
             unjudged: end.unjudged,
             streams_unjudged: end.streams_unjudged,
         }

@@ -4,10 +4,13 @@
 //! recordings: histograms and counts add up exactly, and of a change that several clients saw, the
 //! first stream is the earliest's and the last stream the latest's.
 
+mod replicas;
+
 use std::collections::BTreeMap;
 
 use dst_load_scenario::{action::Direction, quantile::nearest_rank, time::At};
 
+use self::replicas::Replicas;
 use super::{
     ChangeLine, End, GeneratorSample, GivenTwice, Header, Identity, Line, Phase, StreamTimes,
     align, each_once, endpoints::EndpointsOfAll,
@@ -55,7 +58,9 @@ pub enum MergeError {
 /// If there is none, one has no header, or they are not of the same scenario, seed and target.
 pub fn merge(mut recordings: Vec<Vec<Line>>) -> Result<Vec<Line>, MergeError> {
     align::align(&mut recordings);
-    let header = header(&recordings)?;
+    let mut header = header(&recordings)?;
+    let mut replicas = Replicas::of(&recordings)?;
+    header.replicas.clone_from(&replicas.header);
     let requested: Vec<u64> = recordings.iter().map(|lines| requested(lines)).collect();
     let first = |of: fn(&Line) -> bool| {
         let found = recordings.iter().position(|lines| lines.iter().any(of));
@@ -75,7 +80,10 @@ pub fn merge(mut recordings: Vec<Vec<Line>>) -> Result<Vec<Line>, MergeError> {
 
     let mut merged = Merged::new(requested, clients);
     merged.lines.push(Line::Header(Box::new(header)));
-    for (source, line) in all {
+    for (source, mut line) in all {
+        if !replicas.number(source, &mut line) {
+            continue;
+        }
         // Each client has a clock of its own: one's comparisons say nothing about another's.
         if source == clock || !matches!(line, Line::Clock(_)) {
             merged.take(source, line, samples);
@@ -88,14 +96,10 @@ pub fn merge(mut recordings: Vec<Vec<Line>>) -> Result<Vec<Line>, MergeError> {
 type Read = fn(&Header) -> String;
 
 /// What all headers must say alike.
-const OF_ALL: [(&str, Read); 5] = [
+const OF_ALL: [(&str, Read); 4] = [
     ("the scenario", |it| it.name.clone()),
     ("the seed", |it| it.seed.to_string()),
     ("the settings", |it| it.scenario.to_string()),
-    ("the replicas", |it| {
-        let addresses: Vec<_> = it.replicas.iter().map(|it| it.address.as_str()).collect();
-        addresses.join(",")
-    }),
     ("the target", |it| format!("{:?}", it.target)),
 ];
 
@@ -125,11 +129,6 @@ fn header(recordings: &[Vec<Line>]) -> Result<Header, MergeError> {
     }
     let mut header = Header::clone(first);
     header.identity = Identity::merged(headers.iter().map(|header| &header.identity));
-    // All have the same replicas, in the same order.
-    for (index, replica) in header.replicas.iter_mut().enumerate() {
-        let of_each = headers.iter().map(|header| &header.replicas[index]);
-        replica.streams = of_each.map(|it| it.streams).sum();
-    }
     header.started = headers
         .iter()
         .min_by_key(|header| align::started(header))
@@ -274,9 +273,11 @@ impl Merged {
                 self.clients.number(source, &mut line.client);
                 self.lines.push(Line::Observer(line));
             }
-            Line::Clock(_) | Line::Identified(_) | Line::Warning { .. } | Line::EndState(_) => {
-                self.lines.push(line);
-            }
+            Line::Clock(_)
+            | Line::Identified(_)
+            | Line::Replicas { .. }
+            | Line::Warning { .. }
+            | Line::EndState(_) => self.lines.push(line),
             Line::End(end) => self.ends.push(end),
         }
     }

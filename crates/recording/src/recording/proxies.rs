@@ -56,14 +56,16 @@ pub struct ReplicaInfo {
     /// Its address.
     #[serde(deserialize_with = "dst_load_scenario::printable::read")]
     pub address: String,
-    /// Streams on it.
-    pub streams: u64,
+    /// Streams that were assigned to it for the whole run. Absent where each stream is balanced
+    /// whenever it is opened: then the end state says how many are on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams: Option<u64>,
 }
 
 /// The destination stage of one second's deliveries by one replica.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicaLine {
-    /// Its position among the header's replicas, from 0.
+    /// Its number, from 0: its position among the header's replicas and those that came later.
     pub replica: u32,
     /// How long they took.
     #[serde(flatten)]

@@ -204,6 +204,7 @@ pub fn end_state(at: u64, stale: u64, missing: u64) -> Line {
             .map(|n| format!("stale 10.0.0.7:8080 at stream {n} of test-service-1 for 4.125 s"))
             .collect(),
         wrong_by_replica: BTreeMap::new(),
+        streams_by_replica: BTreeMap::new(),
         unjudged: None,
         streams_unjudged: 0,
     })

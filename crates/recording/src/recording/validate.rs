@@ -1,14 +1,15 @@
 //! What no line of a recording may hold, though its JSON could.
 
-use super::{Header, Line};
+use super::Line;
 
 impl Line {
     /// Checks what the types do not: that numbers are finite and not negative, and that what
-    /// counts the same agrees. Of the recording's header if that is known.
+    /// counts the same agrees; and that `replicas`, the number of those known before, has each that
+    /// is named, if it is known.
     ///
     /// # Errors
     /// Which is wrong, and how.
-    pub(super) fn validate(&self, header: Option<&Header>) -> Result<(), String> {
+    pub(super) fn validate(&self, replicas: Option<usize>) -> Result<(), String> {
         match self {
             Self::Header(header) => {
                 number("deadline_seconds", header.deadline_seconds)?;
@@ -23,15 +24,15 @@ impl Line {
             }
             Self::Second(second) => {
                 for line in &second.replicas {
-                    replica(line.replica, header)?;
+                    replica(line.replica, replicas)?;
                 }
                 let clients = second.endpoints.and_then(|endpoints| endpoints.clients);
                 number("endpoints.clients", clients.unwrap_or_default())?;
                 number("stale_seconds", second.counts.stale_seconds)
             }
             Self::EndState(end) => {
-                for &index in end.wrong_by_replica.keys() {
-                    replica(index, header)?;
+                for map in [&end.wrong_by_replica, &end.streams_by_replica] {
+                    map.keys().try_for_each(|&index| replica(index, replicas))?;
                 }
                 if end.streams_wrong > end.streams_checked {
                     return Err(format!(
@@ -45,6 +46,10 @@ impl Line {
                 Some(fault) => Err(fault),
                 None => Ok(()),
             },
+            // Where there was one, lines do not say whose a delivery is.
+            Self::Replicas { .. } if replicas.is_some_and(|known| known < 2) => {
+                Err("replicas join one that the header does not name".into())
+            }
             Self::Generator(sample) => number("cpu_seconds", sample.cpu_seconds),
             _ => Ok(()),
         }
@@ -67,11 +72,10 @@ fn agrees(name: &str, found: Option<u64>, expected: u64) -> Result<(), String> {
     }
 }
 
-fn replica(index: u32, header: Option<&Header>) -> Result<(), String> {
-    match header {
-        Some(header) if index as usize >= header.replicas.len() => Err(format!(
-            "replica {index} is not one of the header's {}",
-            header.replicas.len()
+fn replica(index: u32, known: Option<usize>) -> Result<(), String> {
+    match known {
+        Some(known) if index as usize >= known => Err(format!(
+            "replica {index} is not one of the {known} that are known so far"
         )),
         _ => Ok(()),
     }

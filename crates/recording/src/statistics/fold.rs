@@ -279,6 +279,7 @@ impl Statistics {
             Line::Ping(line) => self.pings.line(line),
             Line::Clock(line) => self.clock.line(line),
             Line::Identified(line) => self.identities.absorb(line),
+            Line::Replicas { addresses, .. } => self.replicas.found(addresses),
             Line::Warning { .. } => {}
             Line::Observer(line) => self.observer.line(line),
             Line::EndState(end) => {

@@ -54,7 +54,7 @@ pub(super) fn replica_rows(report: &Report) -> Vec<Vec<String>> {
         let bound = if replica.is_censored() { "≥ " } else { "" };
         vec![
             replica.address.clone(),
-            count(replica.streams),
+            replica.streams.map_or_else(|| "–".to_owned(), count),
             count(replica.deliveries),
             count(replica.never),
             latency(replica.p50_seconds),

@@ -78,6 +78,7 @@ async fn findings(kube: Option<kube::Client>, pods: u64) -> Findings {
         }),
         destination: Arc::new(|| Box::pin(async { Err(tonic::Status::unavailable("refused")) })),
         further: Vec::new(),
+        listed: None,
     };
     let subject = Subject {
         world: &world,

@@ -25,6 +25,7 @@ fn session<W: io::Write>(out: W, stop: &CancellationToken) -> WatchingSession<W>
             kube: Arc::new(move || Ok(kube.clone())),
             destination: Arc::new(|| Box::pin(std::future::pending())),
             further: Vec::new(),
+            listed: None,
         },
         target_cluster: None,
         observer: |watching| watching(),

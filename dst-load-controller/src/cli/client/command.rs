@@ -90,11 +90,13 @@ pub async fn run(args: &ClientArgs, console: &mut Console<'_>) -> anyhow::Result
     tracing::info!(
         cluster = cluster.url(),
         destination = args.destination.join(","),
-        pod = args
+        pods = args
             .forward
             .destination_pod
-            .as_ref()
-            .map(ToString::to_string),
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(","),
         services = watch.targets.len(),
         "watching"
     );
@@ -269,11 +271,7 @@ fn header(
         started: Some(started),
         machine: machine(),
         floor_seconds: None,
-        replicas: infos(
-            &environment.addresses,
-            client.virtual_clients(),
-            u64::from(client.streams_per_service) * watch.targets.len() as u64,
-        ),
+        replicas: infos(&environment.addresses),
         metrics: environment.metrics.shown(),
         metrics_sought: environment.metrics.sought.clone(),
     })

@@ -54,6 +54,8 @@ impl Environment {
         let kube = source.factory();
         let Reached {
             dials,
+            listed,
+            pods,
             target,
             flags,
         } = forward.reach(&kube, wanted.replicas, addresses).await?;
@@ -66,12 +68,17 @@ impl Environment {
                 kube,
                 destination: dials.first,
                 further: dials.further,
+                listed,
             },
             target_cluster,
             kind,
             version: None,
             target,
-            addresses: discovered.replicas,
+            addresses: if pods.is_empty() {
+                discovered.replicas
+            } else {
+                pods
+            },
             metrics: discovered.metrics,
             forwarded: forward.is_forwarded(),
             flags: flags.or(forward.flags()).or(wanted.flags),

@@ -80,6 +80,7 @@ impl Environment {
                 kube,
                 destination: dial(&parts.replicas[0]),
                 further: parts.replicas[1..].iter().map(dial).collect(),
+                listed: None,
             },
             target_cluster,
             kind: TargetKind::Reference,

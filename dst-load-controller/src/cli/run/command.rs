@@ -38,8 +38,8 @@ pub async fn run(
     if let Some(namespace) = &args.cluster.namespace {
         let addresses = args.destination.iter().chain(&args.destination_metrics);
         let services = addresses.filter_map(|it| namespace_of_host(it));
-        let pod = args.forward.destination_pod.as_ref();
-        let pods = pod.map(|pod| pod.namespace.clone());
+        let pods = args.forward.destination_pod.iter();
+        let pods = pods.map(|pod| pod.namespace().to_owned());
         args.allowed.check(namespace, services.chain(pods))?;
     }
     if args.virtual_time {

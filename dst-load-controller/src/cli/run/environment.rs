@@ -48,7 +48,8 @@ pub(super) fn choose<'a>(
         return Ok(EnvironmentChoice::InProcess);
     }
     let cluster_named = args.cluster.cluster.is_named();
-    let destination_named = !args.destination.is_empty() || args.forward.destination_pod.is_some();
+    let destination_named =
+        !args.destination.is_empty() || !args.forward.destination_pod.is_empty();
     check_profiles(args, cluster_named, destination_named)?;
     match (cluster_named, destination_named, args.reference) {
         (true, true, _) => Ok(EnvironmentChoice::Cluster(ClusterTarget {

@@ -55,11 +55,7 @@ pub(super) fn header(
         started: (!virtual_time).then(date),
         machine: if virtual_time { None } else { machine() },
         floor_seconds: None,
-        replicas: infos(
-            &environment.addresses,
-            clients,
-            scenario.streams() / clients.max(1),
-        ),
+        replicas: infos(&environment.addresses),
         metrics: environment.metrics.shown(),
         metrics_sought: environment.metrics.sought.clone(),
     })

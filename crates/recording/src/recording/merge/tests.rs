@@ -1,5 +1,7 @@
 //! Claims about recordings of several clients.
 
+mod replicas;
+
 use std::time::Duration;
 
 use dst_load_scenario::federation::Site;

@@ -4,7 +4,7 @@ use dst_load_scenario::time::At;
 use sha2::{Digest, Sha256};
 
 use super::{samples, with_totals, written};
-use crate::recording::{Chain, Fault, Line, ReadError, SCHEMA_VERSION, read};
+use crate::recording::{Chain, Fault, Line, ReadError, ReplicaInfo, SCHEMA_VERSION, read};
 
 /// The lines of a recording, as text without their ends.
 fn text_of(lines: &[Line]) -> Vec<String> {
@@ -399,5 +399,43 @@ fn a_sum_is_the_start_of_the_sha_256_of_the_sum_before_and_the_line_up_to_its_ow
         let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(sum(line), hex[..16]);
         before = sum(line);
+    }
+}
+
+#[test]
+fn a_replica_is_named_before_anything_is_said_of_it() {
+    let with = |start: usize, later: usize, replica: u32| {
+        let mut lines = samples::failed();
+        for line in &mut lines {
+            match line {
+                Line::Header(header) => {
+                    header.replicas = vec![info(); start];
+                }
+                Line::EndState(end) => end.streams_by_replica = [(replica, 1)].into(),
+                _ => {}
+            }
+        }
+        let at = At::ZERO;
+        let addresses = vec!["c:1".to_owned(); later];
+        lines.insert(1, Line::Replicas { at, addresses });
+        lines.sort_by(Line::compare_places);
+        text_of(&lines).join("\n") + "\n"
+    };
+    let refused = |text: &str| read(text.as_bytes()).unwrap_err().to_string();
+    assert!(read(with(2, 1, 2).as_bytes()).is_ok());
+    let unknown = refused(&with(2, 1, 3));
+    assert!(
+        unknown.contains("replica 3 is not one of the 3 that are known so far"),
+        "{unknown}"
+    );
+    // Where there was one, no line says whose a delivery is.
+    let joined = refused(&with(0, 2, 1));
+    assert!(joined.contains("replicas join one"), "{joined}");
+}
+
+fn info() -> ReplicaInfo {
+    ReplicaInfo {
+        address: "a:1".to_owned(),
+        streams: None,
     }
 }

@@ -6,13 +6,14 @@ use crate::{
     statistics::summary::{LatencySummary, Replica},
 };
 
-/// The replicas, in the header's order.
+/// The replicas by their numbers: in the header's order, then as they came.
 #[derive(Debug, Default)]
 pub(super) struct Replicas(Vec<Fold>);
 
 #[derive(Debug)]
 struct Fold {
-    info: ReplicaInfo,
+    address: String,
+    streams: Option<u64>,
     latency: Latency,
     streams_wrong: u64,
 }
@@ -21,12 +22,14 @@ struct Fold {
 
 impl Replicas {
     pub(super) fn new(replicas: &[ReplicaInfo]) -> Self {
-        let fold = |info: &ReplicaInfo| Fold {
-            info: info.clone(),
-            latency: Latency::default(),
-            streams_wrong: 0,
-        };
+        let fold = |info: &ReplicaInfo| Fold::new(&info.address, info.streams);
         Self(replicas.iter().map(fold).collect())
+    }
+
+    /// Replicas have come, at these addresses.
+    pub(super) fn found(&mut self, addresses: &[String]) {
+        let found = addresses.iter().map(|address| Fold::new(address, None));
+        self.0.extend(found);
     }
 
     pub(super) fn delivered(&mut self, line: &ReplicaLine) {
@@ -41,14 +44,22 @@ impl Replicas {
                 fold.streams_wrong += streams;
             }
         }
+        if end.streams_by_replica.is_empty() {
+            return;
+        }
+        // The others have none.
+        for (number, fold) in (0..).zip(&mut self.0) {
+            let streams = end.streams_by_replica.get(&number).copied();
+            *fold.streams.get_or_insert_default() += streams.unwrap_or_default();
+        }
     }
 
     pub(super) fn summaries(&self) -> Vec<Replica> {
         let summary = |fold: &Fold| {
             let latency = LatencySummary::of(&fold.latency);
             Replica {
-                address: fold.info.address.clone(),
-                streams: fold.info.streams,
+                address: fold.address.clone(),
+                streams: fold.streams,
                 deliveries: latency.count,
                 p50_seconds: latency.p50_seconds,
                 p99_seconds: latency.p99_seconds,
@@ -58,6 +69,19 @@ impl Replicas {
             }
         };
         self.0.iter().map(summary).collect()
+    }
+}
+
+// === impl Fold ===
+
+impl Fold {
+    fn new(address: &str, streams: Option<u64>) -> Self {
+        Self {
+            address: address.to_owned(),
+            streams,
+            latency: Latency::default(),
+            streams_wrong: 0,
+        }
     }
 }
 

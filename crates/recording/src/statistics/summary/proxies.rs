@@ -31,8 +31,8 @@ pub struct Profiles {
 pub struct Replica {
     /// Its address.
     pub address: String,
-    /// Streams on it.
-    pub streams: u64,
+    /// Streams on it at the end; null in a run that was cut off before.
+    pub streams: Option<u64>,
     /// Its deliveries, including those never delivered.
     pub deliveries: u64,
     /// Deliveries that had not arrived by the deadline.

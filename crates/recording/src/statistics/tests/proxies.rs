@@ -12,7 +12,7 @@ fn replicated() -> Line {
     header.replicas = ["a:1", "b:1"]
         .map(|address| ReplicaInfo {
             address: address.to_owned(),
-            streams: 500,
+            streams: Some(500),
         })
         .into();
     Line::Header(header)
@@ -126,6 +126,47 @@ fn replicas_share_the_deliveries_out_among_them() {
     );
     assert!(second.is_censored() && !first.is_censored());
     assert!(Statistics::of(&[header()]).summary().replicas.is_empty());
+}
+
+#[test]
+fn streams_are_those_of_the_end_and_a_replica_that_came_has_a_row() {
+    let mut end = samples::end_state(9, 0, 0);
+    if let Line::EndState(end) = &mut end {
+        end.streams_by_replica = [(0, 4), (2, 5)].into();
+    }
+    let mut start = replicated();
+    if let Line::Header(header) = &mut start {
+        header.replicas.iter_mut().for_each(|it| it.streams = None);
+    }
+    let came = Line::Replicas {
+        at: at(1),
+        addresses: vec!["c:1".to_owned()],
+    };
+    let of = |lines: &[Line]| -> Vec<_> {
+        let replicas = Statistics::of(lines).summary().replicas;
+        replicas
+            .into_iter()
+            .map(|it| (it.address, it.streams))
+            .collect()
+    };
+    let row = |address: &str, streams| (address.to_owned(), streams);
+    assert_eq!(
+        of(&[start.clone(), came.clone(), end]),
+        [
+            row("a:1", Some(4)),
+            row("b:1", Some(0)),
+            row("c:1", Some(5))
+        ]
+    );
+    // A run that was cut off does not say, and an older one says it at its start.
+    assert_eq!(
+        of(&[start, came]),
+        [row("a:1", None), row("b:1", None), row("c:1", None)]
+    );
+    assert_eq!(
+        of(&[replicated()]),
+        [row("a:1", Some(500)), row("b:1", Some(500))]
+    );
 }
 
 #[test]

@@ -40,6 +40,7 @@ async fn findings(kube: Option<kube::Client>) -> Findings {
         }),
         destination: Arc::new(|| Box::pin(async { Err(tonic::Status::unavailable("refused")) })),
         further: Vec::new(),
+        listed: None,
     };
     // Nobody listens at port 1.
     let target = Target::new("http://127.0.0.1:1/metrics").unwrap();
