@@ -266,11 +266,8 @@ fn place(nodes: &[(String, String)], client: u64) -> Place {
 /// As many shares of the connections as there are to be, with nobody on them yet. Each has a
 /// connection to each replica.
 fn connections(config: &FleetConfig, replicas: usize) -> Vec<Vec<ClientPod>> {
-    let replicas = u64::try_from(replicas).unwrap_or(u64::MAX).max(1);
-    let shares = match config.connections.map(u64::from) {
-        Some(most) => (most / replicas).clamp(1, config.clients.max(1)),
-        None => config.clients.max(1),
-    };
+    let replicas = u64::try_from(replicas).unwrap_or(u64::MAX);
+    let shares = scenario::connection_shares(config.clients, config.connections, replicas);
     (0..shares).map(|_| Vec::new()).collect()
 }
 

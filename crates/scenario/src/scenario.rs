@@ -277,6 +277,17 @@ impl Churn {
     }
 }
 
+/// In how many shares so many virtual clients have their connections: a share has one to each of
+/// the destination's `replicas`, and all together at most as many as given, if that is enough for
+/// one share.
+#[must_use]
+pub fn connection_shares(clients: u64, connections: Option<u32>, replicas: u64) -> u64 {
+    let clients = clients.max(1);
+    connections.map_or(clients, |most| {
+        (u64::from(most) / replicas.max(1)).clamp(1, clients)
+    })
+}
+
 // === impl Client ===
 
 impl Client {
@@ -286,12 +297,11 @@ impl Client {
         u64::from(self.replicas) * u64::from(self.clients)
     }
 
-    /// Connections to the destination at once, where clients share at most `connections` if that is
-    /// given.
+    /// Connections to the destination's `replicas` at once, where clients share at most
+    /// `connections` if that is given.
     #[must_use]
-    pub fn connections_of(&self, connections: Option<u32>) -> u64 {
-        let clients = self.virtual_clients();
-        connections.map_or(clients, |shared| clients.min(shared.into()))
+    pub fn connections_of(&self, connections: Option<u32>, replicas: u64) -> u64 {
+        connection_shares(self.virtual_clients(), connections, replicas).saturating_mul(replicas)
     }
 }
 

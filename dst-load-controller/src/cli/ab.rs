@@ -294,7 +294,9 @@ async fn execute(
         },
         skip_checks: args.skip_checks,
     };
-    let connections = scenario.client.connections_of(connections);
+    let connections = scenario
+        .client
+        .connections_of(connections, scenario.sandbox.replicas.into());
     request.environment.enough_files(connections)?;
     let outcome = request.execute(directory, shutdown, warnings).await?;
     if let Some(outcome) = &outcome {

@@ -166,7 +166,8 @@ async fn find(
             endpoints: scenario.endpoints_at_most(site),
             connections: if watches {
                 let client = &scenario.client;
-                client.connections_of(client.connections)
+                let replicas = environment.world.replicas().len() as u64;
+                client.connections_of(client.connections, replicas)
             } else {
                 0
             },

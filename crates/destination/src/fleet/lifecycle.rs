@@ -103,7 +103,7 @@ impl Lifecycle {
         let replica = self.pool.replica_of(&attempt);
         self.locked().with(|ledger| {
             if let Some(replica) = replica {
-                ledger.assign_replica(stream, replica);
+                ledger.assign_replica(stream, replica, at);
             }
             ledger.stream_sent(stream, at);
         });

@@ -191,7 +191,7 @@ impl ServiceLedger {
         }
         self.changes.deliver(change, stream, at);
         self.unclaimed.known(change, id, at);
-        self.end(stream, state, After::Learnt(at));
+        self.end(stream, state, After::Learnt(at), at);
     }
 
     fn unlearnt(
@@ -208,7 +208,8 @@ impl ServiceLedger {
         } else {
             self.close(stream, id, state);
         }
-        self.end(stream, state.named(), After::Unlearnt(span, outcome));
+        let after = After::Unlearnt(span, outcome);
+        self.end(stream, state.named(), after, state.start + span);
     }
 
     /// Nothing is said of the state.
@@ -234,14 +235,21 @@ impl ServiceLedger {
         }
     }
 
-    fn end(&mut self, stream: StreamId, (change, intended): (u64, Option<At>), after: After) {
+    /// A state has been learnt, or has ended, at `at`.
+    fn end(
+        &mut self,
+        stream: StreamId,
+        (change, intended): (u64, Option<At>),
+        after: After,
+        at: At,
+    ) {
         self.made += 1;
         self.endings.end(Ended {
             times: 1,
             change,
             after,
             intended,
-            replica: self.streams.replica(stream),
+            replica: self.streams.replica_at(stream, at),
         });
     }
 }

@@ -42,8 +42,11 @@ const SETTLED: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     places: Vec<Place>,
-    /// The replica of the destination that each is held on, where there are several.
+    /// The replica of the destination that each is on, where there are several.
     replicas: Vec<Option<u32>>,
+    /// Of streams that have moved since their last snapshot: until when they were on which others,
+    /// oldest first. States that ended there are paired with the next snapshot.
+    earlier: BTreeMap<StreamId, Vec<(At, u32)>>,
     phases: Vec<StreamPhase>,
     /// When each received its last snapshot.
     snapshots: Vec<Option<At>>,
@@ -69,10 +72,16 @@ impl ServiceLedger {
         stream
     }
 
-    /// Sets the replica of the destination, of several, that serves the stream from now on. It is
-    /// set whenever the stream is sent, and stays while the stream waits to be sent again.
-    pub fn assign_replica(&mut self, stream: StreamId, replica: u32) {
-        self.streams.replicas[stream as usize] = Some(replica);
+    /// Sets the replica of the destination, of several, that the stream is on from `at`. It is set
+    /// whenever the stream is sent, and stays while the stream waits to be sent again.
+    pub fn assign_replica(&mut self, stream: StreamId, replica: u32, at: At) {
+        let before = self.streams.replicas[stream as usize].replace(replica);
+        if let Some(before) = before.filter(|&before| before != replica)
+            && self.streams.resumes(stream)
+        {
+            let earlier = self.streams.earlier.entry(stream).or_default();
+            earlier.push((at, before));
+        }
     }
 
     /// Registers that the stream has been sent at `at`; nothing has been received yet.
@@ -150,6 +159,7 @@ impl ServiceLedger {
             }
         }
         self.unexplained.forget_stream(stream);
+        self.streams.earlier.remove(&stream);
     }
 
     /// The stream is no longer waited for to learn the endpoint.
@@ -185,6 +195,7 @@ impl ServiceLedger {
                 self.conclude(stream, id);
             }
         }
+        self.streams.earlier.remove(&stream);
     }
 
     /// The stream's phase.
@@ -275,8 +286,17 @@ impl Streams {
         self.phases[stream as usize]
     }
 
+    /// The replica that the stream is on.
     pub(super) fn replica(&self, stream: StreamId) -> Option<u32> {
         self.replicas[stream as usize]
+    }
+
+    /// The replica that the stream was on at `at`, which is not before its last snapshot.
+    pub(super) fn replica_at(&self, stream: StreamId, at: At) -> Option<u32> {
+        let earlier = self.earlier.get(&stream).into_iter().flatten();
+        let then = earlier.copied().find(|&(until, _)| at < until);
+        then.map(|(_, replica)| replica)
+            .or_else(|| self.replica(stream))
     }
 
     /// The snapshot has come at `at`, or another message after it; whether it is the snapshot of a

@@ -80,7 +80,10 @@ pub async fn run(args: &ClientArgs, console: &mut Console<'_>) -> anyhow::Result
         let linked = linked::resolve(&cluster, observed.as_ref(), &watch).await?;
         (watch, linked)
     };
-    let connections = watch.client.connections_of(watch.client.connections);
+    let replicas = environment.world.replicas().len() as u64;
+    let connections = watch
+        .client
+        .connections_of(watch.client.connections, replicas);
     files::enough_for(connections)?;
     let directory = args.output_dir.as_deref().map(RunDirectory::at);
     let directory = directory.transpose()?;

@@ -48,10 +48,11 @@ pub async fn run(
     let shutdown = Shutdown::on_signals().context("signals")?;
     let gateway = args.push.gateway()?;
     let connections = args.forward.connections(scenario.client.connections);
-    environment.enough_files(scenario.client.connections_of(connections))?;
+    let replicas = u64::from(scenario.sandbox.replicas);
+    environment.enough_files(scenario.client.connections_of(connections, replicas))?;
     let live = match args.live {
         Some(at) => {
-            let connections = scenario.client.connections_of(connections);
+            let connections = scenario.client.connections_of(connections, replicas);
             Some(serve_live(at, connections, console).await?)
         }
         None => None,

@@ -107,7 +107,7 @@ fn only_the_first_endpoints_are_waited_for() {
 fn deliveries_and_wrong_streams_are_told_apart_by_replica() {
     let mut story = Story::with_streams(2);
     for stream in 0..2 {
-        story.ledger.assign_replica(stream, stream);
+        story.ledger.assign_replica(stream, stream, ms(0));
     }
     story.promised(ms(1_000), &[1, 2, 3]);
     story.ledger.update(1, ms(1_001), &add(&[3]));
@@ -122,4 +122,34 @@ fn deliveries_and_wrong_streams_are_told_apart_by_replica() {
     );
     let end = story.ledger.end_state(ms(40_000));
     assert_eq!(end.wrong_by_replica, [(0, 1)].into());
+}
+
+#[test]
+fn what_ended_on_a_replica_is_that_replicas_though_the_stream_moved_since() {
+    let mut story = Story::with_streams(1);
+    story.ledger.assign_replica(0, 0, ms(0));
+    // The first replica drops three states, of which two end before it goes.
+    story.promised(ms(1_000), &[1, 2, 3]);
+    story.promised(ms(40_000), &[1, 2]);
+    story.promised(ms(80_000), &[1, 2, 3]);
+    story
+        .ledger
+        .stream_closed(0, ms(90_000), EndedBy::Destination);
+    story.ledger.assign_replica(0, 1, ms(90_100));
+    story.ledger.stream_sent(0, ms(90_100));
+    // Nobody answers there.
+    story
+        .ledger
+        .stream_closed(0, ms(91_000), EndedBy::Destination);
+    story.ledger.assign_replica(0, 2, ms(91_200));
+    story.ledger.stream_sent(0, ms(91_200));
+    story.ledger.update(0, ms(91_300), &add(&[1, 2, 3]));
+    let outbox = story.ledger.take_outbox();
+    let of: Vec<_> = (outbox.deliveries.iter())
+        .map(|delivered| (delivered.replica, delivered.outcome == Outcome::Learnt))
+        .collect();
+    // The snapshot has put the last one right.
+    assert_eq!(of, [(Some(0), false), (Some(0), false), (Some(2), true)]);
+    let end = story.ledger.end_state(ms(120_000));
+    assert_eq!(end.streams_by_replica, [(2, 1)].into());
 }

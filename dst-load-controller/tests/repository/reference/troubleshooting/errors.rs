@@ -215,11 +215,18 @@ fn watch() -> impl IntoIterator<Item = WatchError> {
 
 fn forward() -> impl IntoIterator<Item = ForwardError> {
     use ForwardError as E;
-    let name = || "destination-0".parse::<PodName>().unwrap();
+    let name = || PodName {
+        namespace: "linkerd".into(),
+        pod: "destination-0".into(),
+    };
+    let deployment = || "linkerd/destination".to_owned();
     each! {
         E::Name(_) => E::Name("a/b/c".into()),
         E::Missing { .. } => E::Missing { name: name(), there: vec!["linkerd-destination-5d8".into()] },
         E::Kubernetes { .. } => E::Kubernetes { name: name(), cause: "Unauthorized".into() },
+        E::NoDeployment { .. } => E::NoDeployment { name: deployment(), there: vec!["linkerd-destination".into()] },
+        E::NoneReady { .. } => E::NoneReady { name: deployment(), pods: vec!["linkerd-destination-5d8".into()] },
+        E::Deployment { .. } => E::Deployment { name: deployment(), cause: "Unauthorized".into() },
     }
 }
 
