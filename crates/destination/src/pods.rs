@@ -131,11 +131,7 @@ async fn of_deployment(
             there: there.items.iter().map(ResourceExt::name_any).collect(),
         });
     };
-    let selector = deployment
-        .spec
-        .map(|spec| spec.selector)
-        .unwrap_or_default();
-    let selector = Selector::try_from(selector).map_err(|e| failed(&e))?;
+    let selector = Selector::try_from(deployment.spec.selector).map_err(|e| failed(&e))?;
     let selected = ListParams::default().labels_from(&selector);
     let pods: Api<Pod> = Api::namespaced(client, namespace);
     let mut pods = pods.list(&selected).await.map_err(|e| failed(&e))?.items;

@@ -160,6 +160,9 @@ impl<W: io::Write> Journal<W> {
                 services += 1;
             }
         }
+        if self.name_replicas(at) {
+            self.recorder.borrow_mut().flush(at)?;
+        }
         if services > 0 {
             let warning = Warning::Unsettled { services };
             lines.push(Line::Warning { at, warning });
@@ -286,10 +289,7 @@ impl<W: io::Write> Journal<W> {
             }
         }
         // Before the second whose deliveries are theirs.
-        let addresses = counters.take_found();
-        if !addresses.is_empty() {
-            self.push(Line::Replicas { at: now, addresses });
-        }
+        self.name_replicas(now);
         for line in counters.take_identities() {
             self.push(Line::Identified(line));
         }
@@ -300,6 +300,16 @@ impl<W: io::Write> Journal<W> {
         if let Some(second) = interval.take(now, counters.active()) {
             self.push(Line::Second(Box::new(second)));
         }
+    }
+
+    /// Says which replicas of the destination have come; whether any have.
+    fn name_replicas(&self, at: At) -> bool {
+        let addresses = self.progress.counters().take_found();
+        let any = !addresses.is_empty();
+        if any {
+            self.push(Line::Replicas { at, addresses });
+        }
+        any
     }
 
     /// Notes what came of comparing the observer of the cluster at `site` with a LIST.

@@ -5,9 +5,8 @@
 use std::net::SocketAddr;
 
 use dst_load_destination::{
-    forward::Forward,
+    forward::{Forward, PodName},
     stream::{Identity, Method, read, request},
-    target::Target,
 };
 use dst_load_sandbox::{destination, kubernetes};
 use dst_load_scenario::quantity::Bytes;
@@ -142,7 +141,10 @@ async fn forward(socket: TcpStream, port: u16, behind: TcpStream) {
 async fn streams_metrics_and_pings_go_through_a_forward_of_our_own() {
     let stop = CancellationToken::new();
     let kube = cluster(&stop).await;
-    let name = "destination-0".parse().unwrap();
+    let name = PodName {
+        namespace: "linkerd".into(),
+        pod: "destination-0".into(),
+    };
     let forward = Forward::find(&kube, name).await.unwrap();
     assert_eq!(forward.memory_limit(), Some(Bytes(250 << 20)));
 

@@ -55,6 +55,7 @@ impl Lifecycle {
             let mut attempt = self.send(life);
             let since = attempt.sent();
             let ended = self.live(life, &mut attempt).await;
+            attempt.complete();
             let received =
                 self.locked().with(|l| l.stream_phase(self.slot.stream)) == StreamPhase::Held;
             let by = match &ended {

@@ -345,8 +345,8 @@ impl Try {
         }
     }
 
-    /// Nothing is awaited any more.
-    fn complete(&mut self) {
+    /// Its first data has come, or none will.
+    pub(super) fn complete(&mut self) {
         if std::mem::take(&mut self.is_pending) {
             let at = self.pool.shared.clock.now();
             let mut members = self.pool.members.lock();

@@ -31,7 +31,6 @@ pub(super) fn header(
     namespace: &str,
     virtual_time: bool,
 ) -> anyhow::Result<Header> {
-    let clients = scenario.client.virtual_clients();
     Ok(Header {
         schema_version: SCHEMA_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
