@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use dst_load_transport::world::ListedReplica;
+use tower::Service as _;
 
 use super::*;
 
