@@ -132,8 +132,12 @@ pub struct Client {
     pub open_rate: u32,
     /// When streams end by themselves.
     pub lifecycle: Lifecycle,
-    /// Whether `GetProfile` streams are held beside the `Get` streams.
+    /// Whether `GetProfile` streams by address are held beside the `Get` streams.
     pub profiles: bool,
+    /// `GetProfile` streams by Service name that each virtual client holds.
+    pub profile_names: u32,
+    /// Whether streams of the policy API are held, on connections of their own.
+    pub policies: bool,
     /// The most connections, which clients share then; each has its own if absent.
     pub connections: Option<u32>,
 }
@@ -248,6 +252,28 @@ impl Scenario {
             .saturating_mul(u64::from(self.client.streams_per_service))
             .saturating_mul(self.client.virtual_clients())
     }
+
+    /// `GetProfile` streams beside them, at most.
+    #[must_use]
+    pub fn profile_streams(&self) -> u64 {
+        let (client, streams) = (&self.client, self.streams());
+        let by_address = if client.profiles { 2 } else { 0 };
+        // A client asks for each of its Services once.
+        let each = client.virtual_clients().max(1) * u64::from(client.streams_per_service).max(1);
+        let names = u64::from(client.profile_names).min(streams / each);
+        let by_name = client.virtual_clients().saturating_mul(names);
+        streams.saturating_mul(by_address).saturating_add(by_name)
+    }
+
+    /// Streams of the policy API beside them, at most.
+    #[must_use]
+    pub fn policy_streams(&self) -> u64 {
+        if !self.client.policies {
+            return 0;
+        }
+        let clients = self.client.virtual_clients();
+        self.streams().saturating_add(clients)
+    }
 }
 
 // === impl ServiceGroup ===
@@ -286,12 +312,13 @@ impl Client {
         u64::from(self.replicas) * u64::from(self.clients)
     }
 
-    /// Connections to the destination at once, where clients share at most `connections` if that is
-    /// given.
+    /// Connections at once, to the destination and for the policy API, where clients share at most
+    /// `connections` of each if that is given.
     #[must_use]
     pub fn connections_of(&self, connections: Option<u32>) -> u64 {
         let clients = self.virtual_clients();
-        connections.map_or(clients, |shared| clients.min(shared.into()))
+        let each = connections.map_or(clients, |shared| clients.min(shared.into()));
+        each.saturating_mul(1 + u64::from(self.policies))
     }
 }
 
@@ -306,6 +333,8 @@ impl Default for Client {
             open_rate: 2_000,
             lifecycle: Lifecycle::Eternal,
             profiles: false,
+            profile_names: 0,
+            policies: false,
             connections: None,
         }
     }

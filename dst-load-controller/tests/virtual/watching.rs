@@ -1,6 +1,7 @@
 //! The client against the embedded Kubernetes and destination, while the churner moves
 //! the endpoints: two halves that share nothing but the cluster. In virtual time, without sockets.
 
+mod beside_get;
 mod identity;
 mod quiet;
 mod replicas;
@@ -9,7 +10,10 @@ mod silent;
 use std::{convert::Infallible, io, path::Path, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, routing::get};
-use dst_load_destination::{fleet::FleetConfig, target::Target};
+use dst_load_destination::{
+    fleet::{FleetConfig, Policies},
+    target::Target,
+};
 use dst_load_kubernetes::{
     actor::{Actor, Limits, RunIdentity},
     observer::SILENCE,
@@ -150,6 +154,8 @@ fn session(world: World) -> SessionConfig {
             seed: 1,
             lifecycle: scenario::Lifecycle::Eternal,
             profiles: false,
+            profile_names: 0,
+            policies: None,
         },
         limits: (30 * SECOND).into(),
         sample_self: false,
@@ -198,6 +204,14 @@ fn report_of<W: io::Write>(client: &Client<W>) -> Report {
 
 /// Watches a churn, which tells what it does if `told`; the report, and the metrics at its end.
 async fn watched(told: bool) -> (Report, String) {
+    watched_by(told, |config| config).await
+}
+
+/// The same, by clients whose configuration is changed so.
+async fn watched_by(
+    told: bool,
+    configured: impl FnOnce(SessionConfig) -> SessionConfig,
+) -> (Report, String) {
     let kubernetes = kubernetes::Kubernetes::start(kubernetes::Config::default());
     let destination = destination(&kubernetes);
     let clock = Clock::start();
@@ -222,7 +236,7 @@ async fn watched(told: bool) -> (Report, String) {
     let churn = told.then_some(churn);
     // Five seconds behind.
     let client = client(
-        session(world(&kubernetes, &destination)),
+        configured(session(world(&kubernetes, &destination))),
         (churn, WatchUntil::Stopped),
         stop.clone(),
         Vec::new(),
