@@ -35,7 +35,7 @@ impl ClientMetrics {
             proxy.first_not_add,
         )?;
         held(families, "profile", "GetProfile streams", &streams.profiles)?;
-        let policies = "streams of the policy API";
+        let policies = "OutboundPolicies and InboundServerPolicies streams";
         held(families, "policy", policies, &streams.policies)
     }
 }
