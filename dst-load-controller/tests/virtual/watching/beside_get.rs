@@ -1,8 +1,8 @@
 //! The streams beside `Get`: whatever comes of them, the verdict is that of the `Get` streams.
 
 use dst_load_recording::{recording::HeldKind, statistics::HeldStreams};
-use dst_load_transport::world::{Dial, Grpc};
-use http::StatusCode;
+use dst_load_transport::world::{Dial, Grpc, REFERENCE_HEADER};
+use http::HeaderValue;
 use tonic::{Code, Status};
 
 use super::*;
@@ -10,13 +10,14 @@ use super::*;
 /// A destination that answers all calls but those of `Get` with this status.
 fn refusing(grpc: Grpc, code: Code) -> Grpc {
     Grpc::new(tower::service_fn(move |request: http::Request<_>| {
-        let mut grpc = grpc.clone();
+        let grpc = grpc.clone();
         async move {
             if request.uri().path().ends_with("Destination/Get") {
-                return grpc.ready().await?.call(request).await;
+                return grpc.oneshot(request).await;
             }
-            let response = Status::new(code, "as it was told").into_http();
-            assert_eq!(response.status(), StatusCode::OK);
+            let mut response = Status::new(code, "as it was told").into_http();
+            let version = HeaderValue::from_static("0");
+            response.headers_mut().insert(REFERENCE_HEADER, version);
             Ok(response)
         }
     }))

@@ -101,14 +101,8 @@ fn a_method_is_unimplemented_where_one_stream_was_told_so_and_none_received_anyt
     let mut counts = HeldCounts::default();
     counts.request(HeldKind::Outbound);
     let holds = |counts: &HeldCounts| {
-        let interval = Interval {
-            streams: StreamCounts {
-                policies: counts.clone(),
-                ..StreamCounts::default()
-            },
-            ..Interval::default()
-        };
-        let mut interval = interval;
+        let mut interval = Interval::default();
+        interval.streams.policies = counts.clone();
         let line = Line::Second(Box::new(interval.take(at(1), 1).unwrap()));
         let policies = Statistics::of(&[header(), line]).summary().policies;
         policies.unwrap().holds(HeldKind::Outbound)
