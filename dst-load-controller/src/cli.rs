@@ -45,6 +45,7 @@ pub mod pace;
 pub mod parse;
 mod pipe_tolerant_writer;
 pub mod plan;
+pub mod policy;
 pub mod process;
 mod push;
 mod recording_file;

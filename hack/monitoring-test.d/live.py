@@ -277,7 +277,7 @@ def run(arguments, directory, processes):
               "--services", ",".join(f"{s}.load.svc.cluster.local:8080" for s in SERVICES)]
     processes.start("client-a", *client, "--clients", "8")
     # Its streams end every few seconds, so that there are some that have ended.
-    processes.start("client-b", *client, "--clients", "2", "--stream-max-lifetime", "4s", "--profiles")
+    processes.start("client-b", *client, "--clients", "2", "--stream-max-lifetime", "4s", "--profiles", "--policies")
     halves = [(churn, labels("churn", "churn-1"))]
     halves += [(processes.read(name, admin), labels("client", name)) for name in ("client-a", "client-b")]
     target = urllib.parse.urlsplit(ready["destination_metrics"]).netloc

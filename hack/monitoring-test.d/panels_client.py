@@ -107,11 +107,14 @@ def client():
                query(total("destination_client_first_messages_not_add_total"), "first message not an add"),
                min=0, width=8, **STEP),
         series("Proxy lifecycle", "With the lifecycle proxy: streams a second that its limits ended (no first item in 3 s, idle "
-               "for 5 min, an hour old), and GetProfile streams.", "ops",
+               "for 5 min, an hour old), and the GetProfile and policy streams.", "ops",
                query(total("destination_client_streams_limited_total", "limit"), "{{limit}}"),
                query(total("destination_client_profile_messages_received_total"), "profile messages"),
                query(total("destination_client_profile_streams_created_total"), "profile streams opened"),
                query(total("destination_client_profile_streams_reset_total"), "profile streams unexpectedly closed"),
+               query(total("destination_client_policy_messages_received_total"), "policy messages"),
+               query(total("destination_client_policy_streams_created_total"), "policy streams opened"),
+               query(total("destination_client_policy_streams_reset_total"), "policy streams unexpectedly closed"),
                min=0, width=8, **STEP),
         row("Validity of the measurement"),
         series("Event loop late (p99)", "How late the client's event loop was. It is part of the measured latency; above a fifth of the smallest "

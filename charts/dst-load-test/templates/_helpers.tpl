@@ -120,6 +120,13 @@ true
 {{- if kindIs "slice" $address }}{{ join "," $address }}{{ else }}{{ $address }}{{ end }}
 {{- end }}
 
+{{/* Where the clients open streams of the policy API; nothing if they do not, or at the destination controller's address. */}}
+{{- define "dst-load-test.policy" -}}
+{{- if and .Values.client.policies .Values.destination.policy }}
+{{- .Values.destination.policy }}
+{{- end }}
+{{- end }}
+
 {{/* Where the clients read churn's events; nothing if there is no churn to read them of. */}}
 {{- define "dst-load-test.churnUrl" -}}
 {{- if .Values.client.churnUrl }}

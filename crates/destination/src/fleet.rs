@@ -1,11 +1,14 @@
 //! All streams of a run: virtual client pods, each with an identity and a connection to each replica
 //! of its own, and on these a stream or more for each Service.
 
+mod held;
 mod lifecycle;
 mod limits;
 mod link;
+mod own;
+mod policy;
 mod pool;
-mod profile;
+mod subject;
 #[cfg(test)]
 mod tests;
 
@@ -34,11 +37,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub use self::policy::Policies;
 use self::{
+    held::{Held, Over},
     lifecycle::Lifecycle,
     link::Link,
+    policy::Asks,
     pool::Pool,
-    profile::{About, Profile},
+    subject::{Asker, Served, Subject},
 };
 use super::{
     counters::StreamCounters,
@@ -70,8 +76,13 @@ pub struct FleetConfig {
     pub seed: u64,
     /// When streams end by themselves.
     pub lifecycle: scenario::Lifecycle,
-    /// Whether `GetProfile` streams are held beside the `Get` streams.
+    /// Whether `GetProfile` streams by address are held beside the `Get` streams.
     pub profiles: bool,
+    /// `GetProfile` streams by the name of a Service that each client holds, as an inbound proxy
+    /// does for the Services that its pod belongs to.
+    pub profile_names: u32,
+    /// Streams of the policy API, if they are held.
+    pub policies: Option<Policies>,
 }
 
 /// Why the fleet cannot go on.
@@ -132,12 +143,15 @@ struct Shared {
     failed: watch::Sender<Option<FleetError>>,
     opened: At,
     connected: AtomicU64,
+    served: Served,
 }
 
 /// A virtual client pod: who it is, and its streams.
 struct ClientPod {
     identity: Identity,
     slots: Vec<StreamSlot>,
+    /// What it asks as an inbound proxy, each with its turn.
+    own: Vec<(StreamSlot, Subject)>,
 }
 
 /// A stream that has been entered into its ledger and is not opened yet.
@@ -146,12 +160,22 @@ struct StreamSlot {
     /// The position of its ledger.
     service: usize,
     stream: StreamId,
-    /// Its position in the order of opening.
+    /// How many streams are opened before it and those beside it.
     order: u64,
 }
 
 /// The delays between attempts to connect or to open: the proxy's own.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(60));
+
+// === impl FleetConfig ===
+
+impl FleetConfig {
+    /// The streams of a slot: of `Get`, and of those that are about the same Service.
+    fn streams_of_slot(&self) -> u64 {
+        let profiles = if self.profiles { 2 } else { 0 };
+        1 + profiles + u64::from(self.policies.is_some())
+    }
+}
 
 // === impl Fleet ===
 
@@ -182,10 +206,11 @@ impl Fleet {
             connected: AtomicU64::new(0),
             replicas,
             listed,
+            served: Served::default(),
             config,
         });
         let mut tasks = JoinSet::new();
-        let mut order = 0;
+        let (mut streams, mut order) = (0, 0);
         let mut connections = connections(&shared.config, shared.replicas.len());
         let shares = connections.len();
         for client in 0..shared.config.clients {
@@ -204,23 +229,31 @@ impl Fleet {
                         stream,
                         order,
                     });
-                    order += 1;
+                    streams += 1;
+                    order += shared.config.streams_of_slot();
                 }
             }
-            let pod = ClientPod { identity, slots };
+            let mut own = own::streams(&shared.config, &slots, client);
+            for (slot, _) in &mut own {
+                slot.order = order;
+                order += 1;
+            }
+            let pod = ClientPod {
+                identity,
+                slots,
+                own,
+            };
             let share = usize::try_from(client).unwrap_or(usize::MAX) % shares;
             connections[share].push(pod);
         }
-        for (number, pods) in connections.into_iter().enumerate() {
-            // Once is enough.
-            let asks = number == 0;
-            tasks.spawn(connection(Arc::clone(&shared), asks, pods));
+        for (number, pods) in (0..).zip(connections) {
+            tasks.spawn(connection(Arc::clone(&shared), number, pods));
         }
         Self {
             tasks,
             cancel,
             failed,
-            streams: order,
+            streams,
         }
     }
 
@@ -271,9 +304,9 @@ fn connections(config: &FleetConfig, replicas: usize) -> Vec<Vec<ClientPod>> {
     (0..shares).map(|_| Vec::new()).collect()
 }
 
-/// The connections and the streams of a virtual client, or of all that share them. One share
-/// `asks` each replica whose it is.
-async fn connection(shared: Arc<Shared>, asks: bool, pods: Vec<ClientPod>) {
+/// The connections and the streams of a virtual client, or of all that share them: share number
+/// `number`.
+async fn connection(shared: Arc<Shared>, number: u64, pods: Vec<ClientPod>) {
     let Some(first) = pods.first() else {
         return;
     };
@@ -290,39 +323,70 @@ async fn connection(shared: Arc<Shared>, asks: bool, pods: Vec<ClientPod>) {
         }
     };
     let mut streams = JoinSet::new();
-    for link in pool.links().into_iter().filter(|_| asks) {
+    // Each replica is asked whose it is: once is enough.
+    for link in pool.links().into_iter().filter(|_| number == 0) {
         let shared = Arc::clone(&shared);
         streams.spawn(async move {
             let answered = |headers: &_| shared.answered(link.replica(), headers);
             stream::identify(link.grpc(), shared.clock, answered).await;
         });
     }
-    for ClientPod { identity, slots } in pods {
-        let token: Arc<str> = identity.token().into();
+    let policies = shared.config.policies.as_ref();
+    let mut asked = Vec::new();
+    for ClientPod {
+        identity,
+        slots,
+        own,
+    } in pods
+    {
+        let pod = policies.and_then(|it| it.pod.as_deref());
+        let asker = Arc::new(Asker::new(&identity, pod));
+        let profile = |slot, subject| {
+            let held = Held {
+                shared: Arc::clone(&shared),
+                over: Over::Destination(Arc::clone(&pool)),
+                asker: Arc::clone(&asker),
+                slot,
+                subject,
+            };
+            held.run()
+        };
         for slot in slots {
             let authority = &shared.locked(slot).service.authority;
             let held = shared.config.profiles.then(|| Arc::new(SetOnce::new()));
             if let Some(held) = &held {
-                for about in [About::Service, About::Endpoint(Arc::clone(held))] {
-                    let profile = Profile {
-                        shared: Arc::clone(&shared),
-                        pool: Arc::clone(&pool),
-                        token: Arc::clone(&token),
-                        slot,
-                        about,
-                    };
-                    streams.spawn(profile.run());
-                }
+                streams.spawn(profile(slot, Subject::Service));
+                streams.spawn(profile(slot, Subject::Endpoint(Arc::clone(held))));
+            }
+            if policies.is_some() {
+                asked.push((Arc::clone(&asker), slot, Subject::Outbound));
             }
             let lifecycle = Lifecycle {
                 shared: Arc::clone(&shared),
                 pool: Arc::clone(&pool),
-                request: request(authority, &token),
+                request: request(authority, &asker.token),
                 slot,
                 held,
             };
             streams.spawn(lifecycle.run());
         }
+        for (slot, subject) in own {
+            if matches!(subject, Subject::Inbound) {
+                asked.push((Arc::clone(&asker), slot, subject));
+            } else {
+                streams.spawn(profile(slot, subject));
+            }
+        }
+    }
+    if let Some(policies) = policies {
+        let of_turn = &shared.replicas[turn_of(shared.replicas.len(), number)];
+        let dial = policies.dial.as_ref().unwrap_or(of_turn);
+        let asks = Asks {
+            shared: Arc::clone(&shared),
+            dial: Arc::clone(dial),
+            streams: asked,
+        };
+        streams.spawn(asks.run());
     }
     // A connection that breaks is their business. That the fleet closes is not: to ask with each
     // message whether it does would be a lock that all streams share.
@@ -414,12 +478,10 @@ impl Shared {
             .delays(self.config.seed, purpose, entity)
     }
 
-    /// Waits so that no more streams are opened a second than the rate allows.
+    /// Waits so that no more streams are opened a second than the rate allows, whatever they ask.
     async fn wait_for_turn(&self, slot: StreamSlot) {
         let rate = u64::from(self.config.open_rate.max(1));
-        // A slot has up to three streams, two of them for profiles.
-        let each = if self.config.profiles { 3 } else { 1 };
-        let turn = Duration::from_millis(slot.order * each * 1_000 / rate);
+        let turn = Duration::from_millis(slot.order * 1_000 / rate);
         let turn = self.opened + turn;
         if self.clock.now() < turn {
             self.clock.sleep_until(turn).await;

@@ -22,8 +22,12 @@ use super::{
 pub enum Method {
     /// The endpoints of a Service.
     Get,
-    /// What is known of an address.
+    /// What is known of an address or a name.
     GetProfile,
+    /// The policy API: how to speak to an address.
+    WatchOutbound,
+    /// The policy API: who may speak to a port of a pod.
+    WatchInbound,
     /// None that exists.
     Unknown,
 }
@@ -46,6 +50,8 @@ impl Method {
         match self {
             Self::Get => "/io.linkerd.proxy.destination.Destination/Get",
             Self::GetProfile => "/io.linkerd.proxy.destination.Destination/GetProfile",
+            Self::WatchOutbound => "/io.linkerd.proxy.outbound.OutboundPolicies/Watch",
+            Self::WatchInbound => "/io.linkerd.proxy.inbound.InboundServerPolicies/WatchPort",
             Self::Unknown => "/io.linkerd.proxy.destination.Destination/Identify",
         }
     }
@@ -65,16 +71,22 @@ impl Identity {
 /// The body of a request for `authority`, framed: streams that are opened again share it.
 #[must_use]
 pub fn request(authority: &str, token: &str) -> Bytes {
-    let get = GetDestination {
+    framed(&GetDestination {
         scheme: "k8s".into(),
         path: authority.into(),
         context_token: token.into(),
-    };
-    let length = get.encoded_len();
+    })
+}
+
+/// The body of a request with this message.
+#[must_use]
+pub fn framed(message: &impl Message) -> Bytes {
+    let length = message.encoded_len();
     let mut framed = BytesMut::with_capacity(length + 5);
     framed.put_u8(0);
     framed.put_u32(u32::try_from(length).expect("invariant: a request is far below 4 GiB"));
-    get.encode(&mut framed)
+    message
+        .encode(&mut framed)
         .expect("invariant: the buffer grows as needed");
     framed.freeze()
 }

@@ -62,6 +62,8 @@ impl Streams {
             seed: 1,
             lifecycle: Lifecycle::Eternal,
             profiles: false,
+            profile_names: 0,
+            policies: None,
         };
         let dial = dial(address, config.lifecycle).unwrap();
         let fleet = Fleet::open(&ledgers, &counters, clock, vec![dial], None, config, &[]);

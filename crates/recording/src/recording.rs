@@ -13,6 +13,7 @@ mod codec;
 mod ending;
 mod endpoints;
 mod header;
+mod held;
 mod identified;
 mod identity;
 pub(crate) mod leb128;
@@ -45,12 +46,13 @@ pub use self::{
     ending::{End, EndStateLine},
     endpoints::EndpointsLine,
     header::{Header, Machine, TargetInfo, TargetKind},
+    held::{HeldCounts, HeldKind, KindCounts},
     identified::{IdentifiedLine, Identities},
     identity::{GivenTwice, Identity, each_once, header_of},
     merge::{MergeError, merge},
     observer::{LagSource, ObserverEvent, ObserverLagLine, ObserverLine},
     ping::PingLine,
-    proxies::{ProfileCounts, ProxyCounts, ReplicaInfo, ReplicaLine},
+    proxies::{ProxyCounts, ReplicaInfo, ReplicaLine},
     second::{LatencyLine, Second},
     streams::{OWN_LIMIT, OWN_SOCKETS, StreamCounts, absorb},
     target::{OverReplicas, SERIES, Series, TargetSample, implausible_count},

@@ -26,8 +26,7 @@ pub use self::{
     recorded::RecordedLatency,
     slowest::{Delay, SlowestChange},
     summary::{
-        AtMost, Bounds, Correctness, CycleSummary, FanOut, Generator, KubernetesApi,
-        LatencySummary, Profiles, Replica, StageSummary, Streams, Summary, Updates, Way,
-        WrongService,
+        AtMost, Bounds, Correctness, CycleSummary, FanOut, Generator, HeldStreams, KubernetesApi,
+        LatencySummary, Replica, StageSummary, Streams, Summary, Updates, Way, WrongService,
     },
 };

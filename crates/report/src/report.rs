@@ -7,6 +7,7 @@ mod advice;
 mod blocks;
 mod clauses;
 mod criteria;
+mod held;
 pub mod html;
 pub mod json;
 pub mod junit;
@@ -28,8 +29,9 @@ mod wrong;
 use dst_load_recording::{
     recording::{Header, Line, Machine, TargetKind},
     statistics::{
-        Correctness, CycleSummary, FanOut, Generator, KubernetesApi, Observer, OtherClock,
-        Profiles, Replica, SlowestChange, StageSummary, Statistics, Streams, Target, Updates, Way,
+        Correctness, CycleSummary, FanOut, Generator, HeldStreams, KubernetesApi, Observer,
+        OtherClock, Replica, SlowestChange, StageSummary, Statistics, Streams, Target, Updates,
+        Way,
     },
     warning::Warning,
 };
@@ -46,14 +48,6 @@ pub const SCHEMA_VERSION: u32 = 2;
 /// Why a run with replicas of two kinds says nothing of either.
 const MIXED: &str = "some responses came from this tool's own reference destination and some from \
                      another controller: the numbers are of neither";
-
-/// Streams that a real proxy holds beside the `Get` streams, and that this tool does not open; the
-/// first only where it was asked to.
-pub const STREAMS_NOT_OPENED: [&str; 3] = [
-    "io.linkerd.proxy.destination.Destination/GetProfile",
-    "io.linkerd.proxy.outbound.OutboundPolicies/Watch",
-    "io.linkerd.proxy.inbound.InboundServerPolicies/WatchPort",
-];
 
 /// The report of a run. All durations are in seconds; `null` means that there is no value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -82,7 +76,10 @@ pub struct Report {
     pub streams_not_opened: Vec<String>,
     /// Counts of `GetProfile` streams; `null` if none was requested.
     #[serde(default)]
-    pub profiles: Option<Profiles>,
+    pub profiles: Option<HeldStreams>,
+    /// Counts of streams of the policy API; `null` if none was requested.
+    #[serde(default)]
+    pub policies: Option<HeldStreams>,
     /// Each replica of the destination; empty if there is one.
     #[serde(default)]
     pub replicas: Vec<Replica>,
@@ -252,6 +249,7 @@ impl Report {
         let header = fold.header.as_deref()?;
         let statistics = &fold.statistics;
         let summary = statistics.summary();
+        let streams_not_opened = held::not_opened(&summary);
         let target = statistics.identities().correct(&header.target);
         let ending = Ending::of(statistics);
         let circumstances = Circumstances {
@@ -291,12 +289,9 @@ impl Report {
             duration_seconds: summary.duration_seconds,
             ending,
             streams: summary.streams,
-            streams_not_opened: STREAMS_NOT_OPENED
-                .iter()
-                .skip(usize::from(summary.profiles.is_some()))
-                .map(|&name| name.to_owned())
-                .collect(),
+            streams_not_opened,
             profiles: summary.profiles,
+            policies: summary.policies,
             replicas: summary.replicas,
             latency: summary.latency,
             latency_in_doubt: judgement.latency_in_doubt,

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! It promises what the real one promises and has none of its stale-state defects, each of which
-//! is a fault that must be asked for. It answers `Get` and `GetProfile`, and looks at Services,
+//! is a fault that must be asked for. It answers `Get` and `GetProfile`, and what a proxy watches of the
+//! policy API, and looks at Services,
 //! EndpointSlices, Pods and Nodes: no ServiceProfiles or Servers, nor the ports of hosts.
 //! ExternalWorkloads that slices name are taken to be there.
 
@@ -22,6 +23,7 @@ mod metrics;
 mod objects;
 mod offline;
 mod pod;
+mod policy;
 mod publisher;
 mod queue;
 mod serve;

@@ -132,8 +132,12 @@ pub struct Client {
     pub open_rate: u32,
     /// When streams end by themselves.
     pub lifecycle: Lifecycle,
-    /// Whether `GetProfile` streams are held beside the `Get` streams.
+    /// Whether `GetProfile` streams by address are held beside the `Get` streams.
     pub profiles: bool,
+    /// `GetProfile` streams by Service name that each virtual client holds.
+    pub profile_names: u32,
+    /// Whether streams of the policy API are held, on connections of their own.
+    pub policies: bool,
     /// The most connections, which clients share then; each has its own if absent.
     pub connections: Option<u32>,
 }
@@ -248,6 +252,28 @@ impl Scenario {
             .saturating_mul(u64::from(self.client.streams_per_service))
             .saturating_mul(self.client.virtual_clients())
     }
+
+    /// `GetProfile` streams beside them, at most.
+    #[must_use]
+    pub fn profile_streams(&self) -> u64 {
+        let (client, streams) = (&self.client, self.streams());
+        let by_address = if client.profiles { 2 } else { 0 };
+        // A client asks for each of its Services once.
+        let each = client.virtual_clients().max(1) * u64::from(client.streams_per_service).max(1);
+        let names = u64::from(client.profile_names).min(streams / each);
+        let by_name = client.virtual_clients().saturating_mul(names);
+        streams.saturating_mul(by_address).saturating_add(by_name)
+    }
+
+    /// Streams of the policy API beside them, at most.
+    #[must_use]
+    pub fn policy_streams(&self) -> u64 {
+        if !self.client.policies {
+            return 0;
+        }
+        let clients = self.client.virtual_clients();
+        self.streams().saturating_add(clients)
+    }
 }
 
 // === impl ServiceGroup ===
@@ -297,11 +323,12 @@ impl Client {
         u64::from(self.replicas) * u64::from(self.clients)
     }
 
-    /// Connections to the destination's `replicas` at once, where clients share at most
-    /// `connections` if that is given.
+    /// Connections at once, to each of the destination's `replicas` and for the policy API, where clients
+    /// share at most `connections` to the destination if that is given.
     #[must_use]
     pub fn connections_of(&self, connections: Option<u32>, replicas: u64) -> u64 {
-        connection_shares(self.virtual_clients(), connections, replicas).saturating_mul(replicas)
+        connection_shares(self.virtual_clients(), connections, replicas)
+            .saturating_mul(replicas + u64::from(self.policies))
     }
 }
 
@@ -316,6 +343,8 @@ impl Default for Client {
             open_rate: 2_000,
             lifecycle: Lifecycle::Eternal,
             profiles: false,
+            profile_names: 0,
+            policies: false,
             connections: None,
         }
     }

@@ -13,6 +13,7 @@ use std::{
 
 use anyhow::Context;
 use clap::{Args, value_parser};
+use dst_load_destination::fleet::Policies;
 use dst_load_report::{
     compare::Comparison,
     report::{Ending, Report},
@@ -284,6 +285,7 @@ async fn execute(
             destination_version: None,
             limits: args.pace.limits(),
             profiles: args.pprof.then(|| directory.path().to_owned()),
+            policies: Policies::default(),
         },
         options: RunOptions {
             warnings: &[],

@@ -14,7 +14,9 @@ use dst_load_scenario::{
 };
 use dst_load_transport::listen::Listen;
 
-use super::{cluster::ClusterArgs, forward::ForwardArgs, scenario, usage::UsageError};
+use super::{
+    cluster::ClusterArgs, forward::ForwardArgs, policy::PolicyArgs, scenario, usage::UsageError,
+};
 
 pub use self::command::run;
 
@@ -53,7 +55,7 @@ pub struct ClientArgs {
         env,
         conflicts_with_all = [
             "services", "streams_per_service", "stream_max_lifetime", "stream_reset_interval",
-            "clients", "open_rate", "lifecycle", "profiles",
+            "clients", "open_rate", "lifecycle", "profiles", "profile_names", "policies",
         ]
     )]
     pub scenario: Option<String>,
@@ -91,8 +93,8 @@ pub struct ClientArgs {
     /// after 3 s without an update at the start, 5 min without one later, or 1 h in all.
     #[arg(long, default_value_t, value_name = "LIFECYCLE", env)]
     pub lifecycle: Lifecycle,
-    /// Whether to hold GetProfile streams beside the Get streams, as a proxy does; by default only
-    /// with `--lifecycle proxy`.
+    /// Whether to hold GetProfile streams by address beside the Get streams, as an outbound proxy
+    /// does; by default only with `--lifecycle proxy`.
     #[arg(
         long,
         num_args = 0..=1,
@@ -102,6 +104,17 @@ pub struct ClientArgs {
         env
     )]
     pub profiles: Option<bool>,
+    /// GetProfile streams by Service name that each client holds, as an inbound proxy does; by
+    /// default 1 with profiles, else 0.
+    #[arg(long, value_name = "NUMBER", env)]
+    pub profile_names: Option<u32>,
+    /// Hold the streams of the policy API too, on connections of their own, if the controller has
+    /// it.
+    #[arg(long, env)]
+    pub policies: bool,
+    /// Where the policy API is.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
     /// How long to try to connect to the destination.
     #[arg(long, default_value = "30s", env)]
     pub connect_timeout: Span,
@@ -180,6 +193,7 @@ impl ClientArgs {
     pub fn watch(&self) -> Result<Watch, UsageError> {
         let targets = targets::parse(&self.services)
             .map_err(|error| UsageError(format!("--services: {error}")))?;
+        let profiles = self.profiles.unwrap_or(self.lifecycle == Lifecycle::Proxy);
         Ok(Watch {
             targets,
             client: Client {
@@ -193,7 +207,9 @@ impl ClientArgs {
                 )?,
                 open_rate: self.open_rate,
                 lifecycle: self.lifecycle,
-                profiles: self.profiles.unwrap_or(self.lifecycle == Lifecycle::Proxy),
+                profiles,
+                profile_names: self.profile_names.unwrap_or(profiles.into()),
+                policies: self.policies,
                 connections: self.forward.connections(None),
             },
         })

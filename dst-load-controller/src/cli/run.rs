@@ -21,6 +21,7 @@ use super::{
     forward::ForwardArgs,
     namespace::NamespaceArgs,
     pace::PaceArgs,
+    policy::PolicyArgs,
     push::PushArgs,
     scenario::ScenarioArgs,
 };
@@ -49,7 +50,7 @@ pub struct RunArgs {
     pub target_cluster: TargetClusterArgs,
     /// Run the sandbox in this process in virtual time: hours take seconds, and the same seed gives
     /// the same bytes.
-    #[arg(long = "virtual", conflicts_with_all = ["kubeconfig", "context", "destination", "destination_pod", "destination_metrics", "churn_context", "churn_kubeconfig", "push_gateway"])]
+    #[arg(long = "virtual", conflicts_with_all = ["kubeconfig", "context", "destination", "destination_pod", "destination_metrics", "churn_context", "churn_kubeconfig", "push_gateway", "policy"])]
     pub virtual_time: bool,
     /// Address of the destination controller of the cluster. Of several replicas, give each: repeat
     /// the flag, or separate them with commas. Streams are balanced over them as a proxy balances its
@@ -71,6 +72,9 @@ pub struct RunArgs {
     /// summed. By default port 9996 of each replica is tried.
     #[arg(long, value_name = "URL", value_delimiter = ',', env)]
     pub destination_metrics: Vec<String>,
+    /// Where the policy API is.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
     /// How long to try to connect to the destination.
     #[arg(long, default_value = "30s", env)]
     pub connect_timeout: Span,

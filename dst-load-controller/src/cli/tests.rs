@@ -82,8 +82,23 @@ fn replicas_of_the_destination_are_repeated_or_listed_with_commas() {
         let Ok(Command::Client(args)) = parsed(&line) else {
             panic!("{line}")
         };
-        assert_eq!(args.watch().unwrap().client.profiles, profiles, "{line}");
+        let client = args.watch().unwrap().client;
+        let names = u32::from(profiles);
+        assert_eq!(
+            (client.profiles, client.profile_names),
+            (profiles, names),
+            "{line}"
+        );
+        assert!(!client.policies);
     }
+    let Ok(Command::Client(args)) = parsed(&format!("{line} --profile-names 3 --policies")) else {
+        panic!("{line}")
+    };
+    let client = args.watch().unwrap().client;
+    assert_eq!(
+        (client.profiles, client.profile_names, client.policies),
+        (false, 3, true)
+    );
     let mortal = parsed(&format!("{line} --lifecycle mortal")).unwrap_err();
     assert_eq!(mortal, clap::error::ErrorKind::ValueValidation);
 }
@@ -94,6 +109,7 @@ fn virtual_time_excludes_a_real_cluster() {
         "dlc run quick --virtual --context kind",
         "dlc run quick --virtual --destination a:1",
         "dlc run quick --virtual --pprof",
+        "dlc run quick --virtual --policy a:1",
         "dlc run quick --reference --destination a:1",
     ] {
         assert_eq!(

@@ -1,5 +1,6 @@
 //! Whole runs in virtual time whose clients live as proxies do, and runs over several replicas.
 
+use dst_load_recording::recording::HeldKind;
 use dst_load_report::verdict::Verdict;
 
 use crate::virtually::{scenario, simulate};
@@ -79,10 +80,21 @@ async fn an_eternal_client_waits_for_the_first_endpoint_instead() {
 async fn a_proxys_profiles_are_opened_and_named_no_longer_among_what_is_not() {
     let report = simulate(scenario(FROM_ZERO, &[])).await.report;
     let profiles = report.profiles.as_ref().unwrap();
-    // One by the Service's address, one by an endpoint's.
-    assert_eq!((profiles.requested, profiles.opened), (24, 24));
+    // One by the Service's address, one by an endpoint's; and each client one by a name.
+    assert_eq!((profiles.requested, profiles.opened), (28, 28));
+    let opened: Vec<_> = (profiles.kinds.iter())
+        .map(|(&kind, counts)| (kind, counts.opened))
+        .collect();
+    assert_eq!(
+        opened,
+        [
+            (HeldKind::Service, 12),
+            (HeldKind::Endpoint, 12),
+            (HeldKind::Name, 4)
+        ]
+    );
     assert!(
-        profiles.messages >= 24 && profiles.errors.is_empty(),
+        profiles.messages >= 28 && profiles.errors.is_empty(),
         "{profiles:?}"
     );
     assert_eq!(profiles.unexpected_resets, 0);
@@ -94,13 +106,60 @@ async fn a_proxys_profiles_are_opened_and_named_no_longer_among_what_is_not() {
     );
     let eternal = &["client.lifecycle=eternal", "client.profiles=true"];
     let report = simulate(scenario(FROM_ZERO, eternal)).await.report;
+    assert_eq!(report.profiles.unwrap().opened, 28);
+    let without = &["client.profileNames=0"];
+    let report = simulate(scenario(FROM_ZERO, without)).await.report;
     assert_eq!(report.profiles.unwrap().opened, 24);
 }
 
 #[tokio::test(start_paused = true)]
+async fn policies_are_held_and_counted_apart_and_judged_by_nothing() {
+    let without = simulate(scenario(FROM_ZERO, &[])).await.report;
+    assert_eq!(without.policies, None);
+    assert_eq!(without.streams_not_opened.len(), 2);
+    let with = &["client.policies=true"];
+    let report = simulate(scenario(FROM_ZERO, with)).await.report;
+    let policies = report.policies.as_ref().unwrap();
+    // 4 clients: one for each of 3 Services, and one for a port of its own.
+    assert_eq!((policies.requested, policies.opened), (16, 16));
+    for (kind, opened) in [(HeldKind::Outbound, 12), (HeldKind::Inbound, 4)] {
+        let counts = policies.kinds[&kind];
+        assert_eq!(
+            (counts.opened, counts.messages, counts.errors),
+            (opened, opened, 0)
+        );
+        assert!(counts.bytes > 100 * opened, "{counts:?}");
+    }
+    assert!(policies.errors.is_empty());
+    assert_eq!(
+        (policies.unexpected_resets, policies.connection_errors),
+        (0, 0)
+    );
+    assert_eq!(report.streams_not_opened, [] as [&str; 0]);
+    // Nothing that is judged, and no number of the other streams, has changed.
+    assert_eq!(
+        (report.verdict, &report.reasons),
+        (without.verdict, &without.reasons)
+    );
+    assert_eq!(report.profiles.as_ref().map(|it| it.opened), Some(28));
+    assert_eq!(report.streams.opened, without.streams.opened);
+    assert_eq!(report.updates.messages, without.updates.messages);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_replica_has_policies_asked_of_it() {
+    let set = &["client.policies=true", "client.profiles=true"];
+    let report = simulate(scenario(REPLICATED, set)).await.report;
+    assert_eq!(report.verdict, Verdict::Pass, "{:?}", report.reasons);
+    assert_eq!(report.policies.unwrap().messages, 15);
+    assert_eq!(report.profiles.unwrap().kinds[&HeldKind::Name].messages, 5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_of_proxies_gives_the_same_bytes_each_time() {
-    let once = simulate(scenario(FROM_ZERO, &[])).await.recording;
-    let twice = simulate(scenario(FROM_ZERO, &[])).await.recording;
+    let all = &["client.policies=true"];
+    let once = simulate(scenario(FROM_ZERO, all)).await.recording;
+    let twice = simulate(scenario(FROM_ZERO, all)).await.recording;
     assert!(once == twice);
 }
 

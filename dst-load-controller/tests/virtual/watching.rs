@@ -2,6 +2,7 @@
 //! the endpoints: two halves that share nothing but the cluster. In virtual time, without sockets.
 
 mod balanced;
+mod beside_get;
 mod identity;
 mod quiet;
 mod replicas;
@@ -10,7 +11,10 @@ mod silent;
 use std::{convert::Infallible, io, path::Path, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, routing::get};
-use dst_load_destination::{fleet::FleetConfig, target::Target};
+use dst_load_destination::{
+    fleet::{FleetConfig, Policies},
+    target::Target,
+};
 use dst_load_kubernetes::{
     actor::{Actor, Limits, RunIdentity},
     observer::SILENCE,
@@ -152,6 +156,8 @@ fn session(world: World) -> SessionConfig {
             seed: 1,
             lifecycle: scenario::Lifecycle::Eternal,
             profiles: false,
+            profile_names: 0,
+            policies: None,
         },
         limits: (30 * SECOND).into(),
         sample_self: false,
@@ -200,6 +206,14 @@ fn report_of<W: io::Write>(client: &Client<W>) -> Report {
 
 /// Watches a churn, which tells what it does if `told`; the report, and the metrics at its end.
 async fn watched(told: bool) -> (Report, String) {
+    watched_by(told, |config| config).await
+}
+
+/// The same, by clients whose configuration is changed so.
+async fn watched_by(
+    told: bool,
+    configured: impl FnOnce(SessionConfig) -> SessionConfig,
+) -> (Report, String) {
     let kubernetes = kubernetes::Kubernetes::start(kubernetes::Config::default());
     let destination = destination(&kubernetes);
     let clock = Clock::start();
@@ -224,7 +238,7 @@ async fn watched(told: bool) -> (Report, String) {
     let churn = told.then_some(churn);
     // Five seconds behind.
     let client = client(
-        session(world(&kubernetes, &destination)),
+        configured(session(world(&kubernetes, &destination))),
         (churn, WatchUntil::Stopped),
         stop.clone(),
         Vec::new(),

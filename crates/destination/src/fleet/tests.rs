@@ -1,5 +1,6 @@
 //! Claims about the fleet, with a controller that does as it is told, in virtual time.
 
+mod held;
 mod proxy;
 mod replicas;
 
@@ -10,7 +11,12 @@ use dst_load_oracle::ledger::{EndedBy, WatchedService};
 use futures::{StreamExt, stream};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use linkerd2_proxy_api::{destination as pb, net};
+use linkerd2_proxy_api::{
+    destination as pb,
+    inbound::PortSpec,
+    net,
+    outbound::{TrafficSpec, traffic_spec},
+};
 use parking_lot::Mutex;
 use prost::Message;
 use tonic::{Code, Status, body::Body};
@@ -52,14 +58,15 @@ fn controller(
             if request.uri().path().ends_with("/Identify") {
                 return Ok(Status::unimplemented("unknown method").into_http());
             }
+            let method = request.uri().path().to_owned();
             let body = request.into_body().collect().await?.to_bytes();
-            let asked = pb::GetDestination::decode(&body[5..]).unwrap();
+            let asked = asked_for(&method, &body[5..]);
             let number = {
                 let mut seen = seen.lock();
-                seen.push((clock.now(), asked.path.clone()));
+                seen.push((clock.now(), asked.clone()));
                 seen.len() - 1
             };
-            let mut script = answer(number, &asked.path);
+            let mut script = answer(number, &asked);
             // Headers come with the first message or the end, as from the real one.
             let quiet = |say: &Say| matches!(say, Say::Wait(_));
             let first = script.iter().position(|say| !quiet(say));
@@ -78,6 +85,25 @@ fn controller(
         }
     });
     (Grpc::new(service), calls)
+}
+
+/// The path that the message names; of the policy API's, what is asked and by whom.
+fn asked_for(method: &str, message: &[u8]) -> String {
+    match method {
+        "/io.linkerd.proxy.outbound.OutboundPolicies/Watch" => {
+            let spec = TrafficSpec::decode(message).unwrap();
+            let Some(traffic_spec::Target::Addr(address)) = spec.target else {
+                panic!("{spec:?}")
+            };
+            let address = SocketAddr::try_from(address).unwrap();
+            format!("outbound {address} {}", spec.source_workload)
+        }
+        "/io.linkerd.proxy.inbound.InboundServerPolicies/WatchPort" => {
+            let spec = PortSpec::decode(message).unwrap();
+            format!("inbound {} {}", spec.port, spec.workload)
+        }
+        _ => pb::GetDestination::decode(message).unwrap().path,
+    }
 }
 
 fn frames(
@@ -189,6 +215,8 @@ fn config() -> FleetConfig {
         seed: 1,
         lifecycle: scenario::Lifecycle::Eternal,
         profiles: false,
+        profile_names: 0,
+        policies: None,
     }
 }
 

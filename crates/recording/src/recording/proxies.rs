@@ -1,12 +1,9 @@
 //! What is counted because a real proxy would live it: streams that end by a proxy's own limits,
-//! the `GetProfile` streams next to the `Get` streams, and who of several replicas said what.
-
-use std::collections::BTreeMap;
+//! and who of several replicas said what.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{absorb, streams::foreign};
 use crate::statistics::RecordedLatency;
 
 /// Events of a proxy's own rules. All but the last two are among the streams that were closed.
@@ -23,31 +20,6 @@ pub struct ProxyCounts {
     pub refused: u64,
     /// First messages that were not an `add`, which the protocol requires.
     pub first_not_add: u64,
-}
-
-/// What `GetProfile` streams did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ProfileCounts {
-    /// Streams that were to be held.
-    pub requested: u64,
-    /// Streams sent for the first time.
-    pub opened: u64,
-    /// Streams sent again after they had ended.
-    pub reopened: u64,
-    /// Messages received.
-    pub messages: u64,
-    /// Streams that were ended here.
-    pub closed: u64,
-    /// Streams that ended with status OK although nobody had asked for it.
-    pub ended_ok: u64,
-    /// Streams that the server ended on a connection that it was leaving.
-    #[serde(skip_serializing_if = "super::zero::is_zero")]
-    pub drained: u64,
-    /// Streams that ended with an error, named as those of the `Get` streams are.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[serde(deserialize_with = "dst_load_scenario::printable::read")]
-    pub errors: BTreeMap<String, u64>,
 }
 
 /// A replica of the destination, where there are several.
@@ -88,33 +60,5 @@ impl ProxyCounts {
         self.expired += other.expired;
         self.refused += other.refused;
         self.first_not_add += other.first_not_add;
-    }
-}
-
-// === impl ProfileCounts ===
-
-impl ProfileCounts {
-    /// Whether nothing was counted.
-    #[must_use]
-    pub fn is_zero(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// Adds another's counts to these.
-    pub fn absorb(&mut self, other: &Self) {
-        self.requested += other.requested;
-        self.opened += other.opened;
-        self.reopened += other.reopened;
-        self.messages += other.messages;
-        self.closed += other.closed;
-        self.ended_ok += other.ended_ok;
-        self.drained += other.drained;
-        absorb(&mut self.errors, &other.errors);
-    }
-
-    /// Streams that were unexpectedly closed.
-    #[must_use]
-    pub fn unexpected_resets(&self) -> u64 {
-        self.ended_ok + foreign(&self.errors)
     }
 }

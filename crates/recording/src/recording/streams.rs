@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ProfileCounts, ProxyCounts};
+use super::{HeldCounts, ProxyCounts};
 
 /// Under this name [`StreamCounts::errors`] has streams whose connection a limit of our own HTTP/2
 /// library ended: the generator lagged behind, whatever the destination did.
@@ -46,8 +46,11 @@ pub struct StreamCounts {
     #[serde(default, skip_serializing_if = "ProxyCounts::is_zero")]
     pub proxy: ProxyCounts,
     /// What `GetProfile` streams did.
-    #[serde(default, skip_serializing_if = "ProfileCounts::is_zero")]
-    pub profiles: ProfileCounts,
+    #[serde(default, skip_serializing_if = "HeldCounts::is_zero")]
+    pub profiles: HeldCounts,
+    /// What streams of the policy API did.
+    #[serde(default, skip_serializing_if = "HeldCounts::is_zero")]
+    pub policies: HeldCounts,
 }
 
 // === impl StreamCounts ===
@@ -66,6 +69,7 @@ impl StreamCounts {
         absorb(&mut self.connection_errors, &other.connection_errors);
         self.proxy.absorb(&other.proxy);
         self.profiles.absorb(&other.profiles);
+        self.policies.absorb(&other.policies);
     }
 
     /// Streams that ended although nobody here asked for it.

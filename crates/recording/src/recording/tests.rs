@@ -137,9 +137,9 @@ fn what_this_tool_ends_or_lacks_is_no_error_and_no_reset_of_the_target() {
         (counts.foreign_errors(), counts.unexpected_resets()),
         (3, 4)
     );
-    let profiles = ProfileCounts {
+    let profiles = HeldCounts {
         errors: counts.errors.clone(),
-        ..ProfileCounts::default()
+        ..HeldCounts::default()
     };
     assert_eq!(profiles.unexpected_resets(), 3);
 }

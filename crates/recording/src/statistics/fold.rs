@@ -24,8 +24,8 @@ use super::{
     observer::ObserverFold,
     pings::PingFold,
     summary::{
-        Correctness, Generator, KubernetesApi, LatencySummary, Profiles, Streams, Summary, Updates,
-        Way, WrongService,
+        Correctness, Generator, HeldStreams, KubernetesApi, LatencySummary, Streams, Summary,
+        Updates, Way, WrongService,
     },
 };
 use crate::recording::{
@@ -366,7 +366,8 @@ impl Statistics {
                 proxy: self.streams.proxy,
                 reconnect_gap: LatencySummary::of(&self.reconnect_gap),
             },
-            profiles: Profiles::of(&self.streams.profiles),
+            profiles: HeldStreams::of(&self.streams.profiles),
+            policies: HeldStreams::of(&self.streams.policies),
             replicas: self.replicas.summaries(),
             latency,
             ways: (self.ways.iter())

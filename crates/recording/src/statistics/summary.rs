@@ -9,7 +9,7 @@ use dst_load_scenario::{action::Direction, federation::Via};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::proxies::{Profiles, Replica};
+pub use self::proxies::{HeldStreams, Replica};
 use super::{
     clock::OtherClock,
     fold::Target,
@@ -28,7 +28,9 @@ pub struct Summary {
     /// Counts of `Get` streams.
     pub streams: Streams,
     /// What `GetProfile` streams did; `None` if none was to be held.
-    pub profiles: Option<Profiles>,
+    pub profiles: Option<HeldStreams>,
+    /// What streams of the policy API did; `None` if none was to be held.
+    pub policies: Option<HeldStreams>,
     /// Each replica of the destination, where there are several.
     pub replicas: Vec<Replica>,
     /// The stages' latencies over the run.

@@ -16,7 +16,7 @@ use dst_load_scenario::{
 use super::{
     Ending, Report,
     clauses::{Clauses, by_name},
-    observer, proxies, surroundings,
+    held, observer, proxies, surroundings,
 };
 use crate::verdict::Verdict;
 
@@ -158,7 +158,7 @@ pub(super) fn facts(report: &Report) -> Vec<Fact> {
     facts.push(("Generator", generator(report)));
     facts.extend(observer::fact(report).map(|said| ("Observer", said)));
     facts.push(("Floor", floor(report)));
-    facts.push(("Not opened", proxies::not_opened(report)));
+    facts.extend(held::not_opened_in_words(report));
     facts
 }
 

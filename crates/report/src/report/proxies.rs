@@ -6,6 +6,7 @@ use dst_load_scenario::words::{count, counted, seconds};
 use super::{
     Report,
     clauses::Clauses,
+    held,
     prose::{Fact, quantile},
 };
 
@@ -24,27 +25,9 @@ pub(super) const REPLICA_HEADS: [&str; 7] = [
 pub(super) fn facts(report: &Report) -> Vec<Fact> {
     let mut facts = Vec::new();
     facts.extend(limits(report).map(|said| ("As a proxy", said)));
-    facts.extend(profiles(report).map(|said| ("Profiles", said)));
+    facts.extend(held::facts(report));
     facts.extend(divergence(report).map(|said| ("Replicas", said)));
     facts
-}
-
-/// What a real proxy would hold beside what was held here.
-pub(super) fn not_opened(report: &Report) -> String {
-    let names: Vec<_> = report
-        .streams_not_opened
-        .iter()
-        .map(|name| name.rsplit('.').next().unwrap_or(name))
-        .collect();
-    let measured = if report.profiles.is_some() {
-        "Destination/Get measured here and of Destination/GetProfile"
-    } else {
-        "Destination/Get measured here"
-    };
-    format!(
-        "{}: a real proxy holds such streams too, beside those of {measured}",
-        names.join(", ")
-    )
 }
 
 /// The replicas' table; empty where there is one replica.
@@ -103,20 +86,6 @@ fn limits(report: &Report) -> Option<String> {
         "times a stream was",
         &rest,
     );
-    said.any()
-}
-
-fn profiles(report: &Report) -> Option<String> {
-    let profiles = report.profiles.as_ref()?;
-    let mut said = Clauses::of(format!(
-        "{} of {} GetProfile streams opened; {}; {} unexpectedly closed",
-        count(profiles.opened),
-        count(profiles.requested),
-        counted(profiles.messages, "message", "messages"),
-        count(profiles.unexpected_resets),
-    ));
-    said.named("errors", &profiles.errors);
-    said.count(profiles.reopened, "reopened");
     said.any()
 }
 

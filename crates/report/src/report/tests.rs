@@ -1,6 +1,7 @@
 //! Claims about reports, and what each format looks like.
 
 mod advice;
+mod held;
 mod hostile;
 mod interrupted;
 mod merged;

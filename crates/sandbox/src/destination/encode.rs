@@ -4,6 +4,7 @@
 //! wire: the generated types hold hash maps, whose order differs from process to process. Nothing
 //! here decodes.
 
+pub(crate) mod policy;
 pub(crate) mod profile;
 
 use std::{

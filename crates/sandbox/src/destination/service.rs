@@ -16,12 +16,13 @@ use futures::future::BoxFuture;
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use linkerd2_proxy_api::destination::GetDestination;
-use prost::Message as _;
+use prost::Message;
 use tonic::{Code, Status, body::Body};
 
 use super::{
     Destination, Shared,
     hub::{Method, StreamSlot},
+    policy,
     queue::Hold,
 };
 
@@ -71,6 +72,8 @@ where
                     Ok(()) => call.respond().await,
                     Err(status) => call.refuse(&status),
                 }
+            } else if let Some(method) = policy::Method::of(request.uri().path()) {
+                method.answer(&shared, request.into_body()).await
             } else {
                 let text = format!("unknown method {}", request.uri().path());
                 Status::unimplemented(text).into_http()
@@ -101,7 +104,7 @@ impl Call {
         B: http_body::Body<Data = Bytes>,
         B::Error: fmt::Display,
     {
-        let get = read(request.into_body()).await?;
+        let get: GetDestination = read(request.into_body()).await?;
         tokio::select! {
             biased;
             () = self.shared.stop.cancelled() => {
@@ -156,8 +159,9 @@ impl Drop for Call {
 const LARGEST_REQUEST: usize = 4 << 20;
 
 /// Reads the one message of a request.
-async fn read<B>(body: B) -> Result<GetDestination, Status>
+pub(super) async fn read<M, B>(body: B) -> Result<M, Status>
 where
+    M: Message + Default,
     B: http_body::Body<Data = Bytes>,
     B::Error: fmt::Display,
 {
@@ -184,7 +188,7 @@ where
         let text = format!("request of {length} bytes has {}", bytes.remaining());
         return Err(Status::internal(text));
     }
-    GetDestination::decode(bytes).map_err(|error| Status::internal(format!("request: {error}")))
+    M::decode(bytes).map_err(|error| Status::internal(format!("request: {error}")))
 }
 
 // === impl Updates ===

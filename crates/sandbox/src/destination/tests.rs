@@ -7,6 +7,7 @@ mod faults;
 mod metrics;
 mod offline;
 mod oracle;
+mod policy;
 mod profiles;
 mod properties;
 mod service;

@@ -106,6 +106,8 @@ pub struct Clients {
     pub streams: u64,
     /// `GetProfile` streams in addition, at most.
     pub profile_streams: u64,
+    /// Streams of the policy API in addition, at most.
+    pub policy_streams: u64,
 }
 
 /// Updates that streams receive.
@@ -187,11 +189,8 @@ impl Description {
                 connections: scenario.client.virtual_clients(),
                 streams_per_service,
                 streams: scenario.streams(),
-                profile_streams: if scenario.client.profiles {
-                    scenario.streams() * 2
-                } else {
-                    0
-                },
+                profile_streams: scenario.profile_streams(),
+                policy_streams: scenario.policy_streams(),
             },
             on_opening: Updates {
                 endpoints: endpoints_at_start,

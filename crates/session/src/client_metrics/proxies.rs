@@ -1,6 +1,8 @@
-//! Where a proxy's own rules decided, and the `GetProfile` streams.
+//! Where a proxy's own rules decided, and the streams beside `Get`.
 
 use std::fmt;
+
+use dst_load_recording::recording::HeldCounts;
 
 use super::ClientMetrics;
 use crate::families::Families;
@@ -10,7 +12,7 @@ use crate::families::Families;
 impl ClientMetrics {
     pub(super) fn proxies(&self, families: &mut Families<'_>) -> fmt::Result {
         let streams = self.progress.counters().total();
-        let (proxy, profiles) = (&streams.proxy, &streams.profiles);
+        let proxy = &streams.proxy;
         let limited = [
             ("first_item", proxy.first_item_timeouts),
             ("idle", proxy.idle),
@@ -32,20 +34,27 @@ impl ClientMetrics {
             "First messages of streams that were not an add",
             proxy.first_not_add,
         )?;
-        families.counter(
-            "profile_streams_created",
-            "GetProfile streams opened, reopened ones included",
-            profiles.opened + profiles.reopened,
-        )?;
-        families.counter(
-            "profile_messages_received",
-            "Messages of GetProfile streams",
-            profiles.messages,
-        )?;
-        families.counter(
-            "profile_streams_reset",
-            "GetProfile streams unexpectedly closed",
-            profiles.unexpected_resets(),
-        )
+        held(families, "profile", "GetProfile streams", &streams.profiles)?;
+        let policies = "OutboundPolicies and InboundServerPolicies streams";
+        held(families, "policy", policies, &streams.policies)
     }
+}
+
+/// What the streams beside `Get` did that metrics call so.
+fn held(families: &mut Families<'_>, name: &str, streams: &str, held: &HeldCounts) -> fmt::Result {
+    families.counter(
+        &format!("{name}_streams_created"),
+        &format!("{streams} opened, reopened ones included"),
+        held.opened + held.reopened,
+    )?;
+    families.counter(
+        &format!("{name}_messages_received"),
+        &format!("Messages of {streams}"),
+        held.messages,
+    )?;
+    families.counter(
+        &format!("{name}_streams_reset"),
+        &format!("{streams} unexpectedly closed"),
+        held.unexpected_resets(),
+    )
 }

@@ -233,6 +233,8 @@ async fn the_taken_and_the_untaken_are_counted_once() {
         streams.proxy.idle += 6;
         streams.profiles.opened += 7;
         streams.profiles.ended_ok += 1;
+        streams.policies.reopened += 2;
+        streams.policies.messages += 3;
     });
     let all = scrape(&progress);
     let limited = "destination_client_streams_limited_total";
@@ -240,6 +242,11 @@ async fn the_taken_and_the_untaken_are_counted_once() {
     assert_eq!(all[&format!("{limited}{{limit=\"lifetime\"}}")], 0.0);
     assert_eq!(all["destination_client_profile_streams_created_total"], 7.0);
     assert_eq!(all["destination_client_profile_streams_reset_total"], 1.0);
+    assert_eq!(all["destination_client_policy_streams_created_total"], 2.0);
+    assert_eq!(
+        all["destination_client_policy_messages_received_total"],
+        3.0
+    );
     assert_eq!(all["destination_client_send_timeouts_total"], 3.0);
     assert_eq!(all["destination_client_streams_reset_total"], 7.0);
     assert_eq!(

@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use dst_load_destination::{fleet::FleetConfig, target::Target};
+use dst_load_destination::{
+    fleet::{FleetConfig, Policies},
+    target::Target,
+};
 use dst_load_kubernetes::observer::Place;
 use dst_load_oracle::ledger::Limits;
 use dst_load_scenario::{flags::Flags, scenario::Client};
@@ -33,7 +36,8 @@ pub struct SessionConfig {
     pub flags: Flags,
 }
 
-/// How the streams of `client` are opened, by clients in `namespace`.
+/// How the streams of `client` are opened, by clients in `namespace`; those of the policy API, if
+/// they are wanted, at the destination's own address.
 #[must_use]
 pub fn fleet_config(
     client: &Client,
@@ -53,5 +57,7 @@ pub fn fleet_config(
         seed,
         lifecycle: client.lifecycle,
         profiles: client.profiles,
+        profile_names: client.profile_names,
+        policies: client.policies.then(Policies::default),
     }
 }

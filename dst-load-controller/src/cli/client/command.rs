@@ -3,6 +3,7 @@
 use std::{convert::Infallible, env, fs::File, io::BufWriter, path::PathBuf, time::Duration};
 
 use anyhow::Context;
+use dst_load_destination::fleet::FleetConfig;
 use dst_load_kubernetes::observer::SILENCE;
 use dst_load_oracle::ledger::Limits;
 use dst_load_recording::recording::{Header, Identity, SCHEMA_VERSION, TargetInfo};
@@ -57,6 +58,11 @@ pub async fn run(args: &ClientArgs, console: &mut Console<'_>) -> anyhow::Result
     let scenario = scenario.as_ref();
     let partner = args.churn.as_deref().map(Partner::new).transpose();
     let partner = partner.map_err(|error| UsageError(format!("--churn: {error}")))?;
+    let client = scenario.map_or_else(
+        || args.watch().map(|it| it.client),
+        |it| Ok(it.client.clone()),
+    );
+    let policies = args.policy.policies(&client?, env::var(POD).ok())?;
     let (environment, cluster) = Environment::cluster(ClusterTarget {
         cluster: &args.cluster,
         target_cluster: None,
@@ -113,7 +119,10 @@ pub async fn run(args: &ClientArgs, console: &mut Console<'_>) -> anyhow::Result
             observer: observer_place::own_thread,
             watch_silence: SILENCE,
             target: environment.target.clone(),
-            fleet: fleet_config(&watch.client, &namespace, SEED, args.connect_timeout.0),
+            fleet: FleetConfig {
+                policies: watch.client.policies.then_some(policies),
+                ..fleet_config(&watch.client, &namespace, SEED, args.connect_timeout.0)
+            },
             limits,
             sample_self: true,
             profiles: None,
@@ -243,6 +252,8 @@ fn header(
                 "streamsPerService": client.streams_per_service,
                 "lifecycle": client.lifecycle,
                 "profiles": client.profiles,
+                "profileNames": client.profile_names,
+                "policies": client.policies,
                 "services": services,
             },
         }),

@@ -45,6 +45,7 @@ pub async fn run(
     if args.virtual_time {
         must_end(&scenario, "virtual time needs an end")?;
     }
+    let policies = args.policy.policies(&scenario.client, None)?;
     let shutdown = Shutdown::on_signals().context("signals")?;
     let gateway = args.push.gateway()?;
     let connections = args.forward.connections(scenario.client.connections);
@@ -78,6 +79,7 @@ pub async fn run(
             destination_version: args.forward.destination_version.clone(),
             limits: args.pace.limits(),
             profiles: args.pprof.then(|| directory.path().to_owned()),
+            policies,
         },
         options: RunOptions {
             warnings: noticed,

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, io::Write, path::PathBuf, sync::Arc, time::Duration};
 
-use dst_load_destination::fleet::FleetConfig;
+use dst_load_destination::fleet::{FleetConfig, Policies};
 use dst_load_kubernetes::{
     actor::{Actor, Limits, RunIdentity},
     observer::SILENCE,
@@ -43,6 +43,8 @@ pub(in crate::cli) struct RunConfig {
     pub(in crate::cli) limits: Limits,
     /// Where profiles of the target go, if they are wanted.
     pub(in crate::cli) profiles: Option<PathBuf>,
+    /// Where streams of the policy API are opened, if the scenario has them.
+    pub(in crate::cli) policies: Policies,
 }
 
 // === impl RunConfig ===
@@ -61,6 +63,7 @@ impl RunConfig {
             destination_version: None,
             limits: Limits::default(),
             profiles: None,
+            policies: Policies::default(),
         }
     }
 
@@ -124,6 +127,7 @@ impl RunConfig {
             target: environment.target.clone(),
             fleet: FleetConfig {
                 connections: self.connections.or(client.connections),
+                policies: client.policies.then(|| self.policies.clone()),
                 ..fleet_config(
                     client,
                     &header.namespace,

@@ -15,7 +15,7 @@ const CANARY: &str = "c4n4ry";
 
 /// Flags that can hold a credential, or name a file that does. [`every_flag_is_looked_at`] holds that
 /// there is a command line with each.
-const CARRY: [&str; 20] = [
+const CARRY: [&str; 21] = [
     "baseline-bin",
     "candidate-bin",
     "churn",
@@ -25,6 +25,7 @@ const CARRY: [&str; 20] = [
     "destination-metrics",
     "kubeconfig",
     "observe-kubeconfig",
+    "policy",
     "prometheus",
     "prometheus-basic-auth-file",
     "prometheus-token-file",
@@ -50,7 +51,7 @@ const CANNOT: &str = "\
     lifecycle linger listen live log-format log-level max-endpoints max-hold max-surge max-unavailable meshed \
     metrics-addr min-endpoints min-hold namespace no-progress observe-context open-rate oscillate-hold-duration oscillate-jitter-percent \
     oscillate-max-endpoints oscillate-min-endpoints oscillate-services output output-dir output-file pairs \
-    pattern pod pod-uid port pprof profiles prometheus-selector qps quiet reference release run-id scale-duration \
+    pattern pod pod-uid policies port pprof profile-names profiles prometheus-selector qps quiet reference release run-id scale-duration \
     scale-from scale-to seed service-prefix set shell sides skip-checks stable-endpoints stable-services start-delay \
     stream-max-lifetime stream-reset-interval streams-per-service threshold version virtual wait wait-for-namespace \
     warm-up with-parent allow-namespace command exec parent";
@@ -192,7 +193,7 @@ fn no_refusal_repeats_a_credential() {
         "https://me:c4n4ry%40@",
         "http://127.0.0.1:1/?token=c4n4ry1#c4n4ry2",
     ] {
-        let commands: [&[&str]; 19] = [
+        let commands: [&[&str]; 20] = [
             &["run", "quick", "--live", bad],
             &["run", "quick", "--connect-timeout", bad],
             &["run", "quick", "--push-gateway", bad, "--reference"],
@@ -205,6 +206,14 @@ fn no_refusal_repeats_a_credential() {
                 "--kubeconfig",
                 "none",
                 "--destination",
+                bad,
+            ],
+            &[
+                "run",
+                "quick",
+                "--set",
+                "client.policies=true",
+                "--policy",
                 bad,
             ],
             &["run", "quick", "--qps", bad],
@@ -269,6 +278,7 @@ fn no_refusal_repeats_a_credential() {
             "--live",
             "--push-gateway",
             "--destination",
+            "--policy",
             "--churn",
             "--destination-metrics",
             "--prometheus",

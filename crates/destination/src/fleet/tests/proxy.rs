@@ -1,4 +1,4 @@
-//! Streams that live as a proxy's do, and the profiles beside them.
+//! Streams that live as a proxy's do, and the profiles by address beside them.
 
 use std::net::IpAddr;
 

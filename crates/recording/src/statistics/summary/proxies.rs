@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::recording::ProfileCounts;
+use crate::recording::{HeldCounts, HeldKind, KindCounts};
 
-/// Counts of `GetProfile` streams. None of them counts as latency.
+/// Counts of streams that are held beside `Get` streams. None of them counts as latency, and none is
+/// judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Profiles {
-    /// Streams that were requested: for each `Get` stream one by its Service's ClusterIP, if it has
-    /// one, and one by the address of an endpoint, once it has one.
+pub struct HeldStreams {
+    /// Streams that were requested: for each `Get` stream one about its Service's ClusterIP, if it
+    /// has one, and of `GetProfile` one about the address of an endpoint, once it has one; for each
+    /// client those about its own Services and its own pod.
     pub requested: u64,
     /// Streams among them that were opened.
     pub opened: u64,
@@ -23,6 +25,12 @@ pub struct Profiles {
     pub errors: BTreeMap<String, u64>,
     /// Streams that were unexpectedly closed.
     pub unexpected_resets: u64,
+    /// Attempts that failed to make a connection of their own.
+    #[serde(default)]
+    pub connection_errors: u64,
+    /// The same by what they are about; empty if the recording is older than these counts.
+    #[serde(default)]
+    pub kinds: BTreeMap<HeldKind, KindCounts>,
 }
 
 /// One of several replicas of the destination. Its latency is the destination stage's, additions
@@ -47,11 +55,11 @@ pub struct Replica {
     pub streams_wrong: u64,
 }
 
-// === impl Profiles ===
+// === impl HeldStreams ===
 
-impl Profiles {
+impl HeldStreams {
     /// What these counts say; `None` if nothing was to be held.
-    pub(in crate::statistics) fn of(counts: &ProfileCounts) -> Option<Self> {
+    pub(in crate::statistics) fn of(counts: &HeldCounts) -> Option<Self> {
         (counts.requested > 0).then(|| Self {
             requested: counts.requested,
             opened: counts.opened,
@@ -59,7 +67,16 @@ impl Profiles {
             messages: counts.messages,
             errors: counts.errors.clone(),
             unexpected_resets: counts.unexpected_resets(),
+            connection_errors: counts.unconnected,
+            kinds: counts.kinds.clone(),
         })
+    }
+
+    /// Whether a stream of this kind was opened, and the server implements its method.
+    #[must_use]
+    pub fn holds(&self, kind: HeldKind) -> bool {
+        let counts = self.kinds.get(&kind);
+        counts.is_some_and(|it| it.opened > 0 && !it.is_unimplemented())
     }
 }
 

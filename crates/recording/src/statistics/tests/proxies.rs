@@ -3,7 +3,7 @@
 use dst_load_oracle::ledger::ReconnectGap;
 
 use super::*;
-use crate::recording::{ProfileCounts, ProxyCounts, ReplicaInfo};
+use crate::recording::{HeldCounts, HeldKind, KindCounts, ProxyCounts, ReplicaInfo};
 
 fn replicated() -> Line {
     let Line::Header(mut header) = header() else {
@@ -20,6 +20,14 @@ fn replicated() -> Line {
 
 #[test]
 fn what_proxies_and_profiles_did_adds_up_over_the_seconds() {
+    let of_names = KindCounts {
+        requested: 6,
+        opened: 5,
+        messages: 4,
+        bytes: 300,
+        errors: 2,
+        unimplemented: 1,
+    };
     let second = |at: At| {
         let mut interval = Interval::default();
         interval.streams.proxy = ProxyCounts {
@@ -30,7 +38,7 @@ fn what_proxies_and_profiles_did_adds_up_over_the_seconds() {
             first_not_add: 5,
         };
         interval.streams.closed = 6;
-        interval.streams.profiles = ProfileCounts {
+        interval.streams.profiles = HeldCounts {
             requested: 10,
             opened: 9,
             reopened: 8,
@@ -39,7 +47,10 @@ fn what_proxies_and_profiles_did_adds_up_over_the_seconds() {
             ended_ok: 5,
             drained: 3,
             errors: [("Unknown".to_owned(), 4)].into(),
+            unconnected: 2,
+            kinds: [(HeldKind::Name, of_names)].into(),
         };
+        interval.streams.policies.request(HeldKind::Outbound);
         Line::Second(Box::new(interval.take(at, 1).unwrap()))
     };
     let summary = Statistics::of(&[header(), second(at(1)), second(at(2))]).summary();
@@ -72,6 +83,38 @@ fn what_proxies_and_profiles_did_adds_up_over_the_seconds() {
         (profiles.errors["Unknown"], profiles.unexpected_resets),
         (8, 18)
     );
+    let twice = KindCounts {
+        requested: 12,
+        opened: 10,
+        messages: 8,
+        bytes: 600,
+        errors: 4,
+        unimplemented: 2,
+    };
+    assert_eq!(profiles.kinds, [(HeldKind::Name, twice)].into());
+    assert_eq!(profiles.connection_errors, 4);
+    assert_eq!(summary.policies.unwrap().requested, 2);
+}
+
+#[test]
+fn a_method_is_unimplemented_where_one_stream_was_told_so_and_none_received_anything() {
+    let mut counts = HeldCounts::default();
+    counts.request(HeldKind::Outbound);
+    let holds = |counts: &HeldCounts| {
+        let mut interval = Interval::default();
+        interval.streams.policies = counts.clone();
+        let line = Line::Second(Box::new(interval.take(at(1), 1).unwrap()));
+        let policies = Statistics::of(&[header(), line]).summary().policies;
+        policies.unwrap().holds(HeldKind::Outbound)
+    };
+    assert!(!holds(&counts));
+    counts.send(HeldKind::Outbound, false);
+    assert!(holds(&counts));
+    counts.fail(HeldKind::Outbound, "Unimplemented".to_owned(), true);
+    assert!(!holds(&counts));
+    // Another replica of it does.
+    counts.receive(HeldKind::Outbound, 7);
+    assert!(holds(&counts));
 }
 
 #[test]
@@ -173,6 +216,11 @@ fn streams_are_those_of_the_end_and_a_replica_that_came_has_a_row() {
 fn an_older_recording_has_none_of_this() {
     let text = r#"{"opened":1,"reopened":0,"snapshots":1,"closed":0,"ended_ok":0,"not_found":0}"#;
     let streams: StreamCounts = serde_json::from_str(text).unwrap();
-    assert!(streams.proxy.is_zero() && streams.profiles.is_zero());
+    assert!(streams.proxy.is_zero() && streams.profiles.is_zero() && streams.policies.is_zero());
     assert_eq!(serde_json::to_string(&streams).unwrap(), text);
+    // Profiles were counted before their kinds were.
+    let text = r#"{"requested":4,"opened":4,"reopened":0,"messages":9,"closed":0,"ended_ok":0}"#;
+    let profiles: HeldCounts = serde_json::from_str(text).unwrap();
+    assert!(profiles.messages == 9 && profiles.kinds.is_empty());
+    assert_eq!(serde_json::to_string(&profiles).unwrap(), text);
 }

@@ -94,7 +94,13 @@ fn retry_budget() -> RetryBudget {
     }
 }
 
-fn resource(group: &str, kind: &str, name: &str, namespace: &str, port: u16) -> Metadata {
+pub(super) fn resource(
+    group: &str,
+    kind: &str,
+    name: &str,
+    namespace: &str,
+    port: u16,
+) -> Metadata {
     Metadata {
         kind: Some(metadata::Kind::Resource(Resource {
             group: group.to_owned(),

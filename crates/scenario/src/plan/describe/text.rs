@@ -30,6 +30,7 @@ impl fmt::Display for Description {
             streams_per_service,
             streams,
             profile_streams,
+            policy_streams,
         } = self.clients;
         writeln!(f, "\nStreams")?;
         writeln!(
@@ -39,12 +40,13 @@ impl fmt::Display for Description {
             count(connections),
             count(streams_per_service)
         )?;
-        if profile_streams > 0 {
-            writeln!(
-                f,
-                "  {} of GetProfile beside them, at most",
-                count(profile_streams)
-            )?;
+        for (streams, of) in [
+            (profile_streams, "GetProfile"),
+            (policy_streams, "the policy API"),
+        ] {
+            if streams > 0 {
+                writeln!(f, "  {} of {of} beside them, at most", count(streams))?;
+            }
         }
 
         writeln!(f, "\nUpdates expected")?;

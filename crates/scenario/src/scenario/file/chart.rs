@@ -48,6 +48,8 @@ sections! {
         address: Option<OneOrMore<Commas<Destination>, Destination>>,
         /// URLs of the controller's metrics.
         metrics: Option<Vec<Text<Url>>>,
+        /// HOST:PORT of the policy controller; that of the destination controller if empty.
+        policy: Option<Text<OrEmpty<Destination>>>,
     }
 
     /// Whether clients are part of the mesh.

@@ -31,8 +31,15 @@ half! {
         open_rate: Key<NonZeroU32>,
         /// When the client closes streams; `eternal` if absent.
         lifecycle: Key<Lifecycle>,
-        /// Whether `GetProfile` streams are opened too; only with the lifecycle `proxy` if absent.
+        /// Whether `GetProfile` streams by address are opened too, as an outbound proxy opens them; only
+        /// with the lifecycle `proxy` if absent.
         profiles: Key<bool>,
+        /// `GetProfile` streams by Service name of each virtual client, as an inbound proxy opens them
+        /// for the Services of its pod. 1 with `profiles` if absent, else 0.
+        profile_names: Key<u32>,
+        /// Whether the policy API's streams are opened too, on connections of their own, if there is
+        /// such an API; `false` if absent.
+        policies: Key<bool>,
         /// The largest number of connections, which virtual clients share. Each has its own if absent.
         connections: Key<NonZeroU32>,
         /// URL of the churner's events and metrics; that of the same release if empty.
@@ -48,7 +55,7 @@ impl From<ClientSection> for Client {
     fn from(section: ClientSection) -> Self {
         let default = Self::default();
         let lifecycle = value(section.lifecycle).unwrap_or(default.lifecycle);
-        let proxy = lifecycle == Lifecycle::Proxy;
+        let profiles = value(section.profiles).unwrap_or(lifecycle == Lifecycle::Proxy);
         Self {
             replicas: number(section.replicas).unwrap_or(default.replicas),
             clients: number(section.clients).unwrap_or(default.clients),
@@ -58,7 +65,9 @@ impl From<ClientSection> for Client {
             stream_reset_interval: span(section.stream_reset_interval),
             open_rate: number(section.open_rate).unwrap_or(default.open_rate),
             lifecycle,
-            profiles: value(section.profiles).unwrap_or(proxy),
+            profiles,
+            profile_names: value(section.profile_names).unwrap_or(profiles.into()),
+            policies: value(section.policies).unwrap_or(default.policies),
             connections: number(section.connections),
         }
     }
@@ -76,6 +85,8 @@ impl From<&Client> for ClientSection {
             open_rate: count(client.open_rate),
             lifecycle: key(client.lifecycle),
             profiles: key(client.profiles),
+            profile_names: key(client.profile_names),
+            policies: key(client.policies),
             connections: client.connections.and_then(count),
             ..Self::default()
         }

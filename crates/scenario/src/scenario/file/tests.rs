@@ -376,7 +376,7 @@ fn the_effective_form_reads_back_to_the_same_scenario() {
         "churn: {services: 1, endpoints: 10}\nsandbox: {podStart: 50ms, faults: [{kind: slowPods, at: 3s, lasts: 2s, share: 12.5%, delay: 1s}]}".to_owned(),
         "churn: {services: 1, endpoints: 10}\ncriteria: {throughputMin: 1500.5, endToEnd: {p50: 1ms, everyClientWithin: 1m}, target: {memoryMax: 8Gi, memoryGrowthPerHour: 0.3, cpuMax: 1500m}}\nclient: {streamMaxLifetime: 5m, streamResetInterval: 2m}\nmeasure: {deadline: 7s}".to_owned(),
         "churn: {services: 1, endpoints: 10}\nclient: {lifecycle: proxy}".to_owned(),
-        "churn: {services: 1, endpoints: 10}\nclient: {lifecycle: proxy, profiles: false}\nsandbox: {replicas: 3, faults: [{kind: dropUpdate, replica: 2}]}".to_owned(),
+        "churn: {services: 1, endpoints: 10}\nclient: {lifecycle: proxy, profiles: false, profileNames: 2, policies: true}\nsandbox: {replicas: 3, faults: [{kind: dropUpdate, replica: 2}]}".to_owned(),
     ];
     for text in &patterns {
         let (scenario, _) = Scenario::from_yaml(text, "s.yaml", &[]).unwrap();
@@ -392,15 +392,39 @@ fn profiles_go_with_a_proxys_lifecycle_unless_they_are_asked_for_or_not() {
     let client = |client: &str| {
         let text = format!("{RIGHT}client: {{{client}}}\n");
         let (scenario, _) = Scenario::from_yaml(&text, "s.yaml", &[]).unwrap();
-        (scenario.client.lifecycle, scenario.client.profiles)
+        let client = &scenario.client;
+        let held = (client.profiles, client.profile_names, client.policies);
+        (
+            client.lifecycle,
+            held,
+            scenario.profile_streams(),
+            scenario.policy_streams(),
+        )
     };
-    assert_eq!(client(""), (Lifecycle::Eternal, false));
-    assert_eq!(client("lifecycle: proxy"), (Lifecycle::Proxy, true));
+    let (eternal, proxy) = (Lifecycle::Eternal, Lifecycle::Proxy);
+    assert_eq!(client(""), (eternal, (false, 0, false), 0, 0));
+    // 2 Services, and 2 replicas of 3 clients.
+    let many = "replicas: 2, clients: 3";
+    let (by_address, clients) = (2 * 2 * 6, 6);
     assert_eq!(
-        client("lifecycle: proxy, profiles: false"),
-        (Lifecycle::Proxy, false)
+        client(&format!("{many}, lifecycle: proxy")),
+        (proxy, (true, 1, false), by_address + clients, 0)
     );
-    assert_eq!(client("profiles: true"), (Lifecycle::Eternal, true));
+    assert_eq!(
+        client(&format!(
+            "{many}, lifecycle: proxy, profiles: false, policies: true"
+        )),
+        (proxy, (false, 0, true), 0, 2 * 6 + clients)
+    );
+    assert_eq!(
+        client(&format!("{many}, profiles: true, profileNames: 0")),
+        (eternal, (true, 0, false), by_address, 0)
+    );
+    // By each of its Services' names once, however many streams it has of each.
+    assert_eq!(
+        client(&format!("{many}, streamsPerService: 5, profileNames: 100")),
+        (eternal, (false, 100, false), 2 * 6, 0)
+    );
 }
 
 #[test]

@@ -32,7 +32,7 @@ const FILES: [(&str, &str); 5] = [
 
 /// Command lines as a shell splits them, each of which ends with an error. Nobody listens at port 1,
 /// nor, where a controller of this machine would have its metrics, at 127.9.9.9.
-const REFUSED: [&str; 56] = [
+const REFUSED: [&str; 58] = [
     "churn --services 1 --pattern stable --endpoints-per-service 1 --kubeconfig kubeconfig --namespace kube-system",
     "run quick --kubeconfig kubeconfig --destination linkerd-dst.mesh.svc:8086 --namespace mesh",
     "plan no-such-scenario",
@@ -51,6 +51,8 @@ const REFUSED: [&str; 56] = [
     "run quick --churn-context east",
     "run federated-baseline --context lab --destination 127.0.0.1:1",
     "run federated-baseline --kubeconfig kubeconfig --churn-context a --destination 127.0.0.1:1",
+    "run quick --policy 127.0.0.1:1",
+    "run quick --set client.policies=true --policy nowhere",
     "run quick --pprof",
     "run quick --pprof --context lab --destination 127.0.0.1:1",
     "run quick --destination-bin \"'\"",
