@@ -14,8 +14,9 @@ use dst_load_scenario::{seed, time::At};
 const DEFAULT_RTT: Duration = Duration::from_millis(30);
 /// The time in which an estimate falls to 1/e.
 const DECAY: Duration = Duration::from_secs(10);
-/// No estimate is below this: instants are of whole microseconds. In virtual time, where an answer
-/// takes no time, replicas would else differ by their age alone.
+/// Estimates are compared in units of this, and are one at least: instants are of whole microseconds.
+/// In virtual time, where an answer takes no time, replicas would else differ by their age and by
+/// rounding alone.
 const RESOLUTION: Duration = Duration::from_micros(1);
 
 /// The load of one replica, as one client sees it (tower's `load::PeakEwma`).
@@ -51,10 +52,11 @@ impl PeakEwma {
         self.update(at.since(sent), at);
     }
 
-    /// What another request would cost at `at`.
+    /// What another request would cost at `at`, in units of the resolution.
     pub(crate) fn cost(&mut self, at: At) -> f64 {
         self.update(Duration::ZERO, at);
-        self.rtt.max(RESOLUTION.as_secs_f64()) * f64::from(self.pending.saturating_add(1))
+        let rtt = (self.rtt / RESOLUTION.as_secs_f64()).round().max(1.0);
+        rtt * f64::from(self.pending.saturating_add(1))
     }
 
     /// Above the estimate the observed time is the new one. Below it, the estimate approaches the
@@ -147,26 +149,43 @@ mod tests {
         assert_eq!(draws(), draws());
     }
 
+    /// What another request would cost, milliseconds.
+    fn cost(load: &mut PeakEwma, at: At) -> f64 {
+        load.cost(at) / 1e3
+    }
+
     #[test]
     fn pending_requests_multiply_the_time_that_the_first_data_takes() {
         let mut load = PeakEwma::new(At::ZERO);
-        assert!((load.cost(At::ZERO) - 0.03).abs() < 1e-9);
+        let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-3, "{found}");
+        near(cost(&mut load, At::ZERO), 30.0);
         load.send();
         load.send();
-        assert!((load.cost(At::ZERO) - 0.09).abs() < 1e-9);
+        near(cost(&mut load, At::ZERO), 90.0);
         // A peak counts at once.
-        load.complete(At::ZERO, At::from_millis(200));
-        assert!((load.cost(At::from_millis(200)) - 0.4).abs() < 1e-9);
+        let later = At::from_millis(200);
+        load.complete(At::ZERO, later);
+        near(cost(&mut load, later), 400.0);
         // A stream that goes on after its first data is no load.
-        load.complete(At::from_millis(200), At::from_millis(200));
-        assert!((load.cost(At::from_millis(200)) - 0.2).abs() < 1e-9);
+        load.complete(later, later);
+        near(cost(&mut load, later), 200.0);
     }
 
     #[test]
     fn an_estimate_falls_to_a_third_in_ten_seconds_and_not_below_a_microsecond() {
         let mut load = PeakEwma::new(At::ZERO);
-        let third = load.cost(At::from_secs(10));
-        assert!((third - 0.03 / std::f64::consts::E).abs() < 1e-6, "{third}");
-        assert!((load.cost(At::from_secs(1_000)) - 1e-6).abs() < 1e-12);
+        let third = cost(&mut load, At::from_secs(10));
+        assert!((third - 30.0 / std::f64::consts::E).abs() < 1e-3, "{third}");
+        assert!((load.cost(At::from_secs(1_000)) - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn replicas_of_the_same_age_cost_the_same_however_often_they_were_looked_at() {
+        let (mut often, mut once) = (PeakEwma::new(At::ZERO), PeakEwma::new(At::ZERO));
+        for millis in 1..3_000 {
+            often.cost(At::from_millis(millis));
+        }
+        let at = At::from_secs(3);
+        assert!(often.cost(at).total_cmp(&once.cost(at)).is_eq());
     }
 }

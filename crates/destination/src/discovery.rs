@@ -123,8 +123,9 @@ impl Replicas {
             dial,
             is_listed: true,
         });
-        let (sender, listed) = watch::channel(replicas.collect());
+        let (sender, receiver) = watch::channel(replicas.collect());
         let (mut known, resolve) = (self.clone(), Arc::clone(resolve));
+        let mut listed = vec![true; known.addresses.len()];
         tokio::spawn(async move {
             loop {
                 tokio::select! {
@@ -132,7 +133,7 @@ impl Replicas {
                     () = sender.closed() => return,
                     () = tokio::time::sleep(REFRESH) => {}
                 }
-                let listed = known.refresh(&resolve).await;
+                known.refresh(&resolve, &mut listed).await;
                 sender.send_if_modified(|replicas: &mut Vec<ListedReplica>| {
                     let mut changed = false;
                     for (replica, &is_listed) in replicas.iter_mut().zip(&listed) {
@@ -155,12 +156,12 @@ impl Replicas {
                 });
             }
         });
-        Ok(Some(listed))
+        Ok(Some(receiver))
     }
 
-    /// Resolves each name, and adds the addresses that are new. Returns of each replica whether it
-    /// is listed. A name that cannot be resolved keeps its replicas.
-    async fn refresh(&mut self, resolve: &Resolve) -> Vec<bool> {
+    /// Resolves each name, adds the addresses that are new, and says of each replica whether it is
+    /// `listed`. What was said of a name that cannot be resolved stays.
+    async fn refresh(&mut self, resolve: &Resolve, listed: &mut Vec<bool>) {
         let names: BTreeSet<_> = self.names.iter().flatten().cloned().collect();
         let mut now = BTreeMap::new();
         for name in names {
@@ -178,13 +179,15 @@ impl Replicas {
             }
             now.insert(name, found);
         }
-        let each = self.addresses.iter().zip(&self.names);
-        each.map(|(address, name)| {
+        listed.resize(self.addresses.len(), true);
+        for (number, is_listed) in listed.iter_mut().enumerate() {
+            let address = &self.addresses[number];
             // Under whichever name: two may lead to one address.
-            name.as_ref().is_none_or(|name| !now.contains_key(name))
-                || now.values().any(|found| found.contains(address))
-        })
-        .collect()
+            let is_found = now.values().any(|found| found.contains(address));
+            let name = self.names[number].as_ref();
+            let has_answer = name.is_some_and(|name| now.contains_key(name));
+            *is_listed = is_found || *is_listed && !has_answer;
+        }
     }
 
     fn add(&mut self, address: String, name: Option<String>) {

@@ -4,8 +4,15 @@ use std::{fmt, str::FromStr};
 
 use dst_load_scenario::words::{chain, excerpt};
 use dst_load_transport::{retry::retrying, world::KubeFactory};
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
-use kube::{Api, ResourceExt, api::ListParams, core::Selector};
+use k8s_openapi::{
+    api::{apps::v1::Deployment, core::v1::Pod},
+    apimachinery::pkg::apis::meta::v1::LabelSelector,
+};
+use kube::{
+    Api, ResourceExt,
+    api::ListParams,
+    core::{ParseExpressionError, Selector},
+};
 
 use crate::{
     forward::{Forward, ForwardError, PodName},
@@ -131,8 +138,7 @@ async fn of_deployment(
             there: there.items.iter().map(ResourceExt::name_any).collect(),
         });
     };
-    let selector = Selector::try_from(deployment.spec.selector).map_err(|e| failed(&e))?;
-    let selected = ListParams::default().labels_from(&selector);
+    let selected = selected_by(deployment.spec.selector).map_err(|e| failed(&e))?;
     let pods: Api<Pod> = Api::namespaced(client, namespace);
     let mut pods = pods.list(&selected).await.map_err(|e| failed(&e))?.items;
     pods.sort_by_key(ResourceExt::name_any);
@@ -152,6 +158,12 @@ async fn of_deployment(
     }
     let forwards = ready.iter().map(|pod| Forward::of(kube, namespace, pod));
     Ok(forwards.collect())
+}
+
+/// What lists the Pods of a selector.
+fn selected_by(selector: LabelSelector) -> Result<ListParams, ParseExpressionError> {
+    let selector = Selector::try_from(selector)?;
+    Ok(ListParams::default().labels_from(&selector))
 }
 
 /// Whether a Pod is ready, and is not on its way out.
@@ -199,6 +211,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_selector_is_that_of_labels_and_of_expressions() {
+        let selector = json!({
+            "matchLabels": {"app": "destination"},
+            "matchExpressions": [{"key": "tier", "operator": "In", "values": ["a", "b"]}],
+        });
+        let selected = selected_by(serde_json::from_value(selector).unwrap()).unwrap();
+        assert_eq!(
+            selected.label_selector.as_deref(),
+            Some("app=destination,tier in (a,b)")
+        );
+    }
+
     fn pod(name: &str, ready: &str) -> Value {
         json!({
             "metadata": {"name": name},
@@ -227,7 +252,6 @@ mod tests {
             } else if what.contains("/pods/a") {
                 Answer::Json(200, pod("a", "True"))
             } else {
-                assert!(what.contains("app%3Ddestination"), "{what}");
                 list(pods.clone())
             }
         });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dst_load_oracle::{ledger::EndState, promise::Unjudged};
 use dst_load_scenario::time::At;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{Totals, zero};
 
@@ -36,10 +36,12 @@ pub struct EndStateLine {
     pub examples: Vec<String>,
     /// Wrong streams by replica, where there are several.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(deserialize_with = "by_replica")]
     pub wrong_by_replica: BTreeMap<u32, u64>,
     /// Streams that are open, by replica, where there are several. Absent in recordings whose
     /// header says it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(deserialize_with = "by_replica")]
     pub streams_by_replica: BTreeMap<u32, u64>,
     /// Why streams of the Service could not be judged, if some could not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,6 +68,17 @@ pub struct End {
     /// What the lines before add up to; in every recording that was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub totals: Option<Totals>,
+}
+
+/// Reads counts by a number. JSON's keys are text, and those of a line whose kind says how the rest
+/// is read are not made numbers by serde.
+fn by_replica<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u32, u64>, D::Error> {
+    let counts = BTreeMap::<String, u64>::deserialize(deserializer)?;
+    let read = |(replica, count): (String, u64)| match replica.parse() {
+        Ok(replica) => Ok((replica, count)),
+        Err(_) => Err(D::Error::custom(format!("{replica:?} is no replica"))),
+    };
+    counts.into_iter().map(read).collect()
 }
 
 // === impl EndStateLine ===

@@ -237,35 +237,3 @@ fn clients_over_nodes_in_zones_cover_every_node_and_so_every_zone() {
     }
     assert_eq!(place(&[], 3), Place::default());
 }
-
-#[tokio::test(start_paused = true)]
-async fn clients_take_replicas_in_turn_and_stay_with_theirs() {
-    let clock = Clock::start();
-    let controllers: Vec<_> = (0..3)
-        .map(|_| controller(clock, |_, _| vec![Say::Tell, Say::Wait(SECOND), Say::Break]))
-        .collect();
-    let dials: Vec<_> = controllers
-        .iter()
-        .map(|(grpc, _)| dial(grpc.clone()))
-        .collect();
-    let watched = Watched::new(&["web"]);
-    let config = FleetConfig {
-        clients: 7,
-        ..config()
-    };
-    let fleet = watched.open(clock, &dials, config);
-    clock.sleep_until(At::from_millis(900)).await;
-    let opened: Vec<_> = controllers
-        .iter()
-        .map(|(_, calls)| calls.lock().len())
-        .collect();
-    assert_eq!(opened, [3, 2, 2]);
-    clock.sleep_until(At::from_secs(2)).await;
-    fleet.close().await;
-    // Each has come back, to the same replica.
-    let again: Vec<_> = controllers
-        .iter()
-        .map(|(_, calls)| calls.lock().len())
-        .collect();
-    assert_eq!(again, [6, 4, 4]);
-}
