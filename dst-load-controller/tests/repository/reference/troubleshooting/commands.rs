@@ -52,7 +52,7 @@ const REFUSED: [&str; 58] = [
     "run federated-baseline --context lab --destination 127.0.0.1:1",
     "run federated-baseline --kubeconfig kubeconfig --churn-context a --destination 127.0.0.1:1",
     "run quick --policy 127.0.0.1:1",
-    "run quick --set client.policies=true --policy nowhere",
+    "run quick --set client.policies=true --policy a:b",
     "run quick --pprof",
     "run quick --pprof --context lab --destination 127.0.0.1:1",
     "run quick --destination-bin \"'\"",
