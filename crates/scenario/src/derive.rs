@@ -134,7 +134,7 @@ struct Rates {
     /// Services that had one.
     services: u64,
     /// Each event's streams, in all.
-    updates: u64,
+    updates: f64,
 }
 
 /// A scenario of the same shape as what was observed. It is written as a file by `Display`.
@@ -208,7 +208,9 @@ impl Derived {
             window,
             events: services.values().map(|it| it.events).sum(),
             services: services.values().filter(|it| it.events > 0).count() as u64,
-            updates: groups.clone().map(|it| it.subscribers * it.events).sum(),
+            updates: (groups.clone())
+                .map(|it| it.subscribers as f64 * it.events as f64)
+                .sum(),
         });
         Ok(Self {
             asked,
@@ -335,6 +337,6 @@ impl Rates {
     }
 
     fn updates_a_second(&self) -> f64 {
-        self.updates as f64 / self.window.as_secs_f64()
+        self.updates / self.window.as_secs_f64()
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Derived, ENDPOINTS, Popularity, Rates, Spread, scaled};
 use crate::{
     quantity::Span,
-    words::{count, counted, number},
+    words::{count, counted, number, span},
 };
 
 /// The key of the clients' targets, in its place in the file.
@@ -133,9 +133,13 @@ impl Derived {
         let (clients, targets) = (self.scaled_clients(), self.targets());
         f.write_str("\nclient:\n")?;
         match self.wanted.clients {
+            Some(given) if given == self.clients => {
+                writeln!(f, "{INDENT}# As given with --clients.")?;
+            }
             Some(given) => writeln!(
                 f,
-                "  # {} clients, as given with --clients; {} so that each asks for a whole number of Services.",
+                "  # {} as given with --clients, but each asks for a whole number of Services: {} have as\n  \
+                 # many streams.",
                 count(given),
                 count(self.clients)
             )?,
@@ -204,7 +208,7 @@ impl fmt::Display for Rates {
             f,
             "{} in {} ({} a second) of {}; {} updates of streams a second",
             count(self.events),
-            Span(self.window),
+            span(self.window.as_secs_f64()),
             number(self.events_a_second()),
             counted(self.services, "Service", "Services"),
             number(self.updates_a_second())
