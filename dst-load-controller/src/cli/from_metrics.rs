@@ -47,7 +47,7 @@ pub struct FromMetricsArgs {
         env = "DST_LOAD_FOR"
     )]
     pub window: Option<NonZeroSpan>,
-    /// Number of meshed pods, if you know it. By default it is estimated, and it is at least that.
+    /// Number of meshed pods, if you know it; by default the fewest that can hold these streams.
     #[arg(long, env)]
     pub clients: Option<u64>,
     /// Share of the clients that the scenario is to have, such as 0.1 for a lab.

@@ -1,3 +1,5 @@
+//! Tests what is read of the pages of controllers, and that no name leaves it.
+
 use std::{fmt::Write as _, time::Duration};
 
 use dst_load_scenario::derive::{Derived, Wanted};
