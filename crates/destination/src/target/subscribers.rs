@@ -185,8 +185,10 @@ pub fn observed(
     earlier: Option<(&[SubscriberPage], Duration)>,
 ) -> Result<Observed, SubscribersError> {
     for (index, second) in pages.iter().enumerate() {
-        let same = |it: &&SubscriberPage| {
-            it.place == second.place || it.started.is_some() && it.started == second.started
+        // An address may lead to several replicas, one after the other.
+        let same = |it: &&SubscriberPage| match (it.started, second.started) {
+            (Some(first), Some(second)) => first == second,
+            _ => it.place == second.place,
         };
         if let Some(first) = pages[..index].iter().find(same) {
             return Err(SubscribersError::SameReplica {

@@ -44,7 +44,7 @@ profile_subscribers{namespace="shop-ns",profile="web-svc.shop-ns.svc.cluster.loc
 
 /// What no scenario may hold.
 const NAMES: [&str; 9] = [
-    "shop", "web-svc", "db-", "far-svc", "east", "node-", "example", "8080", "5432",
+    "shop", "web-svc", "db-", "far-svc", "east-cl", "node-", "example", "8080", "5432",
 ];
 
 fn page(text: &str) -> SubscriberPage {
