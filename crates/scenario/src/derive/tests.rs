@@ -266,10 +266,10 @@ fn each_replica_has_a_part_of_the_streams_and_all_of_the_endpoints_and_events() 
         (group.endpoints, group.events) = (10 + group.subscribers, 30);
     }
     let twice = observed.groups.clone();
-    // On a Node in a zone without endpoints, and of one that has not had an event.
+    // On a Node in another zone, whose group was made later.
     let fewer = twice.iter().map(|it| Group {
         node: Some(1),
-        endpoints: 0,
+        endpoints: 4,
         events: 1,
         ..*it
     });
