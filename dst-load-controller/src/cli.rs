@@ -37,6 +37,7 @@ mod credentials;
 pub mod destination;
 mod environment;
 pub mod forward;
+pub mod from_metrics;
 pub mod link;
 pub mod namespace;
 mod observer_place;
@@ -111,6 +112,10 @@ fn dispatch(args: Args, console: &mut Console<'_>) -> anyhow::Result<Exit> {
         Command::Sandbox(it) => on_runtime(global, real, sandbox::run(&it, out)),
         Command::Destination(it) => on_runtime(global, real, destination::run(&it, out)),
         Command::Plan(it) => plan::run(&it, console),
+        Command::Scenario(it) => {
+            let sources = from_metrics::open(&it)?;
+            at_once(global, from_metrics::run(&it, sources, console))
+        }
         Command::Check(it) => at_once(global, check::run(&it, console)),
         Command::Report(it) if it.pods.from_pods => {
             at_once(global, report::run_from_pods(&it, console))

@@ -1,8 +1,10 @@
 //! What the target says of itself: its readiness and liveness, and its cost from its own metrics.
 
+mod exposition;
 pub mod flags;
 mod guard;
 pub(crate) mod page;
+pub mod subscribers;
 pub mod version;
 
 use std::time::Duration;
@@ -32,17 +34,15 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// How often it is asked whether it is ready.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// How large the metrics may be: a controller with 5,000 Services and many Nodes stays below.
-const LARGEST: usize = 64 * 1024 * 1024;
+pub const LARGEST: usize = 64 * 1024 * 1024;
 
 /// How long a kubelet waits for an answer to `/ping` with the probe of Linkerd's chart.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What only the metrics of a destination controller have: a gauge of its store of clusters, and,
 /// once it was asked, its service.
-const CONTROLLER: [&str; 2] = [
-    "\ncluster_store_size",
-    "grpc_service=\"io.linkerd.proxy.destination.Destination\"",
-];
+const STORE_SIZE: &str = "cluster_store_size";
+const SERVICE: &str = "grpc_service=\"io.linkerd.proxy.destination.Destination\"";
 /// The metric by which the reference destination says what it is.
 const REFERENCE_INFO: &str = "dst_load_reference_info";
 
@@ -160,10 +160,7 @@ impl Target {
     pub async fn is_controller(&self) -> bool {
         let answer = self.get(&self.replicas[0]).await;
         answer.is_ok_and(|(status, body)| {
-            let text = format!("\n{}", String::from_utf8_lossy(&body));
-            let says = |what: &str| text.contains(what);
-            status.is_success()
-                && (CONTROLLER.into_iter().any(says) || says(&format!("\n{REFERENCE_INFO}")))
+            status.is_success() && is_controllers(&String::from_utf8_lossy(&body))
         })
     }
 
@@ -229,14 +226,27 @@ impl Target {
         }
     }
 
-    async fn page(&self, metrics: &Address, at: At) -> Result<Page, TargetError> {
+    /// Its metrics as text, of several replicas those of the first, and where they are from.
+    ///
+    /// # Errors
+    /// If it does not answer, or not with text.
+    pub async fn text(&self) -> Result<(String, String), TargetError> {
+        let metrics = &self.replicas[0];
+        Ok((metrics.to_string(), self.text_of(metrics).await?))
+    }
+
+    async fn text_of(&self, metrics: &Address) -> Result<String, TargetError> {
         let (status, body) = self.get(metrics).await?;
         if !status.is_success() {
             return Err(silent(metrics, &format!("HTTP status {status}")));
         }
-        let text =
-            std::str::from_utf8(&body).map_err(|error| silent(metrics, &error.to_string()))?;
-        let mut page = Page::read(text, at).map_err(|reason| silent(metrics, &reason))?;
+        let text = String::from_utf8(body.into());
+        text.map_err(|error| silent(metrics, &error.to_string()))
+    }
+
+    async fn page(&self, metrics: &Address, at: At) -> Result<Page, TargetError> {
+        let text = self.text_of(metrics).await?;
+        let mut page = Page::read(&text, at).map_err(|reason| silent(metrics, &reason))?;
         page.sample.memory_limit_bytes = self.memory_limit.map(|limit| limit.0 as f64);
         Ok(page)
     }
@@ -290,6 +300,12 @@ impl Target {
             Err(_) => Err(silent(address, "no answer in time")),
         }
     }
+}
+
+/// Whether a page is a destination controller's, Linkerd's or the tool's own.
+fn is_controllers(page: &str) -> bool {
+    let begins = |name: &str| page.starts_with(name) || page.contains(&format!("\n{name}"));
+    begins(STORE_SIZE) || page.contains(SERVICE) || begins(REFERENCE_INFO)
 }
 
 /// Where the metrics of `address` are.

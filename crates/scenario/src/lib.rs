@@ -3,6 +3,7 @@
 pub mod action;
 pub mod authority;
 pub mod criteria;
+pub mod derive;
 pub mod fault;
 pub mod federation;
 pub mod flags;

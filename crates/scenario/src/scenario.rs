@@ -31,6 +31,11 @@ pub use file::{
 pub use lifecycle::{Lifecycle, UnknownLifecycle};
 pub use shipped::{BUILT_IN, built_in};
 
+pub(crate) use file::{
+    check::MOST_STREAMS,
+    churn::groups::{MOST_ENDPOINTS, MOST_SERVICES},
+};
+
 pub use crate::pattern::{Jitter, Pattern};
 
 /// A whole scenario, validated.

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    ab, check, churn, cleanup, client, compare, completions, destination, link,
+    ab, check, churn, cleanup, client, compare, completions, destination, from_metrics, link,
     output::{Format, Output},
     plan,
     process::bound,
@@ -52,6 +52,9 @@ pub enum Command {
     Destination(Box<destination::DestinationArgs>),
     /// Show what a run would do (dry run).
     Plan(plan::PlanArgs),
+    /// Write a scenario.
+    #[command(subcommand)]
+    Scenario(from_metrics::ScenarioCommand),
     /// Run preflight checks.
     Check(Box<check::CheckArgs>),
     /// Render recordings as a report.

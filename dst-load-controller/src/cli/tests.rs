@@ -1,5 +1,7 @@
 //! What the flags mean together: defaults, conflicts, and the environment beside them.
 
+use std::iter;
+
 use super::*;
 
 fn parsed(line: &str) -> Result<Command, clap::error::ErrorKind> {
@@ -17,7 +19,8 @@ fn no_flag_contradicts_another() {
 fn every_flag_has_a_help_text_and_a_mirror_in_the_environment() {
     let all = parse::command();
     // What is hidden is no promise: processes of this tool say it to one another.
-    for command in all.get_subcommands().filter(|it| !it.is_hide_set()) {
+    let commands = all.get_subcommands().filter(|it| !it.is_hide_set());
+    for command in commands.flat_map(|it| iter::once(it).chain(it.get_subcommands())) {
         for argument in command.get_arguments() {
             let id = argument.get_id();
             if argument.is_hide_set() {
@@ -37,6 +40,7 @@ fn every_flag_has_a_help_text_and_a_mirror_in_the_environment() {
                 "reference",
                 "recordings",
                 "sides",
+                "pages",
                 "shell",
             ];
             assert!(

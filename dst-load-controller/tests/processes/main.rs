@@ -7,6 +7,7 @@ mod cli;
 mod clusters;
 mod endings;
 mod exits;
+mod from_metrics;
 mod hostile;
 mod outside;
 mod outsiders;

@@ -5,7 +5,7 @@
 mod credentials;
 mod hostile;
 mod secrets;
-mod server;
+pub(crate) mod server;
 
 use std::{ffi::OsStr, fs, path::Path, process::Command};
 

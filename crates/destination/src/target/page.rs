@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use dst_load_recording::recording::{Series, TargetSample, implausible_count};
 use dst_load_scenario::time::At;
 
+use super::exposition::{Sample, samples};
+
 /// Queue overflows, a series for each path that streams had asked for.
 const OVERFLOWS: &str = "endpoint_updates_queue_overflow";
 /// Streams begun, and streams ended.
-const BEGUN: &str = "grpc_server_started_total";
-const ENDED: &str = "grpc_server_handled_total";
+pub(super) const BEGUN: &str = "grpc_server_started_total";
+pub(super) const ENDED: &str = "grpc_server_handled_total";
 
 /// What a page says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,25 +39,20 @@ impl Page {
             },
             ..Self::default()
         };
-        for line in text.lines() {
-            let name = line.split(['{', ' ']).next().unwrap_or_default();
-            // After the labels, whose values may hold spaces: the value, and perhaps a timestamp.
-            let (labels, rest) = line.rsplit_once('}').unwrap_or(("", &line[name.len()..]));
-            let value = rest.split_whitespace().next().unwrap_or_default();
-            let series = Series::of_name(name);
-            if series.is_none() && !counts_streams(name, labels) {
+        for sample in samples(text) {
+            let series = Series::of_name(sample.name);
+            if series.is_none() && !counts_streams(sample) {
                 continue;
             }
-            let parsed: f64 =
-                (value.parse()).map_err(|_| format!("{name} is {value:?}, which is no number"))?;
+            let parsed = sample.number()?;
             let fault = series.map_or_else(
-                || implausible_count(name, parsed),
+                || implausible_count(sample.name, parsed),
                 |series| series.fault(parsed),
             );
             if let Some(fault) = fault {
                 return Err(fault);
             }
-            page.take(series, name, labels, parsed);
+            page.take(series, sample, parsed);
         }
         match page.sample.fault() {
             Some(fault) => Err(fault),
@@ -63,8 +60,9 @@ impl Page {
         }
     }
 
-    fn take(&mut self, series: Option<&Series>, name: &str, labels: &str, value: f64) {
-        if let Some(service) = label(labels, "service").filter(|_| name == OVERFLOWS) {
+    fn take(&mut self, series: Option<&Series>, sample: Sample<'_>, value: f64) {
+        let name = sample.name;
+        if let Some(service) = sample.label("service").filter(|_| name == OVERFLOWS) {
             *self.overflows.entry(service.to_owned()).or_default() += value;
         }
         let number = series.map_or(&mut self.streams, |it| (it.slot)(&mut self.sample));
@@ -95,22 +93,8 @@ impl Page {
 }
 
 /// Whether a series counts `Get` streams.
-fn counts_streams(name: &str, labels: &str) -> bool {
-    [BEGUN, ENDED].contains(&name) && label(labels, "grpc_method") == Some("Get")
-}
-
-/// A label's value among `name{a="x",b="y"`.
-fn label<'a>(labels: &'a str, name: &str) -> Option<&'a str> {
-    let start = format!("{name}=\"");
-    let mut rest = labels;
-    while let Some((before, after)) = rest.split_once(&start) {
-        // A longer label may end in this one's name.
-        if before.ends_with(['{', ',', ' ']) {
-            return after.split('"').next();
-        }
-        rest = after;
-    }
-    None
+fn counts_streams(sample: Sample<'_>) -> bool {
+    [BEGUN, ENDED].contains(&sample.name) && sample.label("grpc_method") == Some("Get")
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ const CARRY: [&str; 21] = [
     "services",
     "destination-pod",
     "recordings",
+    "pages",
 ];
 
 /// Those that cannot: numbers, spans, names of objects, contexts and builds, files and directories that
@@ -47,11 +48,11 @@ const CANNOT: &str = "\
     candidate-name churn-context clients cluster cluster-domain confidence connect-timeout connections context \
     controller-namespace cycles destination-endpoint-slices destination-ipv6 destination-log \
     destination-memory-limit destination-version duration enable-ipv6 enable-pprof endpoints-per-service exit-code \
-    fail-on-inconclusive force forwarded from-pods half help identity-trust-domain jitter keep kwok-nodes \
+    fail-on-inconclusive for force forwarded from-pods half help identity-trust-domain jitter keep kwok-nodes \
     lifecycle linger listen live log-format log-level max-endpoints max-hold max-surge max-unavailable meshed \
     metrics-addr min-endpoints min-hold namespace no-progress observe-context open-rate oscillate-hold-duration oscillate-jitter-percent \
     oscillate-max-endpoints oscillate-min-endpoints oscillate-services output output-dir output-file pairs \
-    pattern pod pod-uid policies port pprof profile-names profiles prometheus-selector qps quiet reference release run-id scale-duration \
+    pattern pod pod-uid policies port pprof profile-names profiles prometheus-selector qps quiet reference release run-id scale scale-duration \
     scale-from scale-to seed service-prefix set shell sides skip-checks stable-endpoints stable-services start-delay \
     stream-max-lifetime stream-reset-interval streams-per-service threshold version virtual wait wait-for-namespace \
     warm-up with-parent allow-namespace command exec parent";
@@ -87,7 +88,7 @@ fn every_flag_is_looked_at() {
     assert!(gone.is_empty(), "these flags are no more: {gone:?}");
     let source = concat!(include_str!("secrets.rs"), include_str!("credentials.rs"));
     for flag in CARRY {
-        let positional = ["recordings", "scenario"].contains(&flag);
+        let positional = ["pages", "recordings", "scenario"].contains(&flag);
         assert!(
             positional || source.contains(&format!("--{flag}")),
             "no command line has --{flag}"
@@ -272,6 +273,7 @@ fn no_refusal_repeats_a_credential() {
                 "none",
             ],
             &["report", "none", "--push-gateway", bad],
+            &["scenario", "from-metrics", bad],
             &["run", "quick", "--destination-bin", "'./d c4n4ry3"],
         ];
         let of_a_url = [

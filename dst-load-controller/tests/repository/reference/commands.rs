@@ -19,19 +19,32 @@ fn commands_and_flags() {
         .cloned()
         .collect();
     let is_global = |arg: &Arg| global.iter().any(|it| it.get_id() == arg.get_id());
-    let shown = |it: &&Command| it.get_name() != "help" && !it.is_hide_set();
-    for command in root.get_subcommands().filter(shown) {
+    for (name, command) in commands(&root, "") {
         let about = command
             .get_about()
             .map(ToString::to_string)
             .unwrap_or_default();
-        body.push_str(&format!("\n## `{}`\n\n{about}.\n", command.get_name()));
+        body.push_str(&format!("\n## `{name}`\n\n{about}.\n"));
         let own = |arg: &&Arg| !is_global(arg);
         body.push_str(&table(command, own));
     }
     body.push_str("\n## Flags of all commands\n");
     body.push_str(&table(&root, |arg| is_global(arg)));
     page("cli.md", "Commands and flags", &body);
+}
+
+/// The commands below one, each with all of its name; those that only lead to others are left out.
+fn commands<'a>(above: &'a Command, name: &str) -> Vec<(String, &'a Command)> {
+    let shown = |it: &&Command| it.get_name() != "help" && !it.is_hide_set();
+    let all = above.get_subcommands().filter(shown).flat_map(|command| {
+        let name = format!("{name} {}", command.get_name());
+        if command.has_subcommands() {
+            commands(command, &name)
+        } else {
+            vec![(name.trim_start().to_owned(), command)]
+        }
+    });
+    all.collect()
 }
 
 fn table(command: &Command, which: impl Fn(&&Arg) -> bool) -> String {

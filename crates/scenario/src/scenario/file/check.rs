@@ -21,7 +21,7 @@ pub(super) type Result<T> = std::result::Result<T, ScenarioError>;
 pub(super) const LONGEST_NAME: usize = 50;
 
 /// What one machine's ports and memory can be asked for at all.
-pub(super) const MOST_STREAMS: u64 = 1_000_000;
+pub(crate) const MOST_STREAMS: u64 = 1_000_000;
 
 /// The tree, and what has been noticed on the way.
 pub(super) struct Checker<'a> {

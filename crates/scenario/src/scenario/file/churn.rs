@@ -19,7 +19,7 @@ use crate::{
 };
 
 pub(super) mod backend;
-pub(super) mod groups;
+pub(in crate::scenario) mod groups;
 
 use backend::BackendKey;
 use groups::{LONGEST_LABEL, MOST_SERVICES, OscillateGroup, PREFIX, StableGroup};

@@ -9,7 +9,7 @@ use std::{
 use super::Message;
 
 /// Files that the command lines below name.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 8] = [
     ("key.yaml", "churn: {services: 1, endpionts: 3}"),
     (
         "faults.yaml",
@@ -27,12 +27,18 @@ const FILES: [(&str, &str); 5] = [
          users: [{name: me, user: {}}]\ncurrent-context: a",
     ),
     ("nothing/empty", ""),
+    ("idle.prom", "cluster_store_size 0"),
+    (
+        "asked.prom",
+        "endpoints_subscribers{namespace=\"a\",service=\"b\",port=\"80\"} 5",
+    ),
+    ("prometheus.prom", "prometheus_build_info 1"),
     ("deep.yaml", "[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]"),
 ];
 
 /// Command lines as a shell splits them, each of which ends with an error. Nobody listens at port 1,
 /// nor, where a controller of this machine would have its metrics, at 127.9.9.9.
-const REFUSED: [&str; 58] = [
+const REFUSED: [&str; 64] = [
     "churn --services 1 --pattern stable --endpoints-per-service 1 --kubeconfig kubeconfig --namespace kube-system",
     "run quick --kubeconfig kubeconfig --destination linkerd-dst.mesh.svc:8086 --namespace mesh",
     "plan no-such-scenario",
@@ -91,6 +97,13 @@ const REFUSED: [&str; 58] = [
     "ab large-rollout --baseline-bin a --candidate-bin b",
     "ab federated-baseline --duration 9s --context a --baseline-bin a --candidate-bin b",
     "check --kubeconfig kubeconfig --log-level =",
+    "scenario from-metrics asked.prom -o json",
+    "scenario from-metrics asked.prom --for 1s",
+    "scenario from-metrics asked.prom --clients 4",
+    "scenario from-metrics asked.prom asked.prom",
+    "scenario from-metrics idle.prom",
+    "scenario from-metrics prometheus.prom",
+    "scenario from-metrics http://127.0.0.1:1/metrics",
 ];
 
 pub(super) fn all() -> Vec<Message> {

@@ -7,7 +7,7 @@ use dst_load_destination::{
     fleet::FleetError,
     forward::{ForwardError, PodName},
     prometheus::PrometheusError,
-    target::{Endangered, TargetError},
+    target::{Endangered, TargetError, subscribers::SubscribersError},
 };
 use dst_load_kubernetes::{
     actor::{KubernetesError, Reasons, RemoteServiceError},
@@ -85,6 +85,7 @@ pub(super) fn all() -> Vec<Message> {
     all.extend(printed(push()));
     all.extend(printed(prometheus()));
     all.extend(target());
+    all.extend(printed(subscribers()));
     all.extend(recording());
     all
 }
@@ -363,6 +364,19 @@ fn prometheus() -> impl IntoIterator<Item = PrometheusError> {
         E::Address(_) => E::Address(not_http()),
         E::Silent { .. } => E::Silent { url: url(), cause: "connection refused".into() },
         E::Nothing { .. } => E::Nothing { url: url(), selector: "namespace=\"linkerd\"".into() },
+    }
+}
+
+fn subscribers() -> impl IntoIterator<Item = SubscribersError> {
+    use SubscribersError as E;
+    let place = || "http://127.0.0.1:9996/metrics".to_owned();
+    let fault = "endpoints_subscribers is NaN".to_owned();
+    each! {
+        E::Foreign { .. } => E::Foreign { place: place() },
+        E::Prometheus { .. } => E::Prometheus { place: place() },
+        E::Implausible { .. } => E::Implausible { place: place(), fault },
+        E::SameReplica { .. } => E::SameReplica { first: place(), second: "saved.txt".into() },
+        E::Restarted { .. } => E::Restarted { place: place() },
     }
 }
 

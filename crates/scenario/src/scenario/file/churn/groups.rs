@@ -18,10 +18,10 @@ use crate::{
 };
 
 /// Kubernetes supports this many Services in a namespace.
-pub(in crate::scenario::file) const MOST_SERVICES: u32 = 5_000;
+pub(crate) const MOST_SERVICES: u32 = 5_000;
 
 /// Kubernetes supports this many pods in a cluster.
-pub(in crate::scenario::file) const MOST_ENDPOINTS: u64 = 150_000;
+pub(crate) const MOST_ENDPOINTS: u64 = 150_000;
 
 /// A Service's name is a DNS label.
 pub(in crate::scenario::file) const LONGEST_LABEL: usize = 63;
