@@ -15,7 +15,7 @@ const CANARY: &str = "c4n4ry";
 
 /// Flags that can hold a credential, or name a file that does. [`every_flag_is_looked_at`] holds that
 /// there is a command line with each.
-const CARRY: [&str; 21] = [
+const CARRY: [&str; 22] = [
     "baseline-bin",
     "candidate-bin",
     "churn",
@@ -194,7 +194,7 @@ fn no_refusal_repeats_a_credential() {
         "https://me:c4n4ry%40@",
         "http://127.0.0.1:1/?token=c4n4ry1#c4n4ry2",
     ] {
-        let commands: [&[&str]; 20] = [
+        let commands: [&[&str]; 21] = [
             &["run", "quick", "--live", bad],
             &["run", "quick", "--connect-timeout", bad],
             &["run", "quick", "--push-gateway", bad, "--reference"],
