@@ -3,7 +3,6 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use dst_load_scenario::scenario::Lifecycle;
 use dst_load_transport::{http::shown, world::Dial};
 use futures::future::{BoxFuture, join_all};
 use parking_lot::Mutex;
@@ -12,7 +11,7 @@ use tokio::time::timeout;
 use super::target::{ADMIN_PORT, Target};
 use crate::{
     address::{Address, GRPC_PORT},
-    dial::dial,
+    dial::{Windows, dial},
 };
 
 /// How long a name may take to resolve, and a page to be read.
@@ -87,16 +86,16 @@ impl Replicas {
     ///
     /// # Errors
     /// If one is no address.
-    pub fn dials(&self, resolve: &Resolve, lifecycle: Lifecycle) -> Result<Vec<Dial>, String> {
+    pub fn dials(&self, resolve: &Resolve, windows: Windows) -> Result<Vec<Dial>, String> {
         let table = Arc::new(Mutex::new(self.addresses.clone()));
         let each = self.addresses.iter().zip(&self.names).enumerate();
         each.map(|(slot, (address, name))| {
-            let direct = dial(address, lifecycle)?;
+            let direct = dial(address, windows)?;
             Ok(match name {
                 None => direct,
                 Some(name) => {
                     let (table, resolve) = (Arc::clone(&table), Arc::clone(resolve));
-                    behind(name.clone(), slot, table, resolve, lifecycle)
+                    behind(name.clone(), slot, table, resolve, windows)
                 }
             })
         })
@@ -196,13 +195,13 @@ fn behind(
     slot: usize,
     table: Arc<Mutex<Vec<String>>>,
     resolve: Resolve,
-    lifecycle: Lifecycle,
+    windows: Windows,
 ) -> Dial {
     Arc::new(move || {
         let (name, table, resolve) = (name.clone(), Arc::clone(&table), Arc::clone(&resolve));
         Box::pin(async move {
             let connect = |address: String| async move {
-                match dial(&address, lifecycle) {
+                match dial(&address, windows) {
                     Ok(dial) => dial().await,
                     Err(reason) => Err(tonic::Status::unavailable(reason)),
                 }
@@ -247,6 +246,7 @@ mod tests {
     use axum::{Router, routing::get};
 
     use super::*;
+    use dst_load_scenario::scenario::Lifecycle;
 
     /// A resolver that knows one name.
     fn knows(name: &'static str, addresses: &[&str]) -> Resolve {
@@ -352,7 +352,7 @@ mod tests {
             addresses: vec!["127.0.0.1:1".into(), "127.0.0.1:2".into()],
             names: vec![Some("dst:8086".into()), Some("dst:8086".into())],
         };
-        let dials = replicas.dials(&resolve, Lifecycle::Eternal).unwrap();
+        let dials = replicas.dials(&resolve, Lifecycle::Eternal.into()).unwrap();
         assert!(dials[1]().await.is_err());
         assert!(dials[0]().await.is_ok());
     }

@@ -5,6 +5,7 @@ mod lifecycle;
 mod limits;
 mod link;
 mod profile;
+mod stalled;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +21,11 @@ use dst_load_oracle::{
     kubernetes::Place,
     ledger::{Ledgers, LockedLedger, StreamId},
 };
-use dst_load_scenario::{printable::line, scenario, time::At};
+use dst_load_scenario::{
+    printable::line,
+    scenario::{self, ClientPath, Reader},
+    time::At,
+};
 use dst_load_transport::{
     backoff::{Backoff, Delays, Jitter},
     clock::Clock,
@@ -36,6 +41,7 @@ use self::{
     lifecycle::Lifecycle,
     link::Link,
     profile::{About, Profile},
+    stalled::Stalled,
 };
 use super::{
     counters::StreamCounters,
@@ -68,6 +74,10 @@ pub struct FleetConfig {
     pub lifecycle: scenario::Lifecycle,
     /// Whether `GetProfile` streams are held beside the `Get` streams.
     pub profiles: bool,
+    /// Whether clients share connections as a sidecar of the destination has them.
+    pub path: ClientPath,
+    /// How many of the clients do not read, and what they do instead.
+    pub stalled: Option<(u64, Reader)>,
 }
 
 /// Why the fleet cannot go on.
@@ -130,7 +140,15 @@ struct Shared {
 /// A virtual client pod: who it is, and its streams.
 struct ClientPod {
     identity: Identity,
-    slots: Vec<StreamSlot>,
+    streams: Streams,
+}
+
+/// The streams of a virtual client.
+enum Streams {
+    /// They are read, and judged.
+    Read(Vec<StreamSlot>),
+    /// They are not: each is of the Service at this position, and opened in this order.
+    Stalled(Reader, Vec<(usize, u64)>),
 }
 
 /// A stream that has been entered into its ledger and is not opened yet.
@@ -185,16 +203,38 @@ impl Fleet {
         });
         let mut tasks = JoinSet::new();
         let mut order = 0;
-        let mut connections = connections(&shared.config, replicas.len());
+        let config = &shared.config;
+        let (stalled, reader) = config.stalled.unwrap_or((0, Reader::Never));
+        let is_stalled = scenario::stalled(config.seed, config.clients, stalled);
+        let mut connections = connections(config, replicas.len());
         let shares = connections.len();
-        for client in 0..shared.config.clients {
-            let (replica, _) = turn(replicas, client);
+        let (mut reading, mut stalling) = (0_u64, 0_usize);
+        let each = u64::from(config.streams_per_service) * ledgers.all().len() as u64;
+        let mut later = config.clients.saturating_sub(stalled) * each;
+        for (client, is_stalled) in (0..).zip(is_stalled) {
             let place = place(nodes, client);
             let identity = Identity {
                 namespace: shared.config.namespace.clone(),
                 node: place.node.clone(),
                 pod: format!("dst-load-client-{client}"),
             };
+            if is_stalled {
+                let each = config.streams_per_service;
+                let slots = (0..ledgers.all().len()).flat_map(|it| (0..each).map(move |_| it));
+                // Like the others' streams, and after all of them.
+                let slots: Vec<_> = slots.zip(later..).collect();
+                later += slots.len() as u64;
+                let streams = Streams::Stalled(reader, slots);
+                let pod = ClientPod { identity, streams };
+                match config.path {
+                    ClientPath::Sidecar { .. } => connections[stalling % shares].push(pod),
+                    // Else it would take others' windows, which no proxy does to another.
+                    ClientPath::Direct => connections.push(vec![pod]),
+                }
+                stalling += 1;
+                continue;
+            }
+            let (replica, _) = turn(replicas, reading);
             let mut slots = Vec::new();
             for (service, locked) in ledgers.all().iter().enumerate() {
                 for _ in 0..shared.config.streams_per_service {
@@ -213,9 +253,11 @@ impl Fleet {
                     order += 1;
                 }
             }
-            let pod = ClientPod { identity, slots };
-            let share = usize::try_from(client).unwrap_or(usize::MAX) % shares;
+            let streams = Streams::Read(slots);
+            let pod = ClientPod { identity, streams };
+            let share = usize::try_from(reading).unwrap_or(usize::MAX) % shares;
             connections[share].push(pod);
+            reading += 1;
         }
         for (number, pods) in (0..).zip(connections) {
             let (replica, dial) = turn(replicas, number);
@@ -281,13 +323,16 @@ fn place(nodes: &[(String, String)], client: u64) -> Place {
         })
 }
 
-/// As many connections as there are to be, with nobody on them yet. Where clients share them, each
-/// replica has as many: those that share one then have one replica.
+/// As many connections as there are to be for clients that read, with nobody on them yet. Where
+/// clients share them, each replica has as many: those that share one then have one replica.
 fn connections(config: &FleetConfig, replicas: usize) -> Vec<Vec<ClientPod>> {
     let replicas = u64::try_from(replicas).unwrap_or(u64::MAX).max(1);
-    let count = match config.connections.map(u64::from) {
-        Some(most) if most < config.clients => (most / replicas).max(1) * replicas,
-        _ => config.clients.max(1),
+    let (stalled, _) = config.stalled.unwrap_or((0, Reader::Never));
+    let reading = config.clients.saturating_sub(stalled);
+    let count = match (config.path, config.connections.map(u64::from)) {
+        (ClientPath::Sidecar { identities }, _) => u64::from(identities) * replicas,
+        (ClientPath::Direct, Some(most)) if most < reading => (most / replicas).max(1) * replicas,
+        (ClientPath::Direct, _) => reading.max(1),
     };
     (0..count).map(|_| Vec::new()).collect()
 }
@@ -323,8 +368,31 @@ async fn connection(shared: Arc<Shared>, replica: Replica, pods: Vec<ClientPod>)
             stream::identify(grpc, shared.clock, answered).await;
         });
     }
-    for ClientPod { identity, slots } in pods {
+    for ClientPod {
+        identity,
+        streams: held,
+    } in pods
+    {
         let token: Arc<str> = identity.token().into();
+        let slots = match held {
+            Streams::Read(slots) => slots,
+            Streams::Stalled(reader, slots) => {
+                for (service, order) in slots {
+                    let authority = &shared.ledgers.all()[service].service.authority;
+                    let stalled = Stalled {
+                        grpc: grpc.clone(),
+                        link: Arc::clone(&link),
+                        request: request(authority, &token),
+                        name: format!("{}/{authority}/{order}", identity.pod),
+                        reader,
+                        order,
+                        shared: Arc::clone(&shared),
+                    };
+                    streams.spawn(stalled.run());
+                }
+                continue;
+            }
+        };
         for slot in slots {
             let authority = &shared.locked(slot).service.authority;
             let held = shared.config.profiles.then(|| Arc::new(SetOnce::new()));
@@ -423,11 +491,11 @@ impl Shared {
     }
 
     /// Waits so that no more streams are opened a second than the rate allows.
-    async fn wait_for_turn(&self, slot: StreamSlot) {
+    async fn wait_for_turn(&self, order: u64) {
         let rate = u64::from(self.config.open_rate.max(1));
         // A slot has up to three streams, two of them for profiles.
         let each = if self.config.profiles { 3 } else { 1 };
-        let turn = Duration::from_millis(slot.order * each * 1_000 / rate);
+        let turn = Duration::from_millis(order * each * 1_000 / rate);
         let turn = self.opened + turn;
         if self.clock.now() < turn {
             self.clock.sleep_until(turn).await;

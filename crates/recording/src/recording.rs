@@ -8,6 +8,7 @@
 mod align;
 mod chain;
 mod change;
+mod clients;
 mod clock;
 mod codec;
 mod ending;
@@ -40,6 +41,7 @@ pub use self::{
     align::started,
     chain::{Chain, LineText},
     change::ChangeLine,
+    clients::{ClientsInfo, StalledInfo},
     clock::ClockLine,
     codec::{Fault, ReadError, read, write},
     ending::{End, EndStateLine},
@@ -52,7 +54,7 @@ pub use self::{
     ping::PingLine,
     proxies::{ProfileCounts, ProxyCounts, ReplicaInfo, ReplicaLine},
     second::{LatencyLine, Second},
-    streams::{OWN_LIMIT, OWN_SOCKETS, StreamCounts, absorb},
+    streams::{OWN_LIMIT, OWN_SOCKETS, StalledCounts, StreamCounts, absorb},
     target::{OverReplicas, SERIES, Series, TargetSample, implausible_count},
     times::StreamTimes,
     totals::Totals,

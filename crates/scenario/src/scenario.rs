@@ -19,6 +19,7 @@ use crate::{
 mod draft;
 mod file;
 mod lifecycle;
+mod path;
 mod shipped;
 
 pub use draft::{Draft, LARGEST_SCENARIO, ScenarioError};
@@ -29,6 +30,7 @@ pub use file::{
     schema,
 };
 pub use lifecycle::{Lifecycle, UnknownLifecycle};
+pub use path::{ClientPath, Reader, Stalled, stalled};
 pub use shipped::{BUILT_IN, built_in};
 
 pub use crate::pattern::{Jitter, Pattern};
@@ -136,6 +138,10 @@ pub struct Client {
     pub profiles: bool,
     /// The most connections, which clients share then; each has its own if absent.
     pub connections: Option<u32>,
+    /// By which way they reach the controller.
+    pub path: ClientPath,
+    /// Clients that do not read, if there are any.
+    pub stalled: Option<Stalled>,
 }
 
 /// The embedded sandbox's shape.
@@ -234,9 +240,21 @@ impl Scenario {
         watched
     }
 
-    /// Streams in all: Services asked for × streams a service × clients × replicas.
+    /// Streams in all: Services asked for × streams a service × clients × replicas; those of stalled
+    /// clients are not among them.
     #[must_use]
     pub fn streams(&self) -> u64 {
+        self.streams_of(self.client.reading_clients())
+    }
+
+    /// Streams of stalled clients.
+    #[must_use]
+    pub fn stalled_streams(&self) -> u64 {
+        self.streams_of(self.client.stalled_clients())
+    }
+
+    /// Streams of so many clients.
+    fn streams_of(&self, clients: u64) -> u64 {
         let services: u64 = self
             .groups()
             .map(|(group, site)| match (&self.federation, site) {
@@ -246,7 +264,7 @@ impl Scenario {
             .sum();
         services
             .saturating_mul(u64::from(self.client.streams_per_service))
-            .saturating_mul(self.client.virtual_clients())
+            .saturating_mul(clients)
     }
 }
 
@@ -286,6 +304,20 @@ impl Client {
         u64::from(self.replicas) * u64::from(self.clients)
     }
 
+    /// Clients among them that do not read.
+    #[must_use]
+    pub fn stalled_clients(&self) -> u64 {
+        let each = self.stalled.map_or(0, |stalled| stalled.clients);
+        u64::from(self.replicas) * u64::from(each)
+    }
+
+    /// Clients among them that read, and whose streams are judged.
+    #[must_use]
+    pub fn reading_clients(&self) -> u64 {
+        self.virtual_clients()
+            .saturating_sub(self.stalled_clients())
+    }
+
     /// Connections to the destination at once, where clients share at most `connections` if that is
     /// given.
     #[must_use]
@@ -307,6 +339,8 @@ impl Default for Client {
             lifecycle: Lifecycle::Eternal,
             profiles: false,
             connections: None,
+            path: ClientPath::Direct,
+            stalled: None,
         }
     }
 }

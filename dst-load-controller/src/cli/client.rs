@@ -195,6 +195,7 @@ impl ClientArgs {
                 lifecycle: self.lifecycle,
                 profiles: self.profiles.unwrap_or(self.lifecycle == Lifecycle::Proxy),
                 connections: self.forward.connections(None),
+                ..Client::default()
             },
         })
     }

@@ -6,11 +6,12 @@ use clap::{
     builder::{BoolishValueParser, NonEmptyStringValueParser},
 };
 use dst_load_destination::{
+    dial::Windows,
     discovery::{self, Metrics, Replicas},
     forward::{Forward, PodName},
     target::{Target, flags},
 };
-use dst_load_scenario::{flags::Flags, quantity::Bytes, scenario::Lifecycle};
+use dst_load_scenario::{flags::Flags, quantity::Bytes, scenario::ClientPath};
 use dst_load_transport::world::KubeFactory;
 
 use super::{
@@ -111,6 +112,35 @@ impl ForwardArgs {
         self.connections.or(otherwise).or(forwarded)
     }
 
+    /// Whether clients can reach the controller by this way.
+    ///
+    /// # Errors
+    /// If flags contradict it, or time is virtual and so has none of the windows that it is about.
+    pub(super) fn check_path(
+        &self,
+        path: ClientPath,
+        virtual_time: bool,
+    ) -> Result<(), UsageError> {
+        if path == ClientPath::Direct {
+            return Ok(());
+        }
+        if virtual_time {
+            return Err(UsageError(
+                "client.path: sidecar is about HTTP/2 windows, and virtual time has none: it would \
+                 show nothing of them; run it without --virtual"
+                    .into(),
+            ));
+        }
+        if self.connections.is_some() {
+            return Err(UsageError(
+                "--connections: with client.path: sidecar, the number of connections is \
+                 client.identities for each replica of the controller; remove the flag"
+                    .into(),
+            ));
+        }
+        Ok(())
+    }
+
     /// What can be said of the addresses before anybody is asked.
     ///
     /// # Errors
@@ -119,7 +149,7 @@ impl ForwardArgs {
         &self,
         replicas: &[String],
         metrics: &[String],
-        lifecycle: Lifecycle,
+        windows: Windows,
     ) -> Result<Addresses, UsageError> {
         let target = Target::of_replicas(metrics)
             .map_err(|error| UsageError(format!("--destination-metrics: {error}")))?;
@@ -131,7 +161,7 @@ impl ForwardArgs {
             )),
             None => Ok(Addresses::Direct(Reached {
                 flags: Flags::default(),
-                dials: dial_each(replicas, lifecycle)?,
+                dials: dial_each(replicas, windows)?,
                 target: limited(target, self.destination_memory_limit)?,
             })),
         }
@@ -146,7 +176,7 @@ impl ForwardArgs {
         &self,
         replicas: &[String],
         metrics: &[String],
-        lifecycle: Lifecycle,
+        windows: Windows,
     ) -> Result<(Addresses, Discovered), UsageError> {
         let named = || Discovered {
             replicas: replicas.to_vec(),
@@ -156,7 +186,7 @@ impl ForwardArgs {
             },
         };
         if self.destination_pod.is_some() || replicas.is_empty() {
-            return Ok((self.addresses(replicas, metrics, lifecycle)?, named()));
+            return Ok((self.addresses(replicas, metrics, windows)?, named()));
         }
         if replicas.len() > MOST_REPLICAS {
             return Err(UsageError(format!(
@@ -165,7 +195,7 @@ impl ForwardArgs {
             )));
         }
         // Before anybody is asked: it may be wrong.
-        dial_each(replicas, lifecycle)?;
+        dial_each(replicas, windows)?;
         let of_metrics = |metrics: &[String]| {
             Target::of_replicas(metrics)
                 .map_err(|error| UsageError(format!("--destination-metrics: {error}")))
@@ -174,7 +204,7 @@ impl ForwardArgs {
         let resolve = discovery::system();
         let found = Replicas::find(replicas, &resolve).await;
         let metrics = Metrics::find(metrics, &found).await;
-        let dials = found.dials(&resolve, lifecycle).map(Dials::of);
+        let dials = found.dials(&resolve, windows).map(Dials::of);
         let dials = dials.map_err(|reason| UsageError(format!("--destination: {reason}")))?;
         let dials = dials.ok_or_else(|| UsageError("--destination: no address".into()))?;
         let target = limited(
@@ -202,6 +232,7 @@ impl ForwardArgs {
         kube: &KubeFactory,
         replicas: &[String],
         addresses: Addresses,
+        windows: Windows,
     ) -> anyhow::Result<Reached> {
         match addresses {
             Addresses::Direct(reached) => {
@@ -222,7 +253,7 @@ impl ForwardArgs {
                 let target = target.limited(forward.memory_limit());
                 Ok(Reached {
                     dials: Dials {
-                        first: forward.dial(),
+                        first: forward.dial(windows),
                         further: Vec::new(),
                     },
                     target: limited(Some(target), self.destination_memory_limit)?,
@@ -329,7 +360,7 @@ mod tests {
         let wrong = |way: &ForwardArgs, destination: Option<&str>, metrics: Option<&str>| {
             let given = |it: Option<&str>| it.map(str::to_owned).into_iter().collect::<Vec<_>>();
             let (destination, metrics) = (given(destination), given(metrics));
-            let error = way.addresses(&destination, &metrics, Lifecycle::Eternal);
+            let error = way.addresses(&destination, &metrics, Lifecycle::Eternal.into());
             let error = error.err();
             error.map(|UsageError(said)| said).unwrap_or_default()
         };

@@ -13,4 +13,5 @@ mod outsiders;
 mod running;
 mod sandbox;
 mod served;
+mod stalled;
 mod tool;

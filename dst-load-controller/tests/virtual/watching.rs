@@ -93,6 +93,7 @@ fn header() -> Header {
         machine: None,
         floor_seconds: None,
         replicas: Vec::new(),
+        clients: None,
         metrics: Vec::new(),
         metrics_sought: Vec::new(),
     }

@@ -55,7 +55,7 @@ impl Profile {
             return;
         }
         self.count(|profiles| profiles.requested += 1);
-        self.shared.wait_for_turn(self.slot).await;
+        self.shared.wait_for_turn(self.slot.order).await;
         if let About::Endpoint(held) = &self.about {
             held.wait().await;
         }

@@ -169,6 +169,8 @@ fn config() -> FleetConfig {
         seed: 1,
         lifecycle: scenario::Lifecycle::Eternal,
         profiles: false,
+        path: ClientPath::Direct,
+        stalled: None,
     }
 }
 

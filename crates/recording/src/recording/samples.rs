@@ -65,6 +65,7 @@ pub fn header(kind: TargetKind) -> Header {
         }),
         floor_seconds: Some(0.000_31),
         replicas: Vec::new(),
+        clients: None,
         metrics: Vec::new(),
         metrics_sought: Vec::new(),
     }

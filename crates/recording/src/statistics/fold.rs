@@ -24,12 +24,12 @@ use super::{
     observer::ObserverFold,
     pings::PingFold,
     summary::{
-        Correctness, Generator, KubernetesApi, LatencySummary, Profiles, Streams, Summary, Updates,
-        Way, WrongService,
+        Correctness, Generator, KubernetesApi, LatencySummary, PathTaken, Profiles, StalledStreams,
+        Streams, Summary, Updates, Way, WrongService,
     },
 };
 use crate::recording::{
-    End, EndStateLine, EndpointsLine, GeneratorSample, Identities, LatencyLine, Line,
+    ClientsInfo, End, EndStateLine, EndpointsLine, GeneratorSample, Identities, LatencyLine, Line,
     ObserverLagLine, Phase, Second, StreamCounts, Totals, absorb,
 };
 
@@ -62,6 +62,7 @@ pub struct Interval {
 #[derive(Debug, Default)]
 pub struct Statistics {
     requested: u64,
+    clients: Option<ClientsInfo>,
     churn_started: Option<At>,
     now: At,
     ended: Option<End>,
@@ -239,6 +240,7 @@ impl Statistics {
         match line {
             Line::Header(header) => {
                 self.requested = header.streams_requested;
+                self.clients.clone_from(&header.clients);
                 self.replicas = Replicas::new(&header.replicas);
                 self.cycles
                     .set_deadline(Duration::from_secs_f64(header.deadline_seconds));
@@ -363,6 +365,10 @@ impl Statistics {
                 connection_errors: self.streams.connection_errors.clone(),
                 closed: self.streams.closed,
                 proxy: self.streams.proxy,
+                path: (self.clients.as_ref())
+                    .map(|clients| PathTaken::of(clients, self.target.connections())),
+                stalled: (self.clients.as_ref())
+                    .and_then(|clients| StalledStreams::of(clients, &self.streams.stalled)),
                 reconnect_gap: LatencySummary::of(&self.reconnect_gap),
             },
             profiles: Profiles::of(&self.streams.profiles),

@@ -4,6 +4,7 @@ mod advice;
 mod hostile;
 mod interrupted;
 mod merged;
+mod path;
 
 use dst_load_recording::recording::samples;
 use dst_load_scenario::published::{assert_published, pretty};

@@ -53,5 +53,7 @@ pub fn fleet_config(
         seed,
         lifecycle: client.lifecycle,
         profiles: client.profiles,
+        path: client.path,
+        stalled: (client.stalled).map(|it| (client.stalled_clients(), it.reader)),
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn header(
     namespace: &str,
     virtual_time: bool,
 ) -> anyhow::Result<Header> {
-    let clients = scenario.client.virtual_clients();
+    let clients = scenario.client.reading_clients();
     Ok(Header {
         schema_version: SCHEMA_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -60,6 +60,7 @@ pub(super) fn header(
             clients,
             scenario.streams() / clients.max(1),
         ),
+        clients: None,
         metrics: environment.metrics.shown(),
         metrics_sought: environment.metrics.sought.clone(),
     })

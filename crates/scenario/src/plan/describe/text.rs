@@ -30,6 +30,7 @@ impl fmt::Display for Description {
             streams_per_service,
             streams,
             profile_streams,
+            stalled_streams,
         } = self.clients;
         writeln!(f, "\nStreams")?;
         writeln!(
@@ -44,6 +45,13 @@ impl fmt::Display for Description {
                 f,
                 "  {} of GetProfile beside them, at most",
                 count(profile_streams)
+            )?;
+        }
+        if stalled_streams > 0 {
+            writeln!(
+                f,
+                "  {} beside them that nobody reads",
+                count(stalled_streams)
             )?;
         }
 
