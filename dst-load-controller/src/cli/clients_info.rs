@@ -29,6 +29,7 @@ pub(super) fn clients_info(
         clients,
         connections,
         sidecar: client.path != ClientPath::Direct,
+        apart: false,
         stalled: client.stalled.map(|it| StalledInfo {
             clients: stalled,
             streams: stalled * streams_each,

@@ -12,6 +12,9 @@ pub struct ClientsInfo {
     /// Whether they shared them by identity, as through the sidecar of the destination's Pod.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sidecar: bool,
+    /// Whether they were in several processes, each of which looked at the controller at other times.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub apart: bool,
     /// Those that did not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stalled: Option<StalledInfo>,
@@ -49,7 +52,42 @@ impl ClientsInfo {
             clients: each.iter().map(|it| it.clients).sum(),
             connections: each.iter().map(|it| it.connections).sum(),
             sidecar: each.iter().any(|it| it.sidecar),
+            apart: each.len() > 1 || each.iter().any(|it| it.apart),
             stalled,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clients(stalled: u64) -> Option<ClientsInfo> {
+        Some(ClientsInfo {
+            clients: 30,
+            connections: 1,
+            sidecar: true,
+            apart: false,
+            stalled: Some(StalledInfo {
+                clients: stalled,
+                streams: 2 * stalled,
+                shared: 2 * stalled,
+                reader: "never".into(),
+            }),
+        })
+    }
+
+    #[test]
+    fn clients_of_several_processes_add_up_and_share_no_connection() {
+        let each = [clients(10), clients(8)];
+        let all = ClientsInfo::merged(each.iter()).unwrap();
+        assert_eq!((all.clients, all.connections, all.apart), (60, 2, true));
+        let stalled = all.stalled.unwrap();
+        assert_eq!(
+            (stalled.clients, stalled.streams, stalled.shared),
+            (18, 36, 20)
+        );
+        assert_eq!(ClientsInfo::merged([clients(1)].iter()), clients(1));
+        assert_eq!(ClientsInfo::merged([clients(1), None].iter()), None);
     }
 }

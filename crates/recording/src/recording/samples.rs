@@ -419,6 +419,10 @@ pub fn every_warning() -> Vec<Warning> {
             median_seconds: 0.004,
         },
         Warning::ForeignStreams { streams: 1_200 },
+        Warning::SharedConnections {
+            connections: 50,
+            at_controller: 1,
+        },
         Warning::WouldRestart {
             times: 1,
             failed: 7,

@@ -63,6 +63,8 @@ pub struct Interval {
 pub struct Statistics {
     requested: u64,
     clients: Option<ClientsInfo>,
+    /// Whether only some replicas' metrics are read.
+    scrapes_some: bool,
     churn_started: Option<At>,
     now: At,
     ended: Option<End>,
@@ -241,6 +243,8 @@ impl Statistics {
             Line::Header(header) => {
                 self.requested = header.streams_requested;
                 self.clients.clone_from(&header.clients);
+                let replicas = header.replicas.len().max(1);
+                self.scrapes_some = ![0, replicas].contains(&header.metrics.len());
                 self.replicas = Replicas::new(&header.replicas);
                 self.cycles
                     .set_deadline(Duration::from_secs_f64(header.deadline_seconds));
@@ -365,8 +369,10 @@ impl Statistics {
                 connection_errors: self.streams.connection_errors.clone(),
                 closed: self.streams.closed,
                 proxy: self.streams.proxy,
-                path: (self.clients.as_ref())
-                    .map(|clients| PathTaken::of(clients, self.target.connections())),
+                path: (self.clients.as_ref()).map(|clients| {
+                    let seen = self.target.connections();
+                    PathTaken::of(clients, seen.filter(|_| !self.scrapes_some))
+                }),
                 stalled: (self.clients.as_ref())
                     .and_then(|clients| StalledStreams::of(clients, &self.streams.stalled)),
                 reconnect_gap: LatencySummary::of(&self.reconnect_gap),

@@ -60,7 +60,8 @@ impl PathTaken {
             clients: clients.clients,
             connections: clients.connections,
             sidecar: clients.sidecar,
-            at_controller,
+            // Of clients apart, one process saw the controller before its own streams and not before all.
+            at_controller: at_controller.filter(|_| !clients.apart),
         }
     }
 

@@ -104,6 +104,7 @@ fn clients(sidecar: bool, connections: u64) -> ClientsInfo {
         clients: 50,
         connections,
         sidecar,
+        apart: false,
         stalled: None,
     }
 }
@@ -128,6 +129,14 @@ fn connections_at_the_controller_tell_whether_something_between_shares_them() {
         "{text}"
     );
     assert!(warned(&report));
+    // Each of several processes, or each of some replicas, shows a part.
+    let apart = ClientsInfo {
+        apart: true,
+        ..clients(false, 50)
+    };
+    let (report, _) = said(apart, 12.0, 13.0);
+    assert_eq!(report.streams.path.clone().unwrap().at_controller, None);
+    assert!(!warned(&report));
     // As it was asked for.
     let (report, _) = said(clients(true, 1), 12.0, 13.0);
     assert!(!warned(&report));
