@@ -95,8 +95,8 @@ fn the_same_clients_pass_past_the_sidecar_and_without_stalled_ones() {
 #[test]
 fn virtual_time_has_no_windows_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let ended = command(folder.path(), &["run", "stalled-readers", "--virtual"]);
-    let ended = { ended }.output().unwrap();
+    let args = ["run", "stalled-readers", "--virtual"];
+    let ended = command(folder.path(), &args).output().unwrap();
     assert_eq!(ended.status.code(), Some(2));
     let said = text(&ended.stderr);
     assert!(said.contains("virtual time has none"), "{said}");
