@@ -18,8 +18,8 @@ fn run(more: &[&str]) -> (Option<i32>, Value, String) {
         "--output-dir",
         output.to_str().unwrap(),
         // What is tested is whether updates come, and not how fast a busy machine is.
-        "--set=churn.cycles=3",
-        "--set=criteria.everyClientWithin=3900ms",
+        "--set=churn.cycles=4",
+        "--set=criteria.everyClientWithin=3500ms",
     ];
     args.extend(more);
     let ended = command(folder.path(), &args).output().unwrap();
