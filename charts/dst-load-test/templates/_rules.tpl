@@ -219,12 +219,49 @@ files/limits.yaml.
 {{- end }}
 {{- $asked = add (mul $services (len $ways)) (dig "localServices" 0 $values.federation | int64) }}
 {{- end }}
+{{- include "dst-load-test.checkPath" $values.client }}
 {{- $streams := float64 $asked }}
 {{- range $key := list "streamsPerService" "clients" "replicas" }}
 {{- $streams = mulf $streams (dig $key 1 $values.client | float64) }}
 {{- end }}
 {{- if gt $streams (float64 $limits.streams) }}
 {{- fail (printf "client.clients: %.0f streams in all (services × streamsPerService × clients × replicas) are more than %d" $streams (int64 $limits.streams)) }}
+{{- end }}
+{{- end }}
+
+{{/* By which way clients reach the controller, and which of them do not read. */}}
+{{- define "dst-load-test.checkPath" -}}
+{{- $path := dig "path" "direct" . }}
+{{- if and (ne $path "sidecar") (hasKey . "identities") }}
+{{- fail "client.identities: only with client.path: sidecar do clients share connections by identity" }}
+{{- end }}
+{{- if and (eq $path "sidecar") (hasKey . "connections") }}
+{{- fail "client.connections: with client.path: sidecar, the number of connections is client.identities for each replica of the controller; remove client.connections" }}
+{{- end }}
+{{- $stalled := dig "stalled" 0 . }}
+{{- $place := "client.stalled" }}
+{{- if kindIs "map" $stalled }}
+{{- $reader := dig "reader" "never" $stalled }}
+{{- if and (eq $reader "never") (hasKey $stalled "rate") }}
+{{- fail "client.stalled.rate: only with reader: trickle is there a rate; the reader never reads nothing" }}
+{{- end }}
+{{- $stalled = dig "clients" 0 $stalled }}
+{{- $place = "client.stalled.clients" }}
+{{- end }}
+{{- $amount := include "dst-load-test.text" $stalled }}
+{{- $clients := dig "clients" 1 . | int64 }}
+{{- $count := int64 0 }}
+{{- if hasSuffix "%" $amount }}
+{{- $share := trimSuffix "%" $amount | float64 }}
+{{- $count = round (mulf (divf $share 100.0) (float64 $clients)) 0 | int64 }}
+{{- if and (gt $share 0.0) (not $count) }}
+{{- $count = int64 1 }}
+{{- end }}
+{{- else }}
+{{- $count = include "dst-load-test.whole" $amount | int64 }}
+{{- end }}
+{{- if and $count (ge $count $clients) }}
+{{- fail (printf "%s: all %d clients of a replica would be stalled, and none judged; it is fewer than client.clients" $place $clients) }}
 {{- end }}
 {{- end }}
 

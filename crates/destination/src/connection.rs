@@ -41,8 +41,8 @@ use tower::service_fn;
 pub(super) type Origin = (Scheme, Authority);
 
 /// HTTP/2 windows, bytes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Windows {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
     /// Of a stream.
     pub(super) stream: u32,
     /// Of the connection.
@@ -55,6 +55,16 @@ pub struct Connection {
     /// Dropped after `send`: h2 does not notice by itself that nobody can send any more.
     _held: oneshot::Sender<Infallible>,
 }
+
+/// Marks a request whose response is to be taken off the connection without opening the windows
+/// again: to the peer that is a reader that does not read. Frames that h2 kept unread would end the
+/// connection once there were many small ones.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HoldsWindows;
+
+/// What opens the windows of such a response, and of its connection, as its extension.
+#[derive(Clone, Debug)]
+pub(super) struct HeldWindows(h2::FlowControl);
 
 /// Why there is no stream, or no more of it.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +100,8 @@ struct Channel {
 struct Incoming {
     stream: h2::RecvStream,
     connection: Arc<Connection>,
+    /// Whether what is read opens the windows again.
+    releases: bool,
     /// Whether all data has been read, so that trailers are next.
     data_ended: bool,
 }
@@ -266,6 +278,7 @@ impl Channel {
         let mut uri = parts.uri.into_parts();
         uri.scheme = Some(self.origin.0.clone());
         uri.authority = Some(self.origin.1.clone());
+        let holds = parts.extensions.remove::<HoldsWindows>().is_some();
         parts.uri = Uri::from_parts(uri)
             .map_err(|error| Status::internal(format!("request without a path: {error}")))?;
         parts
@@ -282,15 +295,32 @@ impl Channel {
         let _ = sending.send_data(body, true);
         drop(sending);
         let response = response.await.map_err(|error| connection.failed(error))?;
-        let mut response = response.map(|stream| {
+        let mut held = None;
+        let mut response = response.map(|mut stream| {
+            held = holds.then(|| HeldWindows(stream.flow_control().clone()));
             Body::new(Incoming {
                 stream,
                 connection: Arc::clone(&connection),
+                releases: !holds,
                 data_ended: false,
             })
         });
-        response.extensions_mut().insert(connection);
+        let extensions = response.extensions_mut();
+        extensions.insert(connection);
+        if let Some(held) = held {
+            extensions.insert(held);
+        }
         Ok(response)
+    }
+}
+
+// === impl HeldWindows ===
+
+impl HeldWindows {
+    /// Opens the windows again by what `bytes` of data have taken.
+    pub(super) fn release(&mut self, bytes: usize) {
+        // It fails for a stream that has ended: then there is no window to open.
+        let _ = self.0.release_capacity(bytes);
     }
 }
 
@@ -308,8 +338,10 @@ impl http_body::Body for Incoming {
         if !this.data_ended {
             match ready!(this.stream.poll_data(cx)) {
                 Some(Ok(data)) => {
-                    // It fails for a stream that has ended: then there is no window to open.
-                    let _ = this.stream.flow_control().release_capacity(data.len());
+                    if this.releases {
+                        // It fails for a stream that has ended: then there is no window to open.
+                        let _ = this.stream.flow_control().release_capacity(data.len());
+                    }
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(this.connection.failed(error)))),

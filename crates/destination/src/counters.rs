@@ -14,6 +14,7 @@ use dst_load_transport::world::REFERENCE_HEADER;
 use parking_lot::Mutex;
 
 pub use self::{distribution::Distribution, lifetimes::Lifetimes};
+use super::ending::Ending;
 
 /// Counters of all streams of a run.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct StreamCounters {
     connections: Mutex<Lifetimes>,
     connections_lost: AtomicU64,
     active: AtomicU64,
+    /// The same of stalled clients.
+    stalled: AtomicU64,
     /// By position of the Service among those that are watched.
     received: Vec<Received>,
     identities: Mutex<Answers>,
@@ -77,6 +80,7 @@ impl StreamCounters {
             connections: Mutex::default(),
             connections_lost: AtomicU64::new(0),
             active: AtomicU64::new(0),
+            stalled: AtomicU64::new(0),
             received: (0..services).map(|_| Received::default()).collect(),
             identities: Mutex::default(),
             found: Mutex::default(),
@@ -126,10 +130,40 @@ impl StreamCounters {
         self.active.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Streams that are open.
+    /// Streams that are open; those of stalled clients are not among them.
     #[must_use]
     pub fn active(&self) -> u64 {
         self.active.load(Ordering::Relaxed)
+    }
+
+    /// All streams that are open.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.active() + self.stalled.load(Ordering::Relaxed)
+    }
+
+    /// A stalled client's stream was sent, for the first time or `again`.
+    pub fn stalled_sent(&self, again: bool) {
+        self.stalled.fetch_add(1, Ordering::Relaxed);
+        self.count(|streams| {
+            if again {
+                streams.stalled.reopened += 1;
+            } else {
+                streams.stalled.opened += 1;
+            }
+        });
+    }
+
+    /// A stalled client's stream has ended.
+    pub fn stalled_ended(&self, ending: &Ending) {
+        self.stalled.fetch_sub(1, Ordering::Relaxed);
+        self.count(|streams| match ending.error() {
+            None => streams.stalled.ended_ok += 1,
+            Some(name) => {
+                let errors = &mut streams.stalled.errors;
+                *errors.entry(name.into_owned()).or_default() += 1;
+            }
+        });
     }
 
     /// A message of this many bytes was received for the Service at this position.

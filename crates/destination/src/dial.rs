@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use dst_load_scenario::scenario::Lifecycle;
+use dst_load_scenario::scenario::{Client, ClientPath, Lifecycle};
 use dst_load_transport::{connect::tls, http::root, world::Dial};
 use http::uri::{Authority, Scheme};
 use hyper_rustls::HttpsConnector;
@@ -12,8 +12,10 @@ use tower::Service as _;
 
 use super::{
     address::{Address, AddressError},
-    connection::{self, DEFAULT_WINDOWS, Windows},
+    connection::{self, DEFAULT_WINDOWS},
 };
+
+pub use super::connection::Windows;
 
 /// How long one try to connect may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,14 +31,15 @@ const PROXY_WINDOWS: Windows = Windows {
 ///
 /// HTTP/2 keepalive stays off: the controller sends GOAWAY to clients that ping more often than
 /// every 5 minutes. Windows stay at hyper's defaults (2 MiB a stream, 5 MiB a connection), or are
-/// a proxy's where streams live as a proxy's do. Smaller ones make h2 end the connection of a
+/// a proxy's where streams live as a proxy's do, or a proxy stands between. Smaller ones make h2 end the connection of a
 /// reader that lags behind many small frames (each frame below 256 bytes that nobody has read
 /// counts against half the connection's window): with a proxy's windows that takes some 2,000 such
-/// frames, and streams are read at once here.
+/// frames, and streams are read at once here, or held without being left unread.
 ///
 /// # Errors
 /// If that is no address, or TLS would trust nobody.
-pub fn dial(destination: &str, lifecycle: Lifecycle) -> Result<Dial, String> {
+pub fn dial(destination: &str, windows: impl Into<Windows>) -> Result<Dial, String> {
+    let windows = windows.into();
     let address: Address = destination
         .parse()
         .map_err(|e: AddressError| e.to_string())?;
@@ -44,10 +47,6 @@ pub fn dial(destination: &str, lifecycle: Lifecycle) -> Result<Dial, String> {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(TIMEOUT));
-    let windows = match lifecycle {
-        Lifecycle::Eternal => DEFAULT_WINDOWS,
-        Lifecycle::Proxy => PROXY_WINDOWS,
-    };
     let authority = address.host_and_port().parse();
     let authority: Authority = authority.map_err(|error| format!("{destination:?}: {error}"))?;
     if !address.tls() {
@@ -80,6 +79,24 @@ pub fn dial(destination: &str, lifecycle: Lifecycle) -> Result<Dial, String> {
         let origin = (Scheme::HTTPS, authority.clone());
         Box::pin(connection::open(origin, windows, connect))
     }))
+}
+
+impl From<Lifecycle> for Windows {
+    fn from(lifecycle: Lifecycle) -> Self {
+        match lifecycle {
+            Lifecycle::Eternal => DEFAULT_WINDOWS,
+            Lifecycle::Proxy => PROXY_WINDOWS,
+        }
+    }
+}
+
+impl From<&Client> for Windows {
+    fn from(client: &Client) -> Self {
+        match client.path {
+            ClientPath::Direct => client.lifecycle.into(),
+            ClientPath::Sidecar { .. } => PROXY_WINDOWS,
+        }
+    }
 }
 
 /// What the operating system said, without the layers above it.
@@ -120,10 +137,10 @@ mod tests {
         (head[3], stream, payload)
     }
 
-    /// The windows that a client of this lifecycle announces: of a stream, and of the connection.
-    async fn windows(lifecycle: Lifecycle) -> (u32, u32) {
+    /// The windows that such a client announces: of a stream, and of the connection.
+    async fn windows(windows: impl Into<Windows>) -> (u32, u32) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let dial = dial(&listener.local_addr().unwrap().to_string(), lifecycle).unwrap();
+        let dial = dial(&listener.local_addr().unwrap().to_string(), windows).unwrap();
         let connecting = tokio::spawn(dial());
         let (mut socket, _) = listener.accept().await.unwrap();
         let mut preface = [0; PREFACE.len()];
@@ -152,8 +169,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_proxys_windows_are_announced_where_streams_live_as_a_proxys_do() {
+    async fn a_proxys_windows_are_announced_where_streams_live_as_a_proxys_do_or_one_is_between() {
         assert_eq!(windows(Lifecycle::Proxy).await, (65_535, 1024 * 1024));
+        let client = Client {
+            path: ClientPath::Sidecar { identities: 1 },
+            ..Client::default()
+        };
+        assert_eq!(windows(&client).await, (65_535, 1024 * 1024));
         let (stream, connection) = windows(Lifecycle::Eternal).await;
         assert!(
             stream >= 1024 * 1024 && connection > stream,

@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use dst_load_scenario::scenario::Lifecycle;
 use dst_load_transport::{
     http::shown,
     world::{Dial, ListedReplica, ListedReplicas},
@@ -20,7 +19,7 @@ use tokio::{sync::watch, time::timeout};
 use super::target::{ADMIN_PORT, Target};
 use crate::{
     address::{Address, GRPC_PORT},
-    dial::dial,
+    dial::{Windows, dial},
 };
 
 /// How long a name may take to resolve, and a page to be read.
@@ -98,9 +97,9 @@ impl Replicas {
     ///
     /// # Errors
     /// If one is no address.
-    pub fn dials(&self, lifecycle: Lifecycle) -> Result<Vec<Dial>, String> {
+    pub fn dials(&self, windows: Windows) -> Result<Vec<Dial>, String> {
         let each = self.addresses.iter();
-        each.map(|address| dial(address, lifecycle)).collect()
+        each.map(|address| dial(address, windows)).collect()
     }
 
     /// Resolves the names again and again, as long as somebody reads what comes of it. `None` where
@@ -111,12 +110,12 @@ impl Replicas {
     pub fn watch(
         &self,
         resolve: &Resolve,
-        lifecycle: Lifecycle,
+        windows: Windows,
     ) -> Result<Option<ListedReplicas>, String> {
         if self.names.iter().all(Option::is_none) {
             return Ok(None);
         }
-        let dials = self.dials(lifecycle)?.into_iter();
+        let dials = self.dials(windows)?.into_iter();
         let replicas = self.addresses.iter().zip(dials);
         let replicas = replicas.map(|(address, dial)| ListedReplica {
             address: address.clone(),
@@ -142,7 +141,7 @@ impl Replicas {
                     }
                     for address in known.addresses.iter().skip(replicas.len()) {
                         // It came of a resolver, and so is an address.
-                        let Ok(dial) = dial(address, lifecycle) else {
+                        let Ok(dial) = dial(address, windows) else {
                             return changed;
                         };
                         replicas.push(ListedReplica {
@@ -288,6 +287,7 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
+    use dst_load_scenario::scenario::Lifecycle;
 
     /// A resolver that knows one name.
     fn knows(name: &'static str, addresses: &[&str]) -> Resolve {
@@ -418,7 +418,10 @@ mod tests {
             })
         };
         let found = Replicas::find(&given, &either).await;
-        let mut listed = found.watch(&either, Lifecycle::Proxy).unwrap().unwrap();
+        let mut listed = found
+            .watch(&either, Lifecycle::Proxy.into())
+            .unwrap()
+            .unwrap();
         let pairs = |expected: &[(&str, bool)]| -> Vec<_> {
             let each = expected.iter();
             each.map(|&(address, is)| (address.to_owned(), is))
@@ -452,6 +455,11 @@ mod tests {
     async fn what_was_not_found_under_a_name_is_not_watched() {
         let resolve = knows("dst:8086", &["10.96.0.1:8086"]);
         let found = Replicas::find(&["dst:8086".to_owned()], &resolve).await;
-        assert!(found.watch(&resolve, Lifecycle::Proxy).unwrap().is_none());
+        assert!(
+            found
+                .watch(&resolve, Lifecycle::Proxy.into())
+                .unwrap()
+                .is_none()
+        );
     }
 }

@@ -8,6 +8,7 @@ mod link;
 mod own;
 mod policy;
 mod pool;
+mod stalled;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,11 @@ use dst_load_oracle::{
     kubernetes::Place,
     ledger::{Ledgers, LockedLedger, StreamId},
 };
-use dst_load_scenario::{printable::line, scenario, time::At};
+use dst_load_scenario::{
+    printable::line,
+    scenario::{self, ClientPath, Reader},
+    time::At,
+};
 use dst_load_transport::{
     backoff::{Backoff, Delays, Jitter},
     clock::Clock,
@@ -44,6 +49,7 @@ use self::{
     link::Link,
     policy::Asks,
     pool::Pool,
+    stalled::Stalled,
     subject::{Asker, Served, Subject},
 };
 use super::{
@@ -83,6 +89,10 @@ pub struct FleetConfig {
     pub profile_names: u32,
     /// Streams of the policy API, if they are held.
     pub policies: Option<Policies>,
+    /// Whether clients share connections as a sidecar of the destination has them.
+    pub path: ClientPath,
+    /// How many of the clients do not read, and what they do instead.
+    pub stalled: Option<(u64, Reader)>,
 }
 
 /// Why the fleet cannot go on.
@@ -149,9 +159,19 @@ struct Shared {
 /// A virtual client pod: who it is, and its streams.
 struct ClientPod {
     identity: Identity,
-    slots: Vec<StreamSlot>,
-    /// What it asks as an inbound proxy, each with its turn.
-    own: Vec<(StreamSlot, Subject)>,
+    streams: Streams,
+}
+
+/// The streams of a virtual client.
+enum Streams {
+    /// They are read, and judged.
+    Read {
+        slots: Vec<StreamSlot>,
+        /// What it asks as an inbound proxy, each with its turn.
+        own: Vec<(StreamSlot, Subject)>,
+    },
+    /// They are not: each is of the Service at this position, and opened in this order.
+    Stalled(Reader, Vec<(usize, u64)>),
 }
 
 /// A stream that has been entered into its ledger and is not opened yet.
@@ -211,18 +231,23 @@ impl Fleet {
         });
         let mut tasks = JoinSet::new();
         let (mut streams, mut order) = (0, 0);
-        let mut connections = connections(&shared.config, shared.replicas.len());
+        let config = &shared.config;
+        let (stalled, reader) = config.stalled.unwrap_or((0, Reader::Never));
+        let mut connections = connections(config, shared.replicas.len());
         let shares = connections.len();
-        for client in 0..shared.config.clients {
+        let identity = |client, place: &Place| Identity {
+            namespace: config.namespace.clone(),
+            node: place.node.clone(),
+            pod: format!("dst-load-client-{client}"),
+        };
+        let is_stalled = scenario::stalled(config.seed, config.clients, stalled);
+        let each = (0_u64..).zip(is_stalled);
+        let (stalled, reading): (Vec<_>, Vec<_>) = each.partition(|(_, is_stalled)| *is_stalled);
+        for (turn, (client, _)) in reading.into_iter().enumerate() {
             let place = place(nodes, client);
-            let identity = Identity {
-                namespace: shared.config.namespace.clone(),
-                node: place.node.clone(),
-                pod: format!("dst-load-client-{client}"),
-            };
             let mut slots = Vec::new();
             for (service, locked) in ledgers.all().iter().enumerate() {
-                for _ in 0..shared.config.streams_per_service {
+                for _ in 0..config.streams_per_service {
                     let stream = locked.with(|ledger| ledger.add_stream(place.clone()));
                     slots.push(StreamSlot {
                         service,
@@ -230,21 +255,34 @@ impl Fleet {
                         order,
                     });
                     streams += 1;
-                    order += shared.config.streams_of_slot();
+                    order += config.streams_of_slot();
                 }
             }
-            let mut own = own::streams(&shared.config, &slots, client);
+            let mut own = own::streams(config, &slots, client);
             for (slot, _) in &mut own {
                 slot.order = order;
                 order += 1;
             }
+            connections[turn % shares].push(ClientPod {
+                identity: identity(client, &place),
+                streams: Streams::Read { slots, own },
+            });
+        }
+        // Their streams are like the others', and opened after all of them.
+        for (turn, (client, _)) in stalled.into_iter().enumerate() {
+            let each = config.streams_per_service;
+            let slots = (0..ledgers.all().len()).flat_map(|it| (0..each).map(move |_| it));
+            let slots: Vec<_> = slots.zip(order..).collect();
+            order += slots.len() as u64;
             let pod = ClientPod {
-                identity,
-                slots,
-                own,
+                identity: identity(client, &place(nodes, client)),
+                streams: Streams::Stalled(reader, slots),
             };
-            let share = usize::try_from(client).unwrap_or(usize::MAX) % shares;
-            connections[share].push(pod);
+            match config.path {
+                ClientPath::Sidecar { .. } => connections[turn % shares].push(pod),
+                // Else it would take others' windows, which no proxy does to another.
+                ClientPath::Direct => connections.push(vec![pod]),
+            }
         }
         for (number, pods) in (0..).zip(connections) {
             tasks.spawn(connection(Arc::clone(&shared), number, pods));
@@ -296,11 +334,13 @@ fn place(nodes: &[(String, String)], client: u64) -> Place {
         })
 }
 
-/// As many shares of the connections as there are to be, with nobody on them yet. Each has a
-/// connection to each replica.
+/// As many shares of the connections as there are to be for clients that read, with nobody on them
+/// yet. Each has a connection to each replica.
 fn connections(config: &FleetConfig, replicas: usize) -> Vec<Vec<ClientPod>> {
     let replicas = u64::try_from(replicas).unwrap_or(u64::MAX);
-    let shares = scenario::connection_shares(config.clients, config.connections, replicas);
+    let stalled = config.stalled.map_or(0, |(clients, _)| clients);
+    let reading = config.clients.saturating_sub(stalled);
+    let shares = scenario::connection_shares(config.path, reading, config.connections, replicas);
     (0..shares).map(|_| Vec::new()).collect()
 }
 
@@ -335,12 +375,29 @@ async fn connection(shared: Arc<Shared>, number: u64, pods: Vec<ClientPod>) {
     let mut asked = Vec::new();
     for ClientPod {
         identity,
-        slots,
-        own,
+        streams: held,
     } in pods
     {
         let pod = policies.and_then(|it| it.pod.as_deref());
         let asker = Arc::new(Asker::new(&identity, pod));
+        let (slots, own) = match held {
+            Streams::Read { slots, own } => (slots, own),
+            Streams::Stalled(reader, slots) => {
+                for (service, order) in slots {
+                    let authority = &shared.ledgers.all()[service].service.authority;
+                    let stalled = Stalled {
+                        shared: Arc::clone(&shared),
+                        pool: Arc::clone(&pool),
+                        request: request(authority, &asker.token),
+                        name: format!("{}/{authority}/{order}", identity.pod),
+                        reader,
+                        order,
+                    };
+                    streams.spawn(stalled.run());
+                }
+                continue;
+            }
+        };
         let profile = |slot, subject| {
             let held = Held {
                 shared: Arc::clone(&shared),
@@ -479,9 +536,9 @@ impl Shared {
     }
 
     /// Waits so that no more streams are opened a second than the rate allows, whatever they ask.
-    async fn wait_for_turn(&self, slot: StreamSlot) {
+    async fn wait_for_turn(&self, order: u64) {
         let rate = u64::from(self.config.open_rate.max(1));
-        let turn = Duration::from_millis(slot.order * 1_000 / rate);
+        let turn = Duration::from_millis(order * 1_000 / rate);
         let turn = self.opened + turn;
         if self.clock.now() < turn {
             self.clock.sleep_until(turn).await;

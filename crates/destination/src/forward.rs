@@ -21,7 +21,7 @@ use kube::{
 use tokio::io::DuplexStream;
 use tower::{ServiceExt, service_fn, util::BoxCloneSyncService};
 
-use super::connection::{self, DEFAULT_WINDOWS};
+use super::connection::{self, Windows};
 use crate::{
     address::GRPC_PORT,
     target::{ADMIN_PORT, COMPONENT, Target, TargetError, flags},
@@ -192,7 +192,7 @@ impl Forward {
 
     /// Opens connections to the controller.
     #[must_use]
-    pub fn dial(&self) -> Dial {
+    pub fn dial(&self, windows: Windows) -> Dial {
         let forward = self.clone();
         Arc::new(move || {
             let forward = forward.clone();
@@ -201,7 +201,7 @@ impl Forward {
                 async move { forward.connect(GRPC_PORT).await.map_err(io::Error::other) }
             };
             let origin = (Scheme::HTTP, Authority::from_static("destination"));
-            Box::pin(connection::open(origin, DEFAULT_WINDOWS, connect))
+            Box::pin(connection::open(origin, windows, connect))
         })
     }
 

@@ -1,18 +1,18 @@
 //! One stream, from its request to its end.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use dst_load_scenario::time::At;
+use dst_load_scenario::{quantity::Bytes as Size, scenario::Reader, time::At};
 use dst_load_transport::{clock::Clock, world::Grpc};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use linkerd2_proxy_api::destination::GetDestination;
 use prost::Message;
 use tonic::body::Body;
 use tower::{Service, ServiceExt};
 
 use super::{
-    connection::Connection,
+    connection::{Connection, HeldWindows, HoldsWindows},
     ending::{Ended, Ending, Violation},
     frames::{Frames, Next, status},
 };
@@ -104,22 +104,11 @@ pub async fn read(
     on_response: impl FnOnce(&http::HeaderMap),
     mut on_message: impl FnMut(At, &[u8]) -> Result<(), Violation>,
 ) -> Ended {
-    let called = async { grpc.ready().await?.call(head(method.path(), request)).await };
-    let mut response = match called.await {
-        Ok(response) => response,
-        Err(status) => return Ended::new(Ending::of(&status), None),
+    let request = head(method.path(), request);
+    let (connection, response) = match call(&mut grpc, request, on_response).await {
+        Ok(answered) => answered,
+        Err(ended) => return ended,
     };
-    let connection = response.extensions_mut().remove::<Arc<Connection>>();
-    let headers = response.headers();
-    if is_grpc(headers) {
-        on_response(headers);
-    }
-    if headers.contains_key("grpc-status") {
-        return Ended::new(status(headers), connection);
-    }
-    if response.status() != http::StatusCode::OK {
-        return Ended::new(Ending::http(response.status()), connection);
-    }
     let mut frames = Frames::new(response.into_body());
     loop {
         match frames.next().await {
@@ -132,6 +121,99 @@ pub async fn read(
             }
         }
     }
+}
+
+/// How often a reader that reads a little does.
+const TRICKLE: Duration = Duration::from_millis(100);
+
+/// Asks for endpoints and does not read the answer, or no more of it than `reader` does, until the
+/// stream ends. Returns how it ended. Bytes that have come, read or not, are shown to `on_bytes`.
+///
+/// Over HTTP/2 they are taken off the connection, and what they fill of its windows is not opened
+/// again: to the peer that is a reader that does not read. Where there is no HTTP/2 nothing is taken.
+pub async fn stall(
+    mut grpc: Grpc,
+    request: Bytes,
+    reader: Reader,
+    on_response: impl FnOnce(&http::HeaderMap),
+    mut on_bytes: impl FnMut(usize),
+) -> Ended {
+    let mut request = head(Method::Get.path(), request);
+    request.extensions_mut().insert(HoldsWindows);
+    let (connection, mut response) = match call(&mut grpc, request, on_response).await {
+        Ok(answered) => answered,
+        Err(ended) => return ended,
+    };
+    let mut windows = response.extensions_mut().remove::<HeldWindows>();
+    let mut body = response.into_body();
+    // Bytes a second, and what has come and is not read.
+    let (rate, mut unread) = match reader {
+        Reader::Never => (0, 0_usize),
+        Reader::Trickle { rate: Size(rate) } => (rate, 0),
+    };
+    let each = usize::try_from(rate.div_ceil(10)).unwrap_or(usize::MAX);
+    let mut ticks = tokio::time::interval(TRICKLE);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            _ = ticks.tick(), if unread > 0 && rate > 0 => {
+                let read = unread.min(each);
+                unread -= read;
+                if let Some(windows) = &mut windows {
+                    windows.release(read);
+                }
+            }
+            // Without windows the peer keeps what nobody takes.
+            frame = body.frame(), if windows.is_some() || rate > 0 && unread == 0 => {
+                let ending = match frame {
+                    Some(Ok(frame)) => match frame.into_data() {
+                        Ok(data) => {
+                            unread += data.len();
+                            on_bytes(data.len());
+                            continue;
+                        }
+                        Err(frame) => match frame.into_trailers() {
+                            Ok(trailers) => status(&trailers),
+                            Err(_) => continue,
+                        },
+                    },
+                    Some(Err(status)) => Ending::of(&status),
+                    None => Violation("end without trailers").into(),
+                };
+                return Ended::new(ending, connection);
+            }
+            () = std::future::pending() => {}
+        }
+    }
+}
+
+/// Sends the request, and shows the headers of a gRPC response to `on_response`.
+///
+/// # Errors
+/// How the stream has ended, where that is all there is.
+async fn call(
+    grpc: &mut Grpc,
+    request: http::Request<Body>,
+    on_response: impl FnOnce(&http::HeaderMap),
+) -> Result<(Option<Arc<Connection>>, http::Response<Body>), Ended> {
+    let called = async { grpc.ready().await?.call(request).await };
+    let mut response = match called.await {
+        Ok(response) => response,
+        Err(status) => return Err(Ended::new(Ending::of(&status), None)),
+    };
+    let connection = response.extensions_mut().remove::<Arc<Connection>>();
+    let headers = response.headers();
+    if is_grpc(headers) {
+        on_response(headers);
+    }
+    if headers.contains_key("grpc-status") {
+        return Err(Ended::new(status(headers), connection));
+    }
+    if response.status() != http::StatusCode::OK {
+        return Err(Ended::new(Ending::http(response.status()), connection));
+    }
+    Ok((connection, response))
 }
 
 /// Asks for a method that no destination has, so that one without endpoints says whose it is all

@@ -3,17 +3,18 @@
 mod draining;
 mod endings;
 mod server;
+mod stalled;
 
 use std::{sync::Arc, time::Duration};
 
 use dst_load_oracle::ledger::{Ledgers, WatchedService};
 use dst_load_recording::recording::StreamCounts;
-use dst_load_scenario::scenario::Lifecycle;
+use dst_load_scenario::scenario::{Client, ClientPath, Lifecycle, Reader};
 use dst_load_transport::clock::Clock;
 
 use super::{
     counters::StreamCounters,
-    dial::dial,
+    dial::{Windows, dial},
     ending::Ending,
     fleet::{Fleet, FleetConfig},
     stream::{self, Method},
@@ -46,6 +47,17 @@ struct Streams {
 impl Streams {
     /// Opens `clients` × `each` streams.
     fn open(address: &str, clients: u64, each: u32) -> Self {
+        Self::open_by(address, clients, each, ClientPath::Direct, None)
+    }
+
+    /// The same by this way, some of whose clients do not read.
+    fn open_by(
+        address: &str,
+        clients: u64,
+        each: u32,
+        path: ClientPath,
+        stalled: Option<(u64, Reader)>,
+    ) -> Self {
         let clock = Clock::start();
         let services = vec![WatchedService::new("web", "shop", "cluster.local", 80)];
         let ledgers = Arc::new(Ledgers::new(services, Duration::from_secs(30)));
@@ -64,8 +76,14 @@ impl Streams {
             profiles: false,
             profile_names: 0,
             policies: None,
+            path,
+            stalled,
         };
-        let dial = dial(address, config.lifecycle).unwrap();
+        let windows = Windows::from(&Client {
+            path,
+            ..Client::default()
+        });
+        let dial = dial(address, windows).unwrap();
         let fleet = Fleet::open(&ledgers, &counters, clock, vec![dial], None, config, &[]);
         Self {
             clock,

@@ -8,6 +8,7 @@
 mod align;
 mod chain;
 mod change;
+mod clients;
 mod clock;
 mod codec;
 mod ending;
@@ -41,6 +42,7 @@ pub use self::{
     align::started,
     chain::{Chain, LineText},
     change::ChangeLine,
+    clients::{ClientsInfo, StalledInfo},
     clock::ClockLine,
     codec::{Fault, ReadError, read, write},
     ending::{End, EndStateLine},
@@ -54,7 +56,7 @@ pub use self::{
     ping::PingLine,
     proxies::{ProxyCounts, ReplicaInfo, ReplicaLine},
     second::{LatencyLine, Second},
-    streams::{OWN_LIMIT, OWN_SOCKETS, StreamCounts, absorb},
+    streams::{OWN_LIMIT, OWN_SOCKETS, StalledCounts, StreamCounts, absorb},
     target::{OverReplicas, SERIES, Series, TargetSample, implausible_count},
     times::StreamTimes,
     totals::Totals,

@@ -27,6 +27,7 @@ pub use self::{
     slowest::{Delay, SlowestChange},
     summary::{
         AtMost, Bounds, Correctness, CycleSummary, FanOut, Generator, HeldStreams, KubernetesApi,
-        LatencySummary, Replica, StageSummary, Streams, Summary, Updates, Way, WrongService,
+        LatencySummary, PathTaken, Replica, StageSummary, StalledStreams, Streams, Summary,
+        Updates, WINDOWS, Way, WrongService,
     },
 };

@@ -95,6 +95,13 @@ pub enum Warning {
         /// The largest number at a phase's edge.
         streams: u64,
     },
+    /// Something between the clients and the controller shared their connections.
+    SharedConnections {
+        /// Connections that the clients opened.
+        connections: u64,
+        /// About as many came to the controller.
+        at_controller: u64,
+    },
     /// The target failed its liveness probe for too long.
     WouldRestart {
         /// How often it would have been restarted.
@@ -262,6 +269,17 @@ impl fmt::Display for Warning {
                 "{} of the same controller: its cost and its latency are theirs too, and what this \
                  run does to it is done to them",
                 counted(*streams, "stream was of others", "streams were of others")
+            ),
+            Self::SharedConnections {
+                connections,
+                at_controller,
+            } => write!(
+                f,
+                "the clients opened {}, and about {} came to the controller: something between, \
+                 such as the sidecar of the destination's Pod, shares them, and there some 16 \
+                 streams that nobody reads stop all others of a connection, without an error",
+                counted(*connections, "connection", "connections"),
+                count(*at_controller)
             ),
             Self::WouldRestart { times: n, failed } => write!(
                 f,

@@ -15,6 +15,7 @@ pub mod markdown;
 pub mod next;
 mod observer;
 pub mod page;
+mod path;
 mod prose;
 mod proxies;
 pub mod text;

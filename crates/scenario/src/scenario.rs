@@ -19,6 +19,7 @@ use crate::{
 mod draft;
 mod file;
 mod lifecycle;
+mod path;
 mod shipped;
 
 pub use draft::{Draft, LARGEST_SCENARIO, ScenarioError};
@@ -29,6 +30,7 @@ pub use file::{
     schema,
 };
 pub use lifecycle::{Lifecycle, UnknownLifecycle};
+pub use path::{ClientPath, Reader, Stalled, stalled};
 pub use shipped::{BUILT_IN, built_in};
 
 pub(crate) use file::{
@@ -145,6 +147,10 @@ pub struct Client {
     pub policies: bool,
     /// The most connections, which clients share then; each has its own if absent.
     pub connections: Option<u32>,
+    /// By which way they reach the controller.
+    pub path: ClientPath,
+    /// Clients that do not read, if there are any.
+    pub stalled: Option<Stalled>,
 }
 
 /// The embedded sandbox's shape.
@@ -243,9 +249,21 @@ impl Scenario {
         watched
     }
 
-    /// Streams in all: Services asked for × streams a service × clients × replicas.
+    /// Streams in all: Services asked for × streams a service × clients × replicas; those of stalled
+    /// clients are not among them.
     #[must_use]
     pub fn streams(&self) -> u64 {
+        self.streams_of(self.client.reading_clients())
+    }
+
+    /// Streams of stalled clients.
+    #[must_use]
+    pub fn stalled_streams(&self) -> u64 {
+        self.streams_of(self.client.stalled_clients())
+    }
+
+    /// Streams of so many clients.
+    fn streams_of(&self, clients: u64) -> u64 {
         let services: u64 = self
             .groups()
             .map(|(group, site)| match (&self.federation, site) {
@@ -255,7 +273,7 @@ impl Scenario {
             .sum();
         services
             .saturating_mul(u64::from(self.client.streams_per_service))
-            .saturating_mul(self.client.virtual_clients())
+            .saturating_mul(clients)
     }
 
     /// `GetProfile` streams beside them, at most.
@@ -264,9 +282,9 @@ impl Scenario {
         let (client, streams) = (&self.client, self.streams());
         let by_address = if client.profiles { 2 } else { 0 };
         // A client asks for each of its Services once.
-        let each = client.virtual_clients().max(1) * u64::from(client.streams_per_service).max(1);
+        let each = client.reading_clients().max(1) * u64::from(client.streams_per_service).max(1);
         let names = u64::from(client.profile_names).min(streams / each);
-        let by_name = client.virtual_clients().saturating_mul(names);
+        let by_name = client.reading_clients().saturating_mul(names);
         streams.saturating_mul(by_address).saturating_add(by_name)
     }
 
@@ -276,7 +294,7 @@ impl Scenario {
         if !self.client.policies {
             return 0;
         }
-        let clients = self.client.virtual_clients();
+        let clients = self.client.reading_clients();
         self.streams().saturating_add(clients)
     }
 }
@@ -308,15 +326,23 @@ impl Churn {
     }
 }
 
-/// In how many shares so many virtual clients have their connections: a share has one to each of
-/// the destination's `replicas`, and all together at most as many as given, if that is enough for
-/// one share.
+/// In how many shares so many virtual clients that read have their connections: a share has one to
+/// each of the destination's `replicas`. Past a sidecar all together have at most as many as given, if
+/// that is enough for one share.
 #[must_use]
-pub fn connection_shares(clients: u64, connections: Option<u32>, replicas: u64) -> u64 {
+pub fn connection_shares(
+    path: ClientPath,
+    clients: u64,
+    connections: Option<u32>,
+    replicas: u64,
+) -> u64 {
     let clients = clients.max(1);
-    connections.map_or(clients, |most| {
-        (u64::from(most) / replicas.max(1)).clamp(1, clients)
-    })
+    match path {
+        ClientPath::Direct => connections.map_or(clients, |most| {
+            (u64::from(most) / replicas.max(1)).clamp(1, clients)
+        }),
+        ClientPath::Sidecar { identities } => u64::from(identities).min(clients),
+    }
 }
 
 // === impl Client ===
@@ -328,12 +354,38 @@ impl Client {
         u64::from(self.replicas) * u64::from(self.clients)
     }
 
+    /// Clients among them that do not read.
+    #[must_use]
+    pub fn stalled_clients(&self) -> u64 {
+        let each = self.stalled.map_or(0, |stalled| stalled.clients);
+        u64::from(self.replicas) * u64::from(each)
+    }
+
+    /// Clients among them that read, and whose streams are judged.
+    #[must_use]
+    pub fn reading_clients(&self) -> u64 {
+        self.virtual_clients()
+            .saturating_sub(self.stalled_clients())
+    }
+
+    /// Stalled clients with connections of their own, one to each replica: by a sidecar, they share those
+    /// of the others.
+    #[must_use]
+    pub fn connections_of_stalled(&self) -> u64 {
+        match self.path {
+            ClientPath::Direct => self.stalled_clients(),
+            ClientPath::Sidecar { .. } => 0,
+        }
+    }
+
     /// Connections at once, to each of the destination's `replicas` and for the policy API, where clients
     /// share at most `connections` to the destination if that is given.
     #[must_use]
     pub fn connections_of(&self, connections: Option<u32>, replicas: u64) -> u64 {
-        connection_shares(self.virtual_clients(), connections, replicas)
-            .saturating_mul(replicas + u64::from(self.policies))
+        let reading = self.reading_clients();
+        let shares = connection_shares(self.path, reading, connections, replicas);
+        let to_destination = (shares + self.connections_of_stalled()).saturating_mul(replicas);
+        to_destination.saturating_add(shares * u64::from(self.policies))
     }
 }
 
@@ -351,6 +403,8 @@ impl Default for Client {
             profile_names: 0,
             policies: false,
             connections: None,
+            path: ClientPath::Direct,
+            stalled: None,
         }
     }
 }

@@ -425,13 +425,13 @@ impl<W: io::Write> Journal<W> {
         let at = self.progress.clock().now();
         if let Some(target) = &self.sources.target {
             let counters = self.progress.counters();
-            let ours = counters.active();
+            let ours = counters.open();
             let line = match target.sample(at).await {
                 Ok(page) => {
                     let mut sample = page.sample.clone();
                     if edge {
                         // Some may have come or gone meanwhile.
-                        sample.foreign_streams = page.foreign(ours.max(counters.active()));
+                        sample.foreign_streams = page.foreign(ours.max(counters.open()));
                         sample.our_streams = Some(ours);
                     }
                     self.progress.sampled(&sample);

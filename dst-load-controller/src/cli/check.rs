@@ -97,7 +97,7 @@ pub async fn run(args: &CheckArgs, console: &mut Console<'_>) -> anyhow::Result<
         },
         metrics: &args.destination_metrics,
         forward: &ForwardArgs::default(),
-        lifecycle: Lifecycle::Eternal,
+        windows: Lifecycle::Eternal.into(),
         flags: Flags::default(),
     })
     .await?;

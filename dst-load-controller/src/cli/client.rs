@@ -211,6 +211,7 @@ impl ClientArgs {
                 profile_names: self.profile_names.unwrap_or(profiles.into()),
                 policies: self.policies,
                 connections: self.forward.connections(None),
+                ..Client::default()
             },
         })
     }

@@ -187,7 +187,7 @@ impl Environment {
         scenario: &Scenario,
         guard: Guard,
     ) -> Result<Self, UsageError> {
-        let Dials { first, further } = dial_each(&addresses, scenario.client.lifecycle)?;
+        let Dials { first, further } = dial_each(&addresses, (&scenario.client).into())?;
         Ok(Self {
             world: World {
                 kube,

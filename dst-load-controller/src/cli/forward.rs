@@ -6,12 +6,13 @@ use clap::{
     builder::{BoolishValueParser, NonEmptyStringValueParser},
 };
 use dst_load_destination::{
+    dial::Windows,
     discovery::{self, Metrics, Replicas},
     forward::Forward,
     pods::PodTarget,
     target::{Target, flags},
 };
-use dst_load_scenario::{flags::Flags, quantity::Bytes, scenario::Lifecycle};
+use dst_load_scenario::{flags::Flags, quantity::Bytes, scenario::ClientPath};
 use dst_load_transport::world::{KubeFactory, ListedReplicas};
 
 use super::{
@@ -118,6 +119,35 @@ impl ForwardArgs {
         self.connections.or(otherwise).or(forwarded)
     }
 
+    /// Whether clients can reach the controller by this way.
+    ///
+    /// # Errors
+    /// If flags contradict it, or time is virtual and so has none of the windows that it is about.
+    pub(super) fn check_path(
+        &self,
+        path: ClientPath,
+        virtual_time: bool,
+    ) -> Result<(), UsageError> {
+        if path == ClientPath::Direct {
+            return Ok(());
+        }
+        if virtual_time {
+            return Err(UsageError(
+                "client.path: sidecar is about HTTP/2 windows, and virtual time has none: it would \
+                 show nothing of them; run it without --virtual"
+                    .into(),
+            ));
+        }
+        if self.connections.is_some() {
+            return Err(UsageError(
+                "--connections: with client.path: sidecar, the number of connections is \
+                 client.identities for each replica of the controller; remove the flag"
+                    .into(),
+            ));
+        }
+        Ok(())
+    }
+
     /// What can be said of the addresses before anybody is asked.
     ///
     /// # Errors
@@ -126,7 +156,7 @@ impl ForwardArgs {
         &self,
         replicas: &[String],
         metrics: &[String],
-        lifecycle: Lifecycle,
+        windows: Windows,
     ) -> Result<Addresses, UsageError> {
         let target = Target::of_replicas(metrics)
             .map_err(|error| UsageError(format!("--destination-metrics: {error}")))?;
@@ -138,7 +168,7 @@ impl ForwardArgs {
             )),
             [] => Ok(Addresses::Direct(Reached {
                 flags: Flags::default(),
-                dials: dial_each(replicas, lifecycle)?,
+                dials: dial_each(replicas, windows)?,
                 listed: None,
                 pods: Vec::new(),
                 target: limited(target, self.destination_memory_limit)?,
@@ -155,7 +185,7 @@ impl ForwardArgs {
         &self,
         replicas: &[String],
         metrics: &[String],
-        lifecycle: Lifecycle,
+        windows: Windows,
     ) -> Result<(Addresses, Discovered), UsageError> {
         let named = || Discovered {
             replicas: replicas.to_vec(),
@@ -165,7 +195,7 @@ impl ForwardArgs {
             },
         };
         if !self.destination_pod.is_empty() || replicas.is_empty() {
-            return Ok((self.addresses(replicas, metrics, lifecycle)?, named()));
+            return Ok((self.addresses(replicas, metrics, windows)?, named()));
         }
         if replicas.len() > MOST_REPLICAS {
             return Err(UsageError(format!(
@@ -174,7 +204,7 @@ impl ForwardArgs {
             )));
         }
         // Before anybody is asked: it may be wrong.
-        dial_each(replicas, lifecycle)?;
+        dial_each(replicas, windows)?;
         let of_metrics = |metrics: &[String]| {
             Target::of_replicas(metrics)
                 .map_err(|error| UsageError(format!("--destination-metrics: {error}")))
@@ -184,9 +214,9 @@ impl ForwardArgs {
         let found = Replicas::find(replicas, &resolve).await;
         let metrics = Metrics::find(metrics, &found).await;
         let usage = |reason| UsageError(format!("--destination: {reason}"));
-        let dials = Dials::of(found.dials(lifecycle).map_err(usage)?);
+        let dials = Dials::of(found.dials(windows).map_err(usage)?);
         let dials = dials.ok_or_else(|| UsageError("--destination: no address".into()))?;
-        let listed = found.watch(&resolve, lifecycle).map_err(usage)?;
+        let listed = found.watch(&resolve, windows).map_err(usage)?;
         let target = limited(
             of_metrics(&metrics.addresses)?,
             self.destination_memory_limit,
@@ -214,6 +244,7 @@ impl ForwardArgs {
         kube: &KubeFactory,
         replicas: &[String],
         addresses: Addresses,
+        windows: Windows,
     ) -> anyhow::Result<Reached> {
         match addresses {
             Addresses::Direct(reached) => {
@@ -230,7 +261,7 @@ impl ForwardArgs {
                 // Of several the least: each may be killed.
                 let limit = forwards.iter().filter_map(Forward::memory_limit).min();
                 let target = target.map(|target| target.limited(limit));
-                let dials = Dials::of(forwards.iter().map(Forward::dial).collect());
+                let dials = Dials::of(forwards.iter().map(|it| it.dial(windows)).collect());
                 let flags = forwards.iter().map(Forward::flags);
                 Ok(Reached {
                     dials: dials.context("--destination-pod: no Pod")?,
@@ -306,6 +337,8 @@ fn limited(target: Option<Target>, limit: Option<Bytes>) -> Result<Option<Target
 
 #[cfg(test)]
 mod tests {
+    use dst_load_scenario::scenario::Lifecycle;
+
     use super::*;
 
     #[test]
@@ -340,7 +373,7 @@ mod tests {
         let wrong = |way: &ForwardArgs, destination: Option<&str>, metrics: Option<&str>| {
             let given = |it: Option<&str>| it.map(str::to_owned).into_iter().collect::<Vec<_>>();
             let (destination, metrics) = (given(destination), given(metrics));
-            let error = way.addresses(&destination, &metrics, Lifecycle::Eternal);
+            let error = way.addresses(&destination, &metrics, Lifecycle::Eternal.into());
             let error = error.err();
             error.map(|UsageError(said)| said).unwrap_or_default()
         };

@@ -2,10 +2,9 @@
 
 use dst_load_destination::{
     address::{Address, AddressError},
-    dial::dial,
+    dial::{Windows, dial},
 };
 use dst_load_recording::recording::ReplicaInfo;
-use dst_load_scenario::scenario::Lifecycle;
 use dst_load_transport::world::Dial;
 
 use super::usage::UsageError;
@@ -14,7 +13,7 @@ use super::usage::UsageError;
 ///
 /// # Errors
 /// If one is no address, or is given twice.
-pub(super) fn dial_each(addresses: &[String], lifecycle: Lifecycle) -> Result<Dials, UsageError> {
+pub(super) fn dial_each(addresses: &[String], windows: Windows) -> Result<Dials, UsageError> {
     let usage = |reason: String| UsageError(format!("--destination: {reason}"));
     let mut read: Vec<Address> = Vec::new();
     for address in addresses {
@@ -25,7 +24,7 @@ pub(super) fn dial_each(addresses: &[String], lifecycle: Lifecycle) -> Result<Di
         }
         read.push(address);
     }
-    let dials = addresses.iter().map(|address| dial(address, lifecycle));
+    let dials = addresses.iter().map(|address| dial(address, windows));
     let dials = dials.collect::<Result<Vec<_>, _>>().map_err(usage)?;
     Dials::of(dials).ok_or_else(|| usage("no address is given; write it as HOST:PORT".into()))
 }
@@ -62,6 +61,7 @@ pub(super) fn infos(addresses: &[String]) -> Vec<ReplicaInfo> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dst_load_scenario::scenario::Lifecycle;
 
     fn addresses(given: &[&str]) -> Vec<String> {
         given.iter().map(|&it| it.to_owned()).collect()
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_replica_given_twice_is_a_usage_error() {
-        let dialled = |given: &[&str]| dial_each(&addresses(given), Lifecycle::Eternal);
+        let dialled = |given: &[&str]| dial_each(&addresses(given), Lifecycle::Eternal.into());
         let refused = |given: &[&str]| dialled(given).err().map(|error| error.to_string());
         assert_eq!(
             refused(&["a:1", "b:1", "http://a:1"]).as_deref(),

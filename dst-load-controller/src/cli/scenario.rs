@@ -21,6 +21,7 @@ use super::usage::UsageError;
 pub struct ScenarioArgs {
     /// A scenario file, or the name of a built-in one: quick, baseline, small-oscillation,
     /// large-rollout, many-services, red-line, stale-state,
+    /// stalled-readers,
     /// federated-baseline, federated-oscillation.
     #[arg(value_name = "SCENARIO", env)]
     pub scenario: String,

@@ -14,4 +14,5 @@ mod outsiders;
 mod running;
 mod sandbox;
 mod served;
+mod stalled;
 mod tool;

@@ -9,7 +9,7 @@ use dst_load_destination::{
     stream::{Identity, Method, read, request},
 };
 use dst_load_sandbox::{destination, kubernetes};
-use dst_load_scenario::quantity::Bytes;
+use dst_load_scenario::{quantity::Bytes, scenario::Lifecycle};
 use dst_load_transport::{
     clock::Clock,
     cluster::Cluster,
@@ -149,7 +149,7 @@ async fn streams_metrics_and_pings_go_through_a_forward_of_our_own() {
     assert_eq!(forward.memory_limit(), Some(Bytes(250 << 20)));
 
     // Two connections, as two clients have them.
-    let dial = forward.dial();
+    let dial = forward.dial(Lifecycle::Eternal.into());
     for _ in 0..2 {
         let grpc = dial().await.unwrap();
         let identity = Identity {

@@ -99,6 +99,7 @@ fn header() -> Header {
         machine: None,
         floor_seconds: None,
         replicas: Vec::new(),
+        clients: None,
         metrics: Vec::new(),
         metrics_sought: Vec::new(),
     }
@@ -158,6 +159,8 @@ fn session(world: World) -> SessionConfig {
             profiles: false,
             profile_names: 0,
             policies: None,
+            path: scenario::ClientPath::Direct,
+            stalled: None,
         },
         limits: (30 * SECOND).into(),
         sample_self: false,

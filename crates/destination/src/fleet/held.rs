@@ -57,7 +57,7 @@ impl Held {
         }
         let kind = self.subject.kind();
         self.count(|held| held.request(kind));
-        self.shared.wait_for_turn(self.slot).await;
+        self.shared.wait_for_turn(self.slot.order).await;
         if let Subject::Endpoint(held) = &self.subject {
             held.wait().await;
         }

@@ -48,7 +48,7 @@ enum Ended {
 impl Lifecycle {
     /// Lives until it is dropped as the fleet closes, or the controller refuses it for good.
     pub(super) async fn run(self) {
-        self.shared.wait_for_turn(self.slot).await;
+        self.shared.wait_for_turn(self.slot.order).await;
         let mut delays = self.shared.delays("reopen", &self.name());
         let mut life = 0_u64;
         loop {

@@ -217,6 +217,8 @@ fn config() -> FleetConfig {
         profiles: false,
         profile_names: 0,
         policies: None,
+        path: ClientPath::Direct,
+        stalled: None,
     }
 }
 

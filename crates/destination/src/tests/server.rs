@@ -42,6 +42,8 @@ pub(super) enum Act {
     Drain,
     /// An update on each stream.
     Update,
+    /// So many updates on each stream, of some 8 KiB each, in turn.
+    Pour(usize),
     /// Each stream ends with status OK.
     Finish,
     /// The same of the first stream alone.
@@ -74,6 +76,25 @@ pub(super) fn update(last: u8) -> Bytes {
                 addr: Some(net::TcpAddress::from(address)),
                 ..pb::WeightedAddr::default()
             }],
+            ..pb::WeightedAddrSet::default()
+        })),
+    };
+    framed(0, &update.encode_to_vec())
+}
+
+/// Some 8 KiB of endpoints, added.
+fn large_update() -> Bytes {
+    let addresses = (0..=u16::MAX).map(|number| {
+        let [high, low] = number.to_be_bytes();
+        std::net::SocketAddr::from(([10, 1, high, low], 8080))
+    });
+    let addrs = addresses.take(512).map(|address| pb::WeightedAddr {
+        addr: Some(net::TcpAddress::from(address)),
+        ..pb::WeightedAddr::default()
+    });
+    let update = pb::Update {
+        update: Some(pb::update::Update::Add(pb::WeightedAddrSet {
+            addrs: addrs.collect(),
             ..pb::WeightedAddrSet::default()
         })),
     };
@@ -278,6 +299,15 @@ impl Drainable {
 impl Act {
     fn on(self, streams: &mut VecDeque<SendStream<Bytes>>) {
         let ending = match self {
+            Self::Pour(updates) => {
+                let update = large_update();
+                for _ in 0..updates {
+                    for stream in &mut *streams {
+                        stream.send_data(update.clone(), false).unwrap();
+                    }
+                }
+                return;
+            }
             Self::Update => {
                 for stream in streams {
                     stream.send_data(update(2), false).unwrap();

@@ -4,7 +4,7 @@ use dst_load_scenario::flags::Flags;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, ReplicaInfo};
+use super::{ClientsInfo, Identity, ReplicaInfo};
 
 /// What was run, on what.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +60,9 @@ pub struct Header {
     /// The replicas of the destination, where there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replicas: Vec<ReplicaInfo>,
+    /// Who the clients are; absent in recordings of versions that did not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<ClientsInfo>,
     /// Where the target's metrics are read, of several replicas each, as given or found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[serde(deserialize_with = "dst_load_scenario::printable::read")]

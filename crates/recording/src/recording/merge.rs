@@ -12,8 +12,8 @@ use dst_load_scenario::{action::Direction, quantile::nearest_rank, time::At};
 
 use self::replicas::Replicas;
 use super::{
-    ChangeLine, End, GeneratorSample, GivenTwice, Header, Identity, Line, Phase, StreamTimes,
-    align, each_once, endpoints::EndpointsOfAll,
+    ChangeLine, ClientsInfo, End, GeneratorSample, GivenTwice, Header, Identity, Line, Phase,
+    StreamTimes, align, each_once, endpoints::EndpointsOfAll,
 };
 
 /// Why recordings cannot be merged.
@@ -133,6 +133,7 @@ fn header(recordings: &[Vec<Line>]) -> Result<Header, MergeError> {
         .iter()
         .min_by_key(|header| align::started(header))
         .and_then(|header| header.started.clone());
+    header.clients = ClientsInfo::merged(headers.iter().map(|header| &header.clients));
     header.streams_requested = headers.iter().map(|h| h.streams_requested).sum();
     // The worst of the machines bounds what all of them can tell apart.
     header.floor_seconds = headers

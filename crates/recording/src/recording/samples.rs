@@ -65,6 +65,7 @@ pub fn header(kind: TargetKind) -> Header {
         }),
         floor_seconds: Some(0.000_31),
         replicas: Vec::new(),
+        clients: None,
         metrics: Vec::new(),
         metrics_sought: Vec::new(),
     }
@@ -419,6 +420,10 @@ pub fn every_warning() -> Vec<Warning> {
             median_seconds: 0.004,
         },
         Warning::ForeignStreams { streams: 1_200 },
+        Warning::SharedConnections {
+            connections: 50,
+            at_controller: 1,
+        },
         Warning::WouldRestart {
             times: 1,
             failed: 7,

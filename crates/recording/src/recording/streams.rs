@@ -51,6 +51,26 @@ pub struct StreamCounts {
     /// What streams of the policy API did.
     #[serde(default, skip_serializing_if = "HeldCounts::is_zero")]
     pub policies: HeldCounts,
+    /// What streams of stalled clients did: they are in none of the counts above.
+    #[serde(default, skip_serializing_if = "StalledCounts::is_zero")]
+    pub stalled: StalledCounts,
+}
+
+/// Counts of `Get` streams of clients that do not read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StalledCounts {
+    /// Streams sent for the first time.
+    pub opened: u64,
+    /// Streams sent again after they had ended.
+    pub reopened: u64,
+    /// Bytes of messages that have come as far as this process, read or not, with framing.
+    pub bytes: u64,
+    /// Streams that the destination ended with status OK, or in an orderly way with their connection.
+    pub ended_ok: u64,
+    /// Streams that ended with an error, named as those of other streams.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(deserialize_with = "dst_load_scenario::printable::read")]
+    pub errors: BTreeMap<String, u64>,
 }
 
 // === impl StreamCounts ===
@@ -70,6 +90,7 @@ impl StreamCounts {
         self.proxy.absorb(&other.proxy);
         self.profiles.absorb(&other.profiles);
         self.policies.absorb(&other.policies);
+        self.stalled.absorb(&other.stalled);
     }
 
     /// Streams that ended although nobody here asked for it.
@@ -82,6 +103,32 @@ impl StreamCounts {
     #[must_use]
     pub fn foreign_errors(&self) -> u64 {
         foreign(&self.errors)
+    }
+}
+
+// === impl StalledCounts ===
+
+impl StalledCounts {
+    /// Whether nothing was counted.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds another's counts to these.
+    pub fn absorb(&mut self, other: &Self) {
+        self.opened += other.opened;
+        self.reopened += other.reopened;
+        self.bytes += other.bytes;
+        self.ended_ok += other.ended_ok;
+        absorb(&mut self.errors, &other.errors);
+    }
+
+    /// Streams that are open.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        let ended = self.ended_ok + self.errors.values().sum::<u64>();
+        (self.opened + self.reopened).saturating_sub(ended)
     }
 }
 

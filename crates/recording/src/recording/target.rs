@@ -104,6 +104,8 @@ sample! {
     allocations: Option<f64> = "go_memstats_mallocs_total" Whole Sum,
     /// Goroutines.
     goroutines: Option<f64> = "go_goroutines" Whole Sum,
+    /// Open file descriptors: among them one for each connection to it.
+    open_fds: Option<f64> = "process_open_fds" Whole Sum,
     /// The resident memory at which it is killed, where that is known, bytes.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     memory_limit_bytes: Option<f64>,

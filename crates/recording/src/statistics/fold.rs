@@ -24,12 +24,12 @@ use super::{
     observer::ObserverFold,
     pings::PingFold,
     summary::{
-        Correctness, Generator, HeldStreams, KubernetesApi, LatencySummary, Streams, Summary,
-        Updates, Way, WrongService,
+        Correctness, Generator, HeldStreams, KubernetesApi, LatencySummary, PathTaken,
+        StalledStreams, Streams, Summary, Updates, Way, WrongService,
     },
 };
 use crate::recording::{
-    End, EndStateLine, EndpointsLine, GeneratorSample, Identities, LatencyLine, Line,
+    ClientsInfo, End, EndStateLine, EndpointsLine, GeneratorSample, Identities, LatencyLine, Line,
     ObserverLagLine, Phase, Second, StreamCounts, Totals, absorb,
 };
 
@@ -62,6 +62,9 @@ pub struct Interval {
 #[derive(Debug, Default)]
 pub struct Statistics {
     requested: u64,
+    clients: Option<ClientsInfo>,
+    /// Whether only some replicas' metrics are read.
+    scrapes_some: bool,
     churn_started: Option<At>,
     now: At,
     ended: Option<End>,
@@ -239,6 +242,9 @@ impl Statistics {
         match line {
             Line::Header(header) => {
                 self.requested = header.streams_requested;
+                self.clients.clone_from(&header.clients);
+                let replicas = header.replicas.len().max(1);
+                self.scrapes_some = ![0, replicas].contains(&header.metrics.len());
                 self.replicas = Replicas::new(&header.replicas);
                 self.cycles
                     .set_deadline(Duration::from_secs_f64(header.deadline_seconds));
@@ -364,6 +370,12 @@ impl Statistics {
                 connection_errors: self.streams.connection_errors.clone(),
                 closed: self.streams.closed,
                 proxy: self.streams.proxy,
+                path: (self.clients.as_ref()).map(|clients| {
+                    let seen = self.target.connections();
+                    PathTaken::of(clients, seen.filter(|_| !self.scrapes_some))
+                }),
+                stalled: (self.clients.as_ref())
+                    .and_then(|clients| StalledStreams::of(clients, &self.streams.stalled)),
                 reconnect_gap: LatencySummary::of(&self.reconnect_gap),
             },
             profiles: HeldStreams::of(&self.streams.profiles),

@@ -1,5 +1,6 @@
 //! The numbers of a run, in the shape of `report.json`. All durations are seconds.
 
+mod path;
 mod proxies;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +10,10 @@ use dst_load_scenario::{action::Direction, federation::Via};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::proxies::{HeldStreams, Replica};
+pub use self::{
+    path::{PathTaken, StalledStreams, WINDOWS},
+    proxies::{HeldStreams, Replica},
+};
 use super::{
     clock::OtherClock,
     fold::Target,
@@ -95,6 +99,12 @@ pub struct Streams {
     /// Events of a proxy's own rules.
     #[serde(default)]
     pub proxy: ProxyCounts,
+    /// By which way the clients reached the controller; `null` in recordings that do not say it.
+    #[serde(default)]
+    pub path: Option<PathTaken>,
+    /// Streams of stalled clients, which are in no other number; `null` if there were none.
+    #[serde(default)]
+    pub stalled: Option<StalledStreams>,
     /// Streams that were between two attempts when a Service without endpoints got its first: the
     /// time until each had one. They are in no stage's latency.
     #[serde(default, rename = "between_tries")]

@@ -6,7 +6,7 @@ use dst_load_scenario::{
     words::{counted, seconds},
 };
 
-use super::{Ending, Report};
+use super::{Ending, Report, path};
 use crate::verdict::{Advice, GENERATOR, STARVED, Verdict};
 
 /// What follows from the findings, most important first; empty where there is nothing to do.
@@ -17,9 +17,15 @@ pub(super) fn recommendations(report: &Report) -> Vec<String> {
     } else if report.verdict == Verdict::Invalid {
         all.push(invalid(report));
     }
-    all.extend(correctness(report));
+    let starved = path::starved_by_stalled(report);
+    let is_starved = starved.is_some();
+    all.extend(starved);
+    // Those held what they had when nothing more came.
+    all.extend(correctness(report).filter(|_| !is_starved));
     for judged in report.criteria.iter().filter(|it| it.met == Some(false)) {
         let said = match judged.observation().advice {
+            // Why is said above.
+            Advice::Slow if is_starved => continue,
             Advice::Slow => slow(report),
             Advice::Resets => resets(report),
             Advice::Words(words) => words.to_owned(),

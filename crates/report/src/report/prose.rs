@@ -16,7 +16,7 @@ use dst_load_scenario::{
 use super::{
     Ending, Report,
     clauses::{Clauses, by_name},
-    held, observer, proxies, surroundings,
+    held, observer, path, proxies, surroundings,
 };
 use crate::verdict::Verdict;
 
@@ -150,6 +150,7 @@ pub(super) fn facts(report: &Report) -> Vec<Fact> {
         ("Correctness", correctness(report)),
         ("Streams", streams(report)),
     ]);
+    facts.extend(path::facts(report));
     facts.extend(proxies::facts(report));
     facts.extend([("Updates", updates(report)), ("Target", target(report))]);
     facts.extend(cost(report).map(|cost| ("Target's cost", cost)));

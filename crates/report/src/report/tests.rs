@@ -5,6 +5,7 @@ mod held;
 mod hostile;
 mod interrupted;
 mod merged;
+mod path;
 
 use dst_load_recording::recording::samples;
 use dst_load_scenario::published::{assert_published, pretty};

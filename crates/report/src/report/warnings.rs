@@ -2,7 +2,10 @@
 
 use std::mem::discriminant;
 
-use dst_load_recording::{statistics::Summary, warning::Warning};
+use dst_load_recording::{
+    statistics::{PathTaken, Summary},
+    warning::Warning,
+};
 
 use super::Ending;
 
@@ -118,9 +121,19 @@ fn about_intents(recorded: &[Warning], summary: &Summary) -> Vec<(bool, Warning)
 /// What is to be said of those who share the target, and of a kubelet that would watch over it.
 fn about_others(summary: &Summary) -> Vec<(bool, Warning)> {
     let streams = summary.target.foreign_streams.unwrap_or_default();
+    // Where others have streams, their connections are in the difference.
+    let path = summary.streams.path.as_ref().filter(|it| !it.sidecar);
+    let shared = path.and_then(PathTaken::shared_between);
     let pings = summary.target.pings.clone().unwrap_or_default();
     vec![
         (streams > 0, Warning::ForeignStreams { streams }),
+        (
+            shared.is_some(),
+            Warning::SharedConnections {
+                connections: path.map_or(0, |path| path.connections),
+                at_controller: shared.unwrap_or_default(),
+            },
+        ),
         (
             pings.would_have_restarted > 0,
             Warning::WouldRestart {

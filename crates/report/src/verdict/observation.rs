@@ -366,7 +366,12 @@ fn send_timeouts(asked: &Asked<'_>) -> Option<Judged> {
     let uncounted = (!asked.circumstances.target_is_judged).then_some(ended_ok);
     // However the target ends such a stream, there were no more of them than ended streams.
     let at_most = Some(streams.unexpected_resets).filter(|&it| asked.share(it) <= asked.limit);
-    let timeouts = (target.send_timeouts.or(overflows))
+    // Those of streams that nobody reads are on purpose, and no part of the others' share.
+    let at_most_ours = |all: u64| match streams.stalled {
+        Some(_) => all.min(streams.unexpected_resets),
+        None => all,
+    };
+    let timeouts = (target.send_timeouts.map(at_most_ours).or(overflows))
         .or(uncounted)
         .or(at_most);
     let share = timeouts.map(|it| asked.share(it));

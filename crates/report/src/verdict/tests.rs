@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use dst_load_recording::statistics::{
     AtMost, Correctness, CycleSummary, FanOut, HeapGrowth, LatencySummary, Observer, StageSummary,
-    Streams, Target,
+    StalledStreams, Streams, Target,
 };
 
 use super::*;
@@ -462,6 +462,23 @@ fn send_timeouts_are_streams_that_ended_ok_while_the_overflow_counter_rose() {
     assert_eq!(rate(2, None, None, REAL), (None, None));
     // Without a counter, every OK that nobody asked for may have been one.
     assert_eq!(rate(2, None, None, REFERENCE), (Some(0.02), Some(false)));
+}
+
+#[test]
+fn send_timeouts_of_streams_that_nobody_reads_are_not_the_others() {
+    let criteria = Criteria::from([(Criterion::SendTimeoutRate, 0.01)]);
+    let rate = |resets: u64, stalled| {
+        let mut seen = summary();
+        seen.streams.unexpected_resets = resets;
+        seen.streams.stalled = stalled;
+        seen.target.send_timeouts = Some(40);
+        seen.target.overflows = Some(40);
+        find(&judge(&criteria, &seen, REAL), "sendTimeoutRate").observed
+    };
+    let stalled = || Some(StalledStreams::default());
+    assert_eq!(rate(0, None), Some(0.4));
+    assert_eq!(rate(0, stalled()), Some(0.0));
+    assert_eq!(rate(2, stalled()), Some(0.02));
 }
 
 #[test]

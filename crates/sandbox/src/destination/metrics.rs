@@ -144,6 +144,7 @@ fn process(text: &mut Text) -> procfs::ProcResult<()> {
     let stat = procfs::process::Process::myself()?.stat()?;
     let ticks = procfs::ticks_per_second() as f64;
     let cpu = (stat.utime + stat.stime) as f64 / ticks;
+    let open = procfs::process::Process::myself()?.fd_count()? as f64;
     let start = procfs::boot_time_secs()? as f64 + stat.starttime as f64 / ticks;
     for (name, kind, help, value) in [
         ("process_cpu_seconds_total", "counter", "CPU time.", cpu),
@@ -153,6 +154,7 @@ fn process(text: &mut Text) -> procfs::ProcResult<()> {
             "Resident memory.",
             (stat.rss * procfs::page_size()) as f64,
         ),
+        ("process_open_fds", "gauge", "Open file descriptors.", open),
         (
             "process_start_time_seconds",
             "gauge",

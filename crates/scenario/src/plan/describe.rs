@@ -9,7 +9,7 @@ use crate::{
     federation::DiscoveryMode,
     pattern::Pattern,
     roster::ENDPOINTS_A_SLICE,
-    scenario::{Backend, BackendKey, Scenario, ServiceGroup},
+    scenario::{Backend, BackendKey, ClientPath, Scenario, ServiceGroup},
     time::At,
 };
 
@@ -98,7 +98,7 @@ pub struct Clusters {
 /// The watching side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Clients {
-    /// Virtual client pods, each with a connection of its own.
+    /// Connections: one of each virtual client, or of each identity to each replica.
     pub connections: u64,
     /// Streams that watch each Service.
     pub streams_per_service: u64,
@@ -108,6 +108,8 @@ pub struct Clients {
     pub profile_streams: u64,
     /// Streams of the policy API in addition, at most.
     pub policy_streams: u64,
+    /// Streams in addition that nobody reads.
+    pub stalled_streams: u64,
 }
 
 /// Updates that streams receive.
@@ -186,11 +188,15 @@ impl Description {
                 local_services: both.local.as_ref().map_or(0, |group| group.count),
             }),
             clients: Clients {
-                connections: scenario.client.virtual_clients(),
+                connections: match scenario.client.path {
+                    ClientPath::Direct => scenario.client.virtual_clients(),
+                    ClientPath::Sidecar { identities } => identities.into(),
+                },
                 streams_per_service,
                 streams: scenario.streams(),
                 profile_streams: scenario.profile_streams(),
                 policy_streams: scenario.policy_streams(),
+                stalled_streams: scenario.stalled_streams(),
             },
             on_opening: Updates {
                 endpoints: endpoints_at_start,

@@ -25,6 +25,7 @@ mod placed;
 mod provoke;
 mod schema;
 mod section;
+mod stalled;
 mod text;
 pub(super) mod tree;
 

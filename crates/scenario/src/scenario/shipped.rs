@@ -8,7 +8,7 @@ macro_rules! shipped {
 }
 
 /// The names of the built-in scenarios, the gentlest first, with their files' text.
-pub const BUILT_IN: [(&str, &str); 9] = shipped!(
+pub const BUILT_IN: [(&str, &str); 10] = shipped!(
     "quick"
     "baseline"
     "small-oscillation"
@@ -16,6 +16,7 @@ pub const BUILT_IN: [(&str, &str); 9] = shipped!(
     "many-services"
     "red-line"
     "stale-state"
+    "stalled-readers"
     "federated-baseline"
     "federated-oscillation"
 );
@@ -35,7 +36,7 @@ mod tests {
 
     use crate::{
         criteria::Criterion,
-        scenario::{Jitter, Pattern, Scenario},
+        scenario::{ClientPath, Jitter, Pattern, Scenario},
     };
 
     use super::*;
@@ -51,6 +52,15 @@ mod tests {
         assert_eq!(warnings, [] as [&str; 0]);
         assert_eq!(scenario.name, name);
         scenario
+    }
+
+    /// Services and sizes of an oscillating scenario.
+    fn shape_of_wave(scenario: &Scenario) -> (u32, [u32; 2]) {
+        let group = &scenario.churn.groups[0];
+        let Pattern::Oscillate { wave, .. } = group.pattern else {
+            panic!("{} does not oscillate", scenario.name);
+        };
+        (group.count, [wave.min, wave.max])
     }
 
     /// Services, sizes, holds and jitter of an oscillating scenario.
@@ -162,6 +172,20 @@ mod tests {
             criteria.limit(Criterion::TargetMemorySpike),
             Some(2_000_000_000.0)
         );
+    }
+
+    #[test]
+    fn stalled_readers_has_more_of_them_on_one_connection_than_its_window_holds() {
+        let scenario = shipped("stalled-readers");
+        assert_eq!(shape_of_wave(&scenario), (2, [50, 500]));
+        let client = &scenario.client;
+        assert_eq!(client.path, ClientPath::Sidecar { identities: 1 });
+        assert_eq!(
+            (client.reading_clients(), client.stalled_clients()),
+            (20, 10)
+        );
+        assert_eq!((scenario.streams(), scenario.stalled_streams()), (40, 20));
+        assert_eq!(scenario.criteria.limit(Criterion::Never), Some(0.0));
     }
 
     #[test]

@@ -59,5 +59,7 @@ pub fn fleet_config(
         profiles: client.profiles,
         profile_names: client.profile_names,
         policies: client.policies.then(Policies::default),
+        path: client.path,
+        stalled: (client.stalled).map(|it| (client.stalled_clients(), it.reader)),
     }
 }

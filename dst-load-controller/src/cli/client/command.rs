@@ -30,6 +30,7 @@ use prometheus_client::registry::Registry;
 use super::{ClientArgs, Watch, linked};
 use crate::{
     cli::{
+        clients_info::clients_info,
         console::Console,
         environment::{ClusterTarget, Environment},
         observer_place,
@@ -56,6 +57,9 @@ pub async fn run(args: &ClientArgs, console: &mut Console<'_>) -> anyhow::Result
     // Before anything is reached: it may be wrong.
     let scenario = args.scenario()?;
     let scenario = scenario.as_ref();
+    if let Some(scenario) = scenario {
+        args.forward.check_path(scenario.client.path, false)?;
+    }
     let partner = args.churn.as_deref().map(Partner::new).transpose();
     let partner = partner.map_err(|error| UsageError(format!("--churn: {error}")))?;
     let client = scenario.map_or_else(
@@ -69,7 +73,7 @@ pub async fn run(args: &ClientArgs, console: &mut Console<'_>) -> anyhow::Result
         replicas: &args.destination,
         metrics: &args.destination_metrics,
         forward: &args.forward,
-        lifecycle: scenario.map_or(args.lifecycle, |it| it.client.lifecycle),
+        windows: scenario.map_or(args.lifecycle.into(), |it| (&it.client).into()),
         flags: scenario.map(|it| it.flags).unwrap_or_default(),
     })
     .await?;
@@ -242,7 +246,7 @@ fn header(
 ) -> anyhow::Result<Header> {
     let started = date();
     let client = &watch.client;
-    let streams = u64::from(client.streams_per_service) * client.virtual_clients();
+    let streams = u64::from(client.streams_per_service) * client.reading_clients();
     let services: Vec<_> = watch.targets.iter().map(ToString::to_string).collect();
     let effective = match scenario {
         Some(scenario) => scenario.effective()?,
@@ -286,6 +290,12 @@ fn header(
         machine: machine(),
         floor_seconds: None,
         replicas: infos(&environment.addresses),
+        clients: Some(clients_info(
+            client,
+            client.connections,
+            u64::from(client.streams_per_service) * watch.targets.len() as u64,
+            environment.world.replicas().len(),
+        )),
         metrics: environment.metrics.shown(),
         metrics_sought: environment.metrics.sought.clone(),
     })

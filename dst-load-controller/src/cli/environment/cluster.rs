@@ -1,8 +1,8 @@
 //! A real cluster and its destination controller.
 
-use dst_load_destination::target::version;
+use dst_load_destination::{dial::Windows, target::version};
 use dst_load_recording::recording::TargetKind;
-use dst_load_scenario::{flags::Flags, scenario::Lifecycle};
+use dst_load_scenario::flags::Flags;
 use dst_load_transport::{
     cluster::Cluster,
     world::{KubeFactory, World},
@@ -26,8 +26,8 @@ pub(in crate::cli) struct ClusterTarget<'a> {
     pub(in crate::cli) metrics: &'a [String],
     /// The way there, where it is not simply an address.
     pub(in crate::cli) forward: &'a ForwardArgs,
-    /// When streams end by themselves.
-    pub(in crate::cli) lifecycle: Lifecycle,
+    /// The windows of connections to it.
+    pub(in crate::cli) windows: Windows,
     /// The controller's flags, where nothing better is known.
     pub(in crate::cli) flags: Flags,
 }
@@ -47,7 +47,7 @@ impl Environment {
             cluster, forward, ..
         } = wanted;
         let (addresses, discovered) = forward
-            .discover(wanted.replicas, wanted.metrics, wanted.lifecycle)
+            .discover(wanted.replicas, wanted.metrics, wanted.windows)
             .await?;
         let source = cluster.find().await?;
         let target_cluster = find_target(&source, cluster, wanted.target_cluster).await?;
@@ -58,7 +58,9 @@ impl Environment {
             pods,
             target,
             flags,
-        } = forward.reach(&kube, wanted.replicas, addresses).await?;
+        } = forward
+            .reach(&kube, wanted.replicas, addresses, wanted.windows)
+            .await?;
         let kind = match &target {
             Some(target) => kind(target).await,
             None => TargetKind::Linkerd,

@@ -22,7 +22,9 @@ use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
 use super::header;
-use crate::cli::{cluster::CLUSTER_DOMAIN, environment::Environment, observer_place};
+use crate::cli::{
+    clients_info::clients_info, cluster::CLUSTER_DOMAIN, environment::Environment, observer_place,
+};
 
 /// Everything that decides a run, save for its environment and where it writes.
 pub(in crate::cli) struct RunConfig {
@@ -75,13 +77,25 @@ impl RunConfig {
             .namespace
             .clone()
             .unwrap_or_else(|| format!("{}-{run_id}", self.scenario.name));
-        header::header(
-            &self.scenario,
+        let scenario = &self.scenario;
+        let reading = scenario.client.reading_clients().max(1);
+        let clients = clients_info(
+            &scenario.client,
+            self.connections.or(scenario.client.connections),
+            scenario.streams() / reading,
+            environment.world.replicas().len(),
+        );
+        let header = header::header(
+            scenario,
             environment,
             &run_id,
             &namespace,
             self.virtual_time,
-        )
+        )?;
+        Ok(Header {
+            clients: Some(clients),
+            ..header
+        })
     }
 
     /// The engine of the run that `header` names.

@@ -58,7 +58,7 @@ pub(super) fn choose<'a>(
             replicas: &args.destination,
             metrics: &args.destination_metrics,
             forward: &args.forward,
-            lifecycle: scenario.client.lifecycle,
+            windows: (&scenario.client).into(),
             flags: scenario.flags,
         })),
         (true, false, true) => Ok(EnvironmentChoice::Reference {

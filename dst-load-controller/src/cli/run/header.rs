@@ -55,6 +55,7 @@ pub(super) fn header(
         machine: if virtual_time { None } else { machine() },
         floor_seconds: None,
         replicas: infos(&environment.addresses),
+        clients: None,
         metrics: environment.metrics.shown(),
         metrics_sought: environment.metrics.sought.clone(),
     })

@@ -84,6 +84,9 @@ pub(super) struct TargetFold {
     silent_reason: Option<String>,
     cleaning: bool,
     worked: Option<TargetSample>,
+    /// File descriptors before streams were opened, and first with all of them.
+    before_opening: Option<TargetSample>,
+    opened: Option<TargetSample>,
 }
 
 /// Bytes as a gauge gives them.
@@ -181,6 +184,13 @@ impl TargetFold {
         if self.first_cycle.is_some() && !self.cleaning && !left {
             self.worked = Some(sample.clone());
         }
+        match sample.our_streams {
+            Some(0) if self.opened.is_none() => self.before_opening = Some(sample.clone()),
+            Some(1..) => {
+                self.opened.get_or_insert_with(|| sample.clone());
+            }
+            _ => {}
+        }
         self.first.get_or_insert_with(|| sample.clone());
         self.last = Some(sample.clone());
         true
@@ -223,6 +233,14 @@ impl TargetFold {
             silent_judged: self.silent_judged,
             silent_reason: self.silent_reason.clone(),
         }
+    }
+
+    /// File descriptors that the target opened while streams were opened: about as many connections.
+    /// `None` where it does not say, or was restarted meanwhile.
+    pub(super) fn connections(&self) -> Option<u64> {
+        let (before, after) = (self.before_opening.as_ref()?, self.opened.as_ref()?);
+        let opened = after.open_fds? - before.open_fds?;
+        (!has_restarted(before, after)).then(|| bytes(opened.max(0.0)))
     }
 
     fn cpu_above_idle(&self) -> Option<f64> {

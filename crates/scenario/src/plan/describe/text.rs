@@ -31,6 +31,7 @@ impl fmt::Display for Description {
             streams,
             profile_streams,
             policy_streams,
+            stalled_streams,
         } = self.clients;
         writeln!(f, "\nStreams")?;
         writeln!(
@@ -47,6 +48,13 @@ impl fmt::Display for Description {
             if streams > 0 {
                 writeln!(f, "  {} of {of} beside them, at most", count(streams))?;
             }
+        }
+        if stalled_streams > 0 {
+            writeln!(
+                f,
+                "  {} beside them that nobody reads",
+                count(stalled_streams)
+            )?;
         }
 
         writeln!(f, "\nUpdates expected")?;

@@ -82,14 +82,16 @@ impl Checker<'_> {
             name: self.name(name.name)?,
             seed: value(name.seed).unwrap_or(1),
             churn,
-            client: value(file.client).unwrap_or_default().into(),
+            client: self.client(value(file.client).unwrap_or_default())?,
             federation,
             criteria,
             deadline,
             sandbox: self.sandbox(value(file.sandbox).unwrap_or_default())?,
             flags: value(file.target).unwrap_or_default().flags(),
         };
-        let streams = scenario.streams();
+        let streams = scenario
+            .streams()
+            .saturating_add(scenario.stalled_streams());
         if streams > MOST_STREAMS {
             let at = self.tree.path_place("client.clients").unwrap_or(at);
             let message = format!(

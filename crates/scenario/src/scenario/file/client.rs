@@ -2,16 +2,21 @@
 
 use std::num::NonZeroU32;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::{
     chart::{ChartKey, ObserveSection},
+    check::{Checker, Result},
     forms::{Quantity, Url},
     placed::{Key, count, key, number, span, value},
     section::half,
+    stalled::StalledForm,
     text::{OrEmpty, Text},
 };
 use crate::{
     quantity::NonZeroSpan,
-    scenario::{Client, Lifecycle},
+    scenario::{Client, ClientPath, Lifecycle},
 };
 
 half! {
@@ -42,6 +47,12 @@ half! {
         policies: Key<bool>,
         /// The largest number of connections, which virtual clients share. Each has its own if absent.
         connections: Key<NonZeroU32>,
+        /// By which way clients reach the controller; `direct` if absent.
+        path: Key<PathKey>,
+        /// With the path `sidecar`: identities, which clients have in turn. 1 if absent.
+        identities: Key<NonZeroU32>,
+        /// Clients of each replica that do not read: a number or a percentage; or which, and how.
+        stalled: Key<StalledForm>,
         /// URL of the churner's events and metrics; that of the same release if empty.
         churn_url: ChartKey<Text<OrEmpty<Url>>>,
         /// The cluster whose EndpointSlices are observed, if it is another.
@@ -51,14 +62,31 @@ half! {
     }
 }
 
-impl From<ClientSection> for Client {
-    fn from(section: ClientSection) -> Self {
-        let default = Self::default();
+/// By which way clients reach the controller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum PathKey {
+    /// Each over a connection of its own.
+    #[default]
+    Direct,
+    /// As through the sidecar of the destination's Pod: clients of one identity share a connection.
+    Sidecar,
+}
+
+impl Checker<'_> {
+    /// The clients that the section asks for.
+    pub(super) fn client(&self, section: ClientSection) -> Result<Client> {
+        let default = Client::default();
         let lifecycle = value(section.lifecycle).unwrap_or(default.lifecycle);
         let profiles = value(section.profiles).unwrap_or(lifecycle == Lifecycle::Proxy);
-        Self {
+        let path = self.path(&section)?;
+        let clients = number(section.clients).unwrap_or(default.clients);
+        let stalled = (section.stalled)
+            .map(|form| self.stalled(form, clients))
+            .transpose()?;
+        Ok(Client {
             replicas: number(section.replicas).unwrap_or(default.replicas),
-            clients: number(section.clients).unwrap_or(default.clients),
+            clients,
             streams_per_service: number(section.streams_per_service)
                 .unwrap_or(default.streams_per_service),
             stream_max_lifetime: span(section.stream_max_lifetime),
@@ -69,6 +97,27 @@ impl From<ClientSection> for Client {
             profile_names: value(section.profile_names).unwrap_or(profiles.into()),
             policies: value(section.policies).unwrap_or(default.policies),
             connections: number(section.connections),
+            path,
+            stalled: stalled.flatten(),
+        })
+    }
+
+    fn path(&self, section: &ClientSection) -> Result<ClientPath> {
+        let identities = section.identities;
+        match value(section.path).unwrap_or_default() {
+            PathKey::Direct if identities.is_some() => Err(self.error(
+                identities,
+                "only with client.path: sidecar do clients share connections by identity",
+            )),
+            PathKey::Direct => Ok(ClientPath::Direct),
+            PathKey::Sidecar if section.connections.is_some() => Err(self.error(
+                section.connections,
+                "with client.path: sidecar, the number of connections is client.identities for \
+                 each replica of the controller; remove client.connections",
+            )),
+            PathKey::Sidecar => Ok(ClientPath::Sidecar {
+                identities: number(identities).unwrap_or(1),
+            }),
         }
     }
 }
@@ -88,6 +137,15 @@ impl From<&Client> for ClientSection {
             profile_names: key(client.profile_names),
             policies: key(client.policies),
             connections: client.connections.and_then(count),
+            // What older versions cannot read is written only where it says something.
+            path: (client.path != ClientPath::Direct).then(|| PathKey::Sidecar.into()),
+            identities: match client.path {
+                ClientPath::Direct => None,
+                ClientPath::Sidecar { identities } => count(identities),
+            },
+            stalled: client
+                .stalled
+                .map(|stalled| StalledForm::from(stalled).into()),
             ..Self::default()
         }
     }

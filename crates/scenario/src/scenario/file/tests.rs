@@ -3,6 +3,7 @@
 mod limits;
 mod nulls;
 mod optional;
+mod paths;
 mod patterns;
 
 use std::time::Duration;

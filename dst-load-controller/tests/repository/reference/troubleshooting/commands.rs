@@ -38,7 +38,7 @@ const FILES: [(&str, &str); 8] = [
 
 /// Command lines as a shell splits them, each of which ends with an error. Nobody listens at port 1,
 /// nor, where a controller of this machine would have its metrics, at 127.9.9.9.
-const REFUSED: [&str; 65] = [
+const REFUSED: [&str; 67] = [
     "churn --services 1 --pattern stable --endpoints-per-service 1 --kubeconfig kubeconfig --namespace kube-system",
     "run quick --kubeconfig kubeconfig --destination linkerd-dst.mesh.svc:8086 --namespace mesh",
     "plan no-such-scenario",
@@ -52,6 +52,8 @@ const REFUSED: [&str; 65] = [
     "run quick --virtual --output-dir made",
     "run quick --virtual --connect-timeout soon",
     "run large-rollout --virtual",
+    "run stalled-readers --virtual",
+    "run stalled-readers --connections 5",
     "run quick --reference",
     "run quick --context lab",
     "run quick --churn-context east",

@@ -53,6 +53,10 @@ fn every() -> Vec<Warning> {
             median_seconds: 0.001,
         },
         W::ForeignStreams { streams: 12 },
+        W::SharedConnections {
+            connections: 50,
+            at_controller: 1,
+        },
         W::WouldRestart {
             times: 2,
             failed: 6,
@@ -109,6 +113,7 @@ fn every() -> Vec<Warning> {
             | W::Unattributed { .. }
             | W::ClockUncertain { .. }
             | W::ForeignStreams { .. }
+            | W::SharedConnections { .. }
             | W::WouldRestart { .. }
             | W::ReplicaRestarted { .. }
             | W::Forwarded

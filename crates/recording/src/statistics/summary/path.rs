@@ -1,0 +1,144 @@
+//! By which way clients reached the controller, and what came of those that did not read.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::recording::{ClientsInfo, StalledCounts};
+
+/// A proxy's HTTP/2 windows, bytes: of a stream, and of the connection. Both are what the sidecar of
+/// the destination's Pod has towards the controller.
+pub const WINDOWS: (u64, u64) = (65_535, 1_048_576);
+
+/// By which way clients reached the controller.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PathTaken {
+    /// Clients in all.
+    pub clients: u64,
+    /// Connections that this tool was to have, over all replicas.
+    pub connections: u64,
+    /// Whether clients shared connections by identity (`client.path: sidecar`).
+    pub sidecar: bool,
+    /// File descriptors that the controller opened while the streams were opened: about as many
+    /// connections came to it. `null` if it does not count them, or was restarted.
+    pub at_controller: Option<u64>,
+}
+
+/// Streams of stalled clients.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StalledStreams {
+    /// Clients that did not read.
+    pub clients: u64,
+    /// Their streams.
+    pub streams: u64,
+    /// The most of them that shared a connection with streams that were read.
+    pub shared: u64,
+    /// How they read: `never`, or so many bytes a second.
+    pub reader: String,
+    /// Streams among them that were opened.
+    pub opened: u64,
+    /// Streams that were reopened.
+    pub reopened: u64,
+    /// Bytes that came and filled windows, read or not.
+    pub bytes: u64,
+    /// Streams that the controller ended with status OK, as it does when a queue is full.
+    pub ended_ok: u64,
+    /// Streams that ended with an error.
+    pub errors: u64,
+    /// Errors, by name.
+    pub errors_by_code: BTreeMap<String, u64>,
+    /// Streams that were open at the end.
+    pub open: u64,
+}
+
+// === impl PathTaken ===
+
+impl PathTaken {
+    pub(in crate::statistics) fn of(clients: &ClientsInfo, at_controller: Option<u64>) -> Self {
+        Self {
+            clients: clients.clients,
+            connections: clients.connections,
+            sidecar: clients.sidecar,
+            // Of clients apart, one process saw the controller before its own streams and not before all.
+            at_controller: at_controller.filter(|_| !clients.apart),
+        }
+    }
+
+    /// The connections at the controller, where they are so few that something between shared those
+    /// of this tool. Others open and close some too: a few are no evidence.
+    #[must_use]
+    pub fn shared_between(&self) -> Option<u64> {
+        const EVIDENT: u64 = 8;
+        let seen = self.at_controller?;
+        (self.connections >= EVIDENT && seen <= self.connections / 4).then_some(seen)
+    }
+}
+
+// === impl StalledStreams ===
+
+impl StalledStreams {
+    /// `None` if there were none.
+    pub(in crate::statistics) fn of(clients: &ClientsInfo, counts: &StalledCounts) -> Option<Self> {
+        let stalled = clients.stalled.as_ref()?;
+        Some(Self {
+            clients: stalled.clients,
+            streams: stalled.streams,
+            shared: stalled.shared,
+            reader: stalled.reader.clone(),
+            opened: counts.opened,
+            reopened: counts.reopened,
+            bytes: counts.bytes,
+            ended_ok: counts.ended_ok,
+            errors: counts.errors.values().sum(),
+            errors_by_code: counts.errors.clone(),
+            open: counts.open(),
+        })
+    }
+
+    /// Whether the windows of those that share a connection are as large as the connection's, and as
+    /// much has come for them: then nothing more comes for any stream of that connection.
+    #[must_use]
+    pub const fn fill_a_connection(&self) -> bool {
+        let (stream, connection) = WINDOWS;
+        self.shared * stream >= connection && self.bytes >= connection
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seventeen_streams_fill_a_connection_once_as_much_has_come() {
+        let fill = |shared, bytes| {
+            let stalled = StalledStreams {
+                shared,
+                bytes,
+                ..StalledStreams::default()
+            };
+            stalled.fill_a_connection()
+        };
+        assert!(fill(17, 1_048_576));
+        assert!(!fill(16, 2_000_000));
+        assert!(!fill(17, 1_048_575));
+        assert!(!fill(0, 2_000_000));
+    }
+
+    #[test]
+    fn few_connections_for_many_clients_are_evidence_and_few_clients_are_none() {
+        let shared = |connections, at_controller| {
+            let path = PathTaken {
+                connections,
+                at_controller,
+                ..PathTaken::default()
+            };
+            path.shared_between()
+        };
+        assert_eq!(shared(50, Some(1)), Some(1));
+        assert_eq!(shared(50, Some(13)), None);
+        assert_eq!(shared(50, Some(50)), None);
+        assert_eq!(shared(7, Some(0)), None);
+        assert_eq!(shared(50, None), None);
+    }
+}
