@@ -1,4 +1,4 @@
-//! The replicas of a destination controller.
+//! The replicas of a destination controller, as flags and a recording name them.
 
 use dst_load_destination::{
     address::{Address, AddressError},
