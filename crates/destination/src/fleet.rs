@@ -1,5 +1,5 @@
 //! All streams of a run: virtual client pods, each with a connection and an identity of its own,
-//! and on it a stream or more for each Service.
+//! and on it a stream or more for each Service that it asks for.
 
 mod lifecycle;
 mod limits;
@@ -20,7 +20,12 @@ use dst_load_oracle::{
     kubernetes::Place,
     ledger::{Ledgers, LockedLedger, StreamId},
 };
-use dst_load_scenario::{printable::line, scenario, time::At};
+use dst_load_scenario::{
+    printable::line,
+    scenario,
+    targets::{TargetChoice, Targets},
+    time::At,
+};
 use dst_load_transport::{
     backoff::{Backoff, Delays, Jitter},
     clock::Clock,
@@ -50,7 +55,9 @@ pub struct FleetConfig {
     pub clients: u64,
     /// The most connections: clients beyond it share them in turn. Each has its own if absent.
     pub connections: Option<u32>,
-    /// Streams that each opens for each Service.
+    /// Which Services each of them asks for; all if absent.
+    pub targets: Option<FleetTargets>,
+    /// Streams that each opens for each Service that it asks for.
     pub streams_per_service: u32,
     /// Streams opened a second, at most, over all clients.
     pub open_rate: u32,
@@ -68,6 +75,17 @@ pub struct FleetConfig {
     pub lifecycle: scenario::Lifecycle,
     /// Whether `GetProfile` streams are held beside the `Get` streams.
     pub profiles: bool,
+}
+
+/// Which Services the clients of a fleet ask for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FleetTargets {
+    /// How many each asks for, and how they are distributed.
+    pub each: Targets,
+    /// The scenario's seed, which all its fleets share.
+    pub seed: u64,
+    /// The number of the first client, where others of the scenario are in other fleets.
+    pub first_client: u64,
 }
 
 /// Why the fleet cannot go on.
@@ -187,6 +205,15 @@ impl Fleet {
         let mut order = 0;
         let mut connections = connections(&shared.config, replicas.len());
         let shares = connections.len();
+        let services = ledgers.all().len();
+        let chosen = shared.config.targets.map(|it| {
+            let choice = TargetChoice::new(&it.each, it.seed, services);
+            move |client| choice.of(it.first_client + client)
+        });
+        let asked = |client| match &chosen {
+            None => (0..services).collect(),
+            Some(chosen) => chosen(client),
+        };
         for client in 0..shared.config.clients {
             let (replica, _) = turn(replicas, client);
             let place = place(nodes, client);
@@ -196,9 +223,9 @@ impl Fleet {
                 pod: format!("dst-load-client-{client}"),
             };
             let mut slots = Vec::new();
-            for (service, locked) in ledgers.all().iter().enumerate() {
+            for service in asked(client) {
                 for _ in 0..shared.config.streams_per_service {
-                    let stream = locked.with(|ledger| {
+                    let stream = ledgers.all()[service].with(|ledger| {
                         let stream = ledger.add_stream(place.clone());
                         if replicas.len() > 1 {
                             ledger.assign_replica(stream, replica);

@@ -8,6 +8,7 @@
 mod align;
 mod chain;
 mod change;
+mod client_load;
 mod clock;
 mod codec;
 mod ending;
@@ -40,6 +41,7 @@ pub use self::{
     align::started,
     chain::{Chain, LineText},
     change::ChangeLine,
+    client_load::ClientLoad,
     clock::ClockLine,
     codec::{Fault, ReadError, read, write},
     ending::{End, EndStateLine},

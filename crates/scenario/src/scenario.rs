@@ -14,6 +14,7 @@ use crate::{
     federation::{Federation, Site, Watched},
     flags::Flags,
     quantity::AddressRange,
+    targets::{TargetChoice, Targets},
 };
 
 mod draft;
@@ -87,11 +88,11 @@ pub struct ServiceGroup {
 /// The objects that provide the endpoints.
 ///
 /// The documentation of a variant is what the schema and the reference say of its key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumDiscriminants)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumDiscriminants)]
 #[strum_discriminants(
     name(BackendKey),
     vis(pub(crate)),
-    derive(Deserialize, Serialize, JsonSchema, IntoStaticStr),
+    derive(Default, Deserialize, Serialize, JsonSchema, IntoStaticStr),
     serde(rename_all = "camelCase"),
     schemars(rename = "Backend"),
     strum(serialize_all = "camelCase"),
@@ -99,8 +100,11 @@ pub struct ServiceGroup {
 )]
 pub enum Backend {
     /// Deployments: the cluster's controllers, and KWOK, create pods and EndpointSlices.
-    #[default]
-    Deployments,
+    #[strum_discriminants(default)]
+    Deployments {
+        /// Whether their pods look as if Linkerd's proxy had been injected.
+        meshed: bool,
+    },
     /// Pods with their status, and EndpointSlices that name them, written by this tool.
     Pods {
         /// Whether the pods look as if Linkerd's proxy had been injected.
@@ -122,7 +126,9 @@ pub struct Client {
     pub replicas: u32,
     /// Virtual client pods a replica.
     pub clients: u32,
-    /// Streams that each virtual client opens for each Service.
+    /// Which Services each virtual client asks for; all if absent.
+    pub targets: Option<Targets>,
+    /// Streams that each virtual client opens for each Service that it asks for.
     pub streams_per_service: u32,
     /// Closes and reopens each stream after at most this long.
     pub stream_max_lifetime: Option<Duration>,
@@ -234,19 +240,35 @@ impl Scenario {
         watched
     }
 
-    /// Streams in all: Services asked for × streams a service × clients × replicas.
+    /// Services that clients ask for, all of them together: as many as [`Self::watched`] has.
     #[must_use]
-    pub fn streams(&self) -> u64 {
-        let services: u64 = self
-            .groups()
+    pub fn services_watched(&self) -> u64 {
+        self.groups()
             .map(|(group, site)| match (&self.federation, site) {
                 (Some(both), Site::Target) => u64::from(group.count) * both.through.len() as u64,
                 _ => u64::from(group.count),
             })
-            .sum();
-        services
-            .saturating_mul(u64::from(self.client.streams_per_service))
-            .saturating_mul(self.client.virtual_clients())
+            .sum()
+    }
+
+    /// Streams in all: Services that a client asks for × streams a service × clients × replicas.
+    #[must_use]
+    pub fn streams(&self) -> u64 {
+        self.client.streams_of(self.services_watched())
+    }
+
+    /// Streams on each of the Services that clients ask for, in the order of [`Self::watched`].
+    #[must_use]
+    pub fn streams_by_service(&self) -> Vec<u64> {
+        let (client, services) = (&self.client, self.services_watched());
+        let services = usize::try_from(services).unwrap_or(usize::MAX);
+        let clients = client.virtual_clients();
+        let audiences = match &client.targets {
+            None => vec![clients; services],
+            Some(targets) => TargetChoice::new(targets, self.seed, services).audiences(clients),
+        };
+        let each = u64::from(client.streams_per_service);
+        audiences.into_iter().map(|it| it * each).collect()
     }
 }
 
@@ -277,6 +299,22 @@ impl Churn {
     }
 }
 
+// === impl Backend ===
+
+impl Backend {
+    /// Whether Deployments make the endpoints, and the cluster writes what follows from them.
+    #[must_use]
+    pub const fn is_deployments(self) -> bool {
+        matches!(self, Self::Deployments { .. })
+    }
+}
+
+impl Default for Backend {
+    fn default() -> Self {
+        Self::Deployments { meshed: false }
+    }
+}
+
 // === impl Client ===
 
 impl Client {
@@ -284,6 +322,21 @@ impl Client {
     #[must_use]
     pub fn virtual_clients(&self) -> u64 {
         u64::from(self.replicas) * u64::from(self.clients)
+    }
+
+    /// Services that a virtual client asks for where there are so many `services`.
+    #[must_use]
+    pub fn targets_of(&self, services: u64) -> u64 {
+        self.targets
+            .map_or(services, |targets| targets.of(services))
+    }
+
+    /// Streams of all virtual clients where there are so many `services`.
+    #[must_use]
+    pub fn streams_of(&self, services: u64) -> u64 {
+        self.targets_of(services)
+            .saturating_mul(u64::from(self.streams_per_service))
+            .saturating_mul(self.virtual_clients())
     }
 
     /// Connections to the destination at once, where clients share at most `connections` if that is
@@ -300,6 +353,7 @@ impl Default for Client {
         Self {
             replicas: 1,
             clients: 1,
+            targets: None,
             streams_per_service: 1,
             stream_max_lifetime: None,
             stream_reset_interval: None,

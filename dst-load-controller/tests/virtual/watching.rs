@@ -79,6 +79,7 @@ fn header() -> Header {
         seed: 1,
         scenario: serde_json::Value::Null,
         streams_requested: 10,
+        clients: None,
         target: TargetInfo {
             kind: TargetKind::Reference,
             version: None,
@@ -141,6 +142,7 @@ fn session(world: World) -> SessionConfig {
         fleet: FleetConfig {
             clients: 5,
             connections: None,
+            targets: None,
             streams_per_service: 1,
             open_rate: 100,
             max_lifetime: None,

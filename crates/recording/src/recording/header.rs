@@ -4,7 +4,7 @@ use dst_load_scenario::flags::Flags;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, ReplicaInfo};
+use super::{ClientLoad, Identity, ReplicaInfo};
 
 /// What was run, on what.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub struct Header {
     pub scenario: serde_json::Value,
     /// Streams to be opened.
     pub streams_requested: u64,
+    /// Who opens them; absent in recordings that do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<ClientLoad>,
     /// What was measured.
     pub target: TargetInfo,
     /// Whether time was virtual.

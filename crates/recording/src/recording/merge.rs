@@ -135,6 +135,11 @@ fn header(recordings: &[Vec<Line>]) -> Result<Header, MergeError> {
         .min_by_key(|header| align::started(header))
         .and_then(|header| header.started.clone());
     header.streams_requested = headers.iter().map(|h| h.streams_requested).sum();
+    // The settings are the same, and so is everything else about them.
+    if let Some(load) = &mut header.clients {
+        let of_each = headers.iter().filter_map(|header| header.clients);
+        load.clients = of_each.map(|it| it.clients).sum();
+    }
     // The worst of the machines bounds what all of them can tell apart.
     header.floor_seconds = headers
         .iter()

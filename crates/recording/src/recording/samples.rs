@@ -47,6 +47,7 @@ pub fn header(kind: TargetKind) -> Header {
         seed: 7,
         scenario: serde_json::json!({"scenario": {"name": "quick", "seed": 7}}),
         streams_requested: 1_000,
+        clients: None,
         target: TargetInfo {
             kind,
             version: (kind == TargetKind::Linkerd).then(|| "edge-26.8.3".into()),

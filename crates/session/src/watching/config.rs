@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use dst_load_destination::{fleet::FleetConfig, target::Target};
+use dst_load_destination::{
+    fleet::{FleetConfig, FleetTargets},
+    target::Target,
+};
 use dst_load_kubernetes::observer::Place;
 use dst_load_oracle::ledger::Limits;
 use dst_load_scenario::{flags::Flags, scenario::Client};
@@ -33,7 +36,8 @@ pub struct SessionConfig {
     pub flags: Flags,
 }
 
-/// How the streams of `client` are opened, by clients in `namespace`.
+/// How the streams of `client` are opened, by clients in `namespace`, where there are no others
+/// elsewhere.
 #[must_use]
 pub fn fleet_config(
     client: &Client,
@@ -44,6 +48,11 @@ pub fn fleet_config(
     FleetConfig {
         clients: client.virtual_clients(),
         connections: client.connections,
+        targets: client.targets.map(|each| FleetTargets {
+            each,
+            seed,
+            first_client: 0,
+        }),
         streams_per_service: client.streams_per_service,
         open_rate: client.open_rate,
         max_lifetime: client.stream_max_lifetime,

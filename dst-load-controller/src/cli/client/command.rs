@@ -3,9 +3,10 @@
 use std::{convert::Infallible, env, fs::File, io::BufWriter, path::PathBuf, time::Duration};
 
 use anyhow::Context;
+use dst_load_destination::fleet::FleetConfig;
 use dst_load_kubernetes::observer::SILENCE;
 use dst_load_oracle::ledger::Limits;
-use dst_load_recording::recording::{Header, Identity, SCHEMA_VERSION, TargetInfo};
+use dst_load_recording::recording::{ClientLoad, Header, Identity, SCHEMA_VERSION, TargetInfo};
 use dst_load_scenario::{
     criteria::Criteria,
     plan::{Plan, Planned},
@@ -108,7 +109,10 @@ pub async fn run(args: &ClientArgs, console: &mut Console<'_>) -> anyhow::Result
             observer: observer_place::own_thread,
             watch_silence: SILENCE,
             target: environment.target.clone(),
-            fleet: fleet_config(&watch.client, &namespace, SEED, args.connect_timeout.0),
+            fleet: FleetConfig {
+                targets: args.targets(&watch, scenario.map_or(SEED, |it| it.seed)),
+                ..fleet_config(&watch.client, &namespace, SEED, args.connect_timeout.0)
+            },
             limits,
             sample_self: true,
             profiles: None,
@@ -133,7 +137,7 @@ pub async fn run(args: &ClientArgs, console: &mut Console<'_>) -> anyhow::Result
     let header = Header {
         linked_cluster: linked.cluster,
         deadline_seconds: limits.deadline.as_secs_f64(),
-        ..header(&environment, scenario, &watch, &namespace)?
+        ..header(&environment, scenario, &watch, args.replica, &namespace)?
     };
     let whole = async {
         let ended = client.run(header).await;
@@ -224,23 +228,30 @@ fn header(
     environment: &Environment,
     scenario: Option<&Scenario>,
     watch: &Watch,
+    replica: Option<u32>,
     namespace: &str,
 ) -> anyhow::Result<Header> {
     let started = date();
     let client = &watch.client;
-    let streams = u64::from(client.streams_per_service) * client.virtual_clients();
     let services: Vec<_> = watch.targets.iter().map(ToString::to_string).collect();
+    let streams = client.streams_of(services.len() as u64);
+    // Without targets all clients ask for the same, whichever replica they are of.
+    let replica = replica.filter(|_| client.targets.is_some());
     let effective = match scenario {
         Some(scenario) => scenario.effective()?,
-        None => serde_json::json!({
-            "client": {
+        None => {
+            let mut section = serde_json::json!({
                 "clients": client.clients,
                 "streamsPerService": client.streams_per_service,
                 "lifecycle": client.lifecycle,
                 "profiles": client.profiles,
                 "services": services,
-            },
-        }),
+            });
+            if let Some(targets) = client.targets {
+                section["targets"] = serde_json::json!(targets);
+            }
+            serde_json::json!({ "client": section })
+        }
     };
     Ok(Header {
         schema_version: SCHEMA_VERSION,
@@ -249,13 +260,15 @@ fn header(
         run_id: new_run_id(),
         identity: Identity {
             pods: env::var(POD).into_iter().collect(),
+            replicas: replica.into_iter().collect(),
             client_replicas: scenario.map(|it| it.client.replicas),
             ..unique_identity()
         },
         name: scenario.map_or("client", |it| &it.name).to_owned(),
         seed: scenario.map_or(SEED, |it| it.seed),
         scenario: effective,
-        streams_requested: streams * watch.targets.len() as u64,
+        streams_requested: streams,
+        clients: Some(ClientLoad::of(client, watch.targets.len() as u64)),
         target: TargetInfo {
             kind: environment.kind,
             version: environment.version.clone(),
@@ -272,7 +285,7 @@ fn header(
         replicas: infos(
             &environment.addresses,
             client.virtual_clients(),
-            u64::from(client.streams_per_service) * watch.targets.len() as u64,
+            streams / client.virtual_clients().max(1),
         ),
         metrics: environment.metrics.shown(),
         metrics_sought: environment.metrics.sought.clone(),

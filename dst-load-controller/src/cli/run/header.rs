@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use dst_load_recording::recording::{Header, Identity, Machine, SCHEMA_VERSION, TargetInfo};
+use dst_load_recording::recording::{
+    ClientLoad, Header, Identity, Machine, SCHEMA_VERSION, TargetInfo,
+};
 use dst_load_scenario::{scenario::Scenario, seed};
 use jiff::Timestamp;
 
@@ -42,6 +44,10 @@ pub(super) fn header(
         seed: scenario.seed,
         scenario: scenario.effective()?,
         streams_requested: scenario.streams(),
+        clients: Some(ClientLoad::of(
+            &scenario.client,
+            scenario.services_watched(),
+        )),
         target: TargetInfo {
             kind: environment.kind,
             version: environment.version.clone(),

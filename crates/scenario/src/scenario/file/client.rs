@@ -4,6 +4,8 @@ use std::num::NonZeroU32;
 
 use super::{
     chart::{ChartKey, ObserveSection},
+    check::{Checker, Result},
+    either::{DistributionKey, TargetsForm, TargetsSection},
     forms::{Quantity, Url},
     placed::{Key, count, key, number, span, value},
     section::half,
@@ -12,6 +14,7 @@ use super::{
 use crate::{
     quantity::NonZeroSpan,
     scenario::{Client, Lifecycle},
+    targets::{LARGEST_EXPONENT, Popularity, Targets},
 };
 
 half! {
@@ -21,7 +24,10 @@ half! {
         replicas: Key<NonZeroU32>,
         /// Virtual clients a replica, each with its own connection. 1 if absent.
         clients: Key<NonZeroU32>,
-        /// Streams that each virtual client opens for each Service. 1 if absent.
+        /// The Services that each virtual client asks for: how many, or also how they are
+        /// distributed. All if absent.
+        targets: Key<TargetsForm>,
+        /// Streams that each virtual client opens for each Service that it asks for. 1 if absent.
         streams_per_service: Key<NonZeroU32>,
         /// Closes and reopens each stream after at most this long.
         stream_max_lifetime: Key<NonZeroSpan>,
@@ -44,14 +50,17 @@ half! {
     }
 }
 
-impl From<ClientSection> for Client {
-    fn from(section: ClientSection) -> Self {
-        let default = Self::default();
+impl Checker<'_> {
+    /// The `client` section.
+    pub(super) fn client(&self, section: ClientSection) -> Result<Client> {
+        let default = Client::default();
+        let targets = value(section.targets).map(|it| self.targets(it));
         let lifecycle = value(section.lifecycle).unwrap_or(default.lifecycle);
         let proxy = lifecycle == Lifecycle::Proxy;
-        Self {
+        Ok(Client {
             replicas: number(section.replicas).unwrap_or(default.replicas),
             clients: number(section.clients).unwrap_or(default.clients),
+            targets: targets.transpose()?,
             streams_per_service: number(section.streams_per_service)
                 .unwrap_or(default.streams_per_service),
             stream_max_lifetime: span(section.stream_max_lifetime),
@@ -60,7 +69,41 @@ impl From<ClientSection> for Client {
             lifecycle,
             profiles: value(section.profiles).unwrap_or(proxy),
             connections: number(section.connections),
-        }
+        })
+    }
+
+    fn targets(&self, form: TargetsForm) -> Result<Targets> {
+        let TargetsSection {
+            count,
+            distribution,
+            exponent,
+        } = match form {
+            TargetsForm::Section(section) => section,
+            TargetsForm::Count(count) => TargetsSection {
+                count: count.into(),
+                distribution: None,
+                exponent: None,
+            },
+        };
+        let popularity = match (value(distribution), exponent) {
+            (Some(DistributionKey::Uniform), Some(_)) => {
+                let message = "is of the distribution zipf; leave it out where it is uniform";
+                return Err(self.error(exponent, message));
+            }
+            (Some(DistributionKey::Uniform), None) => Popularity::Uniform,
+            (_, None) => Popularity::default(),
+            (_, Some(exponent)) if exponent.value > LARGEST_EXPONENT => {
+                let message = format!("{} is more than {LARGEST_EXPONENT}", exponent.value);
+                return Err(self.tree.error(exponent.at, &message));
+            }
+            (_, Some(exponent)) => Popularity::Zipf {
+                exponent: exponent.value,
+            },
+        };
+        Ok(Targets {
+            count: count.value,
+            popularity,
+        })
     }
 }
 
@@ -70,6 +113,7 @@ impl From<&Client> for ClientSection {
         Self {
             replicas: count(client.replicas),
             clients: count(client.clients),
+            targets: (client.targets.as_ref()).and_then(|it| key(it.into())),
             streams_per_service: count(client.streams_per_service),
             stream_max_lifetime: span(client.stream_max_lifetime),
             stream_reset_interval: span(client.stream_reset_interval),
