@@ -24,7 +24,7 @@ fn a_pass_in_text() {
 }
 
 #[test]
-fn the_head_of_every_form_says_who_asked_for_what() {
+fn every_form_says_who_asked_for_what() {
     let of = |targets: Option<&str>, proxy: bool| {
         let mut lines = samples::passed();
         let Some(Line::Header(header)) = lines.first_mut() else {
@@ -67,9 +67,7 @@ fn the_head_of_every_form_says_who_asked_for_what() {
             markdown::render(&report),
             html::render(&page),
         ] {
-            let (at, verdict) = (form.find(said), form.find("erdict"));
-            assert!(at.is_some(), "{said} in {form}");
-            assert!(at < verdict || form.starts_with('<'), "{form}");
+            assert!(form.contains(said), "{said} in {form}");
         }
         let again: Report = serde_json::from_str(&json::render(&report)).unwrap();
         assert_eq!(again.clients, report.clients);
