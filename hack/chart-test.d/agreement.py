@@ -80,6 +80,12 @@ def values_of(name, of):
     pattern, kind = of.get("pattern", ""), of.get("type")
     if "enum" in of:
         return [*of["enum"], "", "x", 5, True, False]
+    if name == "targets":
+        sections = [{"count": 1, "exponent": it} for it in (0, 0.5, 10, 10.5, -1, "1", True)]
+        sections += [{"count": 3, "distribution": it} for it in ("zipf", "uniform", "Zipf", "")]
+        sections += [{"count": it} for it in WHOLE]
+        sections += [{}, {"exponent": 1}, {"count": 2, "distribution": "uniform", "exponent": 1}, {"count": 2, "exponent": None}]
+        return WHOLE + sections
     if "anyOf" in of:
         return [*SPANS, {"min": "1s", "max": "2s"}, {"min": "2s", "max": "1s"}, {"min": "1s"}, {"min": None, "max": "1s"}, {}]
     if name == "extraArgs":

@@ -30,6 +30,7 @@ test_render() {
         check "$name: the pods get the scenario of the file" same_scenario "$file"
         check "$name: one churn Pod, and as many clients as asked for" halves "$file"
     done
+    check "clients with targets are a StatefulSet, whose pods know their number" numbered
     for name in quick everything source target; do
         check "$name: as expected" as_expected "$name"
     done
@@ -64,6 +65,21 @@ halves() {
     expect Deployments 1 "$(grep -c '^kind: Deployment$' <<<"$all")"
     expect replicas "${replicas:-1}" "$(sed -n 's/^  replicas: //p' <<<"$all")"
     expect "replicas set" 7 "$(part client -f "$file" --set client.replicas=7 | sed -n 's/^  replicas: //p')"
+}
+
+numbered() {
+    local quick=(-f "$scenarios/quick.yaml") said
+    said=$(part client "${quick[@]}" --set client.targets=3)
+    expect StatefulSets 1 "$(grep -c '^kind: StatefulSet$' <<<"$said")"
+    expect Deployments 0 "$(grep -c '^kind: Deployment$' <<<"$said" || true)"
+    grep -A3 -E '^ *- name: DST_LOAD_REPLICA$' <<<"$said" | grep -qF "metadata.labels['apps.kubernetes.io/pod-index']"
+    grep -qx '  podManagementPolicy: Parallel' <<<"$said"
+    absent 'DST_LOAD_REPLICA|StatefulSet' "$(render load "${quick[@]}")"
+    # 400 Services × 5,000 clients are two million streams, and 60,000 with targets.
+    refused "2000000 streams" render load "${quick[@]}" --set churn.services=400,client.clients=5000
+    render load "${quick[@]}" --set churn.services=400,client.clients=5000,client.targets=12 >"$work/some"
+    refused "(targets × streamsPerService" render load "${quick[@]}" --set churn.services=400,client.clients=500000,client.targets.count=12
+    refused "client.targets.exponent" render load "${quick[@]}" --set client.targets.count=2,client.targets.distribution=uniform,client.targets.exponent=1
 }
 
 # Without what changes with each version, and the rules, which are generated from the tool's source.

@@ -135,3 +135,8 @@ true
 {{- printf "http://%s-churn.%s.svc:9990" (include "dst-load-test.fullname" .) .Release.Namespace }}
 {{- end }}
 {{- end }}
+
+{{/* What makes the clients' pods. Those of a StatefulSet have a number each. */}}
+{{- define "dst-load-test.clientKind" -}}
+{{ hasKey .Values.client "targets" | ternary "StatefulSet" "Deployment" }}
+{{- end }}

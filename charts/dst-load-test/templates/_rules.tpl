@@ -220,12 +220,25 @@ files/limits.yaml.
 {{- $asked = add (mul $services (len $ways)) (dig "localServices" 0 $values.federation | int64) }}
 {{- end }}
 {{- include "dst-load-test.checkPath" $values.client }}
+{{- $counted := "services" }}
+{{- if hasKey $values.client "targets" }}
+{{- $targets := $values.client.targets }}
+{{- $counted = "targets" }}
+{{- if kindIs "map" $targets }}
+{{- if and (eq (dig "distribution" "zipf" $targets) "uniform") (hasKey $targets "exponent") }}
+{{- fail "client.targets.exponent: is of the distribution zipf; leave it out where it is uniform" }}
+{{- end }}
+{{- $asked = min (int64 $asked) (int64 $targets.count) }}
+{{- else }}
+{{- $asked = min (int64 $asked) (int64 $targets) }}
+{{- end }}
+{{- end }}
 {{- $streams := float64 $asked }}
 {{- range $key := list "streamsPerService" "clients" "replicas" }}
 {{- $streams = mulf $streams (dig $key 1 $values.client | float64) }}
 {{- end }}
 {{- if gt $streams (float64 $limits.streams) }}
-{{- fail (printf "client.clients: %.0f streams in all (services × streamsPerService × clients × replicas) are more than %d" $streams (int64 $limits.streams)) }}
+{{- fail (printf "client.clients: %.0f streams in all (%s × streamsPerService × clients × replicas) are more than %d" $streams $counted (int64 $limits.streams)) }}
 {{- end }}
 {{- end }}
 
@@ -279,8 +292,8 @@ files/limits.yaml.
 {{- fail "churn.provoke: provoke needs backend: pods, since only endpoints with Pods are mishandled" }}
 {{- end }}
 {{- end }}
-{{- if and (dig "meshed" false $churn) (ne $backend "pods") }}
-{{- fail "churn.meshed: only Pods of our own can look meshed; say backend: pods" }}
+{{- if and (dig "meshed" false $churn) (eq $backend "slices") }}
+{{- fail "churn.meshed: bare addresses have no Pods that could look meshed; say backend: deployments or pods" }}
 {{- end }}
 {{- $addresses := dig "addresses" (index . 1).addresses $churn }}
 {{- $first := 0 }}

@@ -1,5 +1,6 @@
 //! All streams of a run: virtual client pods, each with an identity and a connection to each replica
-//! of its own, and on these a stream or more for each Service.
+//! of its own, and on these a stream or more for each Service that it asks
+//! for.
 
 mod held;
 mod lifecycle;
@@ -29,6 +30,7 @@ use dst_load_oracle::{
 use dst_load_scenario::{
     printable::line,
     scenario::{self, ClientPath, Reader},
+    targets::{TargetChoice, Targets},
     time::At,
 };
 use dst_load_transport::{
@@ -66,7 +68,9 @@ pub struct FleetConfig {
     /// The most connections: clients share them in turn as far as there would be more. Each client
     /// has its own to each replica if absent.
     pub connections: Option<u32>,
-    /// Streams that each opens for each Service.
+    /// Which Services each of them asks for; all if absent.
+    pub targets: Option<FleetTargets>,
+    /// Streams that each opens for each Service that it asks for.
     pub streams_per_service: u32,
     /// Streams opened a second, at most, over all clients.
     pub open_rate: u32,
@@ -93,6 +97,17 @@ pub struct FleetConfig {
     pub path: ClientPath,
     /// How many of the clients do not read, and what they do instead.
     pub stalled: Option<(u64, Reader)>,
+}
+
+/// Which Services the clients of a fleet ask for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FleetTargets {
+    /// How many each asks for, and how they are distributed.
+    pub each: Targets,
+    /// The scenario's seed, which all its fleets share.
+    pub seed: u64,
+    /// The number of the first client, where others of the scenario are in other fleets.
+    pub first_client: u64,
 }
 
 /// Why the fleet cannot go on.
@@ -240,14 +255,24 @@ impl Fleet {
             node: place.node.clone(),
             pod: format!("dst-load-client-{client}"),
         };
+        let services = ledgers.all().len();
+        let chosen = config.targets.map(|it| {
+            let choice = TargetChoice::new(&it.each, it.seed, services);
+            move |client| choice.of(it.first_client + client)
+        });
+        let asked = |client| match &chosen {
+            None => (0..services).collect(),
+            Some(chosen) => chosen(client),
+        };
         let is_stalled = scenario::stalled(config.seed, config.clients, stalled);
         let each = (0_u64..).zip(is_stalled);
         let (stalled, reading): (Vec<_>, Vec<_>) = each.partition(|(_, is_stalled)| *is_stalled);
         for (turn, (client, _)) in reading.into_iter().enumerate() {
             let place = place(nodes, client);
             let mut slots = Vec::new();
-            for (service, locked) in ledgers.all().iter().enumerate() {
+            for service in asked(client) {
                 for _ in 0..config.streams_per_service {
+                    let locked = &ledgers.all()[service];
                     let stream = locked.with(|ledger| ledger.add_stream(place.clone()));
                     slots.push(StreamSlot {
                         service,
@@ -271,7 +296,8 @@ impl Fleet {
         // Their streams are like the others', and opened after all of them.
         for (turn, (client, _)) in stalled.into_iter().enumerate() {
             let each = config.streams_per_service;
-            let slots = (0..ledgers.all().len()).flat_map(|it| (0..each).map(move |_| it));
+            let slots = asked(client).into_iter();
+            let slots = slots.flat_map(|it| (0..each).map(move |_| it));
             let slots: Vec<_> = slots.zip(order..).collect();
             order += slots.len() as u64;
             let pod = ClientPod {

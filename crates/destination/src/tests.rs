@@ -65,6 +65,7 @@ impl Streams {
         let config = FleetConfig {
             clients,
             connections: None,
+            targets: None,
             streams_per_service: each,
             open_rate: 1_000_000,
             max_lifetime: None,

@@ -8,7 +8,7 @@
 mod align;
 mod chain;
 mod change;
-mod clients;
+mod client_load;
 mod clock;
 mod codec;
 mod ending;
@@ -20,6 +20,7 @@ mod identity;
 pub(crate) mod leb128;
 mod merge;
 mod observer;
+mod path;
 mod ping;
 mod proxies;
 pub mod samples;
@@ -42,7 +43,7 @@ pub use self::{
     align::started,
     chain::{Chain, LineText},
     change::ChangeLine,
-    clients::{ClientsInfo, StalledInfo},
+    client_load::ClientLoad,
     clock::ClockLine,
     codec::{Fault, ReadError, read, write},
     ending::{End, EndStateLine},
@@ -53,6 +54,7 @@ pub use self::{
     identity::{GivenTwice, Identity, each_once, header_of},
     merge::{MergeError, merge},
     observer::{LagSource, ObserverEvent, ObserverLagLine, ObserverLine},
+    path::{PathInfo, StalledInfo},
     ping::PingLine,
     proxies::{ProxyCounts, ReplicaInfo, ReplicaLine},
     second::{LatencyLine, Second},

@@ -28,7 +28,7 @@ mod warnings;
 mod wrong;
 
 use dst_load_recording::{
-    recording::{Header, Line, Machine, TargetKind},
+    recording::{ClientLoad, Header, Line, Machine, TargetKind},
     statistics::{
         Correctness, CycleSummary, FanOut, Generator, HeldStreams, KubernetesApi, Observer,
         OtherClock, Replica, SlowestChange, StageSummary, Statistics, Streams, Target, Updates,
@@ -71,6 +71,9 @@ pub struct Report {
     pub duration_seconds: f64,
     /// How the run ended.
     pub ending: Ending,
+    /// Who asked for what; absent where the recording does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<ClientLoad>,
     /// Counts of `Get` streams.
     pub streams: Streams,
     /// Streams that a real proxy would open too, and this tool did not.
@@ -289,6 +292,7 @@ impl Report {
             criteria: judgement.criteria,
             duration_seconds: summary.duration_seconds,
             ending,
+            clients: header.clients,
             streams: summary.streams,
             streams_not_opened,
             profiles: summary.profiles,

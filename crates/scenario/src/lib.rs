@@ -17,5 +17,6 @@ pub mod roster;
 pub mod scenario;
 pub mod seed;
 pub mod stale_state;
+pub mod targets;
 pub mod time;
 pub mod words;

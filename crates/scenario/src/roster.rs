@@ -135,7 +135,7 @@ impl Roster {
         services: usize,
     ) -> Option<Self> {
         let (pods, addresses) = match backend {
-            Backend::Deployments => return None,
+            Backend::Deployments { .. } => return None,
             Backend::Pods { addresses, .. } => (true, addresses),
             Backend::Slices { addresses } => (false, addresses),
         };

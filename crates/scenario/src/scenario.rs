@@ -14,6 +14,7 @@ use crate::{
     federation::{Federation, Site, Watched},
     flags::Flags,
     quantity::AddressRange,
+    targets::{TargetChoice, Targets},
 };
 
 mod draft;
@@ -94,11 +95,11 @@ pub struct ServiceGroup {
 /// The objects that provide the endpoints.
 ///
 /// The documentation of a variant is what the schema and the reference say of its key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumDiscriminants)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumDiscriminants)]
 #[strum_discriminants(
     name(BackendKey),
     vis(pub(crate)),
-    derive(Deserialize, Serialize, JsonSchema, IntoStaticStr),
+    derive(Default, Deserialize, Serialize, JsonSchema, IntoStaticStr),
     serde(rename_all = "camelCase"),
     schemars(rename = "Backend"),
     strum(serialize_all = "camelCase"),
@@ -106,8 +107,11 @@ pub struct ServiceGroup {
 )]
 pub enum Backend {
     /// Deployments: the cluster's controllers, and KWOK, create pods and EndpointSlices.
-    #[default]
-    Deployments,
+    #[strum_discriminants(default)]
+    Deployments {
+        /// Whether their pods look as if Linkerd's proxy had been injected.
+        meshed: bool,
+    },
     /// Pods with their status, and EndpointSlices that name them, written by this tool.
     Pods {
         /// Whether the pods look as if Linkerd's proxy had been injected.
@@ -129,7 +133,9 @@ pub struct Client {
     pub replicas: u32,
     /// Virtual client pods a replica.
     pub clients: u32,
-    /// Streams that each virtual client opens for each Service.
+    /// Which Services each virtual client asks for; all if absent.
+    pub targets: Option<Targets>,
+    /// Streams that each virtual client opens for each Service that it asks for.
     pub streams_per_service: u32,
     /// Closes and reopens each stream after at most this long.
     pub stream_max_lifetime: Option<Duration>,
@@ -249,31 +255,52 @@ impl Scenario {
         watched
     }
 
-    /// Streams in all: Services asked for × streams a service × clients × replicas; those of stalled
-    /// clients are not among them.
+    /// Services that clients ask for, all of them together: as many as [`Self::watched`] has.
+    #[must_use]
+    pub fn services_watched(&self) -> u64 {
+        self.groups()
+            .map(|(group, site)| match (&self.federation, site) {
+                (Some(both), Site::Target) => u64::from(group.count) * both.through.len() as u64,
+                _ => u64::from(group.count),
+            })
+            .sum()
+    }
+
+    /// Streams in all: Services that a client asks for × streams a service × clients × replicas; those
+    /// of stalled clients are not among them.
     #[must_use]
     pub fn streams(&self) -> u64 {
-        self.streams_of(self.client.reading_clients())
+        self.client.streams_of(self.services_watched())
     }
 
     /// Streams of stalled clients.
     #[must_use]
     pub fn stalled_streams(&self) -> u64 {
-        self.streams_of(self.client.stalled_clients())
+        let each = self.client.streams_of_each(self.services_watched());
+        each.saturating_mul(self.client.stalled_clients())
     }
 
-    /// Streams of so many clients.
-    fn streams_of(&self, clients: u64) -> u64 {
-        let services: u64 = self
-            .groups()
-            .map(|(group, site)| match (&self.federation, site) {
-                (Some(both), Site::Target) => u64::from(group.count) * both.through.len() as u64,
-                _ => u64::from(group.count),
-            })
-            .sum();
-        services
-            .saturating_mul(u64::from(self.client.streams_per_service))
-            .saturating_mul(clients)
+    /// Streams on each of the Services that clients ask for, in the order of [`Self::watched`]; those
+    /// of stalled clients are not among them.
+    #[must_use]
+    pub fn streams_by_service(&self) -> Vec<u64> {
+        let (client, services) = (&self.client, self.services_watched());
+        let services = usize::try_from(services).unwrap_or(usize::MAX);
+        let audiences = match &client.targets {
+            None => vec![client.reading_clients(); services],
+            Some(targets) => {
+                let stalled = stalled(
+                    self.seed,
+                    client.virtual_clients(),
+                    client.stalled_clients(),
+                );
+                let reading = (0..).zip(stalled).filter(|(_, is_stalled)| !is_stalled);
+                let choice = TargetChoice::new(targets, self.seed, services);
+                choice.audiences(reading.map(|(client, _)| client))
+            }
+        };
+        let each = u64::from(client.streams_per_service);
+        audiences.into_iter().map(|it| it * each).collect()
     }
 
     /// `GetProfile` streams beside them, at most.
@@ -345,6 +372,22 @@ pub fn connection_shares(
     }
 }
 
+// === impl Backend ===
+
+impl Backend {
+    /// Whether Deployments make the endpoints, and the cluster writes what follows from them.
+    #[must_use]
+    pub const fn is_deployments(self) -> bool {
+        matches!(self, Self::Deployments { .. })
+    }
+}
+
+impl Default for Backend {
+    fn default() -> Self {
+        Self::Deployments { meshed: false }
+    }
+}
+
 // === impl Client ===
 
 impl Client {
@@ -352,6 +395,27 @@ impl Client {
     #[must_use]
     pub fn virtual_clients(&self) -> u64 {
         u64::from(self.replicas) * u64::from(self.clients)
+    }
+
+    /// Services that a virtual client asks for where there are so many `services`.
+    #[must_use]
+    pub fn targets_of(&self, services: u64) -> u64 {
+        self.targets
+            .map_or(services, |targets| targets.of(services))
+    }
+
+    /// Streams of a virtual client where there are so many `services`.
+    #[must_use]
+    pub fn streams_of_each(&self, services: u64) -> u64 {
+        self.targets_of(services)
+            .saturating_mul(u64::from(self.streams_per_service))
+    }
+
+    /// Streams of all virtual clients that read where there are so many `services`.
+    #[must_use]
+    pub fn streams_of(&self, services: u64) -> u64 {
+        self.streams_of_each(services)
+            .saturating_mul(self.reading_clients())
     }
 
     /// Clients among them that do not read.
@@ -394,6 +458,7 @@ impl Default for Client {
         Self {
             replicas: 1,
             clients: 1,
+            targets: None,
             streams_per_service: 1,
             stream_max_lifetime: None,
             stream_reset_interval: None,

@@ -14,7 +14,10 @@ use dst_load_transport::{
     world::KubeFactory,
 };
 use http_body_util::BodyExt;
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
+use k8s_openapi::api::{
+    apps::v1::{Deployment, StatefulSet},
+    core::v1::Pod,
+};
 use kube::{Api, ResourceExt, api::ListParams};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
@@ -136,16 +139,23 @@ pub async fn replicas(
     }
 }
 
-/// How many replicas the clients' Deployments in a namespace shall have; `None` where that cannot
-/// be read.
+/// How many replicas the clients' Deployments and StatefulSets in a namespace shall have; `None`
+/// where that cannot be read.
 pub async fn desired(kube: &KubeFactory, namespace: &str, release: Option<&str>) -> Option<u32> {
-    let deployments: Api<Deployment> = Api::namespaced(retrying(kube().ok()?), namespace);
-    let listed = deployments.list(&labelled(release)).await.ok()?;
-    let all = listed.items.iter().filter(|it| is_of_the_chart(*it));
+    let (client, of_release) = (retrying(kube().ok()?), labelled(release));
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
+    let deployments = deployments.list(&of_release).await.ok()?.items;
+    let sets: Api<StatefulSet> = Api::namespaced(client, namespace);
+    // Whoever may read Deployments alone sees all that a release without targets has.
+    let sets = sets.list(&of_release).await;
+    let sets = sets.map(|listed| listed.items).unwrap_or_default();
+    let of_sets = sets.iter().filter(|it| is_of_the_chart(*it));
+    let of_sets = of_sets.map(|it| it.spec.replicas);
+    let of_deployments = deployments.iter().filter(|it| is_of_the_chart(*it));
+    let of_deployments = of_deployments.map(|it| it.spec.replicas);
     // Without a number it is one.
-    let replicas = all.map(|it| it.spec.replicas.unwrap_or(1));
-    let replicas: Vec<_> = replicas
-        .map(|replicas| u32::try_from(replicas).unwrap_or_default())
+    let replicas: Vec<_> = (of_deployments.chain(of_sets))
+        .map(|replicas| u32::try_from(replicas.unwrap_or(1)).unwrap_or_default())
         .collect();
     (!replicas.is_empty()).then(|| replicas.iter().sum())
 }
@@ -351,12 +361,17 @@ mod tests {
             });
             let kube: KubeFactory = Arc::new(move || Ok(client.clone()));
             let said = desired(&kube, "load", Some("r")).await;
-            let asked = log.lock()[0].what.clone();
-            assert_eq!(asked, "GET /apis/apps/v1/namespaces/load/deployments");
+            let asked: Vec<_> = log.lock().iter().map(|it| it.what.clone()).collect();
+            let all = ["deployments", "statefulsets"];
+            assert_eq!(
+                asked,
+                all.map(|it| format!("GET /apis/apps/v1/namespaces/load/{it}"))
+            );
             said
         };
         let ours = "dst-load-test-1.2.3";
-        assert_eq!(said(json!([deployment(json!(3), ours)])).await, Some(3));
+        // The mock has the same of both kinds.
+        assert_eq!(said(json!([deployment(json!(3), ours)])).await, Some(6));
         assert_eq!(said(json!([deployment(json!(3), "web-1")])).await, None);
         let (client, _) = mock(Clock::start(), |_| refusal(403, "Forbidden", "no"));
         let kube: KubeFactory = Arc::new(move || Ok(client.clone()));

@@ -155,11 +155,11 @@ async fn find(
     half: Option<Half>,
 ) -> Findings {
     let (acts, watches) = (half != Some(Half::Client), half != Some(Half::Churn));
-    let backend = scenario.map_or(Backend::Deployments, |scenario| scenario.churn.backend);
+    let backend = scenario.map_or_else(Backend::default, |scenario| scenario.churn.backend);
     let wants = |site| {
         scenario.map(|scenario| Wants {
             pods: match backend {
-                Backend::Deployments if acts => scenario.endpoints_at_most(site),
+                Backend::Deployments { .. } if acts => scenario.endpoints_at_most(site),
                 _ => 0,
             },
             services: scenario.services_at(site),

@@ -7,10 +7,12 @@ mod targets;
 use std::path::PathBuf;
 
 use clap::{Args, builder::BoolishValueParser};
+use dst_load_destination::fleet::FleetTargets;
 use dst_load_scenario::{
     authority::Authority,
     quantity::Span,
     scenario::{Client, Lifecycle, Scenario},
+    targets::Targets,
 };
 use dst_load_transport::listen::Listen;
 
@@ -54,7 +56,7 @@ pub struct ClientArgs {
         value_name = "SCENARIO",
         env,
         conflicts_with_all = [
-            "services", "streams_per_service", "stream_max_lifetime", "stream_reset_interval",
+            "services", "targets", "streams_per_service", "stream_max_lifetime", "stream_reset_interval",
             "clients", "open_rate", "lifecycle", "profiles", "profile_names", "policies",
         ]
     )]
@@ -69,6 +71,14 @@ pub struct ClientArgs {
         env
     )]
     pub services: Vec<String>,
+    /// Number of Services that each client asks for, and their distribution: 12 or 12:zipf (a few
+    /// are asked for by nearly all), 12:zipf:0.8 with an exponent, 12:uniform. All by default.
+    #[arg(long, value_name = "COUNT[:DISTRIBUTION]", env)]
+    pub targets: Option<Targets>,
+    /// Number of this process among the scenario's client replicas, from 0: where each client asks
+    /// for some Services, those of another replica ask for others.
+    #[arg(long, value_name = "NUMBER", env)]
+    pub replica: Option<u32>,
     /// Streams per client and Service.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), env)]
     pub streams_per_service: u32,
@@ -163,7 +173,28 @@ impl ClientArgs {
             return Ok(None);
         };
         let (scenario, _) = scenario::open(name)?.finish().map_err(UsageError::from)?;
+        let client = &scenario.client;
+        if client.targets.is_some() && client.replicas > 1 && self.replica.is_none() {
+            let message = format!(
+                "--replica: the clients of the scenario's {} replicas ask for different Services; \
+                 give the number of this one, from 0",
+                client.replicas
+            );
+            return Err(UsageError(message).into());
+        }
         Ok(Some(scenario))
+    }
+
+    /// Which Services the clients of this process ask for, as `watch` says how many; by the seed of
+    /// the scenario, if there is one.
+    fn targets(&self, watch: &Watch, seed: u64) -> Option<FleetTargets> {
+        let client = &watch.client;
+        let replica = u64::from(self.replica.unwrap_or_default());
+        client.targets.map(|each| FleetTargets {
+            each,
+            seed,
+            first_client: replica * client.virtual_clients(),
+        })
     }
 
     /// What one replica of the scenario watches, and how, where its Services are in `namespace`.
@@ -199,6 +230,7 @@ impl ClientArgs {
             client: Client {
                 replicas: 1,
                 clients: self.clients,
+                targets: self.targets,
                 streams_per_service: self.streams_per_service,
                 stream_max_lifetime: timer("--stream-max-lifetime", self.stream_max_lifetime)?,
                 stream_reset_interval: timer(

@@ -258,7 +258,7 @@ async fn every_permission_that_is_asked_for_is_enough_and_none_can_be_left_out_i
         acts: true,
         endpoints: true,
         watches: true,
-        backend: Backend::Deployments,
+        backend: Backend::default(),
     });
     account.grant(&all).await;
     account.run("all").await.unwrap();

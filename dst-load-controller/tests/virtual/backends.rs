@@ -19,7 +19,11 @@ use k8s_openapi::api::{
     core::v1::{Pod, Service},
     discovery::v1::EndpointSlice,
 };
-use kube::{Api, api::ListParams};
+use kube::{
+    Api,
+    api::{ListParams, Patch, PatchParams},
+};
+use serde_json::json;
 
 use crate::virtually::{self, assert_every_pattern, run, scenario, simulate};
 
@@ -111,6 +115,51 @@ async fn every_pattern_passes_with_both_backends_and_every_delivery_is_counted()
             assert_eq!(counts, (added * 3, removed * 3), "{what}");
         }
     }
+}
+
+const MESHED: &str = "services: 2, meshed: true, pattern: oscillate, minEndpoints: 3, maxEndpoints: 6, minHold: 20s, maxHold: 20s, cycles: 1";
+
+#[tokio::test(start_paused = true)]
+async fn the_pods_of_meshed_deployments_have_a_proxy_that_can_be_read() {
+    let rest = REST.replace("1ms", "5s");
+    let meshed = || scenario(&format!("churn: {{{MESHED}}}{rest}"), &[]);
+    let (standing, report) = in_the_middle_of(meshed(), 10).await;
+    assert_passes(&report, "meshed");
+    assert_eq!(report.latency.destination.add.count, 2 * 3 * 3);
+    assert_eq!((standing.pods.len(), standing.deployments), (6, 2));
+    for pod in standing.pods {
+        let labels = pod.metadata.labels.unwrap_or_default();
+        assert_eq!(labels["linkerd.io/control-plane-ns"], "linkerd");
+        let containers = pod.spec.unwrap().containers;
+        let proxy = containers.iter().find(|it| it.name == "linkerd-proxy");
+        assert_eq!(proxy.unwrap().env.as_ref().map(Vec::len), Some(3));
+    }
+    // Without it a controller does not serve them.
+    let simulation = Simulation::new(meshed()).unwrap();
+    let (kube, namespace) = (
+        simulation.kube().unwrap(),
+        simulation.namespace().to_owned(),
+    );
+    let without = async {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let deployments: Api<Deployment> = Api::namespaced(kube, &namespace);
+        let fake = json!([{ "name": "fake", "image": "fake" }]);
+        let patch = json!({ "spec": { "template": { "spec": { "containers": fake } } } });
+        let patch = Patch::Merge(patch);
+        let (name, parameters) = ("test-service-1", PatchParams::default());
+        let patched = deployments.patch(name, &parameters, &patch);
+        patched.await.unwrap();
+    };
+    let (ran, ()) = tokio::join!(run(simulation), without);
+    let report = ran.report;
+    assert_eq!(report.verdict, Verdict::Fail, "{:?}", report.reasons);
+    let wrong = &report.correctness;
+    assert_eq!(
+        (wrong.streams_wrong, wrong.missing),
+        (3, 9),
+        "{:?}",
+        report.reasons
+    );
 }
 
 /// What stands in the namespace in the middle of a run.

@@ -14,5 +14,6 @@ mod plans;
 mod properties;
 mod proxies;
 mod refused;
+mod targets;
 mod virtually;
 mod watching;

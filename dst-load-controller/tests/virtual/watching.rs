@@ -85,6 +85,7 @@ fn header() -> Header {
         seed: 1,
         scenario: serde_json::Value::Null,
         streams_requested: 10,
+        clients: None,
         target: TargetInfo {
             kind: TargetKind::Reference,
             version: None,
@@ -99,7 +100,7 @@ fn header() -> Header {
         machine: None,
         floor_seconds: None,
         replicas: Vec::new(),
-        clients: None,
+        path: None,
         metrics: Vec::new(),
         metrics_sought: Vec::new(),
     }
@@ -148,6 +149,7 @@ fn session(world: World) -> SessionConfig {
         fleet: FleetConfig {
             clients: 5,
             connections: None,
+            targets: None,
             streams_per_service: 1,
             open_rate: 100,
             max_lifetime: None,

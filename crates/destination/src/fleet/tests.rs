@@ -206,6 +206,7 @@ fn config() -> FleetConfig {
     FleetConfig {
         clients: 1,
         connections: None,
+        targets: None,
         streams_per_service: 1,
         open_rate: 1_000,
         max_lifetime: None,
@@ -253,6 +254,36 @@ async fn watch(
 fn gaps(calls: &[(At, String)]) -> Vec<Duration> {
     let pairs = calls.windows(2);
     pairs.map(|pair| pair[1].0.since(pair[0].0)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn fleets_of_two_replicas_ask_for_what_one_of_all_clients_would() {
+    let names = ["a", "b", "c", "d", "e", "f", "g"];
+    let each = "3".parse().unwrap();
+    let seed = 5;
+    let opened = async |clients, first_client| {
+        let targets = Some(FleetTargets {
+            each,
+            seed,
+            first_client,
+        });
+        let config = FleetConfig {
+            clients,
+            targets,
+            ..config()
+        };
+        let (watched, _) = watch(&names, config, 1, |_, _: &str| vec![]).await;
+        let all = watched.ledgers.all().iter();
+        all.map(|locked| locked.with(|ledger| ledger.stream_phases().len()))
+            .collect::<Vec<_>>()
+    };
+    let (first, second) = (opened(4, 0).await, opened(4, 4).await);
+    assert_eq!((first.iter().sum::<usize>(), first.len()), (12, 7));
+    assert_ne!(first, second);
+    let both: Vec<_> = first.iter().zip(&second).map(|(a, b)| a + b).collect();
+    assert_eq!(both, opened(8, 0).await);
+    let chosen = TargetChoice::new(&each, seed, names.len()).audiences(0..8);
+    assert!(both.iter().map(|it| *it as u64).eq(chosen));
 }
 
 #[tokio::test(start_paused = true)]

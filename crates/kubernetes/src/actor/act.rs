@@ -7,7 +7,7 @@ use dst_load_scenario::{
     action::{Action, Verb},
     federation::Site,
     roster::Roster,
-    scenario::{Scenario, ServiceGroup},
+    scenario::{Backend, Scenario, ServiceGroup},
     time::At,
 };
 use dst_load_transport::clock::Clock;
@@ -230,10 +230,16 @@ impl Actor {
             name,
             &self.namespace,
             endpoints,
-            port,
+            objects::DeploymentPods {
+                port,
+                meshed: matches!(
+                    self.scenario.churn.backend,
+                    Backend::Deployments { meshed: true }
+                ),
+                kwok_nodes: self.kwok_nodes,
+            },
             self.group(target),
             &self.run,
-            self.kwok_nodes,
         );
         let second = self.put(&DEPLOYMENTS, name, deployment).await;
         first.then(second)

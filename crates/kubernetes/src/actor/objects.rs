@@ -180,23 +180,57 @@ fn contained() -> Value {
     json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } })
 }
 
-/// The Deployment `name` with `replicas` pods that listen, in name only, on `port`.
-///
-/// Its pods are never meant to run: KWOK's nodes are tolerated, and with `kwok_nodes` required.
+/// The namespace of Linkerd's control plane, as its chart has it.
+const CONTROL_PLANE: &str = "linkerd";
+
+/// Makes a pod with these labels and containers look as if Linkerd's proxy had been injected, as far
+/// as the destination controller reads that. The injector leaves a pod with such a container alone.
+fn mesh(labels: &mut BTreeMap<String, String>, containers: &mut Vec<Value>) {
+    labels.insert("linkerd.io/control-plane-ns".into(), CONTROL_PLANE.into());
+    containers.push(json!({
+        "name": "linkerd-proxy",
+        "image": "fake",
+        "securityContext": contained(),
+        "env": [
+            { "name": "LINKERD2_PROXY_INBOUND_LISTEN_ADDR", "value": "0.0.0.0:4143" },
+            { "name": "LINKERD2_PROXY_CONTROL_LISTEN_ADDR", "value": "0.0.0.0:4190" },
+            { "name": "LINKERD2_PROXY_ADMIN_LISTEN_ADDR", "value": "0.0.0.0:4191" },
+        ],
+    }));
+}
+
+/// What the pods of a Deployment look like. They are never meant to run.
+#[derive(Clone, Copy, Debug)]
+pub struct DeploymentPods {
+    /// The port on which they listen, in name only.
+    pub port: u16,
+    /// Whether they look as if Linkerd's proxy had been injected.
+    pub meshed: bool,
+    /// Whether KWOK's nodes are required; they are tolerated always.
+    pub kwok_nodes: bool,
+}
+
+/// The Deployment `name` with `replicas` such `pods`.
 #[must_use]
 pub fn deployment(
     name: &str,
     namespace: &str,
     replicas: u32,
-    port: u16,
+    pods: DeploymentPods,
     group: &ServiceGroup,
     run: &RunIdentity,
-    kwok_nodes: bool,
 ) -> Value {
     let mut labels = labels(run);
     labels.insert("app".into(), name.into());
-    let mut container = container(port);
-    container["resources"] = json!({ "requests": { "cpu": "1m", "memory": "1Mi" } });
+    let mut pod_labels = labels.clone();
+    let mut containers = vec![container(pods.port)];
+    if pods.meshed {
+        mesh(&mut pod_labels, &mut containers);
+    }
+    // Each: a quota of requests refuses a pod of which one container has none.
+    for container in &mut containers {
+        container["resources"] = json!({ "requests": { "cpu": "1m", "memory": "1Mi" } });
+    }
     let mut pod = json!({
         // Neither is of use to a fake pod, and both make every pod object larger.
         "automountServiceAccountToken": false,
@@ -205,9 +239,9 @@ pub fn deployment(
         "tolerations": [
             { "key": "kwok.x-k8s.io/node", "operator": "Exists", "effect": "NoSchedule" },
         ],
-        "containers": [container],
+        "containers": containers,
     });
-    if kwok_nodes {
+    if pods.kwok_nodes {
         pod["nodeSelector"] = json!({ "type": "kwok" });
     }
     let mut spec = json!({
@@ -215,7 +249,7 @@ pub fn deployment(
         // A day of restarts would otherwise leave ten old ReplicaSets behind for each Service.
         "revisionHistoryLimit": 0,
         "selector": { "matchLabels": { "app": name } },
-        "template": { "metadata": { "labels": labels }, "spec": pod },
+        "template": { "metadata": { "labels": pod_labels }, "spec": pod },
     });
     if let Pattern::RollingUpdate {
         max_surge,
@@ -276,6 +310,12 @@ mod tests {
         }
     }
 
+    const PODS: DeploymentPods = DeploymentPods {
+        port: 8080,
+        meshed: false,
+        kwok_nodes: false,
+    };
+
     fn group(pattern: Pattern) -> ServiceGroup {
         ServiceGroup {
             prefix: "test-service".into(),
@@ -295,15 +335,23 @@ mod tests {
     fn every_object_is_one_that_kubernetes_knows() {
         let stable = group(Pattern::Stable { endpoints: 3 });
         survives::<Service>(&service("test-service-1", "ns", 8080, true, &run()));
-        let deployment = deployment("a", "ns", 3, 8080, &stable, &run(), true);
-        survives::<Pod>(&pod_of(&deployment, "a-1"));
-        survives::<Deployment>(&deployment);
+        for meshed in [false, true] {
+            let kwok_nodes = true;
+            let pods = DeploymentPods {
+                meshed,
+                kwok_nodes,
+                ..PODS
+            };
+            let deployment = deployment("a", "ns", 3, pods, &stable, &run());
+            survives::<Pod>(&pod_of(&deployment, "a-1"));
+            survives::<Deployment>(&deployment);
+        }
     }
 
     #[test]
     fn every_object_carries_the_labels_that_cleanup_finds_it_by() {
         let stable = group(Pattern::Stable { endpoints: 3 });
-        let deployment = deployment("a", "ns", 3, 8080, &stable, &run(), false);
+        let deployment = deployment("a", "ns", 3, PODS, &stable, &run());
         let namespace = serde_json::to_value(namespace("ns", &run())).unwrap();
         let lease = lease("ns", &run(), Duration::from_secs(15), Timestamp::UNIX_EPOCH);
         let lease = serde_json::to_value(lease).unwrap();
@@ -377,7 +425,7 @@ mod tests {
             max_surge: 2,
             max_unavailable: 1,
         });
-        let made = deployment("a", "ns", 10, 8080, &rolling, &run(), true);
+        let made = deployment("a", "ns", 10, PODS, &rolling, &run());
         assert_eq!(
             made["spec"]["strategy"],
             json!({
@@ -389,10 +437,37 @@ mod tests {
     }
 
     #[test]
+    fn only_the_pods_of_a_meshed_deployment_look_as_if_a_proxy_had_been_injected() {
+        let stable = group(Pattern::Stable { endpoints: 3 });
+        let made = |meshed| {
+            let pods = DeploymentPods { meshed, ..PODS };
+            deployment("a", "ns", 3, pods, &stable, &run())
+        };
+        let label = |of: &Value| of["metadata"]["labels"]["linkerd.io/control-plane-ns"].clone();
+        let containers = |of: &Value| of["spec"]["template"]["spec"]["containers"].clone();
+        let (plain, meshed) = (made(false), made(true));
+        assert_eq!(label(&plain["spec"]["template"]), Value::Null);
+        assert_eq!(label(&meshed["spec"]["template"]), "linkerd");
+        assert_eq!(label(&meshed), Value::Null);
+        assert_eq!(containers(&plain).as_array().unwrap().len(), 1);
+        let proxy = &containers(&meshed)[1];
+        assert_eq!(proxy["name"], "linkerd-proxy");
+        // What the pods of the backend `pods` have, and what a quota wants.
+        let own = pod("a", "ns", 7, 8080, true, &run());
+        let env = &own["spec"]["containers"][1]["env"];
+        assert_eq!(
+            (&proxy["env"], env.as_array().map(Vec::len)),
+            (env, Some(3))
+        );
+        assert_eq!(proxy["resources"]["requests"]["cpu"], "1m");
+    }
+
+    #[test]
     fn kwok_nodes_are_always_tolerated_and_required_only_when_asked() {
         let stable = group(Pattern::Stable { endpoints: 3 });
-        let pod = |asked| {
-            let made = deployment("a", "ns", 3, 8080, &stable, &run(), asked);
+        let pod = |kwok_nodes| {
+            let pods = DeploymentPods { kwok_nodes, ..PODS };
+            let made = deployment("a", "ns", 3, pods, &stable, &run());
             made["spec"]["template"]["spec"].clone()
         };
         for asked in [false, true] {

@@ -103,7 +103,7 @@ impl Permission {
     #[must_use]
     pub fn of(purpose: Purpose) -> Vec<Self> {
         let (first, second): (&[Row], &[Row]) = match purpose.backend {
-            Backend::Deployments => (&BY_DEPLOYMENTS, &[]),
+            Backend::Deployments { .. } => (&BY_DEPLOYMENTS, &[]),
             Backend::Pods { .. } => (&BY_SLICES, &BY_PODS),
             Backend::Slices { .. } => (&BY_SLICES, &[]),
         };
@@ -175,7 +175,7 @@ mod tests {
             acts: true,
             endpoints: true,
             watches: true,
-            backend: Backend::Deployments,
+            backend: Backend::default(),
         });
         let slices: Vec<_> = both
             .iter()
@@ -197,7 +197,7 @@ mod tests {
             acts: false,
             endpoints: false,
             watches: true,
-            backend: Backend::Deployments,
+            backend: Backend::default(),
         });
         assert!(watching.iter().all(|one| SEE.contains(&one.verb)));
     }
@@ -218,10 +218,10 @@ mod tests {
             acts: false,
             endpoints: false,
             watches: true,
-            backend: Backend::Deployments,
+            backend: Backend::default(),
         };
         for (name, purpose, cluster) in [
-            ("churn-deployments", acting(Backend::Deployments), false),
+            ("churn-deployments", acting(Backend::default()), false),
             (
                 "churn-pods",
                 acting(Backend::Pods { meshed, addresses }),
@@ -251,7 +251,7 @@ mod tests {
             acts: true,
             endpoints: false,
             watches: true,
-            backend: Backend::Deployments,
+            backend: Backend::default(),
         });
         let may = |verb, resource: &str| {
             let mut all = standing.iter();
@@ -286,7 +286,7 @@ mod tests {
             assert!(of.contains("delete endpointslices"));
         }
         assert!(pods.contains("patch pods/status") && !slices.contains("create pods"));
-        let deployments = needed(Backend::Deployments);
+        let deployments = needed(Backend::default());
         assert!(deployments.contains("patch deployments/scale"));
         assert!(!deployments.contains("create endpointslices"));
     }

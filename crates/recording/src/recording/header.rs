@@ -4,7 +4,7 @@ use dst_load_scenario::flags::Flags;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ClientsInfo, Identity, ReplicaInfo};
+use super::{ClientLoad, Identity, PathInfo, ReplicaInfo};
 
 /// What was run, on what.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub struct Header {
     pub scenario: serde_json::Value,
     /// Streams to be opened.
     pub streams_requested: u64,
+    /// Who opens them; absent in recordings that do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<ClientLoad>,
     /// What was measured.
     pub target: TargetInfo,
     /// Whether time was virtual.
@@ -60,9 +63,9 @@ pub struct Header {
     /// The replicas of the destination, where there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replicas: Vec<ReplicaInfo>,
-    /// Who the clients are; absent in recordings of versions that did not say it.
+    /// By which way clients reach the destination; absent in recordings that do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub clients: Option<ClientsInfo>,
+    pub path: Option<PathInfo>,
     /// Where the target's metrics are read, of several replicas each, as given or found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[serde(deserialize_with = "dst_load_scenario::printable::read")]

@@ -16,6 +16,9 @@ pub struct Identity {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[serde(deserialize_with = "dst_load_scenario::printable::read")]
     pub pods: Vec<String>,
+    /// Which of the client replicas recorded, from 0, where each has Services of its own to ask for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<u32>,
     /// How many client replicas the scenario has, in a recording of one of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_replicas: Option<u32>,
@@ -61,6 +64,7 @@ impl Identity {
         for one in all {
             merged.recordings.extend(one.recordings.iter().cloned());
             merged.pods.extend(one.pods.iter().cloned());
+            merged.replicas.extend(&one.replicas);
             merged.client_replicas = merged.client_replicas.max(one.client_replicas);
             merged.expected = merged.expected.max(one.expected).max(one.client_replicas);
         }
@@ -70,15 +74,26 @@ impl Identity {
     /// Pods from which there is more than one recording: their client restarted.
     #[must_use]
     pub fn restarted(&self) -> Vec<String> {
-        let mut pods = self.pods.clone();
-        pods.sort();
-        let mut twice: Vec<_> = (pods.windows(2))
-            .filter(|pair| pair[0] == pair[1])
-            .map(|pair| pair[0].clone())
-            .collect();
-        twice.dedup();
-        twice
+        given_twice(&self.pods)
     }
+
+    /// Replicas of which there is more than one recording: their clients asked for the same Services.
+    #[must_use]
+    pub fn same_replicas(&self) -> Vec<u32> {
+        given_twice(&self.replicas)
+    }
+}
+
+/// What is in a list more than once, in order.
+fn given_twice<T: Clone + Ord>(all: &[T]) -> Vec<T> {
+    let mut sorted = all.to_vec();
+    sorted.sort();
+    let mut twice: Vec<_> = (sorted.windows(2))
+        .filter(|pair| pair[0] == pair[1])
+        .map(|pair| pair[0].clone())
+        .collect();
+    twice.dedup();
+    twice
 }
 
 /// Checks that none of these holds a recording that another one holds, each with its place.
@@ -178,6 +193,7 @@ mod tests {
             ..Identity::new(1, "a")
         };
         assert_eq!(one.expected, None);
+        assert_eq!(one.same_replicas(), [0; 0]);
         let two = Identity::merged([&one, &Identity::new(1, "b")].into_iter());
         assert_eq!((two.recordings.len(), two.expected), (2, Some(3)));
         assert_eq!(two.restarted(), [""; 0]);

@@ -12,7 +12,7 @@ use dst_load_scenario::{action::Direction, quantile::nearest_rank, time::At};
 
 use self::replicas::Replicas;
 use super::{
-    ChangeLine, ClientsInfo, End, GeneratorSample, GivenTwice, Header, Identity, Line, Phase,
+    ChangeLine, End, GeneratorSample, GivenTwice, Header, Identity, Line, PathInfo, Phase,
     StreamTimes, align, each_once, endpoints::EndpointsOfAll,
 };
 
@@ -133,8 +133,13 @@ fn header(recordings: &[Vec<Line>]) -> Result<Header, MergeError> {
         .iter()
         .min_by_key(|header| align::started(header))
         .and_then(|header| header.started.clone());
-    header.clients = ClientsInfo::merged(headers.iter().map(|header| &header.clients));
+    header.path = PathInfo::merged(headers.iter().map(|header| &header.path));
     header.streams_requested = headers.iter().map(|h| h.streams_requested).sum();
+    // The settings are the same, and so is everything else about them.
+    if let Some(load) = &mut header.clients {
+        let of_each = headers.iter().filter_map(|header| header.clients);
+        load.clients = of_each.map(|it| it.clients).sum();
+    }
     // The worst of the machines bounds what all of them can tell apart.
     header.floor_seconds = headers
         .iter()

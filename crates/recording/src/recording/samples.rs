@@ -47,6 +47,7 @@ pub fn header(kind: TargetKind) -> Header {
         seed: 7,
         scenario: serde_json::json!({"scenario": {"name": "quick", "seed": 7}}),
         streams_requested: 1_000,
+        clients: None,
         target: TargetInfo {
             kind,
             version: (kind == TargetKind::Linkerd).then(|| "edge-26.8.3".into()),
@@ -65,7 +66,7 @@ pub fn header(kind: TargetKind) -> Header {
         }),
         floor_seconds: Some(0.000_31),
         replicas: Vec::new(),
-        clients: None,
+        path: None,
         metrics: Vec::new(),
         metrics_sought: Vec::new(),
     }

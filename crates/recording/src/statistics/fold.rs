@@ -29,8 +29,8 @@ use super::{
     },
 };
 use crate::recording::{
-    ClientsInfo, End, EndStateLine, EndpointsLine, GeneratorSample, Identities, LatencyLine, Line,
-    ObserverLagLine, Phase, Second, StreamCounts, Totals, absorb,
+    End, EndStateLine, EndpointsLine, GeneratorSample, Identities, LatencyLine, Line,
+    ObserverLagLine, PathInfo, Phase, Second, StreamCounts, Totals, absorb,
 };
 
 type Key = (u32, Stage, Direction, Option<Via>);
@@ -62,7 +62,7 @@ pub struct Interval {
 #[derive(Debug, Default)]
 pub struct Statistics {
     requested: u64,
-    clients: Option<ClientsInfo>,
+    path: Option<PathInfo>,
     /// Whether only some replicas' metrics are read.
     scrapes_some: bool,
     churn_started: Option<At>,
@@ -242,7 +242,7 @@ impl Statistics {
         match line {
             Line::Header(header) => {
                 self.requested = header.streams_requested;
-                self.clients.clone_from(&header.clients);
+                self.path.clone_from(&header.path);
                 let replicas = header.replicas.len().max(1);
                 self.scrapes_some = ![0, replicas].contains(&header.metrics.len());
                 self.replicas = Replicas::new(&header.replicas);
@@ -370,11 +370,11 @@ impl Statistics {
                 connection_errors: self.streams.connection_errors.clone(),
                 closed: self.streams.closed,
                 proxy: self.streams.proxy,
-                path: (self.clients.as_ref()).map(|clients| {
+                path: (self.path.as_ref()).map(|clients| {
                     let seen = self.target.connections();
                     PathTaken::of(clients, seen.filter(|_| !self.scrapes_some))
                 }),
-                stalled: (self.clients.as_ref())
+                stalled: (self.path.as_ref())
                     .and_then(|clients| StalledStreams::of(clients, &self.streams.stalled)),
                 reconnect_gap: LatencySummary::of(&self.reconnect_gap),
             },

@@ -18,6 +18,9 @@ pub struct Merged {
     pub expected: Option<u64>,
     /// Clients that restarted, whose earlier recording is lost.
     pub restarted: Vec<String>,
+    /// Client replicas that are in it more than once, although each has Services of its own to ask
+    /// for.
+    pub same_replicas: Vec<u32>,
     /// In what the folded numbers differ from what the recording says of itself; `null` if in
     /// nothing.
     pub difference: Option<String>,
@@ -52,5 +55,6 @@ impl Merged {
         self.recordings = identity.recordings.len() as u64;
         self.expected = identity.expected.map(u64::from);
         self.restarted = identity.restarted();
+        self.same_replicas = identity.same_replicas();
     }
 }

@@ -431,8 +431,13 @@ fn what_is_not_the_same_is_refused_unless_forced() {
         services: 20,
         ..Made::default()
     };
+    let some = Made {
+        targets: Some(3),
+        ..Made::default()
+    };
     let main = runs(&Made::default(), 1);
     for (other, said) in [
+        (some, "it has client.targets.count 3, that has nothing"),
         (seeded, "it has the seed 8, that has 7"),
         (reference, "as its target the reference destination"),
         (larger, "it has churn.services 20, that has 10"),

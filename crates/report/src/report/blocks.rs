@@ -97,7 +97,7 @@ fn head(report: &Report, state: State) -> Head {
              measurement of Linkerd."
                 .to_owned()
         }),
-        caveats: ends.into_iter().collect(),
+        caveats: prose::clients(report).into_iter().chain(ends).collect(),
         tested: (!report.is_self_test()).then(|| overview::tested(report)),
         running,
         verdict: crate::document::Verdict {

@@ -59,6 +59,32 @@ pub(super) fn title(report: &Report) -> String {
     )
 }
 
+/// Who asked for what, as far as the recording says it.
+pub(super) fn clients(report: &Report) -> Option<String> {
+    let load = report.clients?;
+    let all = counted(load.services, "Service", "Services");
+    let services = match &load.targets {
+        Some(targets) => targets.among(load.services),
+        None if load.services == 1 => all,
+        None => format!("all {all}"),
+    };
+    let each = match load.streams_per_service {
+        1 => String::new(),
+        streams => format!(", {} streams each", count(streams)),
+    };
+    let profiles = if load.profiles {
+        ", with GetProfile streams"
+    } else {
+        ""
+    };
+    Some(format!(
+        "{}, each of {services}{each}: {}, lifecycle {}{profiles}.",
+        counted(load.clients, "client", "clients"),
+        counted(report.streams.requested, "stream", "streams"),
+        load.lifecycle,
+    ))
+}
+
 /// The verdict in one line.
 pub(super) fn verdict(report: &Report) -> String {
     let criteria = || report.criteria.iter();

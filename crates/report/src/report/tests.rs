@@ -8,7 +8,10 @@ mod merged;
 mod path;
 
 use dst_load_recording::recording::samples;
-use dst_load_scenario::published::{assert_published, pretty};
+use dst_load_scenario::{
+    published::{assert_published, pretty},
+    scenario::Lifecycle,
+};
 
 use super::*;
 use crate::terminal::Style;
@@ -20,6 +23,59 @@ fn report(lines: &[Line]) -> Report {
 #[test]
 fn a_pass_in_text() {
     insta::assert_snapshot!(text::render(&report(&samples::passed()), Style::PLAIN));
+}
+
+#[test]
+fn every_form_says_who_asked_for_what() {
+    let of = |targets: Option<&str>, proxy: bool| {
+        let mut lines = samples::passed();
+        let Some(Line::Header(header)) = lines.first_mut() else {
+            panic!("a header");
+        };
+        header.clients = Some(ClientLoad {
+            clients: 5_000,
+            services: 400,
+            targets: targets.map(|it| it.parse().unwrap()),
+            streams_per_service: if proxy { 2 } else { 1 },
+            lifecycle: if proxy {
+                Lifecycle::Proxy
+            } else {
+                Lifecycle::Eternal
+            },
+            profiles: proxy,
+        });
+        lines
+    };
+    for (lines, said) in [
+        (
+            of(Some("12"), false),
+            "5,000 clients, each of 12 of 400 Services (Zipf, exponent 1): 1,000 streams, lifecycle \
+             eternal.",
+        ),
+        (
+            of(None, true),
+            "5,000 clients, each of all 400 Services, 2 streams each: 1,000 streams, lifecycle proxy, \
+             with GetProfile streams.",
+        ),
+    ] {
+        let wide = Style {
+            columns: 200,
+            ..Style::PLAIN
+        };
+        let report = report(&lines);
+        let page = page::Page::of(&lines, report.clone()).unwrap();
+        for form in [
+            text::render(&report, wide),
+            markdown::render(&report),
+            html::render(&page),
+        ] {
+            assert!(form.contains(said), "{said} in {form}");
+        }
+        let again: Report = serde_json::from_str(&json::render(&report)).unwrap();
+        assert_eq!(again.clients, report.clients);
+    }
+    // Older recordings do not say.
+    assert_eq!(report(&samples::passed()).clients, None);
 }
 
 #[test]

@@ -25,6 +25,12 @@ pub(super) fn doubts(summary: &Summary) -> Vec<String> {
             "the client {pod} restarted: what it had measured before is lost"
         ));
     }
+    for replica in &merged.same_replicas {
+        doubts.push(format!(
+            "two clients were replica {replica}: they asked for the same Services, and those of \
+             another replica were left out"
+        ));
+    }
     doubts.extend(merged.difference.clone());
     doubts
 }

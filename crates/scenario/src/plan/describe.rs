@@ -10,6 +10,7 @@ use crate::{
     pattern::Pattern,
     roster::ENDPOINTS_A_SLICE,
     scenario::{Backend, BackendKey, ClientPath, Scenario, ServiceGroup},
+    targets::Targets,
     time::At,
 };
 
@@ -96,12 +97,21 @@ pub struct Clusters {
 }
 
 /// The watching side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Clients {
     /// Connections: one of each virtual client, or of each identity to each replica.
     pub connections: u64,
-    /// Streams that watch each Service.
+    /// Which Services each asks for; all where this is absent.
+    pub targets: Option<Targets>,
+    /// Services that clients ask for, all of them together.
+    pub services: u64,
+    /// Streams that watch each Service that is churned; where clients ask for some, the most
+    /// popular one.
     pub streams_per_service: u64,
+    /// Streams that watch the least popular of these.
+    pub streams_per_service_min: u64,
+    /// How many of these no client asks for.
+    pub services_unwatched: u64,
     /// Streams in all.
     pub streams: u64,
     /// `GetProfile` streams in addition, at most.
@@ -173,8 +183,13 @@ impl Description {
         if let Some(both) = &mut churned.federation {
             both.local = None;
         }
-        let services = churned.services().count().max(1) as u64;
-        let streams_per_service = churned.streams() / services;
+        let streams = streams_by_churned_service(scenario);
+        let sizes = || {
+            groups
+                .iter()
+                .flat_map(|group| group.names().map(|_| group.pattern.initial()))
+        };
+        let at_start = || sizes().zip(&streams);
         let plan = Plan::new(&churned);
         let (timeline, timeline_continues) = timeline(&plan);
         Self {
@@ -192,7 +207,11 @@ impl Description {
                     ClientPath::Direct => scenario.client.virtual_clients(),
                     ClientPath::Sidecar { identities } => identities.into(),
                 },
-                streams_per_service,
+                targets: scenario.client.targets,
+                services: scenario.services_watched(),
+                streams_per_service: streams.iter().copied().max().unwrap_or_default(),
+                streams_per_service_min: streams.iter().copied().min().unwrap_or_default(),
+                services_unwatched: streams.iter().filter(|it| **it == 0).count() as u64,
                 streams: scenario.streams(),
                 profile_streams: scenario.profile_streams(),
                 policy_streams: scenario.policy_streams(),
@@ -200,11 +219,13 @@ impl Description {
             },
             on_opening: Updates {
                 endpoints: endpoints_at_start,
-                deliveries: endpoints_at_start * streams_per_service,
-                messages_at_least: churned.streams()
-                    - streams_per_service * sum(groups, |p| u64::from(p.initial() == 0)),
+                deliveries: at_start().map(|(size, it)| u64::from(size) * it).sum(),
+                messages_at_least: at_start()
+                    .filter(|(size, _)| *size > 0)
+                    .map(|(_, it)| it)
+                    .sum(),
             },
-            per_cycle: first_cycle(&plan, streams_per_service),
+            per_cycle: first_cycle(&plan, &streams),
             timeline,
             timeline_continues,
             ends_after_seconds: plan.end().map(At::as_secs_f64),
@@ -234,7 +255,7 @@ impl Objects {
             u64::from(pattern.peak()).div_ceil(ENDPOINTS_A_SLICE)
         });
         let (deployments, own_pods, own_slices) = match scenario.churn.backend {
-            Backend::Deployments => (services, 0, 0),
+            Backend::Deployments { .. } => (services, 0, 0),
             Backend::Pods { .. } => (0, endpoints_at_most, slices),
             Backend::Slices { .. } => (0, 0, slices),
         };
@@ -330,21 +351,38 @@ fn timeline(plan: &Plan) -> (Vec<Line>, bool) {
     (lines, false)
 }
 
-/// The updates of the whole first cycle, where there is one.
-fn first_cycle(plan: &Plan, streams: u64) -> Option<Cycle> {
+/// Streams that watch each Service that is churned, in plan order; what is local beside a second
+/// cluster comes after these, and is left out.
+fn streams_by_churned_service(scenario: &Scenario) -> Vec<u64> {
+    let groups = scenario.churn.groups.iter();
+    let mut streams: Vec<u64> = groups.flat_map(|group| group.names().map(|_| 0)).collect();
+    let watched = scenario
+        .watched()
+        .into_iter()
+        .zip(scenario.streams_by_service());
+    for (watched, of_one_way) in watched {
+        if let Some(streams) = streams.get_mut(watched.position) {
+            *streams += of_one_way;
+        }
+    }
+    streams
+}
+
+/// The updates of the whole first cycle, where there is one; `streams` watch each Service.
+fn first_cycle(plan: &Plan, streams: &[u64]) -> Option<Cycle> {
     let (start, end) = plan.cycle_bounds(1)?;
     let mut cycle = Cycle::default();
     for step in plan.clone().skip_while(|step| step.at() < start) {
         if step.at() >= end {
             break;
         }
-        if let Step::Act(Action { verb, .. }) = step {
+        if let Step::Act(Action { verb, service, .. }) = step {
             if matches!(verb, Verb::Create { .. }) {
                 continue;
             }
             let (added, removed) = verb.expects();
-            cycle.additions.count(added, streams);
-            cycle.removals.count(removed, streams);
+            cycle.additions.count(added, streams[service]);
+            cycle.removals.count(removed, streams[service]);
         }
     }
     Some(cycle)
@@ -413,6 +451,46 @@ mod tests {
       correctness: no endpoint missing, stale or unexpected at the end
       an update counts as never arrived after 5 s
     "#);
+    }
+
+    #[test]
+    fn clients_that_ask_for_some_services_are_described_by_their_audiences() {
+        let text = "churn: {services: 400, pattern: oscillate, minEndpoints: 1, maxEndpoints: 3, minHold: 1m, maxHold: 1m, cycles: 1}
+client: {clients: 5000, targets: 12}";
+        let (scenario, _) = Scenario::from_yaml(text, "it.yaml", &[]).unwrap();
+        let description = Description::of(&scenario);
+        let clients = description.clients;
+        assert_eq!((clients.streams, clients.services), (60_000, 400));
+        // Each client's Services count once, whichever they are.
+        assert_eq!(description.on_opening.deliveries, 60_000);
+        assert_eq!(description.on_opening.messages_at_least, 60_000);
+        let cycle = description.per_cycle.unwrap();
+        assert_eq!(cycle.additions.deliveries, 120_000);
+        assert_eq!(cycle.removals.messages_at_least, 60_000);
+        let said = description.to_string();
+        let line = said.lines().find(|line| line.contains("connections"));
+        assert_eq!(
+            line.unwrap().trim(),
+            "60,000 on 5,000 connections; each client asks for 12 of 400 Services (Zipf, exponent \
+             1), 17 to 4,449 streams a Service"
+        );
+    }
+
+    #[test]
+    fn services_that_nobody_asks_for_are_counted_and_expect_nothing() {
+        let text = "churn: {services: 4, pattern: oscillate, minEndpoints: 1, maxEndpoints: 3, minHold: 1m, maxHold: 1m, cycles: 1}
+client: {clients: 1, targets: {count: 1, distribution: uniform}}";
+        let (scenario, _) = Scenario::from_yaml(text, "it.yaml", &[]).unwrap();
+        let description = Description::of(&scenario);
+        let clients = description.clients;
+        let (most, least) = (clients.streams_per_service, clients.streams_per_service_min);
+        assert_eq!((clients.services_unwatched, most, least), (3, 1, 0));
+        assert_eq!(description.per_cycle.unwrap().additions.deliveries, 2);
+        assert!(
+            description
+                .to_string()
+                .contains("3 Services that no client asks for")
+        );
     }
 
     #[test]

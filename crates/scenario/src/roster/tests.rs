@@ -120,7 +120,7 @@ fn provoked(case: StaleStateCase, rounds: u32) -> Cluster {
 
 #[test]
 fn the_clusters_own_controllers_need_no_roster() {
-    assert!(Roster::new(Backend::Deployments, &STABLE, 8080, 0, 1).is_none());
+    assert!(Roster::new(Backend::default(), &STABLE, 8080, 0, 1).is_none());
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn objects_of(subject: &Subject<'_>) -> Vec<(&'static str, &'static str, Value)>
         count: 1,
         pattern: Pattern::Stable { endpoints: 1 },
     };
-    let selector = subject.purpose.backend == Backend::Deployments;
+    let selector = subject.purpose.backend.is_deployments();
     let service = objects::service(NAME, namespace, PORT, selector, &run);
     let mut all = vec![("Services", "/api/v1", service)];
     if !subject.purpose.endpoints {
@@ -93,8 +93,13 @@ fn objects_of(subject: &Subject<'_>) -> Vec<(&'static str, &'static str, Value)>
         members: Vec::new(),
     };
     match subject.purpose.backend {
-        Backend::Deployments => {
-            let deployment = objects::deployment(NAME, namespace, 1, PORT, &group, &run, false);
+        Backend::Deployments { meshed } => {
+            let pods = objects::DeploymentPods {
+                port: PORT,
+                meshed,
+                kwok_nodes: false,
+            };
+            let deployment = objects::deployment(NAME, namespace, 1, pods, &group, &run);
             let pod = objects::pod_of(&deployment, NAME);
             all.push(("Deployments", "/apis/apps/v1", deployment));
             all.push(("Pods of Deployments", "/api/v1", pod));
@@ -175,10 +180,10 @@ async fn quotas(kube: &Client, subject: &Subject<'_>, wanted: &Wanted, findings:
 }
 
 fn wanted(subject: &Subject<'_>, wants: Wants, pod: Option<BTreeMap<String, String>>) -> Wanted {
-    let deployments = subject.purpose.backend == Backend::Deployments;
+    let deployments = subject.purpose.backend.is_deployments();
     let pods = match subject.purpose.backend {
         Backend::Slices { .. } => 0,
-        Backend::Deployments | Backend::Pods { .. } => wants.endpoints,
+        Backend::Deployments { .. } | Backend::Pods { .. } => wants.endpoints,
     };
     // Each Service has a slice at least, and there is one for the heartbeat.
     let slices = wants.services.max(wants.endpoints.div_ceil(PER_SLICE)) + 1;

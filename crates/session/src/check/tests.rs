@@ -91,7 +91,7 @@ async fn findings(kube: Option<kube::Client>, pods: u64) -> Findings {
             acts: true,
             endpoints: true,
             watches: true,
-            backend: Backend::Deployments,
+            backend: Backend::default(),
         },
         wants: Some(Wants {
             pods,

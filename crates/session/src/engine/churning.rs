@@ -10,7 +10,6 @@ use dst_load_recording::{
 use dst_load_scenario::{
     action::Verb,
     plan::{Plan, Step},
-    scenario::Backend,
     time::At,
 };
 
@@ -64,7 +63,7 @@ impl<W: io::Write> Engine<W> {
                     made,
                     wanted,
                     after: PROGRESS_TIMEOUT,
-                    deployments: self.scenario.churn.backend == Backend::Deployments,
+                    deployments: self.scenario.churn.backend.is_deployments(),
                     reasons: self.why_not_ready().await,
                 });
             } else if let Some(ask) = stall.asks(now) {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, convert::Infallible, io, num::NonZeroU32, time:
 
 use dst_load_kubernetes::actor::{Caller, Limits, Reasons, why_not_ready};
 use dst_load_recording::warning::Warning;
-use dst_load_scenario::{scenario::Backend, time::At};
+use dst_load_scenario::time::At;
 use dst_load_transport::world::KubeFactory;
 
 use super::Engine;
@@ -81,7 +81,7 @@ impl<W: io::Write> Engine<W> {
     /// Why endpoints are not ready. Empty where this tool writes them itself, and where nothing
     /// tells.
     pub(super) async fn why_not_ready(&self) -> Reasons {
-        if self.scenario.churn.backend != Backend::Deployments {
+        if !self.scenario.churn.backend.is_deployments() {
             return Reasons::default();
         }
         let config = &self.session.config;

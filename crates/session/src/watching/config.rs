@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use dst_load_destination::{
-    fleet::{FleetConfig, Policies},
+    fleet::{FleetConfig, FleetTargets, Policies},
     target::Target,
 };
 use dst_load_kubernetes::observer::Place;
@@ -36,8 +36,8 @@ pub struct SessionConfig {
     pub flags: Flags,
 }
 
-/// How the streams of `client` are opened, by clients in `namespace`; those of the policy API, if
-/// they are wanted, at the destination's own address.
+/// How the streams of `client` are opened, by clients in `namespace`, where there are no others
+/// elsewhere; those of the policy API, if they are wanted, at the destination's own address.
 #[must_use]
 pub fn fleet_config(
     client: &Client,
@@ -48,6 +48,11 @@ pub fn fleet_config(
     FleetConfig {
         clients: client.virtual_clients(),
         connections: client.connections,
+        targets: client.targets.map(|each| FleetTargets {
+            each,
+            seed,
+            first_client: 0,
+        }),
         streams_per_service: client.streams_per_service,
         open_rate: client.open_rate,
         max_lifetime: client.stream_max_lifetime,

@@ -6,10 +6,7 @@ use anyhow::Context;
 use dst_load_kubernetes::actor::{
     Actor, Claim, KubernetesError, OwnerPod, RunIdentity, why_refused,
 };
-use dst_load_scenario::{
-    plan::Plan,
-    scenario::{Backend, Scenario},
-};
+use dst_load_scenario::{plan::Plan, scenario::Scenario};
 use dst_load_session::{
     admin::{self, Admin, Readiness},
     churn::{ChurnMetrics, Driven, Driver, Ending, Event, EventLog},
@@ -246,7 +243,7 @@ impl Work<'_> {
 
     /// Warns of what keeps Kubernetes from making the Pods of Deployments, each reason once.
     async fn watch_refusals(&self) -> Infallible {
-        if self.scenario.churn.backend != Backend::Deployments {
+        if !self.scenario.churn.backend.is_deployments() {
             return std::future::pending().await;
         }
         let (actor, mut known) = (self.actor, BTreeSet::new());

@@ -6,7 +6,7 @@ use anyhow::Context;
 use dst_load_destination::fleet::FleetConfig;
 use dst_load_kubernetes::observer::SILENCE;
 use dst_load_oracle::ledger::Limits;
-use dst_load_recording::recording::{Header, Identity, SCHEMA_VERSION, TargetInfo};
+use dst_load_recording::recording::{ClientLoad, Header, Identity, SCHEMA_VERSION, TargetInfo};
 use dst_load_scenario::{
     criteria::Criteria,
     plan::{Plan, Planned},
@@ -30,10 +30,10 @@ use prometheus_client::registry::Registry;
 use super::{ClientArgs, Watch, linked};
 use crate::{
     cli::{
-        clients_info::clients_info,
         console::Console,
         environment::{ClusterTarget, Environment},
         observer_place,
+        path_info::path_info,
         replicas::infos,
         report,
         run::header::{date, machine, new_run_id, unique_identity},
@@ -125,6 +125,7 @@ pub async fn run(args: &ClientArgs, console: &mut Console<'_>) -> anyhow::Result
             target: environment.target.clone(),
             fleet: FleetConfig {
                 policies: watch.client.policies.then_some(policies),
+                targets: args.targets(&watch, scenario.map_or(SEED, |it| it.seed)),
                 ..fleet_config(&watch.client, &namespace, SEED, args.connect_timeout.0)
             },
             limits,
@@ -151,7 +152,7 @@ pub async fn run(args: &ClientArgs, console: &mut Console<'_>) -> anyhow::Result
     let header = Header {
         linked_cluster: linked.cluster,
         deadline_seconds: limits.deadline.as_secs_f64(),
-        ..header(&environment, scenario, &watch, &namespace)?
+        ..header(&environment, scenario, &watch, args.replica, &namespace)?
     };
     let whole = async {
         let ended = client.run(header).await;
@@ -242,16 +243,19 @@ fn header(
     environment: &Environment,
     scenario: Option<&Scenario>,
     watch: &Watch,
+    replica: Option<u32>,
     namespace: &str,
 ) -> anyhow::Result<Header> {
     let started = date();
     let client = &watch.client;
-    let streams = u64::from(client.streams_per_service) * client.reading_clients();
     let services: Vec<_> = watch.targets.iter().map(ToString::to_string).collect();
+    let streams = client.streams_of(services.len() as u64);
+    // Without targets all clients ask for the same, whichever replica they are of.
+    let replica = replica.filter(|_| client.targets.is_some());
     let effective = match scenario {
         Some(scenario) => scenario.effective()?,
-        None => serde_json::json!({
-            "client": {
+        None => {
+            let mut section = serde_json::json!({
                 "clients": client.clients,
                 "streamsPerService": client.streams_per_service,
                 "lifecycle": client.lifecycle,
@@ -259,8 +263,12 @@ fn header(
                 "profileNames": client.profile_names,
                 "policies": client.policies,
                 "services": services,
-            },
-        }),
+            });
+            if let Some(targets) = client.targets {
+                section["targets"] = serde_json::json!(targets);
+            }
+            serde_json::json!({ "client": section })
+        }
     };
     Ok(Header {
         schema_version: SCHEMA_VERSION,
@@ -269,13 +277,15 @@ fn header(
         run_id: new_run_id(),
         identity: Identity {
             pods: env::var(POD).into_iter().collect(),
+            replicas: replica.into_iter().collect(),
             client_replicas: scenario.map(|it| it.client.replicas),
             ..unique_identity()
         },
         name: scenario.map_or("client", |it| &it.name).to_owned(),
         seed: scenario.map_or(SEED, |it| it.seed),
         scenario: effective,
-        streams_requested: streams * watch.targets.len() as u64,
+        streams_requested: streams,
+        clients: Some(ClientLoad::of(client, watch.targets.len() as u64)),
         target: TargetInfo {
             kind: environment.kind,
             version: environment.version.clone(),
@@ -290,10 +300,10 @@ fn header(
         machine: machine(),
         floor_seconds: None,
         replicas: infos(&environment.addresses),
-        clients: Some(clients_info(
+        path: Some(path_info(
             client,
             client.connections,
-            u64::from(client.streams_per_service) * watch.targets.len() as u64,
+            client.streams_of_each(services.len() as u64),
             environment.world.replicas().len(),
         )),
         metrics: environment.metrics.shown(),

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::header;
 use crate::cli::{
-    clients_info::clients_info, cluster::CLUSTER_DOMAIN, environment::Environment, observer_place,
+    cluster::CLUSTER_DOMAIN, environment::Environment, observer_place, path_info::path_info,
 };
 
 /// Everything that decides a run, save for its environment and where it writes.
@@ -79,7 +79,7 @@ impl RunConfig {
             .unwrap_or_else(|| format!("{}-{run_id}", self.scenario.name));
         let scenario = &self.scenario;
         let reading = scenario.client.reading_clients().max(1);
-        let clients = clients_info(
+        let path = path_info(
             &scenario.client,
             self.connections.or(scenario.client.connections),
             scenario.streams() / reading,
@@ -93,7 +93,7 @@ impl RunConfig {
             self.virtual_time,
         )?;
         Ok(Header {
-            clients: Some(clients),
+            path: Some(path),
             ..header
         })
     }

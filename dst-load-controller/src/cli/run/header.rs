@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use dst_load_recording::recording::{Header, Identity, Machine, SCHEMA_VERSION, TargetInfo};
+use dst_load_recording::recording::{
+    ClientLoad, Header, Identity, Machine, SCHEMA_VERSION, TargetInfo,
+};
 use dst_load_scenario::{scenario::Scenario, seed};
 use jiff::Timestamp;
 
@@ -41,6 +43,10 @@ pub(super) fn header(
         seed: scenario.seed,
         scenario: scenario.effective()?,
         streams_requested: scenario.streams(),
+        clients: Some(ClientLoad::of(
+            &scenario.client,
+            scenario.services_watched(),
+        )),
         target: TargetInfo {
             kind: environment.kind,
             version: environment.version.clone(),
@@ -55,7 +61,7 @@ pub(super) fn header(
         machine: if virtual_time { None } else { machine() },
         floor_seconds: None,
         replicas: infos(&environment.addresses),
-        clients: None,
+        path: None,
         metrics: environment.metrics.shown(),
         metrics_sought: environment.metrics.sought.clone(),
     })

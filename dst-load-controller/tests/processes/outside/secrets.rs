@@ -52,9 +52,9 @@ const CANNOT: &str = "\
     lifecycle linger listen live log-format log-level max-endpoints max-hold max-surge max-unavailable meshed \
     metrics-addr min-endpoints min-hold namespace no-progress observe-context open-rate oscillate-hold-duration oscillate-jitter-percent \
     oscillate-max-endpoints oscillate-min-endpoints oscillate-services output output-dir output-file pairs \
-    pattern pod pod-uid policies port pprof profile-names profiles prometheus-selector qps quiet reference release run-id scale scale-duration \
+    pattern pod pod-uid policies port pprof profile-names profiles prometheus-selector qps quiet reference release replica run-id scale scale-duration \
     scale-from scale-to seed service-prefix set shell sides skip-checks stable-endpoints stable-services start-delay \
-    stream-max-lifetime stream-reset-interval streams-per-service threshold version virtual wait wait-for-namespace \
+    stream-max-lifetime stream-reset-interval streams-per-service targets threshold version virtual wait wait-for-namespace \
     warm-up with-parent allow-namespace command exec parent";
 
 /// Every flag by its name; of what has none, its place.

@@ -4,7 +4,7 @@ use dst_load_scenario::roster::{Member, Slice};
 use serde_json::{Value, json};
 
 use super::{
-    HEARTBEAT, MANAGER, PORT_NAME, SERVICE_PROXY_NAME, contained, container, labels, unprivileged,
+    HEARTBEAT, MANAGER, PORT_NAME, SERVICE_PROXY_NAME, container, labels, mesh, unprivileged,
 };
 use crate::actor::RunIdentity;
 
@@ -12,9 +12,6 @@ use crate::actor::RunIdentity;
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// Who writes a slice. Kubernetes' own controllers leave the slices of others alone.
 const SLICE_MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
-
-/// The namespace of Linkerd's control plane, as its chart has it.
-const CONTROL_PLANE: &str = "linkerd";
 
 /// The name of a Service's `number`th Pod or slice.
 #[must_use]
@@ -40,17 +37,7 @@ pub fn pod(
     labels.insert("app".into(), service.into());
     let mut containers = vec![container(port)];
     if meshed {
-        labels.insert("linkerd.io/control-plane-ns".into(), CONTROL_PLANE.into());
-        containers.push(json!({
-            "name": "linkerd-proxy",
-            "image": "fake",
-            "securityContext": contained(),
-            "env": [
-                { "name": "LINKERD2_PROXY_INBOUND_LISTEN_ADDR", "value": "0.0.0.0:4143" },
-                { "name": "LINKERD2_PROXY_CONTROL_LISTEN_ADDR", "value": "0.0.0.0:4190" },
-                { "name": "LINKERD2_PROXY_ADMIN_LISTEN_ADDR", "value": "0.0.0.0:4191" },
-            ],
-        }));
+        mesh(&mut labels, &mut containers);
     }
     json!({
         "apiVersion": "v1",

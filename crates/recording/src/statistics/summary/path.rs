@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::recording::{ClientsInfo, StalledCounts};
+use crate::recording::{PathInfo, StalledCounts};
 
 /// A proxy's HTTP/2 windows, bytes: of a stream, and of the connection. Both are what the sidecar of
 /// the destination's Pod has towards the controller.
@@ -55,7 +55,7 @@ pub struct StalledStreams {
 // === impl PathTaken ===
 
 impl PathTaken {
-    pub(in crate::statistics) fn of(clients: &ClientsInfo, at_controller: Option<u64>) -> Self {
+    pub(in crate::statistics) fn of(clients: &PathInfo, at_controller: Option<u64>) -> Self {
         Self {
             clients: clients.clients,
             connections: clients.connections,
@@ -79,7 +79,7 @@ impl PathTaken {
 
 impl StalledStreams {
     /// `None` if there were none.
-    pub(in crate::statistics) fn of(clients: &ClientsInfo, counts: &StalledCounts) -> Option<Self> {
+    pub(in crate::statistics) fn of(clients: &PathInfo, counts: &StalledCounts) -> Option<Self> {
         let stalled = clients.stalled.as_ref()?;
         Some(Self {
             clients: stalled.clients,

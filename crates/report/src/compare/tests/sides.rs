@@ -15,6 +15,8 @@ pub(super) struct Side {
     pub(super) build: String,
     pub(super) seed: u64,
     pub(super) services: u32,
+    /// Services that each client asks for, if not all.
+    pub(super) targets: Option<u32>,
     pub(super) limit: String,
     /// Factors on what a run costs and takes.
     pub(super) cpu: f64,
@@ -42,6 +44,7 @@ impl Default for Side {
             build: "main-0a1b2c".into(),
             seed: 7,
             services: 10,
+            targets: None,
             limit: "500ms".into(),
             cpu: 1.0,
             allocated: 1.0,
@@ -82,6 +85,9 @@ fn lines(side: &Side, luck: f64) -> Vec<Line> {
         "churn": {"services": side.services},
         "criteria": {"updateLatency": {"p95": side.limit}},
     });
+    if let Some(count) = side.targets {
+        first.scenario["client"] = serde_json::json!({"targets": {"count": count}});
+    }
     let sample = |at, cpu, mb, heap, routines, collected, ours: Option<u64>| {
         let mega = |it: f64| it * 1e6;
         let at_edge = ours.filter(|_| side.edges);

@@ -1,7 +1,7 @@
 //! Claims about the way by which clients reached the controller, and about clients that do not read.
 
 use dst_load_recording::{
-    recording::{ClientsInfo, StalledInfo, TargetSample},
+    recording::{PathInfo, StalledInfo, TargetSample},
     statistics::{PathTaken, StalledStreams},
 };
 use dst_load_scenario::time::At;
@@ -73,12 +73,12 @@ fn nothing_is_blamed_on_them_without_proof() {
 
 /// What is said of the path where the controller had `before` file descriptors open without
 /// streams, and `after` with all of them.
-fn said(clients: ClientsInfo, before: f64, after: f64) -> (Report, String) {
+fn said(path: PathInfo, before: f64, after: f64) -> (Report, String) {
     let mut lines = samples::passed();
     let Some(Line::Header(header)) = lines.first_mut() else {
         panic!("no header");
     };
-    header.clients = Some(clients);
+    header.path = Some(path);
     lines.retain(|line| !matches!(line, Line::Target(_)));
     let sample = |at, ours, open| {
         Line::Target(TargetSample {
@@ -99,8 +99,8 @@ fn said(clients: ClientsInfo, before: f64, after: f64) -> (Report, String) {
     (report, facts.join("\n"))
 }
 
-fn clients(sidecar: bool, connections: u64) -> ClientsInfo {
-    ClientsInfo {
+fn clients(sidecar: bool, connections: u64) -> PathInfo {
+    PathInfo {
         clients: 50,
         connections,
         sidecar,
@@ -130,7 +130,7 @@ fn connections_at_the_controller_tell_whether_something_between_shares_them() {
     );
     assert!(warned(&report));
     // Each of several processes, or each of some replicas, shows a part.
-    let apart = ClientsInfo {
+    let apart = PathInfo {
         apart: true,
         ..clients(false, 50)
     };
@@ -148,7 +148,7 @@ fn what_is_not_known_is_not_said() {
     let old = report(&samples::passed());
     assert_eq!(old.streams.path, None::<PathTaken>);
     assert_eq!(old.streams.stalled, None::<StalledStreams>);
-    let clients = ClientsInfo {
+    let clients = PathInfo {
         stalled: Some(StalledInfo {
             clients: 10,
             streams: 20,

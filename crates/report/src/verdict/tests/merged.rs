@@ -55,6 +55,25 @@ fn fewer_recordings_than_client_replicas_are_invalid() {
 }
 
 #[test]
+fn two_clients_of_one_number_are_another_load_and_invalid() {
+    let numbered = |pod: &str, number| {
+        let mut lines = client(pod, 2, pod);
+        if let Some(Line::Header(header)) = lines.first_mut() {
+            header.identity.replicas = vec![number];
+        }
+        lines
+    };
+    let both = |other| merge(vec![numbered("a", 0), numbered("b", other)]).unwrap();
+    assert_eq!(judged(&both(1)), (Verdict::Pass, Vec::new()));
+    let reason = "two clients were replica 0: they asked for the same Services, and those of \
+                  another replica were left out";
+    assert_eq!(
+        judged(&both(0)),
+        (Verdict::Invalid, vec![reason.to_owned()])
+    );
+}
+
+#[test]
 fn a_client_that_restarted_is_invalid() {
     let reason = "the client a restarted: what it had measured before is lost".to_owned();
     let twice = merge(vec![client("a", 2, "1"), client("a", 2, "2")]).unwrap();

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use super::{Clients, Description, Group, Limit, Line, Objects, Updates};
-use crate::{action::Verb, words::count};
+use crate::{
+    action::Verb,
+    words::{count, counted},
+};
 
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,20 +30,37 @@ impl fmt::Display for Description {
 
         let Clients {
             connections,
+            targets,
+            services,
             streams_per_service,
+            streams_per_service_min,
+            services_unwatched,
             streams,
             profile_streams,
             policy_streams,
             stalled_streams,
         } = self.clients;
         writeln!(f, "\nStreams")?;
-        writeln!(
+        write!(
             f,
-            "  {} on {} connections, {} a Service",
+            "  {} on {} connections",
             count(streams),
-            count(connections),
-            count(streams_per_service)
+            count(connections)
         )?;
+        let most = count(streams_per_service);
+        match targets {
+            None => writeln!(f, ", {most} a Service")?,
+            Some(targets) => writeln!(
+                f,
+                "; each client asks for {}, {} to {most} streams a Service",
+                targets.among(services),
+                count(streams_per_service_min),
+            )?,
+        }
+        if services_unwatched > 0 {
+            let services = counted(services_unwatched, "Service", "Services");
+            writeln!(f, "  {services} that no client asks for")?;
+        }
         for (streams, of) in [
             (profile_streams, "GetProfile"),
             (policy_streams, "the policy API"),

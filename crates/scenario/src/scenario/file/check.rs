@@ -78,11 +78,12 @@ impl Checker<'_> {
             }
         }
         let name = value(file.scenario).unwrap_or_default();
+        let client = self.client(value(file.client).unwrap_or_default())?;
         let scenario = Scenario {
             name: self.name(name.name)?,
             seed: value(name.seed).unwrap_or(1),
             churn,
-            client: self.client(value(file.client).unwrap_or_default())?,
+            client,
             federation,
             criteria,
             deadline,
@@ -94,8 +95,12 @@ impl Checker<'_> {
             .saturating_add(scenario.stalled_streams());
         if streams > MOST_STREAMS {
             let at = self.tree.path_place("client.clients").unwrap_or(at);
+            let services = match scenario.client.targets {
+                Some(_) => "targets",
+                None => "services",
+            };
             let message = format!(
-                "{streams} streams in all (services × streamsPerService × clients × replicas) are more than {MOST_STREAMS}"
+                "{streams} streams in all ({services} × streamsPerService × clients × replicas) are more than {MOST_STREAMS}"
             );
             return Err(self.tree.error(at, &message));
         }

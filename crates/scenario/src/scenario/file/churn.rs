@@ -36,7 +36,8 @@ half! {
         service_prefix: Key<String>,
         /// The objects that provide the endpoints; `deployments` if absent.
         backend: Key<BackendKey>,
-        /// Whether the Pods of the backend `pods` look meshed, as if Linkerd's proxy had been injected.
+        /// Whether the pods of the backends `deployments` and `pods` look meshed, as if Linkerd's proxy
+        /// had been injected.
         meshed: Key<bool>,
         /// The address range of the endpoints of the backends `pods` and `slices`; 240.0.0.0/4, which
         /// is reserved, if absent.
@@ -153,7 +154,7 @@ pub const CHURN_FLAGS: &[ChurnFlag] = &[
     flag(ONE, "services", "churn.services", "Number of Services, named test-service-1 and so on"),
     flag(ONE, "service-prefix", "churn.servicePrefix", "Prefix of the Services' names, before the number"),
     flag(None, "backend", "churn.backend", "Objects that make the endpoints: deployments, pods or slices. The last two need neither controllers nor KWOK"),
-    ChurnFlag { value: FlagValue::Switch, ..flag(None, "meshed", "churn.meshed", "Make the Pods of the backend pods look meshed") },
+    ChurnFlag { value: FlagValue::Switch, ..flag(None, "meshed", "churn.meshed", "Make the pods of the backends deployments and pods look meshed") },
     ChurnFlag { value: FlagValue::Named("CIDR"), ..flag(None, "addresses", "churn.addresses", "Address range of the endpoints of the backends pods and slices") },
     flag(ONE, "pattern", "churn.pattern", "Pattern: stable, oscillate, scale-up, sawtooth, rolling-update, batch or spike"),
     flag(ONE, "endpoints-per-service", "churn.endpoints", "Endpoints per Service (stable, rolling-update)"),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     chart::{ChartKey, ObserveSection},
     check::{Checker, Result},
+    either::{DistributionKey, TargetsForm, TargetsSection},
     forms::{Quantity, Url},
     placed::{Key, count, key, number, span, value},
     section::half,
@@ -17,6 +18,7 @@ use super::{
 use crate::{
     quantity::NonZeroSpan,
     scenario::{Client, ClientPath, Lifecycle},
+    targets::{LARGEST_EXPONENT, Popularity, Targets},
 };
 
 half! {
@@ -26,7 +28,10 @@ half! {
         replicas: Key<NonZeroU32>,
         /// Virtual clients a replica, each with its own connection. 1 if absent.
         clients: Key<NonZeroU32>,
-        /// Streams that each virtual client opens for each Service. 1 if absent.
+        /// The Services that each virtual client asks for: how many, or also how they are
+        /// distributed. All if absent.
+        targets: Key<TargetsForm>,
+        /// Streams that each virtual client opens for each Service that it asks for. 1 if absent.
         streams_per_service: Key<NonZeroU32>,
         /// Closes and reopens each stream after at most this long.
         stream_max_lifetime: Key<NonZeroSpan>,
@@ -80,6 +85,7 @@ impl Checker<'_> {
         let lifecycle = value(section.lifecycle).unwrap_or(default.lifecycle);
         let profiles = value(section.profiles).unwrap_or(lifecycle == Lifecycle::Proxy);
         let path = self.path(&section)?;
+        let targets = value(section.targets).map(|it| self.targets(it));
         let clients = number(section.clients).unwrap_or(default.clients);
         let stalled = (section.stalled)
             .map(|form| self.stalled(form, clients))
@@ -87,6 +93,7 @@ impl Checker<'_> {
         Ok(Client {
             replicas: number(section.replicas).unwrap_or(default.replicas),
             clients,
+            targets: targets.transpose()?,
             streams_per_service: number(section.streams_per_service)
                 .unwrap_or(default.streams_per_service),
             stream_max_lifetime: span(section.stream_max_lifetime),
@@ -120,6 +127,40 @@ impl Checker<'_> {
             }),
         }
     }
+
+    fn targets(&self, form: TargetsForm) -> Result<Targets> {
+        let TargetsSection {
+            count,
+            distribution,
+            exponent,
+        } = match form {
+            TargetsForm::Section(section) => section,
+            TargetsForm::Count(count) => TargetsSection {
+                count: count.into(),
+                distribution: None,
+                exponent: None,
+            },
+        };
+        let popularity = match (value(distribution), exponent) {
+            (Some(DistributionKey::Uniform), Some(_)) => {
+                let message = "is of the distribution zipf; leave it out where it is uniform";
+                return Err(self.error(exponent, message));
+            }
+            (Some(DistributionKey::Uniform), None) => Popularity::Uniform,
+            (_, None) => Popularity::default(),
+            (_, Some(exponent)) if exponent.value > LARGEST_EXPONENT => {
+                let message = format!("{} is more than {LARGEST_EXPONENT}", exponent.value);
+                return Err(self.tree.error(exponent.at, &message));
+            }
+            (_, Some(exponent)) => Popularity::Zipf {
+                exponent: exponent.value,
+            },
+        };
+        Ok(Targets {
+            count: count.value,
+            popularity,
+        })
+    }
 }
 
 impl From<&Client> for ClientSection {
@@ -128,6 +169,7 @@ impl From<&Client> for ClientSection {
         Self {
             replicas: count(client.replicas),
             clients: count(client.clients),
+            targets: (client.targets.as_ref()).and_then(|it| key(it.into())),
             streams_per_service: count(client.streams_per_service),
             stream_max_lifetime: span(client.stream_max_lifetime),
             stream_reset_interval: span(client.stream_reset_interval),

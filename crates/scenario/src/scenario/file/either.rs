@@ -1,14 +1,15 @@
 //! Values of a scenario file that may be written in more than one way.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, num::NonZeroU32, str::FromStr};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::placed::Placed;
+use super::placed::{Key, Placed, key};
 use crate::{
     pattern::Jitter,
     quantity::{DECIMAL, Millis, QuantityError, Share, Span, decimal, readable, serialize_number},
+    targets::{LARGEST_EXPONENT, Popularity, Targets},
 };
 
 /// More pods than Kubernetes supports in a cluster are no amount of them.
@@ -45,6 +46,40 @@ pub(super) struct PodStartRange {
     pub(super) min: Placed<Millis>,
     /// At most.
     pub(super) max: Placed<Millis>,
+}
+
+/// How many Services a client asks for, alone or with how they are distributed.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum TargetsForm {
+    Count(NonZeroU32),
+    Section(TargetsSection),
+}
+
+/// The Services that each client asks for.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "Targets")]
+pub(super) struct TargetsSection {
+    /// How many; all, if there are fewer.
+    pub(super) count: Placed<NonZeroU32>,
+    /// How popular the Services are; `zipf` if absent.
+    pub(super) distribution: Key<DistributionKey>,
+    /// The exponent of `zipf`. 1 if absent.
+    #[schemars(range(min = 0.0, max = LARGEST_EXPONENT))]
+    pub(super) exponent: Key<f64>,
+}
+
+/// How popular the Services are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Distribution")]
+pub(super) enum DistributionKey {
+    /// The *n*-th most popular Service has the weight 1 / *n*^`exponent`: a few are asked for by
+    /// nearly all clients.
+    Zipf,
+    /// All Services are alike.
+    Uniform,
 }
 
 // === impl Jitter ===
@@ -191,6 +226,76 @@ impl JsonSchema for PodStart {
         json_schema!({"anyOf": [
             generator.subschema_for::<Millis>(),
             generator.subschema_for::<PodStartRange>(),
+        ]})
+    }
+}
+
+// === impl TargetsForm ===
+
+impl From<&Targets> for TargetsForm {
+    fn from(targets: &Targets) -> Self {
+        let (distribution, exponent) = match targets.popularity {
+            Popularity::Zipf { exponent } => (DistributionKey::Zipf, key(exponent)),
+            Popularity::Uniform => (DistributionKey::Uniform, None),
+        };
+        Self::Section(TargetsSection {
+            count: targets.count.into(),
+            distribution: key(distribution),
+            exponent,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for TargetsForm {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = TargetsForm;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of Services such as 12, or {count: 12, distribution: zipf}")
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<TargetsForm, E> {
+                let count = u32::try_from(number)
+                    .map_err(|_| E::custom(format_args!("{number} is more than {}", u32::MAX)))?;
+                let count = NonZeroU32::new(count)
+                    .ok_or_else(|| E::custom("0 is too few; it is at least 1"))?;
+                Ok(TargetsForm::Count(count))
+            }
+
+            // JSON, and so Helm, has one kind of number: 12.0 is 12.
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<TargetsForm, E> {
+                if number.fract() != 0.0 || number < 0.0 {
+                    return Err(E::custom(format_args!("{number} is not a whole number")));
+                }
+                self.visit_u64(number as u64) // The cast saturates.
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<TargetsForm, A::Error> {
+                let map = de::value::MapAccessDeserializer::new(map);
+                TargetsSection::deserialize(map).map(TargetsForm::Section)
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl JsonSchema for TargetsForm {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "TargetsForm".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [
+            generator.subschema_for::<NonZeroU32>(),
+            generator.subschema_for::<TargetsSection>(),
         ]})
     }
 }

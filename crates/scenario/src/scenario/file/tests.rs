@@ -75,7 +75,10 @@ fn a_wrong_value_is_named_with_its_place_and_what_would_be_right() {
             &format!("services: 10\n  servicePrefix: {}", "a".repeat(61)),
         ),
         wrong("services: 2", "services: 2\n  backend: slice"),
-        wrong("services: 2", "services: 2\n  meshed: true"),
+        wrong(
+            "services: 2",
+            "services: 2\n  backend: slices\n  meshed: true",
+        ),
         wrong(
             "services: 2",
             "services: 2\n  backend: slices\n  meshed: often",
@@ -128,6 +131,31 @@ fn a_wrong_value_is_named_with_its_place_and_what_would_be_right() {
         wrong("churn:", "sandbox: {podStart: {min: 5s, max: 2s}}\nchurn:"),
         wrong("churn:", "client: {clients: 0}\nchurn:"),
         wrong("churn:", "client: {clients: 600000}\nchurn:"),
+        wrong("churn:", "client: {clients: 600000, targets: 2}\nchurn:"),
+        wrong("churn:", "client: {targets: 0}\nchurn:"),
+        wrong("churn:", "client: {targets: few}\nchurn:"),
+        wrong("churn:", "client: {targets: 1.5}\nchurn:"),
+        wrong("churn:", "client: {targets: {exponent: 1}}\nchurn:"),
+        wrong(
+            "churn:",
+            "client: {targets: {count: 1, exponent: 11}}\nchurn:",
+        ),
+        wrong(
+            "churn:",
+            "client: {targets: {count: 1, exponent: -1}}\nchurn:",
+        ),
+        wrong(
+            "churn:",
+            "client: {targets: {count: 1, distribution: zipff}}\nchurn:",
+        ),
+        wrong(
+            "churn:",
+            "client: {targets: {count: 1, distribution: uniform, exponent: 1}}\nchurn:",
+        ),
+        wrong(
+            "churn:",
+            "client: {targets: {count: 1, byLabel: a}}\nchurn:",
+        ),
         wrong("churn:", "measure: {deadline: 0}\nchurn:"),
     ];
     insta::assert_snapshot!(messages.join("\n"), @r#"
@@ -152,7 +180,7 @@ fn a_wrong_value_is_named_with_its_place_and_what_would_be_right() {
     s.yaml:3:18: churn.servicePrefix: the Service name "9-lives-2" does not start with a letter
     s.yaml:3:18: churn.servicePrefix: the Service name "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-10" has 64 characters; it may have 63
     s.yaml:3:12: churn.backend: slice is not one of deployments, pods, slices; did you mean slices?
-    s.yaml:3:11: churn.meshed: only Pods of our own can look meshed; say backend: pods
+    s.yaml:4:11: churn.meshed: bare addresses have no Pods that could look meshed; say backend: deployments or pods
     s.yaml:4:11: churn.meshed: often is not a boolean
     s.yaml:4:14: churn.addresses: 10.0.0.0 is not a range of IPv4 addresses; write for example 240.0.0.0/4
     s.yaml:4:14: churn.addresses: 10.0.0.0/27 has 16 addresses for each of 2 Services, which have up to 30 endpoints
@@ -183,6 +211,16 @@ fn a_wrong_value_is_named_with_its_place_and_what_would_be_right() {
     s.yaml:1:36: sandbox.podStart.max: min 5s is more than max 2s
     s.yaml:1:19: client.clients: 0 is too few; it is at least 1
     s.yaml:1:19: client.clients: 1200000 streams in all (services × streamsPerService × clients × replicas) are more than 1000000
+    s.yaml:1:19: client.clients: 1200000 streams in all (targets × streamsPerService × clients × replicas) are more than 1000000
+    s.yaml:1:19: client.targets: 0 is too few; it is at least 1
+    s.yaml:1:19: client.targets: few is not a number of Services such as 12, or {count: 12, distribution: zipf}
+    s.yaml:1:19: client.targets: 1.5 is not a whole number
+    s.yaml:1:19: client.targets: count is missing
+    s.yaml:1:40: client.targets.exponent: 11 is more than 10
+    s.yaml:1:40: client.targets.exponent: -1 is not a number of at least 0
+    s.yaml:1:44: client.targets.distribution: zipff is not one of zipf, uniform; did you mean zipf?
+    s.yaml:1:63: client.targets.exponent: is of the distribution zipf; leave it out where it is uniform
+    s.yaml:1:30: unknown field `byLabel`, expected one of `count`, `distribution`, `exponent`
     s.yaml:1:21: measure.deadline: 0s is too short; it is at least 1ms
     "#);
 }
@@ -371,6 +409,10 @@ fn the_effective_form_reads_back_to_the_same_scenario() {
         "churn: {services: 1, pattern: rolling-update, endpoints: 10, minHold: 30s}".to_owned(),
         "churn: {services: 1, endpoints: 10, backend: slices, addresses: 10.0.0.0/8}".to_owned(),
         "churn: {services: 1, endpoints: 10, backend: pods, meshed: true}".to_owned(),
+        "churn: {services: 1, endpoints: 10, meshed: true}".to_owned(),
+        "churn: {services: 1, endpoints: 10}\nclient: {targets: 3}".to_owned(),
+        "churn: {services: 1, endpoints: 10}\nclient: {targets: {count: 3, exponent: 0.75}}".to_owned(),
+        "churn: {services: 1, endpoints: 10}\nclient: {targets: {count: 3, distribution: uniform}}".to_owned(),
         "churn: {backend: pods, provoke: {services: 2, endpoints: 5, hold: 7s}}".to_owned(),
         "churn: {backend: pods, provoke: {kinds: [podMoved], endpoints: 5, hold: 7s}}".to_owned(),
         "churn: {backend: pods, stable: {services: 1, endpoints: 2}, provoke: {kinds: [sharedEndpoint, portChanged], endpoints: 5, hold: 7s}}".to_owned(),
@@ -386,6 +428,51 @@ fn the_effective_form_reads_back_to_the_same_scenario() {
         assert_eq!(again, scenario, "{text}");
         assert_eq!(warnings, [] as [&str; 0]);
     }
+}
+
+#[test]
+fn clients_that_ask_for_some_services_have_as_many_streams_and_no_more() {
+    let streams = |client: &str| {
+        let text = format!("churn: {{services: 400, endpoints: 1}}\nclient: {{{client}}}\n");
+        Scenario::from_yaml(&text, "s.yaml", &[]).map(|(scenario, _)| scenario.streams())
+    };
+    assert!(streams("clients: 5000").is_err(), "two million streams");
+    assert_eq!(streams("clients: 5000, targets: 12"), Ok(60_000));
+    assert_eq!(
+        streams("clients: 500, replicas: 10, targets: 12"),
+        Ok(60_000)
+    );
+    assert_eq!(
+        streams("clients: 500, targets: {count: 12}, streamsPerService: 2"),
+        Ok(12_000)
+    );
+    assert_eq!(streams("clients: 2, targets: 401"), Ok(800));
+}
+
+#[test]
+fn targets_are_a_number_or_a_section() {
+    let targets = |of: &str| {
+        let text = format!("{RIGHT}client: {{targets: {of}}}\n");
+        Scenario::from_yaml(&text, "s.yaml", &[])
+            .unwrap()
+            .0
+            .client
+            .targets
+    };
+    for (file, flag) in [
+        ("12", "12"),
+        ("12.0", "12"),
+        ("{count: 12}", "12"),
+        (
+            "{count: 12, distribution: zipf, exponent: 0.5}",
+            "12:zipf:0.5",
+        ),
+        ("{count: 12, exponent: 2}", "12:zipf:2"),
+        ("{count: 12, distribution: uniform}", "12:uniform"),
+    ] {
+        assert_eq!(targets(file), Some(flag.parse().unwrap()), "{file}");
+    }
+    assert_eq!(targets("null"), None);
 }
 
 #[test]

@@ -55,7 +55,7 @@ async fn findings(kube: Option<kube::Client>) -> Findings {
             acts: true,
             endpoints: true,
             watches: true,
-            backend: Backend::Deployments,
+            backend: Backend::default(),
         },
         wants: Some(Wants {
             pods: 1_000,

@@ -9,7 +9,7 @@ use std::{
 use super::Message;
 
 /// Files that the command lines below name.
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 9] = [
     ("key.yaml", "churn: {services: 1, endpionts: 3}"),
     (
         "faults.yaml",
@@ -33,12 +33,16 @@ const FILES: [(&str, &str); 8] = [
         "endpoints_subscribers{namespace=\"a\",service=\"b\",port=\"80\"} 5",
     ),
     ("prometheus.prom", "prometheus_build_info 1"),
+    (
+        "targets.yaml",
+        "churn: {services: 2, endpoints: 1}\nclient: {replicas: 2, targets: 1}",
+    ),
     ("deep.yaml", "[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]"),
 ];
 
 /// Command lines as a shell splits them, each of which ends with an error. Nobody listens at port 1,
 /// nor, where a controller of this machine would have its metrics, at 127.9.9.9.
-const REFUSED: [&str; 67] = [
+const REFUSED: [&str; 68] = [
     "churn --services 1 --pattern stable --endpoints-per-service 1 --kubeconfig kubeconfig --namespace kube-system",
     "run quick --kubeconfig kubeconfig --destination linkerd-dst.mesh.svc:8086 --namespace mesh",
     "plan no-such-scenario",
@@ -61,6 +65,7 @@ const REFUSED: [&str; 67] = [
     "run federated-baseline --kubeconfig kubeconfig --churn-context a --destination 127.0.0.1:1",
     "run quick --policy 127.0.0.1:1",
     "run quick --set client.policies=true --policy a:b",
+    "client --scenario targets.yaml --destination 127.0.0.1:1",
     "run quick --pprof",
     "run quick --pprof --context lab --destination 127.0.0.1:1",
     "run quick --destination-bin \"'\"",

@@ -87,6 +87,7 @@ fn doubtful() -> Vec<Change> {
             run.summary.merged.expected = Some(3);
         },
         |run| run.summary.merged.restarted = vec!["dst-client-0".into()],
+        |run| run.summary.merged.same_replicas = vec![3],
     ]
 }
 

@@ -27,7 +27,9 @@ impl Checker<'_> {
         let (meshed, range) = (section.meshed.take(), section.addresses.take());
         let addresses = value(range).unwrap_or(AddressRange::RESERVED);
         let backend = match value(kind).unwrap_or_default() {
-            BackendKey::Deployments => Backend::Deployments,
+            BackendKey::Deployments => Backend::Deployments {
+                meshed: value(meshed).unwrap_or_default(),
+            },
             BackendKey::Pods => Backend::Pods {
                 meshed: value(meshed).unwrap_or_default(),
                 addresses,
@@ -35,8 +37,8 @@ impl Checker<'_> {
             BackendKey::Slices => Backend::Slices { addresses },
         };
         let pods = matches!(backend, Backend::Pods { .. });
-        if let (Some(Placed { value: true, at }), false) = (meshed, pods) {
-            let message = "only Pods of our own can look meshed; say backend: pods";
+        if let (Some(Placed { value: true, at }), Backend::Slices { .. }) = (meshed, backend) {
+            let message = "bare addresses have no Pods that could look meshed; say backend: deployments or pods";
             return Err(self.tree.error(at, message));
         }
         let provoked = |group: &ServiceGroup| matches!(group.pattern, Pattern::Provoke { .. });
@@ -47,7 +49,7 @@ impl Checker<'_> {
                 "provoke needs backend: pods, since only endpoints with Pods are mishandled";
             return Err(self.tree.error(at, message));
         }
-        if backend == Backend::Deployments {
+        if backend.is_deployments() {
             if let Some(range) = range {
                 let message = "is ignored: the cluster gives Deployments' pods their addresses";
                 self.warn(range.at, message);

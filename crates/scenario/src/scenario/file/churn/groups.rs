@@ -280,7 +280,8 @@ impl ChurnSection {
                 (section.meshed, section.addresses) = (key(meshed), key(addresses));
             }
             Backend::Slices { addresses } => section.addresses = key(addresses),
-            Backend::Deployments => {}
+            // Recordings from before Deployments could be meshed have no such key.
+            Backend::Deployments { meshed } => section.meshed = key(meshed).filter(|_| meshed),
         }
         if let [group] = churn.groups.as_slice()
             && group.first == 1

@@ -1,16 +1,16 @@
 //! What a recording says of its clients.
 
-use dst_load_recording::recording::{ClientsInfo, StalledInfo};
+use dst_load_recording::recording::{PathInfo, StalledInfo};
 use dst_load_scenario::scenario::{Client, ClientPath, Reader, connection_shares};
 
 /// What is said of the clients in this process, each with so many streams, where those that read
 /// have at most `connections`, to so many replicas of the controller.
-pub(super) fn clients_info(
+pub(super) fn path_info(
     client: &Client,
     connections: Option<u32>,
     streams_each: u64,
     replicas: usize,
-) -> ClientsInfo {
+) -> PathInfo {
     let replicas = u64::try_from(replicas).unwrap_or(u64::MAX).max(1);
     let (clients, stalled) = (client.virtual_clients(), client.stalled_clients());
     let reading = client.reading_clients();
@@ -20,7 +20,7 @@ pub(super) fn clients_info(
         ClientPath::Direct => 0,
         ClientPath::Sidecar { .. } => (stalled.div_ceil(shares) * streams_each).div_ceil(replicas),
     };
-    ClientsInfo {
+    PathInfo {
         clients,
         connections: (shares + client.connections_of_stalled()) * replicas,
         sidecar: client.path != ClientPath::Direct,
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn stalled_clients_share_a_connection_by_the_sidecar_and_have_their_own_past_it() {
         let said = |path, connections, replicas| {
-            let info = clients_info(&client(path), connections, 2, replicas);
+            let info = path_info(&client(path), connections, 2, replicas);
             let stalled = info.stalled.unwrap();
             (info.connections, stalled.streams, stalled.shared)
         };

@@ -1,11 +1,11 @@
-//! Who the clients were, as far as it changes what a run shows.
+//! By which way clients reached the controller.
 
 use serde::{Deserialize, Serialize};
 
-/// Who the clients were, and by which way they reached the controller.
+/// By which way clients reached the controller, and which of them did not read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClientsInfo {
-    /// All of them.
+pub struct PathInfo {
+    /// All clients.
     pub clients: u64,
     /// Connections that they were to have, over all replicas of the controller.
     pub connections: u64,
@@ -34,9 +34,9 @@ pub struct StalledInfo {
     pub reader: String,
 }
 
-// === impl ClientsInfo ===
+// === impl PathInfo ===
 
-impl ClientsInfo {
+impl PathInfo {
     /// Those of several processes, which share no connection; `None` where one does not say it.
     pub(super) fn merged<'a>(each: impl Iterator<Item = &'a Option<Self>>) -> Option<Self> {
         let each: Option<Vec<&Self>> = each.map(Option::as_ref).collect();
@@ -62,8 +62,8 @@ impl ClientsInfo {
 mod tests {
     use super::*;
 
-    fn clients(stalled: u64) -> Option<ClientsInfo> {
-        Some(ClientsInfo {
+    fn clients(stalled: u64) -> Option<PathInfo> {
+        Some(PathInfo {
             clients: 30,
             connections: 1,
             sidecar: true,
@@ -80,14 +80,14 @@ mod tests {
     #[test]
     fn clients_of_several_processes_add_up_and_share_no_connection() {
         let each = [clients(10), clients(8)];
-        let all = ClientsInfo::merged(each.iter()).unwrap();
+        let all = PathInfo::merged(each.iter()).unwrap();
         assert_eq!((all.clients, all.connections, all.apart), (60, 2, true));
         let stalled = all.stalled.unwrap();
         assert_eq!(
             (stalled.clients, stalled.streams, stalled.shared),
             (18, 36, 20)
         );
-        assert_eq!(ClientsInfo::merged([clients(1)].iter()), clients(1));
-        assert_eq!(ClientsInfo::merged([clients(1), None].iter()), None);
+        assert_eq!(PathInfo::merged([clients(1)].iter()), clients(1));
+        assert_eq!(PathInfo::merged([clients(1), None].iter()), None);
     }
 }
