@@ -27,7 +27,7 @@ pub use self::{
     slowest::{Delay, SlowestChange},
     summary::{
         AtMost, Bounds, Correctness, CycleSummary, FanOut, Generator, KubernetesApi,
-        LatencySummary, Profiles, Replica, StageSummary, Streams, Summary, Updates, Way,
+        LatencySummary, Profiles, Replica, Retained, StageSummary, Streams, Summary, Updates, Way,
         WrongService,
     },
 };

@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use dst_load_scenario::time::At;
 
-use super::{ServiceLedger, StreamId, limits::BEHIND, slots::SlotId, streams::StreamPhase};
+use super::{
+    RetainedCounts, ServiceLedger, StreamId, limits::BEHIND, slots::SlotId, streams::StreamPhase,
+};
 use crate::{endpoint::Endpoint, promise::Unjudged};
 
 /// What the streams of a Service hold at the settled end.
@@ -32,6 +34,8 @@ pub struct EndState {
     pub unjudged: Option<Unjudged>,
     /// Streams that could not be judged; they are not among those checked.
     pub streams_unjudged: u64,
+    /// What streams keep that are not served; `None` if they keep nothing when they end.
+    pub retained: Option<RetainedCounts>,
 }
 
 /// One wrong holding.
@@ -91,10 +95,14 @@ impl ServiceLedger {
             return EndState {
                 unjudged: self.unjudged(),
                 streams_unjudged: self.streams.len() as u64,
+                retained: self.retained_at(at),
                 ..EndState::default()
             };
         }
-        let mut end = EndState::default();
+        let mut end = EndState {
+            retained: self.retained_at(at),
+            ..EndState::default()
+        };
         for stream in self.streams.ids() {
             if self.is_given_back(stream) {
                 end.streams_unchecked += 1;
@@ -161,7 +169,7 @@ impl ServiceLedger {
                 end.missing += 1;
                 ("missing", None)
             } else if slot.ever_wanted {
-                let since = at.since(slot.gone_since);
+                let since = at.since(self.stale_since(stream, id));
                 end.stale += 1;
                 end.stale_seconds += since.as_secs_f64();
                 ("stale", Some(since))

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use dst_load_oracle::{ledger::EndState, promise::Unjudged};
+use dst_load_oracle::{
+    ledger::{EndState, RetainedCounts},
+    promise::Unjudged,
+};
 use dst_load_scenario::time::At;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +46,10 @@ pub struct EndStateLine {
     /// Streams that could not be judged.
     #[serde(default, skip_serializing_if = "zero::is_zero")]
     pub streams_unjudged: u64,
+    /// What streams that were not served kept, and how much of it was no longer promised; absent where
+    /// streams keep nothing when they end, and in recordings of versions that did not measure it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained: Option<RetainedCounts>,
 }
 
 /// The last line.
@@ -97,6 +104,7 @@ impl EndStateLine {
             wrong_by_replica: end.wrong_by_replica.clone(),
             unjudged: end.unjudged,
             streams_unjudged: end.streams_unjudged,
+            retained: end.retained,
         }
     }
 }

@@ -206,6 +206,7 @@ pub fn end_state(at: u64, stale: u64, missing: u64) -> Line {
         wrong_by_replica: BTreeMap::new(),
         unjudged: None,
         streams_unjudged: 0,
+        retained: None,
     })
 }
 

@@ -9,7 +9,7 @@ use dst_load_scenario::{action::Direction, federation::Via};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::proxies::{Profiles, Replica};
+pub use self::proxies::{Profiles, Replica, Retained};
 use super::{
     clock::OtherClock,
     fold::Target,
@@ -93,10 +93,17 @@ pub struct Streams {
     /// Events of a proxy's own rules.
     #[serde(default)]
     pub proxy: ProxyCounts,
-    /// Streams that were between two attempts when a Service without endpoints got its first: the
-    /// time until each had one. They are in no stage's latency.
+    /// Streams that had none of the endpoints of a Service when it got its first: the time until
+    /// each had one.
+    #[serde(default)]
+    pub first_endpoint: LatencySummary,
+    /// Those of them that were between two attempts. They are in no stage's latency.
     #[serde(default, rename = "between_tries")]
     pub reconnect_gap: LatencySummary,
+    /// Endpoints that streams kept while they were opened again, as a proxy's do; `null` if they kept
+    /// none (`client.lifecycle: eternal`), or if the recording does not say.
+    #[serde(default)]
+    pub retained: Option<Retained>,
 }
 
 /// Latencies of one discovery mode, in a run over two clusters.
