@@ -21,6 +21,8 @@ LIMITS = {
     "updateLatency.p999": 5,
     "endToEnd.p99": 10,
     "everyClientWithin": 10,
+    "firstEndpoint": 60,
+    "retained": 30,
     "unexpectedResets": 0,
     "sendTimeoutRate": 0.01,
     "target.memoryMax": 6e9,

@@ -58,7 +58,9 @@
 {{- $found = append $found (list "federation.localEvery" (dig "localEvery" "" (default dict $values.federation)) "timer") }}
 {{- $found = append $found (list "measure.deadline" (dig "deadline" "" (default dict $values.measure)) "deadline") }}
 {{- $criteria := default dict $values.criteria }}
-{{- $found = append $found (list "criteria.everyClientWithin" (get $criteria "everyClientWithin") "latency") }}
+{{- range $key := list "everyClientWithin" "firstEndpoint" "retained" }}
+{{- $found = append $found (list (printf "criteria.%s" $key) (get $criteria $key) "latency") }}
+{{- end }}
 {{- range $section := list "updateLatency" "endToEnd" }}
 {{- range $key, $limit := dig $section dict $criteria }}
 {{- $found = append $found (list (printf "criteria.%s.%s" $section $key) $limit "latency") }}

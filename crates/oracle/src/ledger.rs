@@ -26,6 +26,7 @@ mod observation;
 mod outbox;
 mod pairing;
 mod repeats;
+mod retained;
 mod retries;
 mod settle;
 mod slots;
@@ -42,8 +43,9 @@ use dst_load_scenario::time::At;
 
 use self::{
     acknowledged::Acknowledged, change::OpenChanges, claims::Unclaimed, classes::Present,
-    intents::Intents, messages::Messages, outbox::Endings, repeats::Repeats, retries::Retries,
-    slots::Slots, streams::Streams, unexplained::Unexplained, unserved::Unserved, waiting::Waiting,
+    intents::Intents, messages::Messages, outbox::Endings, repeats::Repeats, retained::Retained,
+    retries::Retries, slots::Slots, streams::Streams, unexplained::Unexplained, unserved::Unserved,
+    waiting::Waiting,
 };
 
 pub use self::{
@@ -58,9 +60,10 @@ pub use self::{
     messages::UpdateCounts,
     observation::Observation,
     outbox::{Claimed, Counts, Delivered, KubernetesStage, Outbox, Outcome},
+    retained::RetainedCounts,
     settle::{EndState, EndpointCounts, Wrong},
     streams::{EndedBy, StreamId, StreamPhase},
-    waiting::ReconnectGap,
+    waiting::FirstEndpoint,
     watched::WatchedService,
 };
 
@@ -79,6 +82,7 @@ pub struct ServiceLedger {
     repeats: Repeats,
     messages: Messages,
     waiting: Waiting,
+    retained: Retained,
     retries: Retries,
     unserved: Unserved,
     /// Whether another cluster churns at present, so that what becomes visible here is disturbed.
@@ -108,6 +112,7 @@ impl ServiceLedger {
             repeats: Repeats::default(),
             messages: Messages::default(),
             waiting: Waiting::default(),
+            retained: Retained::default(),
             retries: Retries::default(),
             unserved: Unserved::default(),
             disturbed: false,

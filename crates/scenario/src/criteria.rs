@@ -47,6 +47,10 @@ pub enum Criterion {
     UpdateLatencyMax,
     /// Time from visibility within which every client must receive every change.
     EveryClientWithin,
+    /// Time from a Service's first endpoint being visible until each stream that had none has one.
+    FirstEndpoint,
+    /// Time for which a stream keeps an endpoint that is gone while it is opened again, as proxies do.
+    Retained,
     /// The median.
     EndToEndP50,
     /// The 95th percentile.
@@ -136,6 +140,8 @@ impl Criterion {
             Self::UpdateLatencyP999 => ("updateLatency.p999", Seconds, AtMost, File),
             Self::UpdateLatencyMax => ("updateLatency.max", Seconds, AtMost, File),
             Self::EveryClientWithin => ("everyClientWithin", Seconds, AtMost, File),
+            Self::FirstEndpoint => ("firstEndpoint", Seconds, AtMost, File),
+            Self::Retained => ("retained", Seconds, AtMost, File),
             Self::EndToEndP50 => ("endToEnd.p50", Seconds, AtMost, File),
             Self::EndToEndP95 => ("endToEnd.p95", Seconds, AtMost, File),
             Self::EndToEndP99 => ("endToEnd.p99", Seconds, AtMost, File),
@@ -212,6 +218,12 @@ impl Criterion {
     #[must_use]
     pub const fn bound(self) -> Bound {
         self.definition().bound
+    }
+
+    /// Whether it limits how long deliveries take.
+    #[must_use]
+    pub fn is_of_deliveries(self) -> bool {
+        self.unit() == Unit::Seconds && !matches!(self, Self::FirstEndpoint | Self::Retained)
     }
 
     /// Where its limit comes from.
@@ -383,7 +395,13 @@ mod tests {
                 .with(Criterion::ThroughputMin, 1.0);
             let limit = Some(Duration::from_secs(second.into()));
             assert_eq!(criteria.smallest_latency_limit(), limit, "{criterion}");
-            assert_eq!(criteria.largest_latency_limit(), limit, "{criterion}");
+            assert_eq!(criteria.longest(), limit, "{criterion}");
+            let awaited = limit.filter(|_| criterion != Criterion::Retained);
+            assert_eq!(criteria.largest_latency_limit(), awaited, "{criterion}");
+            let others = [Criterion::FirstEndpoint, Criterion::Retained];
+            let delivery = limit.filter(|_| !others.contains(&criterion));
+            let (smallest, largest) = criteria.delivery_limits().unzip();
+            assert_eq!((smallest, largest), (delivery, delivery), "{criterion}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Whole runs in virtual time whose clients live as proxies do, and runs over several replicas.
 
 use dst_load_recording::recording::HeldKind;
-use dst_load_report::verdict::Verdict;
+use dst_load_report::{report::Report, verdict::Verdict};
 
 use crate::virtually::{scenario, simulate};
 
@@ -252,4 +252,158 @@ async fn one_replica_is_none_worth_a_table() {
         .await
         .report;
     assert!(report.replicas.is_empty());
+}
+
+/// A Service between none and 10 endpoints, whose clients stop asking while it has none.
+const ZERO_TO_TEN: &str = "
+scenario: {name: zero-to-ten, seed: 5}
+churn: {services: 1, pattern: oscillate, minEndpoints: 0, maxEndpoints: 10, minHold: 40s, maxHold: 40s, cycles: 2}
+client: {clients: 10, lifecycle: proxy}
+criteria: {everyClientWithin: 2s}
+sandbox: {podStart: 300ms}
+";
+
+/// The same, with a first endpoint that is visible while all streams are open, and that is sent to
+/// them after they have been cancelled.
+fn cancelled() -> String {
+    let faults = "faults: [{kind: lateUpdate, delay: 2200ms, at: 25s, lasts: 4s}]}";
+    let text = ZERO_TO_TEN.replace("minHold: 40s", "minHold: 25700ms");
+    text.replace("300ms}", &format!("300ms, {faults}"))
+}
+
+/// What a report says that is violated or not judged.
+fn open(report: &Report) -> Vec<String> {
+    let open = report.criteria.iter().filter(|it| it.met != Some(true));
+    open.map(|it| format!("{} {:?}", it.name, it.met)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_between_two_tries_keeps_a_latency_from_being_met() {
+    for text in [ZERO_TO_TEN.to_owned(), cancelled()] {
+        let report = simulate(scenario(&text, &[])).await.report;
+        assert_eq!(report.verdict, Verdict::Invalid, "{:?}", report.reasons);
+        assert_eq!(open(&report), ["everyClientWithin (add) None"]);
+        let [reason] = &report.reasons[..] else {
+            panic!("one reason: {:?}", report.reasons)
+        };
+        assert!(reason.contains("criteria.firstEndpoint"), "{reason}");
+        // Those that got one in time are counted with the others.
+        let streams = &report.streams;
+        assert_eq!(
+            (streams.first_endpoint.count, streams.reconnect_gap.count),
+            (20, 10)
+        );
+        assert!(
+            streams.reconnect_gap.p50_seconds.unwrap() > 5.0,
+            "{streams:?}"
+        );
+        assert_eq!(
+            streams.first_endpoint.max_seconds,
+            streams.reconnect_gap.max_seconds
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_endpoint_is_judged_by_itself_and_the_rest_by_what_is_left() {
+    for text in [ZERO_TO_TEN.to_owned(), cancelled()] {
+        let met = simulate(scenario(&text, &["criteria.firstEndpoint=30s"])).await;
+        assert_eq!(
+            met.report.verdict,
+            Verdict::Pass,
+            "{:?}",
+            met.report.reasons
+        );
+        let report = simulate(scenario(&text, &["criteria.firstEndpoint=5s"]))
+            .await
+            .report;
+        assert_eq!(report.verdict, Verdict::Fail, "{:?}", report.reasons);
+        assert_eq!(open(&report), ["firstEndpoint Some(false)"]);
+        let advice = report.recommendations.join(" ");
+        assert!(
+            advice.contains("a proxy's backoff, and not the"),
+            "{advice}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_eternal_client_has_its_first_endpoint_as_soon_as_the_controller_sends_it() {
+    let eternal = ["client.lifecycle=eternal", "criteria.firstEndpoint=2s"];
+    let report = simulate(scenario(ZERO_TO_TEN, &eternal)).await.report;
+    assert_eq!(report.verdict, Verdict::Pass, "{:?}", report.reasons);
+    let first = &report.streams.first_endpoint;
+    assert_eq!((first.count, first.never), (20, 0));
+    let late = ZERO_TO_TEN.replace("300ms}", "300ms, faults: [{kind: lateUpdate, delay: 3s}]}");
+    let report = simulate(scenario(&late, &eternal)).await.report;
+    let violated = "firstEndpoint Some(false)";
+    assert!(open(&report).iter().any(|it| it == violated), "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_service_from_zero_nothing_is_known_of_first_endpoints() {
+    let never_empty = ["churn.minEndpoints=2", "criteria.firstEndpoint=30s"];
+    let report = simulate(scenario(ZERO_TO_TEN, &never_empty)).await.report;
+    assert_eq!(report.verdict, Verdict::Invalid, "{:?}", report.reasons);
+    assert_eq!(open(&report), ["firstEndpoint None"]);
+}
+
+/// Services that go to none while all their streams are reset: what the streams are sent after that
+/// is silence.
+fn reset_to_zero() -> String {
+    let faults = "faults: [{kind: resetStream, at: 60s, lasts: 30s}]}";
+    let text = ZERO_TO_TEN.replace(
+        "criteria: {everyClientWithin: 2s}",
+        "criteria: {retained: 5s}",
+    );
+    text.replace("300ms}", &format!("300ms, {faults}"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_proxies_keep_of_an_empty_service_is_no_fault_of_the_controller() {
+    let report = simulate(scenario(&reset_to_zero(), &[])).await.report;
+    assert_eq!(report.verdict, Verdict::Fail, "{:?}", report.reasons);
+    assert_eq!(open(&report), ["retained Some(false)"]);
+    let retained = report.streams.retained.as_ref().unwrap();
+    // Until the Service had endpoints again, and each proxy its next try.
+    assert_eq!(
+        (retained.kept, retained.streams, retained.streams_at_end),
+        (10, 10, 0)
+    );
+    assert!(retained.longest_seconds > 40.0, "{retained:?}");
+    assert!(
+        retained.stale_endpoint_seconds > 40.0 * 10.0 * 10.0,
+        "{retained:?}"
+    );
+    let correct = &report.correctness;
+    assert_eq!((correct.streams_wrong, correct.stale), (0, 0));
+    assert!(correct.stale_endpoint_seconds < 1.0, "{correct:?}");
+    let advice = report.recommendations.join(" ");
+    assert!(
+        advice.contains("a proxy's rule, and not what the controller sent"),
+        "{advice}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn proxies_that_are_reset_while_there_are_endpoints_keep_what_is_promised() {
+    let text = reset_to_zero().replace("minEndpoints: 0", "minEndpoints: 5");
+    let report = simulate(scenario(&text, &[])).await.report;
+    assert_eq!(report.verdict, Verdict::Pass, "{:?}", report.reasons);
+    let retained = report.streams.retained.as_ref().unwrap();
+    // What was gone they kept until their next try.
+    assert_eq!((retained.kept, retained.streams), (10, 10));
+    assert!(retained.longest_seconds < 0.2, "{retained:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_streams_keep_is_not_judged_of_an_eternal_client_nor_where_none_is_opened_again() {
+    let eternal = reset_to_zero().replace("proxy", "eternal");
+    let unstruck = reset_to_zero().replace("at: 60s", "at: 1h");
+    for (text, known) in [(eternal, false), (unstruck, true)] {
+        let report = simulate(scenario(&text, &[])).await.report;
+        assert_eq!(report.verdict, Verdict::Invalid, "{:?}", report.reasons);
+        assert_eq!(open(&report), ["retained None"]);
+        assert_eq!(report.streams.retained.is_some(), known);
+    }
 }

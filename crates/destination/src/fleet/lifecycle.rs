@@ -139,6 +139,9 @@ impl Lifecycle {
         if self.lives_as_a_proxy() {
             let count = |streams: &mut StreamCounts| streams.proxy.refused += 1;
             self.shared.counters.count(count);
+            let (stream, at) = (self.slot.stream, self.shared.clock.now());
+            self.locked()
+                .with(|ledger| ledger.stream_refused(stream, at));
         } else {
             let authority = &self.locked().service.authority;
             self.shared.fail(self.shared.refusal(authority, ending));

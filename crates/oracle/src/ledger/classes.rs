@@ -197,6 +197,7 @@ impl ServiceLedger {
         self.intents = Intents::default();
         self.give_up_claims();
         self.forget_waiting();
+        self.forget_retained();
         self.hand_on_changes();
     }
 

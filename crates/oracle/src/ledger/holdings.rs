@@ -59,6 +59,11 @@ impl Holdings {
         held.map_or(0, |held| held.count_ones(..))
     }
 
+    /// What a stream holds, as a set.
+    pub(super) fn set_of(&self, stream: StreamId) -> FixedBitSet {
+        self.0.get(stream as usize).cloned().unwrap_or_default()
+    }
+
     /// What a stream holds, in the slots' order.
     pub(super) fn of(&self, stream: StreamId) -> impl Iterator<Item = SlotId> {
         let held = self.0.get(stream as usize).into_iter();

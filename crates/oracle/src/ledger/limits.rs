@@ -1,18 +1,20 @@
-//! The deadline and the latency limits of a ledger.
+//! The deadline and the latency limits of a ledger, and the lifecycle of its streams.
 
 use std::time::Duration;
 
-use dst_load_scenario::scenario::Scenario;
+use dst_load_scenario::scenario::{Lifecycle, Scenario};
 
-/// The spans of time by which a ledger distinguishes outcomes.
+/// The spans of time by which a ledger distinguishes outcomes, and how its streams live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// An update that takes longer has never arrived.
     pub deadline: Duration,
-    /// The largest latency limit that is judged, if any is.
+    /// The largest latency limit of deliveries that is judged, if any is.
     pub largest: Option<Duration>,
     /// The smallest.
     pub smallest: Option<Duration>,
+    /// Whether streams keep their endpoints when they end, as a proxy's do.
+    pub lifecycle: Lifecycle,
 }
 
 /// For how long the observer may be behind an update: its watch is not always the first to be
@@ -29,10 +31,12 @@ impl Limits {
     /// The limits of a scenario.
     #[must_use]
     pub fn of(scenario: &Scenario) -> Self {
+        let limits = scenario.criteria.delivery_limits();
         Self {
             deadline: scenario.deadline(),
-            largest: scenario.criteria.largest_latency_limit(),
-            smallest: scenario.criteria.smallest_latency_limit(),
+            largest: limits.map(|(_, largest)| largest),
+            smallest: limits.map(|(smallest, _)| smallest),
+            lifecycle: scenario.client.lifecycle,
         }
     }
 
@@ -58,6 +62,7 @@ impl From<Duration> for Limits {
             deadline,
             largest: None,
             smallest: None,
+            lifecycle: Lifecycle::default(),
         }
     }
 }

@@ -101,6 +101,7 @@ impl ServiceLedger {
                 );
             }
         }
+        self.end_waiting_early(observation.visible);
         self.hand_on_changes();
     }
 
@@ -177,6 +178,8 @@ impl ServiceLedger {
                     pending.union_with(members);
                 }
             }
+            let when = (observation.visible, observation.timed);
+            self.note_retained(id, classes, direction, when);
             if direction == Direction::Remove {
                 self.retire(id, observation.visible);
             }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::ledger::{
     change::{ClosedChange, OpenChanges, Origin},
     messages::UpdateCounts,
-    waiting::ReconnectGap,
+    retained::RetainedCounts,
+    waiting::FirstEndpoint,
 };
 
 /// What a ledger has gathered since its outbox was last taken.
@@ -23,8 +24,10 @@ pub struct Outbox {
     pub claimed: Vec<Claimed>,
     /// Changes that every stream of their audience knows, or whose deadline has passed.
     pub changes: Vec<ClosedChange>,
-    /// Streams that heard late of first endpoints, for they were between two tries.
-    pub reconnect_gaps: Vec<ReconnectGap>,
+    /// Streams that had none of a Service's endpoints when it got its first.
+    pub first_endpoints: Vec<FirstEndpoint>,
+    /// What streams kept while they were opened again.
+    pub retained: RetainedCounts,
     /// Counts, without times.
     pub counts: Counts,
     /// How many messages there were for how many changes.

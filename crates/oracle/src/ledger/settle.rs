@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use dst_load_scenario::time::At;
 
-use super::{ServiceLedger, StreamId, limits::BEHIND, slots::SlotId, streams::StreamPhase};
+use super::{
+    RetainedCounts, ServiceLedger, StreamId, limits::BEHIND, slots::SlotId, streams::StreamPhase,
+};
 use crate::{endpoint::Endpoint, promise::Unjudged};
 
 /// What the streams of a Service hold at the settled end.
@@ -34,6 +36,8 @@ pub struct EndState {
     pub unjudged: Option<Unjudged>,
     /// Streams that could not be judged; they are not among those checked.
     pub streams_unjudged: u64,
+    /// What streams keep that are not served; `None` if they keep nothing when they end.
+    pub retained: Option<RetainedCounts>,
 }
 
 /// One wrong holding.
@@ -94,11 +98,13 @@ impl ServiceLedger {
                 unjudged: self.unjudged(),
                 streams_unjudged: self.streams.len() as u64,
                 streams_by_replica: self.streams_by_replica(),
+                retained: self.retained_at(at),
                 ..EndState::default()
             };
         }
         let mut end = EndState {
             streams_by_replica: self.streams_by_replica(),
+            retained: self.retained_at(at),
             ..EndState::default()
         };
         for stream in self.streams.ids() {
@@ -177,7 +183,7 @@ impl ServiceLedger {
                 end.missing += 1;
                 ("missing", None)
             } else if slot.ever_wanted {
-                let since = at.since(slot.gone_since);
+                let since = at.since(self.stale_since(stream, id));
                 end.stale += 1;
                 end.stale_seconds += since.as_secs_f64();
                 ("stale", Some(since))

@@ -32,6 +32,8 @@ pub(super) struct Slot {
     pub(super) changed: At,
     /// How many streams hold the endpoint.
     holders: u32,
+    /// How many keep it while they are opened again.
+    pub(super) keepers: u32,
     /// Wanted states that some stream has yet to learn, oldest first.
     pub(super) open: Vec<Entry>,
     /// By stream, for additions and removals: those past their deadline.
@@ -229,6 +231,11 @@ impl Slots {
         self.holdings.count(stream)
     }
 
+    /// What a stream holds, as a set.
+    pub(super) fn set_of(&self, stream: StreamId) -> FixedBitSet {
+        self.holdings.set_of(stream)
+    }
+
     /// What a stream holds.
     pub(super) fn held_by(&self, stream: StreamId) -> impl Iterator<Item = SlotId> {
         self.holdings.of(stream)
@@ -301,6 +308,7 @@ impl Slot {
             gone_since: At::ZERO,
             changed: At::ZERO,
             holders: 0,
+            keepers: 0,
             open: Vec::new(),
             late: [FixedBitSet::new(), FixedBitSet::new()],
             retired: false,
@@ -345,8 +353,8 @@ impl Slot {
         &mut self.late[usize::from(direction == Direction::Remove)]
     }
 
-    /// Whether nobody wants, holds or waits for the endpoint any more.
+    /// Whether nobody wants, holds, keeps or waits for the endpoint any more.
     pub(super) fn is_spent(&self) -> bool {
-        self.is_unwanted() && self.holders == 0 && self.open.is_empty()
+        self.is_unwanted() && self.holders == 0 && self.keepers == 0 && self.open.is_empty()
     }
 }

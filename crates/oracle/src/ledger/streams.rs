@@ -101,6 +101,7 @@ impl ServiceLedger {
         let stays = match was {
             StreamPhase::Held => {
                 self.unserved.lost(stream, at, by);
+                self.retain(stream, at);
                 by == EndedBy::Destination
             }
             // What ends before its snapshot changes nothing of that.
@@ -136,16 +137,13 @@ impl ServiceLedger {
 
     /// The stream leaves the audience of everything open, and holds nothing.
     fn drop_stream(&mut self, stream: StreamId, at: At) {
+        self.waiting.leave(stream);
         let bit = stream as usize;
         self.streams.resuming.grow(bit + 1);
         self.streams.resuming.set(bit, false);
-        let class = self.streams.class(stream);
         let held: Vec<_> = self.slots.held_by(stream).collect();
         for id in held {
-            let slot = self.slots.get(id);
-            if !slot.is_wanted(class) && slot.ever_wanted {
-                self.outbox.counts.stale_seconds += at.since(slot.gone_since).as_secs_f64();
-            }
+            self.count_stale(stream, id, at);
             self.slots.hold(stream, id, false);
         }
         for id in self.slots.ids() {

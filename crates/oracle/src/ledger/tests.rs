@@ -6,13 +6,14 @@ mod acknowledged;
 mod claims;
 mod classes;
 mod messages;
+mod retained;
 mod retries;
 mod slots;
 mod unlearnt;
 mod unserved;
 mod waiting;
 
-use dst_load_scenario::action::Direction;
+use dst_load_scenario::{action::Direction, scenario::Lifecycle};
 
 use super::*;
 use crate::{

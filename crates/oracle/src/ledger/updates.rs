@@ -18,7 +18,6 @@ impl ServiceLedger {
         }
         let is_held = self.streams.is_held(stream);
         self.messages.begin(stream, !is_held);
-        self.end_waiting(stream, at, update);
         if self.streams.resumes(stream) {
             self.drop_unlisted(stream, at, update);
         }
@@ -43,6 +42,8 @@ impl ServiceLedger {
                 self.conclude_all_of(stream);
             }
         }
+        self.replace_retained(stream, at, update);
+        self.end_waiting(stream, at);
         self.hand_on_changes();
     }
 
@@ -127,8 +128,8 @@ impl ServiceLedger {
         }
         let slot = self.slots.get(id);
         let (wanted, pending) = (slot.is_wanted(class), slot.is_pending(bit));
-        if direction == Direction::Remove && slot.ever_wanted && !wanted {
-            self.outbox.counts.stale_seconds += at.since(slot.gone_since).as_secs_f64();
+        if direction == Direction::Remove {
+            self.count_stale(stream, id, at);
         }
         let toggle = Toggle {
             at,

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use dst_load_oracle::{ledger::EndState, promise::Unjudged};
+use dst_load_oracle::{
+    ledger::{EndState, RetainedCounts},
+    promise::Unjudged,
+};
 use dst_load_scenario::time::At;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
@@ -49,6 +52,10 @@ pub struct EndStateLine {
     /// Streams that could not be judged.
     #[serde(default, skip_serializing_if = "zero::is_zero")]
     pub streams_unjudged: u64,
+    /// What streams that were not served kept, and how much of it was no longer promised; absent where
+    /// streams keep nothing when they end, and in recordings of versions that did not measure it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained: Option<RetainedCounts>,
 }
 
 /// The last line.
@@ -115,6 +122,7 @@ impl EndStateLine {
             streams_by_replica: end.streams_by_replica.clone(),
             unjudged: end.unjudged,
             streams_unjudged: end.streams_unjudged,
+            retained: end.retained,
         }
     }
 }

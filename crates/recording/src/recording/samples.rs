@@ -209,6 +209,7 @@ pub fn end_state(at: u64, stale: u64, missing: u64) -> Line {
         streams_by_replica: BTreeMap::new(),
         unjudged: None,
         streams_unjudged: 0,
+        retained: None,
     })
 }
 

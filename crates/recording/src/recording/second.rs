@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dst_load_oracle::ledger::{Counts, UpdateCounts};
+use dst_load_oracle::ledger::{Counts, RetainedCounts, UpdateCounts};
 use dst_load_scenario::{action::Direction, federation::Via, time::At};
 use serde::{Deserialize, Serialize};
 
@@ -34,14 +34,21 @@ pub struct Second {
     /// The destination stage by replica, where there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replicas: Vec<ReplicaLine>,
-    /// How long streams that were between two tries went without the endpoints of a Service that had
-    /// had none; never, if they had nothing before the endpoints were gone again, or the run ended.
+    /// How long streams went without the endpoints of a Service that had had none; never, if they had
+    /// nothing before the endpoints were gone again, or the run ended. Absent in recordings of
+    /// versions that did not measure it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_endpoint: Option<RecordedLatency>,
+    /// The same of those that were between two tries.
     #[serde(
         rename = "between_tries",
         default,
         skip_serializing_if = "Option::is_none"
     )]
     pub reconnect_gap: Option<RecordedLatency>,
+    /// What streams kept while they were opened again, as a proxy's do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained: Option<RetainedCounts>,
     /// How late this process's event loop was, weighted by the deliveries it handled meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loop_lag: Option<Histogram>,

@@ -1,5 +1,7 @@
 //! What no line of a recording may hold, though its JSON could.
 
+use dst_load_oracle::ledger::RetainedCounts;
+
 use super::Line;
 
 impl Line {
@@ -28,6 +30,7 @@ impl Line {
                 }
                 let clients = second.endpoints.and_then(|endpoints| endpoints.clients);
                 number("endpoints.clients", clients.unwrap_or_default())?;
+                retained(second.retained)?;
                 number("stale_seconds", second.counts.stale_seconds)
             }
             Self::EndState(end) => {
@@ -40,6 +43,7 @@ impl Line {
                         end.streams_wrong, end.streams_checked
                     ));
                 }
+                retained(end.retained)?;
                 number("stale_seconds", end.stale_seconds)
             }
             Self::Target(sample) => match sample.fault() {
@@ -61,6 +65,11 @@ fn number(name: &str, value: f64) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("{name} is {value}"))
+}
+
+fn retained(counts: Option<RetainedCounts>) -> Result<(), String> {
+    let counts = counts.unwrap_or_default();
+    number("retained.stale_seconds", counts.stale_seconds)
 }
 
 fn agrees(name: &str, found: Option<u64>, expected: u64) -> Result<(), String> {

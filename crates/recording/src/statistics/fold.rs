@@ -3,19 +3,22 @@
 mod cycles;
 mod growth;
 mod replicas;
+mod retained;
 mod target;
 mod window;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use dst_load_oracle::ledger::{Counts, Delivered, Outbox, Outcome, UpdateCounts};
+use dst_load_oracle::ledger::{Counts, Delivered, Outbox, Outcome, RetainedCounts, UpdateCounts};
 use dst_load_scenario::{
     action::Direction,
     federation::{DiscoveryMode, Via},
     time::At,
 };
 
-use self::{cycles::Cycles, replicas::Replicas, target::TargetFold, window::Window};
+use self::{
+    cycles::Cycles, replicas::Replicas, retained::RetainedFold, target::TargetFold, window::Window,
+};
 pub use self::{growth::HeapGrowth, target::Target};
 use super::{
     clock::ClockFold,
@@ -55,7 +58,10 @@ pub struct Interval {
     latencies: BTreeMap<Key, Latency>,
     /// The destination stage by replica, where there are several.
     replicas: BTreeMap<u32, Latency>,
+    first_endpoint: Latency,
+    /// Those of streams that were between two tries.
     reconnect_gap: Latency,
+    retained: RetainedCounts,
 }
 
 /// What a recording's lines add up to.
@@ -85,7 +91,9 @@ pub struct Statistics {
     cycles: Cycles,
     target: TargetFold,
     replicas: Replicas,
+    first_endpoint: Latency,
     reconnect_gap: Latency,
+    retained: RetainedFold,
     clock: ClockFold,
     pings: PingFold,
     identities: Identities,
@@ -111,11 +119,15 @@ impl Interval {
     fn absorb_via(&mut self, outbox: &Outbox, via: impl Fn(bool) -> Option<Via>) -> u64 {
         self.counts.absorb(&outbox.counts);
         self.updates.absorb(outbox.updates);
-        for waited in &outbox.reconnect_gaps {
-            if waited.never {
-                self.reconnect_gap.record_never(waited.latency, 1);
-            } else {
-                self.reconnect_gap.record(waited.latency, 1);
+        self.retained.absorb(outbox.retained);
+        for first in &outbox.first_endpoints {
+            let gap = first.between_tries.then_some(&mut self.reconnect_gap);
+            for latency in gap.into_iter().chain([&mut self.first_endpoint]) {
+                if first.never {
+                    latency.record_never(first.latency, 1);
+                } else {
+                    latency.record(first.latency, 1);
+                }
             }
         }
         for delivered in &outbox.deliveries {
@@ -180,10 +192,14 @@ impl Interval {
                 latency: latency.recorded(),
             })
             .collect();
-        let waited = &taken.reconnect_gap;
-        let reconnect_gap = (waited.count() > 0).then(|| waited.recorded());
+        let recorded = |it: &Latency| (it.count() > 0).then(|| it.recorded());
+        let first_endpoint = recorded(&taken.first_endpoint);
+        let reconnect_gap = recorded(&taken.reconnect_gap);
+        let retained = taken.retained;
+        let retained = (retained != RetainedCounts::default()).then_some(retained);
         let nothing = latencies.is_empty()
-            && reconnect_gap.is_none()
+            && retained.is_none()
+            && first_endpoint.is_none()
             && taken.counts == Counts::default()
             && taken.updates == UpdateCounts::default()
             && taken.streams == StreamCounts::default()
@@ -199,7 +215,9 @@ impl Interval {
             kubernetes_errors: taken.kubernetes_errors,
             latencies,
             replicas: replicas::lines(taken.replicas.iter()),
+            first_endpoint,
             reconnect_gap,
+            retained,
             // A loop that was never late is not worth a histogram; virtual time never is.
             loop_lag: (taken.loop_lag.max().is_some_and(|lag| !lag.value.is_zero()))
                 .then(|| taken.loop_lag.histogram()),
@@ -290,6 +308,7 @@ impl Statistics {
             Line::Observer(line) => self.observer.line(line),
             Line::EndState(end) => {
                 self.replicas.ended(end);
+                self.retained.ended(end.retained);
                 let all = &mut self.correctness;
                 all.streams_checked += end.streams_checked;
                 all.streams_wrong += end.streams_wrong;
@@ -376,7 +395,9 @@ impl Statistics {
                 }),
                 stalled: (self.path.as_ref())
                     .and_then(|clients| StalledStreams::of(clients, &self.streams.stalled)),
+                first_endpoint: LatencySummary::of(&self.first_endpoint),
                 reconnect_gap: LatencySummary::of(&self.reconnect_gap),
+                retained: self.retained.summary(),
             },
             profiles: HeldStreams::of(&self.streams.profiles),
             policies: HeldStreams::of(&self.streams.policies),
@@ -452,9 +473,13 @@ impl Statistics {
         for line in &second.replicas {
             self.replicas.delivered(line);
         }
+        if let Some(line) = &second.first_endpoint {
+            self.first_endpoint.add(line);
+        }
         if let Some(line) = &second.reconnect_gap {
             self.reconnect_gap.add(line);
         }
+        self.retained.second(second.retained);
         let mut busy = false;
         for line in &second.latencies {
             busy |= line.stage == Stage::Destination && line.latency.known().count() > 0;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     path::{PathTaken, StalledStreams, WINDOWS},
-    proxies::{HeldStreams, Replica},
+    proxies::{HeldStreams, Replica, Retained},
 };
 use super::{
     clock::OtherClock,
@@ -105,10 +105,17 @@ pub struct Streams {
     /// Streams of stalled clients, which are in no other number; `null` if there were none.
     #[serde(default)]
     pub stalled: Option<StalledStreams>,
-    /// Streams that were between two attempts when a Service without endpoints got its first: the
-    /// time until each had one. They are in no stage's latency.
+    /// Streams that had none of the endpoints of a Service when it got its first: the time until
+    /// each had one.
+    #[serde(default)]
+    pub first_endpoint: LatencySummary,
+    /// Those of them that were between two attempts. They are in no stage's latency.
     #[serde(default, rename = "between_tries")]
     pub reconnect_gap: LatencySummary,
+    /// Endpoints that streams kept while they were opened again, as a proxy's do; `null` if they kept
+    /// none (`client.lifecycle: eternal`), or if the recording does not say.
+    #[serde(default)]
+    pub retained: Option<Retained>,
 }
 
 /// Latencies of one discovery mode, in a run over two clusters.

@@ -25,6 +25,8 @@ pub(super) const REPLICA_HEADS: [&str; 7] = [
 pub(super) fn facts(report: &Report) -> Vec<Fact> {
     let mut facts = Vec::new();
     facts.extend(limits(report).map(|said| ("As a proxy", said)));
+    facts.extend(first_endpoint(report).map(|said| ("First endpoint", said)));
+    facts.extend(retained(report).map(|said| ("Retained", said)));
     facts.extend(held::facts(report));
     facts.extend(divergence(report).map(|said| ("Replicas", said)));
     facts
@@ -86,6 +88,46 @@ fn limits(report: &Report) -> Option<String> {
         "times a stream was",
         &rest,
     );
+    said.any()
+}
+
+/// How long streams went without the endpoints of a Service that had had none.
+fn first_endpoint(report: &Report) -> Option<String> {
+    let first = &report.streams.first_endpoint;
+    let never = match first.never {
+        0 => String::new(),
+        never => format!(", {} never before it was gone", count(never)),
+    };
+    (first.count > 0).then(|| {
+        format!(
+            "{} a stream had none when a Service got its first, and received one {} later (median), \
+             {} at the worst{never}",
+            counted(first.count, "time", "times"),
+            quantile(first, "p50"),
+            quantile(first, "max"),
+        )
+    })
+}
+
+/// What streams kept while they were opened again.
+fn retained(report: &Report) -> Option<String> {
+    let retained = report.streams.retained.as_ref()?;
+    let mut said = Clauses::default();
+    let ended = "ended, and kept its endpoints until it had others";
+    said.counted(retained.kept, "time a stream", "times a stream", ended);
+    if retained.streams > 0 {
+        let at_end = match retained.streams_at_end {
+            0 => String::new(),
+            streams => format!(", and {} still did at the end", count(streams)),
+        };
+        said.say(format!(
+            "{} of these kept some that were gone, by a proxy's rule: stale endpoint time {} (summed \
+             over streams), {} at the longest{at_end}",
+            count(retained.streams),
+            seconds(retained.stale_endpoint_seconds),
+            seconds(retained.longest_seconds),
+        ));
+    }
     said.any()
 }
 

@@ -15,16 +15,22 @@ pub(super) fn all(
     summary: &Summary,
     circumstances: Circumstances,
 ) -> Vec<Judged> {
+    let judge = |(criterion, limit): (Criterion, f64), first_endpoint_is_judged| {
+        let asked = Asked {
+            criterion,
+            limit,
+            summary,
+            circumstances,
+            first_endpoint_is_judged,
+        };
+        asked.judge()
+    };
+    let first = Criterion::FirstEndpoint;
+    let first = criteria.limit(first).map(|limit| (first, limit));
+    let mut first = first.into_iter().flat_map(|asked| judge(asked, false));
+    let first_endpoint_is_judged = first.any(|it| it.met.is_some());
     let mut judged: Vec<_> = (criteria.judged())
-        .flat_map(|(criterion, limit)| {
-            let asked = Asked {
-                criterion,
-                limit,
-                summary,
-                circumstances,
-            };
-            asked.judge()
-        })
+        .flat_map(|asked| judge(asked, first_endpoint_is_judged))
         .collect();
     // A direction in which nothing was planned is no criterion. What was seen of it all the same is.
     judged.retain(|it| {

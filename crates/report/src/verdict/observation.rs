@@ -34,6 +34,8 @@ pub(super) enum Source {
     Order(Observe),
     /// As a quantile, by its key, of a stage's latencies; additions and removals each.
     Latency(Stage, &'static str),
+    /// As the longest time that a stream waited.
+    Wait(Observe),
     /// As a number over the time that it took.
     Rate(Observe),
     /// From how streams ended.
@@ -77,6 +79,8 @@ pub(super) struct Asked<'a> {
     pub(super) limit: f64,
     pub(super) summary: &'a Summary,
     pub(super) circumstances: Circumstances,
+    /// Whether the time until streams had a Service's first endpoint is judged by itself.
+    pub(super) first_endpoint_is_judged: bool,
 }
 
 /// What is observed for `criterion`.
@@ -102,6 +106,34 @@ pub(crate) const fn observation(criterion: Criterion) -> Observation {
         Criterion::UpdateLatencyP99 => update_latency("p99"),
         Criterion::UpdateLatencyP999 => update_latency("p999"),
         Criterion::UpdateLatencyMax | Criterion::EveryClientWithin => update_latency("max"),
+        Criterion::FirstEndpoint => Observation {
+            source: Source::Wait(latency::first_endpoint),
+            remedy: |judged, _| match judged.observed {
+                None => "scale a Service from zero while streams are open",
+                Some(_) => "hold endpoints for longer than the limit, also at the end of the plan",
+            },
+            advice: Advice::Words(
+                "Streams were without a Service's first endpoint for longer than asked for. Of those \
+                 that were between two tries (*As a proxy*) this is a proxy's backoff, and not the \
+                 controller's latency: to a Service without endpoints the controller answers with \
+                 silence, and a proxy tries again after 3 s, and then ever later. The other streams' \
+                 time is the controller's: updateLatency limits it.",
+            ),
+        },
+        Criterion::Retained => Observation {
+            source: Source::Wait(retained),
+            remedy: |judged, _| match (judged.observed, judged.scope.as_str()) {
+                (Some(_), _) => "end the plan with endpoints in every Service",
+                (None, NOTHING_KEPT) => "run until streams that have endpoints are opened again",
+                (None, _) => "run again with client.lifecycle: proxy",
+            },
+            advice: Advice::Words(
+                "Streams kept endpoints that were gone while they were opened again. That is a proxy's \
+                 rule, and not what the controller sent: to a Service that has become empty the \
+                 controller answers with silence, and a proxy keeps what it had until the first add. \
+                 Look at why streams ended; a controller that answers with `NoEndpoints` ends it.",
+            ),
+        },
         Criterion::EndToEndP50 => end_to_end("p50"),
         Criterion::EndToEndP95 => end_to_end("p95"),
         Criterion::EndToEndP99 => end_to_end("p99"),
@@ -228,7 +260,9 @@ pub(crate) const fn observation(criterion: Criterion) -> Observation {
 }
 
 /// Where what is not judged by cycles was seen.
-const THE_RUN: &str = "the run";
+pub(super) const THE_RUN: &str = "the run";
+const NOT_AS_A_PROXY: &str = "it is not known what streams keep while they are opened again";
+const NOTHING_KEPT: &str = "no stream that had endpoints was opened again";
 const NO_DELIVERY: &str = "no delivery was counted";
 const MORE_CHANGES: &str = "run until changes of endpoints have reached the streams";
 /// Seconds that an event which explains a repetition may come after it, as the ledgers have it.
@@ -285,6 +319,28 @@ const fn difference(observe: Observe) -> Source {
         observe,
         violation_stands: false,
     }
+}
+
+/// The longest time for which a stream kept an endpoint that was gone, by a proxy's rule.
+fn retained(asked: &Asked<'_>) -> Option<Judged> {
+    let Some(seen) = &asked.summary.streams.retained else {
+        return Some(asked.unjudged(NOT_AS_A_PROXY));
+    };
+    if seen.kept == 0 {
+        return Some(asked.unjudged(NOTHING_KEPT));
+    }
+    let judged = asked.seen(seen.longest_seconds);
+    // Those that keep some at the end keep them for longer than is known.
+    if judged.met == Some(true) && seen.streams_at_end > 0 {
+        let streams = counted(seen.streams_at_end, "stream", "streams");
+        return Some(Judged {
+            met: None,
+            censored: true,
+            scope: format!("{streams} still kept endpoints that were gone at the end"),
+            ..judged
+        });
+    }
+    Some(judged)
 }
 
 /// Streams that hold other endpoints at the end than they were promised.
@@ -475,7 +531,10 @@ impl Observation {
 
     /// Whether it is judged by when updates arrive.
     pub(super) const fn is_timed(&self) -> bool {
-        matches!(self.source, Source::Latency(..) | Source::Rate(_))
+        matches!(
+            self.source,
+            Source::Latency(..) | Source::Wait(_) | Source::Rate(_)
+        )
     }
 
     /// Whether it rests on the order of events.
@@ -502,7 +561,7 @@ impl Observation {
     /// Whether it is never judged under these circumstances.
     pub(super) const fn is_excused(&self, circumstances: Circumstances) -> bool {
         match self.source {
-            Source::Latency(..) => !circumstances.latency_is_judged,
+            Source::Latency(..) | Source::Wait(_) => !circumstances.latency_is_judged,
             Source::Target { .. } => !circumstances.target_is_judged,
             _ => false,
         }
@@ -516,7 +575,11 @@ impl Asked<'_> {
     pub(super) fn judge(&self) -> Vec<Judged> {
         match observation(self.criterion).source {
             Source::Latency(stage, quantile) => latency::judge(self, stage, quantile),
-            Source::EndState(observe)
+            Source::Wait(_) if !self.circumstances.latency_is_judged => {
+                vec![self.unjudged(latency::FORWARDED)]
+            }
+            Source::Wait(observe)
+            | Source::EndState(observe)
             | Source::Order(observe)
             | Source::Rate(observe)
             | Source::Streams(observe)

@@ -50,7 +50,8 @@ fn remedy(judged: &Judged, summary: &Summary) -> &'static str {
         return "name where the controller serves its metrics, with --destination-metrics";
     }
     if judged.scope == BETWEEN_TRIES {
-        return "let streams wait where endpoints come from zero (client.lifecycle: eternal)";
+        return "limit that time with criteria.firstEndpoint, let streams wait where endpoints come from \
+                zero (client.lifecycle: eternal)";
     }
     (observation.remedy)(judged, summary)
 }

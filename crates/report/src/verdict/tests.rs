@@ -6,6 +6,7 @@ mod rules;
 mod target;
 mod unjudged;
 mod validity;
+mod waits;
 
 use std::time::Duration;
 

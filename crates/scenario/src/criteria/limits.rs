@@ -61,22 +61,37 @@ impl Criteria {
         })
     }
 
-    /// The largest latency limit that is judged.
+    /// The largest limit of a time that is waited for.
     #[must_use]
     pub fn largest_latency_limit(&self) -> Option<Duration> {
-        self.latency_limits().max()
+        let is_waited_for = |it: Criterion| it.unit() == Unit::Seconds && it != Criterion::Retained;
+        self.seconds(is_waited_for).max()
     }
 
-    /// The smallest latency limit that is judged.
+    /// The largest limit of a time.
+    #[must_use]
+    pub fn longest(&self) -> Option<Duration> {
+        self.seconds(|criterion| criterion.unit() == Unit::Seconds)
+            .max()
+    }
+
+    /// The smallest limit of a time: observer and generator may be late by a part of it.
     #[must_use]
     pub fn smallest_latency_limit(&self) -> Option<Duration> {
-        self.latency_limits().min()
+        self.seconds(|criterion| criterion.unit() == Unit::Seconds)
+            .min()
     }
 
-    /// All limits in seconds are latencies'.
-    fn latency_limits(&self) -> impl Iterator<Item = Duration> {
+    /// The smallest and the largest limit of how long deliveries take.
+    #[must_use]
+    pub fn delivery_limits(&self) -> Option<(Duration, Duration)> {
+        let limits = || self.seconds(Criterion::is_of_deliveries);
+        limits().min().zip(limits().max())
+    }
+
+    fn seconds(&self, which: fn(Criterion) -> bool) -> impl Iterator<Item = Duration> {
         self.given()
-            .filter(|(criterion, _)| criterion.unit() == Unit::Seconds)
+            .filter(move |&(criterion, _)| which(criterion))
             .map(|(_, limit)| Duration::from_secs_f64(limit))
     }
 }

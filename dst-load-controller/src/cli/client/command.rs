@@ -97,7 +97,11 @@ pub async fn run(args: &ClientArgs, console: &mut Console<'_>) -> anyhow::Result
     files::enough_for(connections)?;
     let directory = args.output_dir.as_deref().map(RunDirectory::at);
     let directory = directory.transpose()?;
-    let limits = scenario.map_or(Limits::from(DEADLINE), Limits::of);
+    let unlimited = Limits {
+        lifecycle: args.lifecycle,
+        ..DEADLINE.into()
+    };
+    let limits = scenario.map_or(unlimited, Limits::of);
     let (file, place) = spool(directory.as_ref())?;
     let (snapshots, mut asked) = Snapshots::new(file.try_clone()?);
     tracing::info!(

@@ -7,6 +7,7 @@ const LIMITS: Limits = Limits {
     deadline: Duration::from_secs(5),
     largest: Some(Duration::from_secs(2)),
     smallest: Some(Duration::from_millis(500)),
+    lifecycle: Lifecycle::Eternal,
 };
 
 fn quick(streams: u32) -> Story {

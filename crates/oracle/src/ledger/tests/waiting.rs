@@ -1,6 +1,30 @@
-//! Streams that miss the first endpoints of an empty Service, and streams that miss changes.
+//! Streams that wait for the first endpoints of an empty Service, and streams that miss changes.
 
 use super::*;
+
+fn first(millis: u64) -> FirstEndpoint {
+    FirstEndpoint {
+        latency: Duration::from_millis(millis),
+        never: false,
+        between_tries: false,
+    }
+}
+
+/// A stream that got its first endpoint after so long, having been between two tries.
+fn between(millis: u64) -> FirstEndpoint {
+    FirstEndpoint {
+        between_tries: true,
+        ..first(millis)
+    }
+}
+
+/// One that got none in so long.
+fn missed(millis: u64) -> FirstEndpoint {
+    FirstEndpoint {
+        never: true,
+        ..between(millis)
+    }
+}
 
 /// Two streams of a Service that has promised nothing since 0 s; the second is between two tries.
 fn between_two_tries() -> Story {
@@ -16,6 +40,7 @@ fn between_two_tries() -> Story {
         story.ledger.stream_sent(stream, ms(10));
     }
     story.ledger.stream_closed(1, ms(3_010), EndedBy::Us);
+    story.ledger.stream_retries(1, ms(3_110));
     story
 }
 
@@ -32,11 +57,7 @@ fn a_stream_between_two_tries_is_in_no_audience_and_its_wait_counts_from_visible
     // Only the one that lasted is timed as a delivery.
     assert_eq!(outbox.deliveries.len(), 1);
     assert_eq!(outbox.changes[0].audience, 1);
-    let waited = ReconnectGap {
-        latency: Duration::from_millis(62),
-        never: false,
-    };
-    assert_eq!(outbox.reconnect_gaps, [waited]);
+    assert_eq!(outbox.first_endpoints, [first(1), between(62)]);
     assert_eq!(outbox.counts.unexpected, 0);
 }
 
@@ -49,7 +70,8 @@ fn a_stream_that_never_was_sent_waits_for_nothing() {
     story.ledger.update(1, ms(3_112), &add(&[1]));
     story.ledger.stream_sent(2, ms(9_000));
     story.ledger.update(2, ms(9_001), &add(&[1]));
-    assert_eq!(story.ledger.take_outbox().reconnect_gaps.len(), 1);
+    let outbox = story.ledger.take_outbox();
+    assert_eq!(outbox.first_endpoints, [first(1), between(62)]);
 }
 
 #[test]
@@ -64,11 +86,8 @@ fn a_stream_that_never_hears_is_counted_with_the_time_it_went_without() {
     story.ledger.expire(ms(3_050) + DEADLINE);
     assert!(story.ledger.is_settled());
     story.ledger.abandon_waiting(ms(10_050));
-    let waited = ReconnectGap {
-        latency: Duration::from_secs(7),
-        never: true,
-    };
-    assert_eq!(story.ledger.take_outbox().reconnect_gaps, [waited]);
+    let outbox = story.ledger.take_outbox();
+    assert_eq!(outbox.first_endpoints, [first(1), missed(7_000)]);
 }
 
 #[test]
@@ -78,11 +97,54 @@ fn endpoints_that_are_gone_before_a_stream_hears_of_them_are_missed() {
     story.promised(ms(3_060), &[]);
     story.ledger.stream_sent(1, ms(3_110));
     story.ledger.abandon_waiting(ms(4_000));
-    let missed = ReconnectGap {
-        latency: Duration::from_millis(10),
-        never: true,
+    let in_audience = FirstEndpoint {
+        between_tries: false,
+        ..missed(10)
     };
-    assert_eq!(story.ledger.take_outbox().reconnect_gaps, [missed]);
+    let outbox = story.ledger.take_outbox();
+    assert_eq!(outbox.first_endpoints, [in_audience, missed(10)]);
+}
+
+#[test]
+fn when_endpoints_went_that_a_relist_no_longer_has_is_not_known() {
+    let mut story = between_two_tries();
+    story.promised(ms(3_050), &[1]);
+    story.ledger.update(0, ms(3_051), &add(&[1]));
+    story.observed(ms(9_000), endpoints(&[]), false);
+    let outbox = story.ledger.take_outbox();
+    assert_eq!(outbox.first_endpoints, [first(1), missed(0)]);
+}
+
+#[test]
+fn a_stream_that_is_cancelled_before_its_update_was_between_two_tries() {
+    let mut story = between_two_tries();
+    story.ledger.stream_sent(1, ms(3_110));
+    story.promised(ms(5_000), &[1]);
+    // The controller takes its time, and a proxy waits for 3 s.
+    story.ledger.stream_closed(1, ms(6_110), EndedBy::Us);
+    story.ledger.stream_sent(1, ms(6_510));
+    for stream in 0..2 {
+        story.ledger.update(stream, ms(7_000), &add(&[1]));
+    }
+    let outbox = story.ledger.take_outbox();
+    assert_eq!(outbox.counts.left, 1);
+    assert_eq!(outbox.deliveries.len(), 1);
+    assert_eq!(outbox.first_endpoints, [first(2_000), between(2_000)]);
+}
+
+#[test]
+fn a_stream_that_had_the_first_endpoint_before_the_observer_saw_it_waited_for_nothing() {
+    let mut story = between_two_tries();
+    story.ledger.update(0, ms(3_049), &add(&[1]));
+    story.promised(ms(3_050), &[1]);
+    assert_eq!(story.ledger.take_outbox().first_endpoints, [first(0)]);
+    // What it was sent is what it is promised, or the wait goes on.
+    let mut story = between_two_tries();
+    story.promised(ms(3_050), &[1]);
+    story.ledger.update(0, ms(3_060), &add(&[2]));
+    assert_eq!(story.ledger.take_outbox().first_endpoints, []);
+    story.promised(ms(3_070), &[1, 2]);
+    assert_eq!(story.ledger.take_outbox().first_endpoints, [first(20)]);
 }
 
 #[test]
@@ -95,7 +157,7 @@ fn only_the_first_endpoints_are_waited_for() {
     story.ledger.update(1, ms(1_101), &add(&[1, 2, 3]));
     let outbox = story.ledger.take_outbox();
     assert_eq!(
-        (outbox.deliveries.len(), outbox.reconnect_gaps.len()),
+        (outbox.deliveries.len(), outbox.first_endpoints.len()),
         (1, 0)
     );
     // What it missed while it was closed, its snapshot has put right.

@@ -33,6 +33,22 @@ pub struct HeldStreams {
     pub kinds: BTreeMap<HeldKind, KindCounts>,
 }
 
+/// Endpoints that streams kept while they were opened again. Nobody sent them wrongly, so they are not
+/// among what is stale under `correctness`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Retained {
+    /// Times that a stream ended while it had endpoints, and kept them.
+    pub kept: u64,
+    /// Times among them that some were no longer promised before the stream had others.
+    pub streams: u64,
+    /// Streams that still kept such endpoints at the end.
+    pub streams_at_end: u64,
+    /// Time for which endpoints were kept after their removal, summed over (stream, endpoint) pairs.
+    pub stale_endpoint_seconds: f64,
+    /// The longest time for one of them.
+    pub longest_seconds: f64,
+}
+
 /// One of several replicas of the destination. Its latency is the destination stage's, additions
 /// and removals together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,6 +1,6 @@
 //! What is folded of a proxy's life, and of several replicas.
 
-use dst_load_oracle::ledger::ReconnectGap;
+use dst_load_oracle::ledger::{FirstEndpoint, RetainedCounts};
 
 use super::*;
 use crate::recording::{HeldCounts, HeldKind, KindCounts, ProxyCounts, ReplicaInfo};
@@ -119,15 +119,24 @@ fn a_method_is_unimplemented_where_one_stream_was_told_so_and_none_received_anyt
 
 #[test]
 fn a_wait_between_two_tries_is_kept_apart_from_latency() {
-    let waited = |seconds, never| ReconnectGap {
+    let waited = |seconds, never, between_tries| FirstEndpoint {
         latency: Duration::from_secs(seconds),
         never,
+        between_tries,
     };
     let outbox = Outbox {
-        reconnect_gaps: vec![waited(1, false), waited(2, false), waited(9, true)],
+        first_endpoints: vec![
+            waited(1, false, true),
+            waited(2, false, true),
+            waited(9, true, true),
+            waited(40, false, false),
+        ],
         ..Outbox::default()
     };
     let summary = Statistics::of(&[second_with(at(1), outbox).unwrap()]).summary();
+    let first = &summary.streams.first_endpoint;
+    assert_eq!((first.count, first.never), (4, 1));
+    assert!(first.max_seconds.unwrap() >= 40.0);
     let between = &summary.streams.reconnect_gap;
     assert_eq!((between.count, between.never), (3, 1));
     assert_eq!(
@@ -223,4 +232,63 @@ fn an_older_recording_has_none_of_this() {
     let profiles: HeldCounts = serde_json::from_str(text).unwrap();
     assert!(profiles.messages == 9 && profiles.kinds.is_empty());
     assert_eq!(serde_json::to_string(&profiles).unwrap(), text);
+}
+
+/// Three seconds of one client, and its Services' ends, of which the last says this.
+fn kept(last: Option<RetainedCounts>) -> Vec<Line> {
+    let counts = |kept, streams, stale_seconds, longest_us| RetainedCounts {
+        kept,
+        streams,
+        stale_seconds,
+        longest_us,
+    };
+    let seconds = [counts(3, 0, 0.0, 0), counts(1, 2, 4.5, 3_000_000)];
+    let seconds = seconds.into_iter().zip(1..).map(|(retained, second)| {
+        let outbox = Outbox {
+            retained,
+            ..Outbox::default()
+        };
+        second_with(at(second), outbox).unwrap()
+    });
+    let ends = [Some(counts(2, 1, 1.0, 5_000_000)), last].map(|retained| {
+        let mut end = samples::end_state(9, 0, 0);
+        if let Line::EndState(end) = &mut end {
+            end.retained = retained;
+        }
+        end
+    });
+    seconds.chain(ends).collect()
+}
+
+#[test]
+fn what_streams_kept_adds_up_and_the_longest_time_is_the_longest() {
+    let lines = kept(Some(RetainedCounts::default()));
+    let expected = Retained {
+        kept: 4,
+        streams: 2,
+        streams_at_end: 1,
+        stale_endpoint_seconds: 5.5,
+        longest_seconds: 5.0,
+    };
+    let one = Statistics::of(&lines).summary().streams.retained;
+    assert_eq!(one, Some(expected.clone()));
+    // Those of several clients are one after the other.
+    let both = [lines.clone(), lines].concat();
+    let both = Statistics::of(&both).summary().streams.retained;
+    let twice = Retained {
+        kept: 8,
+        streams: 4,
+        streams_at_end: 2,
+        stale_endpoint_seconds: 11.0,
+        ..expected
+    };
+    assert_eq!(both, Some(twice));
+}
+
+#[test]
+fn where_a_recording_does_not_say_what_streams_kept_it_is_not_known() {
+    assert_eq!(Statistics::of(&kept(None)).summary().streams.retained, None);
+    assert_eq!(Statistics::of(&[header()]).summary().streams.retained, None);
+    let older = Statistics::of(&samples::passed()).summary().streams;
+    assert_eq!((older.retained, older.first_endpoint.count), (None, 0));
 }

@@ -67,7 +67,7 @@ impl Checker<'_> {
                 "a deadline is 24h at the most",
             ),
             (
-                criteria.largest_latency_limit(),
+                criteria.longest(),
                 "criteria",
                 "a latency limit is 24h at the most",
             ),

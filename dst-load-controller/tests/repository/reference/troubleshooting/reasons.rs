@@ -6,8 +6,8 @@ use dst_load_oracle::promise::Unjudged;
 use dst_load_recording::{
     recording::{OWN_LIMIT, OWN_SOCKETS},
     statistics::{
-        AtMost, Correctness, CycleSummary, FanOut, HeapGrowth, LatencySummary, Streams, Summary,
-        Target,
+        AtMost, Correctness, CycleSummary, FanOut, HeapGrowth, LatencySummary, Retained, Streams,
+        Summary, Target,
     },
 };
 use dst_load_report::verdict::{Circumstances, Ended, judge};
@@ -138,6 +138,28 @@ fn unjudged() -> Vec<Change> {
                 censored: 500,
                 ..latency(9.0)
             };
+        },
+        |run| run.criteria.set(Criterion::FirstEndpoint, 9.0),
+        |run| {
+            run.criteria.set(Criterion::FirstEndpoint, 9.0);
+            run.summary.streams.first_endpoint = LatencySummary {
+                censored: 500,
+                at_most: AtMost::default(),
+                ..latency(2.0)
+            };
+        },
+        |run| run.criteria.set(Criterion::Retained, 9.0),
+        |run| {
+            run.criteria.set(Criterion::Retained, 9.0);
+            run.summary.streams.retained = Some(Retained::default());
+        },
+        |run| {
+            run.criteria.set(Criterion::Retained, 9.0);
+            run.summary.streams.retained = Some(Retained {
+                kept: 5,
+                streams_at_end: 5,
+                ..Retained::default()
+            });
         },
         |run| {
             run.criteria.set(Criterion::UnexpectedResets, 0.0);

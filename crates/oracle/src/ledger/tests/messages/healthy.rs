@@ -195,6 +195,7 @@ proptest! {
             deadline: Duration::from_millis(deadline),
             largest: None,
             smallest: smallest.map(Duration::from_millis),
+            lifecycle: Lifecycle::Eternal,
         };
         let (mut story, _) = run(limits, &events, &cuts);
         let (counted, due) = story.counted(99_000);
