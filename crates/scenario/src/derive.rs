@@ -8,11 +8,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-pub use self::popularity::Popularity;
 use self::popularity::fit;
 use crate::{
     quantile::nearest_rank,
     scenario::{MOST_ENDPOINTS, MOST_SERVICES, MOST_STREAMS},
+    targets::Popularity,
 };
 
 mod popularity;

@@ -9,17 +9,7 @@
 //! A line through the logarithms of ranks and streams would be too flat where nearly every client has
 //! the first Services, as no Service can have more streams than there are clients.
 
-/// How the streams are distributed over the Services.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Popularity {
-    /// No Service is asked for more than chance explains.
-    Uniform,
-    /// The Service of rank `i` has weight `i^-exponent`.
-    Zipf {
-        /// Above 0, to two digits.
-        exponent: f64,
-    },
-}
+use crate::targets::Popularity;
 
 /// The steepest distribution that is looked for: with it, the second Service has a sixteenth of the
 /// first one's weight.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use rand::RngExt;
 
-use super::{text::TARGETS, *};
+use super::*;
 use crate::{
     scenario::{Lifecycle, Pattern, Scenario},
     seed,
@@ -82,24 +82,10 @@ fn derived(observed: Observed, wanted: Wanted) -> Derived {
     Derived::of(observed, wanted).unwrap()
 }
 
-/// The file without the key `client.targets`.
-fn without_targets(text: &str) -> String {
-    let mut within = false;
-    let kept = text.lines().filter(|line| {
-        within = line.starts_with(TARGETS) || within && line.starts_with("    ");
-        !within
-    });
-    kept.map(|line| format!("{line}\n")).collect()
-}
-
 /// The scenario as it is read from the file, without a warning.
 fn read(derived: &Derived) -> Scenario {
-    read_with(derived, &[])
-}
-
-fn read_with(derived: &Derived, overrides: &[String]) -> Scenario {
-    let text = without_targets(&derived.to_string());
-    let (scenario, warnings) = Scenario::from_yaml(&text, "derived.yaml", overrides)
+    let text = derived.to_string();
+    let (scenario, warnings) = Scenario::from_yaml(&text, "derived.yaml", &[])
         .unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert_eq!(warnings, [] as [&str; 0], "{text}");
     scenario
@@ -187,8 +173,11 @@ proptest! {
         let line = format!("  clients: {clients}");
         let text = derived.to_string();
         prop_assert!(text.lines().any(|it| it.split("  #").next() == Some(&*line)), "{text}");
-        // Without the key of their targets they would have more streams than a run can have.
-        let scenario = read_with(&derived, &["client.clients=1".to_owned()]);
+        let scenario = read(&derived);
+        prop_assert_eq!(scenario.streams(), clients * targets);
+        if let Some(read) = scenario.client.targets {
+            prop_assert_eq!(read.popularity, derived.popularity);
+        }
         prop_assert_eq!(scenario.client.profiles, profiles > Some(0));
     }
 }
@@ -211,7 +200,9 @@ fn services_that_differ_by_chance_alone_are_asked_for_uniformly() {
         let derived = derived(Fleet { seed, ..fleet }.observed(), known);
         assert_eq!(derived.popularity, Popularity::Uniform, "{seed}");
         assert!(
-            derived.to_string().contains("\n  targets: 6\n"),
+            derived
+                .to_string()
+                .contains("\n  targets:\n    count: 6\n    distribution: uniform\n"),
             "{derived}"
         );
     }

@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use super::{Derived, ENDPOINTS, Popularity, Rates, Spread, scaled};
+use super::{Derived, ENDPOINTS, Rates, Spread, scaled};
 use crate::{
     quantity::Span,
+    targets::Popularity,
     words::{count, counted, number, span},
 };
 
 /// The key of the clients' targets, in its place in the file.
-pub(super) const TARGETS: &str = "  targets:";
+const TARGETS: &str = "  targets:";
 
 /// Before the keys of a section.
 const INDENT: &str = "  ";
@@ -178,12 +179,11 @@ fn targets_key(targets: u64, services: u64, popularity: Popularity) -> String {
     if targets >= services {
         return String::new();
     }
-    match popularity {
-        Popularity::Uniform => format!("{TARGETS} {targets}\n"),
-        Popularity::Zipf { exponent } => format!(
-            "{TARGETS}\n    count: {targets}\n    distribution: zipf\n    exponent: {exponent}\n"
-        ),
-    }
+    let distribution = match popularity {
+        Popularity::Uniform => "uniform\n".to_owned(),
+        Popularity::Zipf { exponent } => format!("zipf\n    exponent: {exponent}\n"),
+    };
+    format!("{TARGETS}\n    count: {targets}\n    distribution: {distribution}")
 }
 
 impl fmt::Display for Spread {
