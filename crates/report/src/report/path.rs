@@ -67,7 +67,8 @@ fn stalled(report: &Report) -> Option<String> {
 pub(super) fn starved_by_stalled(report: &Report) -> Option<String> {
     let stalled = report.streams.stalled.as_ref()?;
     let never = report.latency.destination.add.never + report.latency.destination.remove.never;
-    if never == 0 || !stalled.fill_a_connection() {
+    let connections = report.streams.path.as_ref()?.connections;
+    if never == 0 || !stalled.fill_each_of(connections) {
         return None;
     }
     let (stream, connection) = WINDOWS;

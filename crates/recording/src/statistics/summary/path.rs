@@ -97,11 +97,14 @@ impl StalledStreams {
     }
 
     /// Whether the windows of those that share a connection are as large as the connection's, and as
-    /// much has come for them: then nothing more comes for any stream of that connection.
+    /// much has come for them on each of so many `connections`: then nothing more comes for any stream
+    /// of them. One that reads a little, or has ended, gives back what it took.
     #[must_use]
-    pub const fn fill_a_connection(&self) -> bool {
+    pub fn fill_each_of(&self, connections: u64) -> bool {
         let (stream, connection) = WINDOWS;
-        self.shared * stream >= connection && self.bytes >= connection
+        let keep = self.reader == "never" && self.ended_ok == 0 && self.errors == 0;
+        keep && self.shared * stream >= connection
+            && self.bytes >= connection.saturating_mul(connections.max(1))
     }
 }
 
@@ -110,19 +113,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seventeen_streams_fill_a_connection_once_as_much_has_come() {
-        let fill = |shared, bytes| {
-            let stalled = StalledStreams {
-                shared,
-                bytes,
-                ..StalledStreams::default()
-            };
-            stalled.fill_a_connection()
+    fn seventeen_streams_that_keep_what_came_fill_a_connection_once_as_much_has_come() {
+        let stalled = |shared, bytes| StalledStreams {
+            shared,
+            bytes,
+            reader: "never".into(),
+            ..StalledStreams::default()
         };
+        let fill = |shared, bytes| stalled(shared, bytes).fill_each_of(1);
         assert!(fill(17, 1_048_576));
         assert!(!fill(16, 2_000_000));
         assert!(!fill(17, 1_048_575));
         assert!(!fill(0, 2_000_000));
+        // They may all have come on one of two.
+        assert!(!stalled(17, 2_097_151).fill_each_of(2));
+        assert!(stalled(17, 2_097_152).fill_each_of(2));
+        let some = || stalled(17, 9_000_000);
+        let given_back = [
+            StalledStreams {
+                ended_ok: 1,
+                ..some()
+            },
+            StalledStreams {
+                errors: 1,
+                ..some()
+            },
+            StalledStreams {
+                reader: "1KiB a second".into(),
+                ..some()
+            },
+        ];
+        assert!(given_back.iter().all(|it| !it.fill_each_of(1)));
     }
 
     #[test]

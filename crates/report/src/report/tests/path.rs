@@ -16,6 +16,10 @@ fn starved(shared: u64, bytes: u64) -> Report {
     report.latency.destination.add.never = 30;
     report.streams.unexpected_resets = 0;
     report.target.used.overflows = Some(0);
+    report.streams.path = Some(PathTaken {
+        connections: 1,
+        ..PathTaken::default()
+    });
     report.streams.stalled = Some(StalledStreams {
         clients: 10,
         streams: 20,
@@ -65,6 +69,10 @@ fn nothing_is_blamed_on_them_without_proof() {
     assert!(!blames_windows(&starved(20, 1_000_000)));
     // Past the sidecar they share no connection.
     assert!(!blames_windows(&starved(0, 9_000_000)));
+    // On two connections, neither may be full.
+    let mut two = starved(20, 1_048_576);
+    two.streams.path.as_mut().unwrap().connections = 2;
+    assert!(!blames_windows(&two));
     let mut all_came = starved(20, 1_048_576);
     all_came.latency.destination.add.never = 0;
     all_came.latency.destination.remove.never = 0;
