@@ -182,7 +182,7 @@ fn a_scenario_that_is_not_there_names_those_that_are() {
         err,
         "error: base-line: there is no such file and no built-in scenario of that name; did you \
          mean baseline? (built in: quick, baseline, small-oscillation, large-rollout, \
-         many-services, red-line, stale-state, federated-baseline, federated-oscillation)\n"
+         many-services, red-line, stale-state, stalled-readers, federated-baseline, federated-oscillation)\n"
     );
 }
 

@@ -86,7 +86,7 @@ fn the_pages_of_two_replicas_become_a_scenario_that_can_be_planned() {
     ];
     let (code, out, _) = from_metrics(place, &args);
     assert!(code == 0 && out.contains("\n  clients: 13\n"), "{out}");
-    assert!(out.contains("\n  targets: 1\n"), "{out}");
+    assert!(out.contains("\n  targets:\n    count: 1\n"), "{out}");
 }
 
 #[test]

@@ -151,7 +151,7 @@ async fn each_replica_has_policies_asked_of_it() {
     let set = &["client.policies=true", "client.profiles=true"];
     let report = simulate(scenario(REPLICATED, set)).await.report;
     assert_eq!(report.verdict, Verdict::Pass, "{:?}", report.reasons);
-    assert_eq!(report.policies.unwrap().messages, 15);
+    assert_eq!(report.policies.unwrap().messages, 25);
     assert_eq!(report.profiles.unwrap().kinds[&HeldKind::Name].messages, 5);
 }
 

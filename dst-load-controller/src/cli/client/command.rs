@@ -264,10 +264,15 @@ fn header(
                 "streamsPerService": client.streams_per_service,
                 "lifecycle": client.lifecycle,
                 "profiles": client.profiles,
-                "profileNames": client.profile_names,
-                "policies": client.policies,
                 "services": services,
             });
+            // As recordings of older versions have it, where there is nothing more to say.
+            if client.profile_names != client.profiles.into() {
+                section["profileNames"] = client.profile_names.into();
+            }
+            if client.policies {
+                section["policies"] = true.into();
+            }
             if let Some(targets) = client.targets {
                 section["targets"] = serde_json::json!(targets);
             }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use dst_load_recording::recording::read;
+use dst_load_recording::recording::{ReplicaInfo, read};
 use dst_load_report::{
     report::{json, junit, markdown, text},
     terminal::Style,
@@ -66,7 +66,13 @@ async fn measured(header_says: TargetKind, replicas_say: &[bool]) -> Report {
         stop.clone(),
         file.try_clone().unwrap(),
     );
+    let replica = |number| ReplicaInfo {
+        address: format!("replica-{number}"),
+        streams: None,
+    };
+    let several = (replicas_say.len() > 1).then(|| (0..replicas_say.len()).map(replica).collect());
     let header = Header {
+        replicas: several.unwrap_or_default(),
         target: TargetInfo {
             kind: header_says,
             version: (header_says == TargetKind::Linkerd).then(|| "edge-26.8.3".into()),

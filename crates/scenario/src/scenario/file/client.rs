@@ -176,10 +176,11 @@ impl From<&Client> for ClientSection {
             open_rate: count(client.open_rate),
             lifecycle: key(client.lifecycle),
             profiles: key(client.profiles),
-            profile_names: key(client.profile_names),
-            policies: key(client.policies),
             connections: client.connections.and_then(count),
             // What older versions cannot read is written only where it says something.
+            profile_names: (client.profile_names != client.profiles.into())
+                .then(|| client.profile_names.into()),
+            policies: client.policies.then(|| true.into()),
             path: (client.path != ClientPath::Direct).then(|| PathKey::Sidecar.into()),
             identities: match client.path {
                 ClientPath::Direct => None,
