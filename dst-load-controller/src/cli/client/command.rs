@@ -267,7 +267,7 @@ fn header(
                 "services": services,
             });
             // As recordings of older versions have it, where there is nothing more to say.
-            if client.profile_names != client.profiles.into() {
+            if client.profile_names != u32::from(client.profiles) {
                 section["profileNames"] = client.profile_names.into();
             }
             if client.policies {

@@ -178,7 +178,7 @@ impl From<&Client> for ClientSection {
             profiles: key(client.profiles),
             connections: client.connections.and_then(count),
             // What older versions cannot read is written only where it says something.
-            profile_names: (client.profile_names != client.profiles.into())
+            profile_names: (client.profile_names != u32::from(client.profiles))
                 .then(|| client.profile_names.into()),
             policies: client.policies.then(|| true.into()),
             path: (client.path != ClientPath::Direct).then(|| PathKey::Sidecar.into()),
