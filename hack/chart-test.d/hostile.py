@@ -232,8 +232,10 @@ class Group:
         self.harmless = []
         self.harmless = [leaf for leaf in self.every if leaf not in self.refused({leaf: HARMLESS for leaf in self.every})]
         self.wanted = {}
-        # All keys of what is made with harmless texts, and without any, and those of a scenario.
-        rendered = [self.rendered({}), self.rendered({leaf: HARMLESS for leaf in self.harmless})]
+        # All keys of what is made with harmless texts, and without any, and those of a scenario. With targets, clients are
+        # of another kind.
+        each = [{}, {leaf: HARMLESS for leaf in self.harmless}, {Leaf(("client", "targets")): 1}]
+        rendered = [self.rendered(texts) for texts in each]
         self.keys = {key for text in rendered for of in [documents(text)] for key in [*keys(of), *kinds(of)]}
         self.keys |= {("tag:yaml.org,2002:str", str(key)) for leaf in self.every for key in leaf.path}
 
