@@ -436,7 +436,7 @@ mod tests {
             ("10.0.0.3:8086", true),
         ];
         assert_eq!(next(&mut listed).await, pairs(&replaced));
-        // While the name has no answer, whoever was listed stays so.
+        // While the name has no answer, replicas stay listed.
         answer.lock().clear();
         tokio::time::sleep(REFRESH * 3).await;
         assert!(!listed.has_changed().unwrap());

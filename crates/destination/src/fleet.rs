@@ -86,7 +86,7 @@ pub struct FleetConfig {
     pub seed: u64,
     /// When streams end by themselves.
     pub lifecycle: scenario::Lifecycle,
-    /// Whether `GetProfile` streams by address are held beside the `Get` streams.
+    /// Whether `GetProfile` streams by address are held in addition to the `Get` streams.
     pub profiles: bool,
     /// `GetProfile` streams by the name of a Service that each client holds, as an inbound proxy
     /// does for the Services that its pod belongs to.
@@ -195,7 +195,7 @@ struct StreamSlot {
     /// The position of its ledger.
     service: usize,
     stream: StreamId,
-    /// How many streams are opened before it and those beside it.
+    /// How many streams are opened before it and those that accompany it.
     order: u64,
 }
 

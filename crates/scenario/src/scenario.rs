@@ -145,7 +145,7 @@ pub struct Client {
     pub open_rate: u32,
     /// When streams end by themselves.
     pub lifecycle: Lifecycle,
-    /// Whether `GetProfile` streams by address are held beside the `Get` streams.
+    /// Whether `GetProfile` streams by address are held in addition to the `Get` streams.
     pub profiles: bool,
     /// `GetProfile` streams by Service name that each virtual client holds.
     pub profile_names: u32,

@@ -1,4 +1,4 @@
-//! One of the streams that a proxy holds beside a `Get` stream, through all its lives.
+//! A stream that a proxy holds in addition to its `Get` streams, through all its lives.
 //!
 //! They are only counted: they load the control plane as a proxy's would, and none of what they
 //! say is read.
@@ -27,7 +27,7 @@ pub(super) struct Held {
     pub(super) shared: Arc<Shared>,
     pub(super) over: Over,
     pub(super) asker: Arc<Asker>,
-    /// The `Get` stream that it stands beside, or one of the same Service, and its turn.
+    /// The `Get` stream that it accompanies, or one of the same Service, and its turn.
     pub(super) slot: StreamSlot,
     pub(super) subject: Subject,
 }

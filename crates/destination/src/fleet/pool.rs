@@ -173,7 +173,7 @@ impl Pool {
         }
     }
 
-    /// Whoever has to be connected to, and is from now on.
+    /// The replicas that have to be connected to. They are marked as being connected to.
     fn to_connect(&self) -> Vec<usize> {
         let mut members = self.members.lock();
         let wanted = members

@@ -64,7 +64,7 @@ impl Stalled {
                 message = ending.message,
                 "stalled stream ended"
             );
-            // Whoever reads is refused as well, and says so.
+            // The streams that are read are refused too, which is counted there.
             if ending.is_refusal() {
                 return;
             }

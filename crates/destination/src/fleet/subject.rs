@@ -90,7 +90,7 @@ impl Subject {
         }
     }
 
-    /// Whether a proxy takes this code for an answer, beside those that it never asks again after:
+    /// Whether a proxy takes this code for an answer, in addition to those that it never asks again after:
     /// that there is no policy towards an address.
     pub(super) const fn is_refused_with(&self, code: Option<Code>) -> bool {
         matches!(self, Self::Outbound) && matches!(code, Some(Code::NotFound | Code::Unimplemented))

@@ -78,11 +78,10 @@ impl RunConfig {
             .clone()
             .unwrap_or_else(|| format!("{}-{run_id}", self.scenario.name));
         let scenario = &self.scenario;
-        let reading = scenario.client.reading_clients().max(1);
         let path = path_info(
             &scenario.client,
             self.connections.or(scenario.client.connections),
-            scenario.streams() / reading,
+            (scenario.client).streams_of_each(scenario.services_watched()),
             environment.world.replicas().len(),
         );
         let header = header::header(
