@@ -127,6 +127,13 @@ true
 {{- end }}
 {{- end }}
 
+{{/* Where the clients read what the policy controller uses; nothing if they do not. */}}
+{{- define "dst-load-test.policyMetrics" -}}
+{{- if .Values.client.policies }}
+{{- .Values.destination.policyMetrics }}
+{{- end }}
+{{- end }}
+
 {{/* Where the clients read churn's events; nothing if there is no churn to read them of. */}}
 {{- define "dst-load-test.churnUrl" -}}
 {{- if .Values.client.churnUrl }}

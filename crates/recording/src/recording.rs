@@ -68,6 +68,9 @@ use crate::warning::Warning;
 /// The version of the lines' shape.
 pub const SCHEMA_VERSION: u32 = 2;
 
+/// Puts the policy controller's lines of an instant behind the target's.
+const POLICY: &str = "policy";
+
 /// One line of a recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -103,6 +106,16 @@ pub enum Line {
     Target(TargetSample),
     /// The target could not be asked.
     TargetSilent {
+        /// When.
+        at: At,
+        /// Why.
+        #[serde(deserialize_with = "dst_load_scenario::printable::read")]
+        error: String,
+    },
+    /// What the policy controller says of itself: its CPU, its memory and its start.
+    PolicyController(TargetSample),
+    /// The policy controller could not be asked.
+    PolicyControllerSilent {
         /// When.
         at: At,
         /// Why.
@@ -182,6 +195,8 @@ impl Line {
             Self::Change(change) => (change.at, 4, &change.service, &change.object),
             Self::Target(sample) => (sample.at, 5, "", ""),
             Self::TargetSilent { at, .. } => (*at, 5, "", ""),
+            Self::PolicyController(sample) => (sample.at, 5, POLICY, ""),
+            Self::PolicyControllerSilent { at, .. } => (*at, 5, POLICY, ""),
             Self::Ping(ping) => (ping.at, 5, "", ""),
             Self::Generator(sample) => (sample.at, 6, "", ""),
             Self::Clock(clock) => (clock.at, 6, "", ""),

@@ -31,8 +31,8 @@ use dst_load_recording::{
     recording::{ClientLoad, Header, Line, Machine, TargetKind},
     statistics::{
         Correctness, CycleSummary, FanOut, Generator, HeldStreams, KubernetesApi, Observer,
-        OtherClock, Replica, SlowestChange, StageSummary, Statistics, Streams, Target, Updates,
-        Way,
+        OtherClock, PolicyController, Replica, SlowestChange, StageSummary, Statistics, Streams,
+        Target, Updates, Way,
     },
     warning::Warning,
 };
@@ -84,6 +84,9 @@ pub struct Report {
     /// Counts of streams of the policy API; `null` if none was requested.
     #[serde(default)]
     pub policies: Option<HeldStreams>,
+    /// What the policy controller used; `null` if its metrics were not read.
+    #[serde(default)]
+    pub policy_controller: Option<PolicyController>,
     /// Each replica of the destination; empty if there is one.
     #[serde(default)]
     pub replicas: Vec<Replica>,
@@ -297,6 +300,7 @@ impl Report {
             streams_not_opened,
             profiles: summary.profiles,
             policies: summary.policies,
+            policy_controller: summary.policy_controller,
             replicas: summary.replicas,
             latency: summary.latency,
             latency_in_doubt: judgement.latency_in_doubt,

@@ -52,6 +52,8 @@ pub(crate) struct Sources {
     pub(crate) churner: Churner,
     /// The target's admin endpoint, if it has one that can be reached.
     pub(crate) target: Option<Target>,
+    /// The policy controller's admin endpoint, if its cost is to be read.
+    pub(crate) policy_controller: Option<Target>,
     /// Whether this process's own cost is sampled. Virtual time has none.
     pub(crate) sample_self: bool,
     /// Profiles of the target, if they are wanted.
@@ -223,6 +225,7 @@ impl<W: io::Write> Journal<W> {
             biased;
             ended = samples => ended,
             ended = ticks => ended,
+            never = self.sample_policy_controller() => match never {},
         }
     }
 
@@ -416,6 +419,33 @@ impl<W: io::Write> Journal<W> {
                 took_us: answered.as_ref().ok().map(|it| At::from(*it).as_micros()),
                 error: answered.err(),
             }));
+        }
+        std::future::pending().await
+    }
+
+    /// Samples the policy controller's cost, for ever. Apart from the target: where the one is silent,
+    /// the other's samples are not to wait.
+    async fn sample_policy_controller(&self) -> Infallible {
+        let Some(policy) = &self.sources.policy_controller else {
+            return std::future::pending().await;
+        };
+        let clock = self.progress.clock();
+        for sample in 0_u32.. {
+            clock.sleep_until(At::ZERO + SAMPLE * sample).await;
+            let at = clock.now();
+            self.push(match policy.sample(at).await {
+                Ok(page) => Line::PolicyController(TargetSample {
+                    at,
+                    cpu_seconds: page.sample.cpu_seconds,
+                    rss_bytes: page.sample.rss_bytes,
+                    start_seconds: page.sample.start_seconds,
+                    ..TargetSample::default()
+                }),
+                Err(error) => Line::PolicyControllerSilent {
+                    at,
+                    error: error.to_string(),
+                },
+            });
         }
         std::future::pending().await
     }

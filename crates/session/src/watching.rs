@@ -112,6 +112,7 @@ impl<W: io::Write> WatchingSession<W> {
             observers: observers.all(),
             churner,
             target: config.target.clone(),
+            policy_controller: config.policy_controller.clone(),
             sample_self: config.sample_self,
             profiles: profiles.clone(),
         };

@@ -286,6 +286,7 @@ async fn execute(
             limits: args.pace.limits(),
             profiles: args.pprof.then(|| directory.path().to_owned()),
             policies: Policies::default(),
+            policy_controller: None,
         },
         options: RunOptions {
             warnings: &[],

@@ -1,7 +1,7 @@
 //! Where the policy API is asked.
 
 use clap::Args;
-use dst_load_destination::{dial::dial, fleet::Policies};
+use dst_load_destination::{dial::dial, fleet::Policies, target::Target};
 use dst_load_scenario::scenario::Client;
 
 use super::usage::UsageError;
@@ -14,6 +14,11 @@ pub struct PolicyArgs {
     /// of the destination controller.
     #[arg(long, value_name = "HOST:PORT", env)]
     pub policy: Option<String>,
+
+    /// Metrics of the policy controller, such as 10.1.0.7:9990, for what these streams cost it: a URL,
+    /// or HOST:PORT for its /metrics.
+    #[arg(long, value_name = "URL", env)]
+    pub policy_metrics: Option<String>,
 }
 
 // === impl PolicyArgs ===
@@ -43,5 +48,25 @@ impl PolicyArgs {
         let dial = dial.map_err(|error| UsageError(format!("--policy: {error}")))?;
         let dial = Some(dial);
         Ok(Policies { dial, pod })
+    }
+
+    /// What serves the policy controller's metrics, if that was named.
+    ///
+    /// # Errors
+    /// If that is no address, or no stream of the policy API is to be opened.
+    pub(super) fn controller(&self, client: &Client) -> Result<Option<Target>, UsageError> {
+        let Some(address) = &self.policy_metrics else {
+            return Ok(None);
+        };
+        if !client.policies {
+            return Err(UsageError(
+                "--policy-metrics is for what streams of the policy API cost, and none are opened; \
+                 add client.policies to the scenario, or --policies"
+                    .into(),
+            ));
+        }
+        let target = Target::new(address);
+        let target = target.map_err(|error| UsageError(format!("--policy-metrics: {error}")))?;
+        Ok(Some(target))
     }
 }

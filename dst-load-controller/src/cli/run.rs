@@ -50,7 +50,7 @@ pub struct RunArgs {
     pub target_cluster: TargetClusterArgs,
     /// Run the sandbox in this process in virtual time: hours take seconds, and the same seed gives
     /// the same bytes.
-    #[arg(long = "virtual", conflicts_with_all = ["kubeconfig", "context", "destination", "destination_pod", "destination_metrics", "churn_context", "churn_kubeconfig", "push_gateway", "policy"])]
+    #[arg(long = "virtual", conflicts_with_all = ["kubeconfig", "context", "destination", "destination_pod", "destination_metrics", "churn_context", "churn_kubeconfig", "push_gateway", "policy", "policy_metrics"])]
     pub virtual_time: bool,
     /// Address of the destination controller of the cluster. Of several replicas, give each: repeat
     /// the flag, or separate them with commas. Streams are balanced over them as a proxy balances its

@@ -146,6 +146,7 @@ fn session(world: World) -> SessionConfig {
         observer: |watching| watching(),
         watch_silence: SILENCE,
         target: None,
+        policy_controller: None,
         fleet: FleetConfig {
             clients: 5,
             connections: None,
@@ -370,12 +371,35 @@ fn target(
         .through(http.clone(), http)
 }
 
+/// A target whose metrics never come.
+fn silent_target() -> Target {
+    let routes = Router::new().route("/metrics", get(std::future::pending::<&str>));
+    let http =
+        ServiceExt::<http::Request<Body>>::map_err(routes, |never: Infallible| match never {});
+    let http = BoxCloneSyncService::new(http);
+    Target::new("linkerd-policy:9990")
+        .unwrap()
+        .through(http.clone(), http)
+}
+
 fn at_once(_: u64) -> Duration {
     Duration::from_millis(1)
 }
 
 /// Watches two Services at rest for `seconds` at most, beside such a target.
 async fn beside(target: Target, seconds: u64) -> (Result<(), SessionError>, Report) {
+    let with = |session| SessionConfig {
+        target: Some(target),
+        ..session
+    };
+    at_rest(with, seconds).await
+}
+
+/// Watches two Services at rest for `seconds` at most, as `with` changes how that is done.
+async fn at_rest(
+    with: impl FnOnce(SessionConfig) -> SessionConfig,
+    seconds: u64,
+) -> (Result<(), SessionError>, Report) {
     let kubernetes = kubernetes::Kubernetes::start(kubernetes::Config::default());
     let destination = destination(&kubernetes);
     let scenario = scenario();
@@ -388,10 +412,7 @@ async fn beside(target: Target, seconds: u64) -> (Result<(), SessionError>, Repo
     tokio::time::sleep(5 * SECOND).await;
     let stop = CancellationToken::new();
     let client = client(
-        SessionConfig {
-            target: Some(target),
-            ..session(world(&kubernetes, &destination))
-        },
+        with(session(world(&kubernetes, &destination))),
         (None, WatchUntil::Stopped),
         stop.clone(),
         Vec::new(),
@@ -438,6 +459,72 @@ async fn a_client_ends_by_itself_before_its_target_is_killed_for_its_memory() {
         panic!("{:?}", report.ending);
     };
     assert_eq!(*reason, report.reasons[0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_policy_controller_uses_is_told_apart_from_the_targets_cost() {
+    let uses = |tenths: u64, mebibytes: u64| {
+        move |seconds: u64| {
+            let (cpu, resident) = (seconds * tenths / 10, mebibytes << 20);
+            // A page that cannot be: its counter fell, and rises again.
+            let cpu = if seconds == 30 { 0 } else { cpu };
+            format!(
+                "process_cpu_seconds_total {cpu}\nprocess_resident_memory_bytes {resident}\n\
+                 process_start_time_seconds 7\nprocess_open_fds 9\n"
+            )
+        }
+    };
+    let with = |session| SessionConfig {
+        target: Some(target(uses(10, 90), at_once)),
+        policy_controller: Some(target(uses(2, 40), at_once)),
+        ..session
+    };
+    let (ended, report) = at_rest(with, 60).await;
+    ended.unwrap();
+    let used = report.policy_controller.as_ref().unwrap();
+    assert_eq!(used.peak_rss_bytes, Some(40 << 20));
+    assert_eq!(used.cpu_max_cores, Some(0.2));
+    assert_eq!((used.restarts, used.silent), (0, 1));
+    assert!(used.samples > 10, "{used:?}");
+    assert!(used.cpu_seconds >= Some(11.0), "{used:?}");
+    let target = &report.target.used;
+    assert_eq!(target.peak_rss_bytes, Some(90 << 20));
+    let cores = target.cpu_max_cores.unwrap();
+    assert!((0.9..1.1).contains(&cores), "{cores}");
+    let printed =
+        dst_load_report::report::text::render(&report, dst_load_report::terminal::Style::PLAIN);
+    let said = "at most 0.2 cores between two samples; at most 40 MiB of memory; 1 scrape failed, \
+                the last with: process_cpu_seconds_total fell";
+    assert!(
+        printed
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .contains(said),
+        "{printed}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_controller_that_is_silent_delays_no_sample_of_the_target() {
+    let metrics = |_| "process_cpu_seconds_total 1\n".to_owned();
+    let samples = async |policy_controller: Option<Target>| {
+        let with = |session| SessionConfig {
+            target: Some(target(metrics, at_once)),
+            policy_controller,
+            ..session
+        };
+        let (ended, report) = at_rest(with, 60).await;
+        ended.unwrap();
+        (report.target.used.samples, report.policy_controller)
+    };
+    let (alone, none) = samples(None).await;
+    assert_eq!(none, None);
+    let (beside, silent) = samples(Some(silent_target())).await;
+    assert_eq!(beside, alone);
+    let silent = silent.unwrap();
+    assert!(silent.silent > 3 && silent.samples == 0, "{silent:?}");
+    assert_eq!(silent.cpu_seconds, None);
 }
 
 /// Ten streams of ours, and seven of others whose updates are dropped from 40 s on.

@@ -64,6 +64,7 @@ impl Line {
             | Self::Cycle { at, .. }
             | Self::LastCycleEnds { at, .. }
             | Self::TargetSilent { at, .. }
+            | Self::PolicyControllerSilent { at, .. }
             | Self::Replicas { at, .. }
             | Self::Warning { at, .. } => shift(at),
             Self::Change(change) => {
@@ -71,7 +72,7 @@ impl Line {
                 change.intended.as_mut().into_iter().for_each(shift);
             }
             Self::Second(second) => shift(&mut second.at),
-            Self::Target(sample) => shift(&mut sample.at),
+            Self::Target(sample) | Self::PolicyController(sample) => shift(&mut sample.at),
             Self::Ping(ping) => shift(&mut ping.at),
             Self::Generator(sample) => shift(&mut sample.at),
             Self::Clock(clock) => {

@@ -67,6 +67,7 @@ pub fn merge(mut recordings: Vec<Vec<Line>>) -> Result<Vec<Line>, MergeError> {
         found.unwrap_or_default()
     };
     let samples = first(|line| matches!(line, Line::Target(_)));
+    let policy = first(|line| matches!(line, Line::PolicyController(_)));
     let clock = first(|line| matches!(line, Line::Clock(_)));
     let clients = Clients::of(&recordings);
     let mut all: Vec<(usize, Line)> = recordings
@@ -84,8 +85,13 @@ pub fn merge(mut recordings: Vec<Vec<Line>>) -> Result<Vec<Line>, MergeError> {
         if !replicas.number(source, &mut line) {
             continue;
         }
-        // Each client has a clock of its own: one's comparisons say nothing about another's.
-        if source == clock || !matches!(line, Line::Clock(_)) {
+        let only_of = match line {
+            // Each client has a clock of its own: one's comparisons say nothing about another's.
+            Line::Clock(_) => clock,
+            Line::PolicyController(_) | Line::PolicyControllerSilent { .. } => policy,
+            _ => source,
+        };
+        if source == only_of {
             merged.take(source, line, samples);
         }
     }
@@ -280,6 +286,8 @@ impl Merged {
                 self.lines.push(Line::Observer(line));
             }
             Line::Clock(_)
+            | Line::PolicyController(_)
+            | Line::PolicyControllerSilent { .. }
             | Line::Identified(_)
             | Line::Replicas { .. }
             | Line::Warning { .. }

@@ -46,7 +46,7 @@ impl Line {
                 retained(end.retained)?;
                 number("stale_seconds", end.stale_seconds)
             }
-            Self::Target(sample) => match sample.fault() {
+            Self::Target(sample) | Self::PolicyController(sample) => match sample.fault() {
                 Some(fault) => Err(fault),
                 None => Ok(()),
             },

@@ -28,7 +28,7 @@ use super::{
     pings::PingFold,
     summary::{
         Correctness, Generator, HeldStreams, KubernetesApi, LatencySummary, PathTaken,
-        StalledStreams, Streams, Summary, Updates, Way, WrongService,
+        PolicyController, StalledStreams, Streams, Summary, Updates, Way, WrongService,
     },
 };
 use crate::recording::{
@@ -90,6 +90,7 @@ pub struct Statistics {
     generator: Option<(GeneratorSample, u64)>,
     cycles: Cycles,
     target: TargetFold,
+    policy_controller: TargetFold,
     replicas: Replicas,
     first_endpoint: Latency,
     reconnect_gap: Latency,
@@ -293,6 +294,12 @@ impl Statistics {
                 }
             }
             Line::TargetSilent { at, error } => self.target.silent(*at, error),
+            Line::PolicyController(sample) => {
+                self.policy_controller.sample(sample);
+            }
+            Line::PolicyControllerSilent { at, error } => {
+                self.policy_controller.silent(*at, error);
+            }
             Line::Generator(sample) => {
                 let peak = self
                     .generator
@@ -401,6 +408,7 @@ impl Statistics {
             },
             profiles: HeldStreams::of(&self.streams.profiles),
             policies: HeldStreams::of(&self.streams.policies),
+            policy_controller: PolicyController::of(self.policy_controller.summary()),
             replicas: self.replicas.summaries(),
             latency,
             ways: (self.ways.iter())

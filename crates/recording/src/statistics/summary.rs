@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     path::{PathTaken, StalledStreams, WINDOWS},
-    proxies::{HeldStreams, Replica, Retained},
+    proxies::{HeldStreams, PolicyController, Replica, Retained},
 };
 use super::{
     clock::OtherClock,
@@ -35,6 +35,8 @@ pub struct Summary {
     pub profiles: Option<HeldStreams>,
     /// What streams of the policy API did; `None` if none was to be held.
     pub policies: Option<HeldStreams>,
+    /// What the policy controller used, if its metrics were read.
+    pub policy_controller: Option<PolicyController>,
     /// Each replica of the destination, where there are several.
     pub replicas: Vec<Replica>,
     /// The stages' latencies over the run.

@@ -2,9 +2,12 @@
 
 use dst_load_recording::{
     recording::{HeldKind, KindCounts},
-    statistics::{HeldStreams, Summary},
+    statistics::{HeldStreams, PolicyController, Summary},
 };
-use dst_load_scenario::words::{bytes, count, counted};
+use dst_load_scenario::{
+    criteria::Unit,
+    words::{bytes, count, counted, seconds},
+};
 
 use super::{Report, clauses::Clauses, prose::Fact};
 
@@ -60,7 +63,34 @@ pub(super) fn facts(report: &Report) -> Vec<Fact> {
     let policies = report.policies.as_ref();
     let profiles = profiles.map(|it| ("Profiles", sentence("GetProfile streams", it)));
     let policies = policies.map(|it| ("Policies", sentence("streams of the policy API", it)));
-    profiles.into_iter().chain(policies).collect()
+    let controller = report.policy_controller.as_ref();
+    let controller = controller.map(|it| ("Policy controller", cost(it)));
+    profiles
+        .into_iter()
+        .chain(policies)
+        .chain(controller)
+        .collect()
+}
+
+/// What the policy controller used.
+#[expect(clippy::cast_precision_loss, reason = "bytes stay far below 2^52")]
+fn cost(used: &PolicyController) -> String {
+    let mut said = Clauses::default();
+    said.value(used.cpu_seconds, |cpu| format!("{} of CPU", seconds(cpu)));
+    said.value(used.cpu_max_cores, |most| {
+        let most = Unit::Cores.words(most);
+        format!("at most {most} between two samples")
+    });
+    said.value(used.peak_rss_bytes, |peak| {
+        format!("at most {} of memory", bytes(peak as f64))
+    });
+    said.count(used.restarts, "restarts");
+    said.value(used.silent_reason.as_ref(), |reason| {
+        let failed = counted(used.silent, "scrape", "scrapes");
+        format!("{failed} failed, the last with: {reason}")
+    });
+    said.any()
+        .unwrap_or_else(|| "its metrics do not say".to_owned())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "bytes stay far below 2^52")]

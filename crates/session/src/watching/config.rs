@@ -24,6 +24,8 @@ pub struct SessionConfig {
     pub watch_silence: Duration,
     /// The target's admin endpoint, if it has one that can be reached.
     pub target: Option<Target>,
+    /// The policy controller's admin endpoint, if its cost is to be read.
+    pub policy_controller: Option<Target>,
     /// How streams are opened.
     pub fleet: FleetConfig,
     /// An update that has not arrived after this long never does.

@@ -31,6 +31,7 @@ fn session<W: io::Write>(out: W, stop: &CancellationToken) -> WatchingSession<W>
         observer: |watching| watching(),
         watch_silence: SILENCE,
         target: None,
+        policy_controller: None,
         fleet: fleet_config(&Client::default(), "clients", 1, DEADLINE),
         limits: DEADLINE.into(),
         sample_self: false,

@@ -66,7 +66,9 @@ pub async fn run(args: &ClientArgs, console: &mut Console<'_>) -> anyhow::Result
         || args.watch().map(|it| it.client),
         |it| Ok(it.client.clone()),
     );
-    let policies = args.policy.policies(&client?, env::var(POD).ok())?;
+    let client = client?;
+    let policies = args.policy.policies(&client, env::var(POD).ok())?;
+    let policy_controller = args.policy.controller(&client)?;
     let (environment, cluster) = Environment::cluster(ClusterTarget {
         cluster: &args.cluster,
         target_cluster: None,
@@ -127,6 +129,7 @@ pub async fn run(args: &ClientArgs, console: &mut Console<'_>) -> anyhow::Result
             observer: observer_place::own_thread,
             watch_silence: SILENCE,
             target: environment.target.clone(),
+            policy_controller,
             fleet: FleetConfig {
                 policies: watch.client.policies.then_some(policies),
                 targets: args.targets(&watch, scenario.map_or(SEED, |it| it.seed)),

@@ -47,6 +47,7 @@ pub async fn run(
         must_end(&scenario, "virtual time needs an end")?;
     }
     let policies = args.policy.policies(&scenario.client, None)?;
+    let policy_controller = args.policy.controller(&scenario.client)?;
     let shutdown = Shutdown::on_signals().context("signals")?;
     let gateway = args.push.gateway()?;
     let connections = args.forward.connections(scenario.client.connections);
@@ -81,6 +82,7 @@ pub async fn run(
             limits: args.pace.limits(),
             profiles: args.pprof.then(|| directory.path().to_owned()),
             policies,
+            policy_controller,
         },
         options: RunOptions {
             warnings: noticed,

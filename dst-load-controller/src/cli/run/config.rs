@@ -2,7 +2,10 @@
 
 use std::{convert::Infallible, io::Write, path::PathBuf, sync::Arc, time::Duration};
 
-use dst_load_destination::fleet::{FleetConfig, Policies};
+use dst_load_destination::{
+    fleet::{FleetConfig, Policies},
+    target::Target,
+};
 use dst_load_kubernetes::{
     actor::{Actor, Limits, RunIdentity},
     observer::SILENCE,
@@ -47,6 +50,8 @@ pub(in crate::cli) struct RunConfig {
     pub(in crate::cli) profiles: Option<PathBuf>,
     /// Where streams of the policy API are opened, if the scenario has them.
     pub(in crate::cli) policies: Policies,
+    /// What serves the policy controller's metrics, if its cost is to be read.
+    pub(in crate::cli) policy_controller: Option<Target>,
 }
 
 // === impl RunConfig ===
@@ -66,6 +71,7 @@ impl RunConfig {
             limits: Limits::default(),
             profiles: None,
             policies: Policies::default(),
+            policy_controller: None,
         }
     }
 
@@ -138,6 +144,7 @@ impl RunConfig {
             },
             watch_silence: SILENCE,
             target: environment.target.clone(),
+            policy_controller: self.policy_controller.clone(),
             fleet: FleetConfig {
                 connections: self.connections.or(client.connections),
                 policies: client.policies.then(|| self.policies.clone()),

@@ -15,7 +15,7 @@ const CANARY: &str = "c4n4ry";
 
 /// Flags that can hold a credential, or name a file that does. [`every_flag_is_looked_at`] holds that
 /// there is a command line with each.
-const CARRY: [&str; 22] = [
+const CARRY: [&str; 23] = [
     "baseline-bin",
     "candidate-bin",
     "churn",
@@ -26,6 +26,7 @@ const CARRY: [&str; 22] = [
     "kubeconfig",
     "observe-kubeconfig",
     "policy",
+    "policy-metrics",
     "prometheus",
     "prometheus-basic-auth-file",
     "prometheus-token-file",
@@ -217,6 +218,14 @@ fn no_refusal_repeats_a_credential() {
                 "--policy",
                 bad,
             ],
+            &[
+                "run",
+                "quick",
+                "--set",
+                "client.policies=true",
+                "--policy-metrics",
+                bad,
+            ],
             &["run", "quick", "--qps", bad],
             &["run", "quick", bad],
             &["run", bad],
@@ -281,6 +290,7 @@ fn no_refusal_repeats_a_credential() {
             "--push-gateway",
             "--destination",
             "--policy",
+            "--policy-metrics",
             "--churn",
             "--destination-metrics",
             "--prometheus",

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::recording::{HeldCounts, HeldKind, KindCounts};
+use crate::{
+    recording::{HeldCounts, HeldKind, KindCounts},
+    statistics::fold::Target,
+};
 
 /// Counts of streams that are held beside `Get` streams. None of them counts as latency, and none is
 /// judged.
@@ -31,6 +34,25 @@ pub struct HeldStreams {
     /// The same by what they are about; empty if the recording is older than these counts.
     #[serde(default)]
     pub kinds: BTreeMap<HeldKind, KindCounts>,
+}
+
+/// What the policy controller used, where its metrics were read. None of it is judged.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyController {
+    /// CPU from the first sample to the last; null if it does not say, or there was only one.
+    pub cpu_seconds: Option<f64>,
+    /// The most cores used between two samples, on average.
+    pub cpu_max_cores: Option<f64>,
+    /// The largest resident memory.
+    pub peak_rss_bytes: Option<u64>,
+    /// Detected restarts.
+    pub restarts: u64,
+    /// Samples taken.
+    pub samples: u64,
+    /// Failed scrapes.
+    pub silent: u64,
+    /// Why the last of them failed.
+    pub silent_reason: Option<String>,
 }
 
 /// Endpoints that streams kept while they were opened again. Nobody sent them wrongly, so they are not
@@ -93,6 +115,25 @@ impl HeldStreams {
     pub fn holds(&self, kind: HeldKind) -> bool {
         let counts = self.kinds.get(&kind);
         counts.is_some_and(|it| it.opened > 0 && !it.is_unimplemented())
+    }
+}
+
+// === impl PolicyController ===
+
+impl PolicyController {
+    /// What its samples say; `None` if it was never asked.
+    pub(in crate::statistics) fn of(samples: Target) -> Option<Self> {
+        let asked = samples.samples + samples.silent > 0;
+        asked.then(|| Self {
+            // Of one sample, the difference to itself.
+            cpu_seconds: samples.cpu_seconds.filter(|_| samples.samples > 1),
+            cpu_max_cores: samples.cpu_max_cores,
+            peak_rss_bytes: samples.peak_rss_bytes,
+            restarts: samples.restarts,
+            samples: samples.samples,
+            silent: samples.silent,
+            silent_reason: samples.silent_reason,
+        })
     }
 }
 

@@ -50,6 +50,8 @@ sections! {
         metrics: Option<Vec<Text<Url>>>,
         /// HOST:PORT of the policy controller; that of the destination controller if empty.
         policy: Option<Text<OrEmpty<Destination>>>,
+        /// The URL of the policy controller's metrics; what it uses is not read if empty.
+        policy_metrics: Option<Text<OrEmpty<Url>>>,
     }
 
     /// Whether clients are part of the mesh.

@@ -65,6 +65,7 @@ const REFUSED: [&str; 68] = [
     "run federated-baseline --kubeconfig kubeconfig --churn-context a --destination 127.0.0.1:1",
     "run quick --policy 127.0.0.1:1",
     "run quick --set client.policies=true --policy a:b",
+    "run quick --policy-metrics 127.0.0.1:1",
     "client --scenario targets.yaml --destination 127.0.0.1:1",
     "run quick --pprof",
     "run quick --pprof --context lab --destination 127.0.0.1:1",
