@@ -49,7 +49,7 @@ pub(super) fn status(code: StatusCode, body: &[u8]) -> Status {
     let status = read.unwrap_or_else(|| {
         let reason = code.canonical_reason().unwrap_or_default();
         let text = String::from_utf8_lossy(body);
-        // Nothing is said where the code says it all.
+        // Of an empty body the code is all there is.
         let message = Some(text.trim()).filter(|text| !text.is_empty());
         Status::failure(message.unwrap_or(reason), reason)
     });
