@@ -60,6 +60,8 @@ MAPS = [{}, {"a": "b"}, {"a": 1}, {"a": 12345678}, {"a": True}, {"a": 0.5}, {"a"
 MAPS += [{"a b": "c"}, {"a/b": "c"}, {"A/b": "c"}, {"a": "b c"}, {"a": -1}, {"a": 1e300}, {"a": "1Gi"}, {"a": "1 Gi"}, {"a": "b\n"}, {"a": "\x07"}]
 TEXTS = ["", "x", 5, True, [], {}, "x\ny", "x y", "\x07", "a.b", "A_b", "..", "1Gi", "1 Gi", ".5", "1e3", "5s", "5x", "1.5s", "v9"]
 TEXTS += ["http://h:1/x", "http://h x", "h:1", "r.example/a", "sha256:" + "0" * 64, "sha256:0", "Exists", "NoSchedule", "a/b", "/a"]
+# What differed once, and few runs would try by chance.
+ONCE = [(("measure", "deadline"), "1us")]
 
 # What no scenario has, and the chart alone can judge.
 OF_THE_CHART = [("destination", "address")]
@@ -188,6 +190,7 @@ for _ in range(budget):
 if budget < len(cases):
     chance.shuffle(cases)
     cases = cases[:budget]
+cases += [(f"stable: {'.'.join(path)} = {value}", put({"churn": BASES["stable"]}, path, value)) for path, value in ONCE]
 cases += together
 
 directory = tempfile.mkdtemp()

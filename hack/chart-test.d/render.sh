@@ -224,6 +224,13 @@ refusals() {
     refused "churn.enabled and client.enabled are both false" render load "${quick[@]}" --set churn.enabled=false,client.enabled=false
     refused "destination.address is missing" render load "${quick[@]}" --set destination.address=
     refused "scraped twice" render load "${quick[@]}" --set monitoring.podMonitor.enabled=true,monitoring.serviceMonitor.enabled=true
+    refused "churn.extraArgs: the chart gives --namespace itself" render load "${quick[@]}" --set 'churn.extraArgs={--qps,5,--namespace=x}'
+    refused "churn.extraArgs: the chart gives --burst itself" render load "${quick[@]}" --set 'churn.burst=5,churn.extraArgs={--burst,6}'
+    refused "client.extraArgs: the chart gives --churn itself" render load "${quick[@]}" --set 'client.extraArgs={--churn,http://x}'
+    refused "client.extraEnv: the variable DST_LOAD_POD is there already" render load "${quick[@]}" --set 'client.extraEnv[0].name=DST_LOAD_POD'
+    refused "churn.extraEnv: the variable A is there already" render load "${quick[@]}" --set 'churn.extraEnv[0].name=A,churn.extraEnv[1].name=A'
+    render load "${quick[@]}" --set 'churn.extraArgs={--burst,6},client.extraArgs={--destination,x:1},client.extraEnv[0].name=DST_LOAD_REPLICA' >/dev/null
+    refused "client.extraEnv: the variable DST_LOAD_REPLICA" render load "${quick[@]}" --set 'client.targets=2,client.extraEnv[0].name=DST_LOAD_REPLICA'
     refused endpionts render load "${quick[@]}" --set churn.endpionts=3
     refused pattern render load "${quick[@]}" --set churn.pattern=oscilate
     refused '--namespace: "Load" is not a DNS label' "$helm" template load "$chart" --namespace Load "${quick[@]}"

@@ -253,7 +253,7 @@ terminationGracePeriodSeconds: 12345678
 churn:
   qps: 12345678
   burst: 12345678
-  extraArgs: [--burst, 12345678, 0.5, true, "007"]
+  extraArgs: [--log-level, 12345678, 0.5, true, "007"]
   extraEnv: [{name: A, value: 12345678}, {name: B, value: true}, {name: C, value: 1.5}, {name: D}, {name: E, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}]
   nodeSelector: {large: 87654321}
 client:

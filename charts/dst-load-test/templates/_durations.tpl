@@ -89,7 +89,7 @@
 {{- if and (has $kind (list "timer" "deadline")) (not $span) }}
 {{- fail (printf "%s: %s is too short; it is at least 1ms" (index . 0) $text) }}
 {{- end }}
-{{- if and (has $kind (list "timer" "wait")) (mod $span 1000000) }}
+{{- if and (has $kind (list "timer" "wait" "deadline")) (mod $span 1000000) }}
 {{- fail (printf "%s: %s is not a whole number of milliseconds, which is the plan's grid" (index . 0) $text) }}
 {{- end }}
 {{- if and (eq $kind "deadline") (gt $span $latest) }}

@@ -149,6 +149,36 @@ readinessProbe:
   failureThreshold: 3
 {{- end }}
 
+{{/* The name of an argument that is a flag, or nothing. */}}
+{{- define "dst-load-test.flag" -}}
+{{- include "dst-load-test.text" . | regexFind "^--[a-z-]+" }}
+{{- end }}
+
+{{/* Refuses what the values add and the chart gives already: (list HALF ARGS ENV FURTHER). The tool takes no argument
+     twice, so that the Pod would never start. FURTHER are the half's values. */}}
+{{- define "dst-load-test.checkAdded" -}}
+{{- $half := index . 0 }}
+{{- $given := list }}
+{{- range index . 1 }}
+{{- $given = append $given (include "dst-load-test.flag" .) }}
+{{- end }}
+{{- /* These are lists. */}}
+{{- $given = without $given "" "--destination" "--destination-metrics" }}
+{{- range (index . 3).extraArgs }}
+{{- $flag := include "dst-load-test.flag" . }}
+{{- if has $flag $given }}
+{{- fail (printf "%s.extraArgs: the chart gives %s itself, and it cannot be given twice; remove it" $half $flag) }}
+{{- end }}
+{{- end }}
+{{- $names := index . 2 }}
+{{- range (index . 3).extraEnv }}
+{{- if has .name $names }}
+{{- fail (printf "%s.extraEnv: the variable %s is there already; remove one" $half .name) }}
+{{- end }}
+{{- $names = append $names .name }}
+{{- end }}
+{{- end }}
+
 {{/* One argument a line, whatever YAML took it for. */}}
 {{- define "dst-load-test.args" -}}
 {{- $texts := list }}

@@ -510,7 +510,8 @@ async fn connect(shared: &Shared, dial: &Dial, entity: &str) -> Result<Grpc, Fle
                 reason,
             });
         }
-        tracing::info!(reason, ?wait, "destination unavailable, retrying");
+        // A warning: what hundreds of clients meet alike is logged once, and counted.
+        tracing::warn!(reason, ?wait, "destination unavailable, retrying");
         tokio::time::sleep(wait).await;
     }
 }

@@ -7,8 +7,9 @@
 use std::{fmt, io, sync::Arc};
 
 use ::http::uri::{Authority, Scheme};
-use dst_load_scenario::{flags::Flags, quantity::Bytes, words::chain};
+use dst_load_scenario::{flags::Flags, quantity::Bytes};
 use dst_load_transport::{
+    calls::reason,
     http::{self, Http},
     retry::retrying,
     world::{Dial, KubeFactory},
@@ -131,7 +132,7 @@ impl Forward {
     pub async fn find(kube: &KubeFactory, name: PodName) -> Result<Self, ForwardError> {
         let failed = |error: &kube::Error| ForwardError::Kubernetes {
             name: name.clone(),
-            cause: chain(error),
+            cause: reason(error),
         };
         let client = retrying(kube().map_err(|error| failed(&error))?);
         let pods: Api<Pod> = Api::namespaced(client, &name.namespace);
@@ -243,10 +244,10 @@ impl Forward {
 
     /// One connection, which lasts as long as what is returned.
     async fn connect(&self, port: u16) -> Result<DuplexStream, String> {
-        let client = (self.kube)().map_err(|error| chain(&error))?;
+        let client = (self.kube)().map_err(|error| reason(&error))?;
         let pods: Api<Pod> = Api::namespaced(client, &self.name.namespace);
         let forwarded = pods.portforward(&self.name.pod, &[port]).await;
-        let mut forwarder: Portforwarder = forwarded.map_err(|error| chain(&error))?;
+        let mut forwarder: Portforwarder = forwarded.map_err(|error| reason(&error))?;
         let stream = forwarder.take_stream(port);
         stream.ok_or_else(|| format!("port {port} was not forwarded"))
     }

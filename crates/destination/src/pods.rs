@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use dst_load_scenario::words::{chain, excerpt};
-use dst_load_transport::{retry::retrying, world::KubeFactory};
+use dst_load_transport::{calls::reason, retry::retrying, world::KubeFactory};
 use k8s_openapi::{
     api::{apps::v1::Deployment, core::v1::Pod},
     apimachinery::pkg::apis::meta::v1::LabelSelector,
@@ -123,10 +123,11 @@ async fn of_deployment(
     namespace: &str,
     name: &str,
 ) -> Result<Vec<Forward>, ForwardError> {
-    let failed = |error: &(dyn std::error::Error + 'static)| ForwardError::Deployment {
+    let failed_by = |cause| ForwardError::Deployment {
         name: format!("{namespace}/{name}"),
-        cause: chain(error),
+        cause,
     };
+    let failed = |error: &kube::Error| failed_by(reason(error));
     let client = retrying(kube().map_err(|error| failed(&error))?);
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
     let deployment = deployments.get_opt(name).await.map_err(|e| failed(&e))?;
@@ -138,7 +139,7 @@ async fn of_deployment(
             there: there.items.iter().map(ResourceExt::name_any).collect(),
         });
     };
-    let selected = selected_by(deployment.spec.selector).map_err(|e| failed(&e))?;
+    let selected = selected_by(deployment.spec.selector).map_err(|e| failed_by(chain(&e)))?;
     let pods: Api<Pod> = Api::namespaced(client, namespace);
     let mut pods = pods.list(&selected).await.map_err(|e| failed(&e))?.items;
     pods.sort_by_key(ResourceExt::name_any);

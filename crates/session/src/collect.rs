@@ -6,8 +6,8 @@ use std::{fmt, io::Write, time::Duration};
 use ::http::StatusCode;
 use axum::body::Body;
 use dst_load_destination::forward::{Forward, PodName};
-use dst_load_scenario::words::chain;
 use dst_load_transport::{
+    calls::reason,
     http::{self, Address, Http},
     listen::ADMIN_PORT,
     retry::retrying,
@@ -110,7 +110,7 @@ pub async fn replicas(
 ) -> Result<Vec<Replica>, CollectError> {
     let failed = |error: &kube::Error| CollectError::Kubernetes {
         namespace: namespace.to_owned(),
-        cause: chain(error),
+        cause: reason(error),
     };
     let client = retrying(kube().map_err(|error| failed(&error))?);
     let pods: Api<Pod> = Api::namespaced(client, namespace);

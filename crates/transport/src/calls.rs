@@ -13,6 +13,7 @@ mod attempt;
 mod errors;
 mod policy;
 mod rate;
+mod reason;
 #[cfg(test)]
 mod tests;
 
@@ -28,7 +29,7 @@ use tower::{ServiceExt as _, retry::Retry, service_fn};
 use self::{attempt::AttemptError, policy::Policy, rate::Rate};
 use crate::clock::Clock;
 
-pub use self::{answer::is_passing, errors::KubernetesErrors};
+pub use self::{answer::is_passing, errors::KubernetesErrors, reason::reason};
 
 /// How hard the API server may be pressed, and how long it is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

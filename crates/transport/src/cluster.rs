@@ -3,9 +3,11 @@
 //! It finds the cluster as kubectl does: the file that was named, else those of `KUBECONFIG` that are
 //! there, else `~/.kube/config`, else the identity of the pod that it runs in.
 
+mod certificate;
 mod client;
 mod credentials;
 mod export;
+mod identity;
 mod kubeconfig;
 mod plugin;
 mod server;
@@ -15,17 +17,18 @@ use std::{
     sync::Arc,
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use dst_load_scenario::words::chain;
 use http::uri::Scheme;
 use kube::{
     Config,
     config::{AuthInfo, ExecAuthCluster, Kubeconfig},
 };
+use rustls::RootCertStore;
 use thiserror::Error;
 
 use self::{
     credentials::Credentials,
+    identity::Identity,
     kubeconfig::{Chosen, Problem},
     plugin::Plugin,
 };
@@ -34,7 +37,6 @@ use super::{
         Connector,
         proxy::{Proxy, ProxyError},
     },
-    files,
     http::shown,
 };
 use crate::world::KubeFactory;
@@ -46,6 +48,7 @@ pub use self::{export::ExportError, plugin::PluginError};
 pub struct Cluster {
     config: Config,
     connector: Connector,
+    identity: Identity,
     credentials: Option<Arc<Credentials>>,
     /// The user as the kubeconfig has it.
     user: AuthInfo,
@@ -78,6 +81,14 @@ pub enum ClusterError {
         /// Why not.
         #[source]
         cause: PluginError,
+    },
+    /// What the kubeconfig says of the user cannot be used.
+    #[error("user {user:?} cannot be used: {cause}")]
+    User {
+        /// The user's name in the kubeconfig.
+        user: String,
+        /// What is wrong.
+        cause: String,
     },
     /// The proxy to use cannot be used.
     #[error(transparent)]
@@ -222,20 +233,28 @@ impl Cluster {
                 let credentials = Credentials::of(Plugin::new(exec, told));
                 let got = credentials.header().await;
                 got.map_err(|cause| ClusterError::Credentials {
-                    user: user_name,
+                    user: user_name.clone(),
                     cause,
                 })?;
                 Some(credentials)
             }
             _ => None,
         };
+        let identity = Identity::take(&mut user).map_err(|cause| ClusterError::User {
+            user: user_name,
+            cause,
+        })?;
         config.auth_info = user;
-        Ok(Self::new(config, connector, credentials, given))
+        let cluster = Self::new(config, connector, identity, credentials, given);
+        // What else cannot work is told now too, rather than by the first call.
+        cluster.client()?;
+        Ok(cluster)
     }
 
     fn new(
         mut config: Config,
         connector: Connector,
+        identity: Identity,
         credentials: Option<Arc<Credentials>>,
         user: AuthInfo,
     ) -> Self {
@@ -246,6 +265,7 @@ impl Cluster {
         Self {
             config,
             connector,
+            identity,
             credentials,
             user,
         }
@@ -286,6 +306,7 @@ impl Cluster {
         client::client(
             &self.config,
             self.connector.clone(),
+            &self.identity,
             self.credentials.clone(),
         )
     }
@@ -295,38 +316,34 @@ impl Cluster {
 impl From<Config> for Cluster {
     fn from(config: Config) -> Self {
         let user = config.auth_info.clone();
-        Self::new(config, Connector::from_environment(), None, user)
+        Self::new(
+            config,
+            Connector::from_environment(),
+            Identity::default(),
+            None,
+            user,
+        )
     }
 }
 
-/// The certificate authorities of the cluster, each in DER.
+/// The certificate authorities of the cluster, each in DER. Those that cannot be read are left out, as
+/// Go leaves them out: a bundle may have one.
 fn certificates(cluster: &kube::config::Cluster) -> Result<Option<Vec<Vec<u8>>>, String> {
-    let (key, bytes) = match (
-        &cluster.certificate_authority_data,
-        &cluster.certificate_authority,
-    ) {
-        (Some(data), _) => {
-            let data: String = data.split_whitespace().collect();
-            let bytes = BASE64_STANDARD.decode(data);
-            let key = "certificate-authority-data";
-            (key, bytes.map_err(|_| format!("its {key} is no base64"))?)
-        }
-        (None, Some(path)) => {
-            let key = "certificate-authority";
-            let bytes = files::read(path);
-            (
-                key,
-                bytes.map_err(|error| format!("its {key} {path}: {error}"))?,
-            )
-        }
-        (None, None) => return Ok(None),
+    let key = "certificate-authority";
+    let data = cluster.certificate_authority_data.as_deref();
+    let path = cluster.certificate_authority.as_deref();
+    let Some(bytes) = kubeconfig::bytes(key, data, path)? else {
+        return Ok(None);
     };
+    let mut roots = RootCertStore::empty();
     let blocks = pem::parse_many(bytes).unwrap_or_default();
     let certificates: Vec<_> = (blocks.into_iter())
         .filter(|block| block.tag() == "CERTIFICATE")
         .map(pem::Pem::into_contents)
+        .filter(|certificate| roots.add(certificate.as_slice().into()).is_ok())
         .collect();
     if certificates.is_empty() {
+        let key = data.map_or_else(|| key.to_owned(), |_| format!("{key}-data"));
         return Err(format!("its {key} holds no certificate in PEM"));
     }
     Ok(Some(certificates))

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use dst_load_scenario::{federation::DiscoveryMode, words::chain};
-use dst_load_transport::retry::retrying;
+use dst_load_scenario::federation::DiscoveryMode;
+use dst_load_transport::{calls::reason, retry::retrying};
 use k8s_openapi::api::core::v1::Service;
 use kube::{Api, ResourceExt, api::ListParams};
 
@@ -58,7 +58,7 @@ pub async fn remote_services(
     let listed = services.list(&ListParams::default()).await;
     let listed = listed.map_err(|error| RemoteServiceError::Unreadable {
         namespace: namespace.to_owned(),
-        cause: chain(&error),
+        cause: reason(&error),
     })?;
     let mut all = BTreeMap::new();
     for service in listed.items {

@@ -11,10 +11,10 @@ use dst_load_scenario::{
     fault::WatchedResource,
     printable::{line, sentence},
     time::At,
-    words::chain,
 };
 use dst_load_transport::{
     backoff::Backoff,
+    calls::reason,
     world::{KubeFactory, OBSERVER_AGENT},
 };
 use http::{Request, Response, StatusCode};
@@ -131,7 +131,7 @@ impl<'a> Watch<'a> {
             WatchedResource::Nodes | WatchedResource::Services => "/api/v1",
             WatchedResource::EndpointSlices => "/apis/discovery.k8s.io/v1",
         };
-        let kube = factory().map_err(|error| WatchError::Client(chain(&error)))?;
+        let kube = factory().map_err(|error| WatchError::Client(reason(&error)))?;
         Ok(Self {
             factory,
             kube: Mutex::new(kube),
@@ -227,7 +227,7 @@ impl<'a> Watch<'a> {
     fn reconnect(&self) {
         match (self.factory)() {
             Ok(kube) => *self.kube.lock() = kube,
-            Err(error) => *self.shared.trouble.lock() = Some(chain(&error)),
+            Err(error) => *self.shared.trouble.lock() = Some(reason(&error)),
         }
     }
 
@@ -379,7 +379,7 @@ impl<'a> Watch<'a> {
             .map_err(|error| Failure::passing(&error.to_string()))?;
         let kube = self.kube.lock().clone();
         let response = kube.send(request).await.map_err(|error| {
-            *self.shared.trouble.lock() = Some(chain(&error));
+            *self.shared.trouble.lock() = Some(reason(&error));
             Failure::passing("no connection")
         })?;
         let status = response.status();

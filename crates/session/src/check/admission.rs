@@ -12,8 +12,8 @@ use dst_load_scenario::{
     printable::line,
     roster,
     scenario::{Backend, Pattern, ServiceGroup},
-    words::chain,
 };
+use dst_load_transport::calls::reason;
 use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::{
     Api, Client, ResourceExt,
@@ -173,7 +173,7 @@ async fn quotas(kube: &Client, subject: &Subject<'_>, wanted: &Wanted, findings:
         Err(kube::Error::Api(status)) if status.code == 403 => return,
         Err(error) => {
             let hint = "allow list resourcequotas, or look by hand: kubectl describe quota";
-            Outcome::warning(chain(&error), hint)
+            Outcome::warning(reason(&error), hint)
         }
     };
     findings.push(ADMISSION, claim, outcome);

@@ -8,8 +8,7 @@ use dst_load_report::check::{
     capacity::{Node, Pod, collisions, kwok, room},
     quota::amount,
 };
-use dst_load_scenario::words::chain;
-use dst_load_transport::{clock::Clock, retry::retrying};
+use dst_load_transport::{calls::reason, clock::Clock, retry::retrying};
 use k8s_openapi::api::{
     authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
     core::v1 as core,
@@ -36,12 +35,12 @@ pub(super) async fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let hint = "look at the kubeconfig and its context: kubectl cluster-info";
     let kube = match (subject.world.kube)() {
         Ok(kube) => kube,
-        Err(error) => return findings.push(API, claim, Outcome::failed(chain(&error), hint)),
+        Err(error) => return findings.push(API, claim, Outcome::failed(reason(&error), hint)),
     };
     let (bare, kube) = (kube.clone(), retrying(kube));
     match kube.apiserver_version().await {
         Ok(version) => findings.push(API, claim, Outcome::seen(version.git_version)),
-        Err(error) => return findings.push(API, claim, Outcome::failed(chain(&error), hint)),
+        Err(error) => return findings.push(API, claim, Outcome::failed(reason(&error), hint)),
     }
     permissions(&kube, subject, findings).await;
     if subject.purpose.acts {
@@ -96,7 +95,7 @@ async fn permissions(kube: &Client, subject: &Subject<'_>, findings: &mut Findin
                     PERMISSIONS,
                     "can ask what is permitted",
                     Outcome::warning(
-                        chain(&error),
+                        reason(&error),
                         "every user may create selfsubjectaccessreviews by default: see the role \
                          system:basic-user",
                     ),
@@ -178,7 +177,7 @@ async fn nodes(kube: &Client, wanted: u64, findings: &mut Findings) {
         Ok(nodes) => nodes.items.into_iter().map(node).collect(),
         Err(error) => {
             let hint = "allow list nodes, or make sure by hand that they take all pods";
-            let outcome = Outcome::warning(chain(&error), hint);
+            let outcome = Outcome::warning(reason(&error), hint);
             return findings.push(NODES, "have room for all pods", outcome);
         }
     };
@@ -187,7 +186,7 @@ async fn nodes(kube: &Client, wanted: u64, findings: &mut Findings) {
     let pods = Api::<core::Pod>::all(kube.clone()).list(&running).await;
     let (pods, unknown) = match pods {
         Ok(pods) => (pods.items.into_iter().map(pod).collect(), None),
-        Err(error) => (Vec::new(), Some(chain(&error))),
+        Err(error) => (Vec::new(), Some(reason(&error))),
     };
     findings.push(NODES, "have room for all pods", room(&nodes, &pods, wanted));
     findings.push(

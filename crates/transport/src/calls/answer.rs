@@ -48,7 +48,10 @@ pub(super) fn status(code: StatusCode, body: &[u8]) -> Status {
     let read = serde_json::from_slice::<Status>(body).ok();
     let status = read.unwrap_or_else(|| {
         let reason = code.canonical_reason().unwrap_or_default();
-        Status::failure(String::from_utf8_lossy(body).trim(), reason)
+        let text = String::from_utf8_lossy(body);
+        // Of an empty body the code is all there is.
+        let message = Some(text.trim()).filter(|text| !text.is_empty());
+        Status::failure(message.unwrap_or(reason), reason)
     });
     status.with_code(code.as_u16())
 }
@@ -61,6 +64,8 @@ mod tests {
     fn a_refusal_in_plain_text_becomes_a_status_with_the_answers_code() {
         let text = status(StatusCode::TOO_MANY_REQUESTS, b"Too many requests\n");
         assert_eq!((text.code, &*text.message), (429, "Too many requests"));
+        let bare = status(StatusCode::BAD_GATEWAY, b"");
+        assert_eq!((bare.code, &*bare.message), (502, "Bad Gateway"));
         let json = br#"{"kind":"Status","status":"Failure","reason":"Gone","message":"m"}"#;
         let json = status(StatusCode::GONE, json);
         assert_eq!(

@@ -48,7 +48,10 @@ impl Call {
         trace.sent(shared.clock.now());
         let exchange = async {
             let response = kube.send(request).await?;
-            if options.streams {
+            // A refusal ends soon, and has reasons that only the whole of it tells.
+            let code = response.status();
+            let refused = code.is_client_error() || code.is_server_error();
+            if options.streams && !refused {
                 return Ok(response);
             }
             whole(response).await

@@ -20,6 +20,8 @@ pub(crate) const BACKOFF: Backoff =
         .with_jitter(Jitter::Shorter(0.5));
 /// A server that asks for a longer delay than this is asked again all the same.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+/// A delay that a server asks for, and that somebody who waits is told of.
+const LONG: Duration = Duration::from_secs(5);
 
 /// Of one call.
 #[derive(Clone)]
@@ -104,8 +106,9 @@ impl tower::retry::Policy<Request<Body>, Response<Body>, AttemptError> for Polic
         trace.retried();
         let delay = asked.unwrap_or_else(|| self.delays.next_delay());
         let call = &self.what;
-        if limits.warn_after == Some(self.failures) {
-            tracing::warn!(call, %error, "Kubernetes API not available, retrying");
+        let long = asked.is_some_and(|it| it >= LONG) && limits.warn_after.is_some();
+        if limits.warn_after == Some(self.failures) || long {
+            tracing::warn!(call, %error, ?delay, "Kubernetes API not available, retrying");
         } else {
             tracing::debug!(call, %error, ?delay, "Kubernetes API call failed, retrying");
         }

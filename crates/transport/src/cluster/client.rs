@@ -16,19 +16,36 @@ use kube::{
     Config,
     client::{Body, ConfigExt as _},
 };
+use rustls::sign::SingleCertAndKey;
 use tower::{BoxError, Service as _, ServiceBuilder, ServiceExt as _, service_fn};
 
-use super::credentials::Credentials;
-use crate::connect::Connector;
+use super::{credentials::Credentials, identity::Identity};
+use crate::connect::{Connector, tls::self_signed};
 
 /// A client of the cluster that `config` names, without retries of its own: they would be neither
 /// counted nor seeded.
 pub(super) fn client(
     config: &Config,
     connector: Connector,
+    identity: &Identity,
     credentials: Option<Arc<Credentials>>,
 ) -> Result<kube::Client, kube::Error> {
     let mut tls = config.rustls_client_config()?;
+    if let Some(certificates) = &config.root_cert
+        && !certificates.is_empty()
+        // These are read again by kube, since a Pod's are replaced.
+        && config.root_cert_file.is_none()
+        && !config.accept_invalid_certs
+    {
+        let certificates = certificates.iter().cloned().map(Into::into);
+        let verifier = self_signed::verifier(certificates);
+        let verifier = verifier.map_err(|error| kube::Error::Service(error.into()))?;
+        tls.dangerous().set_certificate_verifier(verifier);
+    }
+    if let Some(certificate) = &identity.certificate {
+        let certificate = SingleCertAndKey::from(Arc::clone(certificate));
+        tls.client_auth_cert_resolver = Arc::new(certificate);
+    }
     if let Some(credentials) = &credentials {
         let resolver: Arc<Credentials> = Arc::clone(credentials);
         tls.client_auth_cert_resolver = resolver;
@@ -46,8 +63,12 @@ pub(super) fn client(
     let to_proxy = connector.proxy_authorization(&config.cluster_url);
     let secure = secure.enable_http1().wrap_connector(connector);
     let http: Client<_, Body> = Client::builder(TokioExecutor::new()).build(secure);
+    let token = identity.token.clone();
     let send = service_fn(move |mut request: Request<Body>| {
         let (mut http, credentials) = (http.clone(), credentials.clone());
+        if let Some(token) = &token {
+            request.headers_mut().insert(AUTHORIZATION, token.header());
+        }
         if let Some(who) = &to_proxy {
             request
                 .headers_mut()

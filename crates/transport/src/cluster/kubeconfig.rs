@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use dst_load_scenario::printable::line;
 use kube::config::{AuthInfo, Cluster, Context, Kubeconfig};
 use serde_json::{Map, Value};
@@ -129,6 +130,26 @@ fn without_value(said: &str) -> String {
         }
     }
     line(said)
+}
+
+/// What is said in place under `KEY-data`, in base64, or else what the file has that `key` names.
+pub(super) fn bytes(
+    key: &str,
+    data: Option<&str>,
+    path: Option<&str>,
+) -> Result<Option<Vec<u8>>, String> {
+    let bytes = match (data, path) {
+        (Some(data), _) => {
+            let data: String = data.split_whitespace().collect();
+            let bytes = BASE64_STANDARD.decode(data);
+            bytes.map_err(|_| format!("its {key}-data is no base64"))?
+        }
+        (None, Some(path)) => {
+            files::read(path).map_err(|error| format!("its {key} {path}: {error}"))?
+        }
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(bytes))
 }
 
 /// The names of the contexts.

@@ -11,11 +11,7 @@ use std::{
 use dst_load_scenario::printable::{line, part, sentence};
 use jiff::Timestamp;
 use kube::config::{ExecAuthCluster, ExecConfig, ExecInteractiveMode};
-use rustls::{
-    crypto::CryptoProvider,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
-    sign::CertifiedKey,
-};
+use rustls::sign::CertifiedKey;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
@@ -24,6 +20,8 @@ use tokio::{
     process::Command,
     time::timeout,
 };
+
+use super::certificate::certified;
 
 /// As much of what a plugin says of its failure as is repeated, bytes.
 const LARGEST: usize = 1_200;
@@ -241,7 +239,9 @@ impl Plugin {
             some(status.client_key_data),
         );
         let certificate = match (certificate, key) {
-            (Some(certificate), Some(key)) => Some(certified(&certificate, &key)?),
+            (Some(certificate), Some(key)) => {
+                Some(certified(certificate.as_bytes(), key.as_bytes())?)
+            }
             (None, None) => None,
             _ => return Err("it has a certificate or a key, and not both".to_owned()),
         };
@@ -259,18 +259,6 @@ impl Plugin {
             expires,
         })
     }
-}
-
-fn certified(certificate: &str, key: &str) -> Result<Arc<CertifiedKey>, String> {
-    let chain = CertificateDer::pem_slice_iter(certificate.as_bytes())
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|_| "its certificate is no PEM")?;
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| "its key is no PEM")?;
-    let provider = CryptoProvider::get_default().cloned();
-    let provider = provider.unwrap_or_else(|| rustls::crypto::ring::default_provider().into());
-    CertifiedKey::from_der(chain, key, &provider)
-        .map(Arc::new)
-        .map_err(|error| format!("its certificate and key: {error}"))
 }
 
 /// All that comes, which is shown meanwhile if somebody is asked something.

@@ -231,11 +231,45 @@ async fn what_is_wrong_is_said_in_a_sentence_with_its_name() {
                 "{server: \"http://a\"}",
                 "{client-certificate: /missing/crt, client-key: /missing/key}",
             ),
-            "no client of http://a/ can be made: ",
+            "user \"u\" cannot be used: its client-certificate /missing/crt: No such file",
         ),
         (
             of("{server: \"http://a\"}", "{tokenFile: /missing/token}"),
-            "no client of http://a/ can be made: ",
+            "user \"u\" cannot be used: its tokenFile /missing/token: No such file",
+        ),
+        (
+            of("{server: \"http://a\"}", "{token: \"s3cret\\nb\"}"),
+            "user \"u\" cannot be used: its token: a header takes no line breaks",
+        ),
+        (
+            of("{server: \"http://a\"}", "{client-certificate-data: YQ==}"),
+            "user \"u\" cannot be used: it has a client-certificate and no client-key",
+        ),
+        (
+            of(
+                "{server: \"http://a\"}",
+                "{client-certificate-data: \"%%\", client-key-data: YQ==}",
+            ),
+            "user \"u\" cannot be used: its client-certificate-data is no base64",
+        ),
+        (
+            of(
+                "{server: \"http://a\"}",
+                "{client-certificate-data: YQ==, client-key-data: YQ==}",
+            ),
+            "user \"u\" cannot be used: its certificate is no PEM",
+        ),
+        (
+            of("{server: \"http://a\"}", "{auth-provider: {name: gcp}}"),
+            "user \"u\" cannot be used: its auth-provider \"gcp\" is not supported, nor is it by kubectl",
+        ),
+        (
+            of("{server: \"http://a\"}", "{as: \"a\\nb\"}"),
+            "user \"u\" cannot be used: it acts as \"a\\nb\", which cannot be sent in a header",
+        ),
+        (
+            of(&format!("{{{here}, tls-server-name: \"a b\"}}"), "{}"),
+            "no client of https://127.0.0.1:1/ can be made: ",
         ),
         (
             of("{server: \"http://a\"}", "{exec: {}}"),
@@ -352,16 +386,27 @@ async fn a_token_in_a_file_goes_before_one_that_is_written_there() {
 
 /// Values that a key of a kubeconfig may have, right or wrong. None is a program's name.
 fn value() -> impl Strategy<Value = String> {
+    let scalar = scalar();
+    let listed = scalar.clone().prop_map(|value| format!("[{value}]"));
+    let mapped = (scalar.clone(), scalar.clone())
+        .prop_map(|(key, value)| format!("{{{key}: [{value}], name: oidc}}"));
+    prop_oneof![8 => scalar, 1 => listed, 1 => mapped]
+}
+
+fn scalar() -> impl Strategy<Value = String> + Clone {
+    let hostile = "[\\x00-\\x20\\x7fa-z\\u{80}-\\u{a0}\\u{fffe}]{1,6}";
+    let hostile = hostile.prop_map(|text| serde_json::to_string(&text).unwrap());
     prop_oneof![
-        Just("null".to_owned()),
-        Just("\"\"".to_owned()),
-        Just("{}".to_owned()),
-        Just("[]".to_owned()),
-        Just("true".to_owned()),
-        "[a-z0-9:./\\[\\]@%_-]{0,24}".prop_map(|text| format!("{text:?}")),
-        "(https?|socks5|ftp)://[a-z0-9:.\\[\\]@%-]{0,16}".prop_map(|text| format!("{text:?}")),
-        "[A-Za-z0-9+/=]{0,24}".prop_map(|text| format!("{text:?}")),
-        any::<i64>().prop_map(|number| number.to_string()),
+        4 => hostile,
+        1 => Just("null".to_owned()),
+        1 => Just("\"\"".to_owned()),
+        1 => Just("{}".to_owned()),
+        1 => Just("[]".to_owned()),
+        1 => Just("true".to_owned()),
+        1 => "[a-z0-9:./\\[\\]@%_-]{0,24}".prop_map(|text| format!("{text:?}")),
+        1 => "(https?|socks5|ftp)://[a-z0-9:.\\[\\]@%-]{0,16}".prop_map(|text| format!("{text:?}")),
+        1 => "[A-Za-z0-9+/=]{0,24}".prop_map(|text| format!("{text:?}")),
+        1 => any::<i64>().prop_map(|number| number.to_string()),
     ]
 }
 
@@ -398,6 +443,7 @@ const USER: &[&str] = &[
     "client-key-data",
     "as",
     "as-groups",
+    "as-uid",
     "as-user-extra",
     "auth-provider",
 ];
@@ -409,6 +455,7 @@ proptest! {
     fn no_kubeconfig_makes_it_panic(
         cluster in part(CLUSTER),
         user in part(USER),
+        one in (prop::sample::select(USER), value()),
         cut in 0..400_usize,
         junk in "\\PC{0,12}",
     ) {
@@ -416,7 +463,10 @@ proptest! {
         let whole = of(&cluster, &user);
         let at = (0..=cut.min(whole.len())).rev().find(|&at| whole.is_char_boundary(at));
         let damaged = format!("{}{junk}{}", &whole[..at.unwrap()], &whole[at.unwrap()..]);
-        for text in [whole, damaged] {
+        // Alone, since what is wrong with another key would be told first.
+        let (key, value) = one;
+        let alone = of("{server: \"http://a\"}", &format!("{{{key}: {value}}}"));
+        for text in [whole, damaged, alone] {
             if let Err(error) = runtime.block_on(found(&text)) {
                 prop_assert!(!error.is_empty());
             }

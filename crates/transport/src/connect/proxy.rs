@@ -8,7 +8,6 @@ use http::{
     HeaderValue, Uri,
     uri::{Authority, Scheme},
 };
-use hyper_util::client::proxy::matcher::Matcher;
 use ipnet::IpNet;
 
 use crate::http::{Credentials, user_info};
@@ -92,49 +91,56 @@ impl Proxies {
 
     /// Whether `host` is loopback, or `NO_PROXY` names it.
     fn spares(&self, host: &str, port: u16) -> bool {
-        let host = bare(host).trim_end_matches('.');
-        let ip: Option<IpAddr> = host.parse().ok();
-        let name = host.to_ascii_lowercase();
+        let host = bare(host).trim_end_matches('.').to_ascii_lowercase();
+        let ip = host.parse().ok().map(|ip: IpAddr| ip.to_canonical());
         if ip.map_or_else(
-            || name == "localhost" || name.ends_with(".localhost"),
-            |ip| ip.to_canonical().is_loopback(),
+            || host == "localhost" || host.ends_with(".localhost"),
+            |ip| ip.is_loopback(),
         ) {
             return true;
         }
-        let entries = self.no.split([',', ' ']).map(str::trim);
-        let entries: Vec<_> = entries.filter_map(|it| at_port(it, port)).collect();
-        if entries.contains(&"*") {
-            return true;
-        }
-        // Its rules for names, suffixes and networks are curl's, and Go's but for the port.
-        let matcher = Matcher::builder().all("http://proxy").no(entries.join(","));
-        let host = if name.contains(':') {
-            format!("[{name}]")
-        } else {
-            name
-        };
-        let to = Uri::builder()
-            .scheme("http")
-            .authority(host)
-            .path_and_query("/");
-        to.build()
-            .is_ok_and(|to| matcher.build().intercept(&to).is_none())
+        let mut entries = self.no.split(|it: char| it == ',' || it.is_whitespace());
+        entries.any(|entry| at_port(entry, port).is_some_and(|entry| names(entry, &host, ip)))
     }
 }
 
 /// The entry of `NO_PROXY` without its port; `None` if that is another than `port`.
 fn at_port(entry: &str, port: u16) -> Option<&str> {
-    if entry.parse::<IpAddr>().is_ok() || entry.parse::<IpNet>().is_ok() {
+    if bare(entry).parse::<IpAddr>().is_ok() || entry.parse::<IpNet>().is_ok() {
         return Some(entry);
     }
-    let entry = match entry.rsplit_once(':') {
-        Some((_, of)) if of.parse() != Ok(port) => return None,
-        Some((host, _)) => host,
-        None => entry,
-    };
-    // `*.corp` is `.corp`; `*` alone is everything.
-    let suffix = entry.strip_prefix('*').filter(|rest| !rest.is_empty());
-    Some(bare(suffix.unwrap_or(entry)))
+    match entry.rsplit_once(':') {
+        Some((host, "")) => Some(host),
+        Some((host, of)) => (of.parse() == Ok(port)).then_some(host),
+        None => Some(entry),
+    }
+}
+
+/// Whether an entry of `NO_PROXY` names this host. One that begins with a dot names what is below it
+/// alone, as for Go and unlike for curl.
+fn names(entry: &str, host: &str, ip: Option<IpAddr>) -> bool {
+    let entry = bare(entry).to_ascii_lowercase();
+    if entry == "*" {
+        return true;
+    }
+    if let Ok(network) = entry.parse::<IpNet>() {
+        return ip.is_some_and(|ip| network.contains(&ip));
+    }
+    if let Ok(of) = entry.parse::<IpAddr>() {
+        return ip == Some(of.to_canonical());
+    }
+    // `*.corp` is `.corp`.
+    let entry = entry
+        .strip_prefix('*')
+        .filter(|it| it.starts_with('.'))
+        .unwrap_or(&entry);
+    let name = entry.strip_prefix('.').unwrap_or(entry);
+    match host.strip_suffix(name) {
+        _ if name.is_empty() => false,
+        Some("") => entry == name,
+        Some(before) => before.ends_with('.'),
+        None => false,
+    }
 }
 
 // === impl Proxy ===
@@ -315,8 +321,14 @@ mod tests {
                 vec!["corp", "a.corp", "A.Corp", "a.corp."],
                 vec!["xcorp", "corp.org"],
             ),
-            (".corp", vec!["a.corp", "a.b.corp"], vec!["xcorp"]),
-            ("*.corp", vec!["a.corp"], vec!["xcorp"]),
+            (".corp", vec!["a.corp", "a.b.corp"], vec!["xcorp", "corp"]),
+            ("*.Corp", vec!["a.corp"], vec!["xcorp", "corp"]),
+            (
+                ".corp:80,b:",
+                vec!["a.corp", "b"],
+                vec!["a.corp:81", "corp"],
+            ),
+            (":80, . ,*corp", vec![], vec!["a", "acorp"]),
             (
                 "10.0.0.0/8",
                 vec!["10.1.2.3", "10.1.2.3:99"],
@@ -325,6 +337,10 @@ mod tests {
             ("10.1.2.3", vec!["10.1.2.3:6443"], vec!["10.1.2.33"]),
             ("fd00::/8", vec!["[fd12::1]:443"], vec!["[fe80::1]"]),
             ("fd00::1", vec!["[fd00::1]"], vec!["[fd00::2]"]),
+            ("[FD00:0::1]", vec!["[fd00::1]:6443"], vec!["[fd00::2]"]),
+            ("::ffff:10.1.2.3", vec!["10.1.2.3"], vec!["10.1.2.4"]),
+            ("10.0.0.0/8", vec!["[::ffff:10.1.2.3]"], vec![]),
+            ("a\tb\nc", vec!["a", "b", "c"], vec!["d"]),
             (
                 "api.corp:6443",
                 vec!["api.corp:6443"],

@@ -1,8 +1,10 @@
 //! Whom TLS trusts, where no cluster says it.
 
+pub(crate) mod self_signed;
+
 use std::sync::{Arc, OnceLock};
 
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 
 /// Why there can be no TLS.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,9 +39,7 @@ pub fn http2() -> Result<Arc<ClientConfig>, NoTrust> {
 
 fn load() -> Result<Arc<ClientConfig>, NoTrust> {
     let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    let (trusted, _) = roots.add_parsable_certificates(found.certs);
-    if trusted == 0 {
+    let Ok(verifier) = self_signed::verifier(found.certs) else {
         let errors: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
         let cause = if errors.is_empty() {
             "there is none".to_owned()
@@ -47,9 +47,10 @@ fn load() -> Result<Arc<ClientConfig>, NoTrust> {
             errors.join("; ")
         };
         return Err(NoTrust { cause });
-    }
+    };
     let config = ClientConfig::builder()
-        .with_root_certificates(roots)
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     Ok(Arc::new(config))
 }

@@ -99,6 +99,53 @@ fn a_run_gets_past_what_passes_and_runs_its_plugin_once() {
 }
 
 #[test]
+fn what_is_no_answer_of_an_api_is_told_in_one_line() {
+    let sandbox = Sandbox::start();
+    for (answer, said) in [
+        (
+            "HTTP/1.1 401 Unauthorized\r\nContent-Length: 12\r\n\r\nUnauthorized",
+            "401 Unauthorized",
+        ),
+        (
+            "HTTP/1.1 400 Bad Request\r\nContent-Length: 48\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
+            "400 Bad Request: Client sent an HTTP request to an HTTPS server.",
+        ),
+        (
+            "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
+            "407 Proxy Authentication Required",
+        ),
+        (
+            "HTTP/1.1 302 Found\r\nLocation: https://login.invalid\r\nContent-Length: 6\r\n\r\n<html>",
+            "the answer is not of the Kubernetes API: expected value at line 1 column 1",
+        ),
+        (
+            "HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n{\"kind\": \"Status\", \"message\": \"no\", \"reason\": \"x\", \"code\": 403}",
+            "403 Forbidden: no",
+        ),
+    ] {
+        let middle = Middle::before(&sandbox.api(), &[Fault::Answer(answer)]);
+        let (code, out, log) = sandbox.check(&through(&sandbox, &middle));
+        assert_eq!((code, log.as_str()), (Some(1), ""), "{out}");
+        let told = format!("× can reach the API server\n    {said}\n");
+        assert!(out.contains(&told), "{out}");
+    }
+}
+
+#[test]
+fn who_waits_for_long_is_told_why() {
+    const LATER: Fault = Fault::Answer(
+        "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+    );
+    let sandbox = Sandbox::start();
+    let middle = Middle::before(&sandbox.api(), &[LATER]);
+    let found = sandbox.check(&through(&sandbox, &middle));
+    reached(&found);
+    let warned = "WARN Kubernetes API not available, retrying call=\"GET /version\" \
+                  error=429 Too Many Requests delay=5s";
+    assert!(found.2.contains(warned), "{}", found.2);
+}
+
+#[test]
 fn an_api_that_is_not_there_is_told_soon() {
     let sandbox = Sandbox::start();
     let path = sandbox.kubeconfig("gone", "{server: \"http://127.0.0.1:1\"}", "{}");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Sandbox, ended, reached};
+use super::{Sandbox, ended, middle::Middle, reached};
 
 #[test]
 fn of_several_files_those_that_are_there_count() {
@@ -65,6 +65,26 @@ fn what_kubectl_takes_reaches_the_api() {
         let found = sandbox.check(&path);
         reached(&found);
     }
+}
+
+/// A token in a file has a line break behind it, as `echo` and `kubectl create token` write it.
+#[test]
+fn a_token_is_sent_without_the_line_break_behind_it() {
+    let sandbox = Sandbox::start();
+    let middle = Middle::before(&sandbox.api(), &[]);
+    fs::write(sandbox.directory.path().join("token"), "t0ken\n").unwrap();
+    let cluster = format!("{{server: \"http://{}\"}}", middle.address);
+    for user in ["{tokenFile: token}", "{token: \"t0ken\\n\"}"] {
+        let path = sandbox.kubeconfig("with-token", &cluster, user);
+        reached(&sandbox.check(&path));
+        let head = middle.heads().pop().unwrap();
+        assert!(head.contains("authorization: Bearer t0ken\r\n"), "{head}");
+    }
+    let path = sandbox.kubeconfig("with-token", &cluster, "{token: \"t0\\nken\"}");
+    let said = "error: user \"u\" cannot be used: its token: a header takes no line breaks and no \
+                control characters\n";
+    let (code, out, log) = sandbox.check(&path);
+    assert_eq!((code, out.as_str(), log.as_str()), (Some(1), "", said));
 }
 
 #[test]

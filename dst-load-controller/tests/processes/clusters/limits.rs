@@ -1,4 +1,4 @@
-//! How many files may be open.
+//! How many files may be open, and how many lines are logged.
 
 use std::process::Command;
 
@@ -65,4 +65,25 @@ fn a_hard_limit_that_is_too_low_is_told_before_anything_is_made() {
     assert_eq!(code, Some(1));
     assert!(log.contains("× can open enough connections"), "{log}");
     assert_eq!(sandbox.cleanup(&["--all"]), "nothing to remove\n");
+}
+
+#[test]
+fn what_all_clients_meet_is_logged_once_and_counted() {
+    let sandbox = Sandbox::start();
+    let client = [
+        "client",
+        "--services=web.shop:80",
+        "--clients=200",
+        "--duration=3s",
+        "--admin-addr=127.0.0.1:0",
+        "--kubeconfig",
+        &sandbox.kubeconfig,
+        "--destination=127.0.0.1:1",
+    ];
+    let (_, out, log) = ended(&mut sandbox.command(&client));
+    let told = "destination unavailable, retrying reason=\"Connection refused (os error 111)\"";
+    assert!(log.contains(&format!("WARN {told}")), "{out}\n{log}");
+    assert!(log.contains("WARN repeated count="), "{log}");
+    // Of 200 clients, with four tries each.
+    assert!(log.lines().count() < 20, "{log}");
 }

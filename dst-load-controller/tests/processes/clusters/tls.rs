@@ -155,11 +155,15 @@ fn an_api_server_is_verified_as_the_kubeconfig_says() {
     let server = format!("server: \"https://127.0.0.1:{}\"", api.port());
     let data = |authority: &Authority| BASE64_STANDARD.encode(authority.pem());
     authority.file(sandbox.directory.path());
+    let bundle = format!("{}{}", pem_of("CERTIFICATE", b"damaged"), authority.pem());
+    fs::write(sandbox.directory.path().join("bundle.pem"), bundle).unwrap();
     for cluster in [
         format!(
             "{{{server}, certificate-authority-data: {}}}",
             data(&authority)
         ),
+        // Go leaves out what it cannot read.
+        format!("{{{server}, certificate-authority: bundle.pem}}"),
         format!("{{{server}, certificate-authority: ca.pem}}"),
         format!("{{{server}, certificate-authority: ca.pem, tls-server-name: localhost}}"),
         // Without a scheme it is https where there are certificates.
@@ -188,6 +192,47 @@ fn an_api_server_is_verified_as_the_kubeconfig_says() {
         assert_eq!(code, Some(1), "{out}");
         assert!(out.contains(said), "{out}");
     }
+}
+
+/// A certificate that is its own authority, as `openssl req -x509` makes it.
+#[test]
+fn a_server_that_signed_for_itself_is_trusted_by_whoever_trusts_its_certificate() {
+    let sandbox = Sandbox::start();
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let trust = sandbox.directory.path().join("ca.pem");
+    fs::write(&trust, pem_of("CERTIFICATE", certificate.der())).unwrap();
+    let serve = |server: &str| {
+        let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        let config = ServerConfig::builder().with_no_client_auth();
+        let config = config.with_single_cert(vec![certificate.der().clone()], key);
+        terminate(server.to_owned(), config.unwrap())
+    };
+    let api = serve(&sandbox.api());
+    let metrics = serve(place(
+        sandbox.ready["destination_metrics"].as_str().unwrap(),
+    ));
+    let metrics = format!("https://{metrics}/metrics");
+    let check = |more: &str| {
+        let cluster = format!("{{server: \"https://{api}\", certificate-authority: ca.pem{more}}}");
+        let path = sandbox.kubeconfig("tls", &cluster, "{}");
+        let path = path.to_str().unwrap();
+        let args = [
+            "check",
+            "--kubeconfig",
+            path,
+            "--destination-metrics",
+            &metrics,
+        ];
+        ended(sandbox.command(&args).env("SSL_CERT_FILE", &trust))
+    };
+    let (_, out, log) = check("");
+    assert!(out.contains("√ can reach the API server"), "{out}\n{log}");
+    assert!(out.contains("√ is ready"), "{out}\n{log}");
+    let (_, out, log) = check(", tls-server-name: other");
+    assert!(out.contains("invalid peer certificate"), "{out}\n{log}");
 }
 
 #[test]
@@ -242,6 +287,29 @@ fn a_plugins_certificate_is_shown_to_the_api_server() {
     reached(&sandbox.check(&sandbox.kubeconfig("plugin", &cluster, user)));
     let (code, out, _) = sandbox.check(&sandbox.kubeconfig("nobody", &cluster, "{}"));
     assert_eq!(code, Some(1), "{out}");
+}
+
+#[test]
+fn a_kubeconfigs_certificate_is_shown_to_the_api_server_if_its_key_is_there() {
+    let sandbox = Sandbox::start();
+    let authority = Authority::new();
+    let api = authority.before(&sandbox.api(), true);
+    authority.file(sandbox.directory.path());
+    let (identity, other) = (authority.issue(&["somebody"]), authority.issue(&["other"]));
+    let base64 = |tag, bytes: &[u8]| BASE64_STANDARD.encode(pem_of(tag, bytes));
+    let cluster = format!("{{server: \"https://{api}\", certificate-authority: ca.pem}}");
+    let check = |key: &[u8]| {
+        let user = format!(
+            "{{client-certificate-data: {}, client-key-data: {}}}",
+            base64("CERTIFICATE", &identity.certificate),
+            base64("PRIVATE KEY", key)
+        );
+        sandbox.check(&sandbox.kubeconfig("certificate", &cluster, &user))
+    };
+    reached(&check(&identity.key));
+    let said = "error: user \"u\" cannot be used: its key is not that of its certificate\n";
+    let (code, out, log) = check(&other.key);
+    assert_eq!((code, out.as_str(), log.as_str()), (Some(1), "", said));
 }
 
 #[test]

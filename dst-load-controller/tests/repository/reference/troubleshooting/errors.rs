@@ -103,6 +103,7 @@ fn cluster() -> impl IntoIterator<Item = ClusterError> {
         E::File { .. } => E::File { path: "/etc/kubeconfig".into(), cause: cause() },
         E::Context { .. } => E::Context { context: "lab".into(), cause: cause() },
         E::Credentials { .. } => E::Credentials { user: "admin".into(), cause: PluginError::NoCommand },
+        E::User { .. } => E::User { user: "admin".into(), cause: cause() },
         E::Proxy(_) => E::Proxy(proxy()),
         E::None { .. } => E::None { cause: cause() },
         E::Client { .. } => E::Client { url: "https://127.0.0.1:6443/".into(), cause: cause() },
