@@ -145,8 +145,13 @@ fn unobserved(summary: &Summary, circumstances: Circumstances) -> Option<Doubt> 
         // That is said by itself.
         return None;
     }
-    let what = if summary.streams.requested > 0 && summary.correctness.streams_checked == 0 {
+    let streams = &summary.streams;
+    // A stream of a Service without endpoints is right without a message, if it stays open.
+    let refused = streams.errors > 0 || !streams.connection_errors.is_empty();
+    let what = if streams.requested > 0 && summary.correctness.streams_checked == 0 {
         "no stream was open at the end"
+    } else if streams.requested > 0 && summary.updates.messages == 0 && refused {
+        "no stream received anything, and attempts to open them failed"
     } else if circumstances.planned.any() && summary.fan_out.changes == 0 {
         "no change reached the observer while streams were open"
     } else {

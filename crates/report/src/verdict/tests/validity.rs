@@ -98,6 +98,24 @@ fn a_run_that_saw_nothing_never_passes() {
         judge(&Criteria::default(), &still, stable).verdict,
         Verdict::Pass
     );
+    // Services without endpoints: streams that stay open are right, and those that fail prove nothing.
+    let mut empty = still.clone();
+    empty.updates.messages = 0;
+    assert_eq!(
+        judge(&Criteria::default(), &empty, stable).verdict,
+        Verdict::Pass
+    );
+    let mut refused = empty.clone();
+    refused.streams.errors = 39_999;
+    let mut unconnected = empty;
+    let reset = ("connection reset".to_owned(), 7);
+    unconnected.streams.connection_errors.extend([reset]);
+    for seen in [&refused, &unconnected] {
+        let judged = judge(&Criteria::default(), seen, stable);
+        assert_eq!(judged.verdict, Verdict::Invalid);
+        let why = "nothing was observed: no stream received anything";
+        assert!(judged.reasons[0].starts_with(why), "{:?}", judged.reasons);
+    }
 }
 
 #[test]
