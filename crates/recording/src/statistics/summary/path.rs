@@ -55,13 +55,13 @@ pub struct StalledStreams {
 // === impl PathTaken ===
 
 impl PathTaken {
-    pub(in crate::statistics) fn of(clients: &PathInfo, at_controller: Option<u64>) -> Self {
+    pub(in crate::statistics) fn of(path: &PathInfo, at_controller: Option<u64>) -> Self {
         Self {
-            clients: clients.clients,
-            connections: clients.connections,
-            sidecar: clients.sidecar,
+            clients: path.clients,
+            connections: path.connections,
+            sidecar: path.sidecar,
             // Of clients apart, one process saw the controller before its own streams and not before all.
-            at_controller: at_controller.filter(|_| !clients.apart),
+            at_controller: at_controller.filter(|_| !path.apart),
         }
     }
 
@@ -79,8 +79,8 @@ impl PathTaken {
 
 impl StalledStreams {
     /// `None` if there were none.
-    pub(in crate::statistics) fn of(clients: &PathInfo, counts: &StalledCounts) -> Option<Self> {
-        let stalled = clients.stalled.as_ref()?;
+    pub(in crate::statistics) fn of(path: &PathInfo, counts: &StalledCounts) -> Option<Self> {
+        let stalled = path.stalled.as_ref()?;
         Some(Self {
             clients: stalled.clients,
             streams: stalled.streams,
