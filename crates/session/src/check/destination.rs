@@ -52,7 +52,7 @@ pub(super) async fn check(
         findings.push(SECTION, "answers streams", answers);
         if !failed {
             let path = path::check(subject, destination.target).await;
-            findings.push(SECTION, path::CLAIM, path);
+            findings.push(SECTION, "has a connection for each client", path);
         }
         if let Ok(kube) = (subject.world.kube)() {
             let outcome = match version::deployed(&kube).await {

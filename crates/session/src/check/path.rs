@@ -1,8 +1,9 @@
 //! By which path clients go: whether each connection of theirs is one at the controller.
 //!
 //! A few clients connect, and the controller's file descriptors are counted before, meanwhile and
-//! afterwards. They are others' too, and the metrics may be of another replica than the one that clients reach: so
-//! streams are counted with them, and nothing is claimed unless all of ours came to that process.
+//! afterwards. They are others' too, and the metrics may be of another replica than the one that
+//! clients reach: so streams are counted with them, and nothing is claimed unless all of ours came to
+//! that process.
 
 use std::time::Duration;
 
@@ -18,7 +19,6 @@ use tokio::{task::JoinSet, time::timeout};
 
 use super::{Subject, destination::question};
 
-pub(super) const CLAIM: &str = "has a connection for each client";
 /// Clients that connect, with a stream each.
 const CLIENTS: u32 = 16;
 /// Connections and streams that others may have meanwhile, without it being doubtful whose came.
@@ -147,13 +147,13 @@ fn judge(looks: &Looks) -> Outcome {
     let without = || looks.before.iter().chain(&looks.after);
     let all = || without().chain(&looks.during);
     let started = looks.before.first().and_then(|first| first.started);
-    let is_one = all().all(|it| match (started, it.started) {
-        (Some(one), Some(other)) => (one - other).abs() <= 1.0,
-        (one, other) => one == other,
+    let is_one = all().all(|it| {
+        let both = started.zip(it.started);
+        both.is_some_and(|(one, other)| (one - other).abs() <= 1.0)
     });
     if !is_one {
         return untold(
-            "its metrics came from several processes",
+            "its metrics are of several processes, or do not say of which",
             "name one replica's metrics, and its address",
         );
     }
@@ -439,7 +439,7 @@ mod tests {
             several.during[1].started = started;
             let several = judge(&several);
             assert!(
-                cannot_tell(&several, "its metrics came from several"),
+                cannot_tell(&several, "its metrics are of several"),
                 "{several:?}"
             );
         }
