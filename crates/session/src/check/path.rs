@@ -175,8 +175,10 @@ fn judge(looks: &Looks) -> Outcome {
     if base.begun - first.begun > others || last.begun - base.begun > f64::from(CLIENTS) + others {
         return untold("other clients began streams at the same time", AGAIN);
     }
-    let low = whole(least(&mut looks.during.iter()) - most(&mut without()));
-    let high = whole(most(&mut looks.during.iter()) - least(&mut without()));
+    let low = least(&mut looks.during.iter()) - most(&mut without());
+    let high = most(&mut looks.during.iter()) - least(&mut without());
+    let is_calm = high - low <= others;
+    let (low, high) = (whole(low), whole(high));
     let seen = if low == high {
         format!(
             "about {} for {CLIENTS} clients",
@@ -189,10 +191,10 @@ fn judge(looks: &Looks) -> Outcome {
             count(high)
         )
     };
-    let sharing = if high - low > u64::from(OTHERS) {
-        Sharing::Unclear
-    } else {
+    let sharing = if is_calm {
         Sharing::of(u64::from(CLIENTS), low, high)
+    } else {
+        Sharing::Unclear
     };
     match sharing {
         Sharing::None => Outcome::seen(format!("direct: {seen}")),
