@@ -210,12 +210,12 @@ fn judge(looks: &Looks) -> Outcome {
 }
 
 /// The smallest number of file descriptors.
-fn least<'a>(looks: &mut dyn Iterator<Item = &'a Look>) -> f64 {
+fn least(looks: &mut dyn Iterator<Item = &Look>) -> f64 {
     looks.map(|it| it.open_fds).fold(f64::INFINITY, f64::min)
 }
 
 /// The largest number of file descriptors.
-fn most<'a>(looks: &mut dyn Iterator<Item = &'a Look>) -> f64 {
+fn most(looks: &mut dyn Iterator<Item = &Look>) -> f64 {
     looks.map(|it| it.open_fds).fold(0.0, f64::max)
 }
 
