@@ -27,7 +27,7 @@ pub use self::{
     slowest::{Delay, SlowestChange},
     summary::{
         AtMost, Bounds, Correctness, CycleSummary, FanOut, Generator, HeldStreams, KubernetesApi,
-        LatencySummary, PathTaken, PolicyController, Replica, Retained, StageSummary,
+        LatencySummary, PathTaken, PolicyController, Replica, Retained, Sharing, StageSummary,
         StalledStreams, Streams, Summary, Updates, WINDOWS, Way, WrongService,
     },
 };

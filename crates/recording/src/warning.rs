@@ -102,6 +102,13 @@ pub enum Warning {
         /// About as many came to the controller.
         at_controller: u64,
     },
+    /// Clients were to share connections as through a sidecar, and other connections came.
+    UnexpectedConnections {
+        /// Connections that the clients were to have.
+        connections: u64,
+        /// About as many came to the controller.
+        at_controller: u64,
+    },
     /// The target failed its liveness probe for too long.
     WouldRestart {
         /// How often it would have been restarted.
@@ -280,6 +287,20 @@ impl fmt::Display for Warning {
                  streams that nobody reads stop all others of a connection, without an error",
                 counted(*connections, "connection", "connections"),
                 count(*at_controller)
+            ),
+            Self::UnexpectedConnections {
+                connections,
+                at_controller,
+            } => write!(
+                f,
+                "client.path: sidecar asks for {}, and about {} came to the controller: {}",
+                counted(*connections, "connection", "connections"),
+                count(*at_controller),
+                if at_controller < connections {
+                    "something between shares them once more, and its windows are measured too"
+                } else {
+                    "the clients may not have shared them, or others connected at the same time"
+                }
             ),
             Self::WouldRestart { times: n, failed } => write!(
                 f,

@@ -3,6 +3,7 @@
 mod admission;
 mod cluster;
 mod destination;
+mod path;
 
 use dst_load_destination::target::Target;
 use dst_load_kubernetes::actor::permissions::Purpose;

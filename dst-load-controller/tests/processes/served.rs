@@ -212,6 +212,13 @@ fn a_check_of_a_cluster_that_will_do_says_so_and_a_run_that_will_not_do_makes_no
         "{out}"
     );
     assert!(out.ends_with("Status check results are √\n"), "{out}");
+    let cannot_tell = "that cannot be told: the controller's metrics are not named";
+    assert!(out.contains(cannot_tell), "{out}");
+    let metrics = sandbox.ready["destination_metrics"].as_str().unwrap();
+    let named = ["--destination-metrics", metrics];
+    let (code, out) = check(&[&["--destination", &sandbox.destination], &named[..]].concat());
+    let direct = "√ has a connection for each client (direct: ";
+    assert!(code == Some(0) && out.contains(direct), "{out}");
     let nowhere = ["--destination=127.0.0.1:1", "-o", "json"];
     let (code, out) = check(&nowhere);
     let found: Value = serde_json::from_str(&out).unwrap();

@@ -20,6 +20,8 @@ pub struct Page {
     pub sample: TargetSample,
     /// `Get` streams that are open, whoever's: those begun less those ended.
     pub streams: Option<f64>,
+    /// `Get` streams that were begun so far.
+    pub begun: Option<f64>,
     /// Queue overflows so far, by the path that streams had asked for.
     pub overflows: BTreeMap<String, f64>,
 }
@@ -65,6 +67,9 @@ impl Page {
         if let Some(service) = sample.label("service").filter(|_| name == OVERFLOWS) {
             *self.overflows.entry(service.to_owned()).or_default() += value;
         }
+        if name == BEGUN {
+            *self.begun.get_or_insert(0.0) += value;
+        }
         let number = series.map_or(&mut self.streams, |it| (it.slot)(&mut self.sample));
         *number.get_or_insert(0.0) += if name == ENDED { -value } else { value };
     }
@@ -72,8 +77,13 @@ impl Page {
     /// Adds what another replica's page says.
     pub(super) fn absorb(&mut self, other: &Self) {
         self.sample.absorb(&other.sample);
-        if let Some(streams) = other.streams {
-            *self.streams.get_or_insert(0.0) += streams;
+        for (number, theirs) in [
+            (&mut self.streams, other.streams),
+            (&mut self.begun, other.begun),
+        ] {
+            if let Some(theirs) = theirs {
+                *number.get_or_insert(0.0) += theirs;
+            }
         }
         for (service, times) in &other.overflows {
             *self.overflows.entry(service.clone()).or_default() += times;

@@ -426,6 +426,10 @@ pub fn every_warning() -> Vec<Warning> {
             connections: 50,
             at_controller: 1,
         },
+        Warning::UnexpectedConnections {
+            connections: 1,
+            at_controller: 50,
+        },
         Warning::WouldRestart {
             times: 1,
             failed: 7,

@@ -396,12 +396,12 @@ impl Statistics {
                 connection_errors: self.streams.connection_errors.clone(),
                 closed: self.streams.closed,
                 proxy: self.streams.proxy,
-                path: (self.path.as_ref()).map(|clients| {
+                path: (self.path.as_ref()).map(|path| {
                     let seen = self.target.connections();
-                    PathTaken::of(clients, seen.filter(|_| !self.scrapes_some))
+                    PathTaken::of(path, seen.filter(|_| !self.scrapes_some))
                 }),
                 stalled: (self.path.as_ref())
-                    .and_then(|clients| StalledStreams::of(clients, &self.streams.stalled)),
+                    .and_then(|path| StalledStreams::of(path, &self.streams.stalled)),
                 first_endpoint: LatencySummary::of(&self.first_endpoint),
                 reconnect_gap: LatencySummary::of(&self.reconnect_gap),
                 retained: self.retained.summary(),

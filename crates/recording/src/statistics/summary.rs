@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    path::{PathTaken, StalledStreams, WINDOWS},
+    path::{PathTaken, Sharing, StalledStreams, WINDOWS},
     proxies::{HeldStreams, PolicyController, Replica, Retained},
 };
 use super::{

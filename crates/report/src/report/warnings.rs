@@ -122,16 +122,25 @@ fn about_intents(recorded: &[Warning], summary: &Summary) -> Vec<(bool, Warning)
 fn about_others(summary: &Summary) -> Vec<(bool, Warning)> {
     let streams = summary.target.foreign_streams.unwrap_or_default();
     // Where others have streams, their connections are in the difference.
-    let path = summary.streams.path.as_ref().filter(|it| !it.sidecar);
-    let shared = path.and_then(PathTaken::shared_between);
+    let path = summary.streams.path.as_ref();
+    let connections = path.map_or(0, |path| path.connections);
+    let shared = (path.filter(|it| !it.sidecar)).and_then(PathTaken::shared_between);
+    let unlike = path.and_then(|it| it.unlike_a_sidecar(summary.target.foreign_streams));
     let pings = summary.target.pings.clone().unwrap_or_default();
     vec![
         (streams > 0, Warning::ForeignStreams { streams }),
         (
             shared.is_some(),
             Warning::SharedConnections {
-                connections: path.map_or(0, |path| path.connections),
+                connections,
                 at_controller: shared.unwrap_or_default(),
+            },
+        ),
+        (
+            unlike.is_some(),
+            Warning::UnexpectedConnections {
+                connections,
+                at_controller: unlike.unwrap_or_default(),
             },
         ),
         (

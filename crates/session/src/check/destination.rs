@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use dst_load_destination::{
     ending::{Ending, Violation},
     stream::{Identity, Method, read, request},
@@ -11,7 +12,7 @@ use dst_load_report::check::{Findings, Outcome};
 use dst_load_transport::clock::Clock;
 use tonic::Code;
 
-use super::{Destination, Subject};
+use super::{Destination, Subject, path};
 
 const SECTION: &str = "destination";
 /// How long one answer may take.
@@ -46,7 +47,13 @@ pub(super) async fn check(
         findings.push(SECTION, "says what it costs", outcome);
     }
     if destination.streams {
-        findings.push(SECTION, "answers streams", answers(subject).await);
+        let answers = answers(subject).await;
+        let failed = matches!(answers, Outcome::Failed { .. });
+        findings.push(SECTION, "answers streams", answers);
+        if !failed {
+            let path = path::check(subject, destination.target).await;
+            findings.push(SECTION, "has a connection for each client", path);
+        }
         if let Ok(kube) = (subject.world.kube)() {
             let outcome = match version::deployed(&kube).await {
                 Some(version) => Outcome::seen(version),
@@ -61,15 +68,22 @@ pub(super) async fn check(
     }
 }
 
-/// Asks for the one Service that every cluster has.
-async fn answers(subject: &Subject<'_>) -> Outcome {
-    let hint = "look whether --destination is the controller's gRPC port (8086) and plaintext";
+/// The one Service that every cluster has, and a request for it.
+pub(super) fn question(subject: &Subject<'_>) -> (String, Bytes) {
     let authority = format!("kubernetes.default.svc.{}:443", subject.cluster_domain);
     let identity = Identity {
         namespace: subject.namespace.to_owned(),
         node: String::new(),
         pod: "dst-load-controller-check".to_owned(),
     };
+    let request = request(&authority, &identity.token());
+    (authority, request)
+}
+
+/// Asks for the one Service that every cluster has.
+async fn answers(subject: &Subject<'_>) -> Outcome {
+    let hint = "look whether --destination is the controller's gRPC port (8086) and plaintext";
+    let (authority, request) = question(subject);
     let asked = async {
         let grpc = (subject.world.destination)()
             .await
@@ -79,7 +93,7 @@ async fn answers(subject: &Subject<'_>) -> Outcome {
             grpc,
             Method::Get,
             Clock::start(),
-            request(&authority, &identity.token()),
+            request,
             |_| {},
             |_, _| {
                 told = true;

@@ -90,17 +90,14 @@ impl RunConfig {
             (scenario.client).streams_of_each(scenario.services_watched()),
             environment.world.replicas().len(),
         );
-        let header = header::header(
+        header::header(
             scenario,
             environment,
             &run_id,
             &namespace,
+            path,
             self.virtual_time,
-        )?;
-        Ok(Header {
-            path: Some(path),
-            ..header
-        })
+        )
     }
 
     /// The engine of the run that `header` names.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use dst_load_recording::recording::{
-    ClientLoad, Header, Identity, Machine, SCHEMA_VERSION, TargetInfo,
+    ClientLoad, Header, Identity, Machine, PathInfo, SCHEMA_VERSION, TargetInfo,
 };
 use dst_load_scenario::{scenario::Scenario, seed};
 use jiff::Timestamp;
@@ -31,6 +31,7 @@ pub(super) fn header(
     environment: &Environment,
     run_id: &str,
     namespace: &str,
+    path: PathInfo,
     virtual_time: bool,
 ) -> anyhow::Result<Header> {
     Ok(Header {
@@ -61,7 +62,7 @@ pub(super) fn header(
         machine: if virtual_time { None } else { machine() },
         floor_seconds: None,
         replicas: infos(&environment.addresses),
-        path: None,
+        path: Some(path),
         metrics: environment.metrics.shown(),
         metrics_sought: environment.metrics.sought.clone(),
     })

@@ -11,6 +11,17 @@ use crate::recording::{PathInfo, StalledCounts};
 /// the destination's Pod has towards the controller.
 pub const WINDOWS: (u64, u64) = (65_535, 1_048_576);
 
+/// Whether something between clients and the controller shares their connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// Each connection came as one.
+    None,
+    /// Far fewer came than were opened.
+    Evident,
+    /// Neither is evident.
+    Unclear,
+}
+
 /// By which way clients reached the controller.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PathTaken {
@@ -52,26 +63,58 @@ pub struct StalledStreams {
     pub open: u64,
 }
 
+// === impl Sharing ===
+
+impl Sharing {
+    /// Fewer connections than these are no evidence: others open and close some too.
+    const EVIDENT: u64 = 8;
+
+    /// What it means that of so many `opened` connections at least `low` and at most `high` came to
+    /// the controller: shared where it is a quarter or less, and each its own from three quarters on.
+    #[must_use]
+    pub const fn of(opened: u64, low: u64, high: u64) -> Self {
+        if opened < Self::EVIDENT {
+            Self::Unclear
+        } else if high <= opened / 4 {
+            Self::Evident
+        } else if low >= opened - opened / 4 {
+            Self::None
+        } else {
+            Self::Unclear
+        }
+    }
+}
+
 // === impl PathTaken ===
 
 impl PathTaken {
-    pub(in crate::statistics) fn of(clients: &PathInfo, at_controller: Option<u64>) -> Self {
+    pub(in crate::statistics) fn of(path: &PathInfo, at_controller: Option<u64>) -> Self {
         Self {
-            clients: clients.clients,
-            connections: clients.connections,
-            sidecar: clients.sidecar,
+            clients: path.clients,
+            connections: path.connections,
+            sidecar: path.sidecar,
             // Of clients apart, one process saw the controller before its own streams and not before all.
-            at_controller: at_controller.filter(|_| !clients.apart),
+            at_controller: at_controller.filter(|_| !path.apart),
         }
     }
 
     /// The connections at the controller, where they are so few that something between shared those
-    /// of this tool. Others open and close some too: a few are no evidence.
+    /// of this tool.
     #[must_use]
     pub fn shared_between(&self) -> Option<u64> {
-        const EVIDENT: u64 = 8;
         let seen = self.at_controller?;
-        (self.connections >= EVIDENT && seen <= self.connections / 4).then_some(seen)
+        (Sharing::of(self.connections, seen, seen) == Sharing::Evident).then_some(seen)
+    }
+
+    /// The connections at the controller, where clients were to share them and these are not those:
+    /// something between shared them once more, or far more came. Where others have streams, what is
+    /// more is theirs.
+    #[must_use]
+    pub fn unlike_a_sidecar(&self, foreign_streams: Option<u64>) -> Option<u64> {
+        let seen = self.at_controller.filter(|_| self.sidecar)?;
+        let most = self.connections.saturating_mul(4) + Sharing::EVIDENT;
+        let more = seen > most && foreign_streams == Some(0);
+        (more || self.shared_between().is_some()).then_some(seen)
     }
 }
 
@@ -79,8 +122,8 @@ impl PathTaken {
 
 impl StalledStreams {
     /// `None` if there were none.
-    pub(in crate::statistics) fn of(clients: &PathInfo, counts: &StalledCounts) -> Option<Self> {
-        let stalled = clients.stalled.as_ref()?;
+    pub(in crate::statistics) fn of(path: &PathInfo, counts: &StalledCounts) -> Option<Self> {
+        let stalled = path.stalled.as_ref()?;
         Some(Self {
             clients: stalled.clients,
             streams: stalled.streams,
@@ -161,5 +204,44 @@ mod tests {
         assert_eq!(shared(50, Some(50)), None);
         assert_eq!(shared(7, Some(0)), None);
         assert_eq!(shared(50, None), None);
+    }
+
+    #[test]
+    fn between_few_and_nearly_all_nothing_is_evident() {
+        let sharing = |low, high| Sharing::of(16, low, high);
+        assert_eq!(sharing(0, 4), Sharing::Evident);
+        assert_eq!(sharing(0, 5), Sharing::Unclear);
+        assert_eq!(sharing(1, 16), Sharing::Unclear);
+        assert_eq!(sharing(11, 16), Sharing::Unclear);
+        assert_eq!(sharing(12, 16), Sharing::None);
+        assert_eq!(Sharing::of(7, 0, 0), Sharing::Unclear);
+    }
+
+    #[test]
+    fn a_sidecars_path_shows_as_many_connections_as_were_asked_for() {
+        let unlike = |connections, at_controller, foreign| {
+            let path = PathTaken {
+                connections,
+                at_controller,
+                sidecar: true,
+                ..PathTaken::default()
+            };
+            path.unlike_a_sidecar(foreign)
+        };
+        assert_eq!(unlike(1, Some(1), Some(0)), None);
+        assert_eq!(unlike(1, Some(12), Some(0)), None);
+        assert_eq!(unlike(1, Some(13), Some(0)), Some(13));
+        assert_eq!(unlike(8, Some(2), Some(40)), Some(2));
+        assert_eq!(unlike(8, Some(3), Some(0)), None);
+        // They may be others'.
+        assert_eq!(unlike(1, Some(50), Some(3)), None);
+        assert_eq!(unlike(1, Some(50), None), None);
+        assert_eq!(unlike(1, None, Some(0)), None);
+        let direct = PathTaken {
+            connections: 1,
+            at_controller: Some(50),
+            ..PathTaken::default()
+        };
+        assert_eq!(direct.unlike_a_sidecar(Some(0)), None);
     }
 }

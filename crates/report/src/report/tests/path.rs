@@ -152,6 +152,32 @@ fn connections_at_the_controller_tell_whether_something_between_shares_them() {
 }
 
 #[test]
+fn a_sidecars_path_that_did_not_show_at_the_controller_is_a_warning() {
+    let warned = |connections, after| {
+        let (report, _) = said(clients(true, connections), 12.0, after);
+        let texts = report.warnings.iter().map(|it| it.warning.to_string());
+        texts
+            .filter(|text| text.starts_with("client.path: sidecar asks for"))
+            .collect::<Vec<_>>()
+    };
+    assert!(warned(1, 13.0).is_empty());
+    assert!(warned(16, 28.0).is_empty());
+    // Through a real sidecar.
+    let once_more = warned(16, 13.0);
+    assert!(
+        once_more[0].starts_with(
+            "client.path: sidecar asks for 16 connections, and about 1 came to the controller: \
+             something between"
+        ),
+        "{once_more:?}"
+    );
+    // Of direct clients it is the other warning.
+    let (report, _) = said(clients(false, 50), 12.0, 13.0);
+    let mut warnings = report.warnings.iter();
+    assert!(!warnings.any(|it| matches!(it.warning, Warning::UnexpectedConnections { .. })));
+}
+
+#[test]
 fn what_is_not_known_is_not_said() {
     let old = report(&samples::passed());
     assert_eq!(old.streams.path, None::<PathTaken>);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     chart::{ChartKey, ObserveSection},
     check::{Checker, Result},
-    either::{DistributionKey, TargetsForm, TargetsSection},
+    either::{DistributionKey, Either, TargetsForm, TargetsSection},
     forms::{Quantity, Url},
     placed::{Key, count, key, number, span, value},
     section::half,
@@ -134,8 +134,8 @@ impl Checker<'_> {
             distribution,
             exponent,
         } = match form {
-            TargetsForm::Section(section) => section,
-            TargetsForm::Count(count) => TargetsSection {
+            Either::Section(section) => section,
+            Either::Value(count) => TargetsSection {
                 count: count.into(),
                 distribution: None,
                 exponent: None,

@@ -15,6 +15,10 @@ use crate::{scenario::draft::ScenarioError, words::nearest};
 /// The name under which [`super::Placed`] asks for a value's place.
 pub(super) const PLACED: &str = "$placed";
 
+/// The name under which [`super::either::Either`] asks which of the two it is: a section is a newtype's
+/// content, and what is none is some value.
+pub(super) const EITHER: &str = "$either";
+
 /// The largest number that every reader of a values file takes exactly: to Helm all are floats.
 pub(super) const MOST_EXACT: u64 = (1 << 53) - 1;
 
@@ -195,13 +199,14 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        if name == PLACED {
-            visitor.visit_seq(PlacedAccess {
+        match (name, &self.node.value) {
+            (PLACED, _) => visitor.visit_seq(PlacedAccess {
                 reader: Some(self),
                 is_placed: false,
-            })
-        } else {
-            visitor.visit_newtype_struct(self)
+            }),
+            (EITHER, Value::Map(_)) => visitor.visit_newtype_struct(self),
+            (EITHER, _) => visitor.visit_some(self),
+            _ => visitor.visit_newtype_struct(self),
         }
     }
 

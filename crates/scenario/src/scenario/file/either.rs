@@ -1,11 +1,14 @@
 //! Values of a scenario file that may be written in more than one way.
 
-use std::{fmt, num::NonZeroU32, str::FromStr};
+use std::{borrow::Cow, fmt, marker::PhantomData, num::NonZeroU32, str::FromStr};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::placed::{Key, Placed, key};
+use super::{
+    decode::EITHER,
+    placed::{Key, Placed, key},
+};
 use crate::{
     pattern::Jitter,
     quantity::{DECIMAL, Millis, QuantityError, Share, Span, decimal, readable, serialize_number},
@@ -30,13 +33,16 @@ pub(super) enum Amount {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Percent(pub(super) f64);
 
-/// How long a fake pod takes: always the same, or between two bounds.
+/// A value, or a section with keys where more than one is said.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
-pub(super) enum PodStart {
-    Always(Millis),
-    Between(PodStartRange),
+pub(super) enum Either<V, S> {
+    Value(V),
+    Section(S),
 }
+
+/// How long a fake pod takes: always the same, or between two bounds.
+pub(super) type PodStart = Either<Millis, PodStartRange>;
 
 /// The bounds of a fake pod's start.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -49,12 +55,7 @@ pub(super) struct PodStartRange {
 }
 
 /// How many Services a client asks for, alone or with how they are distributed.
-#[derive(Clone, Debug, Serialize)]
-#[serde(untagged)]
-pub(super) enum TargetsForm {
-    Count(NonZeroU32),
-    Section(TargetsSection),
-}
+pub(super) type TargetsForm = Either<NonZeroU32, TargetsSection>;
 
 /// The Services that each client asks for.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -178,54 +179,49 @@ readable!(Percent, "a percentage such as 5 or 5%", {
     "maximum": 100,
 });
 
-// === impl PodStart ===
+// === impl Either ===
 
-impl<'de> Deserialize<'de> for PodStart {
+impl<'de, V: Deserialize<'de>, S: Deserialize<'de>> Deserialize<'de> for Either<V, S> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
+        struct Visitor<V, S>(PhantomData<(V, S)>);
 
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = PodStart;
+        impl<'de, V: Deserialize<'de>, S: Deserialize<'de>> de::Visitor<'de> for Visitor<V, S> {
+            type Value = Either<V, S>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a duration such as 200ms, or {min: 200ms, max: 1200ms}")
+                f.write_str("a value or a section")
             }
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<PodStart, E> {
-                text.parse().map(PodStart::Always).map_err(E::custom)
+            fn visit_some<D: Deserializer<'de>>(self, value: D) -> Result<Self::Value, D::Error> {
+                V::deserialize(value).map(Either::Value)
             }
 
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<PodStart, E> {
-                self.visit_str(&number.to_string())
-            }
-
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<PodStart, E> {
-                self.visit_str(&(number + 0.0).to_string())
-            }
-
-            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<PodStart, A::Error> {
-                let map = de::value::MapAccessDeserializer::new(map);
-                PodStartRange::deserialize(map).map(PodStart::Between)
+            // Not by a map's entries alone, which no longer know the keys that lead to them.
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                section: D,
+            ) -> Result<Self::Value, D::Error> {
+                S::deserialize(section).map(Either::Section)
             }
         }
 
-        deserializer.deserialize_any(Visitor)
+        deserializer.deserialize_newtype_struct(EITHER, Visitor(PhantomData))
     }
 }
 
-impl JsonSchema for PodStart {
+impl<V: JsonSchema, S: JsonSchema> JsonSchema for Either<V, S> {
     fn inline_schema() -> bool {
         true
     }
 
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "PodStart".into()
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}Or{}", V::schema_name(), S::schema_name()).into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({"anyOf": [
-            generator.subschema_for::<Millis>(),
-            generator.subschema_for::<PodStartRange>(),
+            generator.subschema_for::<V>(),
+            generator.subschema_for::<S>(),
         ]})
     }
 }
@@ -243,59 +239,5 @@ impl From<&Targets> for TargetsForm {
             distribution: key(distribution),
             exponent,
         })
-    }
-}
-
-impl<'de> Deserialize<'de> for TargetsForm {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = TargetsForm;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number of Services such as 12, or {count: 12, distribution: zipf}")
-            }
-
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<TargetsForm, E> {
-                let count = u32::try_from(number)
-                    .map_err(|_| E::custom(format_args!("{number} is more than {}", u32::MAX)))?;
-                let count = NonZeroU32::new(count)
-                    .ok_or_else(|| E::custom("0 is too few; it is at least 1"))?;
-                Ok(TargetsForm::Count(count))
-            }
-
-            // JSON, and so Helm, has one kind of number: 12.0 is 12.
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<TargetsForm, E> {
-                if number.fract() != 0.0 || number < 0.0 {
-                    return Err(E::custom(format_args!("{number} is not a whole number")));
-                }
-                self.visit_u64(number as u64) // The cast saturates.
-            }
-
-            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<TargetsForm, A::Error> {
-                let map = de::value::MapAccessDeserializer::new(map);
-                TargetsSection::deserialize(map).map(TargetsForm::Section)
-            }
-        }
-
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
-impl JsonSchema for TargetsForm {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "TargetsForm".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({"anyOf": [
-            generator.subschema_for::<NonZeroU32>(),
-            generator.subschema_for::<TargetsSection>(),
-        ]})
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     check::{Checker, Result},
-    either::{PodStart, PodStartRange},
+    either::{Either, PodStart, PodStartRange},
     placed::{Key, Placed, count, key, number, span, value},
     section::sections,
 };
@@ -84,8 +84,8 @@ impl Checker<'_> {
         }
         let pod_start = match value(section.pod_start) {
             None => default.pod_start,
-            Some(PodStart::Always(Millis(span))) => (span, span),
-            Some(PodStart::Between(PodStartRange { min, max })) => {
+            Some(Either::Value(Millis(span))) => (span, span),
+            Some(Either::Section(PodStartRange { min, max })) => {
                 if min.value > max.value {
                     let at = self.tree.later(min.at, max.at);
                     let message = format!("min {} is more than max {}", min.value, max.value);
@@ -161,7 +161,7 @@ impl From<&Sandbox> for SandboxSection {
         Self {
             nodes: count(sandbox.nodes),
             zones: count(sandbox.zones),
-            pod_start: key(PodStart::Between(PodStartRange {
+            pod_start: key(Either::Section(PodStartRange {
                 min: Placed::from(Millis(min)),
                 max: Placed::from(Millis(max)),
             })),

@@ -1,12 +1,13 @@
 //! `client.stalled`: clients that do not read.
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, de};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{
     check::{self, Checker},
+    either::Either,
     placed::{Key, Placed, key, value},
 };
 use crate::{
@@ -18,12 +19,7 @@ use crate::{
 };
 
 /// Clients that do not read: how many, or also how.
-#[derive(Clone, Debug, Serialize)]
-#[serde(untagged)]
-pub(super) enum StalledForm {
-    Clients(Portion),
-    How(StalledSection),
-}
+pub(super) type StalledForm = Either<Portion, StalledSection>;
 
 /// Clients that do not read.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -56,8 +52,8 @@ impl Checker<'_> {
     ) -> check::Result<Option<Stalled>> {
         let Placed { value: form, at } = form;
         let (portion, at, reader) = match form {
-            StalledForm::Clients(portion) => (portion, at, Reader::Never),
-            StalledForm::How(section) => {
+            Either::Value(portion) => (portion, at, Reader::Never),
+            Either::Section(section) => {
                 let Placed { value: portion, at } = section.clients;
                 (portion, at, self.reader(section.reader, section.rate)?)
             }
@@ -100,8 +96,8 @@ impl From<Stalled> for StalledForm {
     fn from(stalled: Stalled) -> Self {
         let clients = Portion::Clients(stalled.clients);
         match stalled.reader {
-            Reader::Never => Self::Clients(clients),
-            Reader::Trickle { rate } => Self::How(StalledSection {
+            Reader::Never => Self::Value(clients),
+            Reader::Trickle { rate } => Self::Section(StalledSection {
                 clients: clients.into(),
                 reader: key(ReaderKey::Trickle),
                 rate: key(rate),
@@ -150,57 +146,3 @@ readable!(Portion, "a number of clients, or a percentage such as 5%", {
     "minimum": 0,
     "maximum": u32::MAX,
 });
-
-// === impl StalledForm ===
-
-impl<'de> Deserialize<'de> for StalledForm {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = StalledForm;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(
-                    "a number of clients, a percentage such as 5%, or {clients: 20, reader: never}",
-                )
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<StalledForm, E> {
-                text.parse().map(StalledForm::Clients).map_err(E::custom)
-            }
-
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<StalledForm, E> {
-                self.visit_str(&number.to_string())
-            }
-
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<StalledForm, E> {
-                self.visit_str(&(number + 0.0).to_string())
-            }
-
-            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<StalledForm, A::Error> {
-                let map = de::value::MapAccessDeserializer::new(map);
-                StalledSection::deserialize(map).map(StalledForm::How)
-            }
-        }
-
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
-impl JsonSchema for StalledForm {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Stalled".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({"anyOf": [
-            generator.subschema_for::<Portion>(),
-            generator.subschema_for::<StalledSection>(),
-        ]})
-    }
-}

@@ -213,16 +213,44 @@ fn a_wrong_value_is_named_with_its_place_and_what_would_be_right() {
     s.yaml:1:19: client.clients: 1200000 streams in all (services × streamsPerService × clients × replicas) are more than 1000000
     s.yaml:1:19: client.clients: 1200000 streams in all (targets × streamsPerService × clients × replicas) are more than 1000000
     s.yaml:1:19: client.targets: 0 is too few; it is at least 1
-    s.yaml:1:19: client.targets: few is not a number of Services such as 12, or {count: 12, distribution: zipf}
+    s.yaml:1:19: client.targets: few is not a whole number
     s.yaml:1:19: client.targets: 1.5 is not a whole number
     s.yaml:1:19: client.targets: count is missing
     s.yaml:1:40: client.targets.exponent: 11 is more than 10
     s.yaml:1:40: client.targets.exponent: -1 is not a number of at least 0
     s.yaml:1:44: client.targets.distribution: zipff is not one of zipf, uniform; did you mean zipf?
     s.yaml:1:63: client.targets.exponent: is of the distribution zipf; leave it out where it is uniform
-    s.yaml:1:30: unknown field `byLabel`, expected one of `count`, `distribution`, `exponent`
+    s.yaml:1:30: unknown key client.targets.byLabel; did you mean exponent?
     s.yaml:1:21: measure.deadline: 0s is too short; it is at least 1ms
     "#);
+}
+
+#[test]
+fn a_misspelt_key_within_a_section_that_may_be_a_value_is_named_with_its_place_and_the_nearest() {
+    for (section, position, said) in [
+        (
+            "client: {targets: {cuont: 12}}",
+            "8:20",
+            "client.targets.cuont; did you mean count?",
+        ),
+        (
+            "client: {stalled: {clients: 5, raeder: never}}",
+            "8:32",
+            "client.stalled.raeder; did you mean reader?",
+        ),
+        (
+            "sandbox: {podStart: {min: 1s, maxx: 2s}}",
+            "8:31",
+            "sandbox.podStart.maxx; did you mean max?",
+        ),
+    ] {
+        let message = error(&format!("{RIGHT}{section}\n"));
+        assert_eq!(message, format!("s.yaml:{position}: unknown key {said}"));
+    }
+    assert_eq!(
+        set_error("client.targets.cuont=12"),
+        "--set client.targets.cuont: unknown key client.targets.cuont; did you mean count?"
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use regex::Regex;
 use super::{Message, Place};
 
 /// How the literal begins, and where it is.
-const LITERALS: [(Place, &str, &str); 12] = [
+const LITERALS: [(Place, &str, &str); 13] = [
     (
         Place::Error,
         "{} stands for {} of",
@@ -56,6 +56,11 @@ const LITERALS: [(Place, &str, &str); 12] = [
         Place::Error,
         "{remaining} objects are still",
         "dst-load-controller/src/cli/cleanup.rs",
+    ),
+    (
+        Place::Check,
+        "has a connection for each client",
+        "crates/session/src/check/destination.rs",
     ),
     (
         Place::Error,

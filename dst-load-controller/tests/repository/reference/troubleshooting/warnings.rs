@@ -57,6 +57,14 @@ fn every() -> Vec<Warning> {
             connections: 50,
             at_controller: 1,
         },
+        W::UnexpectedConnections {
+            connections: 1,
+            at_controller: 50,
+        },
+        W::UnexpectedConnections {
+            connections: 16,
+            at_controller: 1,
+        },
         W::WouldRestart {
             times: 2,
             failed: 6,
@@ -114,6 +122,7 @@ fn every() -> Vec<Warning> {
             | W::ClockUncertain { .. }
             | W::ForeignStreams { .. }
             | W::SharedConnections { .. }
+            | W::UnexpectedConnections { .. }
             | W::WouldRestart { .. }
             | W::ReplicaRestarted { .. }
             | W::Forwarded
