@@ -353,6 +353,7 @@ impl Statistics {
     pub fn summary(&self) -> Summary {
         let mut target = self.target.summary();
         target.pings = self.pings.summary();
+        target.replicas_unread = self.replicas.unsampled().to_vec();
         let mut correctness = self.correctness.clone();
         correctness.redundant = self.counts.redundant;
         correctness.repeated = self.counts.repeated;

@@ -308,7 +308,7 @@ fn header(
         started: Some(started),
         machine: machine(),
         floor_seconds: None,
-        replicas: infos(&environment.addresses),
+        replicas: infos(environment),
         path: Some(path_info(
             client,
             client.connections,

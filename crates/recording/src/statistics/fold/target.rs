@@ -59,6 +59,9 @@ pub struct Target {
     pub silent_judged: u64,
     /// Why the last of them failed.
     pub silent_reason: Option<String>,
+    /// The addresses of replicas that came during the run: samples are without them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas_unread: Vec<String>,
 }
 
 /// The fold of the target's samples.
@@ -232,6 +235,7 @@ impl TargetFold {
             silent: self.silent,
             silent_judged: self.silent_judged,
             silent_reason: self.silent_reason.clone(),
+            replicas_unread: Vec::new(),
         }
     }
 
