@@ -401,14 +401,19 @@ fn is_ready(pod: &Pod) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::convert::Infallible;
 
+    use bytes::Bytes;
     use dst_load_transport::{
         clock::Clock,
         mock::{Answer, mock},
     };
+    use http::{Request, Response};
+    use http_body_util::Full;
+    use kube::client::Body;
     use parking_lot::Mutex;
     use serde_json::{Value, json};
+    use tower::service_fn;
 
     use super::*;
 
@@ -552,11 +557,13 @@ mod tests {
     async fn the_pods_of_a_selector_are_those_that_are_ready() {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&asked);
-        let (kube, _) = mock(Clock::start(), move |what| {
-            seen.lock().push(what.to_owned());
+        let service = service_fn(move |request: Request<Body>| {
+            seen.lock().push(request.uri().to_string());
             let pods = json!([pod("b", "True"), pod("c", "False"), pod("a", "True")]);
-            Answer::Json(200, json!({"metadata": {}, "items": pods}))
+            let list = json!({"metadata": {}, "items": pods}).to_string();
+            async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(list)))) }
         });
+        let kube = Client::new(service, "default");
         let factory: KubeFactory = Arc::new(move || Ok(kube.clone()));
         let targets = targets_of(&["mesh/app=dst,tier!=x"]);
         let found = Pods::find(&factory, &targets).await.unwrap().forwards();
