@@ -142,9 +142,14 @@ impl PodTarget {
             Some((first, rest)) if is_namespace(first) => (first, rest),
             _ => (NAMESPACE, text),
         };
-        let key = selector.split(['=', '!', '(', ',', ' ']).next();
-        let is_key = key.is_some_and(|key| !key.is_empty() && !key.starts_with('/'));
-        is_key.then(|| Self::Labelled {
+        let of_key = |it: char| it.is_ascii_alphanumeric() || "-_./".contains(it);
+        let of_selector = |it: char| of_key(it) || "=!(), ".contains(it);
+        let key = selector.split(|it| !of_key(it)).next();
+        let mut parts = key.unwrap_or_default().split('/');
+        let is_key = parts.clone().count() <= 2 && parts.all(|part| !part.is_empty());
+        // A negation has its key behind it.
+        let is_selector = selector.chars().all(of_selector);
+        (is_selector && (is_key || selector.starts_with('!'))).then(|| Self::Labelled {
             namespace: namespace.to_owned(),
             selector: selector.to_owned(),
         })
@@ -440,6 +445,9 @@ mod tests {
             assert_eq!(name(text).unwrap(), meant);
         }
         for wrong in [
+            "a/b/c/d=e",
+            "http://user:x@host/?a=b",
+            "a:b=c",
             "",
             "/",
             "a/",

@@ -260,6 +260,10 @@ impl Gathered {
     }
 
     fn values(&self, measure: Measure, report: &Report, edges: &Edges) -> Values {
+        // Of replicas that came nobody knows it.
+        if measure.is_cost() && !report.target.used.replicas_unread.is_empty() {
+            return Values::default();
+        }
         match measure.timed() {
             // A run may be proof of something else.
             Some(_) if report.latency_in_doubt => Values::default(),
