@@ -446,7 +446,6 @@ mod tests {
         }
         for wrong in [
             "a/b/c/d=e",
-            "http://user:x@host/?a=b",
             "a:b=c",
             "",
             "/",
@@ -465,6 +464,9 @@ mod tests {
                 "{error}"
             );
         }
+        // Nor is a URL one, whose credentials would be shown.
+        let error = name("http://user:x@host/?a=b").unwrap_err();
+        assert!(matches!(error, ForwardError::Name(text) if text == "http://host/?…"));
     }
 
     #[test]
