@@ -220,7 +220,14 @@ fn a_target_that_a_replica_joined_has_no_cost() {
         is_joined: true,
         ..Made::default()
     };
-    let comparison = compared(&runs(&joined, 5), &runs(&Made::default(), 5));
+    // Its cost is judged, which makes the run invalid, too.
+    let forced = Options {
+        force: true,
+        ..options()
+    };
+    let (joined, alone) = (runs(&joined, 5), runs(&Made::default(), 5));
+    assert!(joined[0].unfit().is_some());
+    let comparison = Comparison::of(&joined, &alone, &forced, tool()).unwrap();
     let whole = compared(&runs(&Made::default(), 5), &runs(&Made::default(), 5));
     for measure in Measure::VARIANTS {
         let found = self::measure(&comparison, measure.key());

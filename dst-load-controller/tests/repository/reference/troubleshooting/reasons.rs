@@ -84,7 +84,8 @@ fn doubtful() -> Vec<Change> {
             run.criteria
                 .set(Criterion::TargetMemoryMax, 1_073_741_824.0);
             run.summary.target.peak_rss_bytes = Some(1 << 20);
-            run.summary.target.replicas_unread = vec!["10.0.0.2:8086".into()];
+            run.summary.target.replicas_unread =
+                ["10.0.0.2:8086", "10.0.0.3:8086"].map(Into::into).into();
         },
         |run| run.summary.correctness.streams_checked = 0,
         |run| run.summary.fan_out = FanOut::default(),
