@@ -5,9 +5,9 @@ use dst_load_destination::{
     dial::{Windows, dial},
 };
 use dst_load_recording::recording::ReplicaInfo;
-use dst_load_transport::world::Dial;
+use dst_load_transport::world::{Dial, World};
 
-use super::{environment::Environment, usage::UsageError};
+use super::usage::UsageError;
 
 /// Connections to the replica at each address, HOST:PORT.
 ///
@@ -48,8 +48,8 @@ impl Dials {
 
 /// What a recording says of the replicas of the start. Nothing where there is one that no others
 /// can join.
-pub(super) fn infos(environment: &Environment) -> Vec<ReplicaInfo> {
-    named(&environment.addresses, environment.world.listed.is_some())
+pub(super) fn infos(addresses: &[String], world: &World) -> Vec<ReplicaInfo> {
+    named(addresses, world.listed.is_some())
 }
 
 fn named(addresses: &[String], are_watched: bool) -> Vec<ReplicaInfo> {

@@ -260,8 +260,10 @@ impl Gathered {
     }
 
     fn values(&self, measure: Measure, report: &Report, edges: &Edges) -> Values {
-        // Of replicas that came nobody knows it.
-        if measure.is_cost() && !report.target.used.replicas_unread.is_empty() {
+        // Where it is not known of all replicas, it is none that could be compared.
+        let used = &report.target.used;
+        let is_part = !used.replicas_unread.is_empty() || used.replicas_unnamed > 0;
+        if measure.is_cost() && is_part {
             return Values::default();
         }
         match measure.timed() {

@@ -94,6 +94,7 @@ pub(super) fn doubts(
     if circumstances.target_is_judged && asks_target(judged) {
         doubts.extend(unread_metrics(summary));
         doubts.extend(unread_replicas(summary));
+        doubts.extend(unnamed_replicas(summary));
     }
     doubts.extend(unjudged(summary));
     doubts
@@ -211,6 +212,20 @@ fn unread_replicas(summary: &Summary) -> Option<Doubt> {
              start the run when all replicas are there",
             counted(count, "replica", "replicas"),
             unread.join(", ")
+        ),
+    })
+}
+
+/// That fewer metrics were named than there are replicas.
+fn unnamed_replicas(summary: &Summary) -> Option<Doubt> {
+    let count = summary.target.replicas_unnamed;
+    (count > 0).then(|| Doubt {
+        voids: Voids::TargetInPart,
+        short: "the metrics of some replicas were not named",
+        words: format!(
+            "the target's metrics are judged, and were not named of {}; give --destination-metrics for \
+             each",
+            counted(count, "replica", "replicas")
         ),
     })
 }

@@ -62,6 +62,13 @@ pub struct Target {
     /// The addresses of replicas that came during the run: samples are without them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replicas_unread: Vec<String>,
+    /// How many of the other replicas had no metrics that were named.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replicas_unnamed: u64,
+}
+
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The fold of the target's samples.
@@ -236,6 +243,7 @@ impl TargetFold {
             silent_judged: self.silent_judged,
             silent_reason: self.silent_reason.clone(),
             replicas_unread: Vec::new(),
+            replicas_unnamed: 0,
         }
     }
 

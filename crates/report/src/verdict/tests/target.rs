@@ -200,6 +200,23 @@ fn while_a_replica_that_came_is_not_read_nothing_is_met_and_only_what_is_exceede
 }
 
 #[test]
+fn nothing_is_met_on_the_metrics_of_some_replicas() {
+    let within = Criteria::from([(Criterion::TargetMemoryMax, 1_000.0)]);
+    let mut seen = greedy();
+    seen.target.restarts = 0;
+    seen.target.replicas_unnamed = 1;
+    let judged = judge(&within, &seen, REAL);
+    assert_eq!(judged.verdict, Verdict::Invalid);
+    assert!(
+        judged.reasons[0].contains("were not named of 1 replica; "),
+        "{:?}",
+        judged.reasons
+    );
+    let exceeded = Criteria::from([(Criterion::TargetMemoryMax, 100.0)]);
+    assert_eq!(verdict(&exceeded, &seen), Verdict::Fail);
+}
+
+#[test]
 fn a_restart_that_nobody_asked_for_makes_the_run_invalid_unless_restarts_are_judged() {
     let mut seen = summary();
     seen.target.restarts = 1;
