@@ -650,8 +650,8 @@ mod tests {
             }),
         );
         let dial = dial_lone(&lone, Lifecycle::Proxy.into()).unwrap();
-        let (dialled, accepted) = tokio::join!(dial(), listener.accept());
-        dialled.unwrap();
-        accepted.unwrap();
+        let accepted = tokio::spawn(async move { listener.accept().await.map(drop) });
+        dial().await.unwrap();
+        accepted.await.unwrap().unwrap();
     }
 }
