@@ -4,15 +4,19 @@ use std::{io, sync::Arc, time::Duration};
 
 use dst_load_scenario::scenario::{Client, ClientPath, Lifecycle};
 use dst_load_transport::{connect::tls, http::root, world::Dial};
-use http::uri::{Authority, Scheme};
+use http::{
+    Uri,
+    uri::{Authority, Scheme},
+};
 use hyper_rustls::HttpsConnector;
 use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
-use tokio::time::timeout;
+use tokio::{net::TcpStream, time::timeout};
 use tower::Service as _;
 
 use super::{
     address::{Address, AddressError},
     connection::{self, DEFAULT_WINDOWS},
+    lone_name::LoneName,
 };
 
 pub use super::connection::Windows;
@@ -44,21 +48,12 @@ pub fn dial(destination: &str, windows: impl Into<Windows>) -> Result<Dial, Stri
         .parse()
         .map_err(|e: AddressError| e.to_string())?;
     let uri = address.uri();
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(TIMEOUT));
-    let authority = address.host_and_port().parse();
-    let authority: Authority = authority.map_err(|error| format!("{destination:?}: {error}"))?;
+    let mut connector = connector();
+    let authority = authority(&address)?;
     if !address.tls() {
         return Ok(Arc::new(move || {
             let (connector, uri) = (connector.clone(), uri.clone());
-            let connect = move || {
-                let connected = connector.clone().call(uri.clone());
-                async move {
-                    let connected = connected.await.map_err(|error| as_io(&error))?;
-                    Ok(connected.into_inner())
-                }
-            };
+            let connect = move || connected(connector.clone(), uri.clone());
             let origin = (Scheme::HTTP, authority.clone());
             Box::pin(connection::open(origin, windows, connect))
         }));
@@ -79,6 +74,53 @@ pub fn dial(destination: &str, windows: impl Into<Windows>) -> Result<Dial, Stri
         let origin = (Scheme::HTTPS, authority.clone());
         Box::pin(connection::open(origin, windows, connect))
     }))
+}
+
+/// Opens connections to the one replica that a name leads to, as [`dial`] does.
+///
+/// # Errors
+/// If the name is none.
+pub(crate) fn dial_lone(lone: &Arc<LoneName>, windows: Windows) -> Result<Dial, String> {
+    let address = lone.name().parse();
+    let authority = authority(&address.map_err(|e: AddressError| e.to_string())?)?;
+    let (lone, connector) = (Arc::clone(lone), connector());
+    Ok(Arc::new(move || {
+        let (lone, connector) = (Arc::clone(&lone), connector.clone());
+        let connect = move || {
+            let (lone, connector) = (Arc::clone(&lone), connector.clone());
+            async move {
+                let mut refused = io::Error::from(io::ErrorKind::NotFound);
+                for address in lone.addresses().await? {
+                    let uri = format!("http://{address}/").parse();
+                    let uri = uri.map_err(io::Error::other)?;
+                    match connected(connector.clone(), uri).await {
+                        Ok(connected) => return Ok(connected),
+                        Err(error) => refused = error,
+                    }
+                }
+                Err(refused)
+            }
+        };
+        let origin = (Scheme::HTTP, authority.clone());
+        Box::pin(connection::open(origin, windows, connect))
+    }))
+}
+
+fn connector() -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(TIMEOUT));
+    connector
+}
+
+fn authority(address: &Address) -> Result<Authority, String> {
+    let authority = address.host_and_port().parse();
+    authority.map_err(|error| format!("{:?}: {error}", address.to_string()))
+}
+
+async fn connected(mut connector: HttpConnector, uri: Uri) -> io::Result<TcpStream> {
+    let connected = connector.call(uri).await.map_err(|error| as_io(&error))?;
+    Ok(connected.into_inner())
 }
 
 impl From<Lifecycle> for Windows {
@@ -116,10 +158,7 @@ fn as_io(error: &(dyn std::error::Error + 'static)) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use tokio::{
-        io::AsyncReadExt as _,
-        net::{TcpListener, TcpStream},
-    };
+    use tokio::{io::AsyncReadExt as _, net::TcpListener};
 
     use super::*;
 

@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io,
     net::SocketAddr,
     sync::Arc,
     time::Duration,
@@ -13,25 +12,20 @@ use dst_load_transport::{
     http::shown,
     world::{Dial, ListedReplica, ListedReplicas},
 };
-use futures::future::{BoxFuture, join_all};
-use tokio::{sync::watch, time::timeout};
+use futures::future::join_all;
+use tokio::time::timeout;
 
 use super::target::{ADMIN_PORT, Target};
+pub use crate::lone_name::Resolve;
 use crate::{
     address::{Address, GRPC_PORT},
-    dial::{Windows, dial},
+    dial::{Windows, dial, dial_lone},
+    lone_name::{LoneName, resolved},
+    roster::{self, Entry, Roster},
 };
 
-/// How long a name may take to resolve, and a page to be read.
+/// How long a page may take to be read.
 const TIMEOUT: Duration = Duration::from_secs(3);
-/// How often names are resolved again. A proxy does when the answer expires, and at most this often
-/// (`linkerd/dns/src/minimum_ttl.rs` of linkerd2-proxy); that of Kubernetes expires after 5 s
-/// (CoreDNS by itself) to 30 s. The system's resolver does not say when.
-const REFRESH: Duration = Duration::from_secs(5);
-
-/// Resolves HOST:PORT.
-pub type Resolve =
-    Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
 
 /// The system's resolver.
 #[must_use]
@@ -40,12 +34,26 @@ pub fn system() -> Resolve {
 }
 
 /// The replicas of a destination controller.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Replicas {
-    /// The address of each, HOST:PORT.
-    pub addresses: Vec<String>,
-    /// The name that each was found under; `None` where its own address was given.
-    names: Vec<Option<String>>,
+#[derive(Clone, Debug, Default)]
+pub struct Replicas(Vec<Replica>);
+
+/// One replica.
+#[derive(Clone, Debug)]
+struct Replica {
+    /// As reports call it: its address, or the name that led to it alone.
+    label: String,
+    /// Its address, and the name that it was found under.
+    entry: Entry,
+    /// The name that has led to it alone since the start, if one has.
+    lone: Option<Arc<LoneName>>,
+}
+
+/// Replicas whose names are resolved again.
+struct Names {
+    known: Replicas,
+    dials: Vec<Dial>,
+    resolve: Resolve,
+    windows: Windows,
 }
 
 /// Where a destination controller serves its metrics.
@@ -61,36 +69,44 @@ pub struct Metrics {
 
 impl Replicas {
     /// The replicas behind `given`: a name with several addresses, as that of a headless Service, is
-    /// each of them.
+    /// each of them, and any other name is one.
     pub async fn find(given: &[String], resolve: &Resolve) -> Self {
         let mut found = Self::default();
         for name in given {
-            // What is no address is refused by whoever dials it.
-            let Ok(address) = name.parse::<Address>() else {
-                found.add(name.clone(), None);
+            // What is no address is refused by whoever dials it. A certificate is for the name.
+            let address = name.parse::<Address>().ok();
+            let address = address.filter(|it| !it.tls() && it.ip().is_none());
+            let Some(address) = address else {
+                found.0.push(Replica::given(name));
                 continue;
             };
             let name = &address.host_and_port();
-            // A certificate is for the name, so that it stays one.
-            let behind = if address.tls() {
-                Vec::new()
-            } else {
-                addresses(name, resolve).await
-            };
-            if behind.len() < 2 {
-                found.add(address.to_string(), None);
-                continue;
-            }
-            tracing::info!(
-                name,
-                addresses = %joined(&behind),
-                "destination has several addresses, taking each for a replica"
-            );
-            for address in behind {
-                found.add(address.to_string(), Some(name.clone()));
+            let behind = resolved(name, resolve).await.ok();
+            match behind.as_ref().map(|it| it.hosts()) {
+                Some(hosts @ [_, _, ..]) => {
+                    tracing::info!(
+                        name,
+                        addresses = %joined(hosts),
+                        "destination has several addresses, taking each for a replica"
+                    );
+                    for address in hosts {
+                        found.add(address, name);
+                    }
+                }
+                _ => found.0.push(Replica {
+                    lone: Some(LoneName::new(name, resolve, behind)),
+                    entry: Entry::new(String::new(), Some(name.clone())),
+                    label: name.clone(),
+                }),
             }
         }
         found
+    }
+
+    /// The address of each, HOST:PORT, or the name that leads to it alone.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<String> {
+        self.0.iter().map(|it| it.label.clone()).collect()
     }
 
     /// Connections to each.
@@ -98,8 +114,7 @@ impl Replicas {
     /// # Errors
     /// If one is no address.
     pub fn dials(&self, windows: Windows) -> Result<Vec<Dial>, String> {
-        let each = self.addresses.iter();
-        each.map(|address| dial(address, windows)).collect()
+        self.0.iter().map(|it| it.dial(windows)).collect()
     }
 
     /// Resolves the names again and again, as long as somebody reads what comes of it. `None` where
@@ -112,88 +127,138 @@ impl Replicas {
         resolve: &Resolve,
         windows: Windows,
     ) -> Result<Option<ListedReplicas>, String> {
-        if self.names.iter().all(Option::is_none) {
+        if self.0.iter().all(|it| it.entry.source.is_none()) {
             return Ok(None);
         }
-        let dials = self.dials(windows)?.into_iter();
-        let replicas = self.addresses.iter().zip(dials);
-        let replicas = replicas.map(|(address, dial)| ListedReplica {
-            address: address.clone(),
-            dial,
-            is_listed: true,
+        Ok(Some(roster::watch(Names {
+            known: self.clone(),
+            dials: self.dials(windows)?,
+            resolve: Arc::clone(resolve),
+            windows,
+        })))
+    }
+
+    /// `target`, whose `metrics` are at these URLs: where they name a host as a replica's name does,
+    /// they are that replica's only as long as nobody joins it there.
+    #[must_use]
+    pub fn watched_by(&self, target: Target, metrics: &[String]) -> Target {
+        let urls = metrics.iter().filter_map(|it| it.parse::<http::Uri>().ok());
+        let hosts: Vec<_> = urls.filter_map(|it| it.host().map(str::to_owned)).collect();
+        let lone = self.0.iter().filter_map(|it| it.lone.as_ref());
+        let lone = lone.filter(|it| {
+            let host = it.name().rsplit_once(':').map(|(host, _)| host);
+            hosts.iter().any(|named| Some(named.as_str()) == host)
         });
-        let (sender, receiver) = watch::channel(replicas.collect());
-        let (mut known, resolve) = (self.clone(), Arc::clone(resolve));
-        let mut listed = vec![true; known.addresses.len()];
-        tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    biased;
-                    () = sender.closed() => return,
-                    () = tokio::time::sleep(REFRESH) => {}
-                }
-                known.refresh(&resolve, &mut listed).await;
-                sender.send_if_modified(|replicas: &mut Vec<ListedReplica>| {
-                    let mut changed = false;
-                    for (replica, &is_listed) in replicas.iter_mut().zip(&listed) {
-                        changed |= replica.is_listed != is_listed;
-                        replica.is_listed = is_listed;
-                    }
-                    for address in known.addresses.iter().skip(replicas.len()) {
-                        // It came of a resolver, and so is an address.
-                        let Ok(dial) = dial(address, windows) else {
-                            return changed;
-                        };
-                        replicas.push(ListedReplica {
-                            address: address.clone(),
-                            dial,
-                            is_listed: true,
-                        });
-                        changed = true;
-                    }
-                    changed
-                });
-            }
-        });
-        Ok(Some(receiver))
+        target.of_lone(lone.cloned().collect())
     }
 
     /// Resolves each name, adds the addresses that are new, and says of each replica whether it is
-    /// `listed`. What was said of a name that cannot be resolved stays.
-    async fn refresh(&mut self, resolve: &Resolve, listed: &mut Vec<bool>) {
-        let names: BTreeSet<_> = self.names.iter().flatten().cloned().collect();
+    /// listed.
+    async fn refresh(&mut self, resolve: &Resolve) {
+        let names = self.0.iter().filter_map(|it| it.entry.source.clone());
+        let names: BTreeSet<_> = names.collect();
         let mut now = BTreeMap::new();
         for name in names {
-            let found = addresses(&name, resolve).await;
-            if found.is_empty() {
+            let Ok(found) = resolved(&name, resolve).await else {
+                continue;
+            };
+            let hosts = found.hosts();
+            if hosts.is_empty() || !self.part(&name, hosts) {
                 continue;
             }
-            let found: Vec<_> = found.iter().map(ToString::to_string).collect();
-            for address in &found {
-                let is_new = !self.addresses.contains(address);
-                self.add(address.clone(), Some(name.clone()));
-                if is_new {
-                    tracing::info!(name, address, "destination replica found");
+            for address in hosts {
+                if self.add(address, &name) {
+                    tracing::info!(name, %address, "destination replica found");
                 }
             }
-            now.insert(name, found);
+            now.insert(name, hosts.iter().map(ToString::to_string).collect());
         }
-        listed.resize(self.addresses.len(), true);
-        for (number, is_listed) in listed.iter_mut().enumerate() {
-            let address = &self.addresses[number];
-            // Under whichever name: two may lead to one address.
-            let is_found = now.values().any(|found| found.contains(address));
-            let name = self.names[number].as_ref();
-            let has_answer = name.is_some_and(|name| now.contains_key(name));
-            *is_listed = is_found || *is_listed && !has_answer;
+        for replica in &mut self.0 {
+            replica.entry.look_up(&now);
         }
     }
 
-    fn add(&mut self, address: String, name: Option<String>) {
-        // Two names may lead to one address. What is given twice is refused elsewhere.
-        if name.is_none() || !self.addresses.contains(&address) {
-            self.addresses.push(address);
-            self.names.push(name);
+    /// Whether the addresses of `name` are replicas of their own, as they are once there have been
+    /// several.
+    fn part(&mut self, name: &str, hosts: &[SocketAddr]) -> bool {
+        let mut of_name = self.0.iter_mut();
+        let Some((replica, lone)) = of_name.find_map(|it| {
+            let lone = it.lone.clone().filter(|lone| lone.name() == name)?;
+            Some((it, lone))
+        }) else {
+            return true;
+        };
+        if !replica.entry.key.is_empty() {
+            return true;
+        }
+        if hosts.len() < 2 {
+            return false;
+        }
+        if let Some(address) = lone.part(hosts) {
+            replica.entry.key = address.to_string();
+        }
+        true
+    }
+
+    /// Adds what was found under a name. Returns whether it is new: two names may lead to one
+    /// address. What is given twice is refused elsewhere.
+    fn add(&mut self, address: &SocketAddr, name: &str) -> bool {
+        let key = address.to_string();
+        let is_new = self.0.iter().all(|it| it.entry.key != key);
+        if is_new {
+            self.0.push(Replica {
+                label: key.clone(),
+                entry: Entry::new(key, Some(name.to_owned())),
+                lone: None,
+            });
+        }
+        is_new
+    }
+}
+
+// === impl Replica ===
+
+impl Replica {
+    /// One whose address was given; as it is, if it is none.
+    fn given(text: &str) -> Self {
+        let address = text.parse::<Address>();
+        let address = address.map_or_else(|_| text.to_owned(), |it| it.to_string());
+        Self {
+            label: address.clone(),
+            entry: Entry::new(address, None),
+            lone: None,
+        }
+    }
+
+    fn dial(&self, windows: Windows) -> Result<Dial, String> {
+        match &self.lone {
+            Some(lone) => dial_lone(lone, windows),
+            None => dial(&self.label, windows),
+        }
+    }
+}
+
+// === impl Names ===
+
+impl Roster for Names {
+    fn replicas(&self) -> Vec<ListedReplica> {
+        let each = self.known.0.iter().zip(&self.dials);
+        each.map(|(replica, dial)| ListedReplica {
+            address: replica.label.clone(),
+            dial: Arc::clone(dial),
+            is_listed: replica.entry.is_listed,
+        })
+        .collect()
+    }
+
+    async fn refresh(&mut self) {
+        self.known.refresh(&self.resolve).await;
+        for replica in &self.known.0[self.dials.len()..] {
+            // It came of a resolver, and so is an address.
+            let Ok(dial) = replica.dial(self.windows) else {
+                return;
+            };
+            self.dials.push(dial);
         }
     }
 }
@@ -221,7 +286,8 @@ impl Metrics {
         if !given.is_empty() {
             return Self::at(given.to_vec());
         }
-        let guesses: Vec<_> = replicas.addresses.iter().map(|it| admin(it)).collect();
+        let guesses = replicas.0.iter().map(|it| admin(&it.label));
+        let guesses: Vec<_> = guesses.collect();
         if guesses.iter().any(Option::is_none) {
             return Self::default();
         }
@@ -244,20 +310,6 @@ impl Metrics {
             sought: missing,
         }
     }
-}
-
-/// All addresses behind `name`, sorted; of one family, as a host with both is one host. None where
-/// it cannot be resolved.
-async fn addresses(name: &str, resolve: &Resolve) -> Vec<SocketAddr> {
-    let Ok(Ok(mut found)) = timeout(TIMEOUT, resolve(name.to_owned())).await else {
-        return Vec::new();
-    };
-    if found.iter().any(SocketAddr::is_ipv4) {
-        found.retain(SocketAddr::is_ipv4);
-    }
-    found.sort_unstable();
-    found.dedup();
-    found
 }
 
 /// Where the controller at `address` would serve its metrics. On this machine only beside the port
@@ -283,11 +335,14 @@ fn joined(addresses: &[SocketAddr]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use axum::{Router, routing::get};
     use parking_lot::Mutex;
 
     use super::*;
-    use dst_load_scenario::scenario::Lifecycle;
+    use crate::roster::REFRESH;
+    use dst_load_scenario::{scenario::Lifecycle, time::At};
 
     /// A resolver that knows one name.
     fn knows(name: &'static str, addresses: &[&str]) -> Resolve {
@@ -306,7 +361,7 @@ mod tests {
 
     async fn found(given: &[&str], resolve: &Resolve) -> Vec<String> {
         let given: Vec<_> = given.iter().map(|&it| it.to_owned()).collect();
-        Replicas::find(&given, resolve).await.addresses
+        Replicas::find(&given, resolve).await.addresses()
     }
 
     #[tokio::test]
@@ -373,10 +428,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_given_is_not_guessed_and_some_replicas_are_not_all() {
-        let replicas = Replicas {
-            addresses: vec!["127.0.0.1:1".into(), "127.0.0.1:8086".into()],
-            names: vec![None, None],
-        };
+        let each = ["127.0.0.1:1", "127.0.0.1:8086"].map(Replica::given);
+        let replicas = Replicas(each.into());
         let given = ["http://a:1/metrics".to_owned()];
         assert_eq!(Metrics::find(&given, &replicas).await.addresses, given);
         assert_eq!(Metrics::find(&[], &replicas).await, Metrics::default());
@@ -422,11 +475,6 @@ mod tests {
             .watch(&either, Lifecycle::Proxy.into())
             .unwrap()
             .unwrap();
-        let pairs = |expected: &[(&str, bool)]| -> Vec<_> {
-            let each = expected.iter();
-            each.map(|&(address, is)| (address.to_owned(), is))
-                .collect()
-        };
         // One is replaced: the new one has a number of its own, behind all others.
         *answer.lock() = vec!["10.0.0.1:8086", "10.0.0.3:8086"];
         let replaced = [
@@ -451,15 +499,159 @@ mod tests {
         assert_eq!(next(&mut listed).await, pairs(&back));
     }
 
+    fn pairs(expected: &[(&str, bool)]) -> Vec<(String, bool)> {
+        let each = expected.iter();
+        each.map(|&(address, is)| (address.to_owned(), is))
+            .collect()
+    }
+
+    async fn watched(resolve: &Resolve) -> ListedReplicas {
+        let found = Replicas::find(&["dst:8086".to_owned()], resolve).await;
+        assert_eq!(found.addresses(), ["dst:8086"]);
+        let listed = found.watch(resolve, Lifecycle::Proxy.into()).unwrap();
+        listed.expect("a name is watched")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_that_led_to_one_replica_is_that_one_once_it_has_several() {
+        let answer = Arc::new(Mutex::new(vec!["10.0.0.1:8086"]));
+        let resolve = answers(&answer);
+        let mut listed = watched(&resolve).await;
+        // A Service's own address, or a host's of both families, is one replica for ever.
+        for alone in [
+            vec!["10.0.0.1:8086"],
+            vec!["[fd00::1]:8086", "10.0.0.1:8086"],
+            vec![],
+            vec!["10.0.0.1:8086"],
+        ] {
+            *answer.lock() = alone;
+            tokio::time::sleep(REFRESH * 3).await;
+            assert!(!listed.has_changed().unwrap());
+        }
+        *answer.lock() = vec!["10.0.0.3:8086", "10.0.0.1:8086", "10.0.0.2:8086"];
+        let joined = [
+            ("dst:8086", true),
+            ("10.0.0.2:8086", true),
+            ("10.0.0.3:8086", true),
+        ];
+        assert_eq!(next(&mut listed).await, pairs(&joined));
+        // From then on each address is a replica, also a single one.
+        *answer.lock() = vec!["10.0.0.2:8086"];
+        let left = [
+            ("dst:8086", false),
+            ("10.0.0.2:8086", true),
+            ("10.0.0.3:8086", false),
+        ];
+        assert_eq!(next(&mut listed).await, pairs(&left));
+        *answer.lock() = vec!["10.0.0.1:8086"];
+        let back = [
+            ("dst:8086", true),
+            ("10.0.0.2:8086", false),
+            ("10.0.0.3:8086", false),
+        ];
+        assert_eq!(next(&mut listed).await, pairs(&back));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_without_an_address_at_the_start_is_watched_too() {
+        let answer = Arc::new(Mutex::new(vec![]));
+        let mut listed = watched(&answers(&answer)).await;
+        *answer.lock() = vec!["10.0.0.1:8086", "10.0.0.2:8086"];
+        // Whoever is connected to by the name is the first.
+        assert_eq!(
+            next(&mut listed).await,
+            pairs(&[("dst:8086", true), ("10.0.0.2:8086", true)])
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lone_name_leads_to_where_it_led_before_others_joined() {
+        let answer = Arc::new(Mutex::new(vec!["10.0.0.4:8086"]));
+        let resolve = answers(&answer);
+        let found = Replicas::find(&["dst:8086".to_owned()], &resolve).await;
+        let lone = found.0[0].lone.clone().unwrap();
+        let led = async || {
+            let all = lone.addresses().await.unwrap();
+            all.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let mut listed = found
+            .watch(&resolve, Lifecycle::Proxy.into())
+            .unwrap()
+            .unwrap();
+        assert_eq!(led().await, ["10.0.0.4:8086"]);
+        // Its Pod is replaced: nobody waits for the next time that names are resolved.
+        *answer.lock() = vec!["[fd00::5]:8086", "10.0.0.5:8086"];
+        assert_eq!(led().await, ["10.0.0.5:8086", "[fd00::5]:8086"]);
+        // Others join, which is not known yet, and then is.
+        *answer.lock() = vec!["10.0.0.1:8086", "10.0.0.5:8086"];
+        assert_eq!(led().await, ["10.0.0.5:8086", "[fd00::5]:8086"]);
+        let joined = [("dst:8086", true), ("10.0.0.1:8086", true)];
+        assert_eq!(next(&mut listed).await, pairs(&joined));
+        *answer.lock() = vec!["10.0.0.1:8086"];
+        assert_eq!(led().await, ["10.0.0.5:8086", "[fd00::5]:8086"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn metrics_by_a_name_are_not_read_once_any_replica_may_answer() {
+        let answer = Arc::new(Mutex::new(vec!["10.0.0.1:8086"]));
+        let resolve = answers(&answer);
+        let found = Replicas::find(&["dst:8086".to_owned()], &resolve).await;
+        let of = |metrics: &str| {
+            let page = Router::new().route(
+                "/metrics",
+                get(async || "process_resident_memory_bytes 9.5e+07\n"),
+            );
+            let http = dst_load_transport::http::routed(page);
+            let target = Target::new(metrics).unwrap().through(http.clone(), http);
+            found.watched_by(target, &[metrics.to_owned()])
+        };
+        let given = ["http://dst:9996/metrics", "dst:9996"].map(of);
+        let other = of("http://10.0.0.1:9996/metrics");
+        for target in &given {
+            target.sample(At::ZERO).await.unwrap();
+        }
+        // Where it leads is not known, but it was asked before.
+        answer.lock().clear();
+        given[0].sample(At::ZERO).await.unwrap();
+        *answer.lock() = vec!["10.0.0.1:8086", "10.0.0.2:8086"];
+        for target in &given {
+            let error = target.sample(At::ZERO).await.unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "http://dst:9996/metrics: the name has several addresses by now, and any replica may \
+                 answer"
+            );
+        }
+        other.sample(At::ZERO).await.unwrap();
+    }
+
     #[tokio::test]
     async fn what_was_not_found_under_a_name_is_not_watched() {
         let resolve = knows("dst:8086", &["10.96.0.1:8086"]);
-        let found = Replicas::find(&["dst:8086".to_owned()], &resolve).await;
-        assert!(
-            found
-                .watch(&resolve, Lifecycle::Proxy.into())
-                .unwrap()
-                .is_none()
+        for given in ["10.96.0.1:8086", "[::1]:8086", "https://dst:8086"] {
+            let found = Replicas::find(&[given.to_owned()], &resolve).await;
+            let listed = found.watch(&resolve, Lifecycle::Proxy.into()).unwrap();
+            assert!(listed.is_none(), "{given}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_host_of_both_families_is_reached_at_either() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // Nobody listens at the first.
+        let first = format!("127.0.0.2:{port}").parse().unwrap();
+        let second = format!("127.0.0.1:{port}").parse().unwrap();
+        let lone = LoneName::new(
+            "localhost:1",
+            &answers(&Arc::default()),
+            Some(crate::lone_name::Resolved {
+                all: vec![first, second],
+            }),
         );
+        let dial = dial_lone(&lone, Lifecycle::Proxy.into()).unwrap();
+        let accepted = tokio::spawn(async move { listener.accept().await.map(drop) });
+        dial().await.unwrap();
+        accepted.await.unwrap().unwrap();
     }
 }

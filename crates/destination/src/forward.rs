@@ -51,8 +51,8 @@ pub struct Forward {
 pub enum ForwardError {
     /// The name is none.
     #[error(
-        "{0:?} is no Pod: write POD, or deploy/NAME for all Pods of a Deployment, each with or without \
-         NAMESPACE/ before it"
+        "{0:?} is no Pod: write POD, deploy/NAME for all Pods of a Deployment, or KEY=VALUE for all \
+         Pods with a label, each with or without NAMESPACE/ before it"
     )]
     Name(String),
     /// There is no such Pod.
@@ -87,6 +87,26 @@ pub enum ForwardError {
         /// Its Pods.
         pods: Vec<String>,
     },
+    /// No Pod with the labels could be used.
+    #[error("no Pod with the labels {selector} in namespace {namespace} is ready; {}", those(.pods))]
+    NoneLabelled {
+        /// Where they were looked for.
+        namespace: String,
+        /// The selector.
+        selector: String,
+        /// The Pods that have them.
+        pods: Vec<String>,
+    },
+    /// The API server refused, or cannot be reached.
+    #[error("Pods with the labels {selector} in namespace {namespace}: {cause}")]
+    Labelled {
+        /// Where they were looked for.
+        namespace: String,
+        /// The selector.
+        selector: String,
+        /// What it says.
+        cause: String,
+    },
     /// The API server refused, or cannot be reached.
     #[error("Deployment {name}: {cause}")]
     Deployment {
@@ -111,6 +131,14 @@ fn its_pods(pods: &[String]) -> String {
         "it has no Pods".to_owned()
     } else {
         format!("its Pods: {}", pods.join(", "))
+    }
+}
+
+fn those(pods: &[String]) -> String {
+    if pods.is_empty() {
+        "none has them".to_owned()
+    } else {
+        format!("those that have them: {}", pods.join(", "))
     }
 }
 

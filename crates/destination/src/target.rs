@@ -7,7 +7,7 @@ pub(crate) mod page;
 pub mod subscribers;
 pub mod version;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ::http::StatusCode;
 use bytes::Bytes;
@@ -20,6 +20,8 @@ use dst_load_transport::{
     clock::Clock,
     http::{self, Address, Http, NotHttp},
 };
+
+use crate::lone_name::LoneName;
 
 pub use self::guard::Guard;
 pub use self::{guard::Endangered, page::Page};
@@ -55,6 +57,8 @@ pub struct Target {
     /// For pings: a kubelet connects each time.
     fresh: Http,
     memory_limit: Option<Size>,
+    /// The names among its addresses that lead to one replica, as far as they do.
+    lone: Vec<Arc<LoneName>>,
 }
 
 /// Why the target could not be asked.
@@ -100,7 +104,15 @@ impl Target {
             http: http::kept(),
             fresh: http::fresh(),
             memory_limit: None,
+            lone: Vec::new(),
         }
+    }
+
+    /// Says which names among its addresses lead to one replica. Once one leads to several, the
+    /// target is not sampled any more: a page might be any replica's.
+    #[must_use]
+    pub(crate) fn of_lone(self, lone: Vec<Arc<LoneName>>) -> Self {
+        Self { lone, ..self }
     }
 
     /// Asks through these instead of over sockets of its own; the second connects each time.
@@ -214,8 +226,14 @@ impl Target {
     /// Asks for its cost, over all replicas.
     ///
     /// # Errors
-    /// If one does not answer, or not with metrics.
+    /// If one does not answer, or not with metrics, or it is not known which replica would answer.
     pub async fn sample(&self, at: At) -> Result<Page, TargetError> {
+        for lone in &self.lone {
+            if !lone.is_lone().await {
+                let reason = "the name has several addresses by now, and any replica may answer";
+                return Err(silent(&self.replicas[0], reason));
+            }
+        }
         let mut all = self.page(&self.replicas[0], at).await?;
         for metrics in &self.replicas[1..] {
             all.absorb(&self.page(metrics, at).await?);

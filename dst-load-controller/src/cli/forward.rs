@@ -9,7 +9,7 @@ use dst_load_destination::{
     dial::Windows,
     discovery::{self, Metrics, Replicas},
     forward::Forward,
-    pods::PodTarget,
+    pods::{PodTarget, PodTargets, Pods},
     target::{Target, flags},
 };
 use dst_load_scenario::{flags::Flags, quantity::Bytes, scenario::ClientPath};
@@ -28,18 +28,18 @@ const MOST_REPLICAS: usize = 1_000;
 /// Flags about the way to a destination controller, and what it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct ForwardArgs {
-    /// Pod of the destination controller, in namespace `linkerd` by default, or `deploy/NAME` for all
-    /// ready Pods of a Deployment. Of several replicas, give each: repeat the flag, or separate them
-    /// with commas. Connect to each by a port-forward through the API server, instead of to
-    /// --destination. Latency is not judged then.
+    /// Pod of the destination controller, in namespace `linkerd` by default, `deploy/NAME` for all
+    /// ready Pods of a Deployment, or a label selector such as `KEY=VALUE,KEY=VALUE` for all ready
+    /// Pods that it selects. Pods of the latter two are looked up again every 5 s. Of several
+    /// replicas, give each: repeat the flag, or separate names with commas. Connect to each by a
+    /// port-forward through the API server, instead of to --destination. Latency is not judged then.
     #[arg(
         long,
         value_name = "[NAMESPACE/]POD",
-        value_delimiter = ',',
         env,
         conflicts_with = "destination"
     )]
-    pub destination_pod: Vec<PodTarget>,
+    pub destination_pod: Vec<PodTargets>,
     /// Treat the destination as a port-forward, such as kubectl's: latency is not judged, and
     /// clients share connections.
     #[arg(long, env)]
@@ -79,7 +79,7 @@ pub(super) enum Addresses {
 /// A destination controller that can be reached.
 pub(super) struct Reached {
     pub(super) dials: Dials,
-    /// The replicas by and by, where they were found under a name.
+    /// The replicas by and by, where they were found under a name, a Deployment or labels.
     pub(super) listed: Option<ListedReplicas>,
     /// The Pods that are forwarded to.
     pub(super) pods: Vec<String>,
@@ -103,6 +103,11 @@ impl ForwardArgs {
     /// Whether streams go through a port-forward.
     pub(super) const fn is_forwarded(&self) -> bool {
         self.forwarded || !self.destination_pod.is_empty()
+    }
+
+    /// The Pods that are meant, as the command line says them.
+    pub(super) fn pods(&self) -> impl Iterator<Item = &PodTarget> {
+        self.destination_pod.iter().flat_map(PodTargets::all)
     }
 
     /// The controller's flags, as the command line says them.
@@ -161,7 +166,7 @@ impl ForwardArgs {
         let target = Target::of_replicas(metrics)
             .map_err(|error| UsageError(format!("--destination-metrics: {error}")))?;
         match &self.destination_pod[..] {
-            pods @ [_, ..] => Ok(Addresses::Pods(pods.to_vec(), target)),
+            [_, ..] => Ok(Addresses::Pods(self.pods().cloned().collect(), target)),
             [] if replicas.is_empty() => Err(UsageError(
                 "no destination is given; add --destination HOST:PORT, or --destination-pod POD"
                     .into(),
@@ -217,12 +222,11 @@ impl ForwardArgs {
         let dials = Dials::of(found.dials(windows).map_err(usage)?);
         let dials = dials.ok_or_else(|| UsageError("--destination: no address".into()))?;
         let listed = found.watch(&resolve, windows).map_err(usage)?;
-        let target = limited(
-            of_metrics(&metrics.addresses)?,
-            self.destination_memory_limit,
-        )?;
+        let target = of_metrics(&metrics.addresses)?
+            .map(|target| found.watched_by(target, &metrics.addresses));
+        let target = limited(target, self.destination_memory_limit)?;
         let found = Discovered {
-            replicas: found.addresses,
+            replicas: found.addresses(),
             metrics,
         };
         let reached = Reached {
@@ -252,8 +256,9 @@ impl ForwardArgs {
                 Ok(Reached { flags, ..reached })
             }
             Addresses::Pods(pods, target) => {
-                let forwards = PodTarget::find(kube, &pods).await;
-                let forwards = forwards.context("--destination-pod")?;
+                let pods = Pods::find(kube, &pods).await;
+                let pods = pods.context("--destination-pod")?;
+                let forwards = pods.forwards();
                 let target = match target {
                     Some(target) => Some(target),
                     None => Forward::target(&forwards)?,
@@ -265,7 +270,7 @@ impl ForwardArgs {
                 let flags = forwards.iter().map(Forward::flags);
                 Ok(Reached {
                     dials: dials.context("--destination-pod: no Pod")?,
-                    listed: None,
+                    listed: pods.watch(windows),
                     pods: forwards.iter().map(|it| it.name().to_string()).collect(),
                     target: limited(target, self.destination_memory_limit)?,
                     flags: flags.reduce(Flags::in_common).unwrap_or_default(),

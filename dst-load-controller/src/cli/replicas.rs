@@ -5,7 +5,7 @@ use dst_load_destination::{
     dial::{Windows, dial},
 };
 use dst_load_recording::recording::ReplicaInfo;
-use dst_load_transport::world::Dial;
+use dst_load_transport::world::{Dial, World};
 
 use super::usage::UsageError;
 
@@ -46,14 +46,20 @@ impl Dials {
     }
 }
 
-/// What a recording says of the replicas of the start. Nothing where there is one.
-pub(super) fn infos(addresses: &[String]) -> Vec<ReplicaInfo> {
-    if addresses.len() < 2 {
+/// What a recording says of the replicas of the start. Nothing where there is one that no others
+/// can join.
+pub(super) fn infos(addresses: &[String], world: &World) -> Vec<ReplicaInfo> {
+    named(addresses, world.listed.is_some())
+}
+
+fn named(addresses: &[String], are_watched: bool) -> Vec<ReplicaInfo> {
+    if addresses.len() < 2 && !are_watched {
         return Vec::new();
     }
     let info = |address: &String| ReplicaInfo {
         address: address.clone(),
         streams: None,
+        ..ReplicaInfo::default()
     };
     addresses.iter().map(info).collect()
 }
@@ -68,11 +74,13 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_names_replicas_where_there_are_several() {
-        let infos = infos(&addresses(&["a:1", "b:1"]));
-        let named: Vec<_> = infos.iter().map(|it| (&*it.address, it.streams)).collect();
-        assert_eq!(named, [("a:1", None), ("b:1", None)]);
-        assert!(super::infos(&addresses(&["a:1"])).is_empty());
+    fn a_recording_names_replicas_where_there_are_several_or_may_be() {
+        let infos = named(&addresses(&["a:1", "b:1"]), false);
+        let pairs: Vec<_> = infos.iter().map(|it| (&*it.address, it.streams)).collect();
+        assert_eq!(pairs, [("a:1", None), ("b:1", None)]);
+        assert!(named(&addresses(&["a:1"]), false).is_empty());
+        // Others may join it.
+        assert_eq!(named(&addresses(&["a:1"]), true).len(), 1);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 
 use clap::Parser;
 use dst_load_controller::cli::{churn::ChurnArgs, client::ClientArgs, parse};
-use dst_load_destination::{address::Address, pods::PodTarget};
+use dst_load_destination::{address::Address, pods::PodTargets};
 use dst_load_scenario::{
     authority::Authority,
     quantity::{AddressRange, Bytes, Cpu, Share, Span},
@@ -132,7 +132,7 @@ fn said(text: &str) -> (usize, Vec<String>) {
         Authority,
         Listen,
         Address,
-        PodTarget
+        PodTargets
     );
     if let Err(error) = Partner::new(text) {
         messages.push(error.to_string());

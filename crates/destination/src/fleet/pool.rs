@@ -5,8 +5,8 @@
 //! again, with ever longer waits. Streams are opened on those that stand. Where none does, they
 //! are opened all the same, fail, and are tried again.
 //!
-//! With a single replica there is nothing to choose and nothing to keep: the transport replaces the
-//! connection when the next stream is opened.
+//! With a single replica that nobody can join there is nothing to choose and nothing to keep: the
+//! transport replaces the connection when the next stream is opened.
 
 use std::{convert::Infallible, fmt, sync::Arc};
 
@@ -29,7 +29,7 @@ pub(super) struct Pool {
     shared: Arc<Shared>,
     /// Names the client, for seeds.
     name: String,
-    /// Whether there was more than one replica at the start.
+    /// Whether there are several replicas, or may be.
     is_balanced: bool,
     /// By the replicas' numbers.
     members: Mutex<Vec<Member>>,
@@ -88,13 +88,13 @@ impl Pool {
         Ok(Arc::new(Self {
             shared: Arc::clone(shared),
             name: name.clone(),
-            is_balanced: shared.replicas.len() > 1,
+            is_balanced: shared.replicas.len() > 1 || shared.listed.is_some(),
             members: Mutex::new(members.collect::<Result<_, _>>()?),
             changed: Notify::new(),
         }))
     }
 
-    /// The replica that a stream has, if there are several.
+    /// The replica that a stream has, if there are several or may be.
     pub(super) fn replica_of(&self, attempt: &Try) -> Option<u32> {
         self.is_balanced.then(|| attempt.link.replica())
     }

@@ -60,7 +60,7 @@ pub struct Header {
     /// deliveries), seconds: no smaller latency can be distinguished from that of the tool itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor_seconds: Option<f64>,
-    /// The replicas of the destination, where there are several.
+    /// The replicas of the destination, where there are several, or others may join the one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replicas: Vec<ReplicaInfo>,
     /// By which way clients reach the destination; absent in recordings that do not say.

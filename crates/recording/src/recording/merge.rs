@@ -59,8 +59,6 @@ pub enum MergeError {
 pub fn merge(mut recordings: Vec<Vec<Line>>) -> Result<Vec<Line>, MergeError> {
     align::align(&mut recordings);
     let mut header = header(&recordings)?;
-    let mut replicas = Replicas::of(&recordings)?;
-    header.replicas.clone_from(&replicas.header);
     let requested: Vec<u64> = recordings.iter().map(|lines| requested(lines)).collect();
     let first = |of: fn(&Line) -> bool| {
         let found = recordings.iter().position(|lines| lines.iter().any(of));
@@ -69,6 +67,8 @@ pub fn merge(mut recordings: Vec<Vec<Line>>) -> Result<Vec<Line>, MergeError> {
     let samples = first(|line| matches!(line, Line::Target(_)));
     let policy = first(|line| matches!(line, Line::PolicyController(_)));
     let clock = first(|line| matches!(line, Line::Clock(_)));
+    let mut replicas = Replicas::of(&recordings, samples)?;
+    header.replicas.clone_from(&replicas.header);
     let clients = Clients::of(&recordings);
     let mut all: Vec<(usize, Line)> = recordings
         .into_iter()

@@ -23,7 +23,7 @@ pub struct ProxyCounts {
 }
 
 /// A replica of the destination, where there are several.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicaInfo {
     /// Its address.
     #[serde(deserialize_with = "dst_load_scenario::printable::read")]
@@ -32,6 +32,10 @@ pub struct ReplicaInfo {
     /// whenever it is opened: then the end state says how many are on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub streams: Option<u64>,
+    /// In a merge: whether the client that sampled the target did not know it at its start, so that
+    /// the samples lack it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsampled: bool,
 }
 
 /// The destination stage of one second's deliveries by one replica.

@@ -50,8 +50,8 @@ impl Line {
                 Some(fault) => Err(fault),
                 None => Ok(()),
             },
-            // Where there was one, lines do not say whose a delivery is.
-            Self::Replicas { .. } if replicas.is_some_and(|known| known < 2) => {
+            // Where the header names none, lines do not say whose a delivery is.
+            Self::Replicas { .. } if replicas == Some(0) => {
                 Err("replicas join one that the header does not name".into())
             }
             Self::Generator(sample) => number("cpu_seconds", sample.cpu_seconds),

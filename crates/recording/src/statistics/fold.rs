@@ -32,7 +32,7 @@ use super::{
     },
 };
 use crate::recording::{
-    End, EndStateLine, EndpointsLine, GeneratorSample, Identities, LatencyLine, Line,
+    End, EndStateLine, EndpointsLine, GeneratorSample, Header, Identities, LatencyLine, Line,
     ObserverLagLine, PathInfo, Phase, Second, StreamCounts, Totals, absorb,
 };
 
@@ -92,6 +92,8 @@ pub struct Statistics {
     target: TargetFold,
     policy_controller: TargetFold,
     replicas: Replicas,
+    /// Replicas of the start for which no metrics were named, where some were.
+    replicas_unnamed: u64,
     first_endpoint: Latency,
     reconnect_gap: Latency,
     retained: RetainedFold,
@@ -264,6 +266,7 @@ impl Statistics {
                 self.path.clone_from(&header.path);
                 let replicas = header.replicas.len().max(1);
                 self.scrapes_some = ![0, replicas].contains(&header.metrics.len());
+                self.replicas_unnamed = unnamed(header);
                 self.replicas = Replicas::new(&header.replicas);
                 self.cycles
                     .set_deadline(Duration::from_secs_f64(header.deadline_seconds));
@@ -360,6 +363,8 @@ impl Statistics {
     pub fn summary(&self) -> Summary {
         let mut target = self.target.summary();
         target.pings = self.pings.summary();
+        target.replicas_unread = self.replicas.unsampled().to_vec();
+        target.replicas_unnamed = self.replicas_unnamed;
         let mut correctness = self.correctness.clone();
         correctness.redundant = self.counts.redundant;
         correctness.repeated = self.counts.repeated;
@@ -539,3 +544,12 @@ const WRONG_SERVICES: usize = 20;
 
 /// Wrong holdings quoted in a report.
 const EXAMPLES: usize = 10;
+
+/// How many of the replicas of the start had no metrics that were named, where some were.
+fn unnamed(header: &Header) -> u64 {
+    let sampled = header.replicas.iter().filter(|it| !it.unsampled).count();
+    match header.metrics.len() {
+        0 => 0,
+        named => sampled.saturating_sub(named) as u64,
+    }
+}

@@ -147,6 +147,39 @@ impl Measure {
         })
     }
 
+    /// Whether it is what the target says that it costs.
+    pub(super) const fn is_cost(self) -> bool {
+        match self {
+            Self::CpuPerMillion
+            | Self::AllocatedPerMillion
+            | Self::AllocationsPerAddress
+            | Self::CpuPerOpen
+            | Self::AllocatedPerOpen
+            | Self::CpuIdle
+            | Self::HeapPerStream
+            | Self::HeapFixed
+            | Self::HeapFloor
+            | Self::PeakRss
+            | Self::GoroutinesPerStream
+            | Self::HeapLeft
+            | Self::GoroutinesLeft => true,
+            Self::MessagesPerEvent
+            | Self::LastStreamAddP99
+            | Self::LastStreamRemoveP99
+            | Self::DestinationAddP50
+            | Self::DestinationAddP95
+            | Self::DestinationAddP99
+            | Self::DestinationRemoveP50
+            | Self::DestinationRemoveP95
+            | Self::DestinationRemoveP99
+            | Self::StreamsWrong
+            | Self::Never
+            | Self::Resets
+            | Self::Redundant
+            | Self::Deliveries => false,
+        }
+    }
+
     pub(super) const fn unit(self) -> Unit {
         match self {
             Self::CpuPerMillion | Self::CpuPerOpen => Unit::Seconds,

@@ -260,6 +260,12 @@ impl Gathered {
     }
 
     fn values(&self, measure: Measure, report: &Report, edges: &Edges) -> Values {
+        // Where it is not known of all replicas, it is none that could be compared.
+        let used = &report.target.used;
+        let is_part = !used.replicas_unread.is_empty() || used.replicas_unnamed > 0;
+        if measure.is_cost() && is_part {
+            return Values::default();
+        }
         match measure.timed() {
             // A run may be proof of something else.
             Some(_) if report.latency_in_doubt => Values::default(),

@@ -215,6 +215,30 @@ fn a_restarted_target_has_no_cost() {
 }
 
 #[test]
+fn a_target_that_a_replica_joined_has_no_cost() {
+    let joined = Made {
+        is_joined: true,
+        ..Made::default()
+    };
+    // Its cost is judged, which makes the run invalid, too.
+    let forced = Options {
+        force: true,
+        ..options()
+    };
+    let (joined, alone) = (runs(&joined, 5), runs(&Made::default(), 5));
+    assert!(joined[0].unfit().is_some());
+    let comparison = Comparison::of(&joined, &alone, &forced, tool()).unwrap();
+    let whole = compared(&runs(&Made::default(), 5), &runs(&Made::default(), 5));
+    for measure in Measure::VARIANTS {
+        let found = self::measure(&comparison, measure.key());
+        let was_measured = self::measure(&whole, measure.key()).baseline.is_some();
+        let is_measured = was_measured && !measure.is_cost();
+        assert_eq!(found.baseline.is_some(), is_measured, "{}", measure.key());
+    }
+    assert!(Measure::PeakRss.is_cost() && !Measure::Never.is_cost());
+}
+
+#[test]
 fn heap_is_left_only_if_garbage_was_collected_since() {
     let uncollected = Made {
         collected_at_the_end: false,

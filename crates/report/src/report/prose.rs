@@ -431,6 +431,12 @@ fn cost(report: &Report) -> Option<String> {
         [] => samples,
         read => format!("{samples} of {}", read.join(", ")),
     });
+    if !used.replicas_unread.is_empty() {
+        let unread = used.replicas_unread.join(", ");
+        said.say(format!(
+            "without replicas that came during the run: {unread}"
+        ));
+    }
     said.any()
 }
 

@@ -1,5 +1,7 @@
 //! What is doubtful about a run, and which proofs rest on it.
 
+use dst_load_scenario::criteria::Bound;
+
 use super::{Judged, Name};
 
 /// Something that keeps a run from saying all that was asked of it.
@@ -30,6 +32,9 @@ pub(super) enum Voids {
     /// Those that were read from the target's metrics. A maximum that was seen above its limit
     /// stays violated: what was not seen could only be more.
     Target,
+    /// The same, where they were read of some of its replicas: only what may not be exceeded, and was
+    /// by those, stays violated.
+    TargetInPart,
     /// All.
     Everything,
 }
@@ -79,6 +84,10 @@ impl Voids {
             Self::Observed => observation.is_observed(),
             Self::Named(names) => names.contains(&judged.name),
             Self::Target => observation.is_of_target() && (met || !observation.violation_stands()),
+            Self::TargetInPart => {
+                let is_proof = observation.violation_stands() && judged.bound() == Bound::AtMost;
+                observation.is_of_target() && (met || !is_proof)
+            }
             Self::Everything => true,
         }
     }

@@ -91,7 +91,11 @@ pub(super) fn doubts(
             counted(summary.target.restarts, "time", "times")
         )));
     }
-    doubts.extend(unread_metrics(summary, circumstances, judged));
+    if circumstances.target_is_judged && asks_target(judged) {
+        doubts.extend(unread_metrics(summary));
+        doubts.extend(unread_replicas(summary));
+        doubts.extend(unnamed_replicas(summary));
+    }
     doubts.extend(unjudged(summary));
     doubts
 }
@@ -183,21 +187,50 @@ fn late_generator(
     })
 }
 
-/// That the target's metrics could not always be read, where something that had to be judged rests
-/// on them.
-fn unread_metrics(
-    summary: &Summary,
-    circumstances: Circumstances,
-    judged: &[Judged],
-) -> Option<Doubt> {
+/// Whether something that has to be judged rests on the target's metrics.
+fn asks_target(judged: &[Judged]) -> bool {
+    (judged.iter()).any(|it| it.observation().is_of_target() && !it.optional)
+}
+
+/// That the target's metrics could not always be read.
+fn unread_metrics(summary: &Summary) -> Option<Doubt> {
     let times = summary.target.silent_judged;
-    let asks_target = (judged.iter()).any(|it| it.observation().is_of_target() && !it.optional);
-    (circumstances.target_is_judged && asks_target && times > 0).then(|| Doubt {
+    (times > 0).then(|| Doubt {
         voids: Voids::Target,
         short: "the target's metrics could not always be read",
         words: format!(
             "the target's metrics are judged and could not be read {}",
             counted(times, "time", "times")
+        ),
+    })
+}
+
+/// That replicas came whose metrics were not read.
+fn unread_replicas(summary: &Summary) -> Option<Doubt> {
+    let unread = &summary.target.replicas_unread;
+    let count = unread.len() as u64;
+    (count > 0).then(|| Doubt {
+        voids: Voids::TargetInPart,
+        short: "the metrics of replicas that came were not read",
+        words: format!(
+            "the target's metrics are judged, and were not read of {} that came during the run: {}; \
+             start the run when all replicas are there",
+            counted(count, "replica", "replicas"),
+            unread.join(", ")
+        ),
+    })
+}
+
+/// That fewer metrics were named than there are replicas.
+fn unnamed_replicas(summary: &Summary) -> Option<Doubt> {
+    let count = summary.target.replicas_unnamed;
+    (count > 0).then(|| Doubt {
+        voids: Voids::TargetInPart,
+        short: "the metrics of some replicas were not named",
+        words: format!(
+            "the target's metrics are judged, and were not named of {}; give --destination-metrics for \
+             each",
+            counted(count, "replica", "replicas")
         ),
     })
 }

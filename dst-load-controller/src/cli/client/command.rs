@@ -311,7 +311,7 @@ fn header(
         started: Some(started),
         machine: machine(),
         floor_seconds: None,
-        replicas: infos(&environment.addresses),
+        replicas: infos(&environment.addresses, &environment.world),
         path: Some(path_info(
             client,
             client.connections,

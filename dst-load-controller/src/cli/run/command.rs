@@ -39,7 +39,7 @@ pub async fn run(
     if let Some(namespace) = &args.cluster.namespace {
         let addresses = args.destination.iter().chain(&args.destination_metrics);
         let services = addresses.filter_map(|it| namespace_of_host(it));
-        let pods = args.forward.destination_pod.iter();
+        let pods = args.forward.pods();
         let pods = pods.map(|pod| pod.namespace().to_owned());
         args.allowed.check(namespace, services.chain(pods))?;
     }

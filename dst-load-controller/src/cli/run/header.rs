@@ -61,7 +61,7 @@ pub(super) fn header(
         started: (!virtual_time).then(date),
         machine: if virtual_time { None } else { machine() },
         floor_seconds: None,
-        replicas: infos(&environment.addresses),
+        replicas: infos(&environment.addresses, &environment.world),
         path: Some(path),
         metrics: environment.metrics.shown(),
         metrics_sought: environment.metrics.sought.clone(),

@@ -61,9 +61,9 @@ fn address(number: usize) -> String {
     format!("replica-{}", number + 1)
 }
 
-/// Watches four minutes of churn over two replicas, whose streams are opened again every 10 s: a third
-/// one comes after 5 s, and the first one goes after 150 s.
-async fn rolled_out() -> (Report, Vec<u8>) {
+/// Watches four minutes of churn over so many of three replicas, whose streams are opened again every
+/// 10 s: the others come after 5 s, and the first one goes after 150 s.
+async fn rolled_out(at_start: usize) -> (Report, Vec<u8>) {
     let kubernetes = kubernetes::Kubernetes::start(kubernetes::Config::default());
     let replicas = [(); 3].map(|()| Replica::start(&kubernetes));
     let clock = Clock::start();
@@ -90,12 +90,12 @@ async fn rolled_out() -> (Report, Vec<u8>) {
         })
         .collect()
     };
-    let (sender, listed) = watch::channel(of(&[true, true]));
+    let (sender, listed) = watch::channel(of(&vec![true; at_start]));
     let stop = CancellationToken::new();
     let mut recording = Vec::new();
     let config = session(World {
         destination: replicas[0].dial(),
-        further: vec![replicas[1].dial()],
+        further: replicas[1..at_start].iter().map(Replica::dial).collect(),
         listed: Some(listed),
         ..world(&kubernetes, &replicas[0].destination)
     });
@@ -127,10 +127,10 @@ async fn rolled_out() -> (Report, Vec<u8>) {
     };
     let info = |number| ReplicaInfo {
         address: address(number),
-        streams: None,
+        ..ReplicaInfo::default()
     };
     let header = Header {
-        replicas: vec![info(0), info(1)],
+        replicas: (0..at_start).map(info).collect(),
         ..header()
     };
     let (ended, (), ()) = tokio::join!(client.run(header), churn, rollout);
@@ -146,7 +146,13 @@ async fn rolled_out() -> (Report, Vec<u8>) {
 
 #[tokio::test(start_paused = true)]
 async fn a_rollout_of_the_controller_moves_streams_and_leaves_none_behind() {
-    let (report, recording) = rolled_out().await;
+    for at_start in [2, 1] {
+        let (report, recording) = rolled_out(at_start).await;
+        check_rollout(&report, &recording, at_start);
+    }
+}
+
+fn check_rollout(report: &Report, recording: &[u8], at_start: usize) {
     assert_eq!(report.verdict, Verdict::Pass, "{:?}", report.reasons);
     let correctness = &report.correctness;
     assert_eq!(
@@ -155,7 +161,7 @@ async fn a_rollout_of_the_controller_moves_streams_and_leaves_none_behind() {
     );
     let latency = &report.latency.destination;
     assert_eq!((latency.add.never, latency.remove.never), (0, 0));
-    // The one that came is named, and everything that was delivered is somebody's.
+    // Those that came are named, and everything that was delivered is somebody's.
     let [first, second, third] = &report.replicas[..] else {
         panic!("{:?}", report.replicas)
     };
@@ -170,14 +176,17 @@ async fn a_rollout_of_the_controller_moves_streams_and_leaves_none_behind() {
         latency.add.count + latency.remove.count
     );
     // The recording says the same when it is read again.
-    let lines = read(recording.as_slice()).unwrap();
+    let lines = read(recording).unwrap();
     let again = Report::of(&lines, &Criteria::default(), false).unwrap();
     assert_eq!(again.replicas, report.replicas);
+    // Whatever the target had said of itself would be without them.
+    let unread: Vec<_> = (at_start..3).map(address).collect();
+    assert_eq!(report.target.used.replicas_unread, unread);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_rollout_gives_the_same_bytes_each_time() {
-    let (_, once) = rolled_out().await;
-    let (_, twice) = rolled_out().await;
+    let (_, once) = rolled_out(1).await;
+    let (_, twice) = rolled_out(1).await;
     assert!(once == twice);
 }

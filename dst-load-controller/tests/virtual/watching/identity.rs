@@ -68,7 +68,7 @@ async fn measured(header_says: TargetKind, replicas_say: &[bool]) -> Report {
     );
     let replica = |number| ReplicaInfo {
         address: format!("replica-{number}"),
-        streams: None,
+        ..ReplicaInfo::default()
     };
     let several = (replicas_say.len() > 1).then(|| (0..replicas_say.len()).map(replica).collect());
     let header = Header {

@@ -254,6 +254,32 @@ async fn a_replica_that_came_has_a_number_of_its_own_and_is_used() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn replicas_that_join_a_single_one_are_used() {
+    let clock = Clock::start();
+    let replicas = [(); 3].map(|()| Replica::steady(clock));
+    let watched = Watched::new(&["web"]);
+    let of =
+        |count: usize| -> Vec<_> { replicas[..count].iter().map(|it| it.listed(true)).collect() };
+    let (sender, listed) = watch::channel(of(1));
+    let config = FleetConfig {
+        clients: 3,
+        ..reopened(10)
+    };
+    let dials = [Arc::clone(&replicas[0].dial)];
+    let fleet = watched.open_listed(clock, &dials, Some(listed), config);
+    clock.sleep_until(At::from_secs(5)).await;
+    // Whose a stream is is said from the start.
+    assert_eq!(assigned(&watched, clock), [30]);
+    sender.send(of(3)).unwrap();
+    clock.sleep_until(At::from_secs(200)).await;
+    assert_eq!(watched.counters.take_found().len(), 2);
+    let counted = assigned::<3>(&watched, clock);
+    assert_eq!(counted.iter().sum::<u64>(), 30);
+    assert!(counted.iter().all(|&it| it >= 4), "{counted:?}");
+    fleet.close().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn clients_that_share_connections_have_one_to_each_replica() {
     for (most, wanted) in [(Some(4), 4), (Some(1), 2), (None, 14)] {
         let clock = Clock::start();

@@ -25,11 +25,12 @@ pub(super) struct Replicas {
 // === impl Replicas ===
 
 impl Replicas {
-    /// The replicas of all recordings, each of which has a header.
+    /// The replicas of all recordings, each of which has a header. The samples of the target are
+    /// those of the recording at `samples`.
     ///
     /// # Errors
     /// If one shares none with the first, or only one of them has several: that is another target.
-    pub(super) fn of(recordings: &[Vec<Line>]) -> Result<Self, MergeError> {
+    pub(super) fn of(recordings: &[Vec<Line>], samples: usize) -> Result<Self, MergeError> {
         let all: Vec<Vec<&str>> = recordings.iter().map(|lines| addresses(lines)).collect();
         let (first, rest) = all.split_first().ok_or(MergeError::Nothing)?;
         for (found, number) in rest.iter().zip(2..) {
@@ -57,6 +58,11 @@ impl Replicas {
             for info in header(lines).map_or(&[][..], |header| &header.replicas) {
                 replicas.start(source, info);
             }
+        }
+        let sampled = header(&recordings[samples]).map_or(&[][..], |header| &header.replicas);
+        for info in &mut replicas.header {
+            let is_sampled = |it: &ReplicaInfo| it.address == info.address && !it.unsampled;
+            info.unsampled = !sampled.iter().any(is_sampled);
         }
         replicas.named = replicas.count();
         let each = recordings.iter().enumerate();

@@ -8,7 +8,11 @@ use crate::{
 
 /// The replicas by their numbers: in the header's order, then as they came.
 #[derive(Debug, Default)]
-pub(super) struct Replicas(Vec<Fold>);
+pub(super) struct Replicas {
+    each: Vec<Fold>,
+    /// The addresses of those that are in no sample of the target.
+    unsampled: Vec<String>,
+}
 
 #[derive(Debug)]
 struct Fold {
@@ -23,24 +27,29 @@ struct Fold {
 impl Replicas {
     pub(super) fn new(replicas: &[ReplicaInfo]) -> Self {
         let fold = |info: &ReplicaInfo| Fold::new(&info.address, info.streams);
-        Self(replicas.iter().map(fold).collect())
+        let unsampled = replicas.iter().filter(|it| it.unsampled);
+        Self {
+            each: replicas.iter().map(fold).collect(),
+            unsampled: unsampled.map(|it| it.address.clone()).collect(),
+        }
     }
 
     /// Replicas have come, at these addresses.
     pub(super) fn found(&mut self, addresses: &[String]) {
         let found = addresses.iter().map(|address| Fold::new(address, None));
-        self.0.extend(found);
+        self.each.extend(found);
+        self.unsampled.extend_from_slice(addresses);
     }
 
     pub(super) fn delivered(&mut self, line: &ReplicaLine) {
-        if let Some(fold) = self.0.get_mut(line.replica as usize) {
+        if let Some(fold) = self.each.get_mut(line.replica as usize) {
             fold.latency.add(&line.latency);
         }
     }
 
     pub(super) fn ended(&mut self, end: &EndStateLine) {
         for (&replica, streams) in &end.wrong_by_replica {
-            if let Some(fold) = self.0.get_mut(replica as usize) {
+            if let Some(fold) = self.each.get_mut(replica as usize) {
                 fold.streams_wrong += streams;
             }
         }
@@ -48,13 +57,22 @@ impl Replicas {
             return;
         }
         // The others have none.
-        for (number, fold) in (0..).zip(&mut self.0) {
+        for (number, fold) in (0..).zip(&mut self.each) {
             let streams = end.streams_by_replica.get(&number).copied();
             *fold.streams.get_or_insert_default() += streams.unwrap_or_default();
         }
     }
 
+    /// The addresses of those that are in no sample of the target.
+    pub(super) fn unsampled(&self) -> &[String] {
+        &self.unsampled
+    }
+
+    /// What each came to; nothing where there was one.
     pub(super) fn summaries(&self) -> Vec<Replica> {
+        if self.each.len() < 2 {
+            return Vec::new();
+        }
         let summary = |fold: &Fold| {
             let latency = LatencySummary::of(&fold.latency);
             Replica {
@@ -68,7 +86,7 @@ impl Replicas {
                 streams_wrong: fold.streams_wrong,
             }
         };
-        self.0.iter().map(summary).collect()
+        self.each.iter().map(summary).collect()
     }
 }
 

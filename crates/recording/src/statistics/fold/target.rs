@@ -59,6 +59,16 @@ pub struct Target {
     pub silent_judged: u64,
     /// Why the last of them failed.
     pub silent_reason: Option<String>,
+    /// The addresses of replicas that came during the run: samples are without them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas_unread: Vec<String>,
+    /// How many of the other replicas had no metrics that were named.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replicas_unnamed: u64,
+}
+
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The fold of the target's samples.
@@ -232,6 +242,8 @@ impl TargetFold {
             silent: self.silent,
             silent_judged: self.silent_judged,
             silent_reason: self.silent_reason.clone(),
+            replicas_unread: Vec::new(),
+            replicas_unnamed: 0,
         }
     }
 

@@ -13,6 +13,7 @@ fn replicated() -> Line {
         .map(|address| ReplicaInfo {
             address: address.to_owned(),
             streams: Some(500),
+            ..ReplicaInfo::default()
         })
         .into();
     Line::Header(header)
@@ -219,6 +220,36 @@ fn streams_are_those_of_the_end_and_a_replica_that_came_has_a_row() {
         of(&[replicated()]),
         [row("a:1", Some(500)), row("b:1", Some(500))]
     );
+}
+
+#[test]
+fn replicas_without_metrics_of_their_own_are_counted_where_some_have_them() {
+    for (metrics, unnamed) in [(0, 0), (1, 1), (2, 0), (3, 0)] {
+        let mut start = replicated();
+        if let Line::Header(header) = &mut start {
+            header.metrics = vec!["http://a:9996/metrics".to_owned(); metrics];
+        }
+        let target = Statistics::of(&[start]).summary().target;
+        assert_eq!(target.replicas_unnamed, unnamed, "{metrics}");
+    }
+}
+
+#[test]
+fn one_that_nobody_joined_is_no_row_and_those_that_join_it_are_in_no_sample() {
+    let mut alone = replicated();
+    if let Line::Header(header) = &mut alone {
+        header.replicas.truncate(1);
+    }
+    let came = Line::Replicas {
+        at: at(1),
+        addresses: vec!["c:1".to_owned()],
+    };
+    let of = |lines: &[Line]| {
+        let summary = Statistics::of(lines).summary();
+        (summary.replicas.len(), summary.target.replicas_unread)
+    };
+    assert_eq!(of(std::slice::from_ref(&alone)), (0, vec![]));
+    assert_eq!(of(&[alone, came]), (2, vec!["c:1".to_owned()]));
 }
 
 #[test]

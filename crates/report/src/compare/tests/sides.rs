@@ -31,6 +31,8 @@ pub(super) struct Side {
     /// Whether it is sampled before streams come and after they have left, and what it allocates.
     pub(super) edges: bool,
     pub(super) restarts: bool,
+    /// Whether another replica of the target comes.
+    pub(super) is_joined: bool,
     pub(super) collected_at_the_end: bool,
     pub(super) cut_off: bool,
     /// Goroutines after all streams have left; there were 200 before.
@@ -54,6 +56,7 @@ impl Default for Side {
             go: true,
             edges: true,
             restarts: false,
+            is_joined: false,
             collected_at_the_end: true,
             cut_off: false,
             routines_left: 203.0,
@@ -114,6 +117,12 @@ fn lines(side: &Side, luck: f64) -> Vec<Line> {
         phase(0, Phase::Preparing),
         phase(1, Phase::Opening),
     ];
+    if side.is_joined {
+        lines.push(Line::Replicas {
+            at: At::from_secs(1),
+            addresses: vec!["10.0.0.2:8086".into()],
+        });
+    }
     if side.edges {
         lines.push(sample(1, 0.0, 0.0, 20.0, 200.0, 1.0, Some(0)));
     }

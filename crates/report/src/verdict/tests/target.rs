@@ -151,6 +151,72 @@ fn a_scrape_that_failed_is_a_doubt_only_where_the_target_is_judged() {
 }
 
 #[test]
+fn while_a_replica_that_came_is_not_read_nothing_is_met_and_only_what_is_exceeded_is_violated() {
+    let within = Criteria::from([
+        (Criterion::TargetMemoryMax, 1_000.0),
+        (Criterion::TargetCpuMax, 9.0),
+    ]);
+    let mut seen = greedy();
+    seen.target.restarts = 0;
+    assert_eq!(verdict(&within, &seen), Verdict::Pass);
+    seen.target.replicas_unread = vec!["10.0.0.2:8086".into(), "10.0.0.3:8086".into()];
+    let judged = judge(&within, &seen, REAL);
+    assert_eq!(judged.verdict, Verdict::Invalid);
+    assert!(
+        judged.reasons[0].starts_with(
+            "the target's metrics are judged, and were not read of 2 replicas that came during the \
+             run: 10.0.0.2:8086, 10.0.0.3:8086; "
+        ),
+        "{:?}",
+        judged.reasons
+    );
+    let unread = "the metrics of replicas that came were not read";
+    assert_eq!(find(&judged, "target.cpuMax").scope, unread);
+    // Those that are not judged by it are no less so.
+    assert_eq!(verdict(&Criteria::default(), &seen), Verdict::Pass);
+    assert_eq!(judge(&within, &seen, REFERENCE).verdict, Verdict::Pass);
+    seen.target.restarts = 1;
+    let judged = judge(&every_target_limit(), &seen, REAL);
+    assert_eq!(judged.verdict, Verdict::Fail);
+    let met: Vec<_> = judged
+        .criteria
+        .iter()
+        .filter(|j| j.name.criterion.place().0 == "target")
+        .map(|j| (j.name.criterion.key(), j.met))
+        .collect();
+    assert_eq!(
+        met,
+        [
+            ("target.memoryMax", Some(false)),
+            ("target.memorySpike", None),
+            ("target.memoryGrowthPerCycle", None),
+            ("target.memoryGrowthPerHour", None),
+            ("target.cpuMax", Some(false)),
+            // Fewer than all are no wrong number.
+            ("target.viewsActive", None),
+            ("target.restarts", Some(false)),
+        ]
+    );
+}
+
+#[test]
+fn nothing_is_met_on_the_metrics_of_some_replicas() {
+    let within = Criteria::from([(Criterion::TargetMemoryMax, 1_000.0)]);
+    let mut seen = greedy();
+    seen.target.restarts = 0;
+    seen.target.replicas_unnamed = 1;
+    let judged = judge(&within, &seen, REAL);
+    assert_eq!(judged.verdict, Verdict::Invalid);
+    assert!(
+        judged.reasons[0].contains("were not named of 1 replica; "),
+        "{:?}",
+        judged.reasons
+    );
+    let exceeded = Criteria::from([(Criterion::TargetMemoryMax, 100.0)]);
+    assert_eq!(verdict(&exceeded, &seen), Verdict::Fail);
+}
+
+#[test]
 fn a_restart_that_nobody_asked_for_makes_the_run_invalid_unless_restarts_are_judged() {
     let mut seen = summary();
     seen.target.restarts = 1;

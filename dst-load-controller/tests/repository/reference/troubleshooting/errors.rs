@@ -228,6 +228,16 @@ fn forward() -> impl IntoIterator<Item = ForwardError> {
         E::Kubernetes { .. } => E::Kubernetes { name: name(), cause: "Unauthorized".into() },
         E::NoDeployment { .. } => E::NoDeployment { name: deployment(), there: vec!["linkerd-destination".into()] },
         E::NoneReady { .. } => E::NoneReady { name: deployment(), pods: vec!["linkerd-destination-5d8".into()] },
+        E::NoneLabelled { .. } => E::NoneLabelled {
+            namespace: "linkerd".into(),
+            selector: "app=destination".into(),
+            pods: vec!["linkerd-destination-5d8".into()],
+        },
+        E::Labelled { .. } => E::Labelled {
+            namespace: "linkerd".into(),
+            selector: "app=destination".into(),
+            cause: "Unauthorized".into(),
+        },
         E::Deployment { .. } => E::Deployment { name: deployment(), cause: "Unauthorized".into() },
     }
 }

@@ -80,6 +80,19 @@ fn doubtful() -> Vec<Change> {
             run.summary.target.peak_rss_bytes = Some(1 << 20);
             run.summary.target.silent_judged = 2;
         },
+        |run| {
+            run.criteria
+                .set(Criterion::TargetMemoryMax, 1_073_741_824.0);
+            run.summary.target.peak_rss_bytes = Some(1 << 20);
+            run.summary.target.replicas_unread =
+                ["10.0.0.2:8086", "10.0.0.3:8086"].map(Into::into).into();
+        },
+        |run| {
+            run.criteria
+                .set(Criterion::TargetMemoryMax, 1_073_741_824.0);
+            run.summary.target.peak_rss_bytes = Some(1 << 20);
+            run.summary.target.replicas_unnamed = 2;
+        },
         |run| run.summary.correctness.streams_checked = 0,
         |run| run.summary.fan_out = FanOut::default(),
         |run| {

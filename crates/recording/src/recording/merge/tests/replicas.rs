@@ -29,6 +29,7 @@ fn recording(known: &Known<'_>) -> Vec<Line> {
                 let info = |address| ReplicaInfo {
                     address,
                     streams: None,
+                    ..ReplicaInfo::default()
                 };
                 header.replicas = owned(known.start).into_iter().map(info).collect();
             }
@@ -122,6 +123,29 @@ fn replicas_are_matched_by_address_whatever_their_numbers() {
             row("d:1", 4 + 4, (13 + 13) * n, (3 + 3) * n),
         ]
     );
+}
+
+#[test]
+fn a_replica_that_whoever_sampled_did_not_know_at_its_start_is_in_no_sample() {
+    let unread = |each: &[Known<'_>]| {
+        let merged = merge(each.iter().map(recording).collect()).unwrap();
+        // It stays so when that is merged again.
+        let again = merge(vec![merged.clone()]).unwrap();
+        let of = |lines: &[Line]| Statistics::of(lines).summary().target.replicas_unread;
+        assert_eq!(of(&again), of(&merged));
+        of(&merged)
+    };
+    let early = || Known {
+        start: &["a:1"],
+        later: &[(20, &["b:1", "c:1"])],
+    };
+    let late = || Known {
+        start: &["a:1", "b:1", "c:1"],
+        later: &[],
+    };
+    assert_eq!(unread(&[early(), late()]), ["b:1", "c:1"]);
+    assert_eq!(unread(&[late(), early()]), [""; 0]);
+    assert_eq!(unread(&[early()]), ["b:1", "c:1"]);
 }
 
 #[test]
