@@ -81,7 +81,7 @@ scenario_nulls() {
     for path in federation target target.ipv6 sandbox.faults \
         sandbox.replicas criteria.never criteria.optional global churn.stable churn.oscillate churn.provoke churn.backend \
         churn.meshed churn.addresses churn.port churn.servicePrefix churn.scaleTo churn.duration churn.resources client.lifecycle \
-        client.replicas client.targets client.profiles client.profileNames client.policies client.connections churn.batchSize commonLabels.a podAnnotations.b churn.nodeSelector.c; do
+        client.replicas client.targets client.profiles client.profileEndpoints client.profileNames client.policies client.connections churn.batchSize commonLabels.a podAnnotations.b churn.nodeSelector.c; do
         # What the scenario itself has is taken from it, so only what it has not can be as before.
         null_at "$path" >"$work/null.yaml"
         render load "${quick[@]}" -f "$work/null.yaml" >"$work/null"

@@ -255,8 +255,14 @@ files/limits.yaml.
 {{- $place := "client.stalled" }}
 {{- if kindIs "map" $stalled }}
 {{- $reader := dig "reader" "never" $stalled }}
-{{- if and (eq $reader "never") (hasKey $stalled "rate") }}
-{{- fail "client.stalled.rate: only with reader: trickle is there a rate; the reader never reads nothing" }}
+{{- if and (ne $reader "trickle") (hasKey $stalled "rate") }}
+{{- fail "client.stalled.rate: only with reader: trickle is there a rate" }}
+{{- end }}
+{{- if and (ne $reader "smallWindows") (hasKey $stalled "window") }}
+{{- fail "client.stalled.window: only with reader: smallWindows is there a window" }}
+{{- end }}
+{{- if and (eq $reader "smallWindows") (ne $path "direct") }}
+{{- fail "client.stalled.reader: with client.path: sidecar the windows at the controller are the sidecar's; smallWindows needs path: direct" }}
 {{- end }}
 {{- $stalled = dig "clients" 0 $stalled }}
 {{- $place = "client.stalled.clients" }}

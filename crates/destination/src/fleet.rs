@@ -86,8 +86,11 @@ pub struct FleetConfig {
     pub seed: u64,
     /// When streams end by themselves.
     pub lifecycle: scenario::Lifecycle,
-    /// Whether `GetProfile` streams by address are held in addition to the `Get` streams.
+    /// Whether `GetProfile` streams by ClusterIP are held in addition to the `Get` streams, or by the
+    /// address of an endpoint where a Service has none.
     pub profiles: bool,
+    /// Whether those by the address of an endpoint are held for every Service.
+    pub profile_endpoints: bool,
     /// `GetProfile` streams by the name of a Service that each client holds, as an inbound proxy
     /// does for the Services that its pod belongs to.
     pub profile_names: u32,
@@ -207,7 +210,7 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from
 impl FleetConfig {
     /// The streams of a slot: of `Get`, and of those that are about the same Service.
     fn streams_of_slot(&self) -> u64 {
-        let profiles = if self.profiles { 2 } else { 0 };
+        let profiles = u64::from(self.profiles) + u64::from(self.profile_endpoints);
         1 + profiles + u64::from(self.policies.is_some())
     }
 }
@@ -436,10 +439,21 @@ async fn connection(shared: Arc<Shared>, number: u64, pods: Vec<ClientPod>) {
         };
         for slot in slots {
             let authority = &shared.locked(slot).service.authority;
-            let held = shared.config.profiles.then(|| Arc::new(SetOnce::new()));
-            if let Some(held) = &held {
+            let FleetConfig {
+                profiles,
+                profile_endpoints,
+                ..
+            } = shared.config;
+            if profiles {
                 streams.spawn(profile(slot, Subject::Service));
-                streams.spawn(profile(slot, Subject::Endpoint(Arc::clone(held))));
+            }
+            let held = (profiles || profile_endpoints).then(|| Arc::new(SetOnce::new()));
+            if let Some(held) = &held {
+                let endpoint = Subject::Endpoint {
+                    held: Arc::clone(held),
+                    of_every_service: profile_endpoints,
+                };
+                streams.spawn(profile(slot, endpoint));
             }
             if policies.is_some() {
                 asked.push((Arc::clone(&asker), slot, Subject::Outbound));

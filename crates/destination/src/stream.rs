@@ -12,7 +12,7 @@ use tonic::body::Body;
 use tower::{Service, ServiceExt};
 
 use super::{
-    connection::{Connection, HeldWindows, HoldsWindows},
+    connection::{Connection, HeldWindows, HoldsWindows, StreamWindow},
     ending::{Ended, Ending, Violation},
     frames::{Frames, Next, status},
 };
@@ -139,7 +139,15 @@ pub async fn stall(
     mut on_bytes: impl FnMut(usize),
 ) -> Ended {
     let mut request = head(Method::Get.path(), request);
-    request.extensions_mut().insert(HoldsWindows);
+    match reader {
+        Reader::Never | Reader::Trickle { .. } => {
+            request.extensions_mut().insert(HoldsWindows);
+        }
+        Reader::SmallWindows { window } => {
+            let window = StreamWindow(window.into());
+            request.extensions_mut().insert(window);
+        }
+    }
     let (connection, mut response) = match call(&mut grpc, request, on_response).await {
         Ok(answered) => answered,
         Err(ended) => return ended,
@@ -148,9 +156,10 @@ pub async fn stall(
     let mut body = response.into_body();
     // Bytes a second, and what has come and is not read.
     let (rate, mut unread) = match reader {
-        Reader::Never => (0, 0_usize),
+        Reader::Never | Reader::SmallWindows { .. } => (0, 0_usize),
         Reader::Trickle { rate: Size(rate) } => (rate, 0),
     };
+    let reads_at_once = matches!(reader, Reader::SmallWindows { .. });
     let each = usize::try_from(rate.div_ceil(10)).unwrap_or(usize::MAX);
     let mut ticks = tokio::time::interval(TRICKLE);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -165,7 +174,7 @@ pub async fn stall(
                 }
             }
             // Without windows the peer keeps what nobody takes.
-            frame = body.frame(), if windows.is_some() || rate > 0 && unread == 0 => {
+            frame = body.frame(), if windows.is_some() || reads_at_once || rate > 0 && unread == 0 => {
                 let ending = match frame {
                     Some(Ok(frame)) => match frame.into_data() {
                         Ok(data) => {

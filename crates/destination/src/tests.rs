@@ -75,6 +75,7 @@ impl Streams {
             seed: 1,
             lifecycle: Lifecycle::Eternal,
             profiles: false,
+            profile_endpoints: false,
             profile_names: 0,
             policies: None,
             path,

@@ -145,8 +145,11 @@ pub struct Client {
     pub open_rate: u32,
     /// When streams end by themselves.
     pub lifecycle: Lifecycle,
-    /// Whether `GetProfile` streams by address are held in addition to the `Get` streams.
+    /// Whether `GetProfile` streams by ClusterIP are held in addition to the `Get` streams, or by the
+    /// address of an endpoint where a Service has none.
     pub profiles: bool,
+    /// Whether those by the address of an endpoint are held for every Service.
+    pub profile_endpoints: bool,
     /// `GetProfile` streams by Service name that each virtual client holds.
     pub profile_names: u32,
     /// Whether streams of the policy API are held, on connections of their own.
@@ -307,7 +310,7 @@ impl Scenario {
     #[must_use]
     pub fn profile_streams(&self) -> u64 {
         let (client, streams) = (&self.client, self.streams());
-        let by_address = if client.profiles { 2 } else { 0 };
+        let by_address = u64::from(client.profiles) + u64::from(client.profile_endpoints);
         // A client asks for each of its Services once.
         let each = client.reading_clients().max(1) * u64::from(client.streams_per_service).max(1);
         let names = u64::from(client.profile_names).min(streams / each);
@@ -465,6 +468,7 @@ impl Default for Client {
             open_rate: 2_000,
             lifecycle: Lifecycle::Eternal,
             profiles: false,
+            profile_endpoints: false,
             profile_names: 0,
             policies: false,
             connections: None,

@@ -57,7 +57,7 @@ pub struct ClientArgs {
         env,
         conflicts_with_all = [
             "services", "targets", "streams_per_service", "stream_max_lifetime", "stream_reset_interval",
-            "clients", "open_rate", "lifecycle", "profiles", "profile_names", "policies",
+            "clients", "open_rate", "lifecycle", "profiles", "profile_endpoints", "profile_names", "policies",
         ]
     )]
     pub scenario: Option<String>,
@@ -103,8 +103,8 @@ pub struct ClientArgs {
     /// after 3 s without an update at the start, 5 min without one later, or 1 h in all.
     #[arg(long, default_value_t, value_name = "LIFECYCLE", env)]
     pub lifecycle: Lifecycle,
-    /// Whether to hold GetProfile streams by address beside the Get streams, as an outbound proxy
-    /// does; by default only with `--lifecycle proxy`.
+    /// Whether to hold GetProfile streams by ClusterIP in addition to the Get streams, as an outbound
+    /// proxy does; by default only with `--lifecycle proxy`.
     #[arg(
         long,
         num_args = 0..=1,
@@ -114,6 +114,10 @@ pub struct ClientArgs {
         env
     )]
     pub profiles: Option<bool>,
+    /// Hold GetProfile streams by the address of an endpoint for every Service, as for an application
+    /// that connects to pods; else only for headless Services.
+    #[arg(long, env)]
+    pub profile_endpoints: bool,
     /// GetProfile streams by Service name that each client holds, as an inbound proxy does; by
     /// default 1 with profiles, else 0.
     #[arg(long, value_name = "NUMBER", env)]
@@ -240,6 +244,7 @@ impl ClientArgs {
                 open_rate: self.open_rate,
                 lifecycle: self.lifecycle,
                 profiles,
+                profile_endpoints: self.profile_endpoints,
                 profile_names: self.profile_names.unwrap_or(profiles.into()),
                 policies: self.policies,
                 connections: self.forward.connections(None),

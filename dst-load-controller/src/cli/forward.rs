@@ -12,7 +12,11 @@ use dst_load_destination::{
     pods::{PodTarget, PodTargets, Pods},
     target::{Target, flags},
 };
-use dst_load_scenario::{flags::Flags, quantity::Bytes, scenario::ClientPath};
+use dst_load_scenario::{
+    flags::Flags,
+    quantity::Bytes,
+    scenario::{Client, ClientPath, Reader},
+};
 use dst_load_transport::world::{KubeFactory, ListedReplicas};
 
 use super::{
@@ -128,12 +132,16 @@ impl ForwardArgs {
     ///
     /// # Errors
     /// If flags contradict it, or time is virtual and so has none of the windows that it is about.
-    pub(super) fn check_path(
-        &self,
-        path: ClientPath,
-        virtual_time: bool,
-    ) -> Result<(), UsageError> {
-        if path == ClientPath::Direct {
+    pub(super) fn check_path(&self, client: &Client, virtual_time: bool) -> Result<(), UsageError> {
+        let reader = client.stalled.map(|it| it.reader);
+        if virtual_time && matches!(reader, Some(Reader::SmallWindows { .. })) {
+            return Err(UsageError(
+                "client.stalled.reader: smallWindows is about HTTP/2 windows, and virtual time has \
+                 none: it would show nothing of them; run it without --virtual"
+                    .into(),
+            ));
+        }
+        if client.path == ClientPath::Direct {
             return Ok(());
         }
         if virtual_time {

@@ -78,7 +78,8 @@ async fn an_eternal_client_waits_for_the_first_endpoint_instead() {
 
 #[tokio::test(start_paused = true)]
 async fn a_proxys_profiles_are_opened_and_named_no_longer_among_what_is_not() {
-    let report = simulate(scenario(FROM_ZERO, &[])).await.report;
+    let every = &["client.profileEndpoints=true"];
+    let report = simulate(scenario(FROM_ZERO, every)).await.report;
     let profiles = report.profiles.as_ref().unwrap();
     // One by the Service's address, one by an endpoint's; and each client one by a name.
     assert_eq!((profiles.requested, profiles.opened), (28, 28));
@@ -106,10 +107,19 @@ async fn a_proxys_profiles_are_opened_and_named_no_longer_among_what_is_not() {
     );
     let eternal = &["client.lifecycle=eternal", "client.profiles=true"];
     let report = simulate(scenario(FROM_ZERO, eternal)).await.report;
-    assert_eq!(report.profiles.unwrap().opened, 28);
+    assert_eq!(report.profiles.unwrap().opened, 16);
     let without = &["client.profileNames=0"];
-    let report = simulate(scenario(FROM_ZERO, without)).await.report;
-    assert_eq!(report.profiles.unwrap().opened, 24);
+    let profiles = simulate(scenario(FROM_ZERO, without))
+        .await
+        .report
+        .profiles
+        .unwrap();
+    // Applications connect to ClusterIPs.
+    assert_eq!((profiles.requested, profiles.opened), (12, 12));
+    assert_eq!(
+        profiles.kinds.keys().collect::<Vec<_>>(),
+        [&HeldKind::Service]
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -160,6 +160,7 @@ fn session(world: World) -> SessionConfig {
             seed: 1,
             lifecycle: scenario::Lifecycle::Eternal,
             profiles: false,
+            profile_endpoints: false,
             profile_names: 0,
             policies: None,
             path: scenario::ClientPath::Direct,

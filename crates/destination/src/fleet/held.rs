@@ -58,7 +58,7 @@ impl Held {
         let kind = self.subject.kind();
         self.count(|held| held.request(kind));
         self.shared.wait_for_turn(self.slot.order).await;
-        if let Subject::Endpoint(held) = &self.subject {
+        if let Subject::Endpoint { held, .. } = &self.subject {
             held.wait().await;
         }
         let mut delays = self.shared.delays("held", &self.name());
@@ -168,7 +168,7 @@ impl Held {
             name = self.name(),
             cause = ?ending.what,
             message = ending.message,
-            "stream beside Get ended"
+            "profile or policy stream ended"
         );
         self.is_refusal(ending)
     }

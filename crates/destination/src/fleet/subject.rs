@@ -23,8 +23,14 @@ use crate::stream::{Identity, Method, framed, request};
 pub(super) enum Subject {
     /// The profile of the Service, by its ClusterIP.
     Service,
-    /// The profile of an endpoint that the `Get` stream holds; set once it holds any.
-    Endpoint(Arc<SetOnce<()>>),
+    /// The profile of an endpoint that the `Get` stream has.
+    Endpoint {
+        /// Set once the stream has had one.
+        held: Arc<SetOnce<()>>,
+        /// Whether those of Services with a ClusterIP are asked for too, by which applications reach
+        /// them otherwise.
+        of_every_service: bool,
+    },
     /// The profile of the Service, by its name. Never of an instance: a name of an endpoint without
     /// a pod ends Linkerd's process.
     Name,
@@ -68,7 +74,7 @@ impl Subject {
     pub(super) const fn kind(&self) -> HeldKind {
         match self {
             Self::Service => HeldKind::Service,
-            Self::Endpoint(_) => HeldKind::Endpoint,
+            Self::Endpoint { .. } => HeldKind::Endpoint,
             Self::Name => HeldKind::Name,
             Self::Outbound => HeldKind::Outbound,
             Self::Inbound => HeldKind::Inbound,
@@ -77,7 +83,7 @@ impl Subject {
 
     pub(super) const fn method(&self) -> Method {
         match self {
-            Self::Service | Self::Endpoint(_) | Self::Name => Method::GetProfile,
+            Self::Service | Self::Endpoint { .. } | Self::Name => Method::GetProfile,
             Self::Outbound => Method::WatchOutbound,
             Self::Inbound => Method::WatchInbound,
         }
@@ -85,7 +91,7 @@ impl Subject {
 
     pub(super) const fn counts<'a>(&self, streams: &'a mut StreamCounts) -> &'a mut HeldCounts {
         match self {
-            Self::Service | Self::Endpoint(_) | Self::Name => &mut streams.profiles,
+            Self::Service | Self::Endpoint { .. } | Self::Name => &mut streams.profiles,
             Self::Outbound | Self::Inbound => &mut streams.policies,
         }
     }
@@ -107,9 +113,15 @@ impl Subject {
         };
         match self {
             Self::Service => by_ip(&|address| profile(&address.to_string())),
-            Self::Endpoint(_) => locked
-                .with(|ledger| ledger.any_held(stream))
-                .map_or(Ask::NotYet, |address| profile(&address.to_string())),
+            Self::Endpoint {
+                of_every_service, ..
+            } => match locked.cluster_ip() {
+                ClusterIp::At(_) if !of_every_service => Ask::Never,
+                ClusterIp::Unknown if !of_every_service => Ask::NotYet,
+                ClusterIp::At(_) | ClusterIp::Unknown | ClusterIp::Absent => locked
+                    .with(|ledger| ledger.any_held(stream))
+                    .map_or(Ask::NotYet, |address| profile(&address.to_string())),
+            },
             Self::Name => {
                 let name = format!("{}.{}.svc.", service.name, service.namespace);
                 if service.authority.starts_with(&name) {

@@ -216,6 +216,7 @@ fn config() -> FleetConfig {
         seed: 1,
         lifecycle: scenario::Lifecycle::Eternal,
         profiles: false,
+        profile_endpoints: false,
         profile_names: 0,
         policies: None,
         path: ClientPath::Direct,

@@ -6,6 +6,7 @@ use super::{
     server::{Act, Drainable},
     *,
 };
+use crate::ending::What;
 
 /// Clients that read, with a stream each.
 const READING: u64 = 6;
@@ -142,4 +143,56 @@ async fn a_trickle_opens_the_windows_again() {
         .await;
     nothing_ended(&streams);
     streams.fleet.close().await;
+}
+
+/// The most that a server of one stream, with a message of so many bytes, was let send at once.
+async fn sent_at_once(socket: tokio::net::TcpStream, bytes: usize) -> usize {
+    let mut connection = h2::server::handshake(socket).await.unwrap();
+    let (_, mut respond) = connection.accept().await.unwrap().unwrap();
+    let driven = tokio::spawn(async move { while connection.accept().await.is_some() {} });
+    let head = http::Response::builder().header("content-type", "application/grpc");
+    let mut send = respond
+        .send_response(head.body(()).unwrap(), false)
+        .unwrap();
+    let (mut left, mut most) = (bytes, 0);
+    while left > 0 {
+        send.reserve_capacity(left);
+        let room = std::future::poll_fn(|cx| send.poll_capacity(cx)).await;
+        let room = room.unwrap().unwrap();
+        most = most.max(room);
+        let data = vec![0; room.min(left)];
+        left -= data.len();
+        send.send_data(data.into(), false).unwrap();
+    }
+    let mut trailers = http::HeaderMap::new();
+    trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
+    send.send_trailers(trailers).unwrap();
+    drop(send);
+    driven.await.unwrap();
+    most
+}
+
+#[tokio::test]
+async fn small_windows_let_little_be_sent_ahead_and_take_everything() {
+    const MESSAGE: usize = 100_000;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    for (lifecycle, window) in [(Lifecycle::Eternal, 1_024), (Lifecycle::Proxy, 7)] {
+        let grpc = dial(&address, lifecycle).unwrap();
+        let (grpc, accepted) = tokio::join!(grpc(), listener.accept());
+        let serving = tokio::spawn(sent_at_once(accepted.unwrap().0, MESSAGE));
+        let mut came = 0;
+        let ended = crate::stream::stall(
+            grpc.unwrap(),
+            bytes::Bytes::new(),
+            Reader::SmallWindows { window },
+            |_| {},
+            |bytes| came += bytes,
+        )
+        .await;
+        assert_eq!(ended.ending().what, What::Status(tonic::Code::Ok));
+        drop(ended);
+        assert_eq!(came, MESSAGE);
+        assert_eq!(serving.await.unwrap(), usize::from(window));
+    }
 }

@@ -1,5 +1,7 @@
 //! By which way clients reach the controller, and which of them do not read.
 
+use std::num::NonZeroU16;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +40,11 @@ pub enum Reader {
         /// More than 0.
         rate: Bytes,
     },
+    /// It reads at once, and lets the controller send no more than so much ahead on each stream.
+    SmallWindows {
+        /// Bytes, more than 0.
+        window: u16,
+    },
 }
 
 /// How a stalled client reads.
@@ -49,10 +56,14 @@ pub(super) enum ReaderKey {
     Never,
     /// It reads `rate` bytes a second of each stream.
     Trickle,
+    /// It reads at once, with HTTP/2 windows of `window` bytes a stream.
+    SmallWindows,
 }
 
 /// What a stalled client reads a second where nothing is said.
 pub(super) const DEFAULT_RATE: Bytes = Bytes(1024);
+/// A small window where nothing is said, bytes: an update of some ten endpoints fills it.
+pub(super) const DEFAULT_WINDOW: NonZeroU16 = NonZeroU16::new(1024).unwrap();
 
 /// Which `count` of so many clients are stalled, by position: as the seed draws them.
 #[must_use]

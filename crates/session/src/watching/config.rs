@@ -64,6 +64,7 @@ pub fn fleet_config(
         seed,
         lifecycle: client.lifecycle,
         profiles: client.profiles,
+        profile_endpoints: client.profile_endpoints,
         profile_names: client.profile_names,
         policies: client.policies.then(Policies::default),
         path: client.path,

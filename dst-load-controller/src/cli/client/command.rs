@@ -58,7 +58,7 @@ pub async fn run(args: &ClientArgs, console: &mut Console<'_>) -> anyhow::Result
     let scenario = args.scenario()?;
     let scenario = scenario.as_ref();
     if let Some(scenario) = scenario {
-        args.forward.check_path(scenario.client.path, false)?;
+        args.forward.check_path(&scenario.client, false)?;
     }
     let partner = args.churn.as_deref().map(Partner::new).transpose();
     let partner = partner.map_err(|error| UsageError(format!("--churn: {error}")))?;
@@ -272,6 +272,9 @@ fn header(
             // As recordings of older versions have it, where there is nothing more to say.
             if client.profile_names != u32::from(client.profiles) {
                 section["profileNames"] = client.profile_names.into();
+            }
+            if client.profile_endpoints {
+                section["profileEndpoints"] = true.into();
             }
             if client.policies {
                 section["policies"] = true.into();

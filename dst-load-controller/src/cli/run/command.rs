@@ -34,7 +34,7 @@ pub async fn run(
     console: &mut Console<'_>,
 ) -> anyhow::Result<Exit> {
     let scenario = over_clusters(args, scenario)?;
-    (args.forward).check_path(scenario.client.path, args.virtual_time)?;
+    (args.forward).check_path(&scenario.client, args.virtual_time)?;
     let environment = choose(args, &scenario)?;
     if let Some(namespace) = &args.cluster.namespace {
         let addresses = args.destination.iter().chain(&args.destination_metrics);

@@ -53,7 +53,7 @@ const CANNOT: &str = "\
     lifecycle linger listen live log-format log-level max-endpoints max-hold max-surge max-unavailable meshed \
     metrics-addr min-endpoints min-hold namespace no-progress observe-context open-rate oscillate-hold-duration oscillate-jitter-percent \
     oscillate-max-endpoints oscillate-min-endpoints oscillate-services output output-dir output-file pairs \
-    pattern pod pod-uid policies port pprof profile-names profiles prometheus-selector qps quiet reference release replica run-id scale scale-duration \
+    pattern pod pod-uid policies port pprof profile-endpoints profile-names profiles prometheus-selector qps quiet reference release replica run-id scale scale-duration \
     scale-from scale-to seed service-prefix set shell sides skip-checks stable-endpoints stable-services start-delay \
     stream-max-lifetime stream-reset-interval streams-per-service targets threshold version virtual wait wait-for-namespace \
     warm-up with-parent allow-namespace command exec parent";
@@ -195,7 +195,7 @@ fn no_refusal_repeats_a_credential() {
         "https://me:c4n4ry%40@",
         "http://127.0.0.1:1/?token=c4n4ry1#c4n4ry2",
     ] {
-        let commands: [&[&str]; 21] = [
+        let commands: [&[&str]; 22] = [
             &["run", "quick", "--live", bad],
             &["run", "quick", "--connect-timeout", bad],
             &["run", "quick", "--push-gateway", bad, "--reference"],

@@ -35,6 +35,7 @@ async fn measured(refuses: Option<Code>) -> Report {
             config.world.destination = dial;
         }
         config.fleet.profiles = true;
+        config.fleet.profile_endpoints = true;
         config.fleet.profile_names = 1;
         config.fleet.policies = Some(Policies::default());
         config

@@ -110,6 +110,7 @@ async fn the_name_of_an_instance_is_never_asked_for() {
     };
     let config = FleetConfig {
         profiles: true,
+        profile_endpoints: true,
         profile_names: 1,
         ..config()
     };
@@ -374,6 +375,7 @@ async fn each_stream_has_its_share_of_the_rate() {
         clients: 3,
         open_rate: 1,
         profiles: true,
+        profile_endpoints: true,
         profile_names: 1,
         policies: policies(),
         ..config()

@@ -28,6 +28,7 @@ async fn with_profiles(
     watched.ledgers.all()[0].set_cluster_ip(ip);
     let config = FleetConfig {
         profiles: true,
+        profile_endpoints: true,
         ..config
     };
     let fleet = watched.open(clock, &[dial(grpc)], config);

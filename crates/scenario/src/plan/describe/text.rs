@@ -43,9 +43,9 @@ impl fmt::Display for Description {
         writeln!(f, "\nStreams")?;
         write!(
             f,
-            "  {} on {} connections",
+            "  {} on {}",
             count(streams),
-            count(connections)
+            counted(connections, "connection", "connections")
         )?;
         let most = count(streams_per_service);
         match targets {
@@ -66,13 +66,13 @@ impl fmt::Display for Description {
             (policy_streams, "the policy API"),
         ] {
             if streams > 0 {
-                writeln!(f, "  {} of {of} beside them, at most", count(streams))?;
+                writeln!(f, "  in addition, at most {} of {of}", count(streams))?;
             }
         }
         if stalled_streams > 0 {
             writeln!(
                 f,
-                "  {} beside them that nobody reads",
+                "  in addition, {} that nobody reads",
                 count(stalled_streams)
             )?;
         }

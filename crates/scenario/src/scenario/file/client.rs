@@ -41,9 +41,13 @@ half! {
         open_rate: Key<NonZeroU32>,
         /// When the client closes streams; `eternal` if absent.
         lifecycle: Key<Lifecycle>,
-        /// Whether `GetProfile` streams by address are opened too, as an outbound proxy opens them; only
-        /// with the lifecycle `proxy` if absent.
+        /// Whether `GetProfile` streams by ClusterIP are opened too, as an outbound proxy opens them, or by
+        /// the address of an endpoint where a Service is headless; only with the lifecycle `proxy` if
+        /// absent.
         profiles: Key<bool>,
+        /// Whether `GetProfile` streams by the address of an endpoint are opened for every Service, as
+        /// by an application that connects to pods; `false` if absent.
+        profile_endpoints: Key<bool>,
         /// `GetProfile` streams by Service name of each virtual client, as an inbound proxy opens them
         /// for the Services of its pod. 1 with `profiles` if absent, else 0.
         profile_names: Key<u32>,
@@ -88,7 +92,7 @@ impl Checker<'_> {
         let targets = value(section.targets).map(|it| self.targets(it));
         let clients = number(section.clients).unwrap_or(default.clients);
         let stalled = (section.stalled)
-            .map(|form| self.stalled(form, clients))
+            .map(|form| self.stalled(form, clients, path))
             .transpose()?;
         Ok(Client {
             replicas: number(section.replicas).unwrap_or(default.replicas),
@@ -101,6 +105,8 @@ impl Checker<'_> {
             open_rate: number(section.open_rate).unwrap_or(default.open_rate),
             lifecycle,
             profiles,
+            profile_endpoints: value(section.profile_endpoints)
+                .unwrap_or(default.profile_endpoints),
             profile_names: value(section.profile_names).unwrap_or(profiles.into()),
             policies: value(section.policies).unwrap_or(default.policies),
             connections: number(section.connections),
@@ -180,6 +186,7 @@ impl From<&Client> for ClientSection {
             // What older versions cannot read is written only where it says something.
             profile_names: (client.profile_names != u32::from(client.profiles))
                 .then(|| client.profile_names.into()),
+            profile_endpoints: client.profile_endpoints.then(|| true.into()),
             policies: client.policies.then(|| true.into()),
             path: (client.path != ClientPath::Direct).then(|| PathKey::Sidecar.into()),
             identities: match client.path {

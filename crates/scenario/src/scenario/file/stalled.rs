@@ -1,6 +1,6 @@
 //! `client.stalled`: clients that do not read.
 
-use std::str::FromStr;
+use std::{num::NonZeroU16, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,8 +13,8 @@ use super::{
 use crate::{
     quantity::{Bytes, DECIMAL, QuantityError, Share, readable},
     scenario::{
-        Reader, Stalled,
-        path::{DEFAULT_RATE, ReaderKey},
+        ClientPath, Reader, Stalled,
+        path::{DEFAULT_RATE, DEFAULT_WINDOW, ReaderKey},
     },
 };
 
@@ -33,6 +33,10 @@ pub(super) struct StalledSection {
     /// With the reader `trickle`: bytes a second of each stream. 1KiB if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rate: Key<Bytes>,
+    /// With the reader `smallWindows`: bytes that the controller may send ahead on each stream, at most
+    /// as many as HTTP/2 begins with. 1024 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    window: Key<NonZeroU16>,
 }
 
 /// A number of clients, or a percentage of a replica's.
@@ -49,13 +53,15 @@ impl Checker<'_> {
         &self,
         form: Placed<StalledForm>,
         clients: u32,
+        path: ClientPath,
     ) -> check::Result<Option<Stalled>> {
         let Placed { value: form, at } = form;
         let (portion, at, reader) = match form {
             Either::Value(portion) => (portion, at, Reader::Never),
             Either::Section(section) => {
                 let Placed { value: portion, at } = section.clients;
-                (portion, at, self.reader(section.reader, section.rate)?)
+                let reader = self.reader(section.reader, section.rate, section.window, path)?;
+                (portion, at, reader)
             }
         };
         let count = portion.of(clients);
@@ -72,21 +78,35 @@ impl Checker<'_> {
         }))
     }
 
-    fn reader(&self, reader: Key<ReaderKey>, rate: Key<Bytes>) -> check::Result<Reader> {
-        match (value(reader).unwrap_or_default(), rate) {
-            (ReaderKey::Never, Some(_)) => Err(self.error(
-                rate,
-                "only with reader: trickle is there a rate; the reader never reads nothing",
+    fn reader(
+        &self,
+        reader: Key<ReaderKey>,
+        rate: Key<Bytes>,
+        window: Key<NonZeroU16>,
+        path: ClientPath,
+    ) -> check::Result<Reader> {
+        let named = value(reader).unwrap_or_default();
+        if named != ReaderKey::Trickle && rate.is_some() {
+            return Err(self.error(rate, "only with reader: trickle is there a rate"));
+        }
+        if named != ReaderKey::SmallWindows && window.is_some() {
+            return Err(self.error(window, "only with reader: smallWindows is there a window"));
+        }
+        match named {
+            ReaderKey::Never => Ok(Reader::Never),
+            ReaderKey::Trickle => match value(rate).unwrap_or(DEFAULT_RATE) {
+                Bytes(0) => {
+                    Err(self.error(rate, "nothing is read at a rate of 0; write reader: never"))
+                }
+                rate => Ok(Reader::Trickle { rate }),
+            },
+            ReaderKey::SmallWindows if path != ClientPath::Direct => Err(self.error(
+                reader,
+                "with client.path: sidecar the windows at the controller are the sidecar's; \
+                 smallWindows needs path: direct",
             )),
-            (ReaderKey::Never, None) => Ok(Reader::Never),
-            (
-                ReaderKey::Trickle,
-                Some(Placed {
-                    value: Bytes(0), ..
-                }),
-            ) => Err(self.error(rate, "nothing is read at a rate of 0; write reader: never")),
-            (ReaderKey::Trickle, rate) => Ok(Reader::Trickle {
-                rate: value(rate).unwrap_or(DEFAULT_RATE),
+            ReaderKey::SmallWindows => Ok(Reader::SmallWindows {
+                window: value(window).unwrap_or(DEFAULT_WINDOW).get(),
             }),
         }
     }
@@ -101,6 +121,13 @@ impl From<Stalled> for StalledForm {
                 clients: clients.into(),
                 reader: key(ReaderKey::Trickle),
                 rate: key(rate),
+                window: None,
+            }),
+            Reader::SmallWindows { window } => Self::Section(StalledSection {
+                clients: clients.into(),
+                reader: key(ReaderKey::SmallWindows),
+                rate: None,
+                window: NonZeroU16::new(window).and_then(key),
             }),
         }
     }

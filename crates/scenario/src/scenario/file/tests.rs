@@ -447,7 +447,7 @@ fn the_effective_form_reads_back_to_the_same_scenario() {
         "churn: {services: 1, endpoints: 10}\nsandbox: {podStart: 50ms, faults: [{kind: slowPods, at: 3s, lasts: 2s, share: 12.5%, delay: 1s}]}".to_owned(),
         "churn: {services: 1, endpoints: 10}\ncriteria: {throughputMin: 1500.5, endToEnd: {p50: 1ms, everyClientWithin: 1m}, target: {memoryMax: 8Gi, memoryGrowthPerHour: 0.3, cpuMax: 1500m}}\nclient: {streamMaxLifetime: 5m, streamResetInterval: 2m}\nmeasure: {deadline: 7s}".to_owned(),
         "churn: {services: 1, endpoints: 10}\nclient: {lifecycle: proxy}".to_owned(),
-        "churn: {services: 1, endpoints: 10}\nclient: {lifecycle: proxy, profiles: false, profileNames: 2, policies: true}\nsandbox: {replicas: 3, faults: [{kind: dropUpdate, replica: 2}]}".to_owned(),
+        "churn: {services: 1, endpoints: 10}\nclient: {lifecycle: proxy, profiles: false, profileEndpoints: true, profileNames: 2, policies: true}\nsandbox: {replicas: 3, faults: [{kind: dropUpdate, replica: 2}]}".to_owned(),
     ];
     for text in &patterns {
         let (scenario, _) = Scenario::from_yaml(text, "s.yaml", &[]).unwrap();
@@ -521,7 +521,7 @@ fn profiles_go_with_a_proxys_lifecycle_unless_they_are_asked_for_or_not() {
     assert_eq!(client(""), (eternal, (false, 0, false), 0, 0));
     // 2 Services, and 2 replicas of 3 clients.
     let many = "replicas: 2, clients: 3";
-    let (by_address, clients) = (2 * 2 * 6, 6);
+    let (by_address, clients) = (2 * 6, 6);
     assert_eq!(
         client(&format!("{many}, lifecycle: proxy")),
         (proxy, (true, 1, false), by_address + clients, 0)
@@ -535,6 +535,10 @@ fn profiles_go_with_a_proxys_lifecycle_unless_they_are_asked_for_or_not() {
     assert_eq!(
         client(&format!("{many}, profiles: true, profileNames: 0")),
         (eternal, (true, 0, false), by_address, 0)
+    );
+    assert_eq!(
+        client(&format!("{many}, lifecycle: proxy, profileEndpoints: true")),
+        (proxy, (true, 1, false), 2 * by_address + clients, 0)
     );
     // By each of its Services' names once, however many streams it has of each.
     assert_eq!(

@@ -42,7 +42,7 @@ const FILES: [(&str, &str); 9] = [
 
 /// Command lines as a shell splits them, each of which ends with an error. Nobody listens at port 1,
 /// nor, where a controller of this machine would have its metrics, at 127.9.9.9.
-const REFUSED: [&str; 69] = [
+const REFUSED: [&str; 70] = [
     "churn --services 1 --pattern stable --endpoints-per-service 1 --kubeconfig kubeconfig --namespace kube-system",
     "run quick --kubeconfig kubeconfig --destination linkerd-dst.mesh.svc:8086 --namespace mesh",
     "plan no-such-scenario",
@@ -57,6 +57,7 @@ const REFUSED: [&str; 69] = [
     "run quick --virtual --connect-timeout soon",
     "run large-rollout --virtual",
     "run stalled-readers --virtual",
+    "run quick --virtual --set client.stalled.clients=1 --set client.stalled.reader=smallWindows",
     "run stalled-readers --connections 5",
     "run quick --reference",
     "run quick --context lab",

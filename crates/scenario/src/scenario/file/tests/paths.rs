@@ -49,6 +49,14 @@ fn stalled_clients_are_a_number_or_a_share_and_may_read_a_little() {
             "stalled: {clients: 1, reader: trickle, rate: 2KiB}",
             Some((1, trickle(2048))),
         ),
+        (
+            "stalled: {clients: 2, reader: smallWindows}",
+            Some((2, Reader::SmallWindows { window: 1024 })),
+        ),
+        (
+            "stalled: {clients: 2, reader: smallWindows, window: 65535}",
+            Some((2, Reader::SmallWindows { window: 65_535 })),
+        ),
     ] {
         assert_eq!(stalled(keys), wanted, "{keys}");
     }
@@ -99,6 +107,26 @@ fn what_contradicts_itself_is_named_with_its_place() {
             of("clients: 3, stalled: {clients: 1, reader: trickle, rate: 0}"),
             "s.yaml:8:67: client.stalled.rate: ",
             "write reader: never",
+        ),
+        (
+            of("clients: 3, stalled: {clients: 1, reader: trickle, window: 9}"),
+            "s.yaml:8:69: client.stalled.window: ",
+            "only with reader: smallWindows",
+        ),
+        (
+            of("clients: 3, stalled: {clients: 1, reader: smallWindows, window: 0}"),
+            "s.yaml:8:74: client.stalled.window: ",
+            "at least 1",
+        ),
+        (
+            of("clients: 3, stalled: {clients: 1, reader: smallWindows, window: 65536}"),
+            "s.yaml:8:74: client.stalled.window: ",
+            "65535",
+        ),
+        (
+            of("clients: 3, path: sidecar, stalled: {clients: 1, reader: smallWindows}"),
+            "s.yaml:8:75: client.stalled.reader: ",
+            "the sidecar's",
         ),
         (
             of("clients: 3, stalled: {reader: never}"),
