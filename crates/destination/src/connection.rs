@@ -32,7 +32,7 @@ use http_body_util::BodyExt as _;
 use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::{mpsc, oneshot},
+    sync::oneshot,
 };
 use tonic::{Status, body::Body};
 use tower::service_fn;
@@ -52,10 +52,6 @@ pub struct Windows {
 /// One connection, for as long as a stream of it or its channel holds it.
 pub struct Connection {
     send: SendRequest<Bytes>,
-    /// The window of its streams, where a request has said it.
-    window: Mutex<Option<u32>>,
-    /// Tells what drives the connection about such a window.
-    resize: mpsc::UnboundedSender<u32>,
     /// Dropped after `send`: h2 does not notice by itself that nobody can send any more.
     _held: oneshot::Sender<Infallible>,
 }
@@ -69,11 +65,6 @@ pub(super) struct HoldsWindows;
 /// What opens the windows of such a response, and of its connection, as its extension.
 #[derive(Clone, Debug)]
 pub(super) struct HeldWindows(h2::FlowControl);
-
-/// Has the peer send no more than so many bytes ahead on each stream of the connection that the request
-/// takes, from this request on.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct StreamWindow(pub(super) u32);
 
 /// Why there is no stream, or no more of it.
 #[derive(Debug, thiserror::Error)]
@@ -183,41 +174,19 @@ impl Connection {
             .handshake(socket)
             .await
             .map_err(io::Error::other)?;
-        let (held, mut dropped) = oneshot::channel();
-        let (resize, mut resized) = mpsc::unbounded_channel();
+        let (held, dropped) = oneshot::channel();
         tokio::spawn(async move {
-            let mut connection = connection;
-            let ended = loop {
-                tokio::select! {
-                    biased;
-                    // Before the requests that it is for.
-                    Some(window) = resized.recv() => {
-                        if let Err(error) = connection.set_initial_window_size(window) {
-                            tracing::warn!(%error, window, "the window could not be set");
-                        }
-                    }
-                    ended = &mut connection => break ended,
-                    _ = &mut dropped => break connection.await,
-                }
+            let mut connection = std::pin::pin!(connection);
+            let ended = tokio::select! {
+                biased;
+                ended = connection.as_mut() => ended,
+                _ = dropped => connection.await,
             };
             if let Err(error) = ended {
                 tracing::debug!(%error, "connection ended");
             }
         });
-        Ok(Self {
-            send,
-            window: Mutex::new(None),
-            resize,
-            _held: held,
-        })
-    }
-
-    /// Sets the window of its streams, if that is another than before.
-    fn set_window(&self, StreamWindow(window): StreamWindow) {
-        if self.window.lock().replace(window) != Some(window) {
-            // It fails where the connection has ended: then there is no stream.
-            let _ = self.resize.send(window);
-        }
+        Ok(Self { send, _held: held })
     }
 
     /// The error with which h2 refuses new streams; `None` while it takes them.
@@ -288,15 +257,13 @@ impl Channel {
             .take_if(|current| current.ptr_eq(attempt));
     }
 
-    /// Opens a stream with this request's head, on a connection whose streams have this window.
+    /// Opens a stream with this request's head.
     async fn begin(
         &self,
         head: &Request<()>,
-        window: Option<StreamWindow>,
     ) -> Result<(Arc<Connection>, ResponseFuture, h2::SendStream<Bytes>), Status> {
         loop {
             let (connection, is_new) = self.connection().await?;
-            window.into_iter().for_each(|it| connection.set_window(it));
             match connection.send.clone().send_request(head.clone(), false) {
                 Ok((response, body)) => return Ok((connection, response, body)),
                 Err(error) if is_new => return Err(connection.failed(error)),
@@ -312,7 +279,6 @@ impl Channel {
         uri.scheme = Some(self.origin.0.clone());
         uri.authority = Some(self.origin.1.clone());
         let holds = parts.extensions.remove::<HoldsWindows>().is_some();
-        let window = parts.extensions.remove::<StreamWindow>();
         parts.uri = Uri::from_parts(uri)
             .map_err(|error| Status::internal(format!("request without a path: {error}")))?;
         parts
@@ -324,7 +290,7 @@ impl Channel {
             )));
         let body = body.collect().await?.to_bytes();
         let head = Request::from_parts(parts, ());
-        let (connection, response, mut sending) = self.begin(&head, window).await?;
+        let (connection, response, mut sending) = self.begin(&head).await?;
         // If that fails, the response says why.
         let _ = sending.send_data(body, true);
         drop(sending);

@@ -51,17 +51,21 @@ pub fn dial(destination: &str, windows: impl Into<Windows>) -> Result<Dial, Stri
     let mut connector = connector();
     let authority = authority(&address)?;
     if !address.tls() {
-        return Ok(Arc::new(move || {
+        return Ok(Arc::new(move |window| {
             let (connector, uri) = (connector.clone(), uri.clone());
             let connect = move || connected(connector.clone(), uri.clone());
             let origin = (Scheme::HTTP, authority.clone());
-            Box::pin(connection::open(origin, windows, connect))
+            Box::pin(connection::open(
+                origin,
+                windows.of_streams(window),
+                connect,
+            ))
         }));
     }
     let trust = tls::http2().map_err(|error| error.to_string())?;
     connector.enforce_http(false);
     let secure = HttpsConnector::from((connector, trust));
-    Ok(Arc::new(move || {
+    Ok(Arc::new(move |window| {
         let (secure, uri) = (secure.clone(), uri.clone());
         let connect = move || {
             let connected = secure.clone().call(uri.clone());
@@ -72,7 +76,11 @@ pub fn dial(destination: &str, windows: impl Into<Windows>) -> Result<Dial, Stri
             }
         };
         let origin = (Scheme::HTTPS, authority.clone());
-        Box::pin(connection::open(origin, windows, connect))
+        Box::pin(connection::open(
+            origin,
+            windows.of_streams(window),
+            connect,
+        ))
     }))
 }
 
@@ -84,7 +92,7 @@ pub(crate) fn dial_lone(lone: &Arc<LoneName>, windows: Windows) -> Result<Dial, 
     let address = lone.name().parse();
     let authority = authority(&address.map_err(|e: AddressError| e.to_string())?)?;
     let (lone, connector) = (Arc::clone(lone), connector());
-    Ok(Arc::new(move || {
+    Ok(Arc::new(move |window| {
         let (lone, connector) = (Arc::clone(&lone), connector.clone());
         let connect = move || {
             let (lone, connector) = (Arc::clone(&lone), connector.clone());
@@ -102,7 +110,11 @@ pub(crate) fn dial_lone(lone: &Arc<LoneName>, windows: Windows) -> Result<Dial, 
             }
         };
         let origin = (Scheme::HTTP, authority.clone());
-        Box::pin(connection::open(origin, windows, connect))
+        Box::pin(connection::open(
+            origin,
+            windows.of_streams(window),
+            connect,
+        ))
     }))
 }
 
@@ -121,6 +133,16 @@ fn authority(address: &Address) -> Result<Authority, String> {
 async fn connected(mut connector: HttpConnector, uri: Uri) -> io::Result<TcpStream> {
     let connected = connector.call(uri).await.map_err(|error| as_io(&error))?;
     Ok(connected.into_inner())
+}
+
+impl Windows {
+    /// These, or with this window of each stream.
+    pub(super) fn of_streams(self, window: Option<u16>) -> Self {
+        Self {
+            stream: window.map_or(self.stream, u32::from),
+            ..self
+        }
+    }
 }
 
 impl From<Lifecycle> for Windows {
@@ -180,7 +202,7 @@ mod tests {
     async fn windows(windows: impl Into<Windows>) -> (u32, u32) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let dial = dial(&listener.local_addr().unwrap().to_string(), windows).unwrap();
-        let connecting = tokio::spawn(dial());
+        let connecting = tokio::spawn(dial(None));
         let (mut socket, _) = listener.accept().await.unwrap();
         let mut preface = [0; PREFACE.len()];
         socket.read_exact(&mut preface).await.unwrap();

@@ -651,7 +651,7 @@ mod tests {
         );
         let dial = dial_lone(&lone, Lifecycle::Proxy.into()).unwrap();
         let accepted = tokio::spawn(async move { listener.accept().await.map(drop) });
-        dial().await.unwrap();
+        dial(None).await.unwrap();
         accepted.await.unwrap().unwrap();
     }
 }

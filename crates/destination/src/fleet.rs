@@ -215,6 +215,20 @@ impl FleetConfig {
     }
 }
 
+// === impl ClientPod ===
+
+impl ClientPod {
+    /// What may be sent ahead on each stream of its connections, if that is not as usual, bytes.
+    const fn window(&self) -> Option<u16> {
+        match self.streams {
+            Streams::Stalled(Reader::SmallWindows { window }, _) => Some(window),
+            Streams::Stalled(Reader::Never | Reader::Trickle { .. }, _) | Streams::Read { .. } => {
+                None
+            }
+        }
+    }
+}
+
 // === impl Fleet ===
 
 impl Fleet {
@@ -382,7 +396,7 @@ async fn connection(shared: Arc<Shared>, number: u64, pods: Vec<ClientPod>) {
     let connected = tokio::select! {
         biased;
         () = shared.cancel.cancelled() => return,
-        connected = Pool::connect(&shared, &first.identity) => connected,
+        connected = Pool::connect(&shared, &first.identity, first.window()) => connected,
     };
     let pool = match connected {
         Ok(pool) => pool,
@@ -499,13 +513,18 @@ async fn connection(shared: Arc<Shared>, number: u64, pods: Vec<ClientPod>) {
 
 /// Connects, trying again until the time for it is up.
 /// `entity` seeds the waits.
-async fn connect(shared: &Shared, dial: &Dial, entity: &str) -> Result<Grpc, FleetError> {
+async fn connect(
+    shared: &Shared,
+    dial: &Dial,
+    window: Option<u16>,
+    entity: &str,
+) -> Result<Grpc, FleetError> {
     let config = &shared.config;
     let clock = shared.clock;
     let until = shared.opened + config.connect_timeout;
     let mut delays = shared.delays("connect", entity);
     loop {
-        let reason = match dial().await {
+        let reason = match dial(window).await {
             Ok(grpc) => {
                 shared.connected.fetch_add(1, Ordering::Relaxed);
                 return Ok(grpc);

@@ -223,14 +223,18 @@ impl Forward {
     #[must_use]
     pub fn dial(&self, windows: Windows) -> Dial {
         let forward = self.clone();
-        Arc::new(move || {
+        Arc::new(move |window| {
             let forward = forward.clone();
             let connect = move || {
                 let forward = forward.clone();
                 async move { forward.connect(GRPC_PORT).await.map_err(io::Error::other) }
             };
             let origin = (Scheme::HTTP, Authority::from_static("destination"));
-            Box::pin(connection::open(origin, windows, connect))
+            Box::pin(connection::open(
+                origin,
+                windows.of_streams(window),
+                connect,
+            ))
         })
     }
 

@@ -12,7 +12,7 @@ use tonic::body::Body;
 use tower::{Service, ServiceExt};
 
 use super::{
-    connection::{Connection, HeldWindows, HoldsWindows, StreamWindow},
+    connection::{Connection, HeldWindows, HoldsWindows},
     ending::{Ended, Ending, Violation},
     frames::{Frames, Next, status},
 };
@@ -139,14 +139,9 @@ pub async fn stall(
     mut on_bytes: impl FnMut(usize),
 ) -> Ended {
     let mut request = head(Method::Get.path(), request);
-    match reader {
-        Reader::Never | Reader::Trickle { .. } => {
-            request.extensions_mut().insert(HoldsWindows);
-        }
-        Reader::SmallWindows { window } => {
-            let window = StreamWindow(window.into());
-            request.extensions_mut().insert(window);
-        }
+    let reads_at_once = matches!(reader, Reader::SmallWindows { .. });
+    if !reads_at_once {
+        request.extensions_mut().insert(HoldsWindows);
     }
     let (connection, mut response) = match call(&mut grpc, request, on_response).await {
         Ok(answered) => answered,
@@ -159,7 +154,6 @@ pub async fn stall(
         Reader::Never | Reader::SmallWindows { .. } => (0, 0_usize),
         Reader::Trickle { rate: Size(rate) } => (rate, 0),
     };
-    let reads_at_once = matches!(reader, Reader::SmallWindows { .. });
     let each = usize::try_from(rate.div_ceil(10)).unwrap_or(usize::MAX);
     let mut ticks = tokio::time::interval(TRICKLE);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

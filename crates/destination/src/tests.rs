@@ -25,7 +25,9 @@ const LONG: Duration = Duration::from_secs(20);
 
 /// How the first stream to this address ends.
 async fn ending(address: &str) -> Ending {
-    let grpc = dial(address, Lifecycle::Eternal).unwrap()().await.unwrap();
+    let grpc = dial(address, Lifecycle::Eternal).unwrap()(None)
+        .await
+        .unwrap();
     let request = stream::request("web.shop.svc.cluster.local:80", "");
     let take = |_, message: &[u8]| match super::decode::update(message) {
         Ok(_) => Ok(()),

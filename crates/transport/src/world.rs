@@ -30,8 +30,10 @@ pub type Grpc = BoxCloneSyncService<
 /// tasks live on the runtime that made it, and the observer has a runtime of its own).
 pub type KubeFactory = Arc<dyn Fn() -> Result<kube::Client, kube::Error> + Send + Sync>;
 
-/// Opens one connection to the destination controller.
-pub type Dial = Arc<dyn Fn() -> BoxFuture<'static, Result<Grpc, tonic::Status>> + Send + Sync>;
+/// Opens one connection to the destination controller. A number is how many bytes the controller may
+/// send ahead on each stream of it, over HTTP/2, in place of what is usual.
+pub type Dial =
+    Arc<dyn Fn(Option<u16>) -> BoxFuture<'static, Result<Grpc, tonic::Status>> + Send + Sync>;
 
 /// All that `live` and a cluster, real or embedded, share.
 #[derive(Clone)]

@@ -151,7 +151,7 @@ async fn streams_metrics_and_pings_go_through_a_forward_of_our_own() {
     // Two connections, as two clients have them.
     let dial = forward.dial(Lifecycle::Eternal.into());
     for _ in 0..2 {
-        let grpc = dial().await.unwrap();
+        let grpc = dial(None).await.unwrap();
         let identity = Identity {
             namespace: "test".into(),
             node: String::new(),

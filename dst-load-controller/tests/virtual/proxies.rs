@@ -151,7 +151,7 @@ async fn policies_are_held_and_counted_apart_and_judged_by_nothing() {
         (report.verdict, &report.reasons),
         (without.verdict, &without.reasons)
     );
-    assert_eq!(report.profiles.as_ref().map(|it| it.opened), Some(28));
+    assert_eq!(report.profiles.as_ref().map(|it| it.opened), Some(16));
     assert_eq!(report.streams.opened, without.streams.opened);
     assert_eq!(report.updates.messages, without.updates.messages);
 }

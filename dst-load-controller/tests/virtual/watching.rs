@@ -65,7 +65,7 @@ fn world(kubernetes: &kubernetes::Kubernetes, destination: &destination::Destina
     let (api, grpc) = (kubernetes.clone(), destination.clone());
     World {
         kube: Arc::new(move || Ok(api.client())),
-        destination: Arc::new(move || {
+        destination: Arc::new(move |_| {
             let grpc = grpc.grpc();
             Box::pin(async move { Ok(grpc) })
         }),

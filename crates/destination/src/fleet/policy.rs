@@ -51,7 +51,7 @@ impl Asks {
         };
         let mut delays = self.shared.delays("connect-policy", &first.pod);
         let grpc = loop {
-            let status = match (self.dial)().await {
+            let status = match (self.dial)(None).await {
                 Ok(grpc) => break grpc,
                 Err(status) => status,
             };

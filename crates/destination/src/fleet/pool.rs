@@ -29,6 +29,8 @@ pub(super) struct Pool {
     shared: Arc<Shared>,
     /// Names the client, for seeds.
     name: String,
+    /// What may be sent ahead on each stream of its connections, if that is not as usual, bytes.
+    window: Option<u16>,
     /// Whether there are several replicas, or may be.
     is_balanced: bool,
     /// By the replicas' numbers.
@@ -71,10 +73,11 @@ impl Pool {
     pub(super) async fn connect(
         shared: &Arc<Shared>,
         identity: &Identity,
+        window: Option<u16>,
     ) -> Result<Arc<Self>, FleetError> {
         let name = &identity.pod;
         let connected = (0..).zip(&shared.replicas).map(async |(number, dial)| {
-            let grpc = connect(shared, dial, &entity(name, number)).await?;
+            let grpc = connect(shared, dial, window, &entity(name, number)).await?;
             Ok(Arc::new(shared.link(number, grpc)))
         });
         let links = join_all(connected).await;
@@ -88,6 +91,7 @@ impl Pool {
         Ok(Arc::new(Self {
             shared: Arc::clone(shared),
             name: name.clone(),
+            window,
             is_balanced: shared.replicas.len() > 1 || shared.listed.is_some(),
             members: Mutex::new(members.collect::<Result<_, _>>()?),
             changed: Notify::new(),
@@ -194,7 +198,7 @@ impl Pool {
         let dial = Arc::clone(&self.members.lock()[number].dial);
         let mut delays = shared.delays("reconnect", &entity(&self.name, number_of(number)));
         loop {
-            match dial().await {
+            match dial(self.window).await {
                 Ok(grpc) => return self.connected(number, grpc),
                 Err(status) => shared.count_connection_error(&line(status.message())),
             }

@@ -225,7 +225,7 @@ fn config() -> FleetConfig {
 }
 
 fn dial(grpc: Grpc) -> Dial {
-    Arc::new(move || {
+    Arc::new(move |_| {
         let grpc = grpc.clone();
         Box::pin(async move { Ok(grpc) })
     })
@@ -467,7 +467,7 @@ async fn a_destination_that_never_comes_ends_the_run_after_the_time_for_connecti
     let clock = Clock::start();
     let watched = Watched::new(&["web"]);
     let refused = || Err(Status::unavailable("Connection refused (os error 111)"));
-    let dial: Dial = Arc::new(move || Box::pin(async move { refused() }));
+    let dial: Dial = Arc::new(move |_| Box::pin(async move { refused() }));
     let mut fleet = watched.open(clock, &[dial], config());
     let unreachable = FleetError::Unreachable {
         after: 30 * SECOND,
@@ -520,7 +520,7 @@ async fn clients_share_no_more_connections_than_there_may_be_and_keep_their_iden
         let watched = Watched::new(&["web", "api"]);
         let dialled = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&dialled);
-        let dial: Dial = Arc::new(move || {
+        let dial: Dial = Arc::new(move |_| {
             counted.fetch_add(1, Ordering::Relaxed);
             let grpc = grpc.clone();
             Box::pin(async move { Ok(grpc) })
@@ -547,7 +547,7 @@ async fn connections_beyond_what_a_forward_takes_end_the_run_with_what_would_hel
     let (grpc, _) = controller(clock, |_, _| vec![Say::Tell]);
     let watched = Watched::new(&["web"]);
     let taken = AtomicU64::new(0);
-    let dial: Dial = Arc::new(move || {
+    let dial: Dial = Arc::new(move |_| {
         let refused = taken.fetch_add(1, Ordering::Relaxed) >= 4;
         let grpc = grpc.clone();
         Box::pin(async move {

@@ -179,7 +179,7 @@ async fn small_windows_let_little_be_sent_ahead_and_take_everything() {
     let address = listener.local_addr().unwrap().to_string();
     for (lifecycle, window) in [(Lifecycle::Eternal, 1_024), (Lifecycle::Proxy, 7)] {
         let grpc = dial(&address, lifecycle).unwrap();
-        let (grpc, accepted) = tokio::join!(grpc(), listener.accept());
+        let (grpc, accepted) = tokio::join!(grpc(Some(window)), listener.accept());
         let serving = tokio::spawn(sent_at_once(accepted.unwrap().0, MESSAGE));
         let mut came = 0;
         let ended = crate::stream::stall(

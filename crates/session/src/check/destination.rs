@@ -85,7 +85,7 @@ async fn answers(subject: &Subject<'_>) -> Outcome {
     let hint = "look whether --destination is the controller's gRPC port (8086) and plaintext";
     let (authority, request) = question(subject);
     let asked = async {
-        let grpc = (subject.world.destination)()
+        let grpc = (subject.world.destination)(None)
             .await
             .map_err(|status| Ending::of(&status))?;
         let mut told = false;

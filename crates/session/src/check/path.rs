@@ -128,7 +128,7 @@ async fn connect(subject: &Subject<'_>, clock: Clock) -> Result<JoinSet<()>, Str
     let mut clients = JoinSet::new();
     let (_, request) = question(subject);
     for _ in 0..CLIENTS {
-        let connected = (subject.world.destination)().await;
+        let connected = (subject.world.destination)(None).await;
         let grpc = connected.map_err(|status| format!("a client: {}", status.message()))?;
         let request = request.clone();
         clients.spawn(async move {
@@ -287,7 +287,7 @@ mod tests {
         let reached = controller.clone();
         let world = World {
             kube: Arc::new(|| Err(kube::Error::LinesCodecMaxLineLengthExceeded)),
-            destination: Arc::new(move || {
+            destination: Arc::new(move |_| {
                 let grpc = over(connect(&reached));
                 Box::pin(async move { Ok(grpc) })
             }),

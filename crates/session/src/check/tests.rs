@@ -76,7 +76,7 @@ async fn findings(kube: Option<kube::Client>, pods: u64) -> Findings {
             kube.clone()
                 .ok_or(kube::Error::LinesCodecMaxLineLengthExceeded)
         }),
-        destination: Arc::new(|| Box::pin(async { Err(tonic::Status::unavailable("refused")) })),
+        destination: Arc::new(|_| Box::pin(async { Err(tonic::Status::unavailable("refused")) })),
         further: Vec::new(),
         listed: None,
     };

@@ -23,7 +23,7 @@ fn session<W: io::Write>(out: W, stop: &CancellationToken) -> WatchingSession<W>
     let config = SessionConfig {
         world: World {
             kube: Arc::new(move || Ok(kube.clone())),
-            destination: Arc::new(|| Box::pin(std::future::pending())),
+            destination: Arc::new(|_| Box::pin(std::future::pending())),
             further: Vec::new(),
             listed: None,
         },

@@ -130,7 +130,7 @@ fn replicas(
 
 fn dial(replica: &Destination) -> Dial {
     let replica = replica.clone();
-    Arc::new(move || {
+    Arc::new(move |_| {
         let replica = replica.clone();
         // A request waits there until the replica has read the cluster.
         Box::pin(async move { Ok(replica.grpc()) })

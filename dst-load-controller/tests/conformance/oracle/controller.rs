@@ -128,7 +128,7 @@ impl Controller {
         Self {
             child,
             kube: cluster.client().unwrap(),
-            grpc: dial().await.unwrap(),
+            grpc: dial(None).await.unwrap(),
             metrics: Address::parse(metrics, "").unwrap(),
             http: http::kept(),
             sets: 0,

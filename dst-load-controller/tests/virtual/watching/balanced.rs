@@ -27,7 +27,7 @@ impl Replica {
 
     fn dial(&self) -> Dial {
         let (destination, is_down) = (self.destination.clone(), Arc::clone(&self.is_down));
-        Arc::new(move || {
+        Arc::new(move |_| {
             let (destination, is_down) = (destination.clone(), Arc::clone(&is_down));
             Box::pin(async move {
                 refused(&is_down)?;

@@ -28,8 +28,8 @@ async fn measured(refuses: Option<Code>) -> Report {
     let (report, _) = watched_by(false, |mut config| {
         if let Some(code) = refuses {
             let serves = Arc::clone(&config.world.destination);
-            let dial: Dial = Arc::new(move || {
-                let made = serves();
+            let dial: Dial = Arc::new(move |_| {
+                let made = serves(None);
                 Box::pin(async move { Ok(refusing(made.await?, code)) })
             });
             config.world.destination = dial;

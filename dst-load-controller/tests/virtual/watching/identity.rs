@@ -38,7 +38,7 @@ async fn measured(header_says: TargetKind, replicas_say: &[bool]) -> Report {
         .unwrap();
     let dials = replicas_say.iter().map(|&says| -> Dial {
         let destination = destination.clone();
-        Arc::new(move || {
+        Arc::new(move |_| {
             let grpc = destination.grpc();
             let grpc = if says { grpc } else { silent(grpc) };
             Box::pin(async move { Ok(grpc) })

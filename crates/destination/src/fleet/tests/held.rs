@@ -222,13 +222,13 @@ async fn policies_have_an_address_and_connections_of_their_own() {
     let tries = Arc::new(Mutex::new(0));
     let (tried, elsewhere) = (Arc::clone(&tries), dial(policy));
     // The first two attempts fail: no run ends of that.
-    let fails: Dial = Arc::new(move || {
+    let fails: Dial = Arc::new(move |_| {
         let number = {
             let mut tried = tried.lock();
             *tried += 1;
             *tried
         };
-        let made = elsewhere();
+        let made = elsewhere(None);
         Box::pin(async move {
             if number > 2 {
                 made.await

@@ -29,7 +29,7 @@ impl Replica {
             }
         });
         let (grpc, refuses) = (Grpc::new(reached), Arc::clone(&is_down));
-        let dial: Dial = Arc::new(move || {
+        let dial: Dial = Arc::new(move |_| {
             let (grpc, is_down) = (grpc.clone(), refuses.load(Ordering::Relaxed));
             Box::pin(async move { if is_down { Err(broken()) } else { Ok(grpc) } })
         });

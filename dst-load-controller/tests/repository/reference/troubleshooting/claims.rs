@@ -38,7 +38,7 @@ async fn findings(kube: Option<kube::Client>) -> Findings {
             let unusable = kube::Error::LinesCodecMaxLineLengthExceeded;
             kube.clone().ok_or(unusable)
         }),
-        destination: Arc::new(|| Box::pin(async { Err(tonic::Status::unavailable("refused")) })),
+        destination: Arc::new(|_| Box::pin(async { Err(tonic::Status::unavailable("refused")) })),
         further: Vec::new(),
         listed: None,
     };

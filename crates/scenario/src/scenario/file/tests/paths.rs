@@ -125,7 +125,7 @@ fn what_contradicts_itself_is_named_with_its_place() {
         ),
         (
             of("clients: 3, path: sidecar, stalled: {clients: 1, reader: smallWindows}"),
-            "s.yaml:8:75: client.stalled.reader: ",
+            "s.yaml:8:67: client.stalled.reader: ",
             "the sidecar's",
         ),
         (
