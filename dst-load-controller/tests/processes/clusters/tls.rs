@@ -197,9 +197,27 @@ fn an_api_server_is_verified_as_the_kubeconfig_says() {
 /// A certificate that is its own authority, as `openssl req -x509` makes it.
 #[test]
 fn a_server_that_signed_for_itself_is_trusted_by_whoever_trusts_its_certificate() {
+    let (out, log) = self_signed(|_| {}, "");
+    assert!(out.contains("√ can reach the API server"), "{out}\n{log}");
+    assert!(out.contains("√ is ready"), "{out}\n{log}");
+    let expires = |params: &mut CertificateParams| {
+        params.not_before = rcgen::date_time_ymd(2019, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    };
+    for (out, log) in [
+        self_signed(|_| {}, ", tls-server-name: other"),
+        self_signed(expires, ""),
+    ] {
+        assert!(out.contains("invalid peer certificate"), "{out}\n{log}");
+    }
+}
+
+/// What `check` prints of an API server and metrics with such a certificate.
+fn self_signed(with: impl FnOnce(&mut CertificateParams), more: &str) -> (String, String) {
     let sandbox = Sandbox::start();
     let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    with(&mut params);
     let key = KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
     let trust = sandbox.directory.path().join("ca.pem");
@@ -215,24 +233,17 @@ fn a_server_that_signed_for_itself_is_trusted_by_whoever_trusts_its_certificate(
         sandbox.ready["destination_metrics"].as_str().unwrap(),
     ));
     let metrics = format!("https://{metrics}/metrics");
-    let check = |more: &str| {
-        let cluster = format!("{{server: \"https://{api}\", certificate-authority: ca.pem{more}}}");
-        let path = sandbox.kubeconfig("tls", &cluster, "{}");
-        let path = path.to_str().unwrap();
-        let args = [
-            "check",
-            "--kubeconfig",
-            path,
-            "--destination-metrics",
-            &metrics,
-        ];
-        ended(sandbox.command(&args).env("SSL_CERT_FILE", &trust))
-    };
-    let (_, out, log) = check("");
-    assert!(out.contains("√ can reach the API server"), "{out}\n{log}");
-    assert!(out.contains("√ is ready"), "{out}\n{log}");
-    let (_, out, log) = check(", tls-server-name: other");
-    assert!(out.contains("invalid peer certificate"), "{out}\n{log}");
+    let cluster = format!("{{server: \"https://{api}\", certificate-authority: ca.pem{more}}}");
+    let path = sandbox.kubeconfig("tls", &cluster, "{}");
+    let args = [
+        "check",
+        "--kubeconfig",
+        path.to_str().unwrap(),
+        "--destination-metrics",
+        &metrics,
+    ];
+    let (_, out, log) = ended(sandbox.command(&args).env("SSL_CERT_FILE", &trust));
+    (out, log)
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use rustls::{
-    DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -38,6 +38,14 @@ pub(crate) fn verifier(
     Ok(Arc::new(Verifier { signed, trusted }))
 }
 
+/// Whether a certificate was refused for being one that may sign others. rustls has no name for it.
+fn is_an_authoritys(error: &Error) -> bool {
+    let Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) = error else {
+        return false;
+    };
+    cause.to_string().contains("CaUsedAsEndEntity")
+}
+
 // === impl Verifier ===
 
 impl ServerCertVerifier for Verifier {
@@ -50,7 +58,9 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let signed = (self.signed).verify_server_cert(certificate, chain, name, ocsp, now);
-        if signed.is_ok() || !self.trusted.iter().any(|it| it == certificate) {
+        // What else is wrong with it, such as its dates, stays wrong.
+        let may_sign = signed.as_ref().is_err_and(is_an_authoritys);
+        if !may_sign || !self.trusted.iter().any(|it| it == certificate) {
             return signed;
         }
         verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
