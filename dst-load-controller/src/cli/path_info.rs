@@ -32,7 +32,7 @@ pub(super) fn path_info(
             reader: match it.reader {
                 Reader::Never => "never".to_owned(),
                 Reader::Trickle { rate } => format!("{rate} a second"),
-                Reader::SmallWindows { window } => format!("windows of {window} bytes"),
+                Reader::SmallWindows { window } => format!("{window} bytes at a time"),
             },
         }),
     }

@@ -29,7 +29,7 @@ pub struct StalledInfo {
     pub streams: u64,
     /// The most of these streams that shared a connection with streams that were read.
     pub shared: u64,
-    /// How they read: `never`, so many bytes a second of each stream, or with what windows.
+    /// How they read: `never`, or so many bytes a second, or at a time, of each stream.
     #[serde(deserialize_with = "dst_load_scenario::printable::read")]
     pub reader: String,
 }
