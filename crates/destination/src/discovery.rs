@@ -73,7 +73,8 @@ impl Replicas {
     pub async fn find(given: &[String], resolve: &Resolve) -> Self {
         let mut found = Self::default();
         for name in given {
-            // What is no address is refused by whoever dials it. A certificate is for the name.
+            // Dialing refuses what is not an address. With TLS a name stays one replica: its
+            // certificate is for the name.
             let address = name.parse::<Address>().ok();
             let address = address.filter(|it| !it.tls() && it.ip().is_none());
             let Some(address) = address else {

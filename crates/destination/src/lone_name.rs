@@ -1,4 +1,4 @@
-//! A name with one address, behind which there is one replica as long as that is so.
+//! A name with one address, which is one replica until it has several addresses.
 //!
 //! That may be a Service's own address, or the only Pod of a headless Service, which others may
 //! join. While the name has one address, the replica is whatever it leads to. Once it has several,

@@ -219,7 +219,7 @@ fn most(looks: &mut dyn Iterator<Item = &Look>) -> f64 {
     looks.map(|it| it.open_fds).fold(0.0, f64::max)
 }
 
-/// It cannot be told, for this reason.
+/// The outcome where the path is unknown, and why.
 fn untold(reason: &str, hint: &str) -> Outcome {
     Outcome::warning(format!("that cannot be told: {reason}"), hint)
 }
@@ -279,7 +279,7 @@ mod tests {
     }
 
     /// What is said of a controller to which clients connect so, and of which metrics are so.
-    async fn told(
+    async fn outcome_of(
         connect: impl Fn(&Controller) -> Arc<Socket> + Send + Sync + 'static,
         metrics: impl Fn(&Controller) -> Look,
     ) -> Outcome {
@@ -326,7 +326,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn clients_connect_and_the_controller_says_whether_they_share() {
         assert_eq!(
-            told(Socket::of, counted_by).await,
+            outcome_of(Socket::of, counted_by).await,
             Outcome::seen("direct: about 16 connections for 16 clients")
         );
         // As through a sidecar: one connection for all, made for the first and kept.
@@ -335,14 +335,14 @@ mod tests {
             let mut kept = kept.lock();
             Arc::clone(kept.get_or_insert_with(|| Socket::of(controller)))
         };
-        let shared = told(shared, counted_by).await;
+        let shared = outcome_of(shared, counted_by).await;
         assert!(
             matches!(&shared, Outcome::Warning { seen, .. }
                 if seen.contains("for 16 clients: something shares connections")),
             "{shared:?}"
         );
         // The metrics of a replica that none of the clients reach.
-        let elsewhere = told(Socket::of, |_| look(7.0, 0.0)).await;
+        let elsewhere = outcome_of(Socket::of, |_| look(7.0, 0.0)).await;
         assert!(cannot_tell(&elsewhere, "not all streams"), "{elsewhere:?}");
     }
 
